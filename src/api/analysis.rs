@@ -1,0 +1,262 @@
+//! What is asked about a new version, and how much of it is tolerated.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::{Percent, Quantile, Span};
+
+/// What Prometheus is asked about the new version, at every moment of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Analysis {
+    /// The name of a Prometheus endpoint that the platform team configured on the operator. Without it, the
+    /// endpoint called `default` is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub prometheus: Option<String>,
+
+    /// How often Prometheus is asked, and how long one block of evidence is. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "the interval must be at least 1s"))]
+    pub interval: Option<Span>,
+
+    /// The questions. All of them have to pass before a stage is left; any of them fails the revision.
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Vec<Check>,
+}
+
+/// One question about the new version. Exactly one of `errorRate`, `latency` and `query` says which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "[has(self.errorRate), has(self.latency), has(self.query)].filter(x, x).size() == 1",
+        "a check asks exactly one of errorRate, latency and query"
+    )
+)]
+pub struct Check {
+    /// What the check is called in the status, in events and in the overrides of a stage.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// The share of requests that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<ErrorRate>,
+
+    /// How slow the slowest requests are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+
+    /// Any PromQL expression that yields one number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
+}
+
+/// The share of requests that failed, from counters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "has(self.preset) != has(self.counters)",
+        "an errorRate takes either a preset or your own counters"
+    ),
+    validation = (
+        "has(self.max) || has(self.warn)",
+        "an errorRate needs a limit: max decides, warn only tells"
+    )
+)]
+pub struct ErrorRate {
+    /// Where the counters come from, for the usual sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+
+    /// Your own counters, when no preset fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<CounterSelectors>,
+
+    /// The highest share of failed requests that is tolerated, such as `0.5%`. Above it the revision fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Percent>,
+
+    /// Above this share somebody is told; nothing else happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<Percent>,
+}
+
+/// Two counter selectors of your own. Both may use `{{namespace}}`, `{{rollout}}`, `{{service}}`, `{{revision}}`
+/// and `{{pods}}`, a regular expression that matches just the pods of one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CounterSelectors {
+    /// Selects the counters of failed requests, such as `http_errors_total{pod=~"{{pods}}"}`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub errors: String,
+    /// Selects the counters of all requests, such as `http_requests_total{pod=~"{{pods}}"}`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub total: String,
+}
+
+/// How slow the slowest requests are, from a classic histogram.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "has(self.preset) != has(self.histogram)",
+        "a latency takes either a preset or your own histogram"
+    ),
+    validation = (
+        "has(self.max) || has(self.warn)",
+        "a latency needs a limit: max decides, warn only tells"
+    )
+)]
+pub struct Latency {
+    /// Where the histogram comes from, for the usual sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+
+    /// Your own histogram, when no preset fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<HistogramSelector>,
+
+    /// Which part of the requests has to be faster than `max`: `0.95` means 95 % of them.
+    pub quantile: Quantile,
+
+    /// The longest time that the quantile may take. Above it the revision fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Span>,
+
+    /// Above this time somebody is told; nothing else happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<Span>,
+}
+
+/// A histogram selector of your own, with the same variables as [`CounterSelectors`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistogramSelector {
+    /// Selects the buckets, such as `http_request_duration_seconds_bucket{pod=~"{{pods}}"}`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub buckets: String,
+    /// What one unit of `le` means. Default: `Seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<TimeUnit>,
+}
+
+/// What one unit of a histogram's `le` label means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TimeUnit {
+    /// As Prometheus recommends.
+    Seconds,
+    /// As Envoy and Istio do.
+    Milliseconds,
+}
+
+/// The usual sources of request counters and latency histograms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// `http_requests_total` and `http_request_duration_seconds`, exposed by the pods themselves, with a `pod`
+    /// label and the status in `code` or `status`. Statuses from 500 count as errors.
+    PodHttp,
+    /// `istio_requests_total` and `istio_request_duration_milliseconds`, as reported by the pods' sidecars.
+    Istio,
+}
+
+/// A PromQL expression that yields one number, judged by plain limits.
+///
+/// It may use `{{namespace}}`, `{{rollout}}`, `{{service}}`, `{{revision}}`, `{{pods}}` and `{{window}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "has(self.max) || has(self.min) || has(self.warn)",
+        "a query needs a limit: max or min decides, warn only tells"
+    ),
+    validation = (
+        "!has(self.max) || !has(self.min) || self.min <= self.max",
+        "a query's min must not be above its max"
+    ),
+    validation = (
+        "!(has(self.warn) && has(self.max) && has(self.min))",
+        "a query with both min and max cannot have warn: it would not be clear on which side it warns"
+    )
+)]
+pub struct Query {
+    /// The expression.
+    #[schemars(length(min = 1, max = 4096))]
+    pub expr: String,
+
+    /// The highest value that is tolerated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+
+    /// The lowest value that is tolerated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+
+    /// Beyond this value (above it; below it when the check has a `min`) somebody is told; nothing else happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<f64>,
+
+    /// How long the value has to stay beyond its limit before the check fails. Default: at once.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub for_: Option<Span>,
+
+    /// How many looks in a row may be beyond the limit before the check fails. Default: 0, the first one fails it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub failure_limit: Option<i32>,
+}
+
+/// Another limit for a check while one stage lasts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckOverride {
+    /// The name of a check in `analysis.checks`.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Instead of the check's own `max`, in the same form: a percentage, a length of time, or a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<LimitOverride>,
+    /// Instead of the check's own `min`; only for a `query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<LimitOverride>,
+    /// Instead of the check's own `warn`, in the same form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<LimitOverride>,
+}
+
+/// A limit in the form of the check that it overrides: `0.5%`, `500ms`, `3` or, quoted, `"0.85"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitOverride(pub String);
+
+impl Serialize for LimitOverride {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitOverride {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        }))
+    }
+}
+
+impl JsonSchema for LimitOverride {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LimitOverride".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 32 })
+    }
+}

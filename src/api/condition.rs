@@ -1,0 +1,84 @@
+//! The types and reasons of conditions: one list, so that none is spelled twice.
+
+/// Condition types.
+///
+/// `Reconciling` and `Stalled` follow kstatus: they are present and `True` only while they hold.
+/// <https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>
+pub mod kind {
+    /// The version that the Deployment asks for is the one that serves.
+    pub const READY: &str = "Ready";
+    /// A new version is on its way and moving.
+    pub const PROGRESSING: &str = "Progressing";
+    /// The pods that are meant to serve do.
+    pub const HEALTHY: &str = "Healthy";
+    /// Nothing will happen until somebody acts.
+    pub const STALLED: &str = "Stalled";
+    /// The cluster is being brought to what the spec says.
+    pub const RECONCILING: &str = "Reconciling";
+}
+
+/// Reasons of conditions, transitions and events.
+pub mod reason {
+    /// The spec breaks a rule that the API server could not refuse.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    /// The Deployment does not exist.
+    pub const WORKLOAD_NOT_FOUND: &str = "WorkloadNotFound";
+    /// The Service does not exist.
+    pub const SERVICE_NOT_FOUND: &str = "ServiceNotFound";
+    /// The Service selects no pods, or not those of the Deployment.
+    pub const SERVICE_UNUSABLE: &str = "ServiceUnusable";
+    /// The route does not exist.
+    pub const ROUTE_NOT_FOUND: &str = "RouteNotFound";
+    /// The route does not mention the Service, or cannot carry weights.
+    pub const ROUTE_UNUSABLE: &str = "RouteUnusable";
+    /// The Gateway API is not installed.
+    pub const ROUTE_KIND_MISSING: &str = "GatewayAPINotInstalled";
+    /// No Prometheus endpoint of that name is configured.
+    pub const ENDPOINT_NOT_FOUND: &str = "PrometheusEndpointNotFound";
+    /// Another Rollout has the Deployment, the Service or the route.
+    pub const CONFLICT: &str = "Conflict";
+    /// An autoscaler still targets the Deployment.
+    pub const AUTOSCALER_ON_WORKLOAD: &str = "AutoscalerTargetsDeployment";
+    /// The Deployment has not finished its own rollout yet.
+    pub const WORKLOAD_INCOMPLETE: &str = "DeploymentIncomplete";
+    /// The Deployment's pods are being taken over.
+    pub const ADOPTING: &str = "Adopting";
+    /// The Deployment's pods were taken over.
+    pub const ADOPTED: &str = "Adopted";
+    /// One version serves, none is on its way.
+    pub const STABLE: &str = "Stable";
+    /// A new version was found.
+    pub const STARTED: &str = "RolloutStarted";
+    /// A stage was entered.
+    pub const STAGE_ENTERED: &str = "StageEntered";
+    /// A stage's weight is in force.
+    pub const WEIGHT_IN_FORCE: &str = "WeightInForce";
+    /// `spec.paused` is set.
+    pub const PAUSED: &str = "Paused";
+    /// Checks failed.
+    pub const CHECK_FAILED: &str = "CheckFailed";
+    /// The stage's deadline passed without enough evidence.
+    pub const INCONCLUSIVE: &str = "Inconclusive";
+    /// The new version passed its last stage.
+    pub const PROMOTED: &str = "Promoted";
+    /// Traffic went back to the stable version.
+    pub const REVERTED: &str = "Reverted";
+    /// The new pods did not become ready, or the gateway did not accept the weight, in time.
+    pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+    /// Another template came while one was on its way.
+    pub const SUPERSEDED: &str = "Superseded";
+    /// The Deployment asks for the stable version again.
+    pub const BACK_TO_STABLE: &str = "BackToStable";
+    /// Somebody else keeps changing what Tidegate writes.
+    pub const CONTENTION: &str = "Contention";
+    /// Pods that belong to neither revision are behind the Service.
+    pub const FOREIGN_PODS: &str = "ForeignPods";
+    /// No pod of the stable version is ready.
+    pub const STABLE_NOT_READY: &str = "StableNotReady";
+    /// The Deployment gets its pods back.
+    pub const HANDING_BACK: &str = "HandingBack";
+    /// The cluster refused to let the ReplicaSet change its owner.
+    pub const ADOPTION_REFUSED: &str = "AdoptionRefused";
+    /// The cluster refused a write.
+    pub const WRITE_REFUSED: &str = "WriteRefused";
+}

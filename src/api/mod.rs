@@ -1,0 +1,37 @@
+//! What users write and read: the `Rollout` resource, its validation, its conditions and reasons.
+//!
+//! Nothing here talks to a cluster. Defaults are applied when a field is read ([`RolloutSpec`]'s methods), never
+//! written into the object, so that Git and the cluster agree at rest.
+
+mod analysis;
+pub mod condition;
+mod rollout;
+mod status;
+mod units;
+mod validation;
+
+pub use analysis::{
+    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Preset,
+    Query, TimeUnit,
+};
+pub use rollout::{
+    Acceptance, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage, Traffic,
+    WorkloadKind, WorkloadRef,
+};
+pub use status::{
+    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
+    RolloutStatus, RouteMode, StageStatus, Transition, Verdict,
+};
+pub use units::{Percent, Quantile, Span, UnitError};
+pub use validation::{Invalid, validate};
+
+/// The finalizer that lets a deleted Rollout hand its Deployment back before it goes.
+pub const FINALIZER: &str = "tidegate.dev/hand-back";
+
+/// The label by which Kubernetes tells the pods of one ReplicaSet from those of another.
+///
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// On every object that Tidegate creates: the Rollout that it belongs to.
+pub const ROLLOUT_LABEL: &str = "tidegate.dev/rollout";

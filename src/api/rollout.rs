@@ -1,0 +1,348 @@
+//! The `Rollout`: which workload, which Service, which stages.
+
+use std::borrow::Cow;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{
+    analysis::{Analysis, CheckOverride},
+    status::RolloutStatus,
+    units::{Percent, Span},
+};
+
+/// Moves a new version's traffic through stages, goes on only with evidence that it is not worse, and turns the
+/// traffic back by itself when it is.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "tidegate.dev",
+    version = "v1alpha1",
+    kind = "Rollout",
+    namespaced,
+    status = "RolloutStatus",
+    category = "all",
+    cel,
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage.name"),
+    printcolumn(name = "Weight", type_ = "string", json_path = ".status.stage.weightInForce"),
+    printcolumn(name = "Stable", type_ = "string", json_path = ".status.stable.revision"),
+    printcolumn(name = "Canary", type_ = "string", json_path = ".status.canary.revision"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))",
+        "a stage overrides a check that analysis.checks does not have"
+    ),
+    validation = (
+        "!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))",
+        "a stage overrides min of a check that has none: only a query has min"
+    )
+)]
+pub struct RolloutSpec {
+    /// The workload whose pod template is released. It stays in Git as it is.
+    pub workload: WorkloadRef,
+
+    /// The Service that clients use today, in the same namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub service: String,
+
+    /// How many pods the version that serves should have. Written by `kubectl scale` and by an autoscaler that
+    /// targets the Rollout. When it is left out, the Deployment's own count at adoption is written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+
+    /// Where weights go. Without it, traffic is split by the number of pods behind the Service, and the status
+    /// says what share was really reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+
+    /// The way of a new version to all of the traffic. Default: 5 %, 25 % and 100 %, ten minutes each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[x_kube(
+        validation = (
+            "self.map(s, double(string(s.weight).replace('%', ''))).isSorted()",
+            "the weights of the stages must rise: no stage may have a lower weight than the one before it"
+        ),
+        validation = (
+            "double(string(self[self.size() - 1].weight).replace('%', '')) == 100.0",
+            "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one"
+        )
+    )]
+    pub stages: Option<Vec<Stage>>,
+
+    /// What Prometheus is asked. Without it nothing is asked, and stages are left on readiness and time alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+
+    /// What happens when a check fails. Default: `Revert`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+
+    /// What happens when a stage's `deadline` passes without enough evidence. Default: `Hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_inconclusive: Option<OnInconclusive>,
+
+    /// How long the new pods may take to become ready, and the gateway to accept a weight, before the revision
+    /// fails. Default: 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_deadline: Option<Span>,
+
+    /// How long pods stay after their last traffic was taken away, for requests that are still under way.
+    /// Default: 30s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Span>,
+
+    /// How many old ReplicaSets are kept, without pods. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub revision_history_limit: Option<i32>,
+
+    /// Freezes advancing: no new rollout starts and no stage is left. Reverting is never frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+}
+
+impl RolloutSpec {
+    /// The stages as written, or the default ones.
+    #[must_use]
+    pub fn stages(&self) -> Cow<'_, [Stage]> {
+        match &self.stages {
+            Some(stages) => Cow::Borrowed(stages),
+            None => Cow::Owned(Stage::defaults()),
+        }
+    }
+
+    /// [`Self::progress_deadline`], or its default.
+    #[must_use]
+    pub fn progress_deadline(&self) -> Span {
+        self.progress_deadline.unwrap_or(Span::seconds(600))
+    }
+
+    /// [`Self::drain`], or its default.
+    #[must_use]
+    pub fn drain(&self) -> Span {
+        self.drain.unwrap_or(Span::seconds(30))
+    }
+
+    /// [`Self::revision_history_limit`], or its default.
+    #[must_use]
+    pub fn revision_history_limit(&self) -> usize {
+        self.revision_history_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10)
+    }
+
+    /// The routes that carry weights; empty when traffic is split by the number of pods.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteRef] {
+        self.traffic.as_ref().map_or(&[], |traffic| &traffic.gateway_api.routes)
+    }
+}
+
+/// The workload that a Rollout releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkloadRef {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Its name, in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// The kinds of workload that can be released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WorkloadKind {
+    /// `apps/v1` Deployment.
+    Deployment,
+}
+
+/// Where weights go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Routes of the Gateway API.
+    #[serde(rename = "gatewayAPI")]
+    pub gateway_api: GatewayApi,
+}
+
+/// Routes of the Gateway API that point at the Service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayApi {
+    /// The `HTTPRoute`s whose weights follow the stages.
+    #[schemars(length(min = 1, max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub routes: Vec<RouteRef>,
+
+    /// Whether a stage's clock waits until the gateway says that the route is in force. Default: `Required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<Acceptance>,
+}
+
+/// What is waited for after a route was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Acceptance {
+    /// `Accepted` and `ResolvedRefs` of every parent, at the generation that was written.
+    Required,
+    /// Nothing: for gateways that do not report.
+    Ignored,
+}
+
+/// An HTTPRoute in the Rollout's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RouteRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// One step of the way to all of the traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "!has(self.deadline) || !has(self.bake) || duration(self.deadline) >= duration(self.bake)",
+        "a stage's deadline must not be shorter than its bake"
+    )
+)]
+pub struct Stage {
+    /// What the stage is called in the status and in events.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// The share of traffic that the new version gets.
+    pub weight: Percent,
+
+    /// How many pods the new version has while the stage lasts: a count, or a percentage of `spec.replicas`.
+    /// Default: its weight's share, rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Replicas>,
+
+    /// How long the stage lasts at least, from the moment its weight is in force. Default: 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Span>,
+
+    /// How long the stage may wait for evidence, from the moment its weight is in force. Then `onInconclusive`
+    /// applies. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+
+    /// Instead of the Rollout's `onFailure`, while the stage lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+
+    /// Other limits for checks, by name, while the stage lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Option<Vec<CheckOverride>>,
+}
+
+impl Stage {
+    /// 5 % → 25 % → 100 %, ten minutes each.
+    fn defaults() -> Vec<Self> {
+        [("canary", 5.0), ("quarter", 25.0), ("full", 100.0)]
+            .map(|(name, weight)| Self {
+                name: name.to_owned(),
+                weight: Percent::new(weight),
+                replicas: None,
+                bake: None,
+                deadline: None,
+                on_failure: None,
+                checks: None,
+            })
+            .into()
+    }
+
+    /// [`Self::bake`], or its default.
+    #[must_use]
+    pub fn bake(&self) -> Span {
+        self.bake.unwrap_or(Span::seconds(600))
+    }
+}
+
+/// A number of pods: a count, or a percentage of `spec.replicas`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Replicas {
+    /// That many pods.
+    Count(i32),
+    /// That part of `spec.replicas`, rounded up.
+    Share(Percent),
+}
+
+impl Serialize for Replicas {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_i32(*count),
+            Self::Share(share) => share.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Replicas {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Count(i32),
+            Share(Percent),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Count(count) => Self::Count(count),
+            Written::Share(share) => Self::Share(share),
+        })
+    }
+}
+
+impl JsonSchema for Replicas {
+    fn schema_name() -> Cow<'static, str> {
+        "Replicas".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "maxLength": 12,
+            "x-kubernetes-validations": [{
+                "rule": "string(self).matches('^([1-9][0-9]{0,5}|(100|[1-9][0-9]?)%)$')",
+                "message": "must be a number of pods of at least 1, or a percentage between 1% and 100%",
+            }],
+        })
+    }
+}
+
+/// What happens when a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum OnFailure {
+    /// All traffic goes back to the stable version at once.
+    #[default]
+    Revert,
+    /// Everything stays as it is, and somebody is told.
+    Hold,
+}
+
+/// What happens when a stage's deadline passes without enough evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum OnInconclusive {
+    /// The stage waits on, and somebody is told.
+    #[default]
+    Hold,
+    /// All traffic goes back to the stable version.
+    Revert,
+    /// The next stage begins all the same.
+    Advance,
+}

@@ -1,0 +1,275 @@
+//! What a Rollout says of itself: for people to read, and for the next reconcile to go on from.
+//!
+//! The committed status is the write-ahead log: every effect on the cluster is a function of spec and status, so
+//! whatever is needed to go on after a crash stands here.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::Percent;
+
+/// Where a Rollout stands, and every number that led there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutStatus {
+    /// The generation of the spec that this status speaks of.
+    pub observed_generation: Option<i64>,
+    /// Where the Rollout stands, in one word.
+    pub phase: Phase,
+    /// Where the Rollout stands, in one sentence.
+    pub message: String,
+    /// The stage that the new version is in; absent when none is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageStatus>,
+    /// The version that worked, and to which traffic returns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable: Option<RevisionStatus>,
+    /// The version on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<RevisionStatus>,
+    /// What each check last said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Vec<CheckStatus>,
+    /// The last transitions, newest first; at most ten.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Transition>,
+    /// Revisions that failed and stay failed, newest first; at most ten.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
+    pub failed: Vec<FailedRevision>,
+    /// `Ready`, `Progressing`, `Healthy`, `Stalled` and `Reconciling`, as kstatus reads them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How far the adoption or the hand-back of the Deployment has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<AdoptionStatus>,
+    /// Whether the routes point at the Service as the user wrote it, or at one Service for each revision.
+    pub route: RouteMode,
+    /// Since when no traffic is meant for the pods that are about to go; they stay for `spec.drain` after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draining_since: Option<Timestamp>,
+    /// While a new version is on its way: the lowest number of pods that an autoscaler may ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas_floor: Option<i32>,
+    /// Who else keeps changing the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contention: Option<Contention>,
+    /// The number of pods, for the scale subresource.
+    pub replicas: i32,
+    /// Selects the pods of the revision that carries most of the traffic, for the scale subresource.
+    pub selector: String,
+}
+
+/// Where a Rollout stands, in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Something that the Rollout names is missing or does not fit; nothing has been touched.
+    #[default]
+    Pending,
+    /// The Deployment's pods are being taken over, without a restart.
+    Adopting,
+    /// One version serves, and none is on its way.
+    Stable,
+    /// A new version is on its way.
+    Progressing,
+    /// A new version is on its way, but stays where it is until somebody acts.
+    Held,
+    /// The new version passed; the old one is going.
+    Promoting,
+    /// Traffic is back, or on its way back, to the stable version, and the new one is going.
+    Reverting,
+    /// The stable version serves; the version that the Deployment asks for failed.
+    Reverted,
+    /// The Rollout is being deleted, and the Deployment gets its pods back.
+    HandingBack,
+}
+
+/// The stage that a new version is in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageStatus {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its place in the spec, counted from 1.
+    pub index: u32,
+    /// How many stages there are.
+    pub of: u32,
+    /// The weight that the stage asks for.
+    pub weight: Percent,
+    /// The weight that the data plane has confirmed; without a route, the share of ready pods.
+    pub weight_in_force: Percent,
+    /// When the stage was entered.
+    pub entered_at: Timestamp,
+    /// When its weight came into force: its clock started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When its bake time ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// One revision: one pod template, one ReplicaSet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionStatus {
+    /// The value of its pods' `pod-template-hash` label.
+    pub revision: String,
+    /// The ReplicaSet that holds it.
+    pub replica_set: String,
+    /// Its containers' images, in order.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// How many pods it has.
+    #[serde(default)]
+    pub replicas: i32,
+    /// How many of them are ready.
+    #[serde(default)]
+    pub ready: i32,
+}
+
+/// What a check says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Verdict {
+    /// The new version is good enough, and there is enough evidence to say so.
+    Pass,
+    /// The new version is worse than its limit.
+    Fail,
+    /// Not enough has been seen yet.
+    NeedMoreData,
+    /// Prometheus has no numbers, or none that can be trusted. Never a pass.
+    #[default]
+    NoData,
+}
+
+/// What one check last said, with the numbers that it went by.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckStatus {
+    /// The check's name.
+    pub name: String,
+    /// Its answer.
+    pub verdict: Verdict,
+    /// The measured value, in the form of the limit: `0.3%`, `0.412s`, `0.85`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The limit that it was held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// The same number for the stable version over the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<String>,
+    /// How many requests of the new version the value stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<i64>,
+    /// The instant up to which the numbers were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Why, in one word: `WithinLimit`, `AboveLimit`, `TooFewRequests`, `PrometheusUnreachable`…
+    pub reason: String,
+    /// Why, in one sentence.
+    pub message: String,
+    /// The value is beyond the check's `warn` limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warning: bool,
+}
+
+/// One step that the Rollout took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// What, in one word: the reason of the event that was sent for it.
+    pub reason: String,
+    /// What and why, in one sentence with the numbers.
+    pub message: String,
+    /// The revision that it was about.
+    pub revision: String,
+}
+
+/// A revision that failed and stays failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedRevision {
+    /// The value of its pods' `pod-template-hash` label.
+    pub revision: String,
+    /// The ReplicaSet that keeps its template, without pods.
+    pub replica_set: String,
+    /// When it failed.
+    pub at: Timestamp,
+    /// Why, in one sentence.
+    pub message: String,
+}
+
+/// How far the adoption or the hand-back of the Deployment has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdoptionStatus {
+    /// The step under way.
+    pub step: AdoptionStep,
+    /// How the pods come over.
+    pub mode: AdoptionMode,
+    /// How many pods the Deployment had.
+    pub replicas: i32,
+    /// When the step began.
+    pub since: Timestamp,
+}
+
+/// How the Deployment's pods come over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionMode {
+    /// The running ReplicaSet changes its owner; no pod restarts.
+    #[default]
+    Move,
+    /// The cluster refused that: a second ReplicaSet is brought up first, then the Deployment's goes.
+    Surge,
+}
+
+/// The steps of the walk, in the order of adoption; hand-back walks its own three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionStep {
+    /// The Deployment is paused, and its controller has to see that.
+    Pausing,
+    /// The ReplicaSet gets its new owner (or, in `Surge`, the second one becomes ready).
+    Moving,
+    /// The Deployment goes to 0 replicas and is unpaused.
+    Emptying,
+    /// The Deployment's pods belong to the Rollout.
+    Adopted,
+    /// Hand-back: the Deployment is paused, and its own empty ReplicaSets go.
+    Clearing,
+    /// Hand-back: the Deployment gets its count and the stable template.
+    Restoring,
+    /// Hand-back: the ReplicaSet is let go, adopted by the Deployment, and the Deployment unpaused.
+    Releasing,
+}
+
+/// Where the routes point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RouteMode {
+    /// At the Service, exactly as the user wrote it.
+    #[default]
+    Service,
+    /// At `<service>-stable` and `<service>-canary`, by weight.
+    Split,
+}
+
+/// Somebody else keeps changing what Tidegate writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Contention {
+    /// The object, such as `HTTPRoute checkout`.
+    pub object: String,
+    /// The field manager that did it, as far as the object tells.
+    pub manager: String,
+    /// How many times since `since`.
+    pub count: u32,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+}

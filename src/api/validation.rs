@@ -1,0 +1,94 @@
+//! The rules of the CRD once more, for clusters whose API server does not know CEL.
+//!
+//! The rules themselves stand at the types, as CEL; this evaluates the same text, so that there is one source.
+
+use std::sync::LazyLock;
+
+use kube::{
+    CustomResourceExt,
+    core::cel::{CompiledSchema, compile_schema, validate_compiled},
+};
+use serde_json::Value;
+
+use super::Rollout;
+
+/// A spec that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(String);
+
+static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| {
+    let schema = Rollout::crd()
+        .spec
+        .versions
+        .into_iter()
+        .next()
+        .and_then(|version| version.schema)
+        .and_then(|schema| schema.open_api_v3_schema)
+        .and_then(|schema| serde_json::to_value(schema).ok());
+    compile_schema(&schema.unwrap_or(Value::Null))
+});
+
+/// Evaluates every CEL rule of the CRD on `rollout`.
+///
+/// # Errors
+/// [`Invalid`] with the sentences of all rules that are broken, each after the field that it is about.
+pub fn validate(rollout: &Rollout) -> Result<(), Invalid> {
+    let object = serde_json::to_value(rollout).map_err(|error| Invalid(error.to_string()))?;
+    validate_compiled(&SCHEMA, &object, None).map_err(|errors| {
+        let sentences: Vec<_> =
+            errors.as_slice().iter().map(|error| format!("{}: {}", error.field_path, error.message)).collect();
+        Invalid(sentences.join("; "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rollout(spec: Value) -> Rollout {
+        let mut spec = spec;
+        spec["workload"] = json!({"kind": "Deployment", "name": "checkout"});
+        spec["service"] = json!("checkout");
+        serde_json::from_value(json!({
+            "apiVersion": "tidegate.dev/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {"name": "checkout", "namespace": "shop"},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_rule_compiles() {
+        fn walk(schema: &CompiledSchema) {
+            assert!(!schema.has_errors(), "{:?}", schema.compilation_errors());
+            schema.properties.values().for_each(walk);
+            schema.items.iter().for_each(|items| walk(items));
+        }
+        walk(&SCHEMA);
+    }
+
+    #[test]
+    fn a_minimal_rollout_is_valid() {
+        assert_eq!(validate(&rollout(json!({}))), Ok(()));
+    }
+
+    #[test]
+    fn falling_weights_are_refused_with_a_sentence() {
+        let falling = json!({"stages": [
+            {"name": "a", "weight": "25%"}, {"name": "b", "weight": 5}, {"name": "c", "weight": "100%"},
+        ]});
+        let error = validate(&rollout(falling)).unwrap_err().to_string();
+        assert!(error.contains("the weights of the stages must rise"), "{error}");
+    }
+
+    #[test]
+    fn an_override_of_a_check_that_does_not_exist_is_refused() {
+        let unknown = json!({"stages": [{"name": "a", "weight": "100%", "checks": [{"name": "p95", "max": "1s"}]}]});
+        let error = validate(&rollout(unknown)).unwrap_err().to_string();
+        assert!(error.contains("a stage overrides a check that analysis.checks does not have"), "{error}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Watch, reconcile, commit, apply: the only place where it all meets.

@@ -1,0 +1,3 @@
+//! The `tidegate` binary: the operator and its command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What should happen next. Pure: rollout, observation and verdicts in, status and effects out.

@@ -1,0 +1,1 @@
+//! ReplicaSets, Services and Deployments: what they are and what they should be.
