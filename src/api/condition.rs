@@ -49,10 +49,12 @@ pub mod reason {
     pub const STABLE: &str = "Stable";
     /// A new version was found.
     pub const STARTED: &str = "RolloutStarted";
-    /// A stage was entered.
-    pub const STAGE_ENTERED: &str = "StageEntered";
     /// A stage's weight is in force.
-    pub const WEIGHT_IN_FORCE: &str = "WeightInForce";
+    pub const STAGE_ENTERED: &str = "StageEntered";
+    /// A stage was left with enough evidence.
+    pub const STAGE_PASSED: &str = "StagePassed";
+    /// The new version's pods are gone from behind the Service.
+    pub const CANARY_LOST: &str = "CanaryLost";
     /// `spec.paused` is set.
     pub const PAUSED: &str = "Paused";
     /// Checks failed.

@@ -268,6 +268,8 @@ pub struct Contention {
     pub manager: String,
     /// How many times since `since`.
     pub count: u32,
+    /// The generation of the object that is answered; a later one is another change.
+    pub generation: i64,
     /// When it was first seen.
     pub since: Timestamp,
     /// When it was last seen.

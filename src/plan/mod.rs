@@ -1,1 +1,214 @@
 //! What should happen next. Pure: rollout, observation and verdicts in, status and effects out.
+//!
+//! [`next`] turns what is known into the next status; [`desired`] turns a committed status into what has to be
+//! written to the cluster. Neither talks to anything, reads a clock, or draws a random number.
+
+mod adoption;
+mod at_rest;
+pub mod capacity;
+mod clear_up;
+mod conditions;
+mod contention;
+mod effects;
+mod hand_back;
+mod observed;
+mod preflight;
+mod progress;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+pub use contention::{Suspect, suspect};
+pub use effects::{Effect, desired};
+pub use observed::{Observed, Route};
+pub use preflight::Refusal;
+
+use crate::api::{
+    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition, condition::reason,
+};
+
+/// How many transitions and failed revisions a status keeps.
+const HISTORY: usize = 10;
+
+/// All that a decision may depend on.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The Rollout with its committed status.
+    pub rollout: &'a Rollout,
+    /// What the cluster looks like.
+    pub observed: &'a Observed,
+    /// What the checks said at this look; empty when nobody looked.
+    pub checks: &'a [CheckStatus],
+    /// The instant of the decision.
+    pub now: Timestamp,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The status to commit.
+    pub status: RolloutStatus,
+    /// What changed, for events; oldest first.
+    pub transitions: Vec<Transition>,
+    /// When to decide again, if nothing happens before.
+    pub wake: Option<Timestamp>,
+}
+
+/// Decides what should happen next.
+#[must_use]
+pub fn next(input: Input<'_>) -> Next {
+    let mut plan = Plan::new(input);
+    let step = plan.status.adoption.as_ref().map(|adoption| adoption.step);
+    if input.rollout.metadata.deletion_timestamp.is_some() {
+        plan.hand_back();
+    } else {
+        match step {
+            None => plan.begin_adoption(),
+            Some(AdoptionStep::Adopted) => plan.release(),
+            Some(_) => plan.adopt(),
+        }
+    }
+    plan.finish()
+}
+
+/// Since when the checks' evidence counts, if this is a moment at which they should be asked.
+#[must_use]
+pub fn evidence_since(rollout: &Rollout) -> Option<Timestamp> {
+    let status = rollout.status.as_ref()?;
+    let stage = status.stage.as_ref()?;
+    let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+    let carries_traffic = stage.since.is_some() || stage.weight_in_force.percent() > 0.0;
+    (under_way && carries_traffic).then(|| stage.since.unwrap_or(stage.entered_at))
+}
+
+/// The stage that the status speaks of, as the spec has it now: by name, or else by its place.
+#[must_use]
+pub fn current_stage(rollout: &Rollout) -> Option<Stage> {
+    let recorded = rollout.status.as_ref()?.stage.as_ref()?;
+    let stages = rollout.spec.stages();
+    let place = stages.iter().position(|stage| stage.name == recorded.name);
+    let place = place.unwrap_or((recorded.index as usize).saturating_sub(1).min(stages.len().saturating_sub(1)));
+    stages.get(place).cloned()
+}
+
+/// A decision in the making.
+struct Plan<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+    checks: &'a [CheckStatus],
+    now: Timestamp,
+    status: RolloutStatus,
+    transitions: Vec<Transition>,
+    wake: Option<Timestamp>,
+    /// Why the Rollout cannot go on until somebody acts.
+    refusal: Option<Refusal>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(input: Input<'a>) -> Self {
+        let Input { rollout, observed, checks, now } = input;
+        let status = rollout.status.clone().unwrap_or_default();
+        Self { rollout, observed, checks, now, status, transitions: Vec::new(), wake: None, refusal: None }
+    }
+
+    /// An adopted Rollout that nobody is deleting.
+    fn release(&mut self) {
+        self.refusal = preflight::refusal(self.rollout, self.observed);
+        self.tend_workload();
+        match self.status.phase {
+            Phase::Progressing | Phase::Held => self.progress(),
+            Phase::Reverting | Phase::Promoting => self.settle(),
+            _ => self.at_rest(),
+        }
+    }
+
+    /// Ends a revert or a promotion when everything that was in its way is gone.
+    fn settle(&mut self) {
+        let promoting = self.status.phase == Phase::Promoting;
+        if !self.clear_up() {
+            return;
+        }
+        self.status.phase = Phase::Stable;
+        self.status.stage = None;
+        self.status.canary = None;
+        self.status.replicas_floor = None;
+        self.status.draining_since = None;
+        if promoting {
+            self.status.checks.clear();
+        }
+        self.at_rest();
+    }
+
+    fn say(&mut self, message: impl Into<String>) {
+        self.status.message = message.into();
+    }
+
+    /// Records a step for the history and for an event.
+    fn record(&mut self, reason: &str, message: impl Into<String>) {
+        let message = message.into();
+        let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
+        let transition = Transition {
+            at: self.now,
+            reason: reason.to_owned(),
+            message: message.clone(),
+            revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
+        };
+        self.status.history.insert(0, transition.clone());
+        self.status.history.truncate(HISTORY);
+        self.transitions.push(transition);
+        self.status.message = message;
+    }
+
+    fn wake_at(&mut self, instant: Timestamp) {
+        self.wake = Some(self.wake.map_or(instant, |wake| wake.min(instant)));
+    }
+
+    /// Whether `span` has passed since `start`; if not, asks to be woken when it has.
+    fn passed(&mut self, start: Timestamp, span: Span) -> bool {
+        let end = after(start, span);
+        if self.now >= end {
+            return true;
+        }
+        self.wake_at(end);
+        false
+    }
+
+    fn is_routed(&self) -> bool {
+        !self.rollout.spec.routes().is_empty()
+    }
+
+    /// Takes all traffic back to the stable version.
+    fn turn_back(&mut self, reason: &str, message: String) {
+        self.record(reason, message);
+        self.status.phase = Phase::Reverting;
+        self.status.draining_since = None;
+        if let Some(stage) = &mut self.status.stage {
+            stage.weight = crate::api::Percent::ZERO;
+            stage.since = None;
+            stage.until = None;
+        }
+    }
+
+    fn finish(mut self) -> Next {
+        self.status.observed_generation = self.rollout.metadata.generation;
+        self.count_pods();
+        self.set_conditions();
+        Next { status: self.status, transitions: self.transitions, wake: self.wake }
+    }
+
+    /// Whether nothing of a rollout is left in the routes and the Services.
+    fn is_whole(&self) -> bool {
+        self.status.route == RouteMode::Service && !self.observed.has_revision_services()
+    }
+}
+
+/// `start` and `span` later; the end of time when that does not exist.
+fn after(start: Timestamp, span: Span) -> Timestamp {
+    jiff::SignedDuration::try_from(span.duration())
+        .ok()
+        .and_then(|span| start.checked_add(span).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+

@@ -1,1 +1,12 @@
 //! ReplicaSets, Services and Deployments: what they are and what they should be.
+
+mod endpoints;
+mod objects;
+mod replica_set;
+mod service;
+pub mod template;
+
+pub use endpoints::{EndpointSlice, Endpoint, EndpointConditions, TargetRef};
+pub use objects::{Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, is_deleting};
+pub use replica_set::{new_replica_set, selector_string, selects};
+pub use service::{revision_service, revision_service_spec};

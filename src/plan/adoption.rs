@@ -1,0 +1,186 @@
+//! Taking over a Deployment's running pods, without restarting one.
+//!
+//! Pause the Deployment; let its controller see that; change the owner of its ReplicaSet; set the Deployment to 0 and
+//! unpause it. Each step is committed before it is taken, and each is idempotent: a crash between two costs nothing.
+
+use serde_json::json;
+
+use crate::{
+    api::{
+        AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout,
+        condition::reason,
+    },
+    plan::{
+        Observed, Plan, Refusal,
+        effects::{Desired, Effect, guarded, is_ours, owner},
+        preflight,
+    },
+    workload::{new_replica_set, template},
+};
+
+impl Plan<'_> {
+    /// Begins to take over the Deployment, once nothing stands in the way.
+    pub(super) fn begin_adoption(&mut self) {
+        self.status.phase = Phase::Pending;
+        if let Some(refusal) = preflight::refusal(self.rollout, self.observed) {
+            return self.refuse(refusal);
+        }
+        if let Some(autoscaler) = &self.observed.autoscaler {
+            let message = format!(
+                "HorizontalPodAutoscaler {autoscaler} targets Deployment {}, which will have no pods of its own; point its scaleTargetRef at apiVersion tidegate.dev/v1alpha1, kind Rollout, name {}",
+                self.rollout.spec.workload.name,
+                self.rollout.metadata.name.as_deref().unwrap_or_default()
+            );
+            return self.refuse(Refusal::new(reason::AUTOSCALER_ON_WORKLOAD, message));
+        }
+        let Some(workload) = self.observed.living_workload() else { return };
+        let serving = Observed::holding(&self.observed.workload_replica_sets, &workload.spec.template);
+        let (Some(serving), true) = (serving, workload.is_complete()) else {
+            return self.say(format!(
+                "waiting until Deployment {} has finished its own rollout: {} of {} pods are available",
+                self.rollout.spec.workload.name,
+                workload.status.available_replicas,
+                workload.replicas()
+            ));
+        };
+        self.status.stable = Some(RevisionStatus {
+            revision: serving.revision().to_owned(),
+            replica_set: serving.name().to_owned(),
+            images: template::images(&serving.spec.template),
+            ..RevisionStatus::default()
+        });
+        self.status.phase = Phase::Adopting;
+        self.status.adoption = Some(AdoptionStatus {
+            step: AdoptionStep::Pausing,
+            mode: AdoptionMode::Move,
+            replicas: workload.replicas(),
+            since: self.now,
+        });
+        self.say(format!("taking over the pods of Deployment {}", self.rollout.spec.workload.name));
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.say(refusal.message.clone());
+        self.refusal = Some(refusal);
+    }
+
+    /// The next step of the walk, when the one before is seen to be done.
+    pub(super) fn adopt(&mut self) {
+        let (Some(adoption), Some(stable)) = (self.status.adoption.clone(), self.status.stable.clone()) else { return };
+        let Some(workload) = self.observed.living_workload() else {
+            self.refusal = preflight::refusal(self.rollout, self.observed);
+            return;
+        };
+        match adoption.step {
+            AdoptionStep::Pausing if workload.spec.paused && workload.is_observed() => self.step(AdoptionStep::Moving),
+            AdoptionStep::Moving => self.await_move(&adoption, &stable),
+            AdoptionStep::Emptying if workload.replicas() == 0 && !workload.spec.paused && workload.is_observed() => {
+                self.step(AdoptionStep::Adopted);
+                self.status.phase = Phase::Stable;
+                let pods = adoption.replicas;
+                self.record(reason::ADOPTED, format!("version {} serves with {pods} pods, taken over as they are", stable.revision));
+            }
+            _ => {}
+        }
+    }
+
+    fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {
+        let moved = self.observed.replica_set(&stable.replica_set).is_some_and(|set| is_ours(self.rollout, set.as_ref()));
+        if adoption.mode == AdoptionMode::Move {
+            if moved {
+                self.step(AdoptionStep::Emptying);
+            } else if let Some(refused) = self.observed.refused.clone() {
+                self.surge(&refused);
+            }
+            return;
+        }
+        let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
+        if moved && ready >= adoption.replicas {
+            self.step(AdoptionStep::Emptying);
+        } else {
+            self.say(format!("bringing up a second ReplicaSet: {ready} of {} pods ready", adoption.replicas));
+        }
+    }
+
+    /// The cluster does not let the ReplicaSet change hands: the same template comes up a second time, and then the
+    /// Deployment's pods go.
+    fn surge(&mut self, refused: &str) {
+        let Some(workload) = self.observed.living_workload() else { return };
+        let revision = template::hash(&workload.spec.template, 0);
+        self.status.stable = Some(RevisionStatus {
+            replica_set: format!("{}-{revision}", self.rollout.spec.workload.name),
+            revision,
+            images: template::images(&workload.spec.template),
+            ..RevisionStatus::default()
+        });
+        if let Some(adoption) = &mut self.status.adoption {
+            adoption.mode = AdoptionMode::Surge;
+        }
+        self.record(
+            reason::ADOPTION_REFUSED,
+            format!("the pods cannot be taken over as they are ({refused}); a second ReplicaSet comes up first"),
+        );
+    }
+
+    pub(super) fn step(&mut self, step: AdoptionStep) {
+        let now = self.now;
+        if let Some(adoption) = &mut self.status.adoption {
+            adoption.step = step;
+            adoption.since = now;
+        }
+    }
+}
+
+/// What the committed step asks for.
+pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
+    let status = rollout.status.clone().unwrap_or_default();
+    let (Some(adoption), Some(stable), Some(workload)) =
+        (&status.adoption, &status.stable, observed.living_workload())
+    else {
+        return Vec::new();
+    };
+    let name = rollout.spec.workload.name.clone();
+    match adoption.step {
+        AdoptionStep::Pausing => {
+            if let Some(claim) = claim(rollout, adoption.replicas) {
+                return vec![Desired::bold(claim)];
+            }
+            let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true}}));
+            let needed = !workload.spec.paused;
+            needed.then(|| Desired::bold(Effect::PatchDeployment(name, patch))).into_iter().collect()
+        }
+        AdoptionStep::Moving => match observed.replica_set(&stable.replica_set) {
+            Some(set) if is_ours(rollout, set.as_ref()) => Vec::new(),
+            Some(set) => {
+                let patch = guarded(set.as_ref(), json!({"metadata": {"ownerReferences": [owner(rollout)]}}));
+                vec![Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))]
+            }
+            None if adoption.mode == AdoptionMode::Surge => {
+                let (name, hash) = (&stable.replica_set, &stable.revision);
+                let set = new_replica_set(workload, name, hash, adoption.replicas, owner(rollout));
+                vec![Desired::bold(Effect::CreateReplicaSet(Box::new(set)))]
+            }
+            None => Vec::new(),
+        },
+        AdoptionStep::Emptying if workload.replicas() > 0 || workload.spec.paused => {
+            let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0, "paused": false}}));
+            vec![Desired::cautious(Effect::PatchDeployment(name, patch))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The finalizer, and a count for the scale subresource where the user left it out.
+fn claim(rollout: &Rollout, replicas: i32) -> Option<Effect> {
+    let mut finalizers = rollout.metadata.finalizers.clone().unwrap_or_default();
+    let claimed = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+    if claimed && rollout.spec.replicas.is_some() {
+        return None;
+    }
+    if !claimed {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    let replicas = rollout.spec.replicas.unwrap_or(replicas);
+    let patch = json!({"metadata": {"finalizers": finalizers}, "spec": {"replicas": replicas}});
+    Some(Effect::PatchRollout(guarded(rollout, patch)))
+}

@@ -1,0 +1,117 @@
+//! One version serves; a new template starts a rollout.
+
+use serde_json::Value;
+
+use crate::{
+    api::{
+        FailedRevision, Phase, RevisionStatus, RouteMode,
+        condition::reason,
+    },
+    plan::{Observed, Plan, capacity},
+    traffic::Names,
+    workload::template,
+};
+
+impl Plan<'_> {
+    /// Compares what the Deployment asks for with what serves.
+    pub(super) fn at_rest(&mut self) {
+        if let Some(refusal) = &self.refusal {
+            return self.say(refusal.message.clone());
+        }
+        if !self.clear_foreign_pods() {
+            return;
+        }
+        let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
+            return;
+        };
+        let asked = &workload.spec.template;
+        let serving = self.observed.replica_set(&stable.replica_set);
+        if serving.is_some_and(|set| template::same(&set.spec.template, asked)) {
+            return self.rest(&stable);
+        }
+        let Some(canary) = self.revision_of(asked) else { return };
+        if let Some(failed) = self.failed(&canary) {
+            let message = format!(
+                "version {} failed and stays failed ({}); the stable version serves: change the Deployment's pod template to go on",
+                failed.revision, failed.message
+            );
+            self.status.phase = Phase::Reverted;
+            return self.say(message);
+        }
+        if self.rollout.spec.paused {
+            self.status.phase = Phase::Stable;
+            return self.say("a new version waits: spec.paused is set; set it to false to let it start");
+        }
+        self.start(canary);
+    }
+
+    fn rest(&mut self, stable: &RevisionStatus) {
+        if self.status.phase == Phase::Reverted {
+            self.record(reason::BACK_TO_STABLE, "the Deployment asks for the stable version again");
+        }
+        self.status.phase = Phase::Stable;
+        let wanted = capacity::wanted(self.rollout);
+        let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
+        if ready >= wanted {
+            self.say(format!("version {} serves with {wanted} pods", stable.revision));
+        } else {
+            self.say(format!("version {} serves with {ready} of {wanted} pods ready", stable.revision));
+        }
+    }
+
+    /// Traffic stays pinned on the stable version until pods that belong to no revision are gone.
+    fn clear_foreign_pods(&mut self) -> bool {
+        if self.has_foreign_pods() {
+            if self.is_routed() && self.status.route == RouteMode::Service {
+                self.status.route = RouteMode::Split;
+            }
+            self.say(format!(
+                "pods of Deployment {} itself are behind Service {}; waiting until they are gone",
+                self.rollout.spec.workload.name, self.rollout.spec.service
+            ));
+            return false;
+        }
+        self.clear_up()
+    }
+
+    /// Pods behind the Service, or about to be, that belong to no revision of the Rollout.
+    pub(super) fn has_foreign_pods(&self) -> bool {
+        let service = &self.rollout.spec.service;
+        let running = |set: &std::sync::Arc<crate::workload::ReplicaSet>| !set.is_empty();
+        self.observed.workload_replica_sets.iter().any(running) || !self.observed.foreign_behind(service).is_empty()
+    }
+
+    /// The revision that holds `asked`: the ReplicaSet that has it already, or the one that will.
+    pub(super) fn revision_of(&self, asked: &Value) -> Option<RevisionStatus> {
+        let images = template::images(asked);
+        if let Some(set) = Observed::holding(&self.observed.replica_sets, asked) {
+            return Some(RevisionStatus {
+                revision: set.revision().to_owned(),
+                replica_set: set.name().to_owned(),
+                images,
+                ..RevisionStatus::default()
+            });
+        }
+        let workload = &self.rollout.spec.workload.name;
+        (0..16).find_map(|collision| {
+            let revision = template::hash(asked, collision);
+            let replica_set = format!("{workload}-{revision}");
+            // A ReplicaSet of that name with another template: a collision of hashes.
+            self.observed.replica_set(&replica_set).is_none().then(|| RevisionStatus {
+                revision,
+                replica_set,
+                images: images.clone(),
+                ..RevisionStatus::default()
+            })
+        })
+    }
+
+    fn failed(&self, revision: &RevisionStatus) -> Option<FailedRevision> {
+        self.status.failed.iter().find(|failed| failed.revision == revision.revision).cloned()
+    }
+
+    /// The names of the Services that a rollout uses.
+    pub(super) fn names(&self) -> Names {
+        Names::of(&self.rollout.spec.service)
+    }
+}

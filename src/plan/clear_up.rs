@@ -1,0 +1,108 @@
+//! The end of every rollout: no traffic, then no pods, then no trace.
+
+use crate::{
+    api::{Percent, RouteMode},
+    plan::{
+        Plan,
+        split::{self, Goal, InForce},
+    },
+};
+
+impl Plan<'_> {
+    /// One step towards a cluster in which the stable version alone serves and the routes say what the user wrote.
+    /// Whether that is reached.
+    pub(super) fn clear_up(&mut self) -> bool {
+        if !self.is_routed() && self.status.route == RouteMode::Service {
+            let cleared = self.is_cleared();
+            if !cleared {
+                self.say("waiting until the other version's pods are gone");
+            }
+            return cleared;
+        }
+        match self.status.route {
+            RouteMode::Service => self.forget_services(),
+            RouteMode::Split => self.clear_behind(Goal::Split(Percent::ZERO)),
+            RouteMode::Promoted => self.clear_behind(Goal::Split(Percent::FULL)),
+        }
+    }
+
+    /// Traffic is pinned by weight; waits until the pods that get none have drained and gone.
+    fn clear_behind(&mut self, goal: Goal) -> bool {
+        if self.never_split() {
+            self.restore();
+            return false;
+        }
+        if self.observed.routes.iter().any(|route| route.object.is_some()) {
+            match split::in_force(self.rollout, self.observed, goal) {
+                InForce::Yes => {}
+                InForce::Waiting(sentence) | InForce::Rejected(sentence) => {
+                    if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
+                        self.say("waiting: no pod of the stable version is ready to take the traffic");
+                    } else {
+                        self.say(format!("taking traffic away: {sentence}"));
+                    }
+                    return false;
+                }
+            }
+        }
+        if let (Goal::Split(Percent::ZERO), Some(stage)) = (goal, &mut self.status.stage) {
+            stage.weight_in_force = Percent::ZERO;
+        }
+        let since = *self.status.draining_since.get_or_insert(self.now);
+        if !self.passed(since, self.rollout.spec.drain()) {
+            self.say("traffic is where it should be; requests under way drain");
+            return false;
+        }
+        if !self.is_cleared() || self.has_foreign_pods() {
+            self.say("waiting until the other version's pods are gone");
+            return false;
+        }
+        self.restore();
+        false
+    }
+
+    /// Nothing was ever behind the canary Service, and the routes were never touched.
+    fn never_split(&self) -> bool {
+        let names = self.names();
+        let untouched = |route: &crate::plan::Route| {
+            route.object.as_ref().is_none_or(|object| split::says(object, &names, Goal::Service))
+        };
+        self.status.route == RouteMode::Split
+            && self.is_cleared()
+            && !self.has_foreign_pods()
+            && self.observed.routes.iter().all(untouched)
+    }
+
+    fn restore(&mut self) {
+        self.status.route = RouteMode::Service;
+        self.status.draining_since = Some(self.now);
+        self.say("the routes point at the Service again, as they were written");
+    }
+
+    /// The routes are restored; the Services of the revisions go when nobody uses them any more.
+    fn forget_services(&mut self) -> bool {
+        if self.is_whole() {
+            return true;
+        }
+        if let InForce::Waiting(sentence) | InForce::Rejected(sentence) =
+            split::in_force(self.rollout, self.observed, Goal::Service)
+        {
+            self.say(format!("restoring the routes: {sentence}"));
+            return false;
+        }
+        let since = *self.status.draining_since.get_or_insert(self.now);
+        self.say("the routes are restored; the revisions' Services go");
+        let _ = self.passed(since, self.rollout.spec.drain());
+        false
+    }
+
+    /// No ReplicaSet but the stable one has pods.
+    pub(super) fn is_cleared(&self) -> bool {
+        let stable = self.status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+        let service = &self.rollout.spec.service;
+        let gone = |set: &&std::sync::Arc<crate::workload::ReplicaSet>| {
+            set.is_empty() && self.observed.ready_behind(service, set.name()) == 0
+        };
+        self.observed.replica_sets.iter().filter(|set| set.name() != stable).all(|set| gone(&set))
+    }
+}

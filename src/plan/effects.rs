@@ -1,0 +1,301 @@
+//! What has to be written to the cluster, as absolute values, by the committed status.
+
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::Resource;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode},
+    plan::{
+        Observed, adoption, after, capacity, contention, hand_back,
+        split::{self, Goal, InForce},
+    },
+    traffic::{Names, http_route},
+    workload::{ReplicaSet, is_deleting, new_replica_set, revision_service, revision_service_spec, template},
+};
+
+/// One write. All of them are idempotent: what is already so is not written again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Merges into the Rollout itself (finalizers, `spec.replicas`).
+    PatchRollout(Value),
+    /// Merges into the Deployment of that name.
+    PatchDeployment(String, Value),
+    /// Creates a ReplicaSet.
+    CreateReplicaSet(Box<ReplicaSet>),
+    /// Merges into the ReplicaSet of that name.
+    PatchReplicaSet(String, Value),
+    /// Deletes the ReplicaSet of that name, if it still has that UID.
+    DeleteReplicaSet(String, String),
+    /// Creates a Service.
+    CreateService(Box<Service>),
+    /// Merges into the Service of that name.
+    PatchService(String, Value),
+    /// Deletes the Service of that name, if it still has that UID.
+    DeleteService(String, String),
+    /// Replaces the HTTPRoute of that name by this object, under the resourceVersion in it.
+    ReplaceRoute(String, Box<Value>),
+}
+
+/// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The write.
+    pub effect: Effect,
+    /// It gives the canary more traffic, or takes pods away: the Rollout is read live before it.
+    pub cautious: bool,
+}
+
+impl Desired {
+    pub(super) fn bold(effect: Effect) -> Self {
+        Self { effect, cautious: false }
+    }
+
+    pub(super) fn cautious(effect: Effect) -> Self {
+        Self { effect, cautious: true }
+    }
+}
+
+/// What has to be written, most urgent first. An empty list means that the cluster is as the status says.
+#[must_use]
+pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
+    let status = rollout.status.clone().unwrap_or_default();
+    let Some(adoption) = &status.adoption else { return unclaim(rollout) };
+    match adoption.step {
+        AdoptionStep::Pausing | AdoptionStep::Moving | AdoptionStep::Emptying => adoption::effects(rollout, observed),
+        AdoptionStep::Clearing | AdoptionStep::Restoring | AdoptionStep::Releasing => {
+            hand_back::effects(rollout, observed)
+        }
+        AdoptionStep::Adopted => {
+            let effects = Effects { rollout, observed, status: &status, now };
+            let mut desired = effects.routes();
+            desired.extend(effects.services());
+            desired.extend(effects.replica_sets());
+            desired.extend(effects.workload());
+            desired.extend(effects.history());
+            desired
+        }
+    }
+}
+
+/// A deleted Rollout that has nothing of anybody's any more lets itself go.
+fn unclaim(rollout: &Rollout) -> Vec<Desired> {
+    let finalizers = rollout.metadata.finalizers.as_deref().unwrap_or_default();
+    if rollout.metadata.deletion_timestamp.is_none() || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        return Vec::new();
+    }
+    let others: Vec<_> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+    vec![Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})))]
+}
+
+/// A merge patch that is refused when somebody changed the object meanwhile.
+pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
+    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+    patch
+}
+
+/// The reference by which a Rollout controls its objects.
+pub(super) fn owner(rollout: &Rollout) -> OwnerReference {
+    OwnerReference { block_owner_deletion: None, ..rollout.controller_owner_ref(&()).unwrap_or_default() }
+}
+
+/// Whether `object` is controlled by `rollout`.
+pub(super) fn is_ours<K: Resource>(rollout: &Rollout, object: &K) -> bool {
+    let uid = rollout.metadata.uid.as_deref();
+    object.owner_references().iter().any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
+}
+
+struct Effects<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+    status: &'a RolloutStatus,
+    now: Timestamp,
+}
+
+impl Effects<'_> {
+    fn routes(&self) -> Vec<Desired> {
+        let goal = split::goal(self.rollout, self.observed);
+        let names = Names::of(&self.rollout.spec.service);
+        let contended = contention::changed_route(self.rollout, self.observed);
+        let mut desired = Vec::new();
+        for route in &self.observed.routes {
+            let Some(object) = route.object.as_ref().filter(|object| !split::says(object, &names, goal)) else {
+                continue;
+            };
+            let answered = contention::is_answered(self.rollout, &format!("HTTPRoute {}", route.name), route.generation());
+            if contended.is_some() && !answered {
+                continue;
+            }
+            let wanted = match goal {
+                Goal::Leave => continue,
+                Goal::Service => http_route::unsplit(object, &names),
+                Goal::Split(weight) => match http_route::split(object, &names, weight) {
+                    Ok(wanted) => wanted,
+                    Err(_) => continue,
+                },
+            };
+            let effect = Effect::ReplaceRoute(route.name.clone(), Box::new(wanted));
+            let back = goal == Goal::Split(crate::api::Percent::ZERO);
+            desired.push(if back { Desired::bold(effect) } else { Desired::cautious(effect) });
+        }
+        desired
+    }
+
+    fn services(&self) -> Vec<Desired> {
+        let names = Names::of(&self.rollout.spec.service);
+        let revision = |revision: &Option<crate::api::RevisionStatus>| {
+            // With no canary about, its Service selects nothing, and the reference to it still resolves.
+            revision.as_ref().map_or_else(|| "none".to_owned(), |revision| revision.revision.clone())
+        };
+        let (stable, canary) = (revision(&self.status.stable), revision(&self.status.canary));
+        match self.status.route {
+            RouteMode::Service => self.spent_services(),
+            RouteMode::Split => [
+                self.service(&names.stable, self.observed.stable_service.as_deref(), &stable),
+                self.service(&names.canary, self.observed.canary_service.as_deref(), &canary),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            RouteMode::Promoted => {
+                self.service(&names.canary, self.observed.canary_service.as_deref(), &stable).into_iter().collect()
+            }
+        }
+    }
+
+    fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Desired> {
+        let user = self.observed.service.as_ref()?;
+        let Some(existing) = existing else {
+            let service = revision_service(user, name, revision, owner(self.rollout));
+            return Some(Desired::bold(Effect::CreateService(Box::new(service))));
+        };
+        let wanted = revision_service_spec(user, revision);
+        let spec = existing.spec.as_ref()?;
+        if spec.selector == wanted.selector || !is_ours(self.rollout, existing) {
+            return None;
+        }
+        let patch = guarded(existing, json!({"spec": {"selector": wanted.selector}}));
+        Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
+    }
+
+    /// The revisions' Services, when the routes have not named them for long enough.
+    fn spent_services(&self) -> Vec<Desired> {
+        let drained = self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
+        let restored = split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
+        if !drained || !restored {
+            return Vec::new();
+        }
+        [&self.observed.stable_service, &self.observed.canary_service]
+            .into_iter()
+            .flatten()
+            .filter(|service| is_ours(self.rollout, service.as_ref()) && !is_deleting(service.as_ref()))
+            .filter_map(|service| {
+                let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
+                Some(Desired::bold(effect))
+            })
+            .collect()
+    }
+
+    fn replica_sets(&self) -> Vec<Desired> {
+        let (stable, canary) = capacity::now(self.rollout, self.observed, self.is_drained());
+        let stable_name = self.status.stable.as_ref().map_or("", |revision| revision.replica_set.as_str());
+        let canary_name = self.status.canary.as_ref().map_or("", |revision| revision.replica_set.as_str());
+        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let mut desired: Vec<_> = self.missing(self.status.stable.as_ref(), stable).into_iter().collect();
+        if under_way && self.may_start() {
+            desired.extend(canary.and_then(|count| self.missing(self.status.canary.as_ref(), count)));
+        }
+        for set in &self.observed.replica_sets {
+            let wanted = if set.name() == stable_name {
+                Some(stable)
+            } else if set.name() == canary_name {
+                canary.filter(|count| !under_way || *count <= set.replicas() || self.may_start())
+            } else {
+                canary.map(|_| 0)
+            };
+            // Without a route, taking away the canary means no more than bringing stable back allows.
+            let wanted = wanted.map(|count| if under_way || set.name() == stable_name { count } else { count.min(set.replicas()) });
+            desired.extend(wanted.and_then(|wanted| scale(set, wanted)));
+        }
+        desired
+    }
+
+    /// No traffic is meant for the other version's pods any more, and requests under way have had their time.
+    fn is_drained(&self) -> bool {
+        match self.status.route {
+            RouteMode::Service => true,
+            RouteMode::Split | RouteMode::Promoted => {
+                let goal = split::goal(self.rollout, self.observed);
+                let since = self.status.draining_since;
+                goal != Goal::Leave
+                    && since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now)
+                    && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+            }
+        }
+    }
+
+    /// The canary's pods may be there: they cannot get traffic that no stage gave them.
+    fn may_start(&self) -> bool {
+        if self.rollout.spec.routes().is_empty() {
+            return true;
+        }
+        let goal = split::goal(self.rollout, self.observed);
+        self.observed.has_revision_services() && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+    }
+
+    /// Creates a revision's ReplicaSet when there is none and the Deployment still has its template.
+    fn missing(&self, revision: Option<&crate::api::RevisionStatus>, replicas: i32) -> Option<Desired> {
+        let revision = revision?;
+        let workload = self.observed.living_workload()?;
+        let asked = &workload.spec.template;
+        let known = (0..16).any(|collision| template::hash(asked, collision) == revision.revision);
+        if !known || self.observed.replica_set(&revision.replica_set).is_some() {
+            return None;
+        }
+        let (name, owner) = (&revision.replica_set, owner(self.rollout));
+        let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
+        Some(Desired::bold(Effect::CreateReplicaSet(Box::new(set))))
+    }
+
+    fn workload(&self) -> Option<Desired> {
+        let workload = self.observed.living_workload()?;
+        let object = format!("Deployment {}", self.rollout.spec.workload.name);
+        let generation = workload.metadata.generation.unwrap_or(0);
+        let answered = contention::is_answered(self.rollout, &object, generation);
+        (workload.replicas() > 0 && answered).then(|| {
+            let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0}}));
+            Desired::cautious(Effect::PatchDeployment(self.rollout.spec.workload.name.clone(), patch))
+        })
+    }
+
+    /// Old ReplicaSets beyond `revisionHistoryLimit`, the oldest first.
+    fn history(&self) -> Vec<Desired> {
+        if !matches!(self.status.phase, Phase::Stable | Phase::Reverted) {
+            return Vec::new();
+        }
+        let kept = |set: &ReplicaSet| {
+            let revisions = [&self.status.stable, &self.status.canary].into_iter().flatten();
+            revisions.map(|revision| &revision.replica_set).any(|name| name == set.name())
+                || self.status.failed.iter().any(|failed| failed.replica_set == set.name())
+        };
+        let mut old: Vec<_> = self.observed.replica_sets.iter().filter(|set| set.is_empty() && !kept(set)).collect();
+        old.sort_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()));
+        let spare = old.len().saturating_sub(self.rollout.spec.revision_history_limit());
+        old.into_iter()
+            .take(spare)
+            .filter(|set| !is_deleting(set.as_ref()))
+            .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+            .map(Desired::cautious)
+            .collect()
+    }
+}
+
+/// Scales `set`, if it is not so already. Taking pods away needs certainty.
+fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
+    if set.replicas() == wanted || is_deleting(set) {
+        return None;
+    }
+    let effect = Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, json!({"spec": {"replicas": wanted}})));
+    Some(if wanted < set.replicas() { Desired::cautious(effect) } else { Desired::bold(effect) })
+}

@@ -1,0 +1,141 @@
+//! A deleted Rollout gives the Deployment its pods back: the walk of adoption, backwards.
+
+use serde_json::json;
+
+use crate::{
+    api::{AdoptionMode, AdoptionStep, Phase, Rollout, condition::reason},
+    plan::{
+        Observed, Plan, after, capacity,
+        effects::{Desired, Effect, guarded, is_ours},
+    },
+    workload::{ReplicaSet, is_deleting, template},
+};
+
+impl Plan<'_> {
+    /// The next step of handing back. Traffic first; nothing that is missing ever blocks it.
+    pub(super) fn hand_back(&mut self) {
+        let Some(adoption) = self.status.adoption.clone() else { return };
+        if self.status.phase != Phase::HandingBack {
+            let message = "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
+            self.record(reason::HANDING_BACK, message);
+            self.status.phase = Phase::HandingBack;
+            self.status.draining_since = None;
+        }
+        if self.observed.living_workload().is_none() {
+            self.say("the Deployment is gone: there is nobody to hand the pods back to");
+            if self.routes_are_free() {
+                self.status.adoption = None;
+            }
+            return;
+        }
+        match adoption.step {
+            AdoptionStep::Pausing | AdoptionStep::Moving => self.step(AdoptionStep::Releasing),
+            AdoptionStep::Emptying | AdoptionStep::Adopted => {
+                if adoption.step == AdoptionStep::Emptying {
+                    self.step(AdoptionStep::Adopted);
+                }
+                if self.routes_are_free() {
+                    self.step(AdoptionStep::Clearing);
+                }
+            }
+            AdoptionStep::Clearing if self.is_workload_clear(adoption.mode) => self.step(AdoptionStep::Restoring),
+            AdoptionStep::Restoring if self.is_workload_restored(adoption.mode) => self.step(AdoptionStep::Releasing),
+            AdoptionStep::Releasing if self.is_released(adoption.mode) => self.status.adoption = None,
+            _ => {}
+        }
+    }
+
+    /// The routes say what the user wrote, or it has taken too long to go on waiting.
+    fn routes_are_free(&mut self) -> bool {
+        let deleted = self.rollout.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
+        if self.now >= after(deleted, self.rollout.spec.progress_deadline()) {
+            return true;
+        }
+        self.wake_at(after(deleted, self.rollout.spec.progress_deadline()));
+        self.clear_up()
+    }
+
+    fn is_workload_clear(&self, mode: AdoptionMode) -> bool {
+        let Some(workload) = self.observed.living_workload() else { return false };
+        mode == AdoptionMode::Surge
+            || (workload.spec.paused && workload.is_observed() && self.observed.workload_replica_sets.is_empty())
+    }
+
+    fn is_workload_restored(&self, mode: AdoptionMode) -> bool {
+        let (Some(workload), Some(set)) = (self.observed.living_workload(), stable(self.rollout, self.observed)) else {
+            // Without its ReplicaSet there is no template to restore: the Deployment keeps its own.
+            return stable(self.rollout, self.observed).is_none();
+        };
+        workload.replicas() == capacity::wanted(self.rollout)
+            && workload.is_observed()
+            && template::same(&workload.spec.template, &set.spec.template)
+            && (mode == AdoptionMode::Move || workload.is_complete())
+    }
+
+    fn is_released(&self, mode: AdoptionMode) -> bool {
+        let Some(workload) = self.observed.living_workload() else { return true };
+        let stable = stable(self.rollout, self.observed);
+        let released = stable.is_none_or(|set| set.controller() == workload.metadata.uid.as_deref());
+        (released || mode == AdoptionMode::Surge) && !workload.spec.paused && workload.is_observed()
+    }
+}
+
+fn stable<'a>(rollout: &Rollout, observed: &'a Observed) -> Option<&'a ReplicaSet> {
+    let name = &rollout.status.as_ref()?.stable.as_ref()?.replica_set;
+    observed.replica_set(name).map(AsRef::as_ref)
+}
+
+/// What the committed step asks for.
+pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
+    let status = rollout.status.clone().unwrap_or_default();
+    let (Some(adoption), Some(workload)) = (&status.adoption, observed.living_workload()) else { return Vec::new() };
+    let name = rollout.spec.workload.name.clone();
+    let moves = adoption.mode == AdoptionMode::Move;
+    match adoption.step {
+        AdoptionStep::Clearing if moves && !workload.spec.paused => {
+            let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true}}));
+            vec![Desired::bold(Effect::PatchDeployment(name, patch))]
+        }
+        // While the Deployment asks for 0 pods, an empty ReplicaSet of its own would be scaled up in place of the one
+        // that serves: it has to go before the count comes back.
+        AdoptionStep::Clearing if moves && workload.is_observed() => observed
+            .workload_replica_sets
+            .iter()
+            .filter(|set| set.is_empty() && !is_deleting(set.as_ref()))
+            .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+            .map(Desired::cautious)
+            .collect(),
+        AdoptionStep::Restoring => {
+            let Some(set) = stable(rollout, observed) else { return Vec::new() };
+            let wanted = capacity::wanted(rollout);
+            if workload.replicas() == wanted && template::same(&workload.spec.template, &set.spec.template) {
+                return Vec::new();
+            }
+            let mut patch = json!({"spec": {"replicas": wanted, "paused": moves}});
+            if !template::same(&workload.spec.template, &set.spec.template) {
+                patch["spec"]["template"] = template::replacing(&workload.spec.template, &template::clean(&set.spec.template));
+            }
+            vec![Desired::cautious(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
+        }
+        AdoptionStep::Releasing => releasing(rollout, observed, moves),
+        _ => Vec::new(),
+    }
+}
+
+fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
+    let Some(workload) = observed.living_workload() else { return Vec::new() };
+    if let Some(set) = stable(rollout, observed).filter(|_| moves) {
+        if is_ours(rollout, set) {
+            let patch = guarded(set, json!({"metadata": {"ownerReferences": null}}));
+            return vec![Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))];
+        }
+        if set.controller() != workload.metadata.uid.as_deref() {
+            return Vec::new();
+        }
+    }
+    if !workload.spec.paused {
+        return Vec::new();
+    }
+    let patch = guarded(workload.as_ref(), json!({"spec": {"paused": false}}));
+    vec![Desired::bold(Effect::PatchDeployment(rollout.spec.workload.name.clone(), patch))]
+}

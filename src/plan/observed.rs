@@ -1,0 +1,105 @@
+//! What the cluster looks like, as far as a decision may depend on it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Service;
+use serde_json::Value;
+
+use crate::workload::{Deployment, ReplicaSet, is_deleting, template};
+
+/// What the cluster looks like around one Rollout.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// The Deployment that the Rollout names.
+    pub workload: Option<Arc<Deployment>>,
+    /// The ReplicaSets that the Rollout controls, by name.
+    pub replica_sets: Vec<Arc<ReplicaSet>>,
+    /// The ReplicaSets that the Deployment controls, by name.
+    pub workload_replica_sets: Vec<Arc<ReplicaSet>>,
+    /// An autoscaler that targets the Deployment.
+    pub autoscaler: Option<String>,
+    /// The Service that the Rollout names.
+    pub service: Option<Arc<Service>>,
+    /// `<service>-stable`.
+    pub stable_service: Option<Arc<Service>>,
+    /// `<service>-canary`.
+    pub canary_service: Option<Arc<Service>>,
+    /// The names of the ready pods behind each of these Services, by the Service's name.
+    pub ready_pods: BTreeMap<String, Vec<String>>,
+    /// The routes that the Rollout names, in its order.
+    pub routes: Vec<Route>,
+    /// The API server knows HTTPRoutes.
+    pub routes_known: bool,
+    /// Another Rollout that came first to the Deployment, the Service or a route: a sentence.
+    pub rival: Option<String>,
+    /// The operator knows the Prometheus endpoint that the Rollout names.
+    pub endpoint_known: bool,
+    /// The API server's answer to a write of the last round that it refused for good.
+    pub refused: Option<String>,
+    /// The field manager that last changed what [`super::suspect`] points at.
+    pub editor: Option<String>,
+}
+
+/// A route that the Rollout names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// The whole object; `None` when there is none.
+    pub object: Option<Value>,
+}
+
+impl Route {
+    /// The route's generation; 0 when it does not exist.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        let generation = self.object.as_ref().and_then(|object| object.pointer("/metadata/generation"));
+        generation.and_then(Value::as_i64).unwrap_or(0)
+    }
+}
+
+impl Observed {
+    /// The ReplicaSet of that name, whoever controls it.
+    #[must_use]
+    pub fn replica_set(&self, name: &str) -> Option<&Arc<ReplicaSet>> {
+        self.replica_sets.iter().chain(&self.workload_replica_sets).find(|candidate| candidate.name() == name)
+    }
+
+    /// The Deployment, unless it is being deleted.
+    #[must_use]
+    pub fn living_workload(&self) -> Option<&Arc<Deployment>> {
+        self.workload.as_ref().filter(|workload| !is_deleting(workload.as_ref()))
+    }
+
+    /// The ReplicaSet among `sets` that holds `wanted`; the oldest, as the Deployment controller chooses.
+    #[must_use]
+    pub fn holding<'a>(sets: &'a [Arc<ReplicaSet>], wanted: &Value) -> Option<&'a Arc<ReplicaSet>> {
+        sets.iter()
+            .filter(|set| !is_deleting(set.as_ref()) && template::same(&set.spec.template, wanted))
+            .min_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()))
+    }
+
+    /// How many ready pods of `replica_set` are behind `service`, by the EndpointSlices.
+    #[must_use]
+    pub fn ready_behind(&self, service: &str, replica_set: &str) -> i32 {
+        let pods = self.ready_pods.get(service).map(Vec::as_slice).unwrap_or_default();
+        let ready = pods.iter().filter(|pod| ReplicaSet::names(replica_set, pod)).count();
+        i32::try_from(ready).unwrap_or(i32::MAX)
+    }
+
+    /// Ready pods behind `service` that belong to no ReplicaSet of the Rollout.
+    #[must_use]
+    pub fn foreign_behind(&self, service: &str) -> Vec<&str> {
+        let pods = self.ready_pods.get(service).map(Vec::as_slice).unwrap_or_default();
+        pods.iter()
+            .map(String::as_str)
+            .filter(|pod| !self.replica_sets.iter().any(|set| ReplicaSet::names(set.name(), pod)))
+            .collect()
+    }
+
+    /// Either of the Services that tell revisions apart exists.
+    #[must_use]
+    pub fn has_revision_services(&self) -> bool {
+        self.stable_service.is_some() || self.canary_service.is_some()
+    }
+}

@@ -1,0 +1,350 @@
+//! A new version on its way: judged at every look, a stage further when everything speaks for it.
+
+use crate::{
+    api::{
+        CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Stage,
+        StageStatus, Verdict,
+        condition::{self, reason},
+    },
+    plan::{
+        HISTORY, Plan, Refusal, after, capacity, current_stage,
+        split::{self, Goal, InForce},
+    },
+    traffic::replica_count,
+    workload::template,
+};
+
+/// What is decided about a stage that has its weight.
+enum Outcome {
+    Wait(String),
+    Hold(Refusal),
+    Advance,
+    Fail(&'static str, String),
+}
+
+impl Plan<'_> {
+    /// Sends a new revision on its way, at the first stage.
+    pub(super) fn start(&mut self, canary: RevisionStatus) {
+        let stages = self.rollout.spec.stages();
+        let Some(first) = stages.first() else { return };
+        let images = canary.images.join(", ");
+        self.status.canary = Some(canary);
+        self.status.checks.clear();
+        self.status.contention = None;
+        self.status.draining_since = None;
+        self.status.replicas_floor = Some(capacity::wanted(self.rollout));
+        self.status.phase = Phase::Progressing;
+        if self.is_routed() {
+            self.status.route = RouteMode::Split;
+        }
+        self.enter(first, 0);
+        self.record(reason::STARTED, format!("new version ({images}): bringing up its pods for stage {}", first.name));
+    }
+
+    fn enter(&mut self, stage: &Stage, place: usize) {
+        let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+        self.status.stage = Some(StageStatus {
+            name: stage.name.clone(),
+            index: u32::try_from(place + 1).unwrap_or(u32::MAX),
+            of: u32::try_from(self.rollout.spec.stages().len()).unwrap_or(u32::MAX),
+            weight: stage.weight,
+            weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
+            entered_at: self.now,
+            since: None,
+            until: None,
+        });
+    }
+
+    /// One look at the rollout under way.
+    pub(super) fn progress(&mut self) {
+        let (Some(stage), Some(canary)) = (current_stage(self.rollout), self.status.canary.clone()) else {
+            return self.turn_back(reason::REVERTED, "the stage that was under way is not known any more".to_owned());
+        };
+        self.ratchet_replicas();
+        if self.is_superseded(&canary) {
+            return;
+        }
+        self.keep_checks();
+        self.follow_spec(&stage);
+        let outcome = self.weigh(&stage, &canary);
+        let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
+        match outcome {
+            Outcome::Fail(reason, message) => self.fail(reason, message, on_failure),
+            Outcome::Hold(refusal) => self.hold(refusal),
+            Outcome::Advance => self.advance(&stage),
+            Outcome::Wait(message) => {
+                self.status.phase = Phase::Progressing;
+                self.say(message);
+            }
+        }
+    }
+
+    /// An autoscaler may raise the count while a rollout lasts, not lower it.
+    fn ratchet_replicas(&mut self) {
+        let asked = self.rollout.spec.replicas.unwrap_or(0);
+        self.status.replicas_floor = self.status.replicas_floor.max(Some(asked));
+    }
+
+    fn is_superseded(&mut self, canary: &RevisionStatus) -> bool {
+        let Some(workload) = self.observed.living_workload() else { return false };
+        let asked = &workload.spec.template;
+        let holds = |revision: &RevisionStatus| {
+            self.observed
+                .replica_set(&revision.replica_set)
+                .is_some_and(|set| template::same(&set.spec.template, asked))
+        };
+        // Before its ReplicaSet exists, a revision is known by the name that its template gives it.
+        let is_canary = match self.observed.replica_set(&canary.replica_set) {
+            Some(_) => holds(canary),
+            None => self.revision_of(asked).is_none_or(|revision| revision.replica_set == canary.replica_set),
+        };
+        if is_canary {
+            return false;
+        }
+        if self.status.stable.as_ref().is_some_and(holds) {
+            let message = "the Deployment asks for the stable version again: all traffic goes back to it".to_owned();
+            self.turn_back(reason::BACK_TO_STABLE, message);
+        } else {
+            let message =
+                "another version came in mid-flight: all traffic goes back to stable before it starts".to_owned();
+            self.turn_back(reason::SUPERSEDED, message);
+        }
+        true
+    }
+
+    fn keep_checks(&mut self) {
+        if !self.checks.is_empty() {
+            self.status.checks = self.checks.to_vec();
+        }
+    }
+
+    /// Takes over a weight and a bake that somebody changed in the spec while the stage lasts.
+    fn follow_spec(&mut self, spec: &Stage) {
+        let now = self.now;
+        let Some(stage) = &mut self.status.stage else { return };
+        if stage.weight != spec.weight {
+            stage.weight = spec.weight;
+            stage.since = None;
+            stage.entered_at = now;
+        }
+        stage.until = stage.since.map(|since| after(since, spec.bake()));
+    }
+
+    fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
+        if let Some(failed) = self.status.failed.iter().find(|failed| failed.revision == canary.revision) {
+            let message = failed.message.clone();
+            return Outcome::Fail(reason::CHECK_FAILED, message);
+        }
+        if let Some(check) = self.checks.iter().find(|check| check.verdict == Verdict::Fail) {
+            return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));
+        }
+        if let Some(contended) = self.contended_route() {
+            return Outcome::Hold(contended);
+        }
+        let ready = split::ready(self.rollout, &self.status, self.observed);
+        let since = self.status.stage.as_ref().and_then(|stage| stage.since);
+        let Some(since) = since else { return self.await_weight(stage, ready) };
+        if ready.canary == 0 {
+            return self.lose_canary();
+        }
+        if let Some(refusal) = self.refusal.clone() {
+            return Outcome::Hold(refusal);
+        }
+        if !self.is_routed() {
+            self.set_in_force(replica_count::share(ready.stable, ready.canary));
+        }
+        self.weigh_evidence(stage, since)
+    }
+
+    /// A stage whose weight is not in force yet: its pods come up, its route is written and accepted.
+    fn await_weight(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
+        let counts = capacity::in_stage(self.rollout, stage);
+        let waiting = if self.is_routed() {
+            match split::in_force(self.rollout, self.observed, Goal::Split(stage.weight)) {
+                InForce::Yes if ready.canary > 0 => None,
+                InForce::Yes | InForce::Waiting(_) if ready.stable == 0 => Some(self.stable_missing()),
+                InForce::Yes | InForce::Waiting(_) if ready.canary < counts.canary => {
+                    Some(format!("{} of {} new pods ready", ready.canary, counts.canary))
+                }
+                InForce::Yes => Some("the new pods are not ready".to_owned()),
+                InForce::Waiting(sentence) | InForce::Rejected(sentence) => Some(sentence),
+            }
+        } else if ready.canary < counts.canary {
+            Some(format!("{} of {} new pods ready", ready.canary, counts.canary))
+        } else if ready.stable > counts.stable {
+            Some(format!("{} of {} old pods still ready", ready.stable, counts.stable))
+        } else {
+            None
+        };
+        match waiting {
+            None => self.come_into_force(stage, ready),
+            Some(_) if self.refusal.is_some() => match self.refusal.clone() {
+                Some(refusal) => Outcome::Hold(refusal),
+                None => Outcome::Advance,
+            },
+            Some(waiting) => self.keep_deadline(stage, &waiting, ready),
+        }
+    }
+
+    fn keep_deadline(&mut self, stage: &Stage, waiting: &str, ready: split::Ready) -> Outcome {
+        let deadline = self.rollout.spec.progress_deadline();
+        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
+        if !self.passed(entered, deadline) {
+            return Outcome::Wait(format!("stage {}: waiting: {waiting}", stage.name));
+        }
+        if ready.stable == 0 {
+            // Going back would leave nobody to answer; the new pods are all that serves.
+            return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, self.stable_missing()));
+        }
+        let message = format!("stage {} did not get its weight within {deadline}: {waiting}", stage.name);
+        Outcome::Fail(reason::PROGRESS_DEADLINE_EXCEEDED, message)
+    }
+
+    fn stable_missing(&self) -> String {
+        let name = self.status.stable.as_ref().map_or("stable", |stable| stable.replica_set.as_str());
+        format!("no pod of the stable ReplicaSet {name} is ready; look at its pods first")
+    }
+
+    fn come_into_force(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
+        let (now, routed) = (self.now, self.is_routed());
+        let share = if routed { stage.weight } else { replica_count::share(ready.stable, ready.canary) };
+        self.set_in_force(share);
+        if let Some(status) = &mut self.status.stage {
+            status.since = Some(now);
+            status.until = Some(after(now, stage.bake()));
+        }
+        self.status.checks.clear();
+        let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
+        let message =
+            format!("stage {}: {} of the traffic in force{reached}, baking for {}", stage.name, stage.weight, stage.bake());
+        self.record(reason::STAGE_ENTERED, message.clone());
+        self.wake_at(after(now, stage.bake()));
+        Outcome::Wait(message)
+    }
+
+    fn set_in_force(&mut self, weight: Percent) {
+        if let Some(stage) = &mut self.status.stage {
+            stage.weight_in_force = weight;
+        }
+    }
+
+    /// Every pod of the new version is gone: its weight goes back, and its clocks start anew.
+    fn lose_canary(&mut self) -> Outcome {
+        let now = self.now;
+        if let Some(stage) = &mut self.status.stage {
+            stage.weight_in_force = Percent::ZERO;
+            stage.since = None;
+            stage.until = None;
+            stage.entered_at = now;
+        }
+        let message = "no pod of the new version is ready any more: its traffic goes back to stable until they are";
+        self.record(reason::CANARY_LOST, message);
+        Outcome::Wait(message.to_owned())
+    }
+
+    fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
+        let baked = self.passed(since, stage.bake());
+        let undecided = self.undecided(stage);
+        if let Some(check) = &undecided
+            && let Some(deadline) = stage.deadline
+            && self.passed(since, deadline)
+        {
+            let message = format!("stage {} ran out of time ({deadline}): {check}", stage.name);
+            return match self.rollout.spec.on_inconclusive.unwrap_or_default() {
+                OnInconclusive::Hold => Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message)),
+                OnInconclusive::Revert => Outcome::Fail(reason::INCONCLUSIVE, message),
+                OnInconclusive::Advance if baked && !self.rollout.spec.paused => Outcome::Advance,
+                OnInconclusive::Advance => Outcome::Wait(message),
+            };
+        }
+        let weight = self.status.stage.as_ref().map_or(stage.weight, |stage| stage.weight_in_force);
+        match undecided {
+            _ if self.rollout.spec.paused => Outcome::Wait(format!(
+                "paused at stage {} with {weight}; set spec.paused to false to go on (a failure still reverts)",
+                stage.name
+            )),
+            Some(check) => Outcome::Wait(format!("stage {} at {weight}: waiting for evidence: {check}", stage.name)),
+            None if !baked => Outcome::Wait(format!("stage {} at {weight}: good so far, baking", stage.name)),
+            None => Outcome::Advance,
+        }
+    }
+
+    /// The first check that has to pass and does not, with its sentence.
+    fn undecided(&self, stage: &Stage) -> Option<String> {
+        let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        let overrides = stage.checks.as_deref().unwrap_or_default();
+        checks
+            .filter(|check| check.decides(overrides.iter().find(|candidate| candidate.name == check.name)))
+            .find_map(|check| {
+                let answer = self.checks.iter().find(|answer| answer.name == check.name);
+                match answer {
+                    Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
+                    Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
+                    None => Some(format!("{}: not looked at yet", check.name)),
+                }
+            })
+    }
+
+    fn hold(&mut self, refusal: Refusal) {
+        if self.status.phase != Phase::Held || self.status.message != refusal.message {
+            let known = self.rollout.status.as_ref().is_some_and(|status| status.phase == Phase::Held);
+            if !known {
+                self.record(refusal.reason, refusal.message.clone());
+            }
+        }
+        self.status.phase = Phase::Held;
+        self.say(refusal.message.clone());
+        self.refusal = Some(refusal);
+    }
+
+    fn fail(&mut self, reason: &'static str, message: String, on_failure: OnFailure) {
+        let canary = self.status.canary.clone().unwrap_or_default();
+        if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
+            self.status.failed.insert(
+                0,
+                FailedRevision {
+                    revision: canary.revision,
+                    replica_set: canary.replica_set,
+                    at: self.now,
+                    message: message.clone(),
+                },
+            );
+            self.status.failed.truncate(HISTORY);
+        }
+        match on_failure {
+            OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
+            OnFailure::Revert => self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable")),
+        }
+    }
+
+    fn advance(&mut self, stage: &Stage) {
+        let stages = self.rollout.spec.stages();
+        let place = stages.iter().position(|candidate| candidate.name == stage.name).unwrap_or(stages.len());
+        let evidence = self.evidence();
+        match stages.get(place + 1) {
+            Some(next) => {
+                self.enter(next, place + 1);
+                self.status.phase = Phase::Progressing;
+                self.record(reason::STAGE_PASSED, format!("stage {} passed{evidence}; next: {}", stage.name, next.name));
+            }
+            None => self.promote(stage, &evidence),
+        }
+    }
+
+    /// The numbers that the decision went by.
+    fn evidence(&self) -> String {
+        let passed = self.checks.iter().filter(|check| check.verdict == Verdict::Pass);
+        let numbers: Vec<_> = passed.map(|check| format!("{}: {}", check.name, check.message)).collect();
+        if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join("; ")) }
+    }
+
+    fn promote(&mut self, stage: &Stage, evidence: &str) {
+        self.record(reason::PROMOTED, format!("stage {} passed{evidence}; the new version is now stable", stage.name));
+        self.status.draining_since = self.status.stage.as_ref().and_then(|stage| stage.since);
+        self.status.stable = self.status.canary.take();
+        self.status.phase = Phase::Promoting;
+        if self.is_routed() {
+            self.status.route = RouteMode::Promoted;
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Which weight may be given now, and whether it is in force.
+
+use crate::{
+    api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
+    plan::{Observed, capacity, current_stage},
+    traffic::{self, Names, http_route},
+};
+
+/// What the routes should say now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Goal {
+    /// Nothing that is certain to be better than what they say.
+    Leave,
+    /// What the user wrote.
+    Service,
+    /// The stable and the canary Service, the canary with this weight.
+    Split(Percent),
+}
+
+/// Whether a goal has been reached.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum InForce {
+    /// Written, and confirmed by the data plane.
+    Yes,
+    /// Not written yet, or not confirmed: a sentence.
+    Waiting(String),
+    /// Written, and refused by the data plane: a sentence.
+    Rejected(String),
+}
+
+/// The ready pods of each revision, where traffic would reach them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub stable: i32,
+    pub canary: i32,
+}
+
+/// Counts the ready pods of each revision: behind its own Service with a route, behind the one Service without.
+pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Ready {
+    let names = Names::of(&rollout.spec.service);
+    let (stable, canary) = if rollout.spec.routes().is_empty() {
+        (names.service.as_str(), names.service.as_str())
+    } else if status.route == RouteMode::Promoted {
+        (names.canary.as_str(), names.stable.as_str())
+    } else {
+        (names.stable.as_str(), names.canary.as_str())
+    };
+    let behind = |service, revision: &Option<crate::api::RevisionStatus>| {
+        revision.as_ref().map_or(0, |revision| observed.ready_behind(service, &revision.replica_set))
+    };
+    Ready { stable: behind(stable, &status.stable), canary: behind(canary, &status.canary) }
+}
+
+/// What the routes should say now, by the committed status: never more than the ready pods can carry.
+pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
+    let Some(status) = &rollout.status else { return Goal::Leave };
+    let ready = ready(rollout, status, observed);
+    match status.route {
+        RouteMode::Service => Goal::Service,
+        _ if ready.stable == 0 => Goal::Leave,
+        RouteMode::Promoted => Goal::Split(Percent::FULL),
+        RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
+            Goal::Split(canary_weight(rollout, status, ready.canary))
+        }
+        RouteMode::Split => Goal::Split(Percent::ZERO),
+    }
+}
+
+fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Percent {
+    let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
+    if ready == 0 {
+        Percent::ZERO
+    } else if stage.since.is_some() || ready >= capacity::in_stage(rollout, &spec).canary {
+        stage.weight
+    } else {
+        stage.weight_in_force
+    }
+}
+
+/// Whether every route says `goal` and the data plane has confirmed it.
+pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> InForce {
+    let names = Names::of(&rollout.spec.service);
+    let ignored = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance)
+        == Some(Acceptance::Ignored);
+    for route in &observed.routes {
+        let Some(object) = &route.object else { continue };
+        if !says(object, &names, goal) {
+            return InForce::Waiting(format!("HTTPRoute {} does not carry the weight yet", route.name));
+        }
+        if ignored {
+            continue;
+        }
+        match traffic::acceptance(object) {
+            traffic::Acceptance::Accepted => {}
+            traffic::Acceptance::Waiting(sentence) => return InForce::Waiting(sentence),
+            traffic::Acceptance::Rejected(sentence) => return InForce::Rejected(sentence),
+        }
+    }
+    InForce::Yes
+}
+
+/// Whether a route says `goal`.
+pub(super) fn says(route: &serde_json::Value, names: &Names, goal: Goal) -> bool {
+    match goal {
+        Goal::Leave => true,
+        Goal::Service => !http_route::mentions_revisions(route, names),
+        Goal::Split(weight) => http_route::split(route, names, weight).is_ok_and(|wanted| wanted == *route),
+    }
+}

@@ -1,0 +1,100 @@
+//! EndpointSlices, read as far as Tidegate needs them: which pods of a Service are ready.
+
+use std::borrow::Cow;
+
+use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Resource, core::ApiResource};
+use serde::{Deserialize, Serialize};
+
+/// A `discovery.k8s.io` EndpointSlice, `v1` or (before Kubernetes 1.21) `v1beta1`: what is read here is the same in
+/// both, so the version is left to discovery.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointSlice {
+    /// Its label `kubernetes.io/service-name` says whose it is.
+    pub metadata: ObjectMeta,
+    /// The pods behind the Service.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One pod behind a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Endpoint {
+    /// Whether it takes traffic.
+    pub conditions: EndpointConditions,
+    /// The pod.
+    pub target_ref: Option<TargetRef>,
+}
+
+/// Whether an endpoint takes traffic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointConditions {
+    /// Absent means unknown, which consumers are told to read as ready.
+    pub ready: Option<bool>,
+}
+
+/// The object behind an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetRef {
+    /// `Pod`, in all that matters here.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl EndpointSlice {
+    /// The label that names the Service of a slice.
+    pub const SERVICE_NAME: &'static str = "kubernetes.io/service-name";
+
+    /// The Service that the slice belongs to.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(Self::SERVICE_NAME).map(String::as_str)
+    }
+
+    /// The names of the pods that take traffic.
+    pub fn ready_pods(&self) -> impl Iterator<Item = &str> {
+        self.endpoints
+            .iter()
+            .filter(|endpoint| endpoint.conditions.ready != Some(false))
+            .filter_map(|endpoint| endpoint.target_ref.as_ref())
+            .filter(|target| target.kind == "Pod")
+            .map(|target| target.name.as_str())
+    }
+}
+
+impl Resource for EndpointSlice {
+    type DynamicType = ApiResource;
+    type Scope = NamespaceResourceScope;
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.api_version.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}

@@ -1,0 +1,42 @@
+//! The Services that tell two revisions apart while a rollout lasts.
+
+use k8s_openapi::{
+    api::core::v1::{Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+
+use crate::api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL};
+
+/// The Service `name`: the user's Service, narrowed to the pods of `revision`.
+#[must_use]
+pub fn revision_service(user: &Service, name: &str, revision: &str, owner: OwnerReference) -> Service {
+    let labels = (owner.name.len() <= 63).then(|| [(ROLLOUT_LABEL.to_owned(), owner.name.clone())].into());
+    Service {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: user.metadata.namespace.clone(),
+            labels,
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(revision_service_spec(user, revision)),
+        status: None,
+    }
+}
+
+/// Ports, protocols and headlessness of the user's Service; its selector narrowed to `revision`. Node ports and
+/// addresses stay with the user's Service, which keeps its clients.
+#[must_use]
+pub fn revision_service_spec(user: &Service, revision: &str) -> ServiceSpec {
+    let spec = user.spec.clone().unwrap_or_default();
+    let mut selector = spec.selector.unwrap_or_default();
+    selector.insert(POD_TEMPLATE_HASH.to_owned(), revision.to_owned());
+    let ports = spec.ports.unwrap_or_default();
+    ServiceSpec {
+        ports: Some(ports.into_iter().map(|port| ServicePort { node_port: None, ..port }).collect()),
+        selector: Some(selector),
+        cluster_ip: spec.cluster_ip.filter(|address| address == "None"),
+        session_affinity: spec.session_affinity,
+        ..ServiceSpec::default()
+    }
+}
