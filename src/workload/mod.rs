@@ -1,1 +1,3 @@
 //! ReplicaSets, Services and Deployments: what they are and what they should be.
+
+pub mod template;
