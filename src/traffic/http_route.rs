@@ -90,7 +90,8 @@ pub enum Weights {
 /// The route with the canary at `canary_weight`, and stable at what is left of the Service's share.
 ///
 /// An absolute value: a route that is split already is thought back to what its user wrote first. Once a route is
-/// split, a split by whole percents is never refused for its weights, so that the way back is always open.
+/// split, a split by whole percents is never refused for its weights, so that the way back is always open. Whether
+/// all stages fit is known beforehand, by splitting for each of them.
 pub fn split(route: &Value, names: &Names, canary_weight: Percent) -> Result<Value, Unusable> {
     let mut split = unsplit(route, names);
     let cut = Cut { route, names, share: canary_weight, namespace: namespace(route) };
@@ -323,3 +324,6 @@ fn with_field(backend: &Value, field: &str, value: Value) -> Value {
     }
     backend
 }
+
+#[cfg(test)]
+mod tests;
