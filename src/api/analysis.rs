@@ -54,6 +54,17 @@ pub struct Check {
     pub query: Option<Query>,
 }
 
+impl Check {
+    /// Whether the check decides anything, given a stage's override of it: without `max` or `min` it only warns.
+    #[must_use]
+    pub fn decides(&self, changed: Option<&CheckOverride>) -> bool {
+        changed.is_some_and(|changed| changed.max.is_some() || changed.min.is_some())
+            || self.error_rate.as_ref().is_some_and(|check| check.max.is_some())
+            || self.latency.as_ref().is_some_and(|check| check.max.is_some())
+            || self.query.as_ref().is_some_and(|check| check.max.is_some() || check.min.is_some())
+    }
+}
+
 /// The share of requests that failed, from counters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

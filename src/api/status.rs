@@ -256,6 +256,8 @@ pub enum RouteMode {
     Service,
     /// At `<service>-stable` and `<service>-canary`, by weight.
     Split,
+    /// At `<service>-canary` alone, which holds the version that was just promoted, until the old one is gone.
+    Promoted,
 }
 
 /// Somebody else keeps changing what Tidegate writes.

@@ -6,10 +6,7 @@
 use serde_json::json;
 
 use crate::{
-    api::{
-        AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout,
-        condition::reason,
-    },
+    api::{AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout, condition::reason},
     plan::{
         Observed, Plan, Refusal,
         effects::{Desired, Effect, guarded, is_ours, owner},
@@ -78,14 +75,18 @@ impl Plan<'_> {
                 self.step(AdoptionStep::Adopted);
                 self.status.phase = Phase::Stable;
                 let pods = adoption.replicas;
-                self.record(reason::ADOPTED, format!("version {} serves with {pods} pods, taken over as they are", stable.revision));
+                self.record(
+                    reason::ADOPTED,
+                    format!("version {} serves with {pods} pods, taken over as they are", stable.revision),
+                );
             }
             _ => {}
         }
     }
 
     fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {
-        let moved = self.observed.replica_set(&stable.replica_set).is_some_and(|set| is_ours(self.rollout, set.as_ref()));
+        let moved =
+            self.observed.replica_set(&stable.replica_set).is_some_and(|set| is_ours(self.rollout, set.as_ref()));
         if adoption.mode == AdoptionMode::Move {
             if moved {
                 self.step(AdoptionStep::Emptying);
@@ -134,8 +135,7 @@ impl Plan<'_> {
 /// What the committed step asks for.
 pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let status = rollout.status.clone().unwrap_or_default();
-    let (Some(adoption), Some(stable), Some(workload)) =
-        (&status.adoption, &status.stable, observed.living_workload())
+    let (Some(adoption), Some(stable), Some(workload)) = (&status.adoption, &status.stable, observed.living_workload())
     else {
         return Vec::new();
     };

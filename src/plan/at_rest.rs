@@ -3,10 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    api::{
-        FailedRevision, Phase, RevisionStatus, RouteMode,
-        condition::reason,
-    },
+    api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason},
     plan::{Observed, Plan, capacity},
     traffic::Names,
     workload::template,

@@ -33,11 +33,11 @@ pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {
     Counts { stable: total, canary: asked.unwrap_or_else(|| portion(total, stage.weight)) }
 }
 
-/// The part of `total` that `share` stands for, rounded up, and at least one pod.
+/// The part of `total` that `share` stands for, rounded up; at least one pod, where there are any.
 fn portion(total: i32, share: Percent) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "a part of an i32 is an i32")]
     let part = (f64::from(total) * share.fraction()).ceil() as i32;
-    part.max(1)
+    part.max(1).min(total)
 }
 
 /// How many pods each revision should have now; `None` for the canary leaves it as it is.

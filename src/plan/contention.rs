@@ -50,7 +50,8 @@ pub(super) fn changed_route(rollout: &Rollout, observed: &Observed) -> Option<(S
         return None;
     }
     let names = Names::of(&rollout.spec.service);
-    let changed = |route: &&super::Route| route.object.as_ref().is_some_and(|object| !split::says(object, &names, goal));
+    let changed =
+        |route: &&super::Route| route.object.as_ref().is_some_and(|object| !split::says(object, &names, goal));
     observed.routes.iter().find(changed).map(|route| (route.name.clone(), route.generation()))
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::{
@@ -123,7 +123,8 @@ impl Effects<'_> {
             let Some(object) = route.object.as_ref().filter(|object| !split::says(object, &names, goal)) else {
                 continue;
             };
-            let answered = contention::is_answered(self.rollout, &format!("HTTPRoute {}", route.name), route.generation());
+            let answered =
+                contention::is_answered(self.rollout, &format!("HTTPRoute {}", route.name), route.generation());
             if contended.is_some() && !answered {
                 continue;
             }
@@ -181,7 +182,8 @@ impl Effects<'_> {
 
     /// The revisions' Services, when the routes have not named them for long enough.
     fn spent_services(&self) -> Vec<Desired> {
-        let drained = self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
+        let drained =
+            self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
         let restored = split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
         if !drained || !restored {
             return Vec::new();
@@ -215,7 +217,8 @@ impl Effects<'_> {
                 canary.map(|_| 0)
             };
             // Without a route, taking away the canary means no more than bringing stable back allows.
-            let wanted = wanted.map(|count| if under_way || set.name() == stable_name { count } else { count.min(set.replicas()) });
+            let wanted = wanted
+                .map(|count| if under_way || set.name() == stable_name { count } else { count.min(set.replicas()) });
             desired.extend(wanted.and_then(|wanted| scale(set, wanted)));
         }
         desired

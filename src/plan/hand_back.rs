@@ -16,7 +16,8 @@ impl Plan<'_> {
     pub(super) fn hand_back(&mut self) {
         let Some(adoption) = self.status.adoption.clone() else { return };
         if self.status.phase != Phase::HandingBack {
-            let message = "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
+            let message =
+                "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
             self.status.phase = Phase::HandingBack;
             self.status.draining_since = None;
@@ -113,7 +114,8 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
             }
             let mut patch = json!({"spec": {"replicas": wanted, "paused": moves}});
             if !template::same(&workload.spec.template, &set.spec.template) {
-                patch["spec"]["template"] = template::replacing(&workload.spec.template, &template::clean(&set.spec.template));
+                patch["spec"]["template"] =
+                    template::replacing(&workload.spec.template, &template::clean(&set.spec.template));
             }
             vec![Desired::cautious(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
         }

@@ -25,9 +25,7 @@ pub use effects::{Effect, desired};
 pub use observed::{Observed, Route};
 pub use preflight::Refusal;
 
-use crate::api::{
-    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition, condition::reason,
-};
+use crate::api::{AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition};
 
 /// How many transitions and failed revisions a status keeps.
 const HISTORY: usize = 10;
@@ -211,4 +209,3 @@ fn after(start: Timestamp, span: Span) -> Timestamp {
         .and_then(|span| start.checked_add(span).ok())
         .unwrap_or(Timestamp::MAX)
 }
-

@@ -2,8 +2,8 @@
 
 use crate::{
     api::{self, Rollout, condition::reason},
-    plan::Observed,
-    traffic::http_route::{self, Names},
+    plan::{Observed, effects::is_ours},
+    traffic::{Names, http_route},
     workload,
 };
 
@@ -33,13 +33,17 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     workload(rollout, observed)
         .or_else(|| service(rollout, observed))
         .or_else(|| routes(rollout, observed))
+        .or_else(|| revision_services(rollout, observed))
         .or_else(|| prometheus(rollout, observed))
 }
 
 fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let name = &rollout.spec.workload.name;
     observed.living_workload().is_none().then(|| {
-        Refusal::new(reason::WORKLOAD_NOT_FOUND, format!("Deployment {name} does not exist; create it, or name another"))
+        Refusal::new(
+            reason::WORKLOAD_NOT_FOUND,
+            format!("Deployment {name} does not exist; create it, or name another"),
+        )
     })
 }
 
@@ -51,7 +55,8 @@ fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     };
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
     if selector.is_empty() {
-        let message = format!("Service {name} has no selector, so no revision can be told apart behind it; give it one");
+        let message =
+            format!("Service {name} has no selector, so no revision can be told apart behind it; give it one");
         return Some(Refusal::new(reason::SERVICE_UNUSABLE, message));
     }
     let workload = observed.living_workload()?;
@@ -70,7 +75,8 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         return None;
     }
     if !observed.routes_known {
-        let message = "the cluster does not know HTTPRoutes; install the CRDs of the Gateway API, or leave out spec.traffic";
+        let message =
+            "the cluster does not know HTTPRoutes; install the CRDs of the Gateway API, or leave out spec.traffic";
         return Some(Refusal::new(reason::ROUTE_KIND_MISSING, message));
     }
     let names = Names::of(&rollout.spec.service);
@@ -79,9 +85,23 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
             let message = format!("HTTPRoute {} does not exist; create it, or name another", route.name);
             return Some(Refusal::new(reason::ROUTE_NOT_FOUND, message));
         };
-        let unusable = http_route::split(object, &names, api::Percent::ZERO).err()?;
+        // Every weight that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
+        let stages = rollout.spec.stages();
+        let unusable = stages.iter().find_map(|stage| http_route::split(object, &names, stage.weight).err())?;
         Some(Refusal::new(reason::ROUTE_UNUSABLE, unusable.to_string()))
     })
+}
+
+/// The names that a rollout gives its Services must be free.
+fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    if rollout.spec.routes().is_empty() {
+        return None;
+    }
+    let services = [&observed.stable_service, &observed.canary_service];
+    let taken = services.into_iter().flatten().find(|service| !is_ours(rollout, service.as_ref()))?;
+    let name = taken.metadata.name.as_deref().unwrap_or_default();
+    let message = format!("Service {name} exists and is somebody else's, but a rollout needs that name; rename it");
+    Some(Refusal::new(reason::SERVICE_UNUSABLE, message))
 }
 
 fn prometheus(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {

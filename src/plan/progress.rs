@@ -215,8 +215,12 @@ impl Plan<'_> {
         }
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
-        let message =
-            format!("stage {}: {} of the traffic in force{reached}, baking for {}", stage.name, stage.weight, stage.bake());
+        let message = format!(
+            "stage {}: {} of the traffic in force{reached}, baking for {}",
+            stage.name,
+            stage.weight,
+            stage.bake()
+        );
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)
@@ -273,16 +277,16 @@ impl Plan<'_> {
     fn undecided(&self, stage: &Stage) -> Option<String> {
         let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
         let overrides = stage.checks.as_deref().unwrap_or_default();
-        checks
-            .filter(|check| check.decides(overrides.iter().find(|candidate| candidate.name == check.name)))
-            .find_map(|check| {
+        checks.filter(|check| check.decides(overrides.iter().find(|candidate| candidate.name == check.name))).find_map(
+            |check| {
                 let answer = self.checks.iter().find(|answer| answer.name == check.name);
                 match answer {
                     Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
                     Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
                     None => Some(format!("{}: not looked at yet", check.name)),
                 }
-            })
+            },
+        )
     }
 
     fn hold(&mut self, refusal: Refusal) {
@@ -313,7 +317,9 @@ impl Plan<'_> {
         }
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
-            OnFailure::Revert => self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable")),
+            OnFailure::Revert => {
+                self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable"))
+            }
         }
     }
 
@@ -325,7 +331,10 @@ impl Plan<'_> {
             Some(next) => {
                 self.enter(next, place + 1);
                 self.status.phase = Phase::Progressing;
-                self.record(reason::STAGE_PASSED, format!("stage {} passed{evidence}; next: {}", stage.name, next.name));
+                self.record(
+                    reason::STAGE_PASSED,
+                    format!("stage {} passed{evidence}; next: {}", stage.name, next.name),
+                );
             }
             None => self.promote(stage, &evidence),
         }

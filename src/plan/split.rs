@@ -3,7 +3,11 @@
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
     plan::{Observed, capacity, current_stage},
-    traffic::{self, Names, http_route},
+    traffic::{
+        Names,
+        acceptance::{self, Acceptance as Accepted},
+        http_route::{self, Weights},
+    },
 };
 
 /// What the routes should say now.
@@ -80,8 +84,8 @@ fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Perce
 /// Whether every route says `goal` and the data plane has confirmed it.
 pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> InForce {
     let names = Names::of(&rollout.spec.service);
-    let ignored = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance)
-        == Some(Acceptance::Ignored);
+    let ignored =
+        rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance) == Some(Acceptance::Ignored);
     for route in &observed.routes {
         let Some(object) = &route.object else { continue };
         if !says(object, &names, goal) {
@@ -90,10 +94,10 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
         if ignored {
             continue;
         }
-        match traffic::acceptance(object) {
-            traffic::Acceptance::Accepted => {}
-            traffic::Acceptance::Waiting(sentence) => return InForce::Waiting(sentence),
-            traffic::Acceptance::Rejected(sentence) => return InForce::Rejected(sentence),
+        match acceptance::accepted(object) {
+            Accepted::Accepted => {}
+            Accepted::Waiting(sentence) => return InForce::Waiting(sentence),
+            Accepted::Rejected(sentence) => return InForce::Rejected(sentence),
         }
     }
     InForce::Yes
@@ -103,7 +107,9 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
 pub(super) fn says(route: &serde_json::Value, names: &Names, goal: Goal) -> bool {
     match goal {
         Goal::Leave => true,
-        Goal::Service => !http_route::mentions_revisions(route, names),
-        Goal::Split(weight) => http_route::split(route, names, weight).is_ok_and(|wanted| wanted == *route),
+        Goal::Service => matches!(http_route::weights(route, names), Some(Weights::Whole) | None),
+        Goal::Split(weight) => {
+            http_route::split(route, names, weight).is_ok_and(|wanted| http_route::matches(route, &wanted))
+        }
     }
 }

@@ -6,7 +6,9 @@ mod replica_set;
 mod service;
 pub mod template;
 
-pub use endpoints::{EndpointSlice, Endpoint, EndpointConditions, TargetRef};
-pub use objects::{Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, is_deleting};
+pub use endpoints::{Endpoint, EndpointConditions, EndpointSlice, TargetRef};
+pub use objects::{
+    Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, is_deleting,
+};
 pub use replica_set::{new_replica_set, selector_string, selects};
 pub use service::{revision_service, revision_service_spec};

@@ -13,7 +13,13 @@ use crate::api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL};
 /// Its pods carry the labels that the user gave them and `pod-template-hash`, which keeps the selectors of two
 /// revisions apart.
 #[must_use]
-pub fn new_replica_set(deployment: &Deployment, name: &str, hash: &str, replicas: i32, owner: OwnerReference) -> ReplicaSet {
+pub fn new_replica_set(
+    deployment: &Deployment,
+    name: &str,
+    hash: &str,
+    replicas: i32,
+    owner: OwnerReference,
+) -> ReplicaSet {
     let mut selector = deployment.spec.selector.clone();
     selector.match_labels.get_or_insert_default().insert(POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
     let pod_template = template::with_hash(&deployment.spec.template, hash);

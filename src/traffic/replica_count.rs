@@ -1,0 +1,130 @@
+//! The split without a route: all pods stand behind one Service, and each gets an equal part of the traffic.
+
+use crate::api::Percent;
+
+/// How many pods each revision should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Of the stable revision.
+    pub stable: i32,
+    /// Of the new revision.
+    pub canary: i32,
+}
+
+/// The counts whose shares come nearest to `weight`, where `total` pods carry all of the traffic.
+///
+/// A revision's share is its part of all pods, so for the share *w* of the canary
+///
+/// ```text
+/// canary / (stable + canary) = w    ⇔    canary = stable · w / (1 − w)
+/// ```
+///
+/// Stable stays full for as long as that is possible, so that turning back needs no new pod: with `stable = total`
+/// the canary gets `round(total · w / (1 − w))` pods. Once that exceeds `total` (from about 50 %), the canary is
+/// full and stable gets `round(total · (1 − w) / w)`. Between 0 % and 100 % both have at least one pod. As one of
+/// them is always full, there are never fewer than `total` pods, and neither has to carry more than its pods can.
+///
+/// At 0 % the canary has none, at 100 % stable has none. A workload scaled to 0 stays at 0.
+#[must_use]
+pub fn counts(total: i32, weight: Percent) -> Counts {
+    let total = total.max(0);
+    let (full, asked) = (f64::from(total), weight.percent());
+    if total == 0 || asked <= 0.0 {
+        return Counts { stable: total, canary: 0 };
+    }
+    if asked >= 100.0 {
+        return Counts { stable: 0, canary: total };
+    }
+    let beside_full_stable = at_least_one(full * asked / (100.0 - asked));
+    if beside_full_stable <= full {
+        return Counts { stable: total, canary: whole(beside_full_stable) };
+    }
+    Counts { stable: whole(at_least_one(full * (100.0 - asked) / asked)), canary: total }
+}
+
+/// The part of the traffic that the canary gets when so many pods of each revision are ready; nothing when none are.
+#[must_use]
+pub fn share(stable_ready: i32, canary_ready: i32) -> Percent {
+    let (stable, canary) = (f64::from(stable_ready.max(0)), f64::from(canary_ready.max(0)));
+    // 0/0 is not a number, and `Percent` makes nothing of it.
+    Percent::new(canary * 100.0 / (stable + canary))
+}
+
+fn at_least_one(pods: f64) -> f64 {
+    pods.round().max(1.0)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded, and never above a total that was an i32")]
+fn whole(pods: f64) -> i32 {
+    pods as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(total: i32, weight: f64) -> (i32, i32) {
+        let counts = counts(total, Percent::new(weight));
+        (counts.stable, counts.canary)
+    }
+
+    #[test]
+    fn the_ends_are_one_revision_alone() {
+        assert_eq!(at(10, 0.0), (10, 0));
+        assert_eq!(at(10, 100.0), (0, 10));
+    }
+
+    #[test]
+    fn stable_is_full_up_to_half_and_the_canary_from_there() {
+        assert_eq!(at(10, 5.0), (10, 1));
+        assert_eq!(at(10, 25.0), (10, 3));
+        assert_eq!(at(10, 50.0), (10, 10));
+        assert_eq!(at(10, 75.0), (3, 10));
+        assert_eq!(at(10, 99.9), (1, 10));
+    }
+
+    #[test]
+    fn a_workload_scaled_to_zero_stays_there() {
+        assert_eq!(at(0, 50.0), (0, 0));
+        assert_eq!(at(0, 100.0), (0, 0));
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_ready_pods() {
+        assert_eq!(share(3, 1), Percent::new(25.0));
+        assert_eq!(share(0, 2), Percent::FULL);
+        assert_eq!(share(0, 0), Percent::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn a_canary_with_weight_has_a_pod(total in 1..100_000, weight in 0.001..=100.0) {
+            prop_assert!(at(total, weight).1 >= 1);
+        }
+
+        #[test]
+        fn neither_side_carries_more_than_its_pods_can(total in 1..100_000, weight in 0.0..=100.0) {
+            let (stable, canary) = at(total, weight);
+            let reached = share(stable, canary).fraction();
+            let all = f64::from(total);
+            prop_assert!(f64::from(canary) / all >= reached - 1e-9);
+            prop_assert!(f64::from(stable) / all >= 1.0 - reached - 1e-9);
+        }
+
+        #[test]
+        fn more_weight_never_means_fewer_canary_pods(total in 1..1_000, one in 0.0..=100.0, other in 0.0..=100.0) {
+            let (less, more) = (at(total, f64::min(one, other)), at(total, f64::max(one, other)));
+            prop_assert!(less.1 <= more.1 && less.0 >= more.0);
+        }
+
+        #[test]
+        fn no_other_count_comes_nearer(total in 1..500, weight in 0.5..=50.0) {
+            let (stable, canary) = at(total, weight);
+            let ideal = f64::from(total) * weight / (100.0 - weight);
+            prop_assert_eq!(stable, total);
+            prop_assert!((f64::from(canary) - ideal).abs() <= 0.5 || canary == 1);
+        }
+    }
+}
