@@ -1,0 +1,185 @@
+//! Carries effects out.
+
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PartialObjectMeta, PostParams, Preconditions},
+};
+use serde_json::{Value, json};
+
+use super::{Context, error::{Class, Error}};
+use crate::{
+    api::Rollout,
+    plan::{Desired, Effect},
+    workload::{Deployment, ReplicaSet},
+};
+use k8s_openapi::api::core::v1::Service;
+
+/// Writes the Rollout's own metadata and `spec.replicas`.
+const ROLLOUT_MANAGER: &str = "tidegate-rollout";
+/// Writes Deployments and ReplicaSets.
+const WORKLOAD_MANAGER: &str = "tidegate-workload";
+/// Writes Services and routes.
+const TRAFFIC_MANAGER: &str = "tidegate-traffic";
+
+/// Carries `effects` out in their order. One that fails does not keep the others from being tried: the way back must
+/// not wait for something that it does not need.
+///
+/// # Errors
+/// The first that failed.
+pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
+    let mut certain = false;
+    let mut first_error = None;
+    let mut written = 0;
+    for Desired { effect, cautious } in effects {
+        if !context.leadership.is_leader() {
+            return Err(Error::NotLeading(describe(&effect)));
+        }
+        if cautious && !certain {
+            if let Err(error) = confirm(context, rollout).await {
+                first_error.get_or_insert(error);
+                continue;
+            }
+            certain = true;
+        }
+        match write(context, rollout, &effect).await {
+            Ok(()) => {
+                tracing::info!(rollout = %name(rollout), "{}", describe(&effect));
+                written += 1;
+            }
+            Err(error) => {
+                tracing::warn!(rollout = %name(rollout), class = ?error.class(), "{error}");
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) => {
+            if error.class() == Class::User {
+                context.memory.set_refused(rollout, Some(error.to_string()));
+            }
+            Err(error)
+        }
+        None => {
+            context.memory.set_refused(rollout, None);
+            Ok(written)
+        }
+    }
+}
+
+/// The Rollout still stands exactly where the decision was taken.
+async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    let api: Api<PartialObjectMeta<Rollout>> = Api::namespaced(context.client.clone(), &namespace(rollout));
+    let doing = format!("read Rollout {} before a write", name(rollout));
+    let live = api.get_metadata(&rollout.name_any()).await.map_err(Error::api(doing))?;
+    if live.metadata.resource_version == rollout.metadata.resource_version {
+        Ok(())
+    } else {
+        Err(Error::Changed(name(rollout)))
+    }
+}
+
+async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {
+    let (client, namespace) = (context.client.clone(), namespace(rollout));
+    let doing = describe(effect);
+    let done = match effect {
+        Effect::PatchRollout(patch) => {
+            let api: Api<Rollout> = Api::namespaced(client, &namespace);
+            let params = PatchParams { field_manager: Some(ROLLOUT_MANAGER.to_owned()), ..PatchParams::default() };
+            api.patch(&rollout.name_any(), &params, &Patch::Merge(patch)).await.map(|patched| {
+                context.memory.wrote(&patched);
+            })
+        }
+        Effect::PatchDeployment(name, patch) => merge::<Deployment>(client, &namespace, name, patch, WORKLOAD_MANAGER).await,
+        Effect::PatchReplicaSet(name, patch) => merge::<ReplicaSet>(client, &namespace, name, patch, WORKLOAD_MANAGER).await,
+        Effect::PatchService(name, patch) => merge::<Service>(client, &namespace, name, patch, TRAFFIC_MANAGER).await,
+        Effect::CreateReplicaSet(set) => {
+            let api: Api<ReplicaSet> = Api::namespaced(client, &namespace);
+            api.create(&by(WORKLOAD_MANAGER), set).await.map(drop)
+        }
+        Effect::CreateService(service) => {
+            let api: Api<Service> = Api::namespaced(client, &namespace);
+            api.create(&by(TRAFFIC_MANAGER), service).await.map(drop)
+        }
+        Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
+        Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
+        Effect::ReplaceRoute(name, object) => {
+            let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &super::caches::http_routes());
+            match serde_json::from_value::<DynamicObject>(object.as_ref().clone()) {
+                Ok(route) => api.replace(name, &by(TRAFFIC_MANAGER), &route).await.map(drop),
+                Err(error) => Err(kube::Error::SerdeError(error)),
+            }
+        }
+    };
+    match done {
+        // Created by the round before, and not in the cache yet; or gone already, as it should be.
+        Err(kube::Error::Api(status)) if created(effect) && status.is_already_exists() => Ok(()),
+        Err(kube::Error::Api(status)) if deleted(effect) && status.is_not_found() => Ok(()),
+        done => done.map_err(Error::api(doing)),
+    }
+}
+
+fn created(effect: &Effect) -> bool {
+    matches!(effect, Effect::CreateReplicaSet(_) | Effect::CreateService(_))
+}
+
+fn deleted(effect: &Effect) -> bool {
+    matches!(effect, Effect::DeleteReplicaSet(..) | Effect::DeleteService(..))
+}
+
+fn by(manager: &str) -> PostParams {
+    PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() }
+}
+
+async fn merge<K>(client: Client, namespace: &str, name: &str, patch: &Value, manager: &str) -> kube::Result<()>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    Api::<K>::namespaced(client, namespace).patch(name, &params, &Patch::Merge(patch)).await.map(drop)
+}
+
+async fn delete<K>(client: Client, namespace: &str, name: &str, uid: &str) -> kube::Result<()>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(drop)
+}
+
+fn describe(effect: &Effect) -> String {
+    match effect {
+        Effect::PatchRollout(_) => "claim or release the Rollout".to_owned(),
+        Effect::PatchDeployment(name, patch) => format!("change Deployment {name}: {}", spec(patch)),
+        Effect::PatchReplicaSet(name, patch) => format!("change ReplicaSet {name}: {}", spec(patch)),
+        Effect::PatchService(name, patch) => format!("change Service {name}: {}", spec(patch)),
+        Effect::CreateReplicaSet(set) => format!("create ReplicaSet {} with {} pods", set.name(), set.replicas()),
+        Effect::CreateService(service) => format!("create Service {}", service.name_any()),
+        Effect::DeleteReplicaSet(name, _) => format!("delete ReplicaSet {name}"),
+        Effect::DeleteService(name, _) => format!("delete Service {name}"),
+        Effect::ReplaceRoute(name, _) => format!("write the weights of HTTPRoute {name}"),
+    }
+}
+
+/// What a patch changes, without the template, which may be long.
+fn spec(patch: &Value) -> String {
+    let mut spec = patch.get("spec").cloned().unwrap_or_else(|| json!({"metadata": patch["metadata"]}));
+    if let Some(template) = spec.get_mut("template") {
+        *template = json!("…");
+    }
+    spec.to_string()
+}
+
+fn namespace(rollout: &Rollout) -> String {
+    rollout.namespace().unwrap_or_default()
+}
+
+fn name(rollout: &Rollout) -> String {
+    format!("{}/{}", namespace(rollout), rollout.name_any())
+}

@@ -1,0 +1,110 @@
+//! What can go wrong while a Rollout is reconciled, and what is done about it.
+
+use std::time::Duration;
+
+use rand::Rng;
+
+/// What went wrong: what was being done to which object, and the API server's answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A call to the API server failed.
+    #[error("{doing}: {source}")]
+    Api {
+        /// What was being done, such as `scale ReplicaSet shop/checkout-7f9c6b54d`.
+        doing: String,
+        /// The answer.
+        source: Box<kube::Error>,
+    },
+    /// Somebody wrote the Rollout while a decision was on its way to the cluster; it is taken again.
+    #[error("Rollout {0} changed while it was being worked on; deciding anew")]
+    Changed(String),
+    /// Another operator leads now.
+    #[error("leadership was lost before {0}")]
+    NotLeading(String),
+}
+
+/// What is done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It will pass by itself, at once or nearly so: somebody else was faster.
+    Wait,
+    /// It may pass: tried again with growing pauses.
+    Retry,
+    /// It will not pass until somebody acts.
+    User,
+}
+
+impl Error {
+    /// A failed call, with what was being done.
+    pub fn api(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Api { doing, source: Box::new(source) }
+    }
+
+    /// What is done about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Changed(_) | Self::NotLeading(_) => Class::Wait,
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => match status.code {
+                    404 | 409 | 410 => Class::Wait,
+                    400 | 401 | 403 | 413 | 415 | 422 => Class::User,
+                    _ => Class::Retry,
+                },
+                _ => Class::Retry,
+            },
+        }
+    }
+
+    /// For metrics: one word of few.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self.class() {
+            Class::Wait => "conflict",
+            Class::Retry => "error",
+            Class::User => "refused",
+        }
+    }
+
+    /// How long to wait before the next attempt, after so many failures in a row: doubling from a fifth of a second to
+    /// a minute, a quarter of it by chance so that many failures do not come back at once.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        let base = match self.class() {
+            Class::Wait => Duration::from_millis(100),
+            Class::Retry | Class::User => {
+                Duration::from_millis(200).saturating_mul(1 << failures.min(9)).min(Duration::from_secs(60))
+            }
+        };
+        base.mul_f64(rand::rng().random_range(1.0..1.25))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answer(code: u16) -> Error {
+        let status = Status { code, ..Status::default() };
+        Error::api("scale ReplicaSet shop/checkout-1")(kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn a_conflict_is_waited_for_and_a_refusal_needs_a_person() {
+        assert_eq!(answer(409).class(), Class::Wait);
+        assert_eq!(answer(500).class(), Class::Retry);
+        assert_eq!(answer(429).class(), Class::Retry);
+        assert_eq!(answer(403).class(), Class::User);
+        assert_eq!(answer(422).class(), Class::User);
+    }
+
+    #[test]
+    fn pauses_grow_and_end_at_a_minute_and_a_quarter() {
+        assert!(answer(500).pause(1) < answer(500).pause(5));
+        assert!(answer(500).pause(40) <= Duration::from_secs(75));
+        assert!(answer(409).pause(40) <= Duration::from_millis(125));
+    }
+}

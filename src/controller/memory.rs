@@ -1,0 +1,106 @@
+//! What the operator remembers of each Rollout between two looks. All of it can be lost: it only saves work.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::api::Rollout;
+
+/// What is remembered, by the Rollout's UID.
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<String, Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    /// The object as the operator's own last write left it.
+    written: Option<Rollout>,
+    committed_at: Option<Instant>,
+    refused: Option<String>,
+    failures: u32,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, rollout: &Rollout, change: impl FnOnce(&mut Remembered) -> T) -> T {
+        let uid = rollout.metadata.uid.clone().unwrap_or_default();
+        change(self.lock().entry(uid).or_default())
+    }
+
+    /// `cached`, or what the operator itself has written since: its own writes are always seen.
+    ///
+    /// resourceVersions of one resource are compared as numbers, as Kubernetes allows since 1.35 and etcd always did.
+    pub fn latest(&self, cached: &Rollout) -> Rollout {
+        self.with(cached, |remembered| {
+            let newer = remembered.written.as_ref().filter(|written| version(written) > version(cached));
+            match newer {
+                Some(written) => written.clone(),
+                None => {
+                    remembered.written = None;
+                    cached.clone()
+                }
+            }
+        })
+    }
+
+    /// Remembers the object that a write of the operator returned.
+    pub fn wrote(&self, rollout: &Rollout) {
+        self.with(rollout, |remembered| remembered.written = Some(rollout.clone()));
+    }
+
+    /// Remembers when the status was last committed.
+    pub fn committed(&self, rollout: &Rollout) {
+        self.with(rollout, |remembered| {
+            remembered.written = Some(rollout.clone());
+            remembered.committed_at = Some(Instant::now());
+        });
+    }
+
+    /// How long ago the status was last committed by this process.
+    pub fn since_commit(&self, rollout: &Rollout) -> Option<Duration> {
+        self.with(rollout, |remembered| remembered.committed_at.map(|instant| instant.elapsed()))
+    }
+
+    /// What the API server refused for good at the last round of writes.
+    pub fn refused(&self, rollout: &Rollout) -> Option<String> {
+        self.with(rollout, |remembered| remembered.refused.clone())
+    }
+
+    /// Remembers, or forgets, what the API server refused for good.
+    pub fn set_refused(&self, rollout: &Rollout, refused: Option<String>) {
+        self.with(rollout, |remembered| remembered.refused = refused);
+    }
+
+    /// Counts a failure; how many there have been in a row.
+    pub fn failed(&self, rollout: &Rollout) -> u32 {
+        self.with(rollout, |remembered| {
+            remembered.failures = remembered.failures.saturating_add(1);
+            remembered.failures
+        })
+    }
+
+    /// Forgets the failures.
+    pub fn succeeded(&self, rollout: &Rollout) {
+        self.with(rollout, |remembered| remembered.failures = 0);
+    }
+
+    /// Forgets everything but the Rollouts with these UIDs.
+    pub fn keep(&self, alive: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut remembered = self.lock();
+        let gone: Vec<_> = remembered.keys().filter(|uid| !alive(uid)).cloned().collect();
+        for uid in &gone {
+            remembered.remove(uid);
+        }
+        gone
+    }
+}
+
+fn version(rollout: &Rollout) -> u64 {
+    rollout.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,119 @@
+//! Reads the caches around one Rollout into a plain value.
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DynamicObject, PartialObjectMeta},
+    core::ApiResource,
+    runtime::reflector::ObjectRef,
+};
+use serde_json::Value;
+
+use super::{Context, caches::http_routes};
+use crate::{
+    api::{FINALIZER, Rollout},
+    plan::{Observed, Route, Suspect, suspect},
+    traffic::Names,
+    workload::{Deployment, is_deleting},
+};
+
+/// What the cluster looks like around `rollout`, by the caches.
+pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Observed {
+    let mut observed = read(context, rollout);
+    observed.refused = refused;
+    if let Some(suspect) = suspect(rollout, &observed) {
+        observed.editor = editor(context, rollout, &suspect).await;
+    }
+    observed
+}
+
+fn read(context: &Context, rollout: &Rollout) -> Observed {
+    let caches = &context.caches;
+    let namespace = rollout.namespace().unwrap_or_default();
+    let names = Names::of(&rollout.spec.service);
+    let workload = caches.deployments.get(&ObjectRef::new(&rollout.spec.workload.name).within(&namespace));
+    let service = |name: &str| caches.services.get(&ObjectRef::new(name).within(&namespace));
+    let owned_by = |uid: Option<&str>| uid.map(|uid| caches.replica_sets.of(uid)).unwrap_or_default();
+    let target = (namespace.clone(), rollout.spec.workload.name.clone());
+    let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.as_deref());
+    Observed {
+        replica_sets: owned_by(rollout.metadata.uid.as_deref()),
+        workload_replica_sets: owned_by(workload.as_ref().and_then(|workload| workload.metadata.uid.as_deref())),
+        workload,
+        autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
+        service: service(&names.service),
+        stable_service: service(&names.stable),
+        canary_service: service(&names.canary),
+        ready_pods: [names.service, names.stable, names.canary]
+            .into_iter()
+            .map(|service| {
+                let slices = caches.endpoint_slices.of(&(namespace.clone(), service.clone()));
+                let pods = slices.iter().flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect();
+                (service, pods)
+            })
+            .collect(),
+        routes: rollout.spec.routes().iter().map(|route| read_route(context, &namespace, &route.name)).collect(),
+        routes_known: *caches.routes_known.borrow(),
+        rival: rival(context, rollout, &namespace),
+        endpoint_known: context.analyst.knows(endpoint),
+        refused: None,
+        editor: None,
+    }
+}
+
+fn read_route(context: &Context, namespace: &str, name: &str) -> Route {
+    let key = ObjectRef::new_with(name, http_routes()).within(namespace);
+    let object = context.caches.routes.get(&key).filter(|route| !is_deleting(route.as_ref()));
+    Route { name: name.to_owned(), object: object.and_then(|route| serde_json::to_value(route.as_ref()).ok()) }
+}
+
+/// The Rollout that came first to an object which this one names too, in a sentence. Who has adopted keeps; else the
+/// older one; else the one whose name comes first.
+fn rival(context: &Context, rollout: &Rollout, namespace: &str) -> Option<String> {
+    let name = rollout.name_any();
+    let rank = |rollout: &Rollout| {
+        let claimed = rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+        (!claimed, rollout.creation_timestamp(), rollout.name_any())
+    };
+    context.caches.index.rivals(namespace, &name).into_iter().find_map(|(other, object)| {
+        let watched = context.caches.rollouts.get(&ObjectRef::new(&other).within(namespace))?;
+        let first = watched.0.as_ref().ok()?;
+        (rank(first) < rank(rollout)).then(|| {
+            format!("Rollout {other} already has {object}; one Rollout for each Deployment, Service and route: delete one of the two")
+        })
+    })
+}
+
+/// The field manager that last changed what is suspected. Managed fields are not cached: this reads them live, and
+/// only when there is something to explain.
+async fn editor(context: &Context, rollout: &Rollout, suspect: &Suspect) -> Option<String> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let client = context.client.clone();
+    let (metadata, field) = match suspect {
+        Suspect::Workload => {
+            let api: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
+            (api.get_metadata(&rollout.spec.workload.name).await.ok()?.metadata, "f:replicas")
+        }
+        Suspect::Route(route) => {
+            let resource: ApiResource = http_routes();
+            let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
+            (api.get_metadata(route).await.ok()?.metadata, "f:rules")
+        }
+    };
+    let fields = metadata.managed_fields.unwrap_or_default();
+    let foreign = |manager: &str| !manager.starts_with(super::MANAGER_PREFIX);
+    let touches = |fields: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1>| {
+        fields.as_ref().is_some_and(|fields| has(&fields.0, field))
+    };
+    fields
+        .into_iter()
+        .filter(|entry| entry.manager.as_deref().is_some_and(foreign) && touches(&entry.fields_v1))
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
+        .and_then(|entry| entry.manager)
+}
+
+fn has(fields: &Value, key: &str) -> bool {
+    match fields {
+        Value::Object(entries) => entries.iter().any(|(name, inner)| name == key || has(inner, key)),
+        _ => false,
+    }
+}
