@@ -1,3 +1,5 @@
 //! The `tidegate` binary: the operator and its command line.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    tidegate::cli::main()
+}

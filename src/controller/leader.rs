@@ -37,6 +37,9 @@ pub use self::leadership::Leadership;
 /// How many times a resigning leader tries to put its lease down while somebody else edits the object.
 const RESIGNATIONS: u32 = 3;
 
+/// How long that may take altogether: a process that was asked to end does not wait for an API server that hangs.
+const RESIGNING: Duration = Duration::from_secs(4);
+
 /// Which lease is stood for, under which name, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -230,7 +233,7 @@ impl Candidate {
             }
             Ok(())
         };
-        match timeout(self.settings.timing.attempt(), putting_down).await {
+        match timeout(RESIGNING, putting_down).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the lease was not released; it runs out by itself"),
             Err(_) => tracing::warn!("the lease was not released in time; it runs out by itself"),

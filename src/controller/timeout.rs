@@ -115,7 +115,7 @@ mod tests {
     const LIST: &str = r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
     const EVENT: &str = r#"{"type":"ADDED","object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}}"#;
 
-    /// ConfigMaps from an API server that waits, begins to answer, waits again and sends `text`.
+    /// A resource of an API server that waits, begins to answer, waits again and sends `text`.
     fn config_maps(before: Duration, between: Duration, text: &'static str) -> Api<ConfigMap> {
         let service = service_fn(move |_: Request<Body>| async move {
             sleep(before).await;

@@ -3,7 +3,7 @@
 mod metrics;
 mod readiness;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,14 +12,18 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use tokio::net::TcpListener;
+use futures::FutureExt;
+use tokio::{net::TcpListener, time::sleep};
 
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 
-/// As the OpenMetrics text format wants to be announced.
+/// As the `OpenMetrics` text format wants to be announced.
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/#overall-structure>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a client that is slow to ask or to read is waited for at the end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why health and metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,7 @@ impl Server {
     ///
     /// - `/healthz` answers 200. All tasks of the process end together, so an answer says that they live.
     /// - `/readyz` answers 200, or 503 with the sentence that `readiness` has.
-    /// - `/metrics` answers in the OpenMetrics text format.
+    /// - `/metrics` answers in the `OpenMetrics` text format.
     pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> Result<Self, ServeError> {
         let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
         let router = Router::new()
@@ -70,9 +74,15 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Answers until `shutdown`, and then what has been asked already.
+    /// Answers until `shutdown`, and then for a moment what has been asked already.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        Ok(axum::serve(self.listener, self.router).with_graceful_shutdown(shutdown).await?)
+        let shutdown = shutdown.shared();
+        let served = axum::serve(self.listener, self.router).with_graceful_shutdown(shutdown.clone());
+        let overdue = shutdown.then(|()| sleep(GRACE));
+        tokio::select! {
+            served = served.into_future() => Ok(served?),
+            () = overdue => Ok(()),
+        }
     }
 }
 
@@ -168,6 +178,16 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_told_to() {
         let server = Running::start().await;
+        server.stop.send(()).unwrap();
+        server.task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_finishes_its_question_does_not_keep_it_from_ending() {
+        let server = Running::start().await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET /hea").await.unwrap();
+        assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
         server.stop.send(()).unwrap();
         server.task.await.unwrap().unwrap();
     }
