@@ -153,7 +153,10 @@ impl Candidate {
 
     /// One look at the lease; how long to wait before the next.
     async fn turn(&mut self) -> Duration {
-        let outcome = timeout(self.settings.timing.attempt(), self.attempt()).await;
+        let limit = self.settings.timing.attempt();
+        // A leader looks up from a call that hangs at the latest when its tenure ends, and says so.
+        let limit = self.tenure.borrow().left(Instant::now()).map_or(limit, |left| limit.min(left));
+        let outcome = timeout(limit, self.attempt()).await;
         let now = Instant::now();
         let retry = self.settings.timing.retry;
         let pause = match outcome {

@@ -1,6 +1,6 @@
 //! Whether this process leads, for everybody who is about to write.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -23,6 +23,14 @@ impl Tenure {
             Self::Until { term, until } if now < until => Some(term),
             Self::None | Self::Until { .. } => None,
             Self::Always => Some(0),
+        }
+    }
+
+    /// How long after `now` the term lasts unless it is renewed.
+    pub(super) fn left(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Until { until, .. } if now < until => Some(until - now),
+            Self::None | Self::Until { .. } | Self::Always => None,
         }
     }
 }
@@ -90,8 +98,6 @@ impl Leadership {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
