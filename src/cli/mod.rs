@@ -1,1 +1,69 @@
 //! The command line.
+
+mod connect;
+mod crd;
+mod logs;
+mod run;
+mod shutdown;
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+
+pub use crd::{CrdError, yaml as crd};
+
+/// Progressive delivery for Kubernetes: moves traffic to a new version with evidence, and back by itself without it.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, arg_required_else_help = true)]
+struct Tidegate {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the operator.
+    Run(Box<run::Options>),
+    /// Prints the CRD of Rollout, for `kubectl apply -f -`.
+    Crd,
+    /// Prints the version.
+    Version,
+}
+
+/// Does what the command line of this process says.
+///
+/// # Errors
+/// What went wrong, to be shown to the person who ran it; a command line that cannot be understood ends the process.
+pub fn main() -> anyhow::Result<()> {
+    match Tidegate::parse().command {
+        Command::Run(options) => run::main(&options),
+        Command::Crd => print(&crd()?),
+        Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n")),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Tidegate::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_run_can_be_set_by_the_environment_too() {
+        let command = Tidegate::command();
+        let run = command.find_subcommand("run").unwrap();
+        for flag in run.get_arguments().filter(|flag| flag.get_id() != "help") {
+            let name = format!("TIDEGATE_{}", flag.get_id().as_str().to_uppercase());
+            assert_eq!(flag.get_env().and_then(|env| env.to_str()), Some(name.as_str()));
+        }
+    }
+}
