@@ -6,6 +6,7 @@
 mod analysis;
 pub mod condition;
 mod rollout;
+mod schema;
 mod status;
 mod units;
 mod validation;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     analysis::{Analysis, CheckOverride},
+    schema,
     status::RolloutStatus,
     units::{Percent, Span},
 };
@@ -22,6 +23,7 @@ use super::{
     namespaced,
     status = "RolloutStatus",
     category = "all",
+    doc = "A Rollout moves a new version's traffic through stages, and back by itself when the new version is worse.",
     cel,
     scale(
         spec_replicas_path = ".spec.replicas",
@@ -37,6 +39,7 @@ use super::{
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schema::absent_not_null)]
 #[x_kube(
     validation = (
         "!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))",

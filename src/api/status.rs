@@ -8,11 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units::Percent;
+use super::{schema, units::Percent};
 
 /// Where a Rollout stands, and every number that led there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(transform = schema::absent_not_null)]
 pub struct RolloutStatus {
     /// The generation of the spec that this status speaks of.
     pub observed_generation: Option<i64>,
@@ -95,8 +96,10 @@ pub struct StageStatus {
     /// Its name in the spec.
     pub name: String,
     /// Its place in the spec, counted from 1.
+    #[schemars(with = "i32")]
     pub index: u32,
     /// How many stages there are.
+    #[schemars(with = "i32")]
     pub of: u32,
     /// The weight that the stage asks for.
     pub weight: Percent,
@@ -269,6 +272,7 @@ pub struct Contention {
     /// The field manager that did it, as far as the object tells.
     pub manager: String,
     /// How many times since `since`.
+    #[schemars(with = "i32")]
     pub count: u32,
     /// The generation of the object that is answered; a later one is another change.
     pub generation: i64,

@@ -51,7 +51,8 @@ impl Percent {
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0)
+        // A third of the pods is 33.33333333%: the schema allows twelve characters, and a status must be writable.
+        write!(f, "{}%", (self.0 * 1e8).round() / 1e8)
     }
 }
 
@@ -152,10 +153,16 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        match text.parse::<kube::core::Duration>() {
-            Ok(duration) if !duration.is_negative() => Ok(Self(duration.into())),
-            _ => Err(UnitError::new(text, Self::WANTED)),
+        // kube's parser panics on what a `Duration` cannot hold, such as `99999999999999999999h` and `1h-5m`.
+        let bounded = (1..=32).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.')
+            && text.split(|c: char| c.is_ascii_lowercase()).all(|number| number.len() <= 12);
+        if !bounded {
+            return Err(UnitError::new(text, Self::WANTED));
         }
+        text.parse::<kube::core::Duration>()
+            .map(|duration| Self(duration.into()))
+            .map_err(|_| UnitError::new(text, Self::WANTED))
     }
 }
 
@@ -184,7 +191,7 @@ impl JsonSchema for Span {
         json_schema!({
             "type": "string",
             "maxLength": 32,
-            "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
+            "pattern": "^([0-9]{1,6}(\\.[0-9]{1,6})?(ms|s|m|h))+$",
         })
     }
 }
@@ -263,12 +270,24 @@ mod tests {
     }
 
     #[test]
+    fn a_computed_percentage_fits_the_schema() {
+        assert_eq!(Percent::new(100.0 / 3.0).to_string(), "33.33333333%");
+    }
+
+    #[test]
     fn a_span_reads_back_what_it_prints() {
         for text in ["0s", "30s", "1h30m", "500ms", "48h", "1m500ms"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
         assert!("-5s".parse::<Span>().is_err());
         assert!("5 days".parse::<Span>().is_err());
+    }
+
+    #[test]
+    fn a_span_that_no_clock_can_hold_is_refused() {
+        for text in ["99999999999999999999h", "1h-5m", "1e300h", ""] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
     }
 
     #[test]

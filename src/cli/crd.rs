@@ -1,4 +1,4 @@
-//! `tidegate crd`: the CustomResourceDefinition, as `crds/` and the chart carry it.
+//! `tidegate crd`: the definition of the `Rollout` resource, as `crds/` and the chart carry it.
 
 use kube::CustomResourceExt;
 use serde_json::{Number, Value};
@@ -9,14 +9,14 @@ use crate::api::Rollout;
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
     /// The types have no JSON form.
-    #[error("the CustomResourceDefinition of Rollout has no JSON form: {0}")]
+    #[error("the definition of Rollout has no JSON form: {0}")]
     Json(#[from] serde_json::Error),
     /// The JSON form has no YAML form.
-    #[error("the CustomResourceDefinition of Rollout cannot be written as YAML: {0}")]
+    #[error("the definition of Rollout cannot be written as YAML: {0}")]
     Yaml(#[from] serde_saphyr::SerializeError),
 }
 
-/// The CustomResourceDefinition of `Rollout` as YAML: the same text for the same types, ready for `kubectl apply`.
+/// The definition of the `Rollout` resource as YAML: the same text for the same types, ready for `kubectl apply`.
 pub fn yaml() -> Result<String, CrdError> {
     let mut definition = serde_json::to_value(Rollout::crd())?;
     whole(&mut definition);

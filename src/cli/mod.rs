@@ -1,7 +1,7 @@
 //! The command line.
 
 mod connect;
-mod crd;
+pub mod crd;
 mod logs;
 mod run;
 mod shutdown;

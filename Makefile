@@ -1,0 +1,27 @@
+# The one entry for people and for CI.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# One binary for each folder in tests. The control plane's comes last, because it closes with the count.
+suites := $(filter-out control_plane,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
+
+.PHONY: help test bench-promotion crds
+
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+test: ## Set up what the machine lacks, check format and lints, run every test
+	@variables="$$(.ci/setup)" && eval "$$variables" \
+	&& cargo fmt --check \
+	&& cargo clippy --locked --all-targets -- -D warnings \
+	&& cargo test --locked --lib $(suites:%=--test %) \
+	$(if $(control_plane),&& cargo test --locked $(control_plane))
+
+bench-promotion: ## Measure a promotion on the real control plane: writes, events, time to revert
+	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench promotion
+
+crds: ## Write crds/ and the chart's from the Rust types
+	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

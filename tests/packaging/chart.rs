@@ -1,0 +1,92 @@
+//! The chart installs what `deploy/` does.
+
+use serde_json::{Value, json};
+
+use crate::{
+    manifests::rules,
+    render::{chart, file, find, has_kind, helm},
+};
+
+/// The pod's spec without what differs on purpose: labels of the release, the pull policy and the log format.
+fn comparable(deployment: &Value) -> Value {
+    let mut pod = deployment["spec"]["template"]["spec"].clone();
+    pod["topologySpreadConstraints"][0]["labelSelector"].take();
+    let container = pod["containers"][0].as_object_mut().unwrap();
+    container.remove("imagePullPolicy");
+    let arguments = container["args"].as_array_mut().unwrap();
+    arguments.retain(|argument| !argument.as_str().unwrap().starts_with("--log-format="));
+    pod
+}
+
+#[test]
+fn the_chart_grants_the_same_rights_as_the_base() {
+    let Some(objects) = chart(&[]) else { return };
+    for path in ["deploy/rbac.yaml", "deploy/user-roles.yaml"] {
+        for object in file(path) {
+            let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+            let rendered = find(&objects, kind, name);
+            if kind.ends_with("Binding") {
+                assert_eq!(rendered["roleRef"], object["roleRef"]);
+                assert_eq!(rendered["subjects"], object["subjects"]);
+            } else {
+                assert_eq!(rules(rendered), rules(&object), "{kind} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_chart_runs_the_same_pod_as_the_base() {
+    let Some(objects) = chart(&[]) else { return };
+    let base = file("deploy/deployment.yaml").remove(0);
+    assert_eq!(comparable(find(&objects, "Deployment", "tidegate")), comparable(&base));
+}
+
+#[test]
+fn the_chart_configures_the_same_endpoints_as_the_base() {
+    let Some(objects) = chart(&[]) else { return };
+    let base = file("deploy/prometheus.yaml").remove(0);
+    let endpoints = |config: &Value| -> Value {
+        serde_saphyr::from_str(config["data"]["prometheus.yaml"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(endpoints(find(&objects, "ConfigMap", "tidegate-prometheus")), endpoints(&base));
+}
+
+#[test]
+fn a_watched_namespace_turns_the_cluster_role_into_a_role() {
+    let Some(objects) = chart(&["watchNamespace=shop"]) else { return };
+    assert!(!has_kind(&objects, "ClusterRole") && !has_kind(&objects, "ClusterRoleBinding"));
+    let role = find(&objects, "Role", "tidegate");
+    assert_eq!(role["metadata"]["namespace"], "shop");
+    assert_eq!(rules(role), rules(find(&file("deploy/rbac.yaml"), "ClusterRole", "tidegate")));
+    assert_eq!(find(&objects, "RoleBinding", "tidegate")["subjects"][0]["namespace"], "tidegate-system");
+    let deployment = find(&objects, "Deployment", "tidegate");
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!("--namespace=shop")), "{arguments:?}");
+}
+
+#[test]
+fn what_is_off_by_default_renders_when_it_is_on() {
+    let values = ["serviceMonitor.enabled=true", "networkPolicy.enabled=true", "prometheus.secrets={token}"];
+    let Some(objects) = chart(&values) else { return };
+    find(&objects, "NetworkPolicy", "tidegate");
+    find(&objects, "ServiceMonitor", "tidegate");
+    let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][1]["secret"]["secretName"], "token");
+    assert_eq!(pod["containers"][0]["volumeMounts"][1]["mountPath"], "/etc/tidegate-secrets/token");
+}
+
+#[test]
+fn a_mistyped_value_is_refused() {
+    for value in ["replcas=3", "replicas=0", "logging.format=xml", "prometheus.endpoints[0].url=prometheus:9090"] {
+        let arguments = ["template", "tidegate", "tidegate", "--set", value];
+        let Some(result) = helm(&arguments) else { return };
+        assert!(result.is_err(), "{value} was taken");
+    }
+}
+
+#[test]
+fn helm_lints_the_chart() {
+    let Some(result) = helm(&["lint", "tidegate", "--strict"]) else { return };
+    assert!(result.is_ok(), "{result:?}");
+}

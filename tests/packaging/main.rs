@@ -1,0 +1,11 @@
+//! What users install and copy, against what the code says: definitions, manifests, chart, examples.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "clippy takes only #[test] functions for tests")]
+
+mod chart;
+mod definitions;
+mod examples;
+mod kustomize;
+mod manifests;
+mod refusals;
+mod render;

@@ -1,0 +1,73 @@
+//! Runs the renderers that users run.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn documents(yaml: &str) -> Vec<Value> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
+    documents.into_iter().filter(|document| !document.is_null()).collect()
+}
+
+pub fn file(path: &str) -> Vec<Value> {
+    documents(&fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}")))
+}
+
+/// What `kubectl kustomize` says of a directory; nothing where kubectl is missing or knows no components.
+pub fn kustomization(directory: &str) -> Option<Vec<Value>> {
+    if kubectl_minor_version()? < 21 {
+        eprintln!("skipped: kubectl before 1.21 knows no kustomize components, so {directory} is not rendered");
+        return None;
+    }
+    let output = Command::new("kubectl").arg("kustomize").arg(repository(directory)).output().unwrap();
+    assert!(output.status.success(), "{directory}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(documents(&String::from_utf8(output.stdout).unwrap()))
+}
+
+fn kubectl_minor_version() -> Option<u32> {
+    let Ok(output) = Command::new("kubectl").args(["version", "--client", "--output=json"]).output() else {
+        return missing("kubectl");
+    };
+    let version: Value = serde_json::from_slice(&output.stdout).unwrap();
+    Some(version["clientVersion"]["minor"].as_str().unwrap().trim_end_matches('+').parse().unwrap())
+}
+
+/// Runs `helm` with `arguments` on the chart; nothing where there is no helm.
+pub fn helm(arguments: &[&str]) -> Option<Result<String, String>> {
+    let binary = env::var("HELM").unwrap_or_else(|_| "helm".to_owned());
+    let Ok(output) = Command::new(binary).args(arguments).current_dir(repository("charts")).output() else {
+        return missing("helm");
+    };
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Some(if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) })
+}
+
+/// What the chart becomes as release `tidegate` in `tidegate-system`, with values such as `replicas=3`.
+pub fn chart(values: &[&str]) -> Option<Vec<Value>> {
+    let mut arguments = vec!["template", "tidegate", "tidegate", "--namespace", "tidegate-system", "--include-crds"];
+    arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+    Some(documents(&helm(&arguments)?.unwrap_or_else(|error| panic!("{values:?}: {error}"))))
+}
+
+fn missing<T>(tool: &str) -> Option<T> {
+    assert!(env::var("CI").as_deref() != Ok("true"), "on CI nothing may be skipped, and {tool} is missing");
+    eprintln!("skipped: {tool} is missing");
+    None
+}
+
+pub fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+pub fn has_kind(objects: &[Value], kind: &str) -> bool {
+    objects.iter().any(|object| object["kind"] == kind)
+}
