@@ -2,11 +2,14 @@
 
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PartialObjectMeta, PostParams, Preconditions},
+    api::{DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::{Value, json};
 
-use super::{Context, error::{Class, Error}};
+use super::{
+    Context,
+    error::{Class, Error},
+};
 use crate::{
     api::Rollout,
     plan::{Desired, Effect},
@@ -89,8 +92,12 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
                 context.memory.wrote(&patched);
             })
         }
-        Effect::PatchDeployment(name, patch) => merge::<Deployment>(client, &namespace, name, patch, WORKLOAD_MANAGER).await,
-        Effect::PatchReplicaSet(name, patch) => merge::<ReplicaSet>(client, &namespace, name, patch, WORKLOAD_MANAGER).await,
+        Effect::PatchDeployment(name, patch) => {
+            merge::<Deployment>(client, &namespace, name, patch, WORKLOAD_MANAGER).await
+        }
+        Effect::PatchReplicaSet(name, patch) => {
+            merge::<ReplicaSet>(client, &namespace, name, patch, WORKLOAD_MANAGER).await
+        }
         Effect::PatchService(name, patch) => merge::<Service>(client, &namespace, name, patch, TRAFFIC_MANAGER).await,
         Effect::CreateReplicaSet(set) => {
             let api: Api<ReplicaSet> = Api::namespaced(client, &namespace);

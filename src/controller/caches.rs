@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::Debug,
     hash::Hash,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{Stream, StreamExt, stream::BoxStream};
@@ -54,6 +57,7 @@ pub struct Caches {
     pub endpoint_slices: Arc<Grouped<(String, String), EndpointSlice>>,
     /// Autoscalers by namespace and the Deployment that they target.
     pub autoscalers: Arc<Grouped<(String, String), HorizontalPodAutoscaler>>,
+    all_ready: AtomicBool,
 }
 
 /// The caches, and what keeps them: the stream of changed Rollouts drives the root, the triggers drive the rest.
@@ -100,10 +104,14 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) 
     let autoscalers = Arc::new(Grouped::default());
 
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
-    let root = indexed(events(scope.api::<Watched>(())), index.clone(), sender).reflect(rollout_writer).touched_objects();
+    let root =
+        indexed(events(scope.api::<Watched>(())), index.clone(), sender).reflect(rollout_writer).touched_objects();
     let triggers = futures::stream::select_all([
-        futures::stream::unfold(neighbours, |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) })
-            .boxed(),
+        futures::stream::unfold(
+            neighbours,
+            |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
+        )
+        .boxed(),
         named(events(scope.api::<Deployment>(())).reflect(deployment_writer), &index, Subject::workload),
         named(events(scope.api::<Service>(())).reflect(service_writer), &index, Subject::service),
         named(
@@ -111,7 +119,13 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) 
             &index,
             Subject::route,
         ),
-        grouped(events(scope.api::<ReplicaSet>(())), &replica_sets, &index, |set| set.controller().map(str::to_owned), Subject::owned),
+        grouped(
+            events(scope.api::<ReplicaSet>(())),
+            &replica_sets,
+            &index,
+            |set| set.controller().map(str::to_owned),
+            Subject::owned,
+        ),
         grouped(events(scope.api::<EndpointSlice>(slices)), &endpoint_slices, &index, service_of, |slice| {
             service_of(slice).map(|(namespace, service)| Subject::Service(namespace, service))
         }),
@@ -130,11 +144,18 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) 
         replica_sets,
         endpoint_slices,
         autoscalers,
+        all_ready: AtomicBool::new(false),
     };
     Watches { caches: Arc::new(caches), rollouts: root.boxed(), triggers }
 }
 
 impl Caches {
+    /// Whether every cache has seen its first list: before that, what is missing may only not have been read yet.
+    #[must_use]
+    pub fn are_ready(&self) -> bool {
+        self.all_ready.load(Ordering::Acquire)
+    }
+
     /// Waits until every cache has seen its first list. HTTPRoutes are not waited for: they may not exist.
     pub async fn ready(&self) {
         // An error means that the watch has ended, and with it the process.
@@ -144,6 +165,7 @@ impl Caches {
         self.replica_sets.ready().await;
         self.endpoint_slices.ready().await;
         self.autoscalers.ready().await;
+        self.all_ready.store(true, Ordering::Release);
     }
 }
 

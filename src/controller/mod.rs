@@ -1,5 +1,154 @@
 //! Watch, reconcile, commit, apply: the only place where it all meets.
 
+mod apply;
+pub mod caches;
+mod commit;
+mod error;
+mod events;
+mod index;
 pub mod leader;
+mod memory;
+mod observe;
+mod reconcile;
+mod refuse;
 pub mod telemetry;
 pub mod timeout;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt};
+use kube::{
+    Client,
+    runtime::{Controller, controller::Config},
+};
+
+use self::{caches::Caches, events::Events, leader::Leadership, memory::Memory};
+use crate::{
+    api::Phase,
+    metrics::Analyst,
+    serve::{Metrics, Readiness},
+};
+
+/// What all field managers of Tidegate begin with, so that they can be told from anybody else's.
+const MANAGER_PREFIX: &str = "tidegate";
+
+/// How the controller runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The namespace whose Rollouts are looked after; all of them without it.
+    pub namespace: Option<String>,
+    /// How many Rollouts are worked on at the same time.
+    pub concurrency: u16,
+}
+
+/// What every reconcile needs.
+pub struct Context {
+    client: Client,
+    caches: Arc<Caches>,
+    memory: Memory,
+    analyst: Analyst,
+    leadership: Leadership,
+    events: Events,
+    metrics: Arc<Metrics>,
+}
+
+/// Everything around the controller that the process gives it.
+pub struct Surroundings {
+    /// Asks Prometheus.
+    pub analyst: Analyst,
+    /// Whether this process may write.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the caches are warm.
+    pub readiness: Readiness,
+}
+
+/// Looks after Rollouts until `shutdown` completes; reconciles that are running then are finished first.
+///
+/// # Errors
+/// The API server cannot be asked which version of EndpointSlices it speaks.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    surroundings: Surroundings,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) -> Result<(), kube::Error> {
+    let Surroundings { analyst, leadership, metrics, readiness } = surroundings;
+    readiness.wait_for("the caches are being filled");
+    let slices = caches::endpoint_slices(&client).await?;
+    let watches = caches::watch_all(&client, settings.namespace.as_deref(), slices);
+    let caches = watches.caches;
+    let events = Events::new(&client);
+    let context = Arc::new(Context {
+        client,
+        caches: caches.clone(),
+        memory: Memory::default(),
+        analyst,
+        leadership: leadership.clone(),
+        events,
+        metrics,
+    });
+    let everything = futures::stream::select(gained(leadership), changes(caches.routes_known.clone()));
+    let (warm, warmed) = tokio::sync::watch::channel(false);
+    let controller = Controller::for_stream(watches.rollouts, caches.rollouts.clone())
+        .with_config(Config::default().concurrency(settings.concurrency))
+        .reconcile_on(watches.triggers)
+        .reconcile_all_on(futures::stream::select(everything, changes(warmed)))
+        .graceful_shutdown_on(shutdown)
+        .run(reconcile::reconcile, reconcile::on_error, context.clone())
+        .for_each(|_| std::future::ready(()));
+    let warming = async {
+        caches.ready().await;
+        warm.send_replace(true);
+        readiness.ready();
+        tracing::info!("the caches are filled");
+        housekeeping(&context).await
+    };
+    tokio::select! {
+        () = controller => {}
+        () = warming => {}
+    }
+    Ok(())
+}
+
+/// Fires whenever leadership is won.
+fn gained(leadership: Leadership) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(leadership, |mut leadership| async move {
+        loop {
+            leadership.changed().await;
+            if leadership.is_leader() {
+                return Some(((), leadership));
+            }
+        }
+    })
+}
+
+fn changes(receiver: tokio::sync::watch::Receiver<bool>) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        match receiver.changed().await {
+            Ok(()) => Some(((), receiver)),
+            // The sender is gone with the watches: there is nothing to wait for any more.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
+/// Counts the Rollouts by phase, and forgets those that are gone. Reads and writes nothing but memory.
+async fn housekeeping(context: &Context) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(15));
+    loop {
+        ticks.tick().await;
+        let mut counts = std::collections::HashMap::<Phase, usize>::new();
+        let mut alive = std::collections::HashSet::new();
+        for rollout in context.caches.rollouts.state() {
+            let Ok(rollout) = &rollout.0 else { continue };
+            *counts.entry(rollout.status.as_ref().map(|status| status.phase).unwrap_or_default()).or_default() += 1;
+            alive.extend(rollout.metadata.uid.clone());
+        }
+        context.metrics.phases(counts);
+        for gone in context.memory.keep(|uid| alive.contains(uid)) {
+            context.analyst.forget(&gone);
+        }
+    }
+}

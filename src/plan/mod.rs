@@ -21,7 +21,7 @@ mod tests;
 use jiff::Timestamp;
 
 pub use contention::{Suspect, suspect};
-pub use effects::{Effect, desired};
+pub use effects::{Desired, Effect, desired};
 pub use observed::{Observed, Route};
 pub use preflight::Refusal;
 

@@ -1,0 +1,83 @@
+//! Commits what was decided: the status is the write-ahead log.
+
+use std::time::Duration;
+
+use kube::{Api, ResourceExt, api::PostParams};
+
+use super::{Context, error::Error};
+use crate::{
+    api::{Phase, Rollout, RolloutStatus, Transition},
+    plan::Next,
+};
+
+/// Writes `status`.
+const STATUS_MANAGER: &str = "tidegate-status";
+/// How often numbers that decide nothing are refreshed while a rollout is under way.
+const REFRESH_UNDER_WAY: Duration = Duration::from_secs(60);
+/// The same at rest, where they hardly change.
+const REFRESH_AT_REST: Duration = Duration::from_secs(10);
+
+/// What became of a decision.
+pub enum Committed {
+    /// The status says so already.
+    Unchanged,
+    /// Only numbers for people changed; they are written after this pause.
+    Later(Duration),
+    /// Written: the Rollout as it now stands, and what to tell people.
+    Written(Box<Rollout>, Vec<Transition>),
+}
+
+/// Commits `next` under the resourceVersion that it was decided at.
+pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<Committed, Error> {
+    let before = rollout.status.clone().unwrap_or_default();
+    if before == next.status && rollout.status.is_some() {
+        return Ok(Committed::Unchanged);
+    }
+    if !is_urgent(&before, &next.status) {
+        let period = if next.status.phase == Phase::Progressing { REFRESH_UNDER_WAY } else { REFRESH_AT_REST };
+        if let Some(elapsed) = context.memory.since_commit(rollout).filter(|elapsed| *elapsed < period) {
+            return Ok(Committed::Later(period.saturating_sub(elapsed)));
+        }
+    }
+    let name = rollout.name_any();
+    if !context.leadership.is_leader() {
+        return Err(Error::NotLeading(format!("committing the status of Rollout {name}")));
+    }
+    let namespace = rollout.namespace().unwrap_or_default();
+    let api: Api<Rollout> = Api::namespaced(context.client.clone(), &namespace);
+    let wanted = Rollout { status: Some(next.status), ..rollout.clone() };
+    let params = PostParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PostParams::default() };
+    let doing = format!("commit the status of Rollout {namespace}/{name}");
+    let written = api.replace_status(&name, &params, &wanted).await.map_err(Error::api(doing))?;
+    context.memory.committed(&written);
+    for transition in &next.transitions {
+        tracing::info!(rollout = %format!("{namespace}/{name}"), reason = %transition.reason, "{}", transition.message);
+    }
+    Ok(Committed::Written(Box::new(written), next.transitions))
+}
+
+/// Whether anything changed that decides, or that tools wait for: all but counts, sentences and measurements.
+fn is_urgent(before: &RolloutStatus, after: &RolloutStatus) -> bool {
+    decisive(before) != decisive(after)
+}
+
+fn decisive(status: &RolloutStatus) -> RolloutStatus {
+    let mut status = status.clone();
+    status.message.clear();
+    status.checks.clear();
+    status.replicas = 0;
+    for revision in [&mut status.stable, &mut status.canary].into_iter().flatten() {
+        (revision.replicas, revision.ready) = (0, 0);
+    }
+    if let Some(stage) = &mut status.stage
+        && stage.since.is_some()
+        && stage.weight_in_force.percent() > 0.0
+    {
+        // By pods, the share moves with every pod that comes and goes.
+        stage.weight_in_force = stage.weight;
+    }
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    status
+}

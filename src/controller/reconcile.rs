@@ -1,0 +1,97 @@
+//! The loop: observe, carry out what is committed, judge, decide, commit.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+
+use super::{
+    Context,
+    apply::apply,
+    caches::Watched,
+    commit::{Committed, commit},
+    error::Error,
+    observe::observe,
+    refuse::refuse,
+};
+use crate::{
+    api::Rollout,
+    metrics::{Look, Looked},
+    plan::{self, Input, desired},
+};
+
+/// One look at one Rollout.
+pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.leadership.is_leader() || !context.caches.are_ready() {
+        return Ok(Action::await_change());
+    }
+    let cached = match &watched.0 {
+        Ok(rollout) => rollout,
+        Err(invalid) => return refuse(&context, invalid).await.map(|()| Action::await_change()),
+    };
+    let started = Instant::now();
+    let outcome = work(&context, cached).await;
+    let result = outcome.as_ref().map_or_else(Error::label, |_| "ok");
+    context.metrics.reconciled(result, started.elapsed());
+    if outcome.is_ok() {
+        context.memory.succeeded(cached);
+    }
+    outcome
+}
+
+async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
+    let rollout = context.memory.latest(cached);
+    let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
+    let resumed = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
+    let looked = look(context, &rollout).await;
+    let checks = looked.as_ref().map(|looked| looked.checks.as_slice()).unwrap_or_default();
+    let now = Timestamp::now();
+    let next = plan::next(Input { rollout: &rollout, observed: &observed, checks, now });
+    let wake = [next.wake, looked.as_ref().map(|looked| looked.next)].into_iter().flatten().min();
+    let mut due = wake.map(|instant| until(now, instant));
+    match commit(context, &rollout, next).await? {
+        Committed::Unchanged => {}
+        Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
+        Committed::Written(rollout, transitions) => {
+            // Its effects at once: what was decided should not wait for the watch to come round.
+            let applied = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
+            context.events.publish(&rollout, &transitions).await;
+            applied?;
+        }
+    }
+    resumed?;
+    Ok(due.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Asks the checks, while the new version has traffic.
+async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
+    let since = plan::evidence_since(rollout)?;
+    let stage = plan::current_stage(rollout)?;
+    let status = rollout.status.as_ref()?;
+    rollout.spec.analysis.as_ref()?;
+    let look = Look {
+        uid: rollout.metadata.uid.as_deref()?,
+        namespace: rollout.metadata.namespace.as_deref()?,
+        name: rollout.metadata.name.as_deref()?,
+        spec: &rollout.spec,
+        stage: &stage,
+        stable: status.stable.as_ref()?,
+        canary: status.canary.as_ref()?,
+        since,
+        now: Timestamp::now(),
+    };
+    Some(context.analyst.look(&look).await)
+}
+
+/// From `now` to `instant`, and at least a moment: an instant that has passed must not make a tight loop.
+fn until(now: Timestamp, instant: Timestamp) -> Duration {
+    let span = instant.duration_since(now);
+    Duration::try_from(span).unwrap_or_default().max(Duration::from_millis(20))
+}
+
+/// When to try again.
+pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
+    let failures = watched.0.as_ref().map_or(1, |rollout| context.memory.failed(rollout));
+    Action::requeue(error.pause(failures))
+}
