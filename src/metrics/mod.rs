@@ -1,1 +1,23 @@
 //! Where the numbers come from: Prometheus, presets, query templates.
+//!
+//! The [`Analyst`] is what a controller calls. It knows the platform team's [`Endpoints`], asks each at most one
+//! thing per group of checks and look, keeps the evidence of each rollout in memory, and derives it anew from
+//! Prometheus after a restart. Whatever goes wrong on the way is a [`Fault`]: one word and one sentence for the
+//! status, and never a pass.
+
+mod analyst;
+mod endpoints;
+mod fault;
+mod grid;
+mod presets;
+mod prometheus;
+mod scrape;
+mod source;
+mod template;
+mod tracker;
+mod values;
+
+pub use analyst::{Analyst, Look, Looked};
+pub use endpoints::{Endpoint, Endpoints, EndpointsError};
+pub use fault::Fault;
+pub use template::{Scope, TemplateError, render};

@@ -1,0 +1,180 @@
+//! Counts over a stretch of time.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{
+    ledger::Stretch,
+    series::{Arm, Key, Meaning, Series},
+};
+
+/// How many requests there were, and how many of them were bad.
+///
+/// The two counts of bad requests differ only where a latency limit lies between two bounds of a histogram: those
+/// above the upper bound were certainly too slow, those between the bounds may have been.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Counts {
+    /// Requests that were certainly bad. A failure goes by them.
+    pub bad: f64,
+    /// Requests that may have been bad. A pass goes by them.
+    pub bad_at_most: f64,
+    /// All requests.
+    pub total: f64,
+}
+
+impl Counts {
+    /// `bad` out of `total`, without doubt.
+    #[must_use]
+    pub fn exact(bad: f64, total: f64) -> Self {
+        Self { bad, bad_at_most: bad, total }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            bad: self.bad + other.bad,
+            bad_at_most: self.bad_at_most + other.bad_at_most,
+            total: self.total + other.total,
+        }
+    }
+
+    fn is_sound(self) -> bool {
+        let ordered = 0.0 <= self.bad && self.bad <= self.bad_at_most && self.bad_at_most <= self.total;
+        ordered && self.total.is_finite()
+    }
+}
+
+/// What both versions did in the same stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Block {
+    /// What was counted by then is not in it.
+    pub start: Timestamp,
+    /// What was counted by then is in it.
+    pub end: Timestamp,
+    /// The version on its way.
+    pub canary: Counts,
+    /// The version that it is compared with.
+    pub stable: Counts,
+}
+
+/// What makes a request bad.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// It failed.
+    Failed,
+    /// It took longer than this many nanoseconds.
+    SlowerThan(f64),
+}
+
+/// Why numbers are not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A value was negative, NaN or infinite.
+    #[error("a counter has a value that is negative or not a number; check that the selectors pick counters")]
+    NotACounter,
+    /// There were more bad requests than requests.
+    #[error("more requests failed than there were; check that errors and total count the same requests")]
+    MoreBadThanTotal,
+    /// A histogram lacks its last bucket.
+    #[error("a histogram has no +Inf bucket; check that the selector picks all of its buckets")]
+    IncompleteHistogram,
+    /// A latency limit lies above all finite bounds of the histogram.
+    #[error("the limit is above the largest bucket of the histogram; add a bucket at the limit or lower the limit")]
+    LimitAboveBuckets,
+}
+
+impl Refusal {
+    /// The same in one word.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotACounter => "NotACounter",
+            Self::MoreBadThanTotal => "MoreErrorsThanRequests",
+            Self::IncompleteHistogram => "IncompleteHistogram",
+            Self::LimitAboveBuckets => "LimitAboveBuckets",
+        }
+    }
+}
+
+impl Block {
+    /// Sums what each of `series` gained within `stretch`.
+    ///
+    /// # Errors
+    /// [`Refusal`], if the numbers contradict each other or cannot answer the question.
+    pub fn of(stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Self, Refusal> {
+        let count = |arm| match measure {
+            Measure::Failed => Ok(failed(arm, series, gains)),
+            Measure::SlowerThan(limit) => slow(arm, limit, series, gains),
+        };
+        let block =
+            Self { start: stretch.start, end: stretch.end, canary: count(Arm::Canary)?, stable: count(Arm::Stable)? };
+        if block.canary.is_sound() && block.stable.is_sound() { Ok(block) } else { Err(Refusal::MoreBadThanTotal) }
+    }
+
+    /// Nobody asked anything of either version.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.canary == Counts::default() && self.stable == Counts::default()
+    }
+
+    /// Both together; `next` follows `self`.
+    #[must_use]
+    pub fn joined(self, next: Self) -> Self {
+        Self {
+            start: self.start,
+            end: next.end,
+            canary: self.canary.plus(next.canary),
+            stable: self.stable.plus(next.stable),
+        }
+    }
+}
+
+fn failed(arm: Arm, series: &[Series], gains: &[f64]) -> Counts {
+    let mut counts = Counts::default();
+    for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == arm) {
+        counts = counts.plus(match series.meaning {
+            Meaning::Requests => Counts::exact(0.0, *gain),
+            Meaning::FailedRequests => Counts::exact(*gain, *gain),
+            Meaning::Failures => Counts::exact(*gain, 0.0),
+            Meaning::Bucket { .. } => Counts::default(),
+        });
+    }
+    counts
+}
+
+/// The buckets around a limit in one histogram, and how many requests each holds.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    below: (f64, f64),
+    above: (f64, f64),
+    total: Option<f64>,
+}
+
+/// Every histogram is read by its own bounds: another version, or another library, may have other buckets.
+fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts, Refusal> {
+    let mut histograms: HashMap<Key, Around> = HashMap::new();
+    let none = Around { below: (f64::NEG_INFINITY, 0.0), above: (f64::INFINITY, 0.0), total: None };
+    for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == arm) {
+        let Meaning::Bucket { histogram, le } = series.meaning else { continue };
+        let around = histograms.entry(histogram).or_insert(none);
+        if le <= limit && le > around.below.0 {
+            around.below = (le, *gain);
+        }
+        if le >= limit && le <= around.above.0 {
+            around.above = (le, *gain);
+        }
+        if le == f64::INFINITY {
+            around.total = Some(*gain);
+        }
+    }
+    let mut counts = Counts::default();
+    let mut answered = histograms.is_empty();
+    for around in histograms.values() {
+        let total = around.total.ok_or(Refusal::IncompleteHistogram)?;
+        answered |= around.above.0.is_finite();
+        counts = counts.plus(Counts { bad: total - around.above.1, bad_at_most: total - around.below.1, total });
+    }
+    if answered { Ok(counts) } else { Err(Refusal::LimitAboveBuckets) }
+}

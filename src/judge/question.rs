@@ -1,0 +1,170 @@
+//! What is asked in a stage: the check, with the limits that the stage sets instead of its own.
+
+use std::time::Duration;
+
+use crate::api::{Check, CheckOverride, LimitOverride, Percent, Quantile, Span, UnitError};
+
+/// A limit of a stage that does not fit the check.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLimit {
+    /// The text is not a number in the check's form.
+    #[error("the stage's {field} for check {check:?}: {source}")]
+    Unit {
+        /// The check.
+        check: String,
+        /// `max`, `min` or `warn`.
+        field: &'static str,
+        /// What is wrong with it.
+        source: UnitError,
+    },
+    /// The text is not a number.
+    #[error("the stage's {field} for check {check:?}: {text:?} is not a number, such as 0.85")]
+    Number {
+        /// The check.
+        check: String,
+        /// `max`, `min` or `warn`.
+        field: &'static str,
+        /// What stands there.
+        text: String,
+    },
+    /// Only queries have `min`.
+    #[error("the stage sets min for check {check:?}, but only a query has min")]
+    NoMin {
+        /// The check.
+        check: String,
+    },
+    /// `min` and `max` leave nothing between them.
+    #[error("with the stage's limits, min of check {check:?} is above its max")]
+    Crossed {
+        /// The check.
+        check: String,
+    },
+    /// The check asks nothing.
+    #[error("check {check:?} asks neither errorRate nor latency nor query")]
+    Empty {
+        /// The check.
+        check: String,
+    },
+}
+
+/// What a check asks in a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// How large the share of bad requests may be.
+    Share {
+        /// Above it the revision fails.
+        max: Option<Tolerance>,
+        /// Above it somebody is told.
+        warn: Option<Tolerance>,
+    },
+    /// Within which limits a value has to stay.
+    Value(ValueLimits),
+}
+
+impl Question {
+    /// Whether the revision can fail by it. A check that only warns holds nobody up.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        match self {
+            Self::Share { max, .. } => max.is_some(),
+            Self::Value(limits) => limits.max.is_some() || limits.min.is_some(),
+        }
+    }
+}
+
+/// How large the share of bad requests may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// What makes a request bad.
+    pub subject: Subject,
+    /// The share that is tolerated, as a part of one.
+    pub share: f64,
+}
+
+/// What makes a request bad.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Subject {
+    /// It failed.
+    Failed,
+    /// It took longer than the time within which that quantile of all requests has to be answered.
+    SlowerThan(Span, Quantile),
+}
+
+/// Within which limits a value has to stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ValueLimits {
+    /// The highest value.
+    pub max: Option<f64>,
+    /// The lowest value.
+    pub min: Option<f64>,
+    /// Beyond it somebody is told: below it when there is a `min`, above it otherwise.
+    pub warn: Option<f64>,
+    /// How long the value has to stay beyond its limit to fail.
+    pub lasting: Duration,
+    /// How many looks in a row may be beyond the limit.
+    pub tolerated: u32,
+}
+
+/// `check` with the limits that `stage` sets instead of its own.
+///
+/// # Errors
+/// [`InvalidLimit`] if a limit of the stage does not fit the check.
+pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question, InvalidLimit> {
+    let name = &check.name;
+    let (max, min, warn) =
+        stage.map_or((None, None, None), |stage| (stage.max.as_ref(), stage.min.as_ref(), stage.warn.as_ref()));
+    if let (Some(_), None) = (min, &check.query) {
+        return Err(InvalidLimit::NoMin { check: name.clone() });
+    }
+    if let Some(errors) = &check.error_rate {
+        let tolerance = |limit: Percent| Tolerance { subject: Subject::Failed, share: limit.fraction() };
+        return Ok(Question::Share {
+            max: unit(name, "max", max, errors.max)?.map(tolerance),
+            warn: unit(name, "warn", warn, errors.warn)?.map(tolerance),
+        });
+    }
+    if let Some(latency) = &check.latency {
+        let quantile = latency.quantile;
+        let tolerance =
+            |limit: Span| Tolerance { subject: Subject::SlowerThan(limit, quantile), share: 1.0 - quantile.value() };
+        return Ok(Question::Share {
+            max: unit(name, "max", max, latency.max)?.map(tolerance),
+            warn: unit(name, "warn", warn, latency.warn)?.map(tolerance),
+        });
+    }
+    let Some(query) = &check.query else { return Err(InvalidLimit::Empty { check: name.clone() }) };
+    let limits = ValueLimits {
+        max: number(name, "max", max, query.max)?,
+        min: number(name, "min", min, query.min)?,
+        warn: number(name, "warn", warn, query.warn)?,
+        lasting: query.for_.unwrap_or_default().duration(),
+        tolerated: query.failure_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(0),
+    };
+    match (limits.min, limits.max) {
+        (Some(min), Some(max)) if min > max => Err(InvalidLimit::Crossed { check: name.clone() }),
+        _ => Ok(Question::Value(limits)),
+    }
+}
+
+fn unit<T: std::str::FromStr<Err = UnitError>>(
+    check: &str,
+    field: &'static str,
+    stage: Option<&LimitOverride>,
+    own: Option<T>,
+) -> Result<Option<T>, InvalidLimit> {
+    let Some(LimitOverride(text)) = stage else { return Ok(own) };
+    text.parse().map(Some).map_err(|source| InvalidLimit::Unit { check: check.to_owned(), field, source })
+}
+
+fn number(
+    check: &str,
+    field: &'static str,
+    stage: Option<&LimitOverride>,
+    own: Option<f64>,
+) -> Result<Option<f64>, InvalidLimit> {
+    let Some(LimitOverride(text)) = stage else { return Ok(own) };
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(Some(number)),
+        _ => Err(InvalidLimit::Number { check: check.to_owned(), field, text: text.clone() }),
+    }
+}

@@ -1,0 +1,186 @@
+//! The Prometheus endpoints that the platform team configured. A Rollout names one, and never says an address.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+};
+
+use reqwest::{
+    Url,
+    header::{HeaderName, HeaderValue},
+};
+use serde::Deserialize;
+
+use crate::api::Span;
+
+/// The name of the endpoint that is asked when a Rollout names none.
+const DEFAULT: &str = "default";
+
+/// Why the file with the endpoints cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointsError {
+    /// The file cannot be read.
+    #[error("cannot read the Prometheus endpoints from {}: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The file is not what is expected.
+    #[error("{file}: {why}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Which field, and what is wrong with it.
+        why: String,
+    },
+    /// A field has a value that cannot be used.
+    #[error("{file}: endpoint {endpoint:?}: {field}: {why}")]
+    Field {
+        /// The file.
+        file: String,
+        /// The endpoint.
+        endpoint: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// One Prometheus, or something that speaks its API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    /// What Rollouts call it.
+    pub name: String,
+    /// Where it is, without `/api/v1`.
+    pub url: String,
+    /// Sent with each request, such as `X-Scope-OrgID`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A file with a bearer token; read for each request, so that it may be rotated.
+    #[serde(default)]
+    pub bearer_token_file: Option<PathBuf>,
+    /// A user, and a file with the password.
+    #[serde(default)]
+    pub basic_auth: Option<BasicAuth>,
+    /// A PEM file with the only certificates that may vouch for the server. Default: those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// How long one look may take. Default: 10s.
+    #[serde(default = "Endpoint::default_timeout")]
+    pub timeout: Span,
+}
+
+/// A user, and a file with the password.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BasicAuth {
+    /// The user.
+    pub username: String,
+    /// The file with the password; read for each request, so that it may be rotated.
+    pub password_file: PathBuf,
+}
+
+/// All endpoints that the platform team configured.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    endpoints: Vec<Endpoint>,
+    file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    endpoints: Vec<Endpoint>,
+}
+
+impl Endpoint {
+    fn default_timeout() -> Span {
+        Span::seconds(10)
+    }
+}
+
+impl Endpoints {
+    /// Reads the endpoints from a YAML file.
+    pub fn load(file: &Path) -> Result<Self, EndpointsError> {
+        let text =
+            std::fs::read_to_string(file).map_err(|source| EndpointsError::Read { file: file.to_owned(), source })?;
+        Self::parse(&text, &file.display().to_string())
+    }
+
+    /// Reads the endpoints from YAML text; `file` is what errors call it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, EndpointsError> {
+        let written: Written = serde_saphyr::from_str(text)
+            .map_err(|error| EndpointsError::Syntax { file: file.to_owned(), why: error.to_string() })?;
+        let mut names = HashSet::new();
+        for endpoint in &written.endpoints {
+            let field = |field, why: String| EndpointsError::Field {
+                file: file.to_owned(),
+                endpoint: endpoint.name.clone(),
+                field,
+                why,
+            };
+            if !names.insert(endpoint.name.as_str()) {
+                return Err(field("name", "two endpoints have this name".to_owned()));
+            }
+            check(endpoint).map_err(|(name, why)| field(name, why))?;
+        }
+        Ok(Self { endpoints: written.endpoints, file: file.to_owned() })
+    }
+
+    /// The endpoint of that name, or the one called `default`.
+    #[must_use]
+    pub fn get(&self, name: Option<&str>) -> Option<&Endpoint> {
+        let name = Self::name_of(name);
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// What is asked for when a Rollout says `name`.
+    pub(super) fn name_of(name: Option<&str>) -> &str {
+        name.unwrap_or(DEFAULT)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter()
+    }
+
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+}
+
+/// The first field with a value that cannot be used, and why.
+fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
+    let name = &endpoint.name;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+        return Err(("name", "takes 1 to 63 letters, digits, '-', '_' and '.'".to_owned()));
+    }
+    let url = Url::parse(&endpoint.url).map_err(|error| ("url", format!("is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(("url", "must start with http:// or https:// and name a host".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(("url", "must not hold credentials; use basicAuth with a passwordFile".to_owned()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(("url", "must not have a query or a fragment".to_owned()));
+    }
+    for (header, value) in &endpoint.headers {
+        HeaderName::try_from(header).map_err(|_| ("headers", format!("{header:?} is not the name of a header")))?;
+        HeaderValue::try_from(value).map_err(|_| ("headers", format!("the value of {header:?} is not allowed")))?;
+        if header.eq_ignore_ascii_case("authorization") {
+            return Err(("headers", "a secret belongs in bearerTokenFile or basicAuth, not here".to_owned()));
+        }
+    }
+    if endpoint.bearer_token_file.is_some() && endpoint.basic_auth.is_some() {
+        return Err(("basicAuth", "cannot be used together with bearerTokenFile".to_owned()));
+    }
+    if endpoint.timeout.duration().is_zero() {
+        return Err(("timeout", "must be longer than 0s".to_owned()));
+    }
+    Ok(())
+}

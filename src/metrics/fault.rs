@@ -1,0 +1,92 @@
+//! Why there are no numbers.
+
+use std::time::Duration;
+
+use super::template::TemplateError;
+use crate::{
+    api::Span,
+    judge::{InvalidLimit, Refusal},
+};
+
+/// Why there are no numbers, or none that can be trusted.
+///
+/// The sentence names the endpoint and what to look at. It never repeats what a server answered: that text is not
+/// ours, may be huge, and may be somebody's secret.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the sentences say they are")]
+pub enum Fault {
+    #[error("no Prometheus endpoint called {name:?} is configured on the operator")]
+    EndpointNotFound { name: String },
+    #[error("endpoint {endpoint:?}: the file with its credentials cannot be used: {why}")]
+    Credentials { endpoint: String, why: String },
+    #[error("endpoint {endpoint:?} cannot be reached: {why}")]
+    Unreachable { endpoint: String, why: String },
+    #[error("endpoint {endpoint:?} did not answer within {}", Span::from(*after))]
+    Timeout { endpoint: String, after: Duration },
+    #[error("endpoint {endpoint:?} redirects (HTTP {status}); configure the address that it redirects to")]
+    Redirect { endpoint: String, status: u16 },
+    #[error("endpoint {endpoint:?} refuses the operator (HTTP {status}); check its credentials")]
+    Unauthorized { endpoint: String, status: u16 },
+    #[error("endpoint {endpoint:?} refuses the query (HTTP {status}, {kind}); check the PromQL of the check")]
+    QueryRefused { endpoint: String, status: u16, kind: &'static str },
+    #[error("endpoint {endpoint:?} fails (HTTP {status})")]
+    Status { endpoint: String, status: u16 },
+    #[error("endpoint {endpoint:?} answers with a web page; its URL does not lead to the API of Prometheus")]
+    Html { endpoint: String },
+    #[error("endpoint {endpoint:?} answers with something that is not the API of Prometheus")]
+    NotJson { endpoint: String },
+    #[error("endpoint {endpoint:?} answers with more than {} MiB; select fewer series", limit >> 20)]
+    TooLarge { endpoint: String, limit: usize },
+    #[error("endpoint {endpoint:?} warns that its answer may be incomplete ({count} warnings); see its own log")]
+    Warnings { endpoint: String, count: usize },
+    #[error("the result is not a finite number (NaN or infinite)")]
+    NotFinite,
+    #[error("the result has no series; check that {hint}")]
+    Empty { hint: &'static str },
+    #[error("the result has {count} series where one is expected; aggregate it, such as with sum()")]
+    SeveralSeries { count: usize },
+    #[error("the result is a {got} where {wanted} is expected")]
+    WrongType { got: &'static str, wanted: &'static str },
+    #[error("none of the series tells the status of a request: a label {labels} is needed")]
+    NoStatusLabel { labels: &'static str },
+    #[error("the names of the two ReplicaSets are so long that their pods cannot be told apart")]
+    PodsIndistinguishable,
+    #[error("the newest sample of the new version is {} old; is it still scraped?", Span::from(*age))]
+    Stale { age: Duration },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Limit(#[from] InvalidLimit),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Fault {
+    /// The same in one word.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::EndpointNotFound { .. } => "PrometheusEndpointNotFound",
+            Self::Credentials { .. } => "PrometheusCredentialsUnusable",
+            Self::Unreachable { .. } => "PrometheusUnreachable",
+            Self::Timeout { .. } => "PrometheusTimeout",
+            Self::Redirect { .. } => "PrometheusRedirects",
+            Self::Unauthorized { .. } => "PrometheusUnauthorized",
+            Self::QueryRefused { .. } => "QueryRefused",
+            Self::Status { .. } => "PrometheusFails",
+            Self::Html { .. } | Self::NotJson { .. } => "NotPrometheus",
+            Self::TooLarge { .. } => "AnswerTooLarge",
+            Self::Warnings { .. } => "AnswerIncomplete",
+            Self::NotFinite => "NotANumber",
+            Self::Empty { .. } => "NoSeries",
+            Self::SeveralSeries { .. } => "SeveralSeries",
+            Self::WrongType { .. } => "WrongResultType",
+            Self::NoStatusLabel { .. } => "NoStatusLabel",
+            Self::PodsIndistinguishable => "PodsIndistinguishable",
+            Self::Stale { .. } => "StaleSamples",
+            Self::Template(_) => "InvalidTemplate",
+            Self::Limit(_) => "InvalidLimit",
+            Self::Refused(refusal) => refusal.reason(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Which series a check reads, and what each of them counts.
+
+use jiff::Timestamp;
+use prometheus_http_query::response::RangeVector;
+
+use super::{
+    fault::Fault,
+    presets::{self, is_failure},
+    template::{Scope, pod_prefix, render},
+};
+use crate::{
+    api::{Check, RevisionStatus, TimeUnit},
+    judge::{Arm, Key, Meaning, Sample, Series},
+};
+
+/// The series of a check. Checks with the same source share its requests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Source {
+    pub(super) selectors: Vec<Selector>,
+}
+
+/// One selector, and how its series are told apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Selector {
+    pub(super) promql: String,
+    arm: Arms,
+    counts: Counted,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Arms {
+    /// Both versions at once, by what the name of the pod starts with.
+    ByPod {
+        canary: String,
+        stable: String,
+    },
+    One(Arm),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Counted {
+    /// Requests, with their status in the first of these labels that is there.
+    ByStatus {
+        labels: &'static [&'static str],
+        text: &'static str,
+    },
+    Requests,
+    Failures,
+    Buckets(TimeUnit),
+}
+
+impl Source {
+    /// What `check` reads, or nothing if it asks a query instead of counters.
+    pub(super) fn of(
+        check: &Check,
+        scope: &Scope<'_>,
+        canary: &RevisionStatus,
+        stable: &RevisionStatus,
+    ) -> Result<Option<Self>, Fault> {
+        let written = Written { scope, canary, stable };
+        let selectors = match (&check.error_rate, &check.latency) {
+            (Some(errors), _) => match (errors.preset, &errors.counters) {
+                (Some(preset), _) => {
+                    let source = presets::Source::of(preset);
+                    let counts = Counted::ByStatus { labels: source.status, text: source.status_text };
+                    vec![written.preset(source, source.requests, counts)?]
+                }
+                (None, Some(own)) => {
+                    [written.own(&own.total, Counted::Requests)?, written.own(&own.errors, Counted::Failures)?].concat()
+                }
+                (None, None) => Vec::new(),
+            },
+            (None, Some(latency)) => match (latency.preset, &latency.histogram) {
+                (Some(preset), _) => {
+                    let source = presets::Source::of(preset);
+                    vec![written.preset(source, source.buckets, Counted::Buckets(source.unit))?]
+                }
+                (None, Some(own)) => {
+                    written.own(&own.buckets, Counted::Buckets(own.unit.unwrap_or(TimeUnit::Seconds)))?
+                }
+                (None, None) => Vec::new(),
+            },
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Self { selectors }))
+    }
+
+    /// What Prometheus answered to each of the selectors, as series that can be counted.
+    pub(super) fn series(&self, answers: Vec<Vec<RangeVector>>) -> Result<Vec<Series>, Fault> {
+        let mut all = Vec::new();
+        for (selector, answer) in self.selectors.iter().zip(answers) {
+            let found = answer.len();
+            let before = all.len();
+            for series in answer {
+                all.extend(selector.series(&series));
+            }
+            if let Counted::ByStatus { text, .. } = selector.counts
+                && found > 0
+                && all.len() == before
+            {
+                return Err(Fault::NoStatusLabel { labels: text });
+            }
+        }
+        Ok(without_overhang(all))
+    }
+}
+
+/// The check's words and what they stand for.
+struct Written<'a> {
+    scope: &'a Scope<'a>,
+    canary: &'a RevisionStatus,
+    stable: &'a RevisionStatus,
+}
+
+impl Written<'_> {
+    fn preset(&self, source: &presets::Source, metric: &str, counts: Counted) -> Result<Selector, Fault> {
+        let sets = [self.canary, self.stable].map(|revision| revision.replica_set.as_str());
+        let [canary, stable] = sets.map(pod_prefix);
+        if canary == stable {
+            return Err(Fault::PodsIndistinguishable);
+        }
+        let promql = source.selector(metric, self.scope.namespace, sets);
+        Ok(Selector { promql, arm: Arms::ByPod { canary, stable }, counts })
+    }
+
+    /// A selector of the user's own, once for each version unless it does not tell them apart.
+    fn own(&self, template: &str, counts: Counted) -> Result<Vec<Selector>, Fault> {
+        let selector = |revision, arm| {
+            let promql = render(template, &Scope { revision, ..*self.scope })?;
+            Ok::<_, Fault>(Selector { promql, arm: Arms::One(arm), counts })
+        };
+        let (canary, stable) = (selector(self.canary, Arm::Canary)?, selector(self.stable, Arm::Stable)?);
+        Ok(if canary.promql == stable.promql { vec![canary] } else { vec![canary, stable] })
+    }
+}
+
+impl Selector {
+    fn series(&self, vector: &RangeVector) -> Option<Series> {
+        let label = |name: &str| vector.metric().get(name).map(String::as_str);
+        let arm = match &self.arm {
+            Arms::One(arm) => *arm,
+            Arms::ByPod { canary, stable } => {
+                let pod = label("pod")?;
+                let is_of = |prefix: &str| pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5);
+                if is_of(canary) {
+                    Arm::Canary
+                } else if is_of(stable) {
+                    Arm::Stable
+                } else {
+                    return None;
+                }
+            }
+        };
+        let mut labels: Vec<_> = vector.metric().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        labels.sort_unstable();
+        let meaning = match self.counts {
+            Counted::Requests => Meaning::Requests,
+            Counted::Failures => Meaning::Failures,
+            Counted::ByStatus { labels, .. } => {
+                let status = labels.iter().find_map(|name| label(name))?;
+                if is_failure(status) { Meaning::FailedRequests } else { Meaning::Requests }
+            }
+            Counted::Buckets(unit) => Meaning::Bucket {
+                histogram: Key::of(labels.iter().copied().filter(|(name, _)| *name != "le")),
+                le: nanoseconds(label("le")?, unit)?,
+            },
+        };
+        let process = ["namespace", "pod", "container", "job", "instance"];
+        Some(Series {
+            key: Key::of(labels.iter().copied().chain([("", side(self.counts))])),
+            instance: Key::of(labels.iter().copied().filter(|(name, _)| process.contains(name))),
+            arm,
+            meaning,
+            samples: vector.samples().iter().filter_map(|sample| at(sample.timestamp(), sample.value())).collect(),
+        })
+    }
+}
+
+/// Tells apart what one series counts when it is both the errors and the total of a check.
+fn side(counts: Counted) -> &'static str {
+    if matches!(counts, Counted::Failures) { "failures" } else { "requests" }
+}
+
+fn at(seconds: f64, value: f64) -> Option<Sample> {
+    // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
+    #[allow(clippy::cast_possible_truncation)]
+    let milliseconds = (seconds * 1e3).round() as i64;
+    Timestamp::from_millisecond(milliseconds).ok().map(|at| Sample { at, value })
+}
+
+/// A bound as a number: Prometheus 3 writes `1.0` where 2 wrote `1`.
+/// <https://prometheus.io/docs/prometheus/latest/migration/>
+fn nanoseconds(le: &str, unit: TimeUnit) -> Option<f64> {
+    let scale = match unit {
+        TimeUnit::Seconds => 1e9,
+        TimeUnit::Milliseconds => 1e6,
+    };
+    let bound = le.parse::<f64>().ok().filter(|bound| !bound.is_nan())?;
+    Some((bound * scale).round())
+}
+
+/// Without failures that are newer than the requests that they belong to: errors and total are asked one after
+/// the other, and a scrape may come between.
+fn without_overhang(mut series: Vec<Series>) -> Vec<Series> {
+    let newest = |arm| {
+        let totals = series.iter().filter(|one| one.arm == arm && one.meaning == Meaning::Requests);
+        totals.filter_map(|one| one.samples.last()).map(|sample| sample.at).max()
+    };
+    let (canary, stable) = (newest(Arm::Canary), newest(Arm::Stable));
+    for one in series.iter_mut().filter(|one| one.meaning == Meaning::Failures) {
+        let Some(until) = (if one.arm == Arm::Canary { canary } else { stable }) else { continue };
+        one.samples.retain(|sample| sample.at <= until);
+    }
+    series
+}

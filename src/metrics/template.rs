@@ -1,0 +1,202 @@
+//! Variables in PromQL, escaped by their type and by where they stand.
+
+use crate::api::{RevisionStatus, Span};
+
+/// What the variables of a query stand for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scope<'a> {
+    /// The Rollout's namespace.
+    pub namespace: &'a str,
+    /// The Rollout's name.
+    pub rollout: &'a str,
+    /// The Service that clients use.
+    pub service: &'a str,
+    /// The revision that is asked about.
+    pub revision: &'a RevisionStatus,
+    /// The length of time that a `rate()` should cover.
+    pub window: Span,
+}
+
+/// A template that cannot be filled in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// No variable has that name.
+    #[error("there is no variable {{{{{name}}}}}; did you mean {{{{{nearest}}}}}?")]
+    Unknown {
+        /// What is written.
+        name: String,
+        /// What comes nearest to it.
+        nearest: &'static str,
+    },
+    /// `{{` without `}}`.
+    #[error("a variable that begins with {{{{ does not end with }}}}")]
+    Unclosed,
+    /// A text stands where PromQL takes no text.
+    #[error("{{{{{name}}}}} must stand inside quotes")]
+    Unquoted {
+        /// The variable.
+        name: &'static str,
+    },
+    /// `pods` is compared as if it were a name.
+    #[error("{{{{pods}}}} is a regular expression: match it with =~ or !~")]
+    NotAPattern,
+    /// A value cannot be written in a string between backticks.
+    #[error("the value of {{{{{name}}}}} cannot stand between backticks; use double quotes")]
+    Backtick {
+        /// The variable.
+        name: &'static str,
+    },
+}
+
+const NAMES: [&str; 6] = ["namespace", "rollout", "service", "revision", "pods", "window"];
+
+/// Kubernetes cuts the base of a generated name here, so that five random letters still fit into 63.
+/// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
+const GENERATED_BASE: usize = 58;
+
+/// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
+pub(super) fn pod_prefix(replica_set: &str) -> String {
+    format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
+}
+
+/// A regular expression that matches the names of just the pods of a ReplicaSet.
+pub(super) fn pods(replica_set: &str) -> String {
+    format!("{}[a-z0-9]{{5}}", escape_pattern(&pod_prefix(replica_set)))
+}
+
+/// `text` as a regular expression that matches only it.
+pub(super) fn escape_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// `text` as it is written between double or single quotes.
+pub(super) fn escape_string(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => escaped.push_str(r"\n"),
+            '\\' | '"' | '\'' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Where in a query the reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Code,
+    Comment,
+    /// Inside a string, with its quote and how it is compared.
+    String(char, Matcher),
+}
+
+/// What stands before a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Matcher {
+    /// `=` or `!=`.
+    Equal,
+    /// `=~` or `!~`.
+    Pattern,
+    /// Neither: the argument of a function.
+    None,
+}
+
+/// Fills in the variables of `template`.
+///
+/// # Errors
+/// [`TemplateError`], with the variable and what to do.
+pub fn render(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
+    let mut query = String::with_capacity(template.len());
+    let mut place = Place::Code;
+    let mut rest = template;
+    while let Some(c) = rest.chars().next() {
+        if let Some(inside) = rest.strip_prefix("{{") {
+            let (name, behind) = inside.split_once("}}").ok_or(TemplateError::Unclosed)?;
+            query.push_str(&value(name.trim(), scope, place)?);
+            rest = behind;
+            continue;
+        }
+        let mut taken = c.len_utf8();
+        place = match place {
+            Place::Code if matches!(c, '"' | '\'' | '`') => Place::String(c, matcher(&query)),
+            Place::Code if c == '#' => Place::Comment,
+            Place::Comment if c == '\n' => Place::Code,
+            Place::String(quote, _) if c == quote => Place::Code,
+            Place::String(quote, _) if c == '\\' && quote != '`' => {
+                taken += rest.chars().nth(1).map_or(0, char::len_utf8);
+                place
+            }
+            _ => place,
+        };
+        let (read, behind) = rest.split_at(taken);
+        query.push_str(read);
+        rest = behind;
+    }
+    Ok(query)
+}
+
+fn matcher(before: &str) -> Matcher {
+    let before = before.trim_end();
+    if before.ends_with("=~") || before.ends_with("!~") {
+        Matcher::Pattern
+    } else if before.ends_with('=') {
+        Matcher::Equal
+    } else {
+        Matcher::None
+    }
+}
+
+fn value(written: &str, scope: &Scope<'_>, place: Place) -> Result<String, TemplateError> {
+    let unknown = || TemplateError::Unknown { name: written.to_owned(), nearest: nearest(written) };
+    let name = NAMES.into_iter().find(|name| *name == written).ok_or_else(unknown)?;
+    let text = match name {
+        "window" => return Ok(scope.window.to_string()),
+        "namespace" => scope.namespace,
+        "rollout" => scope.rollout,
+        "service" => scope.service,
+        "revision" => &scope.revision.revision,
+        _ => &scope.revision.replica_set,
+    };
+    let Place::String(quote, matcher) = place else {
+        return if place == Place::Comment { Ok(String::new()) } else { Err(TemplateError::Unquoted { name }) };
+    };
+    let text = match (name, matcher) {
+        ("pods", Matcher::Equal) => return Err(TemplateError::NotAPattern),
+        ("pods", _) => pods(text),
+        (_, Matcher::Pattern) => escape_pattern(text),
+        _ => text.to_owned(),
+    };
+    match quote {
+        '`' if text.contains('`') => Err(TemplateError::Backtick { name }),
+        '`' => Ok(text),
+        _ => Ok(escape_string(&text)),
+    }
+}
+
+/// The variable that is written most like `name`.
+fn nearest(name: &str) -> &'static str {
+    NAMES.into_iter().min_by_key(|candidate| distance(name, candidate)).unwrap_or("pods")
+}
+
+/// How many letters have to be added, removed or replaced to make one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}

@@ -1,0 +1,101 @@
+//! The values of one query since a stage began.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    fault::Fault,
+    grid::{Grid, earlier},
+    prometheus::Prometheus,
+};
+use crate::judge::{Run, ValueLimits};
+
+/// What a query check asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) check: String,
+    pub(super) endpoint: String,
+    pub(super) promql: String,
+    pub(super) limits: ValueLimits,
+    pub(super) since: Timestamp,
+    pub(super) interval: Duration,
+}
+
+/// What a query yielded, once in each interval: looks in a row have to mean the same however often somebody looks.
+#[derive(Debug)]
+pub(super) struct Values {
+    pub(super) plan: Plan,
+    pub(super) run: Run,
+    asked: Option<Timestamp>,
+    fault: Option<Fault>,
+}
+
+impl Values {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, run: Run::default(), asked: None, fault: None }
+    }
+
+    fn grid(&self) -> Grid {
+        Grid::new(self.plan.since, self.plan.interval)
+    }
+
+    /// When the query is asked again.
+    pub(super) fn next(&self, now: Timestamp) -> Timestamp {
+        self.grid().next(now)
+    }
+
+    /// Asks what is new up to `now`, and what was missed before.
+    pub(super) async fn observe(
+        &mut self,
+        prometheus: &Prometheus,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
+        let grid = self.grid();
+        let at = grid.last(now);
+        if at == grid.origin() || self.asked == Some(at) {
+            return self.fault.clone().map_or(Ok(()), Err);
+        }
+        self.catch_up(prometheus, at, deadline).await?;
+        self.asked = Some(at);
+        let answer = prometheus.number(&self.plan.promql, at, deadline).await;
+        if let Ok(value) = answer {
+            self.run.observe(&self.plan.limits, at, value);
+        }
+        self.fault = answer.as_ref().err().cloned();
+        answer.map(|_| ())
+    }
+
+    /// Asks for the instants before `at` that were not asked for and that may still matter.
+    async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), Fault> {
+        let grid = self.grid();
+        let Plan { interval, limits, .. } = &self.plan;
+        let horizon = earlier(at, limits.lasting.max(*interval * limits.tolerated) + *interval);
+        let start = grid.next(self.asked.unwrap_or(grid.origin()).max(horizon));
+        let end = earlier(at, Duration::from_secs(1));
+        if start > end {
+            return Ok(());
+        }
+        let mut attempts = Grid::attempts();
+        let series = loop {
+            let Some(most) = attempts.next() else { return Ok(()) };
+            let stride = grid.stride(start, end, most);
+            let answer = prometheus.grid(&self.plan.promql, start.as_second(), end.as_second(), stride, deadline).await;
+            match answer {
+                Err(Fault::TooLarge { .. }) => {}
+                answer => break answer?,
+            }
+        };
+        if let [only] = series.as_slice() {
+            for sample in only.samples().iter().filter(|sample| sample.value().is_finite()) {
+                // Grid instants are whole seconds.
+                #[allow(clippy::cast_possible_truncation)]
+                let instant = Timestamp::from_second(sample.timestamp() as i64).unwrap_or(at);
+                self.run.observe(&self.plan.limits, instant, sample.value());
+            }
+        }
+        Ok(())
+    }
+}
