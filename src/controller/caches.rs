@@ -11,11 +11,14 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream::BoxStream};
-use k8s_openapi::api::{autoscaling::v1::HorizontalPodAutoscaler, core::v1::Service};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{autoscaling::v1::HorizontalPodAutoscaler, core::v1::Service},
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
-    core::{DeserializeGuard, GroupVersionKind},
+    core::{DeserializeGuard, DynamicResourceScope, GroupVersionKind},
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
@@ -104,32 +107,31 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) 
     let autoscalers = Arc::new(Grouped::default());
 
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
-    let root =
-        indexed(events(scope.api::<Watched>(())), index.clone(), sender).reflect(rollout_writer).touched_objects();
+    let root = indexed(events(scope.api::<Watched>()), index.clone(), sender).reflect(rollout_writer).touched_objects();
     let triggers = futures::stream::select_all([
         futures::stream::unfold(
             neighbours,
             |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
         )
         .boxed(),
-        named(events(scope.api::<Deployment>(())).reflect(deployment_writer), &index, Subject::workload),
-        named(events(scope.api::<Service>(())).reflect(service_writer), &index, Subject::service),
+        named(events(scope.api::<Deployment>()).reflect(deployment_writer), &index, Subject::workload),
+        named(events(scope.api::<Service>()).reflect(service_writer), &index, Subject::service),
         named(
-            noticing(events(scope.api::<DynamicObject>(http_routes())), known).reflect(route_writer),
+            noticing(events(scope.dynamic::<DynamicObject>(&http_routes())), known).reflect(route_writer),
             &index,
             Subject::route,
         ),
         grouped(
-            events(scope.api::<ReplicaSet>(())),
+            events(scope.api::<ReplicaSet>()),
             &replica_sets,
             &index,
             |set| set.controller().map(str::to_owned),
             Subject::owned,
         ),
-        grouped(events(scope.api::<EndpointSlice>(slices)), &endpoint_slices, &index, service_of, |slice| {
+        grouped(events(scope.dynamic::<EndpointSlice>(&slices)), &endpoint_slices, &index, service_of, |slice| {
             service_of(slice).map(|(namespace, service)| Subject::Service(namespace, service))
         }),
-        grouped(events(scope.api::<HorizontalPodAutoscaler>(())), &autoscalers, &index, target_of, |autoscaler| {
+        grouped(events(scope.api::<HorizontalPodAutoscaler>()), &autoscalers, &index, target_of, |autoscaler| {
             target_of(autoscaler).map(|(namespace, workload)| Subject::Workload(namespace, workload))
         }),
     ])
@@ -175,13 +177,24 @@ struct Scope {
 }
 
 impl Scope {
-    fn api<K>(&self, resource: K::DynamicType) -> Api<K>
+    fn api<K>(&self) -> Api<K>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         match &self.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    /// The API of a kind whose version is only known at run time.
+    fn dynamic<K>(&self, resource: &K::DynamicType) -> Api<K>
+    where
+        K: Resource<Scope = DynamicResourceScope>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the caches around one Rollout into a plain value.
 
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, ResourceExt,
     api::{DynamicObject, PartialObjectMeta},
     core::ApiResource,
     runtime::reflector::ObjectRef,

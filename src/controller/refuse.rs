@@ -1,7 +1,7 @@
 //! A Rollout that cannot be decoded: said on the object, and in nobody's way.
 
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{DynamicObject, Patch, PatchParams},
     core::{ApiResource, error_boundary::InvalidObject},
 };
@@ -38,6 +38,6 @@ pub async fn refuse(context: &Context, invalid: &InvalidObject) -> Result<(), Er
         "conditions": [condition(kind::READY, "False"), condition(kind::STALLED, "True")],
     }});
     let params = PatchParams { field_manager: Some("tidegate-status".to_owned()), ..PatchParams::default() };
-    let doing = format!("say that Rollout {namespace}/{} cannot be understood", invalid.name_any());
+    let doing = format!("say that Rollout {namespace}/{name} cannot be understood");
     api.patch_status(&name, &params, &Patch::Merge(patch)).await.map(drop).map_err(Error::api(doing))
 }

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{Resource, core::ApiResource};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Resource,
+    core::{ApiResource, DynamicResourceScope},
+};
 use serde::{Deserialize, Serialize};
 
 /// A `discovery.k8s.io` EndpointSlice, `v1` or (before Kubernetes 1.21) `v1beta1`: what is read here is the same in
@@ -68,7 +71,7 @@ impl EndpointSlice {
 
 impl Resource for EndpointSlice {
     type DynamicType = ApiResource;
-    type Scope = NamespaceResourceScope;
+    type Scope = DynamicResourceScope;
 
     fn kind(resource: &ApiResource) -> Cow<'_, str> {
         resource.kind.as_str().into()
