@@ -11,7 +11,11 @@ use tokio::sync::watch;
 use super::{connect, logs, shutdown};
 use crate::{
     api::Span,
-    controller::leader::{self, Candidate, Leadership, Timing},
+    controller::{
+        self, Settings, Surroundings,
+        leader::{self, Candidate, Leadership, Timing},
+    },
+    metrics::{Analyst, Endpoints},
     serve::{Metrics, Readiness, Server},
 };
 
@@ -140,20 +144,22 @@ impl Options {
     }
 }
 
-/// PLACEHOLDER for `crate::controller::run`, which does not exist yet.
+/// The controller, with the Prometheus endpoints of the platform team.
 async fn control(
-    _client: Client,
+    client: Client,
     options: &Options,
-    _leadership: Leadership,
-    _metrics: Arc<Metrics>,
+    leadership: Leadership,
+    metrics: Arc<Metrics>,
     readiness: Readiness,
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let _settings = (options.namespace.clone(), options.concurrency.get());
-    let _endpoints = options.prometheus_config.as_ref();
-    readiness.ready();
-    shutdown.await;
-    Ok(())
+    let endpoints = match &options.prometheus_config {
+        Some(file) => Endpoints::load(file)?,
+        None => Endpoints::default(),
+    };
+    let settings = Settings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
+    let surroundings = Surroundings { analyst: Analyst::new(&endpoints)?, leadership, metrics, readiness };
+    Ok(controller::run(client, settings, surroundings, shutdown).await?)
 }
 
 /// Stands for the lease; without election, just waits for the end.
