@@ -55,17 +55,14 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             }
         }
     }
-    match first_error {
-        Some(error) => {
-            if error.class() == Class::User {
-                context.memory.set_refused(rollout, Some(error.to_string()));
-            }
-            Err(error)
+    if let Some(error) = first_error {
+        if error.class() == Class::User {
+            context.memory.set_refused(rollout, Some(error.to_string()));
         }
-        None => {
-            context.memory.set_refused(rollout, None);
-            Ok(written)
-        }
+        Err(error)
+    } else {
+        context.memory.set_refused(rollout, None);
+        Ok(written)
     }
 }
 

@@ -50,9 +50,9 @@ pub struct Caches {
     pub deployments: Store<Deployment>,
     /// All Services.
     pub services: Store<Service>,
-    /// All HTTPRoutes; empty while the Gateway API is not installed.
+    /// All `HTTPRoutes`; empty while the Gateway API is not installed.
     pub routes: Store<DynamicObject>,
-    /// Whether the API server knows HTTPRoutes.
+    /// Whether the API server knows `HTTPRoutes`.
     pub routes_known: watch::Receiver<bool>,
     /// ReplicaSets by the UID of the object that controls them.
     pub replica_sets: Arc<Grouped<String, ReplicaSet>>,
@@ -73,7 +73,7 @@ pub struct Watches {
     pub triggers: Triggers,
 }
 
-/// The API of HTTPRoutes.
+/// The API of `HTTPRoutes`.
 #[must_use]
 pub fn http_routes() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
@@ -93,7 +93,7 @@ pub async fn endpoint_slices(client: &Client) -> Result<ApiResource, kube::Error
 
 /// Starts to watch everything that a Rollout may depend on, in one namespace or in all.
 #[must_use]
-pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) -> Watches {
+pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource) -> Watches {
     let scope = Scope { client: client.clone(), namespace: namespace.map(str::to_owned) };
     let index = Arc::new(Index::default());
     let (rollouts, rollout_writer) = reflector::store();
@@ -128,7 +128,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: ApiResource) 
             |set| set.controller().map(str::to_owned),
             Subject::owned,
         ),
-        grouped(events(scope.dynamic::<EndpointSlice>(&slices)), &endpoint_slices, &index, service_of, |slice| {
+        grouped(events(scope.dynamic::<EndpointSlice>(slices)), &endpoint_slices, &index, service_of, |slice| {
             service_of(slice).map(|(namespace, service)| Subject::Service(namespace, service))
         }),
         grouped(events(scope.api::<HorizontalPodAutoscaler>()), &autoscalers, &index, target_of, |autoscaler| {
@@ -158,7 +158,7 @@ impl Caches {
         self.all_ready.load(Ordering::Acquire)
     }
 
-    /// Waits until every cache has seen its first list. HTTPRoutes are not waited for: they may not exist.
+    /// Waits until every cache has seen its first list. `HTTPRoutes` are not waited for: they may not exist.
     pub async fn ready(&self) {
         // An error means that the watch has ended, and with it the process.
         let _ = self.rollouts.wait_until_ready().await;

@@ -13,7 +13,7 @@ use crate::{
 /// Writes `status`.
 const STATUS_MANAGER: &str = "tidegate-status";
 /// How often numbers that decide nothing are refreshed while a rollout is under way.
-const REFRESH_UNDER_WAY: Duration = Duration::from_secs(60);
+const REFRESH_UNDER_WAY: Duration = Duration::from_mins(1);
 /// The same at rest, where they hardly change.
 const REFRESH_AT_REST: Duration = Duration::from_secs(10);
 

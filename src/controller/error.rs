@@ -74,7 +74,7 @@ impl Error {
         let base = match self.class() {
             Class::Wait => Duration::from_millis(100),
             Class::Retry | Class::User => {
-                Duration::from_millis(200).saturating_mul(1 << failures.min(9)).min(Duration::from_secs(60))
+                Duration::from_millis(200).saturating_mul(1 << failures.min(9)).min(Duration::from_mins(1))
             }
         };
         base.mul_f64(rand::rng().random_range(1.0..1.25))

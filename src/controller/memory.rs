@@ -39,12 +39,11 @@ impl Memory {
     pub fn latest(&self, cached: &Rollout) -> Rollout {
         self.with(cached, |remembered| {
             let newer = remembered.written.as_ref().filter(|written| version(written) > version(cached));
-            match newer {
-                Some(written) => written.clone(),
-                None => {
-                    remembered.written = None;
-                    cached.clone()
-                }
+            if let Some(written) = newer {
+                written.clone()
+            } else {
+                remembered.written = None;
+                cached.clone()
             }
         })
     }

@@ -77,7 +77,7 @@ pub async fn run(
     let Surroundings { analyst, leadership, metrics, readiness } = surroundings;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
-    let watches = caches::watch_all(&client, settings.namespace.as_deref(), slices);
+    let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
     let caches = watches.caches;
     let events = Events::new(&client);
     let context = Arc::new(Context {
@@ -103,7 +103,7 @@ pub async fn run(
         warm.send_replace(true);
         readiness.ready();
         tracing::info!("the caches are filled");
-        housekeeping(&context).await
+        housekeeping(&context).await;
     };
     tokio::select! {
         () = controller => {}

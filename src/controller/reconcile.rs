@@ -91,6 +91,7 @@ fn until(now: Timestamp, instant: Timestamp) -> Duration {
 }
 
 /// When to try again.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller calls")]
 pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     let failures = watched.0.as_ref().map_or(1, |rollout| context.memory.failed(rollout));
     Action::requeue(error.pause(failures))

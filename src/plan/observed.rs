@@ -28,7 +28,7 @@ pub struct Observed {
     pub ready_pods: BTreeMap<String, Vec<String>>,
     /// The routes that the Rollout names, in its order.
     pub routes: Vec<Route>,
-    /// The API server knows HTTPRoutes.
+    /// The API server knows `HTTPRoutes`.
     pub routes_known: bool,
     /// Another Rollout that came first to the Deployment, the Service or a route: a sentence.
     pub rival: Option<String>,

@@ -69,7 +69,7 @@ impl Plan<'_> {
         let outcome = self.weigh(&stage, &canary);
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
-            Outcome::Fail(reason, message) => self.fail(reason, message, on_failure),
+            Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => self.advance(&stage),
             Outcome::Wait(message) => {
@@ -301,7 +301,7 @@ impl Plan<'_> {
         self.refusal = Some(refusal);
     }
 
-    fn fail(&mut self, reason: &'static str, message: String, on_failure: OnFailure) {
+    fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
         if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
             self.status.failed.insert(
@@ -310,7 +310,7 @@ impl Plan<'_> {
                     revision: canary.revision,
                     replica_set: canary.replica_set,
                     at: self.now,
-                    message: message.clone(),
+                    message: message.to_owned(),
                 },
             );
             self.status.failed.truncate(HISTORY);
@@ -318,7 +318,7 @@ impl Plan<'_> {
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
             OnFailure::Revert => {
-                self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable"))
+                self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable"));
             }
         }
     }
