@@ -1,0 +1,107 @@
+//! Behaviours, and the stage on which they are performed.
+
+use std::{
+    env, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use libtest_mimic::{Completion, Failed};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::OnceCell,
+    time::timeout,
+};
+
+use crate::rig::{Result, assets::Assets, world::World};
+
+/// No behaviour takes longer.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// One thing that Tidegate does, named by a sentence.
+#[derive(Debug, Clone, Copy)]
+pub struct Behaviour {
+    /// The sentence.
+    pub name: &'static str,
+    /// Shows it.
+    pub show: fn(Arc<World>) -> BoxFuture<'static, Result<()>>,
+}
+
+/// Lists async functions of `&World` as behaviours, each under its own name.
+macro_rules! behaviours {
+    ($($name:ident),* $(,)?) => {
+        /// The behaviours of this topic.
+        pub fn behaviours() -> Vec<$crate::behaviour::Behaviour> {
+            vec![$($crate::behaviour::Behaviour {
+                name: stringify!($name),
+                show: |world| Box::pin(async move { $name(&world).await }),
+            }),*]
+        }
+    };
+}
+pub(crate) use behaviours;
+
+/// The runtime, and the world once it is needed.
+pub struct Stage {
+    runtime: Runtime,
+    world: OnceCell<Result<Arc<World>, Absence>>,
+    announced: Mutex<bool>,
+}
+
+/// Why there is no world.
+#[derive(Debug, Clone)]
+enum Absence {
+    /// Something is not installed on this machine.
+    Missing(String),
+    /// It is all there, and does not start.
+    Broken(String),
+}
+
+impl Stage {
+    /// An empty stage.
+    pub fn new() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
+        Ok(Self { runtime, world: OnceCell::new(), announced: Mutex::new(false) })
+    }
+
+    /// Performs one behaviour, on the runtime's own threads: children are bound to the thread that starts them.
+    pub fn perform(&self, behaviour: Behaviour) -> Result<Completion, Failed> {
+        let world = self.runtime.block_on(self.world.get_or_init(|| async {
+            let assets = Assets::find().map_err(Absence::Missing)?;
+            let world = tokio::spawn(World::start(assets)).await;
+            let world = world.map_err(anyhow::Error::from).flatten();
+            world.map(Arc::new).map_err(|error| Absence::Broken(format!("{error:#}")))
+        }));
+        let world = match world {
+            Ok(world) => Arc::clone(world),
+            Err(Absence::Missing(what)) if env::var_os("CI").is_none_or(|ci| ci != "true") => {
+                self.announce(what);
+                return Ok(Completion::ignored());
+            }
+            Err(Absence::Missing(why) | Absence::Broken(why)) => return Err(why.into()),
+        };
+        let show = async move { timeout(DEADLINE, (behaviour.show)(world)).await };
+        let shown = self.runtime.block_on(self.runtime.spawn(show));
+        match shown {
+            Ok(Ok(Ok(()))) => Ok(Completion::Completed),
+            Ok(Ok(Err(error))) => Err(format!("{error:#}").into()),
+            Ok(Err(_)) => Err(format!("it took longer than {DEADLINE:?}").into()),
+            Err(panicked) => Err(panicked.to_string().into()),
+        }
+    }
+
+    /// Ends everything that was started.
+    pub fn close(self, patience: Duration) {
+        self.runtime.shutdown_timeout(patience);
+        drop(self.world);
+    }
+
+    fn announce(&self, missing: &str) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*announced {
+            eprintln!("skipping all behaviours: {missing}");
+        }
+        *announced = true;
+    }
+}

@@ -1,0 +1,61 @@
+//! Where the real components are on this machine.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The binaries and manifests that the rig is made of.
+#[derive(Debug, Clone)]
+pub struct Assets {
+    binaries: PathBuf,
+    /// The Prometheus server.
+    pub prometheus: PathBuf,
+    /// The CRDs of the Gateway API.
+    pub gateway_api: PathBuf,
+}
+
+impl Assets {
+    /// Finds everything, or says in one line what is missing.
+    pub fn find() -> Result<Self, String> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        let binaries = match env::var_os("KUBEBUILDER_ASSETS") {
+            Some(directory) => PathBuf::from(directory),
+            None => unpack(&beside.join("control-plane/assets"))?,
+        };
+        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "apiextensions-apiserver"] {
+            if !binaries.join(name).is_file() {
+                return Err(format!("{name} is not in {} (KUBEBUILDER_ASSETS)", binaries.display()));
+            }
+        }
+        let gateway_api =
+            env::var_os("GATEWAY_API_CRDS").map_or_else(|| beside.join("crds/gateway-api.yaml"), PathBuf::from);
+        if !gateway_api.is_file() {
+            return Err(format!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display()));
+        }
+        let prometheus = on_path("prometheus").ok_or("prometheus is not on the PATH")?;
+        Ok(Self { binaries, prometheus, gateway_api })
+    }
+
+    /// The path of one of the control plane's binaries.
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.binaries.join(name)
+    }
+}
+
+/// Runs the script that unpacks the control plane's binaries and prints where they are.
+fn unpack(script: &Path) -> Result<PathBuf, String> {
+    let output = Command::new(script).output().map_err(|_| {
+        "KUBEBUILDER_ASSETS is not set and no control plane is shipped beside the repository".to_owned()
+    })?;
+    match String::from_utf8(output.stdout) {
+        Ok(directory) if output.status.success() => Ok(directory.trim().into()),
+        _ => Err(format!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// Where the shell would find `program`.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|directory| directory.join(program)).find(|path| path.is_file())
+}

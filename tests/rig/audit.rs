@@ -1,0 +1,146 @@
+//! What was asked of the API server, by whom: from its own audit log.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::control_plane::Identity;
+
+/// Reads the audit log.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    log: PathBuf,
+}
+
+/// One request, as far as RBAC is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`…
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The resource, in the plural.
+    pub resource: String,
+    /// The subresource, or nothing.
+    pub subresource: String,
+}
+
+/// One finished request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who sent it.
+    pub user: String,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What it was for.
+    pub access: Access,
+    /// In which namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The object's name, where the request named one.
+    pub name: String,
+    /// The HTTP status of the answer.
+    pub code: u16,
+}
+
+impl Request {
+    /// Whether it changed something, or tried to.
+    pub fn is_write(&self) -> bool {
+        !["get", "list", "watch"].contains(&self.access.verb.as_str())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    stage: String,
+    verb: String,
+    user: User,
+    request_received_timestamp: Timestamp,
+    #[serde(default)]
+    object_ref: Option<Reference>,
+    #[serde(default)]
+    response_status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    code: u16,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Reference {
+    resource: String,
+    subresource: String,
+    api_group: String,
+    namespace: String,
+    name: String,
+}
+
+impl Audit {
+    /// Reads from `log`.
+    pub fn of(log: PathBuf) -> Self {
+        Self { log }
+    }
+
+    /// All requests of `who` for objects, oldest first.
+    pub fn requests(&self, who: Identity) -> Result<Vec<Request>> {
+        let text = fs::read_to_string(&self.log)?;
+        let user = format!("\"username\":\"{}\"", who.user());
+        Ok(text.lines().filter(|line| line.contains(&user)).filter_map(request).collect())
+    }
+
+    /// The writes of `who` in one namespace since a moment.
+    pub fn writes(&self, who: Identity, namespace: &str, since: Timestamp) -> Result<Vec<Request>> {
+        let mut writes = self.requests(who)?;
+        writes.retain(|request| request.is_write() && request.namespace == namespace && request.at >= since);
+        Ok(writes)
+    }
+
+    /// Everything that `who` ever used.
+    pub fn accesses(&self, who: Identity) -> Result<BTreeSet<Access>> {
+        Ok(self.requests(who)?.into_iter().map(|request| request.access).collect())
+    }
+}
+
+/// How often each kind of request occurs, for people to read.
+pub fn count(requests: &[Request]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for Request { access: Access { verb, resource, subresource, .. }, .. } in requests {
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        *counts.entry(format!("{verb} {resource}{slash}{subresource}")).or_default() += 1;
+    }
+    counts
+}
+
+/// Each request once: when its answer was complete, or, for a watch, when it began.
+fn request(line: &str) -> Option<Request> {
+    let line: Line = serde_json::from_str(line).ok()?;
+    let wanted = if line.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
+    let object = line.object_ref?;
+    (line.stage == wanted).then(|| Request {
+        user: line.user.username,
+        at: line.request_received_timestamp,
+        access: Access {
+            verb: line.verb,
+            group: object.api_group,
+            resource: object.resource,
+            subresource: object.subresource,
+        },
+        namespace: object.namespace,
+        name: object.name,
+        code: line.response_status.map_or(0, |status| status.code),
+    })
+}

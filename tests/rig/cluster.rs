@@ -1,0 +1,105 @@
+//! What a cluster has before anybody installs Tidegate into it, and what the installation adds: CRDs and RBAC.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, CustomResourceExt, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, PostParams},
+    runtime::wait::{await_condition, conditions},
+};
+use serde_json::{Value, json};
+use tidegate::api::Rollout;
+
+use super::{control_plane::Identity, kubelet::NODE};
+
+/// Where the operator is installed.
+pub const SYSTEM_NAMESPACE: &str = "tidegate-system";
+
+/// Installs the Gateway API's HTTPRoute, Tidegate's CRD, its RBAC, and the node that pods are bound to.
+pub async fn furnish(client: &Client, gateway_api: &Path) -> Result<()> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}});
+    create(client, namespace).await?;
+    create(client, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await?;
+    install_crd(client, http_routes(gateway_api)?).await?;
+    install_crd(client, Rollout::crd()).await?;
+    grant(client).await
+}
+
+/// Creates a CRD and waits until it is served.
+pub async fn install_crd(client: &Client, crd: CustomResourceDefinition) -> Result<()> {
+    let crds = Api::<CustomResourceDefinition>::all(client.clone());
+    let name = crd.name_any();
+    crds.create(&PostParams::default(), &crd).await.with_context(|| format!("the CRD {name} was refused"))?;
+    let established = await_condition(crds, &name, conditions::is_crd_established());
+    tokio::time::timeout(Duration::from_secs(30), established)
+        .await
+        .with_context(|| format!("the CRD {name} was never established"))??;
+    Ok(())
+}
+
+fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {
+    let bundle = fs::read_to_string(gateway_api)?;
+    let document = documents(&bundle)
+        .find(|document| document.contains("\n  name: httproutes.gateway.networking.k8s.io\n"))
+        .with_context(|| format!("{} has no HTTPRoute", gateway_api.display()))?;
+    Ok(serde_saphyr::from_str(document)?)
+}
+
+/// Grants the operator what `deploy/rbac*.yaml` grants it.
+async fn grant(client: &Client) -> Result<()> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut files: Vec<_> = fs::read_dir(&deploy)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("rbac") && name.ends_with(".yaml"))
+        .collect();
+    files.sort();
+    // FALLBACK until the manifests exist: everything.
+    if files.is_empty() {
+        return create(client, everything()).await;
+    }
+    for file in files {
+        for document in documents(&fs::read_to_string(deploy.join(&file))?) {
+            let object: Value = serde_saphyr::from_str(document).with_context(|| file.clone())?;
+            create(client, object).await?;
+        }
+    }
+    Ok(())
+}
+
+fn everything() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "tidegate"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": Identity::Operator.user()}],
+    })
+}
+
+/// Creates any object, of whatever kind.
+pub async fn create(client: &Client, object: Value) -> Result<()> {
+    let object: DynamicObject = serde_json::from_value(object)?;
+    let types = object.types.as_ref().context("an object without a kind")?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
+    let namespaced = ["Role", "RoleBinding", "ServiceAccount"].contains(&types.kind.as_str());
+    let api = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+        None if namespaced => Api::namespaced_with(client.clone(), SYSTEM_NAMESPACE, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    match api.create(&PostParams::default(), &object).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        created => created.map(drop).with_context(|| format!("{} {} was refused", types.kind, object.name_any())),
+    }
+}
+
+/// The documents of a YAML stream that hold more than comments.
+fn documents(stream: &str) -> impl Iterator<Item = &str> {
+    stream
+        .split("\n---")
+        .filter(|document| document.lines().any(|line| !matches!(line.trim(), "" | "---") && !line.starts_with('#')))
+}

@@ -1,0 +1,28 @@
+//! A real control plane, a real Prometheus and real pods' traffic on one machine, without a cluster.
+//!
+//! Kubernetes' own API server and controllers run as they are. What a cluster would add around them is played
+//! here: [`kubelet`] runs the pods as HTTP servers, [`gateway`] accepts routes, [`load`] sends the requests.
+//! [`world`] is the vocabulary in which behaviours are written.
+
+pub mod assets;
+pub mod audit;
+pub mod certificates;
+pub mod cluster;
+pub mod control_plane;
+pub mod diagnosis;
+pub mod endpoints;
+pub mod gateway;
+pub mod kubelet;
+pub mod load;
+pub mod modern_crds;
+pub mod operator;
+pub mod pod_server;
+pub mod ports;
+pub mod process;
+pub mod prometheus;
+pub mod shop;
+pub mod snapshot;
+pub mod wait;
+pub mod world;
+
+pub use anyhow::Result;

@@ -1,0 +1,98 @@
+//! The real `tidegate` binary, run as its own process under its own ServiceAccount.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use super::{cluster::SYSTEM_NAMESPACE, ports, process::Process};
+
+const START: Duration = Duration::from_secs(30);
+
+/// How to run the operator.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Distinguishes its log from those of others.
+    pub name: String,
+    /// The namespace that it watches.
+    pub namespace: String,
+    /// Its ServiceAccount's kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The file that names the Prometheus endpoints.
+    pub prometheus: PathBuf,
+    /// Where its log goes.
+    pub directory: PathBuf,
+}
+
+/// A running operator; killed when dropped.
+#[derive(Debug)]
+pub struct RunningOperator {
+    how: Operator,
+    process: Process,
+    /// Where it serves health and metrics.
+    pub url: String,
+}
+
+impl Operator {
+    /// Starts it.
+    pub fn start(&self) -> Result<RunningOperator> {
+        let address = format!("127.0.0.1:{}", ports::free()?);
+        let arguments: [&OsStr; 11] = [
+            "run".as_ref(),
+            "--namespace".as_ref(),
+            self.namespace.as_ref(),
+            "--prometheus-config".as_ref(),
+            self.prometheus.as_ref(),
+            "--listen".as_ref(),
+            address.as_ref(),
+            "--lease-namespace".as_ref(),
+            SYSTEM_NAMESPACE.as_ref(),
+            "--lease-name".as_ref(),
+            self.namespace.as_ref(),
+        ];
+        let environment = [
+            ("KUBECONFIG", self.kubeconfig.as_os_str()),
+            ("POD_NAME", self.name.as_ref()),
+            ("RUST_LOG", "info,tidegate=debug".as_ref()),
+        ];
+        let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
+        let process = Process::start(program, arguments, &environment, (&self.name, &self.directory))?;
+        Ok(RunningOperator { how: self.clone(), process, url: format!("http://{address}") })
+    }
+}
+
+impl RunningOperator {
+    /// Waits until `/readyz` answers 200.
+    pub async fn ready(&self, http: &reqwest::Client) -> Result<()> {
+        let url = format!("{}/readyz", self.url);
+        let answers = || async { http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) };
+        self.process.until_ready(START, answers).await
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM; it must end by itself, and well.
+    pub async fn terminate(&self) -> Result<()> {
+        let status = self.process.terminate(Duration::from_secs(10)).await?;
+        ensure!(status.success(), "the operator ended with {status} on SIGTERM:\n{}", self.log());
+        Ok(())
+    }
+
+    /// Kills it, if it still runs, and starts it again.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill();
+        *self = self.how.start()?;
+        Ok(())
+    }
+
+    /// The last lines of its log.
+    pub fn log(&self) -> String {
+        self.process.tail(40)
+    }
+}

@@ -1,0 +1,155 @@
+//! The application in a pod: an HTTP server that fails and dawdles as told, and counts what it did.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
+
+/// What is wrong with an application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    /// The share of requests that are answered 500; spread evenly, so that 0.2 is every fifth.
+    pub error_rate: f64,
+    /// How long every request takes.
+    pub latency: Duration,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { error_rate: 0.0, latency: Duration::ZERO, metrics: true }
+    }
+}
+
+/// The buckets that most client libraries start with, in seconds.
+const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[derive(Debug)]
+struct Application {
+    labels: String,
+    faults: RwLock<Faults>,
+    requests: AtomicU64,
+    ok: AtomicU64,
+    errors: AtomicU64,
+    /// One more than there are bounds: the last is `+Inf`. Not cumulative.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    sum_in_microseconds: AtomicU64,
+}
+
+/// A serving application.
+#[derive(Debug)]
+pub struct PodServer {
+    /// Where it listens on loopback.
+    pub port: u16,
+    application: Arc<Application>,
+    stop: watch::Sender<bool>,
+}
+
+impl PodServer {
+    /// Serves on `port` until stopped or dropped.
+    pub async fn start(port: u16, (namespace, pod): (&str, &str), faults: Faults) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let application = Arc::new(Application {
+            labels: format!("namespace=\"{namespace}\",pod=\"{pod}\""),
+            faults: RwLock::new(faults),
+            requests: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum_in_microseconds: AtomicU64::new(0),
+        });
+        let routes =
+            Router::new().route("/", get(serve)).route("/metrics", get(metrics)).with_state(Arc::clone(&application));
+        let (stop, mut stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            let until_stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            axum::serve(listener, routes).with_graceful_shutdown(until_stopped).await
+        });
+        Ok(Self { port, application, stop })
+    }
+
+    /// Accepts no more requests, and finishes those under way.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// From now on, other faults.
+    pub fn set_faults(&self, faults: Faults) {
+        if let Ok(mut current) = self.application.faults.write() {
+            *current = faults;
+        }
+    }
+}
+
+impl Application {
+    fn faults(&self) -> Faults {
+        self.faults.read().map(|faults| faults.clone()).unwrap_or_default()
+    }
+
+    fn observe(&self, took: Duration) {
+        let place = BUCKETS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(BUCKETS.len());
+        self.buckets[place].fetch_add(1, Ordering::Relaxed);
+        self.sum_in_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// As a client library would: a counter appears with its first increment, a histogram is there from the start.
+    fn exposition(&self) -> String {
+        let labels = &self.labels;
+        let mut text = "# TYPE http_requests_total counter\n".to_owned();
+        for (code, counter) in [(200, &self.ok), (500, &self.errors)] {
+            let count = counter.load(Ordering::Relaxed);
+            if count > 0 {
+                let _ = writeln!(text, "http_requests_total{{{labels},code=\"{code}\"}} {count}");
+            }
+        }
+        text.push_str("# TYPE http_request_duration_seconds histogram\n");
+        let mut total = 0;
+        let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(&self.buckets) {
+            total += count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "http_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {total}");
+        }
+        let sum = Duration::from_micros(self.sum_in_microseconds.load(Ordering::Relaxed)).as_secs_f64();
+        let _ = writeln!(text, "http_request_duration_seconds_sum{{{labels}}} {sum}");
+        let _ = writeln!(text, "http_request_duration_seconds_count{{{labels}}} {total}");
+        text
+    }
+}
+
+async fn serve(State(application): State<Arc<Application>>) -> StatusCode {
+    let began = Instant::now();
+    let faults = application.faults();
+    let before = application.requests.fetch_add(1, Ordering::Relaxed);
+    sleep(faults.latency).await;
+    application.observe(began.elapsed());
+    let errors_after = |requests: u64| (requests as f64 * faults.error_rate).floor();
+    if errors_after(before + 1) > errors_after(before) {
+        application.errors.fetch_add(1, Ordering::Relaxed);
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        application.ok.fetch_add(1, Ordering::Relaxed);
+        StatusCode::OK
+    }
+}
+
+async fn metrics(State(application): State<Arc<Application>>) -> Response {
+    if !application.faults().metrics {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], application.exposition()).into_response()
+}

@@ -1,0 +1,55 @@
+//! Loopback ports that nobody else uses.
+
+use std::{net::TcpListener, ops::Range, sync::Mutex};
+
+use anyhow::{Context, Result};
+
+/// A port that was free a moment ago.
+pub fn free() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free loopback port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A fixed range of ports for pods.
+///
+/// Prometheus takes up to ten seconds to act on a change of its targets (two five-second tickers in series), which
+/// is longer than most behaviours bake. So the targets never change: all ports are scraped all the time, and a
+/// pod is seen with the first scrape after it took its port.
+#[derive(Debug)]
+pub struct PodPorts {
+    range: Range<u16>,
+    free: Mutex<Vec<u16>>,
+}
+
+impl PodPorts {
+    const COUNT: u16 = 256;
+
+    /// Finds a range in which no port is in use, below the range that the system gives out by itself.
+    pub fn reserve() -> Result<Self> {
+        let start = (20_000..32_000 - Self::COUNT)
+            .step_by(Self::COUNT.into())
+            .filter(|start| start / Self::COUNT % 16 == u16::try_from(std::process::id() % 16).unwrap_or_default())
+            .chain((20_000..32_000 - Self::COUNT).step_by(Self::COUNT.into()))
+            .find(|start| (*start..start + Self::COUNT).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
+            .context("no 256 consecutive free loopback ports between 20000 and 32000")?;
+        let range = start..start + Self::COUNT;
+        Ok(Self { free: Mutex::new(range.clone().rev().collect()), range })
+    }
+
+    /// All ports, taken or not.
+    pub fn all(&self) -> Range<u16> {
+        self.range.clone()
+    }
+
+    /// One port for one pod, if any is left.
+    pub fn take(&self) -> Option<u16> {
+        self.free.lock().ok()?.pop()
+    }
+
+    /// Gives a port back; it is taken again only after all others.
+    pub fn release(&self, port: u16) {
+        if let Ok(mut free) = self.free.lock() {
+            free.insert(0, port);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A real Prometheus that scrapes the pods every second.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ports, process::Process, wait::until};
+
+const START: Duration = Duration::from_secs(30);
+
+/// A Prometheus server that can be killed and brought back with its data.
+#[derive(Debug)]
+pub struct Prometheus {
+    /// Its address, the same over all its lives.
+    pub url: String,
+    process: Process,
+    program: PathBuf,
+    address: String,
+    http: reqwest::Client,
+    directory: TempDir,
+}
+
+impl Prometheus {
+    /// Starts a server that scrapes all pods, and returns when it does: it takes its time over its first targets.
+    pub async fn start(program: &Path, pods: Range<u16>, http: reqwest::Client) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("tidegate-prometheus-").tempdir()?;
+        fs::write(directory.path().join("prometheus.yml"), configuration(pods)?)?;
+        let address = format!("127.0.0.1:{}", ports::free()?);
+        let process = run(program, &address, directory.path())?;
+        let url = format!("http://{address}");
+        let prometheus = Self { url, process, program: program.to_owned(), address, http, directory };
+        prometheus.ready().await?;
+        until("Prometheus to scrape", START, || async {
+            prometheus.query("up").await.ok().filter(|targets| !targets.is_empty())
+        })
+        .await?;
+        Ok(prometheus)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Comes back at the same address with the same data.
+    pub async fn resume(&mut self) -> Result<()> {
+        self.process = run(&self.program, &self.address, self.directory.path())?;
+        self.ready().await
+    }
+
+    /// The result vector of an instant query.
+    pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
+        let mut url = reqwest::Url::parse(&self.url)?.join("/api/v1/query")?;
+        url.query_pairs_mut().append_pair("query", expression);
+        let body = self.http.get(url).send().await?.text().await?;
+        let answer: Value = serde_json::from_str(&body)?;
+        answer["data"]["result"].as_array().cloned().with_context(|| body.clone())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let ready = format!("{}/-/ready", self.url);
+        let answers = || async { self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) };
+        self.process.until_ready(START, answers).await
+    }
+}
+
+fn run(program: &Path, address: &str, directory: &Path) -> Result<Process> {
+    let arguments = [
+        format!("--config.file={}", directory.join("prometheus.yml").display()),
+        format!("--storage.tsdb.path={}", directory.join("data").display()),
+        format!("--web.listen-address={address}"),
+        "--log.level=warn".to_owned(),
+    ];
+    Process::start(program, arguments, &[], ("prometheus", directory))
+}
+
+/// See [`ports::PodPorts`] for why the targets are static. The pods name themselves in their labels.
+fn configuration(pods: Range<u16>) -> Result<String> {
+    let mut text = "\
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+- job_name: pods
+  honor_labels: true
+  static_configs:
+  - targets:
+"
+    .to_owned();
+    for port in pods {
+        writeln!(text, "    - 127.0.0.1:{port}")?;
+    }
+    Ok(text)
+}

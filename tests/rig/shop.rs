@@ -1,0 +1,255 @@
+//! One shop: a Deployment, a Service and an HTTPRoute called `checkout`, its customers and its operator.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tidegate::api::Rollout;
+
+use super::{
+    gateway::route_resource,
+    load::{DataPlane, Load},
+    operator::{Operator, RunningOperator},
+    pod_server::Faults,
+    snapshot::{NAME, Snapshot, Watches},
+    wait::until,
+};
+
+/// An open shop. When dropped, its customers leave, its operator is killed and its namespace is deleted.
+pub struct Shop {
+    /// As the administrator.
+    pub client: Client,
+    /// Its own namespace.
+    pub namespace: String,
+    /// Its customers.
+    pub load: Option<Load>,
+    /// Its operators: usually one.
+    pub operators: Vec<RunningOperator>,
+    pub(super) how: Operator,
+    pub(super) data_plane: DataPlane,
+    pub(super) watches: Watches,
+    pub(super) has_route: bool,
+}
+
+impl Shop {
+    /// Everything, as the watches show it now.
+    pub fn now(&self) -> Snapshot {
+        let in_force = self.data_plane.gateway.in_force(&self.namespace, NAME);
+        self.watches.snapshot(in_force.map(|in_force| in_force.backends).unwrap_or_default())
+    }
+
+    /// Waits until `holds`; `what` completes the sentence "waited for …". Fails with all there is to know.
+    pub async fn wait(&self, what: &str, deadline: Duration, holds: impl Fn(&Snapshot) -> bool) -> Result<Snapshot> {
+        let found = until(what, deadline, || async { Some(self.now()).filter(&holds) }).await;
+        match found {
+            Ok(snapshot) => Ok(snapshot),
+            Err(error) => Err(anyhow!("{error}\n{}", self.diagnosis().await)),
+        }
+    }
+
+    /// Watches for `time` that `holds` all along. For what must not happen, which no condition can announce.
+    pub async fn stays(&self, what: &str, time: Duration, holds: impl Fn(&Snapshot) -> bool) -> Result<()> {
+        match until(what, time, || async { (!holds(&self.now())).then_some(()) }).await {
+            Err(_) => Ok(()),
+            Ok(()) => Err(anyhow!("it did not last that {what}\n{}", self.diagnosis().await)),
+        }
+    }
+
+    /// Fails with all there is to know unless `holds`.
+    pub async fn check(&self, what: &str, holds: bool) -> Result<()> {
+        ensure!(holds, "it is not so that {what}\n{}", self.diagnosis().await);
+        Ok(())
+    }
+
+    /// How many pods were ever created here.
+    pub fn pods_created(&self) -> usize {
+        self.data_plane.kubelet.created(&self.namespace)
+    }
+
+    /// Starts an operator, and returns its place in `operators`.
+    pub fn start_operator(&mut self) -> Result<usize> {
+        let place = self.operators.len();
+        let name = format!("{}-operator-{place}", self.namespace);
+        self.operators.push(Operator { name, ..self.how.clone() }.start()?);
+        Ok(place)
+    }
+
+    /// The shop's first operator.
+    pub fn operator(&mut self) -> Result<&mut RunningOperator> {
+        self.operators.first_mut().context("the shop has no operator")
+    }
+
+    /// Creates or replaces the Rollout `checkout`. What names the shop's own objects is filled in.
+    pub async fn apply_rollout(&self, spec: Value) -> Result<()> {
+        self.apply_rollout_as(NAME, spec).await
+    }
+
+    /// The same under another name.
+    pub async fn apply_rollout_as(&self, name: &str, mut spec: Value) -> Result<()> {
+        let mut whole = json!({"workload": {"kind": "Deployment", "name": NAME}, "service": NAME});
+        if self.has_route {
+            whole["traffic"] = json!({"gatewayAPI": {"routes": [{"name": NAME}]}});
+        }
+        if let (Some(whole), Some(spec)) = (whole.as_object_mut(), spec.as_object_mut()) {
+            whole.append(spec);
+        }
+        let api = self.rollouts();
+        let object = DynamicObject::new(name, &ApiResource::erase::<Rollout>(&())).data(json!({"spec": whole}));
+        if api.get_opt(name).await?.is_none() {
+            api.create(&PostParams::default(), &object).await?;
+            return Ok(());
+        }
+        // The operator writes the same object; the user's tool tries until it is the last.
+        until("the Rollout to be replaced", Duration::from_secs(5), || async {
+            let metadata = api.get(name).await.ok()?.metadata;
+            api.replace(name, &PostParams::default(), &DynamicObject { metadata, ..object.clone() }).await.ok()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Changes fields of the Rollout's spec, as a merge patch.
+    pub async fn patch_rollout(&self, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.rollouts().patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Deletes the Rollout; it goes when its finalizer is gone.
+    pub async fn delete_rollout(&self) -> Result<()> {
+        self.rollouts().delete(NAME, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// The Rollouts, untyped.
+    pub fn rollouts(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Rollout>(&()))
+    }
+
+    /// Releases a version as `kubectl apply` would: the template's image and annotations, nothing else.
+    pub async fn release(&self, version: &str, annotations: &[(&str, &str)]) -> Result<()> {
+        let mut wanted: BTreeMap<_, _> = annotations.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
+        let current = deployments.get(NAME).await?;
+        let template = current.spec.and_then(|spec| spec.template.metadata).and_then(|metadata| metadata.annotations);
+        let old = template.unwrap_or_default();
+        for gone in old.keys() {
+            wanted.entry(gone).or_insert(Value::Null);
+        }
+        let patch = Patch::Strategic(json!({"spec": {"template": {
+            "metadata": {"annotations": wanted},
+            "spec": {"containers": [{"name": "app", "image": format!("shop/checkout:{version}")}]},
+        }}}));
+        deployments.patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Changes the Deployment, as a merge patch under `manager`.
+    pub async fn patch_deployment(&self, manager: &str, patch: Value) -> Result<()> {
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
+        let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        deployments.patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// Changes the HTTPRoute, as a merge patch under `manager`.
+    pub async fn patch_route(&self, manager: &str, patch: Value) -> Result<()> {
+        let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        self.routes().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// The HTTPRoutes.
+    pub fn routes(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &route_resource())
+    }
+
+    /// From now on, all pods of a version have these faults.
+    pub fn set_faults(&self, version: &str, faults: Faults) {
+        self.data_plane.kubelet.set_faults(&self.namespace, &format!("shop/checkout:{version}"), faults);
+    }
+
+    /// What was ever in force on the route, oldest first: the canary's share of the split, in percent, or nothing
+    /// where the route was the user's.
+    pub fn canary_weights(&self) -> Vec<Option<u64>> {
+        let mut seen = Vec::new();
+        for in_force in self.data_plane.gateway.history(&self.namespace, NAME) {
+            let of = |service: &str| in_force.backends.iter().find(|backend| backend.service == service);
+            let stable = of("checkout-stable").map_or(0, |backend| backend.weight);
+            let canary = of("checkout-canary").map_or(0, |backend| backend.weight);
+            let split = of("checkout").is_none();
+            let share = split.then(|| (canary * 100).checked_div(stable + canary).unwrap_or_default());
+            if seen.last() != Some(&share) {
+                seen.push(share);
+            }
+        }
+        seen
+    }
+
+    /// Fails if any request was lost since the last count began.
+    pub async fn lost_nothing(&self) -> Result<()> {
+        let lost = self.load.as_ref().map(|load| load.tally().lost).unwrap_or_default();
+        self.check(&format!("no request was lost ({})", lost.len()), lost.is_empty()).await
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let namespace = self.namespace.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { namespaces.delete(&namespace, &DeleteParams::default()).await });
+        }
+    }
+}
+
+/// The Deployment of a shop.
+pub(super) fn deployment(namespace: &str, replicas: i32, annotations: &BTreeMap<String, String>) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": NAME}},
+            "template": {
+                "metadata": {"labels": {"app": NAME, "team": "shop"}, "annotations": annotations},
+                "spec": {
+                    "containers": [{
+                        "name": "app",
+                        "image": "shop/checkout:v1",
+                        "ports": [{"name": "http", "containerPort": 8080}],
+                    }],
+                    "terminationGracePeriodSeconds": 5,
+                },
+            },
+        },
+    })
+}
+
+/// A Service in front of the pods of `app`.
+pub(super) fn service(namespace: &str, app: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": app, "namespace": namespace},
+        "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+    })
+}
+
+/// The HTTPRoute to the Service, with whatever other backends there are.
+pub(super) fn route(namespace: &str, others: &[(String, u64)]) -> Value {
+    let mut backends = vec![json!({"name": NAME, "port": 80})];
+    backends.extend(others.iter().map(|(name, weight)| json!({"name": name, "port": 80, "weight": weight})));
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": backends}]},
+    })
+}

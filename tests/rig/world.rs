@@ -1,0 +1,195 @@
+//! The whole rig, started once, and the way to open shops in it.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{
+    assets::Assets,
+    audit::Audit,
+    cluster,
+    control_plane::{ControlPlane, Identity},
+    endpoints::Endpoints,
+    gateway::Gateway,
+    kubelet::{Kubelet, SHOP_PREFIX},
+    load::{DataPlane, Load},
+    operator::Operator,
+    ports::PodPorts,
+    prometheus::Prometheus,
+    shop::{self, Shop},
+    snapshot::{NAME, Watches},
+};
+
+/// Everything that runs.
+pub struct World {
+    /// The API server and its controllers.
+    pub control_plane: ControlPlane,
+    /// The Prometheus that all shops share.
+    pub prometheus: Prometheus,
+    /// Pods, routes and requests.
+    pub data_plane: DataPlane,
+    /// What was asked of the API server.
+    pub audit: Audit,
+    assets: Assets,
+}
+
+impl World {
+    /// Starts it all; takes a few seconds.
+    pub async fn start(assets: Assets) -> Result<Self> {
+        // reqwest is built without a choice of its own; the second to install one is told so, which is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        let ports = PodPorts::reserve()?;
+        let (control_plane, prometheus) = tokio::try_join!(
+            ControlPlane::start(&assets),
+            Prometheus::start(&assets.prometheus, ports.all(), http.clone()),
+        )?;
+        let client = control_plane.client.clone();
+        cluster::furnish(&client, &assets.gateway_api).await?;
+        let kubelet = Kubelet::start(client.clone(), ports);
+        let data_plane =
+            DataPlane { gateway: Gateway::start(client.clone()), endpoints: Endpoints::follow(client), kubelet, http };
+        let audit = Audit::of(control_plane.audit_log());
+        Ok(Self { control_plane, prometheus, data_plane, audit, assets })
+    }
+
+    /// A Prometheus of one's own, to kill.
+    pub async fn another_prometheus(&self) -> Result<Prometheus> {
+        let ports = self.data_plane.kubelet.ports().all();
+        Prometheus::start(&self.assets.prometheus, ports, self.data_plane.http.clone()).await
+    }
+
+    /// Plans a shop; `name` must be its own.
+    pub fn shop(&self, name: &str) -> ShopPlan<'_> {
+        ShopPlan {
+            world: self,
+            namespace: format!("{SHOP_PREFIX}{name}"),
+            replicas: 4,
+            requests_per_second: 60.0,
+            route: true,
+            other_backends: Vec::new(),
+            annotations: BTreeMap::new(),
+            operator: true,
+            prometheus: self.prometheus.url.clone(),
+        }
+    }
+}
+
+/// A shop about to open.
+pub struct ShopPlan<'w> {
+    world: &'w World,
+    namespace: String,
+    replicas: i32,
+    requests_per_second: f64,
+    route: bool,
+    other_backends: Vec<(String, u64)>,
+    annotations: BTreeMap<String, String>,
+    operator: bool,
+    prometheus: String,
+}
+
+impl ShopPlan<'_> {
+    /// With so many pods.
+    pub fn replicas(mut self, replicas: i32) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// With so many requests a second; 0 for none.
+    pub fn load(mut self, requests_per_second: f64) -> Self {
+        self.requests_per_second = requests_per_second;
+        self
+    }
+
+    /// Without an HTTPRoute: clients call the Service.
+    pub fn without_route(mut self) -> Self {
+        self.route = false;
+        self
+    }
+
+    /// With another backend in the route, which has a Service and no pods.
+    pub fn other_backend(mut self, name: &str, weight: u64) -> Self {
+        self.other_backends.push((name.to_owned(), weight));
+        self
+    }
+
+    /// With an annotation on the first version's pods.
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Without an operator, until the behaviour starts one.
+    pub fn without_operator(mut self) -> Self {
+        self.operator = false;
+        self
+    }
+
+    /// With another Prometheus than the one that all share.
+    pub fn prometheus(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.prometheus);
+        self
+    }
+
+    /// Opens it: all pods ready, the route accepted, requests under way, the operator started.
+    pub async fn open(self) -> Result<Shop> {
+        let World { control_plane, data_plane, .. } = self.world;
+        let client = control_plane.client.clone();
+        let namespace = self.namespace.clone();
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        cluster::create(&client, object).await?;
+        for app in self.other_backends.iter().map(|(name, _)| name.as_str()).chain([NAME]) {
+            cluster::create(&client, shop::service(&namespace, app)).await?;
+        }
+        cluster::create(&client, shop::deployment(&namespace, self.replicas, &self.annotations)).await?;
+        if self.route {
+            cluster::create(&client, shop::route(&namespace, &self.other_backends)).await?;
+        }
+        let mut shop = Shop {
+            watches: Watches::start(&client, &namespace),
+            client,
+            load: None,
+            operators: Vec::new(),
+            how: self.operator_plan()?,
+            data_plane: data_plane.clone(),
+            has_route: self.route,
+            namespace,
+        };
+        self.await_opening(&shop).await?;
+        if self.requests_per_second > 0.0 {
+            let route = self.route.then_some(NAME);
+            let to = (shop.namespace.as_str(), NAME);
+            shop.load = Some(Load::start(data_plane.clone(), to, route, self.requests_per_second));
+        }
+        if self.operator {
+            shop.start_operator()?;
+        }
+        Ok(shop)
+    }
+
+    async fn await_opening(&self, shop: &Shop) -> Result<()> {
+        let replicas = usize::try_from(self.replicas)?;
+        let endpoints = &self.world.data_plane.endpoints;
+        shop.wait("the shop to open", Duration::from_secs(60), |now| {
+            now.ready_count("v1") == replicas
+                && endpoints.ready(&shop.namespace, NAME).len() == replicas
+                && (!self.route || !now.in_force.is_empty())
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn operator_plan(&self) -> Result<Operator> {
+        let directory = self.world.control_plane.directory();
+        let prometheus = directory.join(format!("{}.prometheus.yaml", self.namespace));
+        fs::write(&prometheus, format!("endpoints:\n- {{name: default, url: \"{}\"}}\n", self.prometheus))?;
+        Ok(Operator {
+            name: self.namespace.clone(),
+            namespace: self.namespace.clone(),
+            kubeconfig: self.world.control_plane.kubeconfig(Identity::Operator),
+            prometheus,
+            directory: directory.to_owned(),
+        })
+    }
+}
