@@ -1,9 +1,13 @@
 //! Carries effects out.
 
+use std::fmt::Debug;
+
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Service};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,7 +19,6 @@ use crate::{
     plan::{Desired, Effect},
     workload::{Deployment, ReplicaSet},
 };
-use k8s_openapi::api::core::v1::Service;
 
 /// Writes the Rollout's own metadata and `spec.replicas`.
 const ROLLOUT_MANAGER: &str = "tidegate-rollout";
@@ -50,7 +53,11 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
                 written += 1;
             }
             Err(error) => {
-                tracing::warn!(rollout = %name(rollout), class = ?error.class(), "{error}");
+                if error.class() == Class::Wait {
+                    tracing::debug!(rollout = %name(rollout), "{error}");
+                } else {
+                    tracing::warn!(rollout = %name(rollout), "{error}");
+                }
                 first_error.get_or_insert(error);
             }
         }
@@ -84,9 +91,9 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
     let done = match effect {
         Effect::PatchRollout(patch) => {
             let api: Api<Rollout> = Api::namespaced(client, &namespace);
-            let params = PatchParams { field_manager: Some(ROLLOUT_MANAGER.to_owned()), ..PatchParams::default() };
-            api.patch(&rollout.name_any(), &params, &Patch::Merge(patch)).await.map(|patched| {
+            api.patch(&rollout.name_any(), &patching(ROLLOUT_MANAGER), &Patch::Merge(patch)).await.map(|patched| {
                 context.memory.wrote(&patched);
+                None
             })
         }
         Effect::PatchDeployment(name, patch) => {
@@ -96,20 +103,16 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
             merge::<ReplicaSet>(client, &namespace, name, patch, WORKLOAD_MANAGER).await
         }
         Effect::PatchService(name, patch) => merge::<Service>(client, &namespace, name, patch, TRAFFIC_MANAGER).await,
-        Effect::CreateReplicaSet(set) => {
-            let api: Api<ReplicaSet> = Api::namespaced(client, &namespace);
-            api.create(&by(WORKLOAD_MANAGER), set).await.map(drop)
-        }
-        Effect::CreateService(service) => {
-            let api: Api<Service> = Api::namespaced(client, &namespace);
-            api.create(&by(TRAFFIC_MANAGER), service).await.map(drop)
-        }
+        Effect::CreateReplicaSet(set) => create::<ReplicaSet>(client, &namespace, set, WORKLOAD_MANAGER).await,
+        Effect::CreateService(service) => create::<Service>(client, &namespace, service, TRAFFIC_MANAGER).await,
         Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
         Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
         Effect::ReplaceRoute(name, object) => {
             let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &super::caches::http_routes());
             match serde_json::from_value::<DynamicObject>(object.as_ref().clone()) {
-                Ok(route) => api.replace(name, &by(TRAFFIC_MANAGER), &route).await.map(drop),
+                Ok(route) => {
+                    api.replace(name, &by(TRAFFIC_MANAGER), &route).await.map(|route| route.resource_version())
+                }
                 Err(error) => Err(kube::Error::SerdeError(error)),
             }
         }
@@ -118,7 +121,25 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         // Created by the round before, and not in the cache yet; or gone already, as it should be.
         Err(kube::Error::Api(status)) if created(effect) && status.is_already_exists() => Ok(()),
         Err(kube::Error::Api(status)) if deleted(effect) && status.is_not_found() => Ok(()),
-        done => done.map_err(Error::api(doing)),
+        Ok(written) => {
+            let (kind, name) = object(effect);
+            context.memory.expect(rollout, kind, &name, written.as_deref());
+            Ok(())
+        }
+        Err(error) => Err(Error::api(doing)(error)),
+    }
+}
+
+/// The kind and the name of the object that an effect writes.
+fn object(effect: &Effect) -> (&'static str, String) {
+    match effect {
+        Effect::PatchRollout(_) => ("Rollout", String::new()),
+        Effect::PatchDeployment(name, _) => ("Deployment", name.clone()),
+        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => ("ReplicaSet", name.clone()),
+        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => ("Service", name.clone()),
+        Effect::CreateReplicaSet(set) => ("ReplicaSet", set.name().to_owned()),
+        Effect::CreateService(service) => ("Service", service.name_any()),
+        Effect::ReplaceRoute(name, _) => ("HTTPRoute", name.clone()),
     }
 }
 
@@ -134,27 +155,42 @@ fn by(manager: &str) -> PostParams {
     PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() }
 }
 
-async fn merge<K>(client: Client, namespace: &str, name: &str, patch: &Value, manager: &str) -> kube::Result<()>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug,
-{
-    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    Api::<K>::namespaced(client, namespace).patch(name, &params, &Patch::Merge(patch)).await.map(drop)
+fn patching(manager: &str) -> PatchParams {
+    PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() }
 }
 
-async fn delete<K>(client: Client, namespace: &str, name: &str, uid: &str) -> kube::Result<()>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug,
+/// What can be written like any other object of a namespace.
+trait Written:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug
 {
+}
+
+impl Written for Deployment {}
+impl Written for ReplicaSet {}
+impl Written for Service {}
+
+type Version = Option<String>;
+
+async fn create<K: Written>(client: Client, namespace: &str, object: &K, manager: &str) -> kube::Result<Version> {
+    let created = Api::<K>::namespaced(client, namespace).create(&by(manager), object).await?;
+    Ok(created.resource_version())
+}
+
+async fn merge<K: Written>(
+    client: Client,
+    namespace: &str,
+    name: &str,
+    patch: &Value,
+    manager: &str,
+) -> kube::Result<Version> {
+    let api = Api::<K>::namespaced(client, namespace);
+    Ok(api.patch(name, &patching(manager), &Patch::Merge(patch)).await?.resource_version())
+}
+
+async fn delete<K: Written>(client: Client, namespace: &str, name: &str, uid: &str) -> kube::Result<Version> {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-    Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(drop)
+    Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(|_| None)
 }
 
 fn describe(effect: &Effect) -> String {

@@ -342,6 +342,13 @@ impl<G: Eq + Hash + Clone, K: Resource + Clone> Grouped<G, K> {
         held.groups.get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
     }
 
+    /// The object of that name, whatever its group.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let group = held.group_of.get(&(namespace.to_owned(), name.to_owned()))?;
+        held.groups.get(group)?.get(name).cloned()
+    }
+
     async fn ready(&self) {
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }

@@ -6,12 +6,14 @@ use kube::{Api, ResourceExt, api::PostParams};
 
 use super::{Context, error::Error};
 use crate::{
-    api::{Phase, Rollout, RolloutStatus, Transition},
+    api::{Phase, Rollout, RolloutStatus, Transition, Verdict},
     plan::Next,
 };
 
 /// Writes `status`.
 const STATUS_MANAGER: &str = "tidegate-status";
+/// How soon a changed verdict is shown.
+const REFRESH_VERDICTS: Duration = Duration::from_secs(5);
 /// How often numbers that decide nothing are refreshed while a rollout is under way.
 const REFRESH_UNDER_WAY: Duration = Duration::from_mins(1);
 /// The same at rest, where they hardly change.
@@ -34,7 +36,11 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
         return Ok(Committed::Unchanged);
     }
     if !is_urgent(&before, &next.status) {
-        let period = if next.status.phase == Phase::Progressing { REFRESH_UNDER_WAY } else { REFRESH_AT_REST };
+        let period = match next.status.phase {
+            _ if verdicts(&before) != verdicts(&next.status) => REFRESH_VERDICTS,
+            Phase::Progressing => REFRESH_UNDER_WAY,
+            _ => REFRESH_AT_REST,
+        };
         if let Some(elapsed) = context.memory.since_commit(rollout).filter(|elapsed| *elapsed < period) {
             return Ok(Committed::Later(period.saturating_sub(elapsed)));
         }
@@ -59,6 +65,10 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
 /// Whether anything changed that decides, or that tools wait for: all but counts, sentences and measurements.
 fn is_urgent(before: &RolloutStatus, after: &RolloutStatus) -> bool {
     decisive(before) != decisive(after)
+}
+
+fn verdicts(status: &RolloutStatus) -> Vec<(&str, Verdict, bool)> {
+    status.checks.iter().map(|check| (check.name.as_str(), check.verdict, check.warning)).collect()
 }
 
 fn decisive(status: &RolloutStatus) -> RolloutStatus {

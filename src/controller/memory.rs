@@ -21,7 +21,12 @@ struct Remembered {
     committed_at: Option<Instant>,
     refused: Option<String>,
     failures: u32,
+    /// The resourceVersions that the operator's own writes left behind, by kind and name.
+    expected: HashMap<(&'static str, String), (u64, Instant)>,
 }
+
+/// How long the caches may lag behind the operator's own writes before it goes on without having seen them.
+const LAG: Duration = Duration::from_secs(5);
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
@@ -51,6 +56,26 @@ impl Memory {
     /// Remembers the object that a write of the operator returned.
     pub fn wrote(&self, rollout: &Rollout) {
         self.with(rollout, |remembered| remembered.written = Some(rollout.clone()));
+    }
+
+    /// Remembers what a write left behind, so that no decision is taken before the caches show it: core controllers do
+    /// the same since Kubernetes 1.36, <https://kep.k8s.io/5647>.
+    pub fn expect(&self, rollout: &Rollout, kind: &'static str, name: &str, written: Option<&str>) {
+        let Some(written) = written.and_then(|version| version.parse().ok()) else { return };
+        self.with(rollout, |remembered| {
+            remembered.expected.insert((kind, name.to_owned()), (written, Instant::now()));
+        });
+    }
+
+    /// Whether the caches show all of the operator's own writes; `seen` tells the resourceVersion of a cached object.
+    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&'static str, &str) -> Option<String>) -> bool {
+        self.with(rollout, |remembered| {
+            remembered.expected.retain(|(kind, name), (written, at)| {
+                let seen = seen(kind, name).and_then(|version| version.parse::<u64>().ok());
+                at.elapsed() < LAG && seen.is_none_or(|seen| seen < *written)
+            });
+            remembered.expected.is_empty()
+        })
     }
 
     /// Remembers when the status was last committed.

@@ -26,6 +26,21 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     observed
 }
 
+/// The resourceVersion of the object that a cache holds now.
+pub fn seen(context: &Context, rollout: &Rollout, kind: &str, name: &str) -> Option<String> {
+    let caches = &context.caches;
+    let namespace = rollout.namespace().unwrap_or_default();
+    match kind {
+        "Deployment" => caches.deployments.get(&ObjectRef::new(name).within(&namespace))?.resource_version(),
+        "Service" => caches.services.get(&ObjectRef::new(name).within(&namespace))?.resource_version(),
+        "HTTPRoute" => {
+            caches.routes.get(&ObjectRef::new_with(name, http_routes()).within(&namespace))?.resource_version()
+        }
+        "ReplicaSet" => caches.replica_sets.get(&namespace, name)?.resource_version(),
+        _ => None,
+    }
+}
+
 fn read(context: &Context, rollout: &Rollout) -> Observed {
     let caches = &context.caches;
     let namespace = rollout.namespace().unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{
     caches::Watched,
     commit::{Committed, commit},
     error::Error,
-    observe::observe,
+    observe::{observe, seen},
     refuse::refuse,
 };
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
     metrics::{Look, Looked},
     plan::{self, Input, desired},
 };
+
+/// How long to wait for the caches to show the operator's own writes.
+const LAGGING: Duration = Duration::from_secs(1);
 
 /// One look at one Rollout.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
@@ -42,6 +45,10 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 
 async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     let rollout = context.memory.latest(cached);
+    if !context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name)) {
+        // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
+        return Ok(Action::requeue(LAGGING));
+    }
     let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
     let resumed = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
     let looked = look(context, &rollout).await;
@@ -54,10 +61,19 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
         Committed::Written(rollout, transitions) => {
-            // Its effects at once: what was decided should not wait for the watch to come round.
-            let applied = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
+            // Its effects at once: what was decided should not wait for the watch to come round. Unless the round
+            // before has just changed what was observed: then the watch brings the rest.
+            let current = context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name));
+            let effects = if current { desired(&rollout, &observed, Timestamp::now()) } else { Vec::new() };
+            let applied = apply(context, &rollout, effects).await;
+            for transition in &transitions {
+                context.metrics.transition(&transition.reason);
+            }
             context.events.publish(&rollout, &transitions).await;
             applied?;
+            if !current {
+                due = Some(due.map_or(LAGGING, |due| due.min(LAGGING)));
+            }
         }
     }
     resumed?;

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct EndpointSlice {
     /// Its label `kubernetes.io/service-name` says whose it is.
     pub metadata: ObjectMeta,
-    /// The pods behind the Service.
+    /// The pods behind the Service; a slice without any may say `null`.
     #[serde(default)]
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Option<Vec<Endpoint>>,
 }
 
 /// One pod behind a Service.
@@ -62,6 +62,7 @@ impl EndpointSlice {
     pub fn ready_pods(&self) -> impl Iterator<Item = &str> {
         self.endpoints
             .iter()
+            .flatten()
             .filter(|endpoint| endpoint.conditions.ready != Some(false))
             .filter_map(|endpoint| endpoint.target_ref.as_ref())
             .filter(|target| target.kind == "Pod")
@@ -99,5 +100,30 @@ impl Resource for EndpointSlice {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_slice_without_endpoints_is_understood() {
+        for endpoints in [json!(null), json!([])] {
+            let slice = json!({"metadata": {"name": "checkout-x"}, "addressType": "IPv4", "endpoints": endpoints});
+            assert_eq!(serde_json::from_value::<EndpointSlice>(slice).unwrap().ready_pods().count(), 0);
+        }
+    }
+
+    #[test]
+    fn only_ready_pods_take_traffic() {
+        let endpoint = |name: &str, ready: Option<bool>| json!({"conditions": {"ready": ready}, "targetRef": {"kind": "Pod", "name": name}});
+        let slice = json!({"metadata": {}, "endpoints": [
+            endpoint("a", Some(true)), endpoint("b", Some(false)), endpoint("c", None), {"conditions": {}},
+        ]});
+        let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
+        assert_eq!(slice.ready_pods().collect::<Vec<_>>(), ["a", "c"]);
     }
 }
