@@ -22,6 +22,7 @@ behaviours![
     adoption_restarts_no_pod,
     adoption_records_the_deployments_count,
     adoption_waits_until_the_deployment_is_complete,
+    adoption_of_a_deployment_with_a_history_starts_none_of_its_old_pods,
     adoption_waits_while_an_autoscaler_targets_the_deployment,
     deleting_the_rollout_hands_the_pods_back_without_a_restart,
     deleting_the_rollout_in_mid_flight_hands_back_the_stable_version,
@@ -64,8 +65,26 @@ async fn adoption_waits_until_the_deployment_is_complete(world: &World) -> Resul
     })
     .await?;
     shop.wait("v2 to be adopted", SOON, |now| now.is(Phase::Stable) && now.stable() == "v2").await?;
-    shop.check("no pod was created for it", shop.pods_created() == 8).await?;
+    let created = shop.pods_created();
+    shop.check(&format!("no pod was created for it, of {created}"), created == 8).await?;
     shop.lost_nothing().await
+}
+
+/// A paused Deployment gives its count to the latest ReplicaSet that it still owns: an old one, when the current one
+/// has gone.
+async fn adoption_of_a_deployment_with_a_history_starts_none_of_its_old_pods(world: &World) -> Result<()> {
+    let shop = world.shop("history").open().await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("v2 to have replaced v1", SOON, |now| now.ready_count("v2") == 4 && now.pods.len() == 4).await?;
+    if let Some(load) = &shop.load {
+        load.restart_tally();
+    }
+    shop.apply_rollout(quick()).await?;
+    shop.wait("v2 to be adopted", SOON, |now| now.is(Phase::Stable) && now.stable() == "v2").await?;
+    let created = shop.pods_created();
+    shop.check(&format!("no pod was created, of {created}"), created == 8).await?;
+    let answered = shop.load.as_ref().map(|load| load.tally().revisions.len());
+    shop.check("only v2 answered", answered == Some(1)).await
 }
 
 async fn adoption_waits_while_an_autoscaler_targets_the_deployment(world: &World) -> Result<()> {

@@ -23,12 +23,13 @@ behaviours![
     a_query_that_prometheus_refuses_is_no_evidence,
 ];
 
+/// Long enough for a stage to be left, if it were.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 async fn a_canary_without_metrics_is_not_promoted(world: &World) -> Result<()> {
     let shop = adopted(world.shop("blind"), quick()).await?;
     shop.release("v2", &[("rig/no-metrics", "true")]).await?;
-    shop.wait("the check to have no data", SOON, |now| {
+    shop.wait("the check to have no data", LATER, |now| {
         now.check("errors").is_some_and(|check| check.verdict == Verdict::NoData && !check.reason.is_empty())
     })
     .await?;
@@ -41,7 +42,7 @@ async fn while_prometheus_is_down_nothing_advances_and_nothing_reverts(world: &W
     underway(&shop).await?;
     prometheus.kill();
     let now = shop
-        .wait("the status to say that Prometheus is down", SOON, |now| {
+        .wait("the status to say that Prometheus is down", LATER, |now| {
             now.check("errors").is_some_and(|check| check.verdict == Verdict::NoData)
         })
         .await?;
@@ -56,7 +57,7 @@ async fn while_prometheus_is_down_nothing_advances_and_nothing_reverts(world: &W
 async fn too_few_requests_are_no_evidence(world: &World) -> Result<()> {
     let shop = adopted(world.shop("quiet").load(4.0), quick()).await?;
     underway(&shop).await?;
-    shop.wait("the check to need more data", SOON, |now| {
+    shop.wait("the check to need more data", LATER, |now| {
         now.check("errors").is_some_and(|check| check.verdict == Verdict::NeedMoreData)
     })
     .await?;
@@ -97,7 +98,7 @@ async fn a_warning_shows_and_decides_nothing(world: &World) -> Result<()> {
     check["errorRate"]["warn"] = json!("1%");
     let shop = adopted(world.shop("warned"), with_checks(json!([check]))).await?;
     shop.release("v2", &[("rig/error-rate", "0.2")]).await?;
-    shop.wait("the warning to show", SOON, |now| now.check("errors").is_some_and(|check| check.warning)).await?;
+    shop.wait("the warning to show", LATER, |now| now.check("errors").is_some_and(|check| check.warning)).await?;
     promoted(&shop, "v2").await
 }
 

@@ -150,7 +150,10 @@ async fn a_deployment_that_is_scaled_up_again_gets_no_traffic_and_its_writer_is_
     let failed = shop.now().status().failed.remove(0).revision;
     shop.patch_deployment("argocd", json!({"spec": {"replicas": 3}})).await?;
     shop.wait("it to be scaled back and its pods gone", LATER, |now| {
-        now.deployment_replicas() == Some(0) && now.pods.len() == 4 && now.share().is_none()
+        now.status().history.iter().any(|step| step.reason == reason::FOREIGN_PODS)
+            && now.deployment_replicas() == Some(0)
+            && now.pods.len() == 4
+            && now.share().is_none()
     })
     .await?;
     let events = shop.events().await?;

@@ -36,8 +36,8 @@ pub struct Request {
     pub access: Access,
     /// In which namespace; empty for cluster-scoped objects.
     pub namespace: String,
-    /// The HTTP status of the answer.
-    pub code: u16,
+    /// Whether RBAC let it through. A refusal by admission is something else, though both answer 403.
+    pub allowed: bool,
 }
 
 impl Request {
@@ -56,13 +56,7 @@ struct Line {
     #[serde(default)]
     object_ref: Option<Reference>,
     #[serde(default)]
-    response_status: Option<Status>,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    #[serde(default)]
-    code: u16,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,6 +113,6 @@ fn request(line: &str) -> Option<Request> {
             subresource: object.subresource,
         },
         namespace: object.namespace,
-        code: line.response_status.map_or(0, |status| status.code),
+        allowed: line.annotations.get("authorization.k8s.io/decision").is_none_or(|decision| decision == "allow"),
     })
 }

@@ -244,7 +244,8 @@ fn runs(pod: &Pod, tag: &str) -> bool {
     image.and_then(version).is_some_and(|version| version == tag)
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether it is ready, and not about to go.
+pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     pod.metadata.deletion_timestamp.is_none()
         && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
