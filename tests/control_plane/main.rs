@@ -6,19 +6,46 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod admission;
+mod adoption;
+mod bad_input;
 mod behaviour;
+mod evidence;
+mod permissions;
+mod promotion;
+mod resilience;
+mod revert;
 mod rig_itself;
+mod scenes;
+mod steering;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use libtest_mimic::{Arguments, Trial, run};
+use libtest_mimic::{Arguments, Conclusion, Trial, run};
 
 use behaviour::{Behaviour, Stage};
 
 const SIDE_BY_SIDE: usize = 8;
 
-fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
-    vec![("rig", rig_itself::behaviours())]
+type Topic = (&'static str, Vec<Behaviour>);
+
+fn topics() -> Vec<Topic> {
+    vec![
+        ("rig", rig_itself::behaviours()),
+        ("admission", admission::behaviours()),
+        ("adoption", adoption::behaviours()),
+        ("promotion", promotion::behaviours()),
+        ("revert", revert::behaviours()),
+        ("evidence", evidence::behaviours()),
+        ("steering", steering::behaviours()),
+        ("resilience", resilience::behaviours()),
+        ("bad input", bad_input::behaviours()),
+    ]
+}
+
+/// What is said of all the others together, once they are over; says nothing after a part of them.
+fn in_the_end() -> Vec<Topic> {
+    vec![("permissions", permissions::behaviours())]
 }
 
 fn main() -> ExitCode {
@@ -31,20 +58,25 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let trials = topics().into_iter().flat_map(|(topic, behaviours)| {
-        let stage = Arc::clone(&stage);
-        behaviours.into_iter().map(move |behaviour| {
-            let stage = Arc::clone(&stage);
-            Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(topic)
-        })
-    });
-    let conclusion = run(&arguments, trials.collect());
+    let mut conclusions = vec![run(&arguments, trials(&stage, topics()))];
+    if conclusions[0].num_filtered_out == 0 {
+        conclusions.push(run(&arguments, trials(&stage, in_the_end())));
+    }
     if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
         stage.close(Duration::from_secs(2));
     }
     if !arguments.list {
-        println!("control plane: {} behaviours passed", conclusion.num_passed);
-        println!("skipped: {}", conclusion.num_ignored);
+        println!("control plane: {} behaviours passed", conclusions.iter().map(|part| part.num_passed).sum::<u64>());
+        println!("skipped: {}", conclusions.iter().map(|part| part.num_ignored).sum::<u64>());
     }
-    conclusion.exit_code()
+    if conclusions.iter().any(Conclusion::has_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn trials(stage: &Arc<Stage>, topics: Vec<Topic>) -> Vec<Trial> {
+    let trial = |topic: &str, behaviour: Behaviour| {
+        let stage = Arc::clone(stage);
+        Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(topic)
+    };
+    let of = |(topic, behaviours): Topic| behaviours.into_iter().map(move |behaviour| trial(topic, behaviour));
+    topics.into_iter().flat_map(of).collect()
 }

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use jiff::Timestamp;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, CustomResourceExt, api::PostParams};
-use serde_json::{Value, json};
-use tidegate::api::Rollout;
+use kube::{Api, api::PostParams};
+use serde_json::json;
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, audit, cluster::install_crd, control_plane::Identity, wait::until, world::World},
+    rig::{Result, audit, control_plane::Identity, wait::until, world::World},
 };
 
 behaviours![
@@ -20,7 +18,6 @@ behaviours![
     load_follows_the_weights_of_the_route,
     a_pod_that_goes_loses_no_request,
     the_audit_log_counts_writes_by_user,
-    a_current_kubernetes_accepts_the_crd_and_refuses_falling_weights_with_a_sentence,
 ];
 
 const SOON: Duration = Duration::from_secs(20);
@@ -92,34 +89,4 @@ async fn the_audit_log_counts_writes_by_user(world: &World) -> Result<()> {
     let counts: Vec<_> = audit::count(&writes).into_iter().collect();
     ensure!(counts == [("create leases".to_owned(), 1)], "{counts:?}");
     Ok(())
-}
-
-async fn a_current_kubernetes_accepts_the_crd_and_refuses_falling_weights_with_a_sentence(world: &World) -> Result<()> {
-    let modern = world.control_plane.modern().await?;
-    install_crd(&modern.client, Rollout::crd()).await?;
-    let crds = Api::<CustomResourceDefinition>::all(modern.client.clone());
-    let kept = serde_json::to_value(crds.get(Rollout::crd_name()).await?)?;
-    ensure!(kept.to_string().contains("the weights of the stages must rise"), "the rules were dropped");
-
-    let rollouts = Api::<Rollout>::namespaced(modern.client.clone(), "default");
-    let good = rollout("good", json!([{"name": "canary", "weight": "5%"}, {"name": "full", "weight": "100%"}]))?;
-    until("a valid Rollout to be accepted", SOON, || async {
-        rollouts.create(&PostParams::default(), &good).await.ok()
-    })
-    .await?;
-    let falling =
-        json!([{"name": "a", "weight": "50%"}, {"name": "b", "weight": "5%"}, {"name": "c", "weight": "100%"}]);
-    let refusal = rollouts.create(&PostParams::default(), &rollout("bad", falling)?).await;
-    let sentence = refusal.err().context("falling weights were accepted")?.to_string();
-    ensure!(sentence.contains("the weights of the stages must rise"), "{sentence}");
-    Ok(())
-}
-
-fn rollout(name: &str, stages: Value) -> Result<Rollout> {
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "tidegate.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name},
-        "spec": {"workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout", "stages": stages},
-    }))?)
 }

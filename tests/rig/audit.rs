@@ -1,10 +1,6 @@
 //! What was asked of the API server, by whom: from its own audit log.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -34,18 +30,14 @@ pub struct Access {
 /// One finished request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Who sent it.
-    pub user: String,
     /// When it arrived.
     pub at: Timestamp,
     /// What it was for.
     pub access: Access,
     /// In which namespace; empty for cluster-scoped objects.
     pub namespace: String,
-    /// The object's name, where the request named one.
-    pub name: String,
-    /// The HTTP status of the answer.
-    pub code: u16,
+    /// Whether RBAC let it through. A refusal by admission is something else, though both answer 403.
+    pub allowed: bool,
 }
 
 impl Request {
@@ -60,23 +52,11 @@ impl Request {
 struct Line {
     stage: String,
     verb: String,
-    user: User,
     request_received_timestamp: Timestamp,
     #[serde(default)]
     object_ref: Option<Reference>,
     #[serde(default)]
-    response_status: Option<Status>,
-}
-
-#[derive(Deserialize)]
-struct User {
-    username: String,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    #[serde(default)]
-    code: u16,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,7 +66,6 @@ struct Reference {
     subresource: String,
     api_group: String,
     namespace: String,
-    name: String,
 }
 
 impl Audit {
@@ -108,11 +87,6 @@ impl Audit {
         writes.retain(|request| request.is_write() && request.namespace == namespace && request.at >= since);
         Ok(writes)
     }
-
-    /// Everything that `who` ever used.
-    pub fn accesses(&self, who: Identity) -> Result<BTreeSet<Access>> {
-        Ok(self.requests(who)?.into_iter().map(|request| request.access).collect())
-    }
 }
 
 /// How often each kind of request occurs, for people to read.
@@ -131,7 +105,6 @@ fn request(line: &str) -> Option<Request> {
     let wanted = if line.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
     let object = line.object_ref?;
     (line.stage == wanted).then(|| Request {
-        user: line.user.username,
         at: line.request_received_timestamp,
         access: Access {
             verb: line.verb,
@@ -140,7 +113,6 @@ fn request(line: &str) -> Option<Request> {
             subresource: object.subresource,
         },
         namespace: object.namespace,
-        name: object.name,
-        code: line.response_status.map_or(0, |status| status.code),
+        allowed: line.annotations.get("authorization.k8s.io/decision").is_none_or(|decision| decision == "allow"),
     })
 }

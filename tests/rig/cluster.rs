@@ -49,6 +49,31 @@ fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {
 
 /// Grants the operator what `deploy/rbac*.yaml` grants it.
 async fn grant(client: &Client) -> Result<()> {
+    let manifests = rbac()?;
+    // FALLBACK until the manifests exist: everything.
+    if manifests.is_empty() {
+        return create(client, everything()).await;
+    }
+    for object in manifests {
+        create(client, object).await?;
+    }
+    Ok(())
+}
+
+/// Grants it in `namespace` what it has in the namespace where it is installed: a lease. Each shop has its own
+/// operator, and so its own lease.
+pub async fn grant_lease(client: &Client, namespace: &str) -> Result<()> {
+    for mut object in rbac()? {
+        if object["kind"] == "Role" || object["kind"] == "RoleBinding" {
+            object["metadata"]["namespace"] = json!(namespace);
+            create(client, object).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The objects of `deploy/rbac*.yaml`.
+pub fn rbac() -> Result<Vec<Value>> {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let mut files: Vec<_> = fs::read_dir(&deploy)
         .into_iter()
@@ -57,17 +82,18 @@ async fn grant(client: &Client) -> Result<()> {
         .filter(|name| name.starts_with("rbac") && name.ends_with(".yaml"))
         .collect();
     files.sort();
-    // FALLBACK until the manifests exist: everything.
-    if files.is_empty() {
-        return create(client, everything()).await;
-    }
+    let mut objects = Vec::new();
     for file in files {
-        for document in documents(&fs::read_to_string(deploy.join(&file))?) {
-            let object: Value = serde_saphyr::from_str(document).with_context(|| file.clone())?;
-            create(client, object).await?;
-        }
+        objects.extend(read(&deploy.join(file))?);
     }
-    Ok(())
+    Ok(objects)
+}
+
+/// The objects of a YAML file.
+pub fn read(file: &Path) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let parse = |document| serde_saphyr::from_str(document).with_context(|| file.display().to_string());
+    documents(&text).map(parse).collect()
 }
 
 fn everything() -> Value {

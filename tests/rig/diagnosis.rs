@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     shop::Shop,
-    snapshot::{NAME, Snapshot},
+    snapshot::{NAME, Snapshot, is_ready},
 };
 
 /// An event, as `kubectl describe` would show it.
@@ -57,6 +57,7 @@ impl Shop {
                 let _ = writeln!(text, "  {} {}: {}", event.kind, event.reason, event.note);
             }
         }
+        let _ = writeln!(text, "pods ever created: {}", self.pods_created());
         for operator in &self.operators {
             let _ = writeln!(text, "operator:\n{}", operator.log());
         }
@@ -75,8 +76,11 @@ fn state(now: &Snapshot) -> String {
     for set in &now.replica_sets {
         let _ = writeln!(text, "replica set {}: {}", set.name_any(), replica_set(set));
     }
+    for pod in &now.pods {
+        let _ = writeln!(text, "pod {}: {}", pod.name_any(), pod_state(pod));
+    }
     let services: Vec<_> = now.services.iter().map(|service| service.name_any()).collect();
-    let _ = writeln!(text, "services: {services:?}; pods: {}", now.pods.len());
+    let _ = writeln!(text, "services: {services:?}");
     text
 }
 
@@ -85,4 +89,11 @@ fn replica_set(set: &ReplicaSet) -> String {
     let ready = set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default();
     let owners: Vec<_> = set.owner_references().iter().map(|owner| format!("{}/{}", owner.kind, owner.name)).collect();
     format!("{ready} of {wanted} ready, owned by {owners:?}")
+}
+
+fn pod_state(pod: &Pod) -> String {
+    let created = pod.creation_timestamp().map(|time| time.0.to_string()).unwrap_or_default();
+    let deleted = pod.metadata.deletion_timestamp.as_ref().map_or("", |_| ", being deleted");
+    let ready = if is_ready(pod) { "ready" } else { "not ready" };
+    format!("{ready}{deleted}, created {created}")
 }

@@ -18,7 +18,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tidegate::api::Span;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Where a route sends a request, and how large its share is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,6 @@ pub struct Backend {
 /// Weights that came into force.
 #[derive(Debug, Clone)]
 pub struct InForce {
-    /// When.
-    pub since: Instant,
     /// The generation of the route.
     pub generation: i64,
     /// The backends of its first rule.
@@ -134,7 +132,7 @@ impl Gateway {
         let mut routes = self.routes();
         let history = routes.entry(key).or_default();
         if history.last().is_none_or(|last| last.generation < generation) {
-            history.push(InForce { since: Instant::now(), generation, backends });
+            history.push(InForce { generation, backends });
         }
     }
 

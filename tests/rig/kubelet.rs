@@ -32,8 +32,9 @@ pub const NODE: &str = "rig";
 /// Pods of other namespaces are left alone.
 pub const SHOP_PREFIX: &str = "shop-";
 
-/// How long a terminating pod goes on serving, as one with a `preStop` pause does.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a terminating pod goes on serving, as one with a `preStop` pause does: the endpoint controller may take
+/// more than a second to notice, since it backs off that long when its cache is behind.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs the pods of all shops.
 #[derive(Clone)]

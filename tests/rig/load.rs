@@ -35,15 +35,6 @@ pub struct Tally {
     pub lost: Vec<String>,
 }
 
-impl Tally {
-    /// The share of the answered requests that one revision answered.
-    pub fn share(&self, revision: &str) -> f64 {
-        let answered = |counts: &Counts| counts.ok + counts.errors;
-        let total: u64 = self.revisions.values().map(answered).sum();
-        self.revisions.get(revision).map_or(0.0, |counts| answered(counts) as f64 / total.max(1) as f64)
-    }
-}
-
 /// Where requests may go.
 #[derive(Clone)]
 pub struct DataPlane {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use super::{cluster::SYSTEM_NAMESPACE, ports, process::Process};
+use super::{ports, process::Process};
 
 const START: Duration = Duration::from_secs(30);
 
@@ -49,15 +49,11 @@ impl Operator {
             "--listen".as_ref(),
             address.as_ref(),
             "--lease-namespace".as_ref(),
-            SYSTEM_NAMESPACE.as_ref(),
-            "--lease-name".as_ref(),
             self.namespace.as_ref(),
+            "--log".as_ref(),
+            "info,tidegate=debug".as_ref(),
         ];
-        let environment = [
-            ("KUBECONFIG", self.kubeconfig.as_os_str()),
-            ("POD_NAME", self.name.as_ref()),
-            ("RUST_LOG", "info,tidegate=debug".as_ref()),
-        ];
+        let environment = [("KUBECONFIG", self.kubeconfig.as_os_str())];
         let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
         let process = Process::start(program, arguments, &environment, (&self.name, &self.directory))?;
         Ok(RunningOperator { how: self.clone(), process, url: format!("http://{address}") })

@@ -16,7 +16,7 @@ use super::{
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
     pod_server::Faults,
-    snapshot::{NAME, Snapshot, Watches},
+    snapshot::{NAME, Snapshot, Watches, share, weights},
     wait::until,
 };
 
@@ -174,16 +174,12 @@ impl Shop {
         self.data_plane.kubelet.set_faults(&self.namespace, &format!("shop/checkout:{version}"), faults);
     }
 
-    /// What was ever in force on the route, oldest first: the canary's share of the split, in percent, or nothing
-    /// where the route was the user's.
+    /// What was ever in force on the route, oldest first: the canary's share in percent, or nothing where the route
+    /// was the user's.
     pub fn canary_weights(&self) -> Vec<Option<u64>> {
         let mut seen = Vec::new();
         for in_force in self.data_plane.gateway.history(&self.namespace, NAME) {
-            let of = |service: &str| in_force.backends.iter().find(|backend| backend.service == service);
-            let stable = of("checkout-stable").map_or(0, |backend| backend.weight);
-            let canary = of("checkout-canary").map_or(0, |backend| backend.weight);
-            let split = of("checkout").is_none();
-            let share = split.then(|| (canary * 100).checked_div(stable + canary).unwrap_or_default());
+            let share = share(&weights(&in_force.backends));
             if seen.last() != Some(&share) {
                 seen.push(share);
             }
@@ -209,7 +205,7 @@ impl Drop for Shop {
 }
 
 /// The Deployment of a shop.
-pub(super) fn deployment(namespace: &str, replicas: i32, annotations: &BTreeMap<String, String>) -> Value {
+pub(super) fn deployment(namespace: &str, replicas: i32) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -218,7 +214,7 @@ pub(super) fn deployment(namespace: &str, replicas: i32, annotations: &BTreeMap<
             "replicas": replicas,
             "selector": {"matchLabels": {"app": NAME}},
             "template": {
-                "metadata": {"labels": {"app": NAME, "team": "shop"}, "annotations": annotations},
+                "metadata": {"labels": {"app": NAME, "team": "shop"}},
                 "spec": {
                     "containers": [{
                         "name": "app",

@@ -168,10 +168,14 @@ impl Snapshot {
         weights(&route.map(|route| backends(route)).unwrap_or_default())
     }
 
-    /// The weights as written for stable and canary; nothing while the route is the user's.
-    pub fn split(&self) -> Option<(u64, u64)> {
-        let weights = self.weights();
-        Some((*weights.get("checkout-stable")?, weights.get("checkout-canary").copied().unwrap_or_default()))
+    /// The canary's share of the split as written, in percent; nothing while the route is the user's.
+    pub fn share(&self) -> Option<u64> {
+        share(&self.weights())
+    }
+
+    /// The same as the gateway follows it.
+    pub fn share_in_force(&self) -> Option<u64> {
+        share(&self.in_force)
     }
 
     /// The Deployment.
@@ -218,8 +222,17 @@ impl Snapshot {
     }
 }
 
-fn weights(backends: &[Backend]) -> BTreeMap<String, u64> {
+/// Backends by Service.
+pub fn weights(backends: &[Backend]) -> BTreeMap<String, u64> {
     backends.iter().map(|backend| (backend.service.clone(), backend.weight)).collect()
+}
+
+/// What the canary gets of what the two revisions share, in percent.
+pub fn share(weights: &BTreeMap<String, u64>) -> Option<u64> {
+    let of = |service: &str| weights.get(service).copied();
+    let (stable, canary) = (of("checkout-stable"), of("checkout-canary"));
+    let whole = stable.or(canary).map(|_| stable.unwrap_or_default() + canary.unwrap_or_default())?;
+    Some((canary.unwrap_or_default() * 100).checked_div(whole).unwrap_or_default())
 }
 
 fn version(image: &str) -> Option<String> {
@@ -231,7 +244,8 @@ fn runs(pod: &Pod, tag: &str) -> bool {
     image.and_then(version).is_some_and(|version| version == tag)
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether it is ready, and not about to go.
+pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     pod.metadata.deletion_timestamp.is_none()
         && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")

@@ -1,6 +1,6 @@
 //! The whole rig, started once, and the way to open shops in it.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
@@ -66,10 +66,9 @@ impl World {
             world: self,
             namespace: format!("{SHOP_PREFIX}{name}"),
             replicas: 4,
-            requests_per_second: 60.0,
+            requests_per_second: 80.0,
             route: true,
             other_backends: Vec::new(),
-            annotations: BTreeMap::new(),
             operator: true,
             prometheus: self.prometheus.url.clone(),
         }
@@ -84,7 +83,6 @@ pub struct ShopPlan<'w> {
     requests_per_second: f64,
     route: bool,
     other_backends: Vec<(String, u64)>,
-    annotations: BTreeMap<String, String>,
     operator: bool,
     prometheus: String,
 }
@@ -114,12 +112,6 @@ impl ShopPlan<'_> {
         self
     }
 
-    /// With an annotation on the first version's pods.
-    pub fn annotated(mut self, key: &str, value: &str) -> Self {
-        self.annotations.insert(key.to_owned(), value.to_owned());
-        self
-    }
-
     /// Without an operator, until the behaviour starts one.
     pub fn without_operator(mut self) -> Self {
         self.operator = false;
@@ -139,10 +131,11 @@ impl ShopPlan<'_> {
         let namespace = self.namespace.clone();
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster::create(&client, object).await?;
+        cluster::grant_lease(&client, &namespace).await?;
         for app in self.other_backends.iter().map(|(name, _)| name.as_str()).chain([NAME]) {
             cluster::create(&client, shop::service(&namespace, app)).await?;
         }
-        cluster::create(&client, shop::deployment(&namespace, self.replicas, &self.annotations)).await?;
+        cluster::create(&client, shop::deployment(&namespace, self.replicas)).await?;
         if self.route {
             cluster::create(&client, shop::route(&namespace, &self.other_backends)).await?;
         }

@@ -1,0 +1,185 @@
+//! Rollouts that cannot be followed: one clear sentence, no effects, and they heal by themselves.
+
+use kube::api::{ApiResource, DynamicObject, PostParams};
+use serde_json::{Value, json};
+use tidegate::api::{
+    Phase, Rollout,
+    condition::{kind, reason},
+};
+
+use crate::{
+    behaviour::behaviours,
+    rig::{Result, cluster, shop::Shop, world::World},
+    scenes::{A_WHILE, SOON, quick},
+};
+
+behaviours![
+    a_missing_deployment_is_named_and_heals,
+    a_missing_service_is_named_and_heals,
+    a_missing_route_is_named_and_heals,
+    a_missing_prometheus_endpoint_is_named,
+    a_service_without_a_selector_is_refused,
+    a_service_that_selects_other_pods_is_refused,
+    a_route_that_does_not_mention_the_service_is_refused_and_heals,
+    of_two_rollouts_on_one_deployment_the_second_is_refused,
+    a_rollout_that_cannot_be_decoded_stops_no_other,
+    rules_that_an_old_api_server_does_not_know_are_kept_all_the_same,
+];
+
+/// Applies `spec`, and waits until it is refused for `reason` with a sentence that contains `named`; nothing else
+/// may have happened.
+async fn refused(shop: &Shop, spec: Value, reason: &str, named: &str) -> Result<()> {
+    shop.apply_rollout(spec).await?;
+    let now = shop
+        .wait(&format!("it to be refused as {reason}"), SOON, |now| {
+            now.holds(kind::STALLED).is_some_and(|why| why == reason)
+        })
+        .await?;
+    let message = now.status().message;
+    shop.check(&format!("the sentence names {named}: {message}"), message.contains(named)).await?;
+    shop.check("it is not ready", now.holds(kind::READY).is_none()).await?;
+    shop.stays("nothing is touched", A_WHILE, |now| {
+        now.deployment().is_none_or(|deployment| {
+            deployment.spec.as_ref().is_some_and(|spec| spec.replicas == Some(2) && spec.paused != Some(true))
+        }) && now.share().is_none()
+            && now.pods.len() == 2
+    })
+    .await
+}
+
+async fn heals(shop: &Shop) -> Result<()> {
+    shop.wait("it to heal by itself", SOON, |now| now.is(Phase::Stable)).await?;
+    Ok(())
+}
+
+async fn open(world: &World, name: &str) -> Result<Shop> {
+    world.shop(name).replicas(2).load(0.0).open().await
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut spec = quick();
+    spec[field] = value;
+    spec
+}
+
+async fn a_missing_deployment_is_named_and_heals(world: &World) -> Result<()> {
+    let shop = open(world, "no-deployment").await?;
+    let spec = with("workload", json!({"kind": "Deployment", "name": "chekcout"}));
+    refused(&shop, spec, reason::WORKLOAD_NOT_FOUND, "Deployment chekcout").await?;
+    shop.apply_rollout(quick()).await?;
+    heals(&shop).await
+}
+
+async fn a_missing_service_is_named_and_heals(world: &World) -> Result<()> {
+    let shop = open(world, "no-service").await?;
+    shop.patch_route(
+        "test",
+        json!({"spec": {"rules": [{"backendRefs": [
+            {"name": "checkout", "port": 80}, {"name": "front", "port": 80},
+        ]}]}}),
+    )
+    .await?;
+    refused(&shop, with("service", json!("front")), reason::SERVICE_NOT_FOUND, "Service front").await?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "front", "namespace": shop.namespace},
+        "spec": {"selector": {"app": "checkout"}, "ports": [{"port": 80}]},
+    });
+    cluster::create(&shop.client, service).await?;
+    heals(&shop).await
+}
+
+async fn a_missing_route_is_named_and_heals(world: &World) -> Result<()> {
+    let shop = open(world, "no-such-route").await?;
+    let spec = with("traffic", json!({"gatewayAPI": {"routes": [{"name": "front"}]}}));
+    refused(&shop, spec, reason::ROUTE_NOT_FOUND, "HTTPRoute front").await?;
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": "front", "namespace": shop.namespace},
+        "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": [{"name": "checkout", "port": 80}]}]},
+    });
+    cluster::create(&shop.client, route).await?;
+    heals(&shop).await
+}
+
+async fn a_missing_prometheus_endpoint_is_named(world: &World) -> Result<()> {
+    let shop = open(world, "no-endpoint").await?;
+    let mut spec = quick();
+    spec["analysis"]["prometheus"] = json!("elsewhere");
+    refused(&shop, spec, reason::ENDPOINT_NOT_FOUND, "elsewhere").await?;
+    shop.apply_rollout(quick()).await?;
+    heals(&shop).await
+}
+
+async fn a_service_without_a_selector_is_refused(world: &World) -> Result<()> {
+    service_refused(world, "no-selector", json!({"ports": [{"port": 80}]})).await
+}
+
+async fn a_service_that_selects_other_pods_is_refused(world: &World) -> Result<()> {
+    service_refused(world, "other-pods", json!({"selector": {"app": "basket"}, "ports": [{"port": 80}]})).await
+}
+
+async fn service_refused(world: &World, name: &str, service: Value) -> Result<()> {
+    let shop = open(world, name).await?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "front", "namespace": shop.namespace}, "spec": service,
+    });
+    cluster::create(&shop.client, service).await?;
+    refused(&shop, with("service", json!("front")), reason::SERVICE_UNUSABLE, "Service front").await
+}
+
+async fn a_route_that_does_not_mention_the_service_is_refused_and_heals(world: &World) -> Result<()> {
+    let shop = open(world, "elsewhere").await?;
+    let to = |service: &str| json!({"spec": {"rules": [{"backendRefs": [{"name": service, "port": 80}]}]}});
+    shop.patch_route("test", to("basket")).await?;
+    refused(&shop, quick(), reason::ROUTE_UNUSABLE, "checkout").await?;
+    shop.patch_route("test", to("checkout")).await?;
+    heals(&shop).await
+}
+
+async fn of_two_rollouts_on_one_deployment_the_second_is_refused(world: &World) -> Result<()> {
+    let shop = open(world, "rivals").await?;
+    shop.apply_rollout(quick()).await?;
+    heals(&shop).await?;
+    shop.apply_rollout_as("rival", quick()).await?;
+    let conflict = |now: &crate::rig::snapshot::Snapshot| {
+        let status = now.rollout("rival").and_then(|rollout| rollout.status).unwrap_or_default();
+        let stalled = status.conditions.iter().any(|condition| {
+            condition.type_ == kind::STALLED && condition.status == "True" && condition.reason == reason::CONFLICT
+        });
+        stalled && status.message.contains("checkout")
+    };
+    shop.wait("the second to be refused with the first one's name", SOON, conflict).await?;
+    shop.stays("the first is undisturbed", A_WHILE, |now| now.is(Phase::Stable)).await?;
+    shop.delete_rollout().await?;
+    shop.wait("the second to take its place", SOON, |now| {
+        let status = now.rollout("rival").and_then(|rollout| rollout.status).unwrap_or_default();
+        status.phase == Phase::Stable
+    })
+    .await?;
+    shop.check("without restarting a pod", shop.pods_created() == 2).await
+}
+
+async fn a_rollout_that_cannot_be_decoded_stops_no_other(world: &World) -> Result<()> {
+    let shop = open(world, "undecodable").await?;
+    // An API server without CEL lets a quantile of 7 pass; the operator's types do not.
+    let spec = json!({
+        "workload": {"kind": "Deployment", "name": "other"}, "service": "other",
+        "analysis": {"checks": [{"name": "p", "latency": {"preset": "pod-http", "quantile": 7, "max": "1s"}}]},
+    });
+    let object = DynamicObject::new("broken", &ApiResource::erase::<Rollout>(&())).data(json!({"spec": spec}));
+    shop.rollouts().create(&PostParams::default(), &object).await?;
+    shop.apply_rollout(quick()).await?;
+    heals(&shop).await?;
+    shop.check("the broken one is still there", shop.now().rollouts.len() == 2).await
+}
+
+async fn rules_that_an_old_api_server_does_not_know_are_kept_all_the_same(world: &World) -> Result<()> {
+    let shop = open(world, "falling").await?;
+    let mut spec = quick();
+    spec["stages"][1]["weight"] = json!("10%");
+    refused(&shop, spec, reason::INVALID_SPEC, "the weights of the stages must rise").await?;
+    shop.apply_rollout(quick()).await?;
+    heals(&shop).await
+}

@@ -1,0 +1,116 @@
+//! What is not known is never a pass.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tidegate::api::{Phase, Verdict, condition::reason};
+
+use crate::{
+    behaviour::behaviours,
+    rig::{Result, world::World},
+    scenes::{LATER, SOON, adopted, errors, promoted, quick, reverted, underway, with_checks},
+};
+
+behaviours![
+    a_canary_without_metrics_is_not_promoted,
+    while_prometheus_is_down_nothing_advances_and_nothing_reverts,
+    too_few_requests_are_no_evidence,
+    evidence_that_runs_out_of_time_reverts_when_asked_to,
+    evidence_that_runs_out_of_time_holds_by_default,
+    evidence_that_runs_out_of_time_advances_when_asked_to,
+    a_warning_shows_and_decides_nothing,
+    a_query_that_prometheus_refuses_is_no_evidence,
+];
+
+/// Long enough for a stage to be left, if it were.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+async fn a_canary_without_metrics_is_not_promoted(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("blind"), quick()).await?;
+    shop.release("v2", &[("rig/no-metrics", "true")]).await?;
+    shop.wait("the check to have no data", LATER, |now| {
+        now.check("errors").is_some_and(|check| check.verdict == Verdict::NoData && !check.reason.is_empty())
+    })
+    .await?;
+    shop.stays("it stays in its first stage", PATIENCE, |now| now.stage() == "canary" && now.share() == Some(25)).await
+}
+
+async fn while_prometheus_is_down_nothing_advances_and_nothing_reverts(world: &World) -> Result<()> {
+    let mut prometheus = world.another_prometheus().await?;
+    let shop = adopted(world.shop("prometheus-down").prometheus(&prometheus.url), quick()).await?;
+    underway(&shop).await?;
+    prometheus.kill();
+    let now = shop
+        .wait("the status to say that Prometheus is down", LATER, |now| {
+            now.check("errors").is_some_and(|check| check.verdict == Verdict::NoData)
+        })
+        .await?;
+    let (stage, weight) = (now.stage(), now.share());
+    let check = now.check("errors").context("no check")?;
+    shop.check(&format!("with a reason: {}", check.message), !check.message.is_empty()).await?;
+    shop.stays("it stays where it was", PATIENCE, |now| now.stage() == stage && now.share() == weight).await?;
+    prometheus.resume().await?;
+    promoted(&shop, "v2").await
+}
+
+async fn too_few_requests_are_no_evidence(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("quiet").load(4.0), quick()).await?;
+    underway(&shop).await?;
+    shop.wait("the check to need more data", LATER, |now| {
+        now.check("errors").is_some_and(|check| check.verdict == Verdict::NeedMoreData)
+    })
+    .await?;
+    shop.stays("it stays in its first stage", PATIENCE, |now| now.stage() == "canary").await
+}
+
+/// A rollout that will never have evidence, and three seconds for it.
+async fn out_of_time(world: &World, name: &str, on_inconclusive: Option<&str>) -> Result<crate::rig::shop::Shop> {
+    let mut plan = quick();
+    plan["stages"][0]["deadline"] = json!("3s");
+    if let Some(action) = on_inconclusive {
+        plan["onInconclusive"] = json!(action);
+    }
+    let shop = adopted(world.shop(name).load(0.0), plan).await?;
+    shop.release("v2", &[]).await?;
+    Ok(shop)
+}
+
+async fn evidence_that_runs_out_of_time_reverts_when_asked_to(world: &World) -> Result<()> {
+    reverted(&out_of_time(world, "inconclusive-revert", Some("Revert")).await?).await
+}
+
+async fn evidence_that_runs_out_of_time_holds_by_default(world: &World) -> Result<()> {
+    let shop = out_of_time(world, "inconclusive-hold", None).await?;
+    let now = shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
+    let why = now.holds(tidegate::api::condition::kind::STALLED);
+    shop.check(&format!("as inconclusive: {why:?}"), why.as_deref() == Some(reason::INCONCLUSIVE)).await
+}
+
+async fn evidence_that_runs_out_of_time_advances_when_asked_to(world: &World) -> Result<()> {
+    let shop = out_of_time(world, "inconclusive-advance", Some("Advance")).await?;
+    shop.wait("the next stage", SOON, |now| now.stage() == "half").await?;
+    Ok(())
+}
+
+async fn a_warning_shows_and_decides_nothing(world: &World) -> Result<()> {
+    let mut check = errors("60%");
+    check["errorRate"]["warn"] = json!("1%");
+    let shop = adopted(world.shop("warned"), with_checks(json!([check]))).await?;
+    shop.release("v2", &[("rig/error-rate", "0.2")]).await?;
+    shop.wait("the warning to show", LATER, |now| now.check("errors").is_some_and(|check| check.warning)).await?;
+    promoted(&shop, "v2").await
+}
+
+async fn a_query_that_prometheus_refuses_is_no_evidence(world: &World) -> Result<()> {
+    let checks = json!([{"name": "broken", "query": {"expr": "sum(", "max": 1.0}}]);
+    let shop = adopted(world.shop("broken-query"), with_checks(checks)).await?;
+    shop.release("v2", &[]).await?;
+    let now = shop
+        .wait("the status to say what Prometheus said", LATER, |now| {
+            now.check("broken").is_some_and(|check| check.verdict == Verdict::NoData && check.message.len() > 10)
+        })
+        .await?;
+    shop.check("it is still in its first stage", now.stage() == "canary").await?;
+    shop.stays("it stays there", PATIENCE, |now| now.stage() == "canary").await
+}

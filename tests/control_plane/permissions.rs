@@ -1,0 +1,64 @@
+//! Least privilege: what the operator is granted is what it uses.
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use crate::{
+    behaviour::behaviours,
+    rig::{
+        Result,
+        audit::{Access, Request},
+        cluster,
+        control_plane::Identity,
+        world::World,
+    },
+};
+
+behaviours![the_operator_is_never_refused_a_call, the_operator_uses_all_that_it_is_granted];
+
+/// Calls that no behaviour can bring about on this control plane: the reason why they are granted all the same.
+const NOT_TO_BE_SEEN: [(&str, &str); 1] =
+    [("update rollouts/finalizers", "the admission plugin that asks for it is off by default")];
+
+async fn the_operator_is_never_refused_a_call(world: &World) -> Result<()> {
+    let requests = world.audit.requests(Identity::Operator)?;
+    let refused: BTreeSet<_> =
+        requests.iter().filter(|request| !request.allowed).map(|request| text(&request.access)).collect();
+    ensure!(!requests.is_empty(), "the operator never called the API server");
+    ensure!(refused.is_empty(), "deploy/rbac.yaml does not grant what the operator calls: {refused:?}");
+    Ok(())
+}
+
+async fn the_operator_uses_all_that_it_is_granted(world: &World) -> Result<()> {
+    let requests = world.audit.requests(Identity::Operator)?;
+    let used: BTreeSet<_> = requests.iter().map(|Request { access, .. }| text(access)).collect();
+    let idle: Vec<_> = granted()?
+        .into_iter()
+        .filter(|grant| !used.contains(grant) && !NOT_TO_BE_SEEN.iter().any(|(known, _)| known == grant))
+        .collect();
+    ensure!(idle.is_empty(), "deploy/rbac.yaml grants what no behaviour needs: {idle:?}");
+    Ok(())
+}
+
+/// Everything that the manifests grant, one verb and resource each.
+fn granted() -> Result<BTreeSet<String>> {
+    let list = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut grants = BTreeSet::new();
+    for object in cluster::rbac()? {
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            for resource in list(&rule["resources"]) {
+                grants.extend(list(&rule["verbs"]).into_iter().map(|verb| format!("{verb} {resource}")));
+            }
+        }
+    }
+    Ok(grants)
+}
+
+fn text(access: &Access) -> String {
+    let slash = if access.subresource.is_empty() { "" } else { "/" };
+    format!("{} {}{slash}{}", access.verb, access.resource, access.subresource)
+}
