@@ -33,10 +33,10 @@ behaviours![
 
 async fn adoption_restarts_no_pod(world: &World) -> Result<()> {
     let shop = world.shop("adoption").open().await?;
-    let before = shop.now().pod_uids();
+    let before = shop.now().uids("v1");
     shop.apply_rollout(quick()).await?;
     let now = shop.wait("the Deployment to be adopted", SOON, |now| now.is(Phase::Stable)).await?;
-    shop.check("the pods are the same", now.pod_uids() == before).await?;
+    shop.check("the pods are the same", now.uids("v1") == before).await?;
     shop.check("no pod was created", shop.pods_created() == 4).await?;
     shop.check("the Rollout owns the pods' ReplicaSet", owners_of_filled(&now) == ["Rollout"]).await?;
     shop.wait("the Deployment to be at 0 and at rest", SOON, |now| now.deployment().is_some_and(at_rest)).await?;
@@ -117,21 +117,21 @@ async fn adoption_waits_while_an_autoscaler_targets_the_deployment(world: &World
 
 async fn deleting_the_rollout_hands_the_pods_back_without_a_restart(world: &World) -> Result<()> {
     let shop = adopted(world.shop("hand-back"), quick()).await?;
-    let before = shop.now().pod_uids();
+    let before = shop.now().uids("v1");
     shop.delete_rollout().await?;
     let now = handed_back(&shop).await?;
-    shop.check("the pods are the same", now.pod_uids() == before).await?;
+    shop.check("the pods are the same", now.uids("v1") == before).await?;
     shop.check("no pod was created", shop.pods_created() == 4).await?;
     shop.lost_nothing().await
 }
 
 async fn deleting_the_rollout_in_mid_flight_hands_back_the_stable_version(world: &World) -> Result<()> {
     let shop = adopted(world.shop("abort"), lingering()).await?;
-    let stable: Vec<_> = shop.now().pod_uids();
+    let stable: Vec<_> = shop.now().uids("v1");
     underway(&shop).await?;
     shop.delete_rollout().await?;
     let now = handed_back(&shop).await?;
-    shop.check("the stable pods are the same", now.pod_uids() == stable).await?;
+    shop.check("the stable pods are the same", now.uids("v1") == stable).await?;
     shop.check("the Deployment asks for the stable version", image(&now).is_some_and(|image| image.ends_with(":v1")))
         .await?;
     shop.check("the route is the user's", now.share().is_none()).await?;
@@ -161,12 +161,12 @@ async fn a_terminating_namespace_is_not_held_up(world: &World) -> Result<()> {
 
 async fn a_deployment_that_was_handed_back_can_be_adopted_again(world: &World) -> Result<()> {
     let shop = adopted(world.shop("again").load(0.0), quick()).await?;
-    let before = shop.now().pod_uids();
+    let before = shop.now().uids("v1");
     shop.delete_rollout().await?;
     handed_back(&shop).await?;
     shop.apply_rollout(quick()).await?;
     let now = shop.wait("the Deployment to be adopted again", SOON, |now| now.is(Phase::Stable)).await?;
-    shop.check("the pods are the same all along", now.pod_uids() == before && shop.pods_created() == 4).await
+    shop.check("the pods are the same all along", now.uids("v1") == before && shop.pods_created() == 4).await
 }
 
 /// Waits until the Rollout is gone and the Deployment has four pods and a ReplicaSet of its own.

@@ -17,7 +17,7 @@ use tokio::{
 use crate::rig::{Result, assets::Assets, world::World};
 
 /// No behaviour takes longer.
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_mins(3);
 
 /// One thing that Tidegate does, named by a sentence.
 #[derive(Debug, Clone, Copy)]

@@ -96,15 +96,15 @@ async fn evidence_that_runs_out_of_time_advances_when_asked_to(world: &World) ->
 async fn a_warning_shows_and_decides_nothing(world: &World) -> Result<()> {
     let mut check = errors("60%");
     check["errorRate"]["warn"] = json!("1%");
-    let shop = adopted(world.shop("warned"), with_checks(json!([check]))).await?;
+    let shop = adopted(world.shop("warned"), with_checks(&[check])).await?;
     shop.release("v2", &[("rig/error-rate", "0.2")]).await?;
     shop.wait("the warning to show", LATER, |now| now.check("errors").is_some_and(|check| check.warning)).await?;
     promoted(&shop, "v2").await
 }
 
 async fn a_query_that_prometheus_refuses_is_no_evidence(world: &World) -> Result<()> {
-    let checks = json!([{"name": "broken", "query": {"expr": "sum(", "max": 1.0}}]);
-    let shop = adopted(world.shop("broken-query"), with_checks(checks)).await?;
+    let check = json!({"name": "broken", "query": {"expr": "sum(", "max": 1.0}});
+    let shop = adopted(world.shop("broken-query"), with_checks(&[check])).await?;
     shop.release("v2", &[]).await?;
     let now = shop
         .wait("the status to say what Prometheus said", LATER, |now| {

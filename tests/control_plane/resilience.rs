@@ -23,16 +23,16 @@ behaviours![
 ];
 
 /// A lease that nobody renews runs out in this time.
-const TAKEOVER: Duration = Duration::from_secs(60);
+const TAKEOVER: Duration = Duration::from_mins(1);
 
 async fn an_operator_killed_while_adopting_goes_on_where_it_was(world: &World) -> Result<()> {
     let mut shop = world.shop("killed-adopting").open().await?;
-    let before = shop.now().pod_uids();
+    let before = shop.now().uids("v1");
     shop.apply_rollout(quick()).await?;
     shop.wait("the adoption to begin", SOON, |now| now.status().adoption.is_some()).await?;
     shop.operator()?.restart()?;
     shop.wait("the Deployment to be adopted", TAKEOVER, |now| now.is(Phase::Stable)).await?;
-    shop.check("the pods are the same", shop.now().pod_uids() == before && shop.pods_created() == 4).await?;
+    shop.check("the pods are the same", shop.now().uids("v1") == before && shop.pods_created() == 4).await?;
     shop.lost_nothing().await
 }
 
@@ -75,13 +75,13 @@ async fn an_operator_killed_while_reverting_goes_on_where_it_was(world: &World) 
 
 async fn an_operator_killed_while_handing_back_goes_on_where_it_was(world: &World) -> Result<()> {
     let mut shop = adopted(world.shop("killed-handing"), quick()).await?;
-    let before = shop.now().pod_uids();
+    let before = shop.now().uids("v1");
     shop.delete_rollout().await?;
     shop.wait("the hand-back to begin", SOON, |now| now.phase() == Phase::HandingBack || now.rollouts.is_empty())
         .await?;
     shop.operator()?.restart()?;
     let now = handed_back(&shop).await?;
-    shop.check("the pods are the same", now.pod_uids() == before && shop.pods_created() == 4).await?;
+    shop.check("the pods are the same", now.uids("v1") == before && shop.pods_created() == 4).await?;
     shop.lost_nothing().await
 }
 

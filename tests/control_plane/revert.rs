@@ -36,7 +36,7 @@ const HALF: (&str, &str) = ("rig/error-rate", "0.5");
 
 async fn errors_on_the_canary_turn_the_traffic_back(world: &World) -> Result<()> {
     let shop = adopted(world.shop("errors"), quick()).await?;
-    let stable = shop.now().pod_uids();
+    let stable = shop.now().uids("v1");
     shop.release("v2", &[HALF]).await?;
     let now = shop.wait("the check to fail", SOON, |now| now.phase() == Phase::Reverting).await?;
     let check = now.check("errors").context("no check")?;
@@ -48,7 +48,7 @@ async fn errors_on_the_canary_turn_the_traffic_back(world: &World) -> Result<()>
     let now = shop.now();
     shop.check("it went no further than the first stage", shop.canary_weights().iter().flatten().max() == Some(&25))
         .await?;
-    shop.check("the stable pods never went", now.pod_uids() == stable).await?;
+    shop.check("the stable pods never went", now.uids("v1") == stable).await?;
     shop.check("it is stalled and not ready", now.holds(kind::STALLED).is_some() && now.holds(kind::READY).is_none())
         .await?;
     let told =
@@ -58,7 +58,7 @@ async fn errors_on_the_canary_turn_the_traffic_back(world: &World) -> Result<()>
 }
 
 async fn slow_answers_turn_the_traffic_back(world: &World) -> Result<()> {
-    let shop = adopted(world.shop("slow"), with_checks(json!([p95("250ms")]))).await?;
+    let shop = adopted(world.shop("slow"), with_checks(&[p95("250ms")])).await?;
     shop.release("v2", &[("rig/latency", "400ms")]).await?;
     reverted(&shop).await?;
     shop.lost_nothing().await
@@ -66,8 +66,8 @@ async fn slow_answers_turn_the_traffic_back(world: &World) -> Result<()> {
 
 async fn a_query_beyond_its_limit_turns_the_traffic_back(world: &World) -> Result<()> {
     let expression = r#"count(http_request_duration_seconds_count{namespace="{{namespace}}",pod=~"{{pods}}"})"#;
-    let checks = json!([{"name": "pods", "query": {"expr": expression, "max": 0.5}}]);
-    let shop = adopted(world.shop("query"), with_checks(checks)).await?;
+    let check = json!({"name": "pods", "query": {"expr": expression, "max": 0.5}});
+    let shop = adopted(world.shop("query"), with_checks(&[check])).await?;
     shop.release("v2", &[]).await?;
     reverted(&shop).await
 }
@@ -85,7 +85,7 @@ async fn errors_that_begin_in_the_last_stage_turn_the_traffic_back(world: &World
 }
 
 async fn a_stage_may_tighten_a_check(world: &World) -> Result<()> {
-    let mut plan = with_checks(json!([errors("60%")]));
+    let mut plan = with_checks(&[errors("60%")]);
     plan["stages"][1]["checks"] = json!([{"name": "errors", "max": "1%"}]);
     let shop = adopted(world.shop("tighter"), plan).await?;
     shop.release("v2", &[("rig/error-rate", "0.2")]).await?;

@@ -18,11 +18,11 @@ pub const A_WHILE: Duration = Duration::from_secs(5);
 
 /// Three stages of two seconds, judged by errors and latency.
 pub fn quick() -> Value {
-    with_checks(json!([errors("5%"), p95("500ms")]))
+    with_checks(&[errors("5%"), p95("500ms")])
 }
 
 /// Three stages of two seconds, judged by `checks`.
-pub fn with_checks(checks: Value) -> Value {
+pub fn with_checks(checks: &[Value]) -> Value {
     let mut plan = unjudged();
     plan["analysis"] = json!({"interval": "1s", "checks": checks});
     plan
@@ -43,7 +43,7 @@ pub fn unjudged() -> Value {
 
 /// A first stage that lasts until the behaviour is over, judged by errors.
 pub fn lingering() -> Value {
-    let mut plan = with_checks(json!([errors("5%")]));
+    let mut plan = with_checks(&[errors("5%")]);
     plan["stages"][0]["bake"] = json!("10m");
     plan
 }

@@ -60,16 +60,31 @@ async fn grant(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Grants it in `namespace` what it has in the namespace where it is installed: a lease. Each shop has its own
-/// operator, and so its own lease.
-pub async fn grant_lease(client: &Client, namespace: &str) -> Result<()> {
-    for mut object in rbac()? {
-        if object["kind"] == "Role" || object["kind"] == "RoleBinding" {
-            object["metadata"]["namespace"] = json!(namespace);
-            create(client, object).await?;
+/// Grants it the lease `name` as well, on the terms of the one that it is installed with: each shop has an operator of
+/// its own, and so a lease of its own.
+pub async fn grant_lease(client: &Client, name: &str) -> Result<()> {
+    for mut object in rbac()?.into_iter().filter(|object| object["kind"] == "Role") {
+        let role = format!("lease-of-{name}");
+        object["metadata"]["name"] = json!(role);
+        for rule in object["rules"].as_array_mut().into_iter().flatten() {
+            if rule.get("resourceNames").is_some() {
+                rule["resourceNames"] = json!([name]);
+            }
         }
+        create(client, object).await?;
+        create(client, bind(&role)).await?;
     }
     Ok(())
+}
+
+fn bind(role: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role, "namespace": SYSTEM_NAMESPACE},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": Identity::Operator.user()}],
+    })
 }
 
 /// The objects of `deploy/rbac*.yaml`.
@@ -78,13 +93,16 @@ pub fn rbac() -> Result<Vec<Value>> {
     let mut files: Vec<_> = fs::read_dir(&deploy)
         .into_iter()
         .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with("rbac") && name.ends_with(".yaml"))
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            stem.is_some_and(|stem| stem.starts_with("rbac")) && path.extension().is_some_and(|kind| kind == "yaml")
+        })
         .collect();
     files.sort();
     let mut objects = Vec::new();
     for file in files {
-        objects.extend(read(&deploy.join(file))?);
+        objects.extend(read(&file)?);
     }
     Ok(objects)
 }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{assets::Assets, certificates, modern_crds::ModernCrds, ports, process::Process, wait::until};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Who speaks to the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Identity {
     Admin,
     /// The controller manager.
     Controllers,
-    /// Tidegate, under its own ServiceAccount.
+    /// Tidegate, under its own service account.
     Operator,
 }
 

@@ -14,7 +14,7 @@ use super::{
     process::Process,
 };
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A running CRD server. It has no `/api` or `/apis` index: typed requests only.
 pub struct ModernCrds {

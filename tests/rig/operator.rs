@@ -1,4 +1,4 @@
-//! The real `tidegate` binary, run as its own process under its own ServiceAccount.
+//! The real `tidegate` binary, run as its own process under its own service account.
 
 use std::{
     ffi::OsStr,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use super::{ports, process::Process};
+use super::{cluster::SYSTEM_NAMESPACE, ports, process::Process};
 
 const START: Duration = Duration::from_secs(30);
 
@@ -19,7 +19,7 @@ pub struct Operator {
     pub name: String,
     /// The namespace that it watches.
     pub namespace: String,
-    /// Its ServiceAccount's kubeconfig.
+    /// Its service account's kubeconfig.
     pub kubeconfig: PathBuf,
     /// The file that names the Prometheus endpoints.
     pub prometheus: PathBuf,
@@ -40,7 +40,7 @@ impl Operator {
     /// Starts it.
     pub fn start(&self) -> Result<RunningOperator> {
         let address = format!("127.0.0.1:{}", ports::free()?);
-        let arguments: [&OsStr; 11] = [
+        let arguments: [&OsStr; 13] = [
             "run".as_ref(),
             "--namespace".as_ref(),
             self.namespace.as_ref(),
@@ -49,6 +49,8 @@ impl Operator {
             "--listen".as_ref(),
             address.as_ref(),
             "--lease-namespace".as_ref(),
+            SYSTEM_NAMESPACE.as_ref(),
+            "--lease-name".as_ref(),
             self.namespace.as_ref(),
             "--log".as_ref(),
             "info,tidegate=debug".as_ref(),

@@ -40,7 +40,7 @@ impl Shop {
     /// Everything, as the watches show it now.
     pub fn now(&self) -> Snapshot {
         let in_force = self.data_plane.gateway.in_force(&self.namespace, NAME);
-        self.watches.snapshot(in_force.map(|in_force| in_force.backends).unwrap_or_default())
+        self.watches.snapshot(&in_force.map(|in_force| in_force.backends).unwrap_or_default())
     }
 
     /// Waits until `holds`; `what` completes the sentence "waited for …". Fails with all there is to know.

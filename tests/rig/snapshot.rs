@@ -58,7 +58,7 @@ impl Watches {
     }
 
     /// What they show now.
-    pub fn snapshot(&self, in_force: Vec<Backend>) -> Snapshot {
+    pub fn snapshot(&self, in_force: &[Backend]) -> Snapshot {
         Snapshot {
             rollouts: self.rollouts.state(),
             routes: self.routes.state(),
@@ -66,7 +66,7 @@ impl Watches {
             replica_sets: self.replica_sets.state(),
             pods: self.pods.state(),
             services: self.services.state(),
-            in_force: weights(&in_force),
+            in_force: weights(in_force),
         }
     }
 }
@@ -203,9 +203,9 @@ impl Snapshot {
         self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && runs(pod, version)).count()
     }
 
-    /// The UIDs of all pods.
-    pub fn pod_uids(&self) -> Vec<String> {
-        let mut uids: Vec<_> = self.pods.iter().filter_map(|pod| pod.uid()).collect();
+    /// The UIDs of the ready pods of one version.
+    pub fn uids(&self, version: &str) -> Vec<String> {
+        let mut uids: Vec<_> = self.ready(version).into_iter().filter_map(ResourceExt::uid).collect();
         uids.sort();
         uids
     }

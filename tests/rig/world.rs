@@ -164,7 +164,7 @@ impl ShopPlan<'_> {
     async fn await_opening(&self, shop: &Shop) -> Result<()> {
         let replicas = usize::try_from(self.replicas)?;
         let endpoints = &self.world.data_plane.endpoints;
-        shop.wait("the shop to open", Duration::from_secs(60), |now| {
+        shop.wait("the shop to open", Duration::from_mins(1), |now| {
             now.ready_count("v1") == replicas
                 && endpoints.ready(&shop.namespace, NAME).len() == replicas
                 && (!self.route || !now.in_force.is_empty())
