@@ -9,10 +9,10 @@ use crate::{
     api::{AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout, condition::reason},
     plan::{
         Observed, Plan, Refusal,
-        effects::{Desired, Effect, guarded, is_ours, owner},
+        effects::{Desired, Effect, guarded, owner},
         preflight,
     },
-    workload::{new_replica_set, template},
+    workload::{ReplicaSet, new_replica_set, template},
 };
 
 impl Plan<'_> {
@@ -85,8 +85,7 @@ impl Plan<'_> {
     }
 
     fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {
-        let moved =
-            self.observed.replica_set(&stable.replica_set).is_some_and(|set| is_ours(self.rollout, set.as_ref()));
+        let moved = self.observed.replica_sets.iter().any(|set| set.name() == stable.replica_set);
         if adoption.mode == AdoptionMode::Move {
             if moved {
                 self.step(AdoptionStep::Emptying);
@@ -149,25 +148,36 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
             let needed = !workload.spec.paused;
             needed.then(|| Desired::bold(Effect::PatchDeployment(name, patch))).into_iter().collect()
         }
-        AdoptionStep::Moving => match observed.replica_set(&stable.replica_set) {
-            Some(set) if is_ours(rollout, set.as_ref()) => Vec::new(),
-            Some(set) => {
-                let patch = guarded(set.as_ref(), json!({"metadata": {"ownerReferences": [owner(rollout)]}}));
-                vec![Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))]
-            }
-            None if adoption.mode == AdoptionMode::Surge => {
-                let (name, hash) = (&stable.replica_set, &stable.revision);
-                let set = new_replica_set(workload, name, hash, adoption.replicas, owner(rollout));
-                vec![Desired::bold(Effect::CreateReplicaSet(Box::new(set)))]
-            }
-            None => Vec::new(),
-        },
+        AdoptionStep::Moving if adoption.mode == AdoptionMode::Move => {
+            take_over(rollout, observed, &stable.replica_set)
+        }
+        AdoptionStep::Moving if observed.replica_set(&stable.replica_set).is_none() => {
+            let (name, hash) = (&stable.replica_set, &stable.revision);
+            let set = new_replica_set(workload, name, hash, adoption.replicas, owner(rollout));
+            vec![Desired::bold(Effect::CreateReplicaSet(Box::new(set)))]
+        }
         AdoptionStep::Emptying if workload.replicas() > 0 || workload.spec.paused => {
             let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0, "paused": false}}));
             vec![Desired::cautious(Effect::PatchDeployment(name, patch))]
         }
         _ => Vec::new(),
     }
+}
+
+/// Changes the owner of the Deployment's ReplicaSets: the empty ones first, the one that serves last.
+///
+/// A paused Deployment still keeps its count: left with nothing but old empty ReplicaSets, it would scale one of them
+/// up. And with them its history comes over.
+fn take_over(rollout: &Rollout, observed: &Observed, serving: &str) -> Vec<Desired> {
+    let take = |set: &ReplicaSet| {
+        let patch = guarded(set, json!({"metadata": {"ownerReferences": [owner(rollout)]}}));
+        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
+    };
+    let (last, first): (Vec<_>, Vec<_>) = observed.workload_replica_sets.iter().partition(|set| set.name() == serving);
+    if first.is_empty() {
+        return last.into_iter().map(|set| take(set.as_ref())).collect();
+    }
+    first.into_iter().filter(|set| set.is_empty()).map(|set| take(set.as_ref())).collect()
 }
 
 /// The finalizer, and a count for the scale subresource where the user left it out.

@@ -173,10 +173,10 @@ impl Effects<'_> {
         };
         let wanted = revision_service_spec(user, revision);
         let spec = existing.spec.as_ref()?;
-        if spec.selector == wanted.selector || !is_ours(self.rollout, existing) {
+        if (spec.selector == wanted.selector && spec.ports == wanted.ports) || !is_ours(self.rollout, existing) {
             return None;
         }
-        let patch = guarded(existing, json!({"spec": {"selector": wanted.selector}}));
+        let patch = guarded(existing, json!({"spec": {"selector": wanted.selector, "ports": wanted.ports}}));
         Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
     }
 

@@ -124,15 +124,23 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     }
 }
 
+/// Lets the ReplicaSets go: the one that serves first, so that the Deployment, which asks for its count again, finds
+/// nothing to start; then the history.
 fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
-    if let Some(set) = stable(rollout, observed).filter(|_| moves) {
-        if is_ours(rollout, set) {
-            let patch = guarded(set, json!({"metadata": {"ownerReferences": null}}));
-            return vec![Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))];
+    let release = |set: &ReplicaSet| {
+        let patch = guarded(set, json!({"metadata": {"ownerReferences": null}}));
+        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
+    };
+    if let Some(serving) = stable(rollout, observed).filter(|_| moves) {
+        if is_ours(rollout, serving) {
+            return vec![release(serving)];
         }
-        if set.controller() != workload.metadata.uid.as_deref() {
+        if serving.controller() != workload.metadata.uid.as_deref() {
             return Vec::new();
+        }
+        if !observed.replica_sets.is_empty() {
+            return observed.replica_sets.iter().map(|set| release(set.as_ref())).collect();
         }
     }
     if !workload.spec.paused {

@@ -31,7 +31,7 @@ struct PhaseLabel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
-    reason: &'static str,
+    reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,8 +133,8 @@ impl Metrics {
     }
 
     /// A Rollout made a transition for one of [`crate::api::condition::reason`].
-    pub fn transition(&self, reason: &'static str) {
-        self.transitions.get_or_create(&ReasonLabel { reason }).inc();
+    pub fn transition(&self, reason: &str) {
+        self.transitions.get_or_create(&ReasonLabel { reason: reason.to_owned() }).inc();
     }
 
     /// A call to the Kubernetes API was answered with the status `code`, or with nothing.
