@@ -36,3 +36,6 @@ pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// On every object that Tidegate creates: the Rollout that it belongs to.
 pub const ROLLOUT_LABEL: &str = "tidegate.dev/rollout";
+
+/// On every object that Tidegate creates or takes over: the UID of the Rollout that it belongs to.
+pub const ROLLOUT_UID_LABEL: &str = "tidegate.dev/rollout-uid";

@@ -54,7 +54,7 @@ pub struct Caches {
     pub routes: Store<DynamicObject>,
     /// Whether the API server knows `HTTPRoutes`.
     pub routes_known: watch::Receiver<bool>,
-    /// ReplicaSets by the UID of the object that controls them.
+    /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them.
     pub replica_sets: Arc<Grouped<String, ReplicaSet>>,
     /// EndpointSlices by namespace and Service.
     pub endpoint_slices: Arc<Grouped<(String, String), EndpointSlice>>,
@@ -125,7 +125,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
             events(scope.api::<ReplicaSet>()),
             &replica_sets,
             &index,
-            |set| set.controller().map(str::to_owned),
+            |set| set.holder().map(str::to_owned),
             Subject::owned,
         ),
         grouped(events(scope.dynamic::<EndpointSlice>(slices)), &endpoint_slices, &index, service_of, |slice| {

@@ -9,6 +9,7 @@ use kube::{Resource, ResourceExt, api::DynamicObject, runtime::reflector::Object
 
 use super::caches::Watched;
 use crate::{
+    api::ROLLOUT_LABEL,
     traffic::Names,
     workload::{Deployment, ReplicaSet},
 };
@@ -46,14 +47,17 @@ impl Subject {
         Self::Route(route.namespace().unwrap_or_default(), route.name_any())
     }
 
-    /// The owner of a ReplicaSet: a Deployment or a Rollout.
+    /// Whom a ReplicaSet belongs to: a Rollout, by label or by reference, or a Deployment.
     #[must_use]
     pub fn owned(set: &ReplicaSet) -> Option<Self> {
+        let namespace = set.namespace().unwrap_or_default();
+        if let Some(rollout) = set.labels().get(ROLLOUT_LABEL) {
+            return Some(Self::Rollout(namespace, rollout.clone()));
+        }
         let owner = set.owner_references().iter().find(|owner| owner.controller == Some(true))?;
-        let (namespace, name) = (set.namespace().unwrap_or_default(), owner.name.clone());
         match owner.kind.as_str() {
-            "Deployment" => Some(Self::Workload(namespace, name)),
-            "Rollout" => Some(Self::Rollout(namespace, name)),
+            "Deployment" => Some(Self::Workload(namespace, owner.name.clone())),
+            "Rollout" => Some(Self::Rollout(namespace, owner.name.clone())),
             _ => None,
         }
     }

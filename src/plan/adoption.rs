@@ -9,10 +9,10 @@ use crate::{
     api::{AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout, condition::reason},
     plan::{
         Observed, Plan, Refusal,
-        effects::{Desired, Effect, guarded, owner},
+        effects::{Desired, Effect, guarded},
         preflight,
     },
-    workload::{ReplicaSet, new_replica_set, template},
+    workload::{Ownership, ReplicaSet, new_replica_set, taking_over, template},
 };
 
 impl Plan<'_> {
@@ -149,11 +149,11 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
             needed.then(|| Desired::bold(Effect::PatchDeployment(name, patch))).into_iter().collect()
         }
         AdoptionStep::Moving if adoption.mode == AdoptionMode::Move => {
-            take_over(rollout, observed, &stable.replica_set)
+            take_over(&Ownership::of(rollout, workload), observed, &stable.replica_set)
         }
         AdoptionStep::Moving if observed.replica_set(&stable.replica_set).is_none() => {
             let (name, hash) = (&stable.replica_set, &stable.revision);
-            let set = new_replica_set(workload, name, hash, adoption.replicas, owner(rollout));
+            let set = new_replica_set(workload, name, hash, adoption.replicas, Ownership::of(rollout, workload));
             vec![Desired::bold(Effect::CreateReplicaSet(Box::new(set)))]
         }
         AdoptionStep::Emptying if workload.replicas() > 0 || workload.spec.paused => {
@@ -168,9 +168,9 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 ///
 /// A paused Deployment still keeps its count: left with nothing but old empty ReplicaSets, it would scale one of them
 /// up. And with them its history comes over.
-fn take_over(rollout: &Rollout, observed: &Observed, serving: &str) -> Vec<Desired> {
+fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desired> {
     let take = |set: &ReplicaSet| {
-        let patch = guarded(set, json!({"metadata": {"ownerReferences": [owner(rollout)]}}));
+        let patch = guarded(set, taking_over(set, owner));
         Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
     };
     let (last, first): (Vec<_>, Vec<_>) = observed.workload_replica_sets.iter().partition(|set| set.name() == serving);

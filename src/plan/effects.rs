@@ -1,8 +1,8 @@
 //! What has to be written to the cluster, as absolute values, by the committed status.
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::{Resource, ResourceExt};
+use k8s_openapi::api::core::v1::Service;
+use kube::Resource;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +12,10 @@ use crate::{
         split::{self, Goal, InForce},
     },
     traffic::{Names, http_route},
-    workload::{ReplicaSet, is_deleting, new_replica_set, revision_service, revision_service_spec, template},
+    workload::{
+        Ownership, ReplicaSet, is_deleting, new_replica_set, ownership, revision_service, revision_service_spec,
+        template,
+    },
 };
 
 /// One write. All of them are idempotent: what is already so is not written again.
@@ -95,17 +98,6 @@ pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
     patch
 }
 
-/// The reference by which a Rollout controls its objects.
-pub(super) fn owner(rollout: &Rollout) -> OwnerReference {
-    OwnerReference { block_owner_deletion: None, ..rollout.controller_owner_ref(&()).unwrap_or_default() }
-}
-
-/// Whether `object` is controlled by `rollout`.
-pub(super) fn is_ours<K: Resource>(rollout: &Rollout, object: &K) -> bool {
-    let uid = rollout.metadata.uid.as_deref();
-    object.owner_references().iter().any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
-}
-
 struct Effects<'a> {
     rollout: &'a Rollout,
     observed: &'a Observed,
@@ -168,12 +160,14 @@ impl Effects<'_> {
     fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Desired> {
         let user = self.observed.service.as_ref()?;
         let Some(existing) = existing else {
-            let service = revision_service(user, name, revision, owner(self.rollout));
+            let workload = self.observed.living_workload()?;
+            let service = revision_service(user, name, revision, Ownership::of(self.rollout, workload));
             return Some(Desired::bold(Effect::CreateService(Box::new(service))));
         };
         let wanted = revision_service_spec(user, revision);
         let spec = existing.spec.as_ref()?;
-        if (spec.selector == wanted.selector && spec.ports == wanted.ports) || !is_ours(self.rollout, existing) {
+        if (spec.selector == wanted.selector && spec.ports == wanted.ports) || !ownership::is_of(self.rollout, existing)
+        {
             return None;
         }
         let patch = guarded(existing, json!({"spec": {"selector": wanted.selector, "ports": wanted.ports}}));
@@ -191,7 +185,7 @@ impl Effects<'_> {
         [&self.observed.stable_service, &self.observed.canary_service]
             .into_iter()
             .flatten()
-            .filter(|service| is_ours(self.rollout, service.as_ref()) && !is_deleting(service.as_ref()))
+            .filter(|service| ownership::is_of(self.rollout, service.as_ref()) && !is_deleting(service.as_ref()))
             .filter_map(|service| {
                 let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
                 Some(Desired::bold(effect))
@@ -256,7 +250,7 @@ impl Effects<'_> {
         if !known || self.observed.replica_set(&revision.replica_set).is_some() {
             return None;
         }
-        let (name, owner) = (&revision.replica_set, owner(self.rollout));
+        let (name, owner) = (&revision.replica_set, Ownership::of(self.rollout, workload));
         let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
         Some(Desired::bold(Effect::CreateReplicaSet(Box::new(set))))
     }

@@ -1,14 +1,16 @@
 //! A deleted Rollout gives the Deployment its pods back: the walk of adoption, backwards.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
     api::{AdoptionMode, AdoptionStep, Phase, Rollout, condition::reason},
     plan::{
         Observed, Plan, after, capacity,
-        effects::{Desired, Effect, guarded, is_ours},
+        effects::{Desired, Effect, guarded},
     },
-    workload::{ReplicaSet, is_deleting, template},
+    workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},
 };
 
 impl Plan<'_> {
@@ -41,7 +43,7 @@ impl Plan<'_> {
             }
             AdoptionStep::Clearing if self.is_workload_clear(adoption.mode) => self.step(AdoptionStep::Restoring),
             AdoptionStep::Restoring if self.is_workload_restored(adoption.mode) => self.step(AdoptionStep::Releasing),
-            AdoptionStep::Releasing if self.is_released(adoption.mode) => self.status.adoption = None,
+            AdoptionStep::Releasing if self.is_released() => self.status.adoption = None,
             _ => {}
         }
     }
@@ -73,11 +75,9 @@ impl Plan<'_> {
             && (mode == AdoptionMode::Move || workload.is_complete())
     }
 
-    fn is_released(&self, mode: AdoptionMode) -> bool {
+    fn is_released(&self) -> bool {
         let Some(workload) = self.observed.living_workload() else { return true };
-        let stable = stable(self.rollout, self.observed);
-        let released = stable.is_none_or(|set| set.controller() == workload.metadata.uid.as_deref());
-        (released || mode == AdoptionMode::Surge) && !workload.spec.paused && workload.is_observed()
+        self.observed.replica_sets.is_empty() && !workload.spec.paused && workload.is_observed()
     }
 }
 
@@ -125,27 +125,32 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 }
 
 /// Lets the ReplicaSets go: the one that serves first, so that the Deployment, which asks for its count again, finds
-/// nothing to start; then the history.
+/// nothing to start; then the history. Each loses its last trace of the Rollout once the Deployment has it.
 fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
-    let release = |set: &ReplicaSet| {
-        let patch = guarded(set, json!({"metadata": {"ownerReferences": null}}));
-        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
+    if !moves {
+        let spare = observed.replica_sets.iter().filter(|set| !is_deleting(set.as_ref()));
+        let delete = |set: &Arc<ReplicaSet>| {
+            Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+        };
+        return spare.filter_map(delete).collect();
+    }
+    let patch = |set: &ReplicaSet, patch| {
+        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, patch)))
     };
-    if let Some(serving) = stable(rollout, observed).filter(|_| moves) {
-        if is_ours(rollout, serving) {
-            return vec![release(serving)];
-        }
-        if serving.controller() != workload.metadata.uid.as_deref() {
-            return Vec::new();
-        }
-        if !observed.replica_sets.is_empty() {
-            return observed.replica_sets.iter().map(|set| release(set.as_ref())).collect();
-        }
+    let is_back = |set: &ReplicaSet| ownership::controller(set) == workload.metadata.uid.as_deref();
+    let serving = stable(rollout, observed).filter(|set| !is_back(set));
+    let rest = observed.replica_sets.iter().map(AsRef::as_ref).filter(|set| !is_back(set));
+    let leaving: Vec<_> = if serving.is_some() { serving.into_iter().collect() } else { rest.collect() };
+    if !leaving.is_empty() {
+        return leaving.into_iter().filter(|set| !is_let_go(set)).map(|set| patch(set, letting_go(set))).collect();
+    }
+    if !observed.replica_sets.is_empty() {
+        return observed.replica_sets.iter().map(|set| patch(set.as_ref(), forgetting(set.as_ref()))).collect();
     }
     if !workload.spec.paused {
         return Vec::new();
     }
-    let patch = guarded(workload.as_ref(), json!({"spec": {"paused": false}}));
-    vec![Desired::bold(Effect::PatchDeployment(rollout.spec.workload.name.clone(), patch))]
+    let unpause = guarded(workload.as_ref(), json!({"spec": {"paused": false}}));
+    vec![Desired::bold(Effect::PatchDeployment(rollout.spec.workload.name.clone(), unpause))]
 }

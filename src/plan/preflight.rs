@@ -2,9 +2,9 @@
 
 use crate::{
     api::{self, Rollout, condition::reason},
-    plan::{Observed, effects::is_ours},
+    plan::Observed,
     traffic::{Names, http_route},
-    workload,
+    workload::{self, ownership},
 };
 
 /// Why nothing is done: one sentence that names the object and what to do.
@@ -98,7 +98,7 @@ fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> 
         return None;
     }
     let services = [&observed.stable_service, &observed.canary_service];
-    let taken = services.into_iter().flatten().find(|service| !is_ours(rollout, service.as_ref()))?;
+    let taken = services.into_iter().flatten().find(|service| !ownership::is_of(rollout, service.as_ref()))?;
     let name = taken.metadata.name.as_deref().unwrap_or_default();
     let message = format!("Service {name} exists and is somebody else's, but a rollout needs that name; rename it");
     Some(Refusal::new(reason::SERVICE_UNUSABLE, message))

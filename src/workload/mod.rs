@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod objects;
+pub mod ownership;
 mod replica_set;
 mod service;
 pub mod template;
@@ -10,5 +11,6 @@ pub use endpoints::{Endpoint, EndpointConditions, EndpointSlice, TargetRef};
 pub use objects::{
     Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, is_deleting,
 };
-pub use replica_set::{new_replica_set, selector_string, selects};
+pub use ownership::Ownership;
+pub use replica_set::{forgetting, is_let_go, letting_go, new_replica_set, selector_string, selects, taking_over};
 pub use service::{revision_service, revision_service_spec};

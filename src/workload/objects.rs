@@ -11,6 +11,8 @@ use kube::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ownership;
+
 /// An `apps/v1` Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -140,11 +142,10 @@ impl ReplicaSet {
         labels.and_then(|labels| labels.get(crate::api::POD_TEMPLATE_HASH)).map_or("", String::as_str)
     }
 
-    /// The UID of the object that controls it.
+    /// The UID of the Rollout that it belongs to, or else of the object that controls it.
     #[must_use]
-    pub fn controller(&self) -> Option<&str> {
-        let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
-        owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+    pub fn holder(&self) -> Option<&str> {
+        ownership::rollout_of(self).or_else(|| ownership::controller(self))
     }
 
     /// Whether a pod of that name is one of its own: a ReplicaSet names its pods after itself.

@@ -2,42 +2,75 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::{Value, json};
 
-use super::{Deployment, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, template};
-use crate::api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL};
+use super::{Deployment, Ownership, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, template};
+use crate::api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL};
 
 /// The ReplicaSet that holds `deployment`'s current template as the revision `hash`, with `replicas` pods.
 ///
 /// Its pods carry the labels that the user gave them and `pod-template-hash`, which keeps the selectors of two
 /// revisions apart.
 #[must_use]
-pub fn new_replica_set(
-    deployment: &Deployment,
-    name: &str,
-    hash: &str,
-    replicas: i32,
-    owner: OwnerReference,
-) -> ReplicaSet {
+pub fn new_replica_set(deployment: &Deployment, name: &str, hash: &str, replicas: i32, owner: Ownership) -> ReplicaSet {
     let mut selector = deployment.spec.selector.clone();
     selector.match_labels.get_or_insert_default().insert(POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
-    let pod_template = template::with_hash(&deployment.spec.template, hash);
-    let mut labels = labels_of(&pod_template);
-    if let Some(rollout) = Some(owner.name.clone()).filter(|name| name.len() <= 63) {
-        labels.insert(ROLLOUT_LABEL.to_owned(), rollout);
-    }
     ReplicaSet {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: deployment.metadata.namespace.clone(),
-            labels: Some(labels),
-            owner_references: Some(vec![owner]),
+            labels: Some(owner.revision_labels(hash)),
+            owner_references: Some(owner.references),
             ..ObjectMeta::default()
         },
-        spec: ReplicaSetSpec { replicas: Some(replicas), selector, template: pod_template },
+        spec: ReplicaSetSpec {
+            replicas: Some(replicas),
+            selector,
+            template: template::with_hash(&deployment.spec.template, hash),
+        },
         status: ReplicaSetStatus::default(),
     }
+}
+
+/// The merge patch that gives `set` to a Rollout: its owner, and labels by which no Deployment takes it back.
+#[must_use]
+pub fn taking_over(set: &ReplicaSet, owner: &Ownership) -> Value {
+    let labels = owner.revision_labels(set.revision());
+    json!({"metadata": {"ownerReferences": owner.references, "labels": relabelling(set, &labels)}})
+}
+
+/// The merge patch that lets `set` go: no owner, and the labels by which its Deployment finds it. Those that say whose
+/// it was stay until the Deployment has it.
+#[must_use]
+pub fn letting_go(set: &ReplicaSet) -> Value {
+    let mut labels = labels_of(&set.spec.template);
+    let own = set.metadata.labels.iter().flatten().filter(|(key, _)| is_own(key));
+    labels.extend(own.map(|(key, value)| (key.clone(), value.clone())));
+    json!({"metadata": {"ownerReferences": null, "labels": relabelling(set, &labels)}})
+}
+
+/// The merge patch that takes the last trace of a Rollout off `set`.
+#[must_use]
+pub fn forgetting(set: &ReplicaSet) -> Value {
+    json!({"metadata": {"labels": relabelling(set, &labels_of(&set.spec.template))}})
+}
+
+/// Whether `set` carries the labels by which its Deployment finds it.
+#[must_use]
+pub fn is_let_go(set: &ReplicaSet) -> bool {
+    let labels = set.metadata.labels.clone().unwrap_or_default();
+    set.metadata.owner_references.as_ref().is_none_or(Vec::is_empty)
+        && labels_of(&set.spec.template).iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn is_own(label: &str) -> bool {
+    label == ROLLOUT_LABEL || label == ROLLOUT_UID_LABEL
+}
+
+/// The merge patch that turns the labels of `set` into `wanted`.
+fn relabelling(set: &ReplicaSet, wanted: &BTreeMap<String, String>) -> Value {
+    template::replacing(&json!(set.metadata.labels.clone().unwrap_or_default()), &json!(wanted))
 }
 
 fn labels_of(template: &Value) -> BTreeMap<String, String> {

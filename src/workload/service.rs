@@ -2,21 +2,21 @@
 
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL};
+use super::Ownership;
+use crate::api::POD_TEMPLATE_HASH;
 
 /// The Service `name`: the user's Service, narrowed to the pods of `revision`.
 #[must_use]
-pub fn revision_service(user: &Service, name: &str, revision: &str, owner: OwnerReference) -> Service {
-    let labels = (owner.name.len() <= 63).then(|| [(ROLLOUT_LABEL.to_owned(), owner.name.clone())].into());
+pub fn revision_service(user: &Service, name: &str, revision: &str, owner: Ownership) -> Service {
     Service {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: user.metadata.namespace.clone(),
-            labels,
-            owner_references: Some(vec![owner]),
+            labels: Some(owner.labels),
+            owner_references: Some(owner.references),
             ..ObjectMeta::default()
         },
         spec: Some(revision_service_spec(user, revision)),

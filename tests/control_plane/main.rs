@@ -10,6 +10,7 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod behaviour;
+mod deletion;
 mod evidence;
 mod permissions;
 mod promotion;
@@ -34,6 +35,7 @@ fn topics() -> Vec<Topic> {
         ("rig", rig_itself::behaviours()),
         ("admission", admission::behaviours()),
         ("adoption", adoption::behaviours()),
+        ("deletion", deletion::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
         ("evidence", evidence::behaviours()),

@@ -18,10 +18,6 @@ use crate::{
 
 behaviours![the_operator_is_never_refused_a_call, the_operator_uses_all_that_it_is_granted];
 
-/// Calls that no behaviour can bring about on this control plane: the reason why they are granted all the same.
-const NOT_TO_BE_SEEN: [(&str, &str); 1] =
-    [("update rollouts/finalizers", "the admission plugin that asks for it is off by default")];
-
 async fn the_operator_is_never_refused_a_call(world: &World) -> Result<()> {
     let requests = world.audit.requests(Identity::Operator)?;
     let refused: BTreeSet<_> =
@@ -34,10 +30,7 @@ async fn the_operator_is_never_refused_a_call(world: &World) -> Result<()> {
 async fn the_operator_uses_all_that_it_is_granted(world: &World) -> Result<()> {
     let requests = world.audit.requests(Identity::Operator)?;
     let used: BTreeSet<_> = requests.iter().map(|Request { access, .. }| text(access)).collect();
-    let idle: Vec<_> = granted()?
-        .into_iter()
-        .filter(|grant| !used.contains(grant) && !NOT_TO_BE_SEEN.iter().any(|(known, _)| known == grant))
-        .collect();
+    let idle: Vec<_> = granted()?.into_iter().filter(|grant| !used.contains(grant)).collect();
     ensure!(idle.is_empty(), "deploy/rbac.yaml grants what no behaviour needs: {idle:?}");
     Ok(())
 }
