@@ -125,6 +125,7 @@ impl Tracker {
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
         self.newest = scrape::newest(&recent, Arm::Canary);
+        self.ledger.settle(self.settled, &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.provisional(now, &recent);
