@@ -17,7 +17,7 @@ use super::{
 use crate::judge::{Arm, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
-const FIRST_WINDOW: Duration = Duration::from_secs(60);
+const FIRST_WINDOW: Duration = Duration::from_mins(1);
 
 /// How far back raw samples are read at most before two of a series have been seen.
 const LONGEST_WINDOW: Duration = Duration::from_mins(10);

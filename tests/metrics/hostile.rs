@@ -96,7 +96,7 @@ async fn a_body_beyond_the_limit_is_not_read() {
     assert_eq!(asked(JSON, vec![b' '; 5 << 20]).await.reason, "AnswerTooLarge");
     let url = serve(|mut stream| async move {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
-        let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), vec![b' '; 0x10000].as_slice(), b"\r\n"].concat();
         while stream.write_all(&chunk).await.is_ok() {}
     })
     .await;

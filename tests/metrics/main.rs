@@ -1,5 +1,7 @@
 //! What the analyst says when it asks a real Prometheus, and servers that mean no good.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "support code of tests is test code")]
+
 mod hostile;
 mod prometheus;
 mod support;

@@ -15,6 +15,7 @@ use tidegate::{
     metrics::{Analyst, Endpoints, Look, Looked},
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     process::{Child, Command},
     time::{Instant, sleep, timeout},
@@ -54,7 +55,7 @@ impl Pod {
 
 async fn expose(State(counters): State<Arc<Mutex<BTreeMap<String, f64>>>>) -> String {
     let counters = counters.lock().unwrap();
-    counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect()
+    counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<Vec<_>>().concat()
 }
 
 /// A Prometheus of our own that scrapes once a second.
@@ -110,7 +111,6 @@ impl Server {
         let address = format!("127.0.0.1:{}", self.port);
         eventually("Prometheus is ready", async || {
             let Ok(mut stream) = tokio::net::TcpStream::connect(&address).await else { return None };
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
             stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").await.ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.ok()?;
@@ -157,7 +157,7 @@ pub fn revision(name: &str) -> RevisionStatus {
 
 impl Subject {
     /// With these checks, asked each second.
-    pub fn new(checks: serde_json::Value) -> Self {
+    pub fn new(checks: &serde_json::Value) -> Self {
         let spec: RolloutSpec = serde_json::from_value(serde_json::json!({
             "workload": {"kind": "Deployment", "name": "checkout"},
             "service": "checkout",
@@ -169,7 +169,7 @@ impl Subject {
     }
 
     pub fn errors() -> Self {
-        Self::new(serde_json::json!([{"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}}]))
+        Self::new(&serde_json::json!([{"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}}]))
     }
 
     pub async fn look(&self, analyst: &Analyst) -> Looked {
