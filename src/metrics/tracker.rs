@@ -25,6 +25,9 @@ const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 /// How long after a scrape its samples can be asked for, as a rule.
 const INGESTION: Duration = Duration::from_millis(100);
 
+/// How long to wait for a scrape that should have been there.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -86,17 +89,18 @@ impl Tracker {
         self.refusal.map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
     }
 
-    /// When there will be something new to read: just after the next scrape, as far as that is known.
+    /// When there will be something new to read: just after the next scrape, as far as that is known. A scrape that
+    /// is a little late is asked for again soon, one that does not come in its own time.
     pub(super) fn next(&self, now: Timestamp) -> Timestamp {
         let soonest = later(now, SHORTEST_PAUSE);
         let latest = later(now, self.plan.interval.max(SHORTEST_PAUSE));
-        let expected = match (self.scrape, self.newest) {
-            (Some(scrape), Some(newest)) => {
-                let due = later(later(newest, scrape), INGESTION);
-                if due >= soonest { due } else { later(now, scrape.min(Duration::from_secs(1))) }
-            }
-            _ => later(now, Duration::from_secs(1)),
+        let Some((scrape, newest)) = self.scrape.zip(self.newest) else {
+            let is_new = span(self.plan.since, now) < FIRST_WINDOW;
+            return if is_new { later(now, IMPATIENCE).min(latest) } else { latest };
         };
+        let due = later(later(newest, scrape), INGESTION);
+        let pause = if span(due, now) < scrape { scrape.min(IMPATIENCE) } else { scrape };
+        let expected = if due >= soonest { due } else { later(now, pause) };
         expected.clamp(soonest, latest)
     }
 
@@ -229,7 +233,7 @@ impl Tracker {
     fn grid(&self, scrape: Duration) -> Grid {
         let interval = self.plan.interval.max(Duration::from_secs(1));
         let times = scrape.as_millis().div_ceil(interval.as_millis()).max(1);
-        Grid::new(self.plan.since, interval * u32::try_from(times).unwrap_or(1))
+        Grid::new(self.plan.since, interval.saturating_mul(u32::try_from(times).unwrap_or(1)))
     }
 
     /// How far back raw samples are read: to the last settled instant and two scrapes more, unless that is so far

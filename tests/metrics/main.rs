@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "support code of tests is test code")]
 
+mod credentials;
 mod hostile;
 mod prometheus;
 mod support;
