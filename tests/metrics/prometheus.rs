@@ -1,6 +1,6 @@
 //! A real Prometheus that scrapes real servers once a second.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tidegate::api::Verdict;
 
@@ -82,13 +82,15 @@ async fn another_process_derives_the_same_evidence() {
     let first = analyst(&server.url);
     let subject = Subject::errors();
     subject.until(&first, || {}, |check| check.sample == Some(0)).await;
-    let grow = || canary.ok(40.0);
-    subject.until(&first, grow, |check| check.verdict == Verdict::Pass).await;
-    let canary_total = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await.sample;
+    canary.ok(150.0);
+    let passed = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await;
 
-    let second = analyst(&server.url);
-    let derived = subject.until(&second, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert!(derived.sample >= canary_total, "{:?} >= {canary_total:?}", derived.sample);
+    let mut long_ago = Subject::errors();
+    long_ago.since = subject.since - SignedDuration::from_mins(3);
+    for derived in [subject, long_ago] {
+        let check = derived.until(&analyst(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
+        assert_eq!((check.sample, &check.message), (Some(150), &passed.message));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
