@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_first_error_counts_although_its_series_is_new() {
-        let read = [series("ok", "a", &[(0, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [1.0, 3.0]);
+        let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
     }
 
     #[test]
@@ -231,17 +231,17 @@ mod tests {
     }
 
     /// A process that is born at `birth` and scraped each second: what it counted, and what was seen of it. A reset
-    /// can be seen only while the counter is below where it was, so one is always scraped at 0.
+    /// can be seen only while the counter is below where it was, so one is scraped before it is halfway there.
     fn life(name: &str, birth: i64, events: &[Event]) -> (f64, Vec<Series>) {
-        let (mut counted, mut totals) = (0.0, [0.0, 0.0]);
+        let (mut counted, mut totals) = (0.0, [0.0_f64, 0.0]);
         let mut samples: [Vec<(i64, f64)>; 2] = [vec![(birth, 0.0)], Vec::new()];
         for (at, event) in (birth + 1..).zip(events) {
             let (place, more) = match event {
                 Event::Requests(more) => (0, f64::from(*more)),
                 Event::Errors(more) => (1, f64::from(*more)),
                 Event::Restart => {
-                    totals = [0.0, 0.0];
-                    (0, 0.0)
+                    let before = std::mem::take(&mut totals);
+                    (0, (before[0] / 2.0).floor())
                 }
                 Event::MissedScrape => continue,
             };
