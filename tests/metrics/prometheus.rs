@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::api::Verdict;
+use tidegate::api::{CheckStatus, Verdict};
 
 use crate::support::{Pod, Server, Subject, analyst};
 
@@ -81,7 +81,10 @@ async fn another_process_derives_the_same_evidence() {
     let Some(server) = Server::start(&[&canary, &stable]).await else { return };
     let first = analyst(&server.url);
     let subject = Subject::errors();
-    subject.until(&first, || {}, |check| check.sample == Some(0)).await;
+    let seen = subject.until(&first, || {}, |check| check.sample == Some(0)).await.at.unwrap();
+    // The count before the requests has to stand at one of the whole seconds that are asked for later.
+    let for_long = |check: &CheckStatus| check.at.unwrap() > seen + SignedDuration::from_millis(1500);
+    subject.until(&first, || {}, for_long).await;
     canary.ok(150.0);
     let passed = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await;
 
