@@ -99,8 +99,8 @@ impl Tracker {
             return if is_new { later(now, IMPATIENCE).min(latest) } else { latest };
         };
         let due = later(later(newest, scrape), INGESTION);
-        let pause = if span(due, now) < scrape { scrape.min(IMPATIENCE) } else { scrape };
-        let expected = if due >= soonest { due } else { later(now, pause) };
+        let pause = if span(due, now) < scrape { (scrape / 2).min(IMPATIENCE) } else { scrape };
+        let expected = if due > now { due } else { later(now, pause) };
         expected.clamp(soonest, latest)
     }
 
@@ -242,5 +242,37 @@ impl Tracker {
         let Some(scrape) = self.scrape else { return self.window };
         let all = span(self.settled, now) + 2 * scrape;
         if all <= FIRST_WINDOW.max(10 * scrape) { all } else { 5 * scrape }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
+    }
+
+    /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
+    fn pause(now: i64, interval: Duration) -> i128 {
+        let plan = Plan {
+            endpoint: "default".to_owned(),
+            source: Source { selectors: Vec::new() },
+            measures: vec![Measure::Failed],
+            since: at(-60_000),
+            interval,
+        };
+        let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
+        tracker.next(at(now)).duration_since(at(now)).as_millis()
+    }
+
+    #[test]
+    fn the_next_look_is_just_behind_the_next_scrape() {
+        let interval = Duration::from_secs(10);
+        assert_eq!(pause(100, interval), 1000);
+        assert_eq!(pause(400, interval), 700);
+        assert_eq!(pause(900, interval), 500, "not at once again, but in time to be behind the one after it");
+        assert_eq!(pause(1300, interval), 500, "it is late");
+        assert_eq!(pause(5000, interval), 1000, "it does not come");
     }
 }
