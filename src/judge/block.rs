@@ -178,3 +178,92 @@ fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts
     }
     if answered { Ok(counts) } else { Err(Refusal::LimitAboveBuckets) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: f64 = 1e9;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn series(arm: Arm, meaning: Meaning) -> Series {
+        Series { key: Key::of([]), instance: Key::of([]), arm, meaning, samples: Vec::new() }
+    }
+
+    fn block(measure: Measure, counted: &[(Arm, Meaning, f64)]) -> Result<Block, Refusal> {
+        let all: Vec<_> = counted.iter().map(|(arm, meaning, _)| series(*arm, *meaning)).collect();
+        let gains: Vec<_> = counted.iter().map(|(_, _, gain)| *gain).collect();
+        Block::of(Stretch { start: at(0), end: at(10) }, measure, &all, &gains)
+    }
+
+    fn bucket(histogram: &str, le: f64, gain: f64) -> (Arm, Meaning, f64) {
+        let histogram = Key::of([("histogram", histogram)]);
+        (Arm::Canary, Meaning::Bucket { histogram, le: le * SECOND }, gain)
+    }
+
+    #[test]
+    fn both_ways_of_counting_errors_come_to_the_same() {
+        let by_status = [
+            (Arm::Canary, Meaning::Requests, 95.0),
+            (Arm::Canary, Meaning::FailedRequests, 5.0),
+            (Arm::Stable, Meaning::Requests, 1.0),
+        ];
+        let two_counters = [
+            (Arm::Canary, Meaning::Requests, 100.0),
+            (Arm::Canary, Meaning::Failures, 5.0),
+            (Arm::Stable, Meaning::Requests, 1.0),
+        ];
+        let [one, other] = [by_status, two_counters].map(|counted| block(Measure::Failed, &counted).unwrap());
+        assert_eq!(one, other);
+        assert_eq!(one.canary, Counts::exact(5.0, 100.0));
+        assert_eq!(one.stable, Counts::exact(0.0, 1.0));
+    }
+
+    #[test]
+    fn more_failures_than_requests_are_refused() {
+        let counted = [(Arm::Canary, Meaning::Requests, 3.0), (Arm::Canary, Meaning::Failures, 5.0)];
+        assert_eq!(block(Measure::Failed, &counted), Err(Refusal::MoreBadThanTotal));
+    }
+
+    #[test]
+    fn a_latency_limit_at_a_bound_leaves_no_doubt() {
+        let counted = [bucket("a", 0.5, 90.0), bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
+        assert_eq!(block(Measure::SlowerThan(SECOND), &counted).unwrap().canary, Counts::exact(3.0, 100.0));
+    }
+
+    #[test]
+    fn a_latency_limit_between_two_bounds_is_judged_with_both() {
+        let counted = [bucket("a", 0.5, 90.0), bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
+        let canary = block(Measure::SlowerThan(0.7 * SECOND), &counted).unwrap().canary;
+        assert_eq!(canary, Counts { bad: 3.0, bad_at_most: 10.0, total: 100.0 });
+        let below_all = block(Measure::SlowerThan(0.1 * SECOND), &counted).unwrap().canary;
+        assert_eq!(below_all, Counts { bad: 10.0, bad_at_most: 100.0, total: 100.0 });
+    }
+
+    #[test]
+    fn each_histogram_is_read_by_its_own_bounds() {
+        let counted = [
+            bucket("a", 1.0, 97.0),
+            bucket("a", f64::INFINITY, 100.0),
+            bucket("b", 0.8, 40.0),
+            bucket("b", 2.0, 49.0),
+            bucket("b", f64::INFINITY, 50.0),
+        ];
+        let canary = block(Measure::SlowerThan(SECOND), &counted).unwrap().canary;
+        assert_eq!(canary, Counts { bad: 4.0, bad_at_most: 13.0, total: 150.0 });
+    }
+
+    #[test]
+    fn a_latency_limit_above_all_bounds_cannot_be_judged() {
+        let counted = [bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
+        assert_eq!(block(Measure::SlowerThan(3.0 * SECOND), &counted), Err(Refusal::LimitAboveBuckets));
+    }
+
+    #[test]
+    fn a_histogram_without_its_last_bucket_is_refused() {
+        assert_eq!(block(Measure::SlowerThan(SECOND), &[bucket("a", 1.0, 9.0)]), Err(Refusal::IncompleteHistogram));
+    }
+}

@@ -65,3 +65,22 @@ fn sum(blocks: &[Block]) -> (Counts, Counts) {
         (canary.plus(block.canary), stable.plus(block.stable))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_long_stage_keeps_all_counts_in_few_blocks() {
+        let mut evidence = Evidence::default();
+        for second in 0..10_000 {
+            let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
+            evidence.settle(Block { start, end, canary: Counts::exact(1.0, 2.0), stable: Counts::default() });
+        }
+        assert!(evidence.settled().len() <= CAPACITY);
+        assert_eq!(evidence.settled_counts().0, Counts::exact(10_000.0, 20_000.0));
+        assert!(evidence.settled().windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}

@@ -122,3 +122,169 @@ fn gain(base: f64, samples: &[Sample]) -> f64 {
         })
         .0
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::judge::series::{Arm, Meaning};
+
+    const SETTLING: SignedDuration = SignedDuration::from_secs(2);
+
+    fn second(at: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + at).unwrap()
+    }
+
+    fn stretch(start: i64, end: i64) -> Stretch {
+        Stretch { start: second(start), end: second(end) }
+    }
+
+    /// A series called `name` of the process `of`.
+    fn series(name: &str, of: &str, samples: &[(i64, f64)]) -> Series {
+        Series {
+            key: Key::of([("name", name), ("of", of)]),
+            instance: Key::of([("of", of)]),
+            arm: Arm::Canary,
+            meaning: Meaning::Requests,
+            samples: samples.iter().map(|(at, value)| Sample { at: second(*at), value: *value }).collect(),
+        }
+    }
+
+    fn gains(ledger: &Ledger, within: Stretch, series: &[Series]) -> Vec<f64> {
+        ledger.gains(within, SETTLING, series).unwrap()
+    }
+
+    fn ledger_after(until: i64, series: &[Series]) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.settle(second(until), series);
+        ledger
+    }
+
+    #[test]
+    fn a_counter_gains_what_it_rose() {
+        let read = [series("ok", "a", &[(0, 10.0), (5, 12.0), (10, 17.0), (15, 99.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [7.0]);
+    }
+
+    #[test]
+    fn a_counter_that_went_back_gains_its_new_value() {
+        let read = [series("ok", "a", &[(0, 100.0), (5, 130.0), (6, 4.0), (10, 9.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [39.0]);
+    }
+
+    #[test]
+    fn a_pod_that_was_born_inside_counts_from_nothing() {
+        let read = [series("ok", "a", &[(0, 50.0), (9, 51.0)]), series("ok", "b", &[(7, 20.0), (8, 25.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [1.0, 25.0]);
+    }
+
+    #[test]
+    fn a_first_error_counts_although_its_series_is_new() {
+        let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
+    }
+
+    #[test]
+    fn the_first_value_of_a_series_that_may_be_old_counts_for_nothing() {
+        let read = [series("ok", "a", &[(6, 5000.0), (9, 5002.0)]), series("ok", "b", &[(7, 700.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn after_a_gap_the_remembered_value_is_where_a_gain_starts() {
+        let ledger = ledger_after(5, &[series("ok", "a", &[(4, 40.0)])]);
+        assert_eq!(gains(&ledger, stretch(5, 200), &[series("ok", "a", &[(190, 90.0)])]), [50.0]);
+    }
+
+    #[test]
+    fn another_replica_that_scraped_earlier_does_not_look_like_a_reset() {
+        let ledger = ledger_after(5, &[series("ok", "a", &[(5, 1000.0)])]);
+        let other_replica = [series("ok", "a", &[(4, 998.0), (6, 999.0), (8, 1004.0)])];
+        assert_eq!(gains(&ledger, stretch(5, 10), &other_replica), [6.0]);
+    }
+
+    #[test]
+    fn what_is_not_a_counter_is_refused() {
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            let read = [series("ok", "a", &[(1, value)])];
+            assert_eq!(Ledger::default().gains(stretch(0, 5), SETTLING, &read), Err(Refusal::NotACounter));
+        }
+    }
+
+    /// What happens to a process in one second.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Requests(u8),
+        Errors(u8),
+        Restart,
+        MissedScrape,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            6 => any::<u8>().prop_map(Event::Requests),
+            2 => any::<u8>().prop_map(Event::Errors),
+            1 => Just(Event::Restart),
+            1 => Just(Event::MissedScrape),
+        ]
+    }
+
+    /// A process that is born at `birth` and scraped each second: what it counted, and what was seen of it. A reset
+    /// can be seen only while the counter is below where it was, so one is scraped before it is halfway there.
+    fn life(name: &str, birth: i64, events: &[Event]) -> (f64, Vec<Series>) {
+        let (mut counted, mut totals) = (0.0, [0.0_f64, 0.0]);
+        let mut samples: [Vec<(i64, f64)>; 2] = [vec![(birth, 0.0)], Vec::new()];
+        for (at, event) in (birth + 1..).zip(events) {
+            let (place, more) = match event {
+                Event::Requests(more) => (0, f64::from(*more)),
+                Event::Errors(more) => (1, f64::from(*more)),
+                Event::Restart => {
+                    let before = std::mem::take(&mut totals);
+                    (0, (before[0] / 2.0).floor())
+                }
+                Event::MissedScrape => continue,
+            };
+            counted += more;
+            totals[place] += more;
+            for (samples, total) in samples.iter_mut().zip(totals) {
+                if total > 0.0 || !samples.is_empty() {
+                    samples.push((at, total));
+                }
+            }
+        }
+        let [ok, failed] = samples;
+        (counted, vec![series("ok", name, &ok), series("failed", name, &failed)])
+    }
+
+    proptest! {
+        #[test]
+        fn every_increment_is_counted_exactly_once_however_time_is_cut(
+            lives in prop::collection::vec((3i64..30, prop::collection::vec(event(), 1..60)), 1..4),
+            cuts in prop::collection::btree_set(1i64..95, 0..8),
+            overlap in 0i64..20,
+        ) {
+            let witness = series("ok", "witness", &(0..100).map(|at| (at, 7.0)).collect::<Vec<_>>());
+            let (mut counted, mut world) = (0.0, vec![witness]);
+            for (place, (birth, events)) in lives.iter().enumerate() {
+                let (more, series) = life(&place.to_string(), *birth, events);
+                counted += more;
+                world.extend(series);
+            }
+            let mut ledger = Ledger::default();
+            let mut gained = 0.0;
+            let mut start = 0;
+            for end in cuts.into_iter().chain([100]) {
+                let visible: Vec<_> = world.iter().map(|series| Series {
+                    samples: series.samples.iter().copied()
+                        .filter(|sample| sample.at > second(start - 1 - overlap) && sample.at <= second(end + 3)).collect(),
+                    ..series.clone()
+                }).filter(|series| !series.samples.is_empty()).collect();
+                gained += gains(&ledger, stretch(start, end), &visible).iter().sum::<f64>();
+                ledger.settle(second(end), &visible);
+                start = end;
+            }
+            prop_assert!((gained - counted).abs() < 1e-6, "gained {gained}, counted {counted}");
+        }
+    }
+}

@@ -168,3 +168,63 @@ fn number(
         _ => Err(InvalidLimit::Number { check: check.to_owned(), field, text: text.clone() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn asked(check: Value, stage: Value) -> Result<Question, InvalidLimit> {
+        let (mut check, mut stage) = (check, stage);
+        check["name"] = json!("it");
+        stage["name"] = json!("it");
+        let (check, stage): (Check, CheckOverride) =
+            (serde_json::from_value(check).unwrap(), serde_json::from_value(stage).unwrap());
+        question(&check, Some(&stage))
+    }
+
+    fn refused(check: Value, stage: Value) -> String {
+        asked(check, stage).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_stage_sets_another_limit_and_leaves_the_rest() {
+        let errors = json!({"errorRate": {"preset": "istio", "max": "1%", "warn": "0.5%"}});
+        let tolerance = |percent: f64| Some(Tolerance { subject: Subject::Failed, share: percent / 100.0 });
+        assert_eq!(
+            asked(errors, json!({"max": "2%"})),
+            Ok(Question::Share { max: tolerance(2.0), warn: tolerance(0.5) })
+        );
+        let query = json!({"query": {"expr": "1", "min": 1, "max": 3.5, "for": "5m", "failureLimit": 2}});
+        let limits =
+            ValueLimits { min: Some(2.0), max: Some(3.5), lasting: Duration::from_mins(5), tolerated: 2, warn: None };
+        assert_eq!(asked(query, json!({"min": 2})), Ok(Question::Value(limits)));
+    }
+
+    #[test]
+    fn a_limit_in_the_wrong_form_is_refused_with_a_sentence() {
+        let latency = json!({"latency": {"preset": "istio", "quantile": 0.95, "max": "1s"}});
+        assert_eq!(
+            refused(latency.clone(), json!({"max": "5%"})),
+            "the stage's max for check \"it\": \"5%\" is not a length of time such as 30s, 10m or 1h30m"
+        );
+        assert_eq!(
+            refused(latency, json!({"min": "1s"})),
+            "the stage sets min for check \"it\", but only a query has min"
+        );
+        let query = json!({"query": {"expr": "1", "max": 3}});
+        assert_eq!(
+            refused(query.clone(), json!({"max": "NaN"})),
+            "the stage's max for check \"it\": \"NaN\" is not a number, such as 0.85"
+        );
+        assert_eq!(refused(query, json!({"min": 4})), "with the stage's limits, min of check \"it\" is above its max");
+    }
+
+    #[test]
+    fn a_check_that_only_warns_does_not_decide() {
+        let warns = json!({"errorRate": {"preset": "istio", "warn": "0.5%"}});
+        assert!(!asked(warns.clone(), json!({})).unwrap().decides());
+        assert!(asked(warns, json!({"max": "1%"})).unwrap().decides());
+    }
+}

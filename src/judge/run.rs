@@ -93,3 +93,61 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
         warning: limits.warns(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn verdict(limits: &ValueLimits, values: &[(i64, f64)]) -> Verdict {
+        let mut run = Run::default();
+        for (second, value) in values {
+            run.observe(limits, Timestamp::from_second(*second).unwrap(), *value);
+        }
+        judge_values(limits, &run).verdict
+    }
+
+    #[test]
+    fn a_value_within_its_limits_passes_and_none_does_not() {
+        let limits = ValueLimits { max: Some(0.85), min: Some(0.1), ..Default::default() };
+        assert_eq!(verdict(&limits, &[(0, 0.85)]), Verdict::Pass);
+        assert_eq!(verdict(&limits, &[(0, 0.1)]), Verdict::Pass);
+        assert_eq!(verdict(&limits, &[]), Verdict::NeedMoreData);
+    }
+
+    #[test]
+    fn a_value_beyond_a_limit_fails_at_once_unless_told_otherwise() {
+        let limits = ValueLimits { max: Some(0.85), min: Some(0.1), ..Default::default() };
+        assert_eq!(verdict(&limits, &[(0, 0.86)]), Verdict::Fail);
+        assert_eq!(verdict(&limits, &[(0, 0.05)]), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_failure_limit_counts_looks_in_a_row() {
+        let limits = ValueLimits { max: Some(1.0), tolerated: 2, ..Default::default() };
+        assert_eq!(verdict(&limits, &[(0, 2.0), (10, 2.0)]), Verdict::NeedMoreData);
+        assert_eq!(verdict(&limits, &[(0, 2.0), (10, 2.0), (20, 2.0)]), Verdict::Fail);
+        assert_eq!(verdict(&limits, &[(0, 2.0), (10, 2.0), (20, 0.0), (30, 2.0)]), Verdict::NeedMoreData);
+    }
+
+    #[test]
+    fn for_is_how_long_the_value_stays_beyond() {
+        let limits = ValueLimits { max: Some(1.0), lasting: Duration::from_mins(5), ..Default::default() };
+        assert_eq!(verdict(&limits, &[(0, 2.0), (299, 2.0)]), Verdict::NeedMoreData);
+        assert_eq!(verdict(&limits, &[(0, 2.0), (300, 2.0)]), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_warning_is_on_the_side_of_the_limit() {
+        let warns = |limits: ValueLimits, value| {
+            let mut run = Run::default();
+            run.observe(&limits, Timestamp::UNIX_EPOCH, value);
+            judge_values(&limits, &run).warning
+        };
+        let above = ValueLimits { max: Some(0.9), warn: Some(0.7), ..Default::default() };
+        assert!(warns(above, 0.8) && !warns(above, 0.6));
+        let below = ValueLimits { min: Some(10.0), warn: Some(20.0), ..Default::default() };
+        assert!(warns(below, 15.0) && !warns(below, 25.0));
+    }
+}

@@ -130,21 +130,124 @@ fn sentence(tolerance: &Tolerance, reason: &str, counts: Counts, stable: Counts)
     }
     let (bad, total) = (percent(counts.bad / counts.total), count(counts.total));
     let allowed = exact_percent(tolerance.share);
-    let mut text = match tolerance.subject {
+    let mut parts = vec![match tolerance.subject {
         Subject::Failed => format!("errors at {bad} of {total} requests, allowed {allowed}"),
         Subject::SlowerThan(limit, quantile) => {
             format!("{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")
         }
-    };
+    }];
     if stable.total > 0.0 {
-        text += &format!(", stable at {}", percent(stable.bad / stable.total));
+        parts.push(format!("stable at {}", percent(stable.bad / stable.total)));
     }
     if reason == "TooFewRequests" {
-        text += &format!("; at least {} settled requests are needed", count(ENOUGH));
+        parts.push(format!("at least {} settled requests are needed", count(ENOUGH)));
     }
     if counts.bad_at_most > counts.bad {
         let at_most = percent(counts.bad_at_most / counts.total);
-        text += &format!("; the limit lies between two histogram buckets, so it may be up to {at_most}");
+        parts.push(format!("up to {at_most} as the limit lies between two histogram buckets"));
     }
-    text
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{Quantile, Span},
+        judge::Block,
+    };
+
+    const HALF_A_PERCENT: Tolerance = Tolerance { subject: Subject::Failed, share: 0.005 };
+
+    fn block(second: i64, canary: Counts, stable: Counts) -> Block {
+        let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
+        Block { start, end, canary, stable }
+    }
+
+    fn evidence(settled: Counts, provisional: Counts) -> Evidence {
+        let mut evidence = Evidence::default();
+        evidence.settle(block(0, settled, Counts::exact(1.0, 1000.0)));
+        evidence.set_provisional(Some(block(1, provisional, Counts::default())));
+        evidence
+    }
+
+    fn answer(settled: Counts, provisional: Counts) -> (Verdict, &'static str) {
+        let judgement = judge(&HALF_A_PERCENT, Role::Decides, &evidence(settled, provisional));
+        (judgement.verdict, judgement.reason)
+    }
+
+    const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
+
+    #[test]
+    fn no_requests_never_pass() {
+        assert_eq!(answer(NOTHING, NOTHING), (Verdict::NeedMoreData, "NoRequests"));
+    }
+
+    #[test]
+    fn a_pass_needs_a_hundred_settled_requests() {
+        assert_eq!(
+            answer(Counts::exact(0.0, 99.0), Counts::exact(0.0, 1000.0)),
+            (Verdict::NeedMoreData, "TooFewRequests")
+        );
+        assert_eq!(answer(Counts::exact(0.0, 100.0), NOTHING), (Verdict::Pass, "WithinLimit"));
+    }
+
+    #[test]
+    fn a_share_at_its_limit_passes_and_above_it_fails() {
+        assert_eq!(answer(Counts::exact(1.0, 200.0), NOTHING), (Verdict::Pass, "WithinLimit"));
+        assert_eq!(answer(Counts::exact(2.0, 200.0), NOTHING), (Verdict::Fail, "AboveLimit"));
+    }
+
+    #[test]
+    fn the_newest_samples_alone_can_fail_a_revision() {
+        assert_eq!(answer(Counts::exact(0.0, 1000.0), Counts::exact(20.0, 100.0)), (Verdict::Fail, "AboveLimit"));
+    }
+
+    #[test]
+    fn new_good_requests_do_not_hide_a_settled_failure() {
+        assert_eq!(answer(Counts::exact(6.0, 1000.0), Counts::exact(0.0, 9000.0)), (Verdict::Fail, "AboveLimit"));
+    }
+
+    #[test]
+    fn a_catastrophe_is_not_waited_for_but_a_single_error_is_no_catastrophe() {
+        assert_eq!(answer(NOTHING, Counts::exact(3.0, 5.0)), (Verdict::Fail, "AboveLimit"));
+        assert_eq!(answer(NOTHING, Counts::exact(2.0, 5.0)).0, Verdict::NeedMoreData);
+        let five_percent = Tolerance { share: 0.05, ..HALF_A_PERCENT };
+        let few = judge(&five_percent, Role::Decides, &evidence(NOTHING, Counts::exact(5.0, 20.0)));
+        assert_eq!(few.verdict, Verdict::NeedMoreData, "the next 80 requests may be good");
+    }
+
+    #[test]
+    fn a_limit_between_two_buckets_fails_on_certainty_and_passes_on_certainty() {
+        assert_eq!(
+            answer(Counts { bad: 0.0, bad_at_most: 50.0, total: 200.0 }, NOTHING),
+            (Verdict::NeedMoreData, "LimitBetweenBuckets")
+        );
+        assert_eq!(answer(Counts { bad: 20.0, bad_at_most: 50.0, total: 200.0 }, NOTHING).0, Verdict::Fail);
+        assert_eq!(answer(Counts { bad: 0.0, bad_at_most: 1.0, total: 200.0 }, NOTHING).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_limit_that_only_warns_never_fails() {
+        let judgement = judge(&HALF_A_PERCENT, Role::Warns, &evidence(Counts::exact(20.0, 200.0), NOTHING));
+        assert_eq!((judgement.verdict, judgement.warning), (Verdict::Pass, true));
+    }
+
+    #[test]
+    fn the_sentence_is_understood_without_statistics() {
+        let failed = judge(&HALF_A_PERCENT, Role::Decides, &evidence(Counts::exact(91.0, 1240.0), NOTHING));
+        assert_eq!(failed.message, "errors at 7.3% of 1,240 requests, allowed 0.5%, stable at 0.1%");
+        assert_eq!(
+            (failed.value.as_deref(), failed.limit.as_deref(), failed.sample),
+            (Some("7.3%"), Some("0.5%"), Some(1240))
+        );
+        let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
+        let slow = Tolerance { subject, share: 0.05 };
+        let counts = Counts { bad: 1.0, bad_at_most: 20.0, total: 100.0 };
+        assert_eq!(
+            judge(&slow, Role::Decides, &evidence(counts, NOTHING)).message,
+            "1% of 100 requests took longer than 500ms, allowed 5% (p95), stable at 0.1%, \
+             up to 20% as the limit lies between two histogram buckets"
+        );
+    }
 }

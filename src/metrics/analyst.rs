@@ -226,7 +226,8 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         window: Span::from(interval).max(SHORTEST_RATE),
     };
     let endpoint = endpoint.to_owned();
-    let since = look.since;
+    // Whole seconds: what the status keeps of an instant, and what range queries start at.
+    let since = Timestamp::from_second(look.since.as_second()).unwrap_or(look.since);
     match question(check, overrides)? {
         Question::Value(limits) => {
             let expression = check.query.as_ref().map_or("", |query| query.expr.as_str());

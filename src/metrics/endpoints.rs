@@ -184,3 +184,60 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Endpoints::parse(text, "endpoints.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_endpoint_is_read_with_all_that_it_may_say() {
+        let text = "
+endpoints:
+- name: default
+  url: https://prometheus.example.com/prod
+  headers: {X-Scope-OrgID: shop}
+  bearerTokenFile: /var/run/token
+  caFile: /etc/ca.pem
+  timeout: 5s
+- {name: other, url: 'http://other:9090', basicAuth: {username: me, passwordFile: /password}}
+";
+        let endpoints = Endpoints::parse(text, "endpoints.yaml").unwrap();
+        assert_eq!(endpoints.get(None).map(|endpoint| endpoint.timeout), Some(Span::seconds(5)));
+        assert_eq!(endpoints.get(Some("other")).map(|endpoint| endpoint.timeout), Some(Span::seconds(10)));
+        assert!(endpoints.get(Some("third")).is_none());
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_file_and_field() {
+        let unknown = refused("endpoints: [{name: a, url: 'http://a', tokenFile: /t}]");
+        assert!(unknown.starts_with("endpoints.yaml: ") && unknown.contains("tokenFile"), "{unknown}");
+        for (endpoint, sentence) in [
+            ("{name: a, url: 'ftp://a'}", "endpoint \"a\": url: must start with http:// or https:// and name a host"),
+            (
+                "{name: a, url: 'http://me:secret@a'}",
+                "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
+            ),
+            ("{name: a, url: 'http://a', timeout: 0s}", "endpoint \"a\": timeout: must be longer than 0s"),
+            (
+                "{name: a, url: 'http://a', headers: {Authorization: x}}",
+                "endpoint \"a\": headers: a secret belongs in bearerTokenFile or basicAuth, not here",
+            ),
+            (
+                "{name: a, url: 'http://a'}, {name: a, url: 'http://b'}",
+                "endpoint \"a\": name: two endpoints have this name",
+            ),
+        ] {
+            assert_eq!(refused(&format!("endpoints: [{endpoint}]")), format!("endpoints.yaml: {sentence}"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Endpoints::load(Path::new("/nowhere/endpoints.yaml")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read the Prometheus endpoints from /nowhere/endpoints.yaml: "), "{error}");
+    }
+}

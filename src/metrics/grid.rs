@@ -79,3 +79,25 @@ pub(super) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 pub(super) fn span(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_whole_steps_after_the_origin() {
+        let grid = Grid::new(at(103), Duration::from_millis(9500));
+        assert_eq!([99, 103, 112, 113, 130].map(|limit| grid.last(at(limit)).as_second()), [103, 103, 103, 113, 123]);
+        assert_eq!([99, 103, 112, 113].map(|before| grid.next(at(before)).as_second()), [103, 113, 113, 123]);
+        let between: Vec<_> = grid.between(at(103), at(125)).map(Timestamp::as_second).collect();
+        assert_eq!(between, [113, 123]);
+    }
+
+    #[test]
+    fn a_long_way_is_taken_in_longer_strides() {
+        let grid = Grid::new(at(0), Duration::from_secs(10));
+        assert_eq!(grid.stride(at(0), at(6000), MOST), 10);
+        assert_eq!(grid.stride(at(0), at(48 * 3600), MOST), 290);
+        assert_eq!(grid.stride(at(0), at(10), MOST), 10);
+    }
+}

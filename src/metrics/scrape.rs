@@ -25,3 +25,27 @@ pub(super) fn newest(series: &[Series], arm: Arm) -> Option<Timestamp> {
     let samples = series.iter().filter(|series| series.arm == arm).filter_map(|series| series.samples.last());
     samples.map(|sample| sample.at).max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::{Key, Meaning, Sample};
+
+    fn series(arm: Arm, seconds: &[i64]) -> Series {
+        let samples = seconds.iter().map(|at| Sample { at: Timestamp::from_second(*at).unwrap(), value: 1.0 });
+        let key = Key::of([]);
+        Series { key, instance: key, arm, meaning: Meaning::Requests, samples: samples.collect() }
+    }
+
+    #[test]
+    fn a_missed_scrape_does_not_change_the_interval() {
+        let read = [series(Arm::Canary, &[0, 15, 45, 60]), series(Arm::Stable, &[3, 18, 33])];
+        assert_eq!(interval(&read), Some(Duration::from_secs(15)));
+        assert_eq!(newest(&read, Arm::Stable), Timestamp::from_second(33).ok());
+    }
+
+    #[test]
+    fn one_sample_says_nothing_about_the_interval() {
+        assert_eq!(interval(&[series(Arm::Canary, &[5])]), None);
+    }
+}

@@ -200,3 +200,66 @@ fn distance(one: &str, other: &str) -> usize {
     }
     row[other.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(replica_set: &str) -> RevisionStatus {
+        RevisionStatus { revision: "7f9c6b54d".to_owned(), replica_set: replica_set.to_owned(), ..Default::default() }
+    }
+
+    fn rendered(template: &str) -> Result<String, TemplateError> {
+        let revision = revision("check.out-7f9c6b54d");
+        let scope = Scope {
+            namespace: "shop",
+            rollout: "checkout",
+            service: "check.out",
+            revision: &revision,
+            window: Span::seconds(90),
+        };
+        render(template, &scope)
+    }
+
+    #[test]
+    fn a_value_is_escaped_for_where_it_stands() {
+        for (template, query) in [
+            (r#"x{service="{{service}}"}"#, r#"x{service="check.out"}"#),
+            (r#"x{service=~"{{ service }}|a"}"#, r#"x{service=~"check\\.out|a"}"#),
+            (r"x{service=~`{{service}}`}", r"x{service=~`check\.out`}"),
+            (r#"x{pod=~"{{pods}}"}"#, r#"x{pod=~"check\\.out-7f9c6b54d-[a-z0-9]{5}"}"#),
+            (r"rate(x{r!~'a\'{{revision}}'}[{{window}}])", r"rate(x{r!~'a\'7f9c6b54d'}[1m30s])"),
+            ("x # {{rollout}} \"\n+ 1", "x #  \"\n+ 1"),
+        ] {
+            assert_eq!(rendered(template).as_deref(), Ok(query));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_refused_with_a_sentence() {
+        for (template, sentence) in [
+            (r#"x{a="{{pod}}"}"#, "there is no variable {{pod}}; did you mean {{pods}}?"),
+            (r#"x{a="{{name_space}}"}"#, "there is no variable {{name_space}}; did you mean {{namespace}}?"),
+            (r#"x{pod="{{pods}}"}"#, "{{pods}} is a regular expression: match it with =~ or !~"),
+            ("sum({{service}})", "{{service}} must stand inside quotes"),
+            (r#"x{a="{{pods"}"#, "a variable that begins with {{ does not end with }}"),
+        ] {
+            assert_eq!(rendered(template).unwrap_err().to_string(), sentence);
+        }
+    }
+
+    #[test]
+    fn no_value_leaves_its_string() {
+        let hostile = revision("a\"} or up{x=\"\n\\");
+        let scope = Scope { namespace: "n", rollout: "r", service: "s", revision: &hostile, window: Span::seconds(60) };
+        let query = render(r#"x{pod=~"{{pods}}"}"#, &scope).unwrap();
+        let inside = query.strip_prefix(r#"x{pod=~""#).and_then(|rest| rest.strip_suffix(r#""}"#)).unwrap();
+        assert!(!inside.replace(r"\\", "").replace(r#"\""#, "").contains(['"', '\n']), "{query}");
+    }
+
+    #[test]
+    fn pods_of_a_replica_set_with_a_long_name_are_still_matched() {
+        let long = "a".repeat(60);
+        assert_eq!(pods(&long), format!("{}[a-z0-9]{{5}}", "a".repeat(58)));
+    }
+}

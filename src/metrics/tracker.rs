@@ -25,6 +25,9 @@ const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 /// How long after a scrape its samples can be asked for, as a rule.
 const INGESTION: Duration = Duration::from_millis(100);
 
+/// How long to wait for a scrape that should have been there.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -86,17 +89,18 @@ impl Tracker {
         self.refusal.map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
     }
 
-    /// When there will be something new to read: just after the next scrape, as far as that is known.
+    /// When there will be something new to read: just after the next scrape, as far as that is known. A scrape that
+    /// is a little late is asked for again soon, one that does not come in its own time.
     pub(super) fn next(&self, now: Timestamp) -> Timestamp {
         let soonest = later(now, SHORTEST_PAUSE);
         let latest = later(now, self.plan.interval.max(SHORTEST_PAUSE));
-        let expected = match (self.scrape, self.newest) {
-            (Some(scrape), Some(newest)) => {
-                let due = later(later(newest, scrape), INGESTION);
-                if due >= soonest { due } else { later(now, scrape.min(Duration::from_secs(1))) }
-            }
-            _ => later(now, Duration::from_secs(1)),
+        let Some((scrape, newest)) = self.scrape.zip(self.newest) else {
+            let is_new = span(self.plan.since, now) < FIRST_WINDOW;
+            return if is_new { later(now, IMPATIENCE).min(latest) } else { latest };
         };
+        let due = later(later(newest, scrape), INGESTION);
+        let pause = if span(due, now) < scrape { (scrape / 2).min(IMPATIENCE) } else { scrape };
+        let expected = if due > now { due } else { later(now, pause) };
         expected.clamp(soonest, latest)
     }
 
@@ -125,6 +129,7 @@ impl Tracker {
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
         self.newest = scrape::newest(&recent, Arm::Canary);
+        self.ledger.settle(self.settled, &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.provisional(now, &recent);
@@ -228,7 +233,7 @@ impl Tracker {
     fn grid(&self, scrape: Duration) -> Grid {
         let interval = self.plan.interval.max(Duration::from_secs(1));
         let times = scrape.as_millis().div_ceil(interval.as_millis()).max(1);
-        Grid::new(self.plan.since, interval * u32::try_from(times).unwrap_or(1))
+        Grid::new(self.plan.since, interval.saturating_mul(u32::try_from(times).unwrap_or(1)))
     }
 
     /// How far back raw samples are read: to the last settled instant and two scrapes more, unless that is so far
@@ -237,5 +242,37 @@ impl Tracker {
         let Some(scrape) = self.scrape else { return self.window };
         let all = span(self.settled, now) + 2 * scrape;
         if all <= FIRST_WINDOW.max(10 * scrape) { all } else { 5 * scrape }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
+    }
+
+    /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
+    fn pause(now: i64, interval: Duration) -> i128 {
+        let plan = Plan {
+            endpoint: "default".to_owned(),
+            source: Source { selectors: Vec::new() },
+            measures: vec![Measure::Failed],
+            since: at(-60_000),
+            interval,
+        };
+        let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
+        tracker.next(at(now)).duration_since(at(now)).as_millis()
+    }
+
+    #[test]
+    fn the_next_look_is_just_behind_the_next_scrape() {
+        let interval = Duration::from_secs(10);
+        assert_eq!(pause(100, interval), 1000);
+        assert_eq!(pause(400, interval), 700);
+        assert_eq!(pause(900, interval), 500, "not at once again, but in time to be behind the one after it");
+        assert_eq!(pause(1300, interval), 500, "it is late");
+        assert_eq!(pause(5000, interval), 1000, "it does not come");
     }
 }

@@ -72,7 +72,8 @@ impl Values {
     async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), Fault> {
         let grid = self.grid();
         let Plan { interval, limits, .. } = &self.plan;
-        let horizon = earlier(at, limits.lasting.max(*interval * limits.tolerated) + *interval);
+        let horizon =
+            earlier(at, limits.lasting.max(interval.saturating_mul(limits.tolerated)).saturating_add(*interval));
         let start = grid.next(self.asked.unwrap_or(grid.origin()).max(horizon));
         let end = earlier(at, Duration::from_secs(1));
         if start > end {

@@ -48,3 +48,25 @@ impl Source {
 pub(super) fn is_failure(status: &str) -> bool {
     status == "0" || status.starts_with('5')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_selector_takes_the_pods_of_both_versions_and_no_others() {
+        let source = Source::of(Preset::PodHttp);
+        assert_eq!(
+            source.selector(source.requests, "shop", ["checkout-new", "check.out-old"]),
+            r#"http_requests_total{namespace=~"shop|",pod=~"checkout-new-[a-z0-9]{5}|check\\.out-old-[a-z0-9]{5}"}"#
+        );
+        let istio = Source::of(Preset::Istio);
+        assert!(istio.selector(istio.requests, "shop", ["a", "b"]).contains(r#"reporter="destination",namespace"#));
+    }
+
+    #[test]
+    fn server_errors_and_missing_answers_are_failures() {
+        assert_eq!(["500", "503", "5xx", "0"].map(is_failure), [true; 4]);
+        assert_eq!(["200", "301", "404", "499"].map(is_failure), [false; 4]);
+    }
+}

@@ -1,0 +1,162 @@
+//! Servers that answer, but not as Prometheus does. None of them may pass a check, and none may hold a look up.
+
+use std::time::Duration;
+
+use tidegate::api::{CheckStatus, Verdict};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
+};
+
+use crate::support::{Subject, analyst};
+
+const SECRET: &str = "a-secret-in-the-body";
+
+async fn serve<F: Future<Output = ()> + Send>(answer: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            answer(stream).await;
+        }
+    });
+    url
+}
+
+/// What the errors check says when each request is answered with this.
+async fn asked(head: &str, body: impl Into<Vec<u8>>) -> CheckStatus {
+    let body: Vec<u8> = body.into();
+    let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let url = serve(move |mut stream| {
+        let (head, body) = (head.clone(), body.clone());
+        async move {
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(&body).await;
+            let _ = stream.shutdown().await;
+        }
+    })
+    .await;
+    look(&url, Subject::errors()).await
+}
+
+async fn look(url: &str, subject: Subject) -> CheckStatus {
+    let check = subject.look(&analyst(url)).await.checks.remove(0);
+    assert_eq!(check.verdict, Verdict::NoData, "{check:?}");
+    assert!(!check.message.contains(SECRET), "{}", check.message);
+    check
+}
+
+fn json(data: &str) -> String {
+    format!(r#"{{"status":"success","data":{data}}}"#)
+}
+
+const JSON: &str = "200 OK\r\nContent-Type: application/json";
+
+#[tokio::test]
+async fn a_web_page_is_not_prometheus() {
+    let page = format!("<html>{SECRET}</html>");
+    assert_eq!(asked("200 OK\r\nContent-Type: text/html", page.clone()).await.reason, "NotPrometheus");
+    assert_eq!(asked(JSON, page).await.reason, "NotPrometheus");
+    assert_eq!(asked(JSON, SECRET).await.reason, "NotPrometheus");
+}
+
+#[tokio::test]
+async fn an_http_error_is_named_by_its_status_alone() {
+    let failing = asked("500 Internal Server Error", SECRET).await;
+    assert_eq!(
+        (failing.reason.as_str(), failing.message.as_str()),
+        ("PrometheusFails", "endpoint \"default\" fails (HTTP 500)")
+    );
+    assert_eq!(asked("403 Forbidden", SECRET).await.reason, "PrometheusUnauthorized");
+    let refused = format!(r#"{{"status":"error","errorType":"bad_data","error":"{SECRET}"}}"#);
+    assert_eq!(asked("400 Bad Request", refused).await.reason, "QueryRefused");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let visited = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = visited.clone();
+    let elsewhere = serve(move |_| {
+        seen.store(true, std::sync::atomic::Ordering::SeqCst);
+        async {}
+    })
+    .await;
+    assert_eq!(
+        asked(&format!("307 Temporary Redirect\r\nLocation: {elsewhere}/"), "").await.reason,
+        "PrometheusRedirects"
+    );
+    assert!(!visited.load(std::sync::atomic::Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_not_read() {
+    assert_eq!(asked(JSON, vec![b' '; 5 << 20]).await.reason, "AnswerTooLarge");
+    let url = serve(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        let chunk = [b"10000\r\n".as_slice(), vec![b' '; 0x10000].as_slice(), b"\r\n"].concat();
+        while stream.write_all(&chunk).await.is_ok() {}
+    })
+    .await;
+    assert_eq!(look(&url, Subject::errors()).await.reason, "AnswerTooLarge");
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_is_cut_off_at_the_timeout() {
+    let url = serve(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n").await;
+        while stream.write_all(b" ").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let start = Instant::now();
+    let check = look(&url, Subject::errors()).await;
+    assert_eq!(check.message, "endpoint \"default\" did not answer within 2s");
+    assert_eq!(check.reason, "PrometheusTimeout");
+    assert!(start.elapsed() < Duration::from_millis(3500), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let check = look(&url, Subject::errors()).await;
+    assert_eq!(check.reason, "PrometheusUnreachable");
+    assert!(check.message.contains("Connection refused"), "{}", check.message);
+}
+
+#[tokio::test]
+async fn warnings_mean_that_the_answer_may_be_incomplete() {
+    let partial =
+        r#"{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":["a-secret-in-the-body"]}"#;
+    assert_eq!(asked(JSON, partial).await.reason, "AnswerIncomplete");
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_never_count() {
+    let matrix = |value: &str, labels: &str| {
+        json(&format!(
+            r#"{{"resultType":"matrix","result":[{{"metric":{{"pod":"checkout-new-abcde"{labels}}},"values":[[1.0,"{value}"]]}}]}}"#
+        ))
+    };
+    for value in ["NaN", "+Inf", "-Inf", "-1"] {
+        assert_eq!(asked(JSON, matrix(value, r#","code":"200""#)).await.reason, "NotACounter");
+    }
+    assert_eq!(asked(JSON, matrix("1", "")).await.reason, "NoStatusLabel");
+    assert_eq!(asked(JSON, json(r#"{"resultType":"matrix","result":[]}"#)).await.reason, "NoSeries");
+    assert_eq!(asked(JSON, json(r#"{"resultType":"scalar","result":[1,"1"]}"#)).await.reason, "WrongResultType");
+    assert_eq!(asked(JSON, json(r#"{"resultType":"string","result":[1,"x"]}"#)).await.reason, "WrongResultType");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_configured_is_named() {
+    let endpoints = tidegate::metrics::Endpoints::default();
+    let analyst = tidegate::metrics::Analyst::new(&endpoints).unwrap();
+    let check = Subject::errors().look(&analyst).await.checks.remove(0);
+    assert_eq!(check.reason, "PrometheusEndpointNotFound");
+    assert!(!analyst.knows(None));
+}
