@@ -11,6 +11,7 @@ mod adoption;
 mod bad_input;
 mod behaviour;
 mod evidence;
+mod installation;
 mod permissions;
 mod promotion;
 mod resilience;
@@ -40,6 +41,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("bad input", bad_input::behaviours()),
+        ("installation", installation::behaviours()),
     ]
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tidegate::api::Rollout;
 
 use super::{
+    cluster,
     gateway::route_resource,
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
@@ -162,6 +163,11 @@ impl Shop {
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         self.routes().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
         Ok(())
+    }
+
+    /// Creates the HTTPRoute of a shop that was opened without one.
+    pub async fn create_route(&self) -> Result<()> {
+        cluster::create(&self.client, route(&self.namespace, &[])).await
     }
 
     /// The HTTPRoutes.
