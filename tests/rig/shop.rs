@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Namespace, Service},
+};
 use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -155,6 +158,13 @@ impl Shop {
         let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         deployments.patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// Changes the Service, as a strategic merge patch.
+    pub async fn patch_service(&self, patch: Value) -> Result<()> {
+        let services = Api::<Service>::namespaced(self.client.clone(), &self.namespace);
+        services.patch(NAME, &PatchParams::default(), &Patch::Strategic(patch)).await?;
         Ok(())
     }
 
