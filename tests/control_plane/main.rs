@@ -12,6 +12,7 @@ mod bad_input;
 mod behaviour;
 mod deletion;
 mod evidence;
+mod installation;
 mod permissions;
 mod promotion;
 mod resilience;
@@ -42,6 +43,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("bad input", bad_input::behaviours()),
+        ("installation", installation::behaviours()),
     ]
 }
 

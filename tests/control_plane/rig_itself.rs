@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
 use kube::{Api, api::PostParams};
 use serde_json::json;
 
@@ -81,12 +82,12 @@ async fn the_audit_log_counts_writes_by_user(world: &World) -> Result<()> {
     let shop = world.shop("audited").replicas(1).load(0.0).without_operator().open().await?;
     let before = Timestamp::now();
     let as_operator = world.control_plane.client(Identity::Operator).await?;
-    let lease = json!({"metadata": {"name": "mine"}, "spec": {"holderIdentity": "me"}});
-    Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(as_operator, &shop.namespace)
-        .create(&PostParams::default(), &serde_json::from_value(lease)?)
+    let service = json!({"metadata": {"name": "mine"}, "spec": {"ports": [{"port": 80}]}});
+    Api::<Service>::namespaced(as_operator, &shop.namespace)
+        .create(&PostParams::default(), &serde_json::from_value(service)?)
         .await?;
     let writes = world.audit.writes(Identity::Operator, &shop.namespace, before)?;
     let counts: Vec<_> = audit::count(&writes).into_iter().collect();
-    ensure!(counts == [("create leases".to_owned(), 1)], "{counts:?}");
+    ensure!(counts == [("create services".to_owned(), 1)], "{counts:?}");
     Ok(())
 }

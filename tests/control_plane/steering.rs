@@ -1,12 +1,14 @@
 //! What people and their tools do while a version is on its way.
 
+use std::collections::BTreeSet;
+
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tidegate::api::{Phase, condition::reason};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, shop::Shop, wait::until, world::World},
+    rig::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, lingering, promoted, quick, reverted, underway, unjudged},
 };
 
@@ -19,6 +21,7 @@ behaviours![
     scaling_up_during_a_rollout_adds_pods,
     scaling_down_during_a_rollout_waits_until_it_is_over,
     a_rollout_scales_like_a_deployment,
+    a_port_that_the_service_gets_in_mid_flight_is_followed,
     weights_that_somebody_changes_are_written_back_and_the_writer_is_named,
     a_writer_who_never_stops_makes_the_rollout_hold,
     a_deployment_that_is_scaled_up_again_gets_no_traffic_and_its_writer_is_named,
@@ -114,6 +117,21 @@ async fn a_rollout_scales_like_a_deployment(world: &World) -> Result<()> {
     let scale = shop.rollouts().get_scale("checkout").await?;
     let selector = scale.status.and_then(|status| status.selector).unwrap_or_default();
     shop.check(&format!("the scale has a selector: {selector}"), selector.contains("app=checkout")).await
+}
+
+async fn a_port_that_the_service_gets_in_mid_flight_is_followed(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("ports"), lingering()).await?;
+    underway(&shop).await?;
+    shop.patch_service(json!({"spec": {"ports": [{"name": "admin", "port": 81}]}})).await?;
+    let ports = |now: &Snapshot, service: &str| {
+        let spec = now.service(service).and_then(|service| service.spec.clone()).unwrap_or_default();
+        spec.ports.unwrap_or_default().into_iter().map(|port| port.port).collect::<BTreeSet<_>>()
+    };
+    shop.wait("the revisions' Services to have both ports", SOON, |now| {
+        ["checkout-stable", "checkout-canary"].iter().all(|service| ports(now, service) == BTreeSet::from([80, 81]))
+    })
+    .await?;
+    shop.lost_nothing().await
 }
 
 async fn weights_that_somebody_changes_are_written_back_and_the_writer_is_named(world: &World) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
@@ -17,14 +17,18 @@ use super::{control_plane::Identity, kubelet::NODE};
 /// Where the operator is installed.
 pub const SYSTEM_NAMESPACE: &str = "tidegate-system";
 
-/// Installs the Gateway API's HTTPRoute, Tidegate's CRD, its RBAC, and the node that pods are bound to.
-pub async fn furnish(client: &Client, gateway_api: &Path) -> Result<()> {
+/// Installs Tidegate's CRD, its RBAC, and the node that pods are bound to.
+pub async fn furnish(client: &Client) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}});
     create(client, namespace).await?;
     create(client, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await?;
-    install_crd(client, http_routes(gateway_api)?).await?;
     install_crd(client, Rollout::crd()).await?;
     grant(client).await
+}
+
+/// Installs HTTPRoutes from the Gateway API's bundle.
+pub async fn install_http_routes(client: &Client, gateway_api: &Path) -> Result<()> {
+    install_crd(client, http_routes(gateway_api)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -49,12 +53,7 @@ fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {
 
 /// Grants the operator what `deploy/rbac*.yaml` grants it.
 async fn grant(client: &Client) -> Result<()> {
-    let manifests = rbac()?;
-    // FALLBACK until the manifests exist: everything.
-    if manifests.is_empty() {
-        return create(client, everything()).await;
-    }
-    for object in manifests {
+    for object in rbac()? {
         create(client, object).await?;
     }
     Ok(())
@@ -99,6 +98,7 @@ pub fn rbac() -> Result<Vec<Value>> {
             stem.is_some_and(|stem| stem.starts_with("rbac")) && path.extension().is_some_and(|kind| kind == "yaml")
         })
         .collect();
+    ensure!(!files.is_empty(), "{} has no rbac*.yaml", deploy.display());
     files.sort();
     let mut objects = Vec::new();
     for file in files {
@@ -112,16 +112,6 @@ pub fn read(file: &Path) -> Result<Vec<Value>> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let parse = |document| serde_saphyr::from_str(document).with_context(|| file.display().to_string());
     documents(&text).map(parse).collect()
-}
-
-fn everything() -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "tidegate"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": Identity::Operator.user()}],
-    })
 }
 
 /// Creates any object, of whatever kind.

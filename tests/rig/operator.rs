@@ -17,8 +17,10 @@ const START: Duration = Duration::from_secs(30);
 pub struct Operator {
     /// Distinguishes its log from those of others.
     pub name: String,
-    /// The namespace that it watches.
-    pub namespace: String,
+    /// The name of its lease.
+    pub lease: String,
+    /// The namespace that it watches; all of them without it.
+    pub namespace: Option<String>,
     /// Its service account's kubeconfig.
     pub kubeconfig: PathBuf,
     /// The file that names the Prometheus endpoints.
@@ -40,10 +42,8 @@ impl Operator {
     /// Starts it.
     pub fn start(&self) -> Result<RunningOperator> {
         let address = format!("127.0.0.1:{}", ports::free()?);
-        let arguments: [&OsStr; 13] = [
+        let mut arguments: Vec<&OsStr> = vec![
             "run".as_ref(),
-            "--namespace".as_ref(),
-            self.namespace.as_ref(),
             "--prometheus-config".as_ref(),
             self.prometheus.as_ref(),
             "--listen".as_ref(),
@@ -51,10 +51,13 @@ impl Operator {
             "--lease-namespace".as_ref(),
             SYSTEM_NAMESPACE.as_ref(),
             "--lease-name".as_ref(),
-            self.namespace.as_ref(),
+            self.lease.as_ref(),
             "--log".as_ref(),
             "info,tidegate=debug".as_ref(),
         ];
+        if let Some(namespace) = &self.namespace {
+            arguments.extend([OsStr::new("--namespace"), namespace.as_ref()]);
+        }
         let environment = [("KUBECONFIG", self.kubeconfig.as_os_str())];
         let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
         let process = Process::start(program, arguments, &environment, (&self.name, &self.directory))?;

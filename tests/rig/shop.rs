@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Namespace, Service},
+};
 use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use tidegate::api::Rollout;
 
 use super::{
+    cluster,
     gateway::route_resource,
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
@@ -157,11 +161,23 @@ impl Shop {
         Ok(())
     }
 
+    /// Changes the Service, as a strategic merge patch.
+    pub async fn patch_service(&self, patch: Value) -> Result<()> {
+        let services = Api::<Service>::namespaced(self.client.clone(), &self.namespace);
+        services.patch(NAME, &PatchParams::default(), &Patch::Strategic(patch)).await?;
+        Ok(())
+    }
+
     /// Changes the HTTPRoute, as a merge patch under `manager`.
     pub async fn patch_route(&self, manager: &str, patch: Value) -> Result<()> {
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         self.routes().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
         Ok(())
+    }
+
+    /// Creates the HTTPRoute of a shop that was opened without one.
+    pub async fn create_route(&self) -> Result<()> {
+        cluster::create(&self.client, route(&self.namespace, &[])).await
     }
 
     /// The HTTPRoutes.

@@ -218,7 +218,12 @@ impl Snapshot {
 
     /// Whether there is a Service of that name.
     pub fn has_service(&self, name: &str) -> bool {
-        self.services.iter().any(|service| service.name_any() == name)
+        self.service(name).is_some()
+    }
+
+    /// The Service of that name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name_any() == name).map(AsRef::as_ref)
     }
 }
 

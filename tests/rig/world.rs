@@ -37,6 +37,22 @@ pub struct World {
 impl World {
     /// Starts it all; takes a few seconds.
     pub async fn start(assets: Assets) -> Result<Self> {
+        let world = Self::without_gateway_api(assets).await?;
+        world.install_gateway_api().await?;
+        Ok(world)
+    }
+
+    /// The same on a cluster of its own that nobody has installed the Gateway API into.
+    pub async fn another_without_gateway_api(&self) -> Result<Self> {
+        Self::without_gateway_api(self.assets.clone()).await
+    }
+
+    /// Makes up for that.
+    pub async fn install_gateway_api(&self) -> Result<()> {
+        cluster::install_http_routes(&self.control_plane.client, &self.assets.gateway_api).await
+    }
+
+    async fn without_gateway_api(assets: Assets) -> Result<Self> {
         // reqwest is built without a choice of its own; the second to install one is told so, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
@@ -46,7 +62,7 @@ impl World {
             Prometheus::start(&assets.prometheus, ports.all(), http.clone()),
         )?;
         let client = control_plane.client.clone();
-        cluster::furnish(&client, &assets.gateway_api).await?;
+        cluster::furnish(&client).await?;
         let kubelet = Kubelet::start(client.clone(), ports);
         let data_plane =
             DataPlane { gateway: Gateway::start(client.clone()), endpoints: Endpoints::follow(client), kubelet, http };
@@ -70,6 +86,7 @@ impl World {
             route: true,
             other_backends: Vec::new(),
             operator: true,
+            cluster_wide: false,
             prometheus: self.prometheus.url.clone(),
         }
     }
@@ -84,6 +101,7 @@ pub struct ShopPlan<'w> {
     route: bool,
     other_backends: Vec<(String, u64)>,
     operator: bool,
+    cluster_wide: bool,
     prometheus: String,
 }
 
@@ -115,6 +133,12 @@ impl ShopPlan<'_> {
     /// Without an operator, until the behaviour starts one.
     pub fn without_operator(mut self) -> Self {
         self.operator = false;
+        self
+    }
+
+    /// With an operator that looks after all namespaces. It must be the only one of its world.
+    pub fn cluster_wide(mut self) -> Self {
+        self.cluster_wide = true;
         self
     }
 
@@ -179,7 +203,8 @@ impl ShopPlan<'_> {
         fs::write(&prometheus, format!("endpoints:\n- {{name: default, url: \"{}\"}}\n", self.prometheus))?;
         Ok(Operator {
             name: self.namespace.clone(),
-            namespace: self.namespace.clone(),
+            lease: self.namespace.clone(),
+            namespace: (!self.cluster_wide).then(|| self.namespace.clone()),
             kubeconfig: self.world.control_plane.kubeconfig(Identity::Operator),
             prometheus,
             directory: directory.to_owned(),
