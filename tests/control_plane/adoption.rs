@@ -186,13 +186,14 @@ pub async fn handed_back(shop: &Shop) -> Result<Snapshot> {
     .context("hand-back")
 }
 
-/// The kinds that own the ReplicaSets with pods.
+/// The kinds that control the ReplicaSets with pods.
 fn owners_of_filled(now: &Snapshot) -> Vec<String> {
     let filled = now
         .replica_sets
         .iter()
         .filter(|set| set.spec.as_ref().and_then(|spec| spec.replicas).is_some_and(|replicas| replicas > 0));
-    filled.flat_map(|set| set.owner_references().iter().map(|owner| owner.kind.clone())).collect()
+    let owners = filled.flat_map(|set| set.owner_references().iter());
+    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.kind.clone()).collect()
 }
 
 /// Empty, unpaused, and seen by its controller: what a GitOps tool calls healthy.
