@@ -1,0 +1,10 @@
+//! The plan at work on a toy cluster. After every single write the invariants are checked.
+
+mod cluster;
+mod invariants;
+mod journal;
+mod lab;
+mod specs;
+
+mod adoption;
+mod promotion;
