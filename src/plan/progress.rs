@@ -227,7 +227,8 @@ impl Plan<'_> {
     }
 
     fn set_in_force(&mut self, weight: Percent) {
-        if let Some(stage) = &mut self.status.stage {
+        // A share of pods has no end of digits: one that reads as the committed one does is no news.
+        if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
             stage.weight_in_force = weight;
         }
     }
@@ -356,4 +357,8 @@ impl Plan<'_> {
             self.status.route = RouteMode::Promoted;
         }
     }
+}
+
+fn reads_alike(one: Percent, other: Percent) -> bool {
+    one.to_string() == other.to_string()
 }

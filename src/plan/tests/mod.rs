@@ -7,4 +7,6 @@ mod lab;
 mod specs;
 
 mod adoption;
+mod judgement;
 mod promotion;
+mod revisions;

@@ -62,6 +62,7 @@ impl Cluster {
             }
             Effect::DeleteService(name, uid) => {
                 if self.services.get(name).is_some_and(|service| service.metadata.uid.as_deref() == Some(uid)) {
+                    self.version();
                     self.services.remove(name);
                     self.endpoints.remove(name);
                 }
@@ -145,6 +146,7 @@ impl Cluster {
 
     /// Deletes a ReplicaSet with its pods.
     pub fn remove_replica_set(&mut self, name: &str) {
+        self.version();
         self.replica_sets.remove(name);
         let pods = self.pods.remove(name).unwrap_or_default();
         self.ended.extend(pods.into_iter().map(|pod| pod.name));

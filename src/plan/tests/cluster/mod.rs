@@ -33,7 +33,7 @@ pub struct Pod {
 }
 
 /// The objects, and what the machinery around them knows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Cluster {
     pub now: Timestamp,
     pub rollout: Option<Rollout>,
@@ -163,6 +163,11 @@ impl Cluster {
     /// The names of all pods.
     pub fn all_pods(&self) -> BTreeSet<String> {
         self.pods.values().flatten().map(|pod| pod.name.clone()).collect()
+    }
+
+    /// How many writes have changed anything.
+    pub fn age(&self) -> u64 {
+        self.versions
     }
 
     fn fresh(&mut self) -> u64 {
