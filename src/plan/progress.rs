@@ -135,7 +135,8 @@ impl Plan<'_> {
             let message = failed.message.clone();
             return Outcome::Fail(reason::CHECK_FAILED, message);
         }
-        if let Some(check) = self.checks.iter().find(|check| check.verdict == Verdict::Fail) {
+        let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
+        if let Some(check) = self.checks.iter().find(failed) {
             return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));
         }
         if let Some(contended) = self.contended_route() {
@@ -277,17 +278,22 @@ impl Plan<'_> {
     /// The first check that has to pass and does not, with its sentence.
     fn undecided(&self, stage: &Stage) -> Option<String> {
         let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.filter(|check| self.decides(stage, &check.name)).find_map(|check| {
+            let answer = self.checks.iter().find(|answer| answer.name == check.name);
+            match answer {
+                Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
+                Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
+                None => Some(format!("{}: not looked at yet", check.name)),
+            }
+        })
+    }
+
+    /// Whether a check of the spec decides anything in `stage`, or only warns.
+    fn decides(&self, stage: &Stage, name: &str) -> bool {
         let overrides = stage.checks.as_deref().unwrap_or_default();
-        checks.filter(|check| check.decides(overrides.iter().find(|candidate| candidate.name == check.name))).find_map(
-            |check| {
-                let answer = self.checks.iter().find(|answer| answer.name == check.name);
-                match answer {
-                    Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
-                    Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
-                    None => Some(format!("{}: not looked at yet", check.name)),
-                }
-            },
-        )
+        let changed = overrides.iter().find(|changed| changed.name == name);
+        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.any(|check| check.name == name && check.decides(changed))
     }
 
     fn hold(&mut self, refusal: Refusal) {

@@ -254,7 +254,7 @@ impl Lab {
         self.settle();
     }
 
-    fn sleep_until(&mut self, instant: Timestamp) {
+    pub fn sleep_until(&mut self, instant: Timestamp) {
         self.cluster.pass(instant.duration_since(self.cluster.now).as_secs().max(1));
     }
 
