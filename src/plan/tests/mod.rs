@@ -7,6 +7,11 @@ mod lab;
 mod specs;
 
 mod adoption;
+mod contention;
+mod crash;
+mod edits;
+mod hand_back;
 mod judgement;
 mod promotion;
 mod revisions;
+mod scaling;
