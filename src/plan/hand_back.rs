@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::{
-    api::{AdoptionMode, AdoptionStep, Phase, Rollout, condition::reason},
+    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RouteMode, condition::reason},
     plan::{
         Observed, Plan, after, capacity,
         effects::{Desired, Effect, guarded, is_ours},
+        split::{self, Goal},
     },
     workload::{ReplicaSet, is_deleting, template},
 };
@@ -46,11 +47,15 @@ impl Plan<'_> {
         }
     }
 
-    /// The routes say what the user wrote, or it has taken too long to go on waiting.
+    /// The routes say what the user wrote, and the gateway has said so, or it has taken too long to go on waiting
+    /// for that. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
     fn routes_are_free(&mut self) -> bool {
         let deleted = self.rollout.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
         if self.now >= after(deleted, self.rollout.spec.progress_deadline()) {
-            return true;
+            self.status.route = RouteMode::Service;
+            let names = self.names();
+            let restored = |object: &serde_json::Value| split::says(object, &names, Goal::Service);
+            return self.observed.routes.iter().filter_map(|route| route.object.as_ref()).all(restored);
         }
         self.wake_at(after(deleted, self.rollout.spec.progress_deadline()));
         self.clear_up()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     cluster::{Gateway, user_route},
     lab::Lab,
-    specs::{by_pods, routed, with},
+    specs::{by_pods, routed, staged, with},
 };
 use crate::api::{Percent, Phase, Verdict, condition::kind};
 
@@ -19,7 +19,8 @@ fn three_checks() -> Value {
 }
 
 fn inconclusive(answer: &str) -> Lab {
-    let mut spec = with(&json!({"onInconclusive": answer}));
+    let mut spec = staged();
+    spec["onInconclusive"] = json!(answer);
     spec["stages"][0]["deadline"] = json!("30m");
     let mut lab = Lab::adopted(&spec);
     lab.verdicts.insert("errors".to_owned(), Verdict::NeedMoreData);
@@ -61,6 +62,7 @@ fn a_check_that_only_warns_decides_nothing() {
 #[test]
 fn a_check_that_a_stage_gives_a_limit_decides_while_the_stage_lasts() {
     let mut spec = three_checks();
+    spec["stages"] = staged()["stages"].take();
     spec["stages"][1]["checks"] = json!([{"name": "memory", "max": "2"}]);
     let mut lab = Lab::adopted(&spec);
     lab.verdicts.insert("memory".to_owned(), Verdict::NeedMoreData);
@@ -139,7 +141,7 @@ fn a_held_failure_reverts_when_the_user_says_so() {
 
 #[test]
 fn a_stage_has_its_own_answer_to_a_failure() {
-    let mut spec = routed();
+    let mut spec = staged();
     spec["stages"][0]["onFailure"] = json!("Hold");
     let mut lab = Lab::in_stage(&spec, "canary");
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);

@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 
-/// 5 % → 25 % → 100 %, ten minutes each, with an error rate that decides.
+/// The default stages (5 % → 25 % → 100 %, ten minutes each), with an error rate that decides.
 pub fn routed() -> Value {
     json!({
         "workload": {"kind": "Deployment", "name": "checkout"},
         "service": "checkout",
         "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}},
-        "stages": [
-            {"name": "canary", "weight": "5%", "bake": "10m"},
-            {"name": "quarter", "weight": "25%", "bake": "10m"},
-            {"name": "full", "weight": "100%", "bake": "10m"},
-        ],
         "analysis": {"checks": [{"name": "errors", "errorRate": {"preset": "pod-http", "max": "1%"}}]},
     })
 }
@@ -31,4 +26,13 @@ pub fn with(changes: &Value) -> Value {
         spec[field] = value.clone();
     }
     spec
+}
+
+/// [`routed`] with the default stages written out, to be changed.
+pub fn staged() -> Value {
+    with(&json!({"stages": [
+        {"name": "canary", "weight": "5%", "bake": "10m"},
+        {"name": "quarter", "weight": "25%", "bake": "10m"},
+        {"name": "full", "weight": "100%", "bake": "10m"},
+    ]}))
 }

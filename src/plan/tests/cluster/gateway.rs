@@ -18,6 +18,8 @@ pub enum Gateway {
 
 impl Cluster {
     pub(super) fn run_gateway(&mut self) {
+        let routes = &self.routes;
+        self.programmed.retain(|name, _| routes.contains_key(name));
         for name in self.routes.keys().cloned().collect::<Vec<_>>() {
             let route = self.routes[&name].clone();
             let dangling =
