@@ -128,6 +128,11 @@ impl Effects<'_> {
             if contended.is_some() && !answered {
                 continue;
             }
+            // A route is not made to name a Service that does not exist yet.
+            let services = self.observed.stable_service.is_some() && self.observed.canary_service.is_some();
+            if !services && split::says(object, &names, Goal::Service) {
+                continue;
+            }
             let wanted = match goal {
                 Goal::Leave => continue,
                 Goal::Service => http_route::unsplit(object, &names),
