@@ -39,6 +39,11 @@ impl Plan<'_> {
             self.status.phase = Phase::Stable;
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
         }
+        if capacity::wanted(self.rollout) == 0 {
+            self.status.phase = Phase::Stable;
+            return self
+                .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
+        }
         self.start(canary);
     }
 

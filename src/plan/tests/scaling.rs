@@ -106,16 +106,19 @@ fn a_fix_for_a_stable_version_without_ready_pods_gets_there() {
 }
 
 #[test]
-fn a_workload_of_no_pods_stays_so_and_takes_a_new_version() {
+fn a_new_version_of_a_workload_of_no_pods_waits_until_there_are_some() {
     for spec in [routed(), by_pods()] {
         let mut lab = Lab::new(Cluster::serving(0));
         lab.cluster.create_rollout(&spec);
         lab.settle();
         lab.cluster.push("v2");
-        lab.settle();
         lab.finish();
         assert_eq!(lab.cluster.all_pods().len(), 0);
-        assert_eq!(lab.phase(), Phase::Stable, "{}", lab.status().message);
+        assert_eq!(lab.phase(), Phase::Stable);
+        assert!(lab.status().message.contains("scaled to 0"), "{}", lab.status().message);
+        lab.cluster.edit(&json!({"replicas": 4}));
+        lab.finish();
+        assert_eq!((lab.phase(), lab.cluster.pods_of("v2")), (Phase::Stable, 4));
     }
 }
 
