@@ -197,8 +197,21 @@ impl Plan<'_> {
             // Going back would leave nobody to answer; the new pods are all that serves.
             return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, self.stable_missing()));
         }
+        if self.status.phase == Phase::Held {
+            return self.renew_deadline(stage);
+        }
         let message = format!("stage {} did not get its weight within {deadline}: {waiting}", stage.name);
         Outcome::Fail(reason::PROGRESS_DEADLINE_EXCEEDED, message)
+    }
+
+    /// What held the stage is over, and was not the new version's doing: it gets its time anew.
+    fn renew_deadline(&mut self, stage: &Stage) -> Outcome {
+        let now = self.now;
+        if let Some(status) = &mut self.status.stage {
+            status.entered_at = now;
+        }
+        self.wake_at(after(now, self.rollout.spec.progress_deadline()));
+        Outcome::Wait(format!("stage {}: goes on, with the whole progress deadline before it", stage.name))
     }
 
     fn stable_missing(&self) -> String {

@@ -155,3 +155,22 @@ fn a_stable_replica_set_that_somebody_deletes_comes_back_while_its_template_is_k
     assert_eq!(lab.phase(), Phase::Stable);
     assert_eq!(lab.cluster.pods_of("v1"), 10);
 }
+
+#[test]
+fn a_stage_that_was_held_for_something_missing_gets_its_time_anew() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.broken.insert("v2".to_owned());
+    lab.cluster.push("v2");
+    lab.settle();
+    let service = lab.cluster.services.remove("checkout").unwrap();
+    lab.settle();
+    lab.pass(3600);
+    assert_eq!(lab.phase(), Phase::Held);
+    lab.cluster.services.insert("checkout".to_owned(), service);
+    lab.settle();
+    lab.pass(599);
+    assert_eq!(lab.phase(), Phase::Progressing);
+    lab.cluster.broken.clear();
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}
