@@ -45,8 +45,8 @@ impl Plan<'_> {
         let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
         self.status.stage = Some(StageStatus {
             name: stage.name.clone(),
-            index: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            of: u32::try_from(self.rollout.spec.stages().len()).unwrap_or(u32::MAX),
+            index: counted(place + 1),
+            of: counted(self.rollout.spec.stages().len()),
             weight: stage.weight,
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             entered_at: self.now,
@@ -118,10 +118,14 @@ impl Plan<'_> {
         }
     }
 
-    /// Takes over a weight and a bake that somebody changed in the spec while the stage lasts.
+    /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.
     fn follow_spec(&mut self, spec: &Stage) {
         let now = self.now;
+        let stages = self.rollout.spec.stages();
+        let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
         let Some(stage) = &mut self.status.stage else { return };
+        stage.name.clone_from(&spec.name);
+        (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
         if stage.weight != spec.weight {
             stage.weight = spec.weight;
             stage.since = None;
@@ -376,6 +380,10 @@ impl Plan<'_> {
             self.status.route = RouteMode::Promoted;
         }
     }
+}
+
+fn counted(stages: usize) -> u32 {
+    u32::try_from(stages).unwrap_or(u32::MAX)
 }
 
 fn reads_alike(one: Percent, other: Percent) -> bool {

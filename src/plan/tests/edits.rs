@@ -55,12 +55,25 @@ fn a_bake_that_is_lengthened_is_waited_for() {
 }
 
 #[test]
-fn a_stage_that_is_taken_away_is_left_for_the_one_in_its_place() {
+fn a_stage_that_is_taken_away_never_means_more_weight_than_was_allowed() {
     let mut lab = Lab::in_stage(&routed(), "quarter");
-    lab.cluster.edit(&stages(&[("canary", "5%", "10m"), ("half", "50%", "10m"), ("full", "100%", "10m")]));
+    lab.cluster.edit(&stages(&[("canary", "5%", "10m"), ("full", "100%", "10m")]));
     lab.settle();
-    assert_eq!(lab.cluster.canary_weight(), Percent::new(50.0));
-    assert_eq!(lab.stage(), "half");
+    assert_eq!(lab.cluster.canary_weight(), Percent::new(5.0));
+    assert_eq!((lab.stage().as_str(), lab.status().stage.unwrap().index), ("canary", 1));
+    lab.pass(599);
+    assert_eq!(lab.stage(), "canary");
+    promoted(lab);
+}
+
+#[test]
+fn a_stage_that_gets_another_name_goes_on() {
+    let mut lab = Lab::in_stage(&routed(), "quarter");
+    let since = lab.status().stage.unwrap().since;
+    lab.cluster.edit(&stages(&[("first", "5%", "10m"), ("second", "25%", "10m"), ("third", "100%", "10m")]));
+    lab.settle();
+    assert_eq!(lab.stage(), "second");
+    assert_eq!(lab.status().stage.unwrap().since, since);
     promoted(lab);
 }
 
