@@ -35,6 +35,9 @@ impl Plan<'_> {
             self.status.phase = Phase::Reverted;
             return self.say(message);
         }
+        if serving.is_none() {
+            return self.replace_lost(canary, &stable);
+        }
         if self.rollout.spec.paused {
             self.status.phase = Phase::Stable;
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
@@ -45,6 +48,17 @@ impl Plan<'_> {
                 .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
         }
         self.start(canary);
+    }
+
+    /// Nobody serves any more, and there is nothing to compare with: what the Deployment asks for comes up at once.
+    fn replace_lost(&mut self, asked: RevisionStatus, lost: &RevisionStatus) {
+        let message = format!(
+            "the stable ReplicaSet {} is gone; version {} of the Deployment's pod template takes its place",
+            lost.replica_set, asked.revision
+        );
+        self.status.stable = Some(asked);
+        self.status.phase = Phase::Stable;
+        self.record(reason::STABLE_NOT_READY, message);
     }
 
     fn rest(&mut self, stable: &RevisionStatus) {
