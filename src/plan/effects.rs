@@ -249,7 +249,16 @@ impl Effects<'_> {
             return true;
         }
         let goal = split::goal(self.rollout, self.observed);
+        if goal == Goal::Leave && self.stable_serves() {
+            // Its pods are not seen behind their own Service yet: the route still says the Service of both.
+            return false;
+        }
         self.observed.has_revision_services() && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+    }
+
+    fn stable_serves(&self) -> bool {
+        let service = &self.rollout.spec.service;
+        self.status.stable.as_ref().is_some_and(|stable| self.observed.ready_behind(service, &stable.replica_set) > 0)
     }
 
     /// Creates a revision's ReplicaSet when there is none and the Deployment still has its template.

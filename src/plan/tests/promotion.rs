@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    cluster::user_route,
+    cluster::{Controller, user_route},
     lab::Lab,
     specs::{by_pods, routed, with},
 };
@@ -187,4 +187,18 @@ fn old_replica_sets_beyond_the_limit_go() {
     assert!(lab.cluster.running("v3").is_some());
     assert!(lab.cluster.running("v2").is_none());
     assert!(lab.cluster.running("v1").is_none());
+}
+
+#[test]
+fn new_pods_do_not_come_up_before_the_route_is_split() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.push("v2");
+    // The EndpointSlices of the new Services take their time.
+    for _ in 0..5 {
+        lab.decide();
+        lab.cluster.run(Controller::Gateway);
+        assert_eq!(lab.cluster.pods_of("v2"), 0);
+        assert!(lab.cluster.running("v2").is_none());
+    }
+    assert_eq!(lab.log, ["create checkout-stable", "create checkout-canary"]);
 }
