@@ -71,6 +71,8 @@ impl Plan<'_> {
         match adoption.step {
             AdoptionStep::Pausing if workload.spec.paused && workload.is_observed() => self.step(AdoptionStep::Moving),
             AdoptionStep::Moving => self.await_move(&adoption, &stable),
+            // Moved pods are the Rollout's already; those that a second ReplicaSet replaces have to be gone first.
+            AdoptionStep::Emptying if adoption.mode == AdoptionMode::Surge && self.has_foreign_pods() => {}
             AdoptionStep::Emptying if workload.replicas() == 0 && !workload.spec.paused && workload.is_observed() => {
                 self.step(AdoptionStep::Adopted);
                 self.status.phase = Phase::Stable;

@@ -35,11 +35,30 @@ impl Plan<'_> {
             self.status.phase = Phase::Reverted;
             return self.say(message);
         }
+        if serving.is_none() {
+            return self.replace_lost(canary, &stable);
+        }
         if self.rollout.spec.paused {
             self.status.phase = Phase::Stable;
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
         }
+        if capacity::wanted(self.rollout) == 0 {
+            self.status.phase = Phase::Stable;
+            return self
+                .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
+        }
         self.start(canary);
+    }
+
+    /// Nobody serves any more, and there is nothing to compare with: what the Deployment asks for comes up at once.
+    fn replace_lost(&mut self, asked: RevisionStatus, lost: &RevisionStatus) {
+        let message = format!(
+            "the stable ReplicaSet {} is gone; version {} of the Deployment's pod template takes its place",
+            lost.replica_set, asked.revision
+        );
+        self.status.stable = Some(asked);
+        self.status.phase = Phase::Stable;
+        self.record(reason::STABLE_NOT_READY, message);
     }
 
     fn rest(&mut self, stable: &RevisionStatus) {

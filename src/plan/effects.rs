@@ -120,6 +120,11 @@ impl Effects<'_> {
             if contended.is_some() && !answered {
                 continue;
             }
+            // A route is not made to name a Service that does not exist yet.
+            let services = self.observed.stable_service.is_some() && self.observed.canary_service.is_some();
+            if !services && split::says(object, &names, Goal::Service) {
+                continue;
+            }
             let wanted = match goal {
                 Goal::Leave => continue,
                 Goal::Service => http_route::unsplit(object, &names),
@@ -238,7 +243,16 @@ impl Effects<'_> {
             return true;
         }
         let goal = split::goal(self.rollout, self.observed);
+        if goal == Goal::Leave && self.stable_serves() {
+            // Its pods are not seen behind their own Service yet: the route still says the Service of both.
+            return false;
+        }
         self.observed.has_revision_services() && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+    }
+
+    fn stable_serves(&self) -> bool {
+        let service = &self.rollout.spec.service;
+        self.status.stable.as_ref().is_some_and(|stable| self.observed.ready_behind(service, &stable.replica_set) > 0)
     }
 
     /// Creates a revision's ReplicaSet when there is none and the Deployment still has its template.
@@ -289,7 +303,7 @@ impl Effects<'_> {
 }
 
 /// Scales `set`, if it is not so already. Taking pods away needs certainty.
-fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
+pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
     if set.replicas() == wanted || is_deleting(set) {
         return None;
     }

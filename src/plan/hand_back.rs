@@ -1,14 +1,13 @@
 //! A deleted Rollout gives the Deployment its pods back: the walk of adoption, backwards.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use crate::{
-    api::{AdoptionMode, AdoptionStep, Phase, Rollout, condition::reason},
+    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RouteMode, condition::reason},
     plan::{
         Observed, Plan, after, capacity,
-        effects::{Desired, Effect, guarded},
+        effects::{Desired, Effect, guarded, scale},
+        split::{self, Goal},
     },
     workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},
 };
@@ -48,11 +47,15 @@ impl Plan<'_> {
         }
     }
 
-    /// The routes say what the user wrote, or it has taken too long to go on waiting.
+    /// The routes say what the user wrote, and the gateway has said so, or it has taken too long to go on waiting
+    /// for that. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
     fn routes_are_free(&mut self) -> bool {
         let deleted = self.rollout.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
         if self.now >= after(deleted, self.rollout.spec.progress_deadline()) {
-            return true;
+            self.status.route = RouteMode::Service;
+            let names = self.names();
+            let restored = |object: &serde_json::Value| split::says(object, &names, Goal::Service);
+            return self.observed.routes.iter().filter_map(|route| route.object.as_ref()).all(restored);
         }
         self.wake_at(after(deleted, self.rollout.spec.progress_deadline()));
         self.clear_up()
@@ -129,11 +132,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     if !moves {
-        let spare = observed.replica_sets.iter().filter(|set| !is_deleting(set.as_ref()));
-        let delete = |set: &Arc<ReplicaSet>| {
-            Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
-        };
-        return spare.filter_map(delete).collect();
+        return observed.replica_sets.iter().filter_map(|set| dissolve(set.as_ref())).collect();
     }
     let patch = |set: &ReplicaSet, patch| {
         Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, patch)))
@@ -153,4 +152,12 @@ fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired
     }
     let unpause = guarded(workload.as_ref(), json!({"spec": {"paused": false}}));
     vec![Desired::bold(Effect::PatchDeployment(rollout.spec.workload.name.clone(), unpause))]
+}
+
+/// The Deployment serves with pods of its own: the others go, then their ReplicaSet.
+fn dissolve(set: &ReplicaSet) -> Option<Desired> {
+    if !set.is_empty() || is_deleting(set) {
+        return scale(set, 0);
+    }
+    Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
 }

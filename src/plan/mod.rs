@@ -81,14 +81,15 @@ pub fn evidence_since(rollout: &Rollout) -> Option<Timestamp> {
     (under_way && carries_traffic).then(|| stage.since.unwrap_or(stage.entered_at))
 }
 
-/// The stage that the status speaks of, as the spec has it now: by name, or else by its place.
+/// The stage that the status speaks of, as the spec has it now: by name. Where that is gone, the last one that asks
+/// for no more weight than it did: no gate has been passed for more.
 #[must_use]
 pub fn current_stage(rollout: &Rollout) -> Option<Stage> {
     let recorded = rollout.status.as_ref()?.stage.as_ref()?;
     let stages = rollout.spec.stages();
-    let place = stages.iter().position(|stage| stage.name == recorded.name);
-    let place = place.unwrap_or((recorded.index as usize).saturating_sub(1).min(stages.len().saturating_sub(1)));
-    stages.get(place).cloned()
+    let named = stages.iter().find(|stage| stage.name == recorded.name);
+    let lighter = || stages.iter().rfind(|stage| stage.weight <= recorded.weight);
+    named.or_else(lighter).or_else(|| stages.first()).cloned()
 }
 
 /// A decision in the making.

@@ -45,8 +45,8 @@ impl Plan<'_> {
         let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
         self.status.stage = Some(StageStatus {
             name: stage.name.clone(),
-            index: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            of: u32::try_from(self.rollout.spec.stages().len()).unwrap_or(u32::MAX),
+            index: counted(place + 1),
+            of: counted(self.rollout.spec.stages().len()),
             weight: stage.weight,
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             entered_at: self.now,
@@ -118,10 +118,14 @@ impl Plan<'_> {
         }
     }
 
-    /// Takes over a weight and a bake that somebody changed in the spec while the stage lasts.
+    /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.
     fn follow_spec(&mut self, spec: &Stage) {
         let now = self.now;
+        let stages = self.rollout.spec.stages();
+        let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
         let Some(stage) = &mut self.status.stage else { return };
+        stage.name.clone_from(&spec.name);
+        (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
         if stage.weight != spec.weight {
             stage.weight = spec.weight;
             stage.since = None;
@@ -135,7 +139,8 @@ impl Plan<'_> {
             let message = failed.message.clone();
             return Outcome::Fail(reason::CHECK_FAILED, message);
         }
-        if let Some(check) = self.checks.iter().find(|check| check.verdict == Verdict::Fail) {
+        let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
+        if let Some(check) = self.checks.iter().find(failed) {
             return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));
         }
         if let Some(contended) = self.contended_route() {
@@ -196,8 +201,21 @@ impl Plan<'_> {
             // Going back would leave nobody to answer; the new pods are all that serves.
             return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, self.stable_missing()));
         }
+        if self.status.phase == Phase::Held {
+            return self.renew_deadline(stage);
+        }
         let message = format!("stage {} did not get its weight within {deadline}: {waiting}", stage.name);
         Outcome::Fail(reason::PROGRESS_DEADLINE_EXCEEDED, message)
+    }
+
+    /// What held the stage is over, and was not the new version's doing: it gets its time anew.
+    fn renew_deadline(&mut self, stage: &Stage) -> Outcome {
+        let now = self.now;
+        if let Some(status) = &mut self.status.stage {
+            status.entered_at = now;
+        }
+        self.wake_at(after(now, self.rollout.spec.progress_deadline()));
+        Outcome::Wait(format!("stage {}: goes on, with the whole progress deadline before it", stage.name))
     }
 
     fn stable_missing(&self) -> String {
@@ -227,7 +245,8 @@ impl Plan<'_> {
     }
 
     fn set_in_force(&mut self, weight: Percent) {
-        if let Some(stage) = &mut self.status.stage {
+        // A share of pods has no end of digits: one that reads as the committed one does is no news.
+        if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
             stage.weight_in_force = weight;
         }
     }
@@ -276,17 +295,22 @@ impl Plan<'_> {
     /// The first check that has to pass and does not, with its sentence.
     fn undecided(&self, stage: &Stage) -> Option<String> {
         let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.filter(|check| self.decides(stage, &check.name)).find_map(|check| {
+            let answer = self.checks.iter().find(|answer| answer.name == check.name);
+            match answer {
+                Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
+                Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
+                None => Some(format!("{}: not looked at yet", check.name)),
+            }
+        })
+    }
+
+    /// Whether a check of the spec decides anything in `stage`, or only warns.
+    fn decides(&self, stage: &Stage, name: &str) -> bool {
         let overrides = stage.checks.as_deref().unwrap_or_default();
-        checks.filter(|check| check.decides(overrides.iter().find(|candidate| candidate.name == check.name))).find_map(
-            |check| {
-                let answer = self.checks.iter().find(|answer| answer.name == check.name);
-                match answer {
-                    Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
-                    Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
-                    None => Some(format!("{}: not looked at yet", check.name)),
-                }
-            },
-        )
+        let changed = overrides.iter().find(|changed| changed.name == name);
+        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.any(|check| check.name == name && check.decides(changed))
     }
 
     fn hold(&mut self, refusal: Refusal) {
@@ -356,4 +380,12 @@ impl Plan<'_> {
             self.status.route = RouteMode::Promoted;
         }
     }
+}
+
+fn counted(stages: usize) -> u32 {
+    u32::try_from(stages).unwrap_or(u32::MAX)
+}
+
+fn reads_alike(one: Percent, other: Percent) -> bool {
+    one.to_string() == other.to_string()
 }

@@ -1,0 +1,50 @@
+//! The cluster as Tidegate's caches see it.
+
+use std::sync::Arc;
+
+use super::Cluster;
+use crate::{
+    api::Rollout,
+    plan::{Observed, Route, suspect},
+    workload::ReplicaSet,
+};
+
+impl Cluster {
+    /// What a look at the cluster around `rollout` shows.
+    pub fn observe(&self, rollout: &Rollout, refused: Option<String>) -> Observed {
+        let names = self.service_names();
+        let owned_by = |uid: Option<&str>| -> Vec<Arc<ReplicaSet>> {
+            let sets = self.replica_sets.values().filter(|set| uid.is_some() && set.holder() == uid);
+            sets.cloned().map(Arc::new).collect()
+        };
+        let service = |name: &str| self.services.get(name).cloned().map(Arc::new);
+        let mut observed = Observed {
+            workload: self.deployment.clone().map(Arc::new),
+            replica_sets: owned_by(rollout.metadata.uid.as_deref()),
+            workload_replica_sets: owned_by(
+                self.deployment.as_ref().and_then(|deployment| deployment.metadata.uid.as_deref()),
+            ),
+            autoscaler: self.autoscaler.clone(),
+            service: service(&names.service),
+            stable_service: service(&names.stable),
+            canary_service: service(&names.canary),
+            ready_pods: [names.service, names.stable, names.canary]
+                .into_iter()
+                .map(|name| (name.clone(), self.endpoints.get(&name).cloned().unwrap_or_default()))
+                .collect(),
+            routes: rollout
+                .spec
+                .routes()
+                .iter()
+                .map(|route| Route { name: route.name.clone(), object: self.routes.get(&route.name).cloned() })
+                .collect(),
+            routes_known: true,
+            rival: self.rival.clone(),
+            endpoint_known: true,
+            refused,
+            editor: None,
+        };
+        observed.editor = suspect(rollout, &observed).map(|_| "argocd-controller".to_owned());
+        observed
+    }
+}

@@ -1,0 +1,129 @@
+//! What people do: manifests, and changes to them.
+
+use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::Time};
+use serde_json::{Value, json};
+
+use super::Cluster;
+use crate::{api::Rollout, plan::Effect, workload::Deployment};
+
+impl Cluster {
+    /// A Deployment of ten pods of `v1` that serve, a Service, and a route that points at it.
+    pub fn serving(replicas: i32) -> Self {
+        let mut cluster = Self::new();
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "checkout", "namespace": "shop"},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": "checkout"}},
+                "template": template("v1"),
+            },
+        }))
+        .unwrap();
+        let mut deployment = deployment;
+        cluster.stamp(&mut deployment.metadata);
+        cluster.deployment = Some(deployment);
+        cluster.create_service();
+        cluster.create_route();
+        while cluster.tick() {}
+        cluster
+    }
+
+    pub fn create_service(&mut self) {
+        let mut service: Service = serde_json::from_value(json!({
+            "metadata": {"name": "checkout", "namespace": "shop"},
+            "spec": {"selector": {"app": "checkout"}, "ports": [{"port": 80}]},
+        }))
+        .unwrap();
+        self.stamp(&mut service.metadata);
+        self.services.insert("checkout".to_owned(), service);
+    }
+
+    pub fn create_route(&mut self) {
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "checkout", "namespace": "shop", "generation": 1, "resourceVersion": self.version()},
+            "spec": user_route(),
+        });
+        self.routes.insert("checkout".to_owned(), route);
+    }
+
+    /// Creates a Rollout with this spec; workload, Service and route are filled in where they are left out.
+    pub fn create_rollout(&mut self, spec: &Value) {
+        let mut rollout: Rollout = serde_json::from_value(json!({
+            "apiVersion": "tidegate.dev/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {"name": "checkout", "namespace": "shop"},
+            "spec": spec,
+        }))
+        .unwrap();
+        self.stamp(&mut rollout.metadata);
+        self.rollout = Some(rollout);
+    }
+
+    /// `kubectl set image`: a new template.
+    pub fn push(&mut self, image: &str) {
+        let patch = json!({"spec": {"template": template(image)}});
+        self.write(&Effect::PatchDeployment("checkout".to_owned(), patch)).unwrap();
+    }
+
+    /// `kubectl scale deployment`.
+    pub fn scale_deployment(&mut self, replicas: i32) {
+        let patch = json!({"spec": {"replicas": replicas}});
+        self.write(&Effect::PatchDeployment("checkout".to_owned(), patch)).unwrap();
+    }
+
+    /// `kubectl patch rollout`.
+    pub fn edit(&mut self, spec: &Value) {
+        self.write(&Effect::PatchRollout(json!({"spec": spec}))).unwrap();
+    }
+
+    /// `kubectl delete rollout`.
+    pub fn delete(&mut self) {
+        let now = self.now;
+        let version = self.version();
+        let Some(rollout) = &mut self.rollout else { return };
+        let meta = &mut rollout.metadata;
+        if meta.deletion_timestamp.is_none() {
+            meta.deletion_timestamp = Some(Time(now));
+            meta.generation = meta.generation.map(|generation| generation + 1);
+            meta.resource_version = Some(version);
+        }
+        self.let_go();
+    }
+
+    /// `kubectl delete deployment`: its own ReplicaSets go with it.
+    pub fn delete_deployment(&mut self) {
+        let owned = self.replica_sets.values().filter(|set| self.belongs_to_deployment(set));
+        for name in owned.map(|set| set.name().to_owned()).collect::<Vec<_>>() {
+            self.remove_replica_set(&name);
+        }
+        self.deployment = None;
+    }
+
+    /// Somebody writes these backends into the route.
+    pub fn write_backends(&mut self, backends: &Value) {
+        let mut route = self.routes["checkout"].clone();
+        route["spec"]["rules"][0]["backendRefs"] = backends.clone();
+        self.write(&Effect::ReplaceRoute("checkout".to_owned(), Box::new(route))).unwrap();
+    }
+}
+
+fn template(image: &str) -> Value {
+    json!({
+        "metadata": {"labels": {"app": "checkout"}},
+        "spec": {"containers": [{"name": "checkout", "image": image}]},
+    })
+}
+
+/// The route as its user wrote it.
+pub fn user_route() -> Value {
+    json!({
+        "parentRefs": [{"name": "public"}],
+        "hostnames": ["shop.example.com"],
+        "rules": [{
+            "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+            "backendRefs": [{"name": "checkout", "port": 80, "weight": 1}],
+        }],
+    })
+}

@@ -1,0 +1,125 @@
+//! Somebody else changes what the operator writes.
+
+use serde_json::json;
+
+use super::{cluster::user_route, lab::Lab, specs::routed};
+use crate::api::{Percent, Phase, condition::kind};
+
+fn foreign() -> serde_json::Value {
+    json!([
+        {"name": "checkout-stable", "port": 80, "weight": 50},
+        {"name": "checkout-canary", "port": 80, "weight": 50},
+    ])
+}
+
+#[test]
+fn foreign_weights_are_written_back_three_times_and_then_held() {
+    for backends in [foreign(), user_route()["rules"][0]["backendRefs"].clone()] {
+        let mut lab = Lab::in_stage(&routed(), "canary");
+        for time in 1..=3 {
+            lab.cluster.write_backends(&backends);
+            lab.settle();
+            assert_eq!(lab.cluster.canary_weight(), Percent::new(5.0), "time {time}");
+            assert_eq!(lab.phase(), Phase::Progressing);
+            lab.pass(5);
+        }
+        lab.cluster.write_backends(&backends);
+        lab.settle();
+        assert_eq!(lab.phase(), Phase::Held);
+        assert_eq!(lab.cluster.routes["checkout"]["spec"]["rules"][0]["backendRefs"], backends);
+        assert_eq!(lab.condition(kind::STALLED).as_deref(), Some("Contention"));
+        assert!(lab.status().message.contains("argocd-controller"), "{}", lab.status().message);
+        assert_eq!(lab.stage(), "canary");
+    }
+}
+
+#[test]
+fn a_held_rollout_goes_on_when_the_other_writer_gives_in() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let ours = lab.cluster.routes["checkout"]["spec"]["rules"][0]["backendRefs"].clone();
+    for _ in 0..4 {
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+    }
+    assert_eq!(lab.phase(), Phase::Held);
+    lab.cluster.write_backends(&ours);
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}
+
+#[test]
+fn a_failure_is_acted_on_whoever_writes_the_route() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    for _ in 0..4 {
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+    }
+    lab.verdicts.insert("errors".to_owned(), crate::api::Verdict::Fail);
+    lab.decide();
+    assert_eq!(lab.cluster.canary_weight(), Percent::ZERO);
+}
+
+#[test]
+fn a_deployment_that_somebody_scales_up_is_scaled_back_with_growing_pauses() {
+    let mut lab = Lab::adopted(&routed());
+    let start = lab.cluster.now;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        lab.cluster.scale_deployment(3);
+        lab.until(|lab| lab.cluster.deployment.as_ref().unwrap().spec.replicas == Some(0));
+        answers.push(lab.cluster.now.duration_since(start).as_secs());
+    }
+    assert_eq!(answers[0], 0);
+    let pauses: Vec<_> = answers.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.is_sorted() && pauses[3] >= 16, "{pauses:?}");
+    assert!(lab.steps.iter().all(|step| step == "ForeignPods"));
+    assert!(lab.status().history[0].message.contains("argocd-controller"));
+}
+
+#[test]
+fn traffic_stays_on_the_stable_version_while_foreign_pods_are_behind_the_service() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.scale_deployment(3);
+    while lab.cluster.tick() {}
+    assert_eq!(lab.cluster.endpoints["checkout"].len(), 13);
+    let mut pinned = false;
+    for _ in 0..12 {
+        lab.decide();
+        lab.cluster.tick();
+        pinned |= lab.cluster.weight_of("checkout-stable") == Percent::FULL;
+        if pinned {
+            assert!(
+                lab.cluster.weight_of("checkout-stable") == Percent::FULL
+                    || lab.cluster.endpoints["checkout"].len() == 10
+            );
+        }
+    }
+    assert!(pinned);
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Stable);
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    assert_eq!(lab.cluster.all_pods().len(), 10);
+}
+
+#[test]
+fn foreign_pods_of_the_version_that_failed_get_no_traffic() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.verdicts.insert("errors".to_owned(), crate::api::Verdict::Fail);
+    lab.finish();
+    lab.cluster.scale_deployment(3);
+    lab.settle();
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Reverted);
+    assert_eq!(lab.cluster.pods_of("v2"), 0);
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+}
+
+#[test]
+fn a_deployment_that_is_scaled_up_in_mid_flight_does_not_stop_the_rollout() {
+    let mut lab = Lab::in_stage(&routed(), "quarter");
+    lab.cluster.scale_deployment(3);
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Stable);
+    assert_eq!(lab.cluster.all_pods().len(), 10);
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}

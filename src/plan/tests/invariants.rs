@@ -1,0 +1,184 @@
+//! What must be true after every write, whatever happened before.
+
+use jiff::Timestamp;
+
+use super::cluster::Cluster;
+use crate::{
+    api::{
+        CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Stage, Verdict,
+    },
+    plan::{Effect, Observed, after, capacity, current_stage},
+    workload::ReplicaSet,
+};
+
+/// The longest status that may be written.
+const LONGEST_STATUS: usize = 16 * 1024;
+
+/// Judges one effect by the cluster before and after it.
+pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &Cluster) -> Result<(), String> {
+    let status = rollout.status.clone().unwrap_or_default();
+    match effect {
+        Effect::ReplaceRoute(..) => route(rollout, &status, before, after),
+        Effect::PatchReplicaSet(name, _) => {
+            let (old, new) = (&before.replica_sets[name], &after.replica_sets[name]);
+            if new.replicas() < old.replicas() {
+                scaled_down(rollout, &status, after, new)
+            } else if new.replicas() > old.replicas() {
+                one_canary(&status, after, name)
+            } else {
+                Ok(())
+            }
+        }
+        Effect::CreateReplicaSet(set) => one_canary(&status, after, set.name()),
+        Effect::DeleteReplicaSet(name, _) => {
+            let idle = before.pods.get(name).is_none_or(Vec::is_empty) && before.share(name) == 0.0;
+            check(idle || before.service_names().service.is_empty() || before.pods[name].is_empty(), || {
+                format!("deletes ReplicaSet {name} with its pods")
+            })
+        }
+        Effect::DeleteService(name, _) | Effect::PatchService(name, _) => {
+            let named = before.routes.values().chain(before.programmed.values()).any(|route| {
+                super::cluster::backends(route).any(|backend| backend["name"] == *name && backend["weight"] != 0)
+            });
+            let harmless = !named || before.endpoints.get(name).is_none_or(Vec::is_empty);
+            check(harmless, || format!("takes Service {name} from under a route that gives it traffic"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(broken()) }
+}
+
+/// Weight only for Services whose recorded revision has ready pods; never more for the canary than its stage says.
+fn route(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, after: &Cluster) -> Result<(), String> {
+    let names = after.service_names();
+    let promoted = status.route == RouteMode::Promoted;
+    let recorded: [(&str, Option<&RevisionStatus>); 2] = [
+        (&names.stable, status.stable.as_ref()),
+        (&names.canary, if promoted { status.stable.as_ref() } else { status.canary.as_ref() }),
+    ];
+    let better = recorded.iter().any(|(service, revision)| before.ready_behind(service, *revision) > 0);
+    for (service, revision) in recorded {
+        let ready = before.ready_behind(service, revision);
+        let was = before.weight_of(service);
+        let is = after.weight_of(service);
+        check(is == Percent::ZERO || ready > 0 || (was > Percent::ZERO && !better), || {
+            format!("gives {is} to {service}, behind which no pod of its revision is ready")
+        })?;
+        let named = super::cluster::backends(&after.routes["checkout"]).any(|backend| backend["name"] == *service);
+        check(!named || before.services.contains_key(service), || {
+            format!("names Service {service}, which does not exist")
+        })?;
+    }
+    let allowed = match status.phase {
+        Phase::Progressing | Phase::Held => current_stage(rollout).map_or(Percent::ZERO, |stage| stage.weight),
+        _ if promoted => Percent::FULL,
+        _ => Percent::ZERO,
+    };
+    let (was, is) = (before.canary_weight(), after.canary_weight());
+    check(is <= allowed || is <= was, || format!("the canary's weight rises from {was} to {is}; {allowed} is allowed"))
+}
+
+/// No pod is taken from a revision that needs it for the traffic that it has.
+fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: &ReplicaSet) -> Result<(), String> {
+    let (name, new, wanted) = (set.name(), set.replicas(), capacity::wanted(rollout));
+    let is = |revision: &Option<RevisionStatus>| revision.as_ref().is_some_and(|known| known.replica_set == name);
+    if rollout.spec.routes().is_empty() {
+        let ready = |set: &ReplicaSet| {
+            after
+                .endpoints
+                .get("checkout")
+                .into_iter()
+                .flatten()
+                .filter(|pod| ReplicaSet::names(set.name(), pod))
+                .count()
+        };
+        let others: usize = after.replica_sets.values().filter(|other| other.name() != name).map(ready).sum();
+        let left = others + ready(set).min(usize::try_from(new).unwrap());
+        let enough = usize::try_from(wanted).unwrap().min(others + ready(set));
+        return check(left >= enough || (is(&status.stable) && new >= wanted), || {
+            format!("{name} to {new} leaves {left} of {wanted} pods")
+        });
+    }
+    if is(&status.stable) {
+        return check(new >= wanted, || format!("stable {name} to {new}, where {wanted} are wanted"));
+    }
+    let deleted = rollout.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    if deleted.is_some_and(|deleted| self::after(deleted, rollout.spec.progress_deadline()) <= after.now) {
+        // A gateway that does not answer is not waited for without end.
+        return Ok(());
+    }
+    let share = after.share(name);
+    let routed = status.route != RouteMode::Service || after.services.contains_key(&after.service_names().canary);
+    check(new > 0 || share == 0.0 || !routed, || format!("{name} to 0 while a route gives it {share} %"))?;
+    let drained = after.last_traffic.get(name).is_none_or(|last| self::after(*last, rollout.spec.drain()) <= after.now);
+    check(new > 0 || drained || !routed, || format!("{name} to 0 before its requests have drained"))
+}
+
+/// A canary comes up only when no other has pods.
+fn one_canary(status: &RolloutStatus, after: &Cluster, name: &str) -> Result<(), String> {
+    let stable = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+    if name == stable {
+        return Ok(());
+    }
+    let rollout = after.rollout.as_ref().and_then(|rollout| rollout.metadata.uid.as_deref());
+    let other = after.replica_sets.values().find(|set| {
+        set.holder() == rollout
+            && ![stable, name].contains(&set.name())
+            && (set.replicas() > 0 || after.pods.get(set.name()).is_some_and(|pods| !pods.is_empty()))
+    });
+    check(other.is_none(), || format!("{name} comes up while {} still has pods", other.map_or("", |set| set.name())))
+}
+
+/// Judges one decision: no stage is left without its gate, and the status stays small.
+pub fn of_commit(
+    rollout: &Rollout,
+    observed: &Observed,
+    next: &RolloutStatus,
+    checks: &[CheckStatus],
+    now: Timestamp,
+) -> Result<(), String> {
+    let size = serde_json::to_vec(next).map_or(usize::MAX, |status| status.len());
+    check(size < LONGEST_STATUS, || format!("the status has {size} bytes"))?;
+    let before = rollout.status.clone().unwrap_or_default();
+    let (Some(stage), Some(spec)) = (&before.stage, current_stage(rollout)) else { return Ok(()) };
+    let under_way = matches!(before.phase, Phase::Progressing | Phase::Held);
+    let promoted = next.phase == Phase::Promoting && before.phase != Phase::Promoting;
+    let entered = next.stage.as_ref().is_some_and(|next| next.name != stage.name && next.name != spec.name);
+    if under_way && (promoted || entered) {
+        check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
+        check(passed_gate(rollout, &spec, stage.since, checks, now), || {
+            format!("leaves stage {} without its gate: {checks:?}", spec.name)
+        })?;
+        let stages = rollout.spec.stages();
+        let place = |name: &str| stages.iter().position(|stage| stage.name == name);
+        let name = next.stage.as_ref().map_or("", |next| next.name.as_str());
+        let following = place(&spec.name).map(|place| place + 1) == place(name);
+        check(promoted || following, || format!("goes from stage {} to {name}", spec.name))?;
+    }
+    let lost = next.stable.is_none() && before.stable.is_some() && observed.living_workload().is_some();
+    check(!lost, || "forgets which version is stable".to_owned())
+}
+
+fn passed_gate(
+    rollout: &Rollout,
+    stage: &Stage,
+    since: Option<Timestamp>,
+    checks: &[CheckStatus],
+    now: Timestamp,
+) -> bool {
+    let Some(since) = since else { return false };
+    if now < after(since, stage.bake()) {
+        return false;
+    }
+    let deciding = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks).filter(|check| {
+        let changed = stage.checks.iter().flatten().find(|changed| changed.name == check.name);
+        check.decides(changed)
+    });
+    let passes = |name: &str| checks.iter().any(|answer| answer.name == name && answer.verdict == Verdict::Pass);
+    let late = stage.deadline.is_some_and(|deadline| now >= after(since, deadline));
+    deciding.into_iter().all(|check| passes(&check.name))
+        || (late && rollout.spec.on_inconclusive == Some(OnInconclusive::Advance))
+}

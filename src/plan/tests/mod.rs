@@ -1,0 +1,17 @@
+//! The plan at work on a toy cluster. After every single write the invariants are checked.
+
+mod cluster;
+mod invariants;
+mod journal;
+mod lab;
+mod specs;
+
+mod adoption;
+mod contention;
+mod crash;
+mod edits;
+mod hand_back;
+mod judgement;
+mod promotion;
+mod revisions;
+mod scaling;

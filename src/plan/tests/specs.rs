@@ -1,0 +1,38 @@
+//! Specs of Rollouts.
+
+use serde_json::{Value, json};
+
+/// The default stages (5 % → 25 % → 100 %, ten minutes each), with an error rate that decides.
+pub fn routed() -> Value {
+    json!({
+        "workload": {"kind": "Deployment", "name": "checkout"},
+        "service": "checkout",
+        "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}},
+        "analysis": {"checks": [{"name": "errors", "errorRate": {"preset": "pod-http", "max": "1%"}}]},
+    })
+}
+
+/// The same without a route.
+pub fn by_pods() -> Value {
+    let mut spec = routed();
+    spec["traffic"].take();
+    spec
+}
+
+/// [`routed`] with other values.
+pub fn with(changes: &Value) -> Value {
+    let mut spec = routed();
+    for (field, value) in changes.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    spec
+}
+
+/// [`routed`] with the default stages written out, to be changed.
+pub fn staged() -> Value {
+    with(&json!({"stages": [
+        {"name": "canary", "weight": "5%", "bake": "10m"},
+        {"name": "quarter", "weight": "25%", "bake": "10m"},
+        {"name": "full", "weight": "100%", "bake": "10m"},
+    ]}))
+}
