@@ -96,8 +96,9 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let name = rollout.spec.workload.name.clone();
     let moves = adoption.mode == AdoptionMode::Move;
     match adoption.step {
-        AdoptionStep::Clearing if moves && !workload.spec.paused => {
-            let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true}}));
+        // Somebody who scales it meanwhile would keep its own pods, and nothing would ever be clear.
+        AdoptionStep::Clearing if moves && (!workload.spec.paused || workload.replicas() > 0) => {
+            let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true, "replicas": 0}}));
             vec![Desired::bold(Effect::PatchDeployment(name, patch))]
         }
         // While the Deployment asks for 0 pods, an empty ReplicaSet of its own would be scaled up in place of the one

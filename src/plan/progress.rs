@@ -373,7 +373,9 @@ impl Plan<'_> {
 
     fn promote(&mut self, stage: &Stage, evidence: &str) {
         self.record(reason::PROMOTED, format!("stage {} passed{evidence}; the new version is now stable", stage.name));
-        self.status.draining_since = self.status.stage.as_ref().and_then(|stage| stage.since);
+        // Where somebody else wrote the route since, the old pods had traffic again.
+        let undisturbed = self.status.stage.as_ref().filter(|_| self.status.contention.is_none());
+        self.status.draining_since = undisturbed.and_then(|stage| stage.since);
         self.status.stable = self.status.canary.take();
         self.status.phase = Phase::Promoting;
         if self.is_routed() {

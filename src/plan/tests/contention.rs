@@ -123,3 +123,17 @@ fn a_deployment_that_is_scaled_up_in_mid_flight_does_not_stop_the_rollout() {
     assert_eq!(lab.cluster.all_pods().len(), 10);
     assert_eq!(lab.cluster.pods_of("v2"), 10);
 }
+
+#[test]
+fn old_pods_that_somebody_gave_traffic_in_the_last_stage_are_drained_anew() {
+    let mut lab = Lab::in_stage(&routed(), "full");
+    lab.pass(590);
+    lab.cluster.write_backends(&foreign());
+    lab.cluster.tick();
+    lab.pass(10);
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v1")), (Phase::Promoting, 10));
+    lab.pass(29);
+    assert_eq!(lab.cluster.pods_of("v1"), 10);
+    lab.pass(1);
+    assert_eq!(lab.cluster.pods_of("v1"), 0);
+}

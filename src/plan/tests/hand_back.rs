@@ -46,7 +46,7 @@ fn handing_back_takes_each_step_once() {
     assert_eq!(
         lab.log,
         [
-            "Deployment paused",
+            "Deployment paused, to 0",
             "delete v1",
             "Deployment paused, to 10",
             "v1 changes its owner",
@@ -211,4 +211,23 @@ fn a_stable_version_without_ready_pods_does_not_block_deletion() {
     lab.until(|lab| lab.cluster.rollout.is_none());
     assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
     assert_eq!(lab.cluster.deployment.as_ref().unwrap().replicas(), 10);
+}
+
+#[test]
+fn a_deployment_that_git_scales_up_in_the_same_moment_gets_its_pods_back_all_the_same() {
+    for spec in [routed(), by_pods()] {
+        for rounds in 0..6 {
+            let mut lab = Lab::adopted(&spec);
+            lab.cluster.delete();
+            for _ in 0..rounds {
+                lab.decide();
+                lab.cluster.tick();
+            }
+            lab.cluster.scale_deployment(3);
+            lab.until(|lab| lab.cluster.rollout.is_none());
+            while lab.cluster.tick() {}
+            let deployment = lab.cluster.deployment.as_ref().unwrap();
+            assert!(deployment.is_complete() && !deployment.spec.paused);
+        }
+    }
 }

@@ -13,5 +13,6 @@ mod edits;
 mod hand_back;
 mod judgement;
 mod promotion;
+mod random;
 mod revisions;
 mod scaling;

@@ -97,6 +97,8 @@ impl Cluster {
         };
         if let Some(name) = only {
             self.scale(name, deployment.replicas());
+        } else if deployment.replicas() == 0 {
+            active.iter().for_each(|set| self.scale(set.name(), 0));
         }
     }
 
