@@ -103,7 +103,10 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
         });
     }
     if is(&status.stable) {
-        return check(new >= wanted, || format!("stable {name} to {new}, where {wanted} are wanted"));
+        // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
+        let handed_back = status.phase == Phase::HandingBack
+            && after.deployment.as_ref().is_some_and(|deployment| deployment.status.available_replicas >= wanted);
+        return check(new >= wanted || handed_back, || format!("stable {name} to {new}, where {wanted} are wanted"));
     }
     let deleted = rollout.metadata.deletion_timestamp.as_ref().map(|time| time.0);
     if deleted.is_some_and(|deleted| self::after(deleted, rollout.spec.progress_deadline()) <= after.now) {
