@@ -23,6 +23,8 @@ pub mod reason {
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// The Deployment does not exist.
     pub const WORKLOAD_NOT_FOUND: &str = "WorkloadNotFound";
+    /// `spec.workload` names another Deployment than the one whose pods the Rollout has.
+    pub const WORKLOAD_CHANGED: &str = "WorkloadChanged";
     /// The Service does not exist.
     pub const SERVICE_NOT_FOUND: &str = "ServiceNotFound";
     /// The Service selects no pods, or not those of the Deployment.

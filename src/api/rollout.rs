@@ -48,14 +48,20 @@ use super::{
     validation = (
         "!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))",
         "a stage overrides min of a check that has none: only a query has min"
+    ),
+    validation = (
+        "!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))",
+        "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query"
     )
 )]
 pub struct RolloutSpec {
-    /// The workload whose pod template is released. It stays in Git as it is.
+    /// The workload whose pod template is released. It stays in Git as it is. It cannot be changed.
+    #[x_kube(validation = ("self == oldSelf", "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another"))]
     pub workload: WorkloadRef,
 
-    /// The Service that clients use today, in the same namespace.
+    /// The Service that clients use today, in the same namespace. It cannot be changed.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = ("self == oldSelf", "the Service cannot be changed: delete the Rollout, which hands its pods back, and make another"))]
     pub service: String,
 
     /// How many pods the version that serves should have. Written by `kubectl scale` and by an autoscaler that

@@ -216,6 +216,9 @@ pub struct AdoptionStatus {
     pub step: AdoptionStep,
     /// How the pods come over.
     pub mode: AdoptionMode,
+    /// The Deployment whose pods these are.
+    #[serde(default)]
+    pub workload: String,
     /// How many pods the Deployment had.
     pub replicas: i32,
     /// When the step began.

@@ -86,6 +86,31 @@ mod tests {
     }
 
     #[test]
+    fn the_workload_and_the_service_cannot_be_changed() {
+        let old = rollout(json!({}));
+        let mut other = old.clone();
+        other.spec.workload.name = "basket".to_owned();
+        other.spec.service = "basket".to_owned();
+        let error = other.validate_cel_update(&old).unwrap_err().to_string();
+        assert!(error.contains("the workload cannot be changed"), "{error}");
+        assert!(error.contains("the Service cannot be changed"), "{error}");
+        assert_eq!(validate(&other), Ok(()));
+    }
+
+    #[test]
+    fn an_override_in_another_form_than_its_check_is_refused() {
+        let overriding = |max: Value| {
+            rollout(json!({
+                "stages": [{"name": "a", "weight": "100%", "checks": [{"name": "errors", "max": max}]}],
+                "analysis": {"checks": [{"name": "errors", "errorRate": {"preset": "istio", "max": "1%"}}]},
+            }))
+        };
+        assert_eq!(validate(&overriding(json!("0.5%"))), Ok(()));
+        let error = validate(&overriding(json!("500ms"))).unwrap_err().to_string();
+        assert!(error.contains("another form than the check's own"), "{error}");
+    }
+
+    #[test]
     fn an_override_of_a_check_that_does_not_exist_is_refused() {
         let unknown = json!({"stages": [{"name": "a", "weight": "100%", "checks": [{"name": "p95", "max": "1s"}]}]});
         let error = validate(&rollout(unknown)).unwrap_err().to_string();

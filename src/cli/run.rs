@@ -15,7 +15,7 @@ use crate::{
         self, Settings, Surroundings,
         leader::{self, Candidate, Leadership, Timing},
     },
-    metrics::{Analyst, Endpoints},
+    metrics::{Analyst, Endpoints, Tally},
     serve::{Metrics, Readiness, Server},
 };
 
@@ -157,8 +157,10 @@ async fn control(
         Some(file) => Endpoints::load(file)?,
         None => Endpoints::default(),
     };
+    let counted = metrics.clone();
+    let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
     let settings = Settings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
-    let surroundings = Surroundings { analyst: Analyst::new(&endpoints)?, leadership, metrics, readiness };
+    let surroundings = Surroundings { analyst: Analyst::counting(&endpoints, &tally)?, leadership, metrics, readiness };
     Ok(controller::run(client, settings, surroundings, shutdown).await?)
 }
 

@@ -14,7 +14,7 @@ use super::{
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     grid::later,
-    prometheus::Prometheus,
+    prometheus::{Prometheus, Tally},
     source::Source,
     template::{Scope, render},
     tracker::{self, Tracker},
@@ -91,8 +91,16 @@ impl Analyst {
     /// # Errors
     /// [`EndpointsError`] if a file that an endpoint names cannot be used.
     pub fn new(endpoints: &Endpoints) -> Result<Self, EndpointsError> {
-        let clients =
-            endpoints.iter().map(|endpoint| Ok((endpoint.name.clone(), Prometheus::new(endpoint, endpoints)?)));
+        Self::counting(endpoints, &(Arc::new(|_: &str, _| {}) as Tally))
+    }
+
+    /// The same, with a `tally` of the queries.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn counting(endpoints: &Endpoints, tally: &Tally) -> Result<Self, EndpointsError> {
+        let client = |endpoint| Prometheus::new(endpoint, endpoints, tally.clone());
+        let clients = endpoints.iter().map(|endpoint| Ok((endpoint.name.clone(), client(endpoint)?)));
         Ok(Self { endpoints: clients.collect::<Result<_, EndpointsError>>()?, memories: Mutex::default() })
     }
 

@@ -20,4 +20,5 @@ mod values;
 pub use analyst::{Analyst, Look, Looked};
 pub use endpoints::{Endpoint, Endpoints, EndpointsError};
 pub use fault::Fault;
+pub use prometheus::Tally;
 pub use template::{Scope, TemplateError, render};

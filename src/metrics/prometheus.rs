@@ -1,6 +1,6 @@
 //! One Prometheus endpoint: how it is asked, and what of its answers is believed.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use prometheus_http_query::{
@@ -24,11 +24,15 @@ use super::{
 /// The largest answer that is read.
 const BODY_LIMIT: usize = 1 << 20;
 
+/// Is told of each query: the endpoint's name, and `ok` or the reason of the [`Fault`].
+pub type Tally = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
+
 /// One Prometheus endpoint.
 pub(super) struct Prometheus {
     endpoint: Endpoint,
     headers: HeaderMap,
     client: Client,
+    tally: Tally,
 }
 
 /// Without headers: they may hold secrets.
@@ -53,7 +57,7 @@ struct Envelope {
 
 impl Prometheus {
     /// A client for `endpoint`, one of `endpoints`.
-    pub(super) fn new(endpoint: &Endpoint, endpoints: &Endpoints) -> Result<Self, EndpointsError> {
+    pub(super) fn new(endpoint: &Endpoint, endpoints: &Endpoints, tally: Tally) -> Result<Self, EndpointsError> {
         let field = |field, why: String| EndpointsError::Field {
             file: endpoints.file().to_owned(),
             endpoint: endpoint.name.clone(),
@@ -83,7 +87,7 @@ impl Prometheus {
                 headers.insert(name, value);
             }
         }
-        let prometheus = Self { endpoint: endpoint.clone(), headers, client };
+        let prometheus = Self { endpoint: endpoint.clone(), headers, client, tally };
         prometheus.headers().map_err(|fault| field("credentials", fault.to_string()))?;
         Ok(prometheus)
     }
@@ -149,6 +153,16 @@ impl Prometheus {
 
     /// Sends a request and reads its answer, both before `deadline`.
     async fn read(
+        &self,
+        request: impl Future<Output = Result<Response, Error>>,
+        deadline: Instant,
+    ) -> Result<Data, Fault> {
+        let read = self.answer(request, deadline).await;
+        (self.tally)(&self.endpoint.name, read.as_ref().map_or_else(Fault::reason, |_| "ok"));
+        read
+    }
+
+    async fn answer(
         &self,
         request: impl Future<Output = Result<Response, Error>>,
         deadline: Instant,

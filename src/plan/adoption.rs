@@ -50,6 +50,7 @@ impl Plan<'_> {
         self.status.adoption = Some(AdoptionStatus {
             step: AdoptionStep::Pausing,
             mode: AdoptionMode::Move,
+            workload: self.rollout.spec.workload.name.clone(),
             replicas: workload.replicas(),
             since: self.now,
         });

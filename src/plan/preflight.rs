@@ -39,6 +39,14 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 
 fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let name = &rollout.spec.workload.name;
+    let adopted =
+        rollout.status.as_ref().and_then(|status| status.adoption.as_ref()).map(|adoption| &adoption.workload);
+    if let Some(adopted) = adopted.filter(|adopted| *adopted != name) {
+        let message = format!(
+            "spec.workload names Deployment {name}, but the pods of Deployment {adopted} belong to this Rollout; name that one again, or delete the Rollout, which hands them back"
+        );
+        return Some(Refusal::new(reason::WORKLOAD_CHANGED, message));
+    }
     observed.living_workload().is_none().then(|| {
         Refusal::new(
             reason::WORKLOAD_NOT_FOUND,
