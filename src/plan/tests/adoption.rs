@@ -63,8 +63,7 @@ fn adoption_waits_for_each_controller_in_turn() {
         lab.cluster.tick();
     }
     steps.dedup();
-    use AdoptionStep::{Adopted, Emptying, Moving, Pausing};
-    assert_eq!(steps, [Pausing, Moving, Emptying, Adopted]);
+    assert_eq!(steps, [AdoptionStep::Pausing, AdoptionStep::Moving, AdoptionStep::Emptying, AdoptionStep::Adopted]);
 }
 
 #[test]

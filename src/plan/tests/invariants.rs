@@ -1,8 +1,10 @@
 //! What must be true after every write, whatever happened before.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, backends};
 use crate::{
     api::{
         CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Stage, Verdict,
@@ -21,25 +23,23 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
         Effect::ReplaceRoute(..) => route(rollout, &status, before, after),
         Effect::PatchReplicaSet(name, _) => {
             let (old, new) = (&before.replica_sets[name], &after.replica_sets[name]);
-            if new.replicas() < old.replicas() {
-                scaled_down(rollout, &status, after, new)
-            } else if new.replicas() > old.replicas() {
-                one_canary(&status, after, name)
-            } else {
-                Ok(())
+            match new.replicas().cmp(&old.replicas()) {
+                Ordering::Less => scaled_down(rollout, &status, after, new),
+                Ordering::Greater => one_canary(&status, after, name),
+                Ordering::Equal => Ok(()),
             }
         }
         Effect::CreateReplicaSet(set) => one_canary(&status, after, set.name()),
         Effect::DeleteReplicaSet(name, _) => {
-            let idle = before.pods.get(name).is_none_or(Vec::is_empty) && before.share(name) == 0.0;
-            check(idle || before.service_names().service.is_empty() || before.pods[name].is_empty(), || {
-                format!("deletes ReplicaSet {name} with its pods")
-            })
+            let empty = before.pods.get(name).is_none_or(Vec::is_empty);
+            check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
         Effect::DeleteService(name, _) | Effect::PatchService(name, _) => {
-            let named = before.routes.values().chain(before.programmed.values()).any(|route| {
-                super::cluster::backends(route).any(|backend| backend["name"] == *name && backend["weight"] != 0)
-            });
+            let named = before
+                .routes
+                .values()
+                .chain(before.programmed.values())
+                .any(|route| backends(route).any(|backend| backend["name"] == *name && backend["weight"] != 0));
             let harmless = !named || before.endpoints.get(name).is_none_or(Vec::is_empty);
             check(harmless, || format!("takes Service {name} from under a route that gives it traffic"))
         }
@@ -67,8 +67,8 @@ fn route(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, after: &Cl
         check(is == Percent::ZERO || ready > 0 || (was > Percent::ZERO && !better), || {
             format!("gives {is} to {service}, behind which no pod of its revision is ready")
         })?;
-        let named = super::cluster::backends(&after.routes["checkout"]).any(|backend| backend["name"] == *service);
-        check(!named || before.services.contains_key(service), || {
+        let mentioned = backends(&after.routes["checkout"]).any(|backend| backend["name"] == *service);
+        check(!mentioned || before.services.contains_key(service), || {
             format!("names Service {service}, which does not exist")
         })?;
     }

@@ -252,12 +252,14 @@ impl Lab {
             self.sleep_until(wake);
             self.settle();
         }
-        self.sleep_until(end);
-        self.settle();
+        if self.cluster.now < end {
+            self.sleep_until(end);
+            self.settle();
+        }
     }
 
     pub fn sleep_until(&mut self, instant: Timestamp) {
-        self.cluster.pass(instant.duration_since(self.cluster.now).as_secs().max(1));
+        self.cluster.pass(instant.duration_since(self.cluster.now).as_secs());
     }
 
     /// Sleeps from one waking to the next until it is so.

@@ -25,7 +25,7 @@ enum Happening {
     Mend(&'static str),
     Gateway(Gateway),
     Verdict(Verdict),
-    WriteRoute,
+    WriteRoute(Value),
     Run(Controller),
     Decide,
     DieAtWrite(usize),
@@ -44,6 +44,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         json!([{"name": "half", "weight": "50%", "deadline": "20m"}, {"name": "full", "weight": "100%"}]),
         json!([{"name": "full", "weight": "100%", "bake": "0s"}]),
     ];
+    let pair = |stable, canary| {
+        json!([
+            {"name": "checkout-stable", "port": 80, "weight": stable},
+            {"name": "checkout-canary", "port": 80, "weight": canary},
+        ])
+    };
+    let backends = [pair(1, 0), pair(50, 50), user_route()["rules"][0]["backendRefs"].clone()];
     prop_oneof![
         4 => select(&IMAGES).prop_map(Push),
         2 => (0..6_i32).prop_map(Scale),
@@ -56,7 +63,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => select(&[Gateway::Accepts, Gateway::Silent, Gateway::Rejects]).prop_map(Happening::Gateway),
         2 => select(&[Verdict::Pass, Verdict::Fail, Verdict::NeedMoreData, Verdict::NoData])
             .prop_map(Happening::Verdict),
-        1 => Just(WriteRoute),
+        1 => select(backends.to_vec()).prop_map(WriteRoute),
         8 => select(&Controller::ALL).prop_map(Run),
         8 => Just(Decide),
         2 => (0..4_usize).prop_map(DieAtWrite),
@@ -67,10 +74,6 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn happen(lab: &mut Lab, happening: &Happening) {
     let alive = lab.cluster.rollout.is_some();
-    let foreign = json!([
-        {"name": "checkout-stable", "port": 80, "weight": 1},
-        {"name": "checkout-canary", "port": 80, "weight": 0},
-    ]);
     match happening {
         Happening::Push(image) => lab.cluster.push(image),
         Happening::Scale(count) if alive => lab.cluster.edit(&json!({"replicas": count})),
@@ -82,8 +85,8 @@ fn happen(lab: &mut Lab, happening: &Happening) {
         Happening::Mend(image) => drop(lab.cluster.broken.remove(*image)),
         Happening::Gateway(gateway) => lab.cluster.gateway = *gateway,
         Happening::Verdict(verdict) => drop(lab.verdicts.insert("errors".to_owned(), *verdict)),
-        // Only what a user's tool may do without breaking traffic itself.
-        Happening::WriteRoute if lab.cluster.services.len() == 3 => lab.cluster.write_backends(&foreign),
+        // Only while the Services that it names are there.
+        Happening::WriteRoute(backends) if lab.cluster.services.len() == 3 => lab.cluster.write_backends(backends),
         Happening::Run(controller) => lab.cluster.run(*controller),
         Happening::Decide => drop(lab.decide()),
         Happening::DieAtWrite(write) => {

@@ -37,7 +37,9 @@ impl Cluster {
     /// One round of all of them. Whether anything changed.
     pub fn tick(&mut self) -> bool {
         let before = self.clone();
-        Controller::ALL.into_iter().for_each(|controller| self.run(controller));
+        for controller in Controller::ALL {
+            self.run(controller);
+        }
         self.deployment != before.deployment
             || self.replica_sets != before.replica_sets
             || self.pods != before.pods
@@ -98,7 +100,9 @@ impl Cluster {
         if let Some(name) = only {
             self.scale(name, deployment.replicas());
         } else if deployment.replicas() == 0 {
-            active.iter().for_each(|set| self.scale(set.name(), 0));
+            for set in active {
+                self.scale(set.name(), 0);
+            }
         }
     }
 
@@ -153,7 +157,9 @@ impl Cluster {
             let set = &self.replica_sets[&name];
             let (wanted, ready) = (usize::try_from(set.replicas()).unwrap(), !self.broken.contains(&image_of(set)));
             let mut pods = self.pods.remove(&name).unwrap_or_default();
-            pods.iter_mut().for_each(|pod| pod.ready = ready);
+            for pod in &mut pods {
+                pod.ready = ready;
+            }
             while pods.len() > wanted {
                 self.ended.extend(pods.pop().map(|pod| pod.name));
             }

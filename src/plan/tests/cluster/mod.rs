@@ -50,7 +50,7 @@ pub struct Cluster {
     pub gateway: Gateway,
     /// Images whose pods are not ready.
     pub broken: BTreeSet<String>,
-    /// A HorizontalPodAutoscaler that targets the Deployment.
+    /// An autoscaler that targets the Deployment.
     pub autoscaler: Option<String>,
     pub rival: Option<String>,
     /// Admission does not let a ReplicaSet change its owner.
