@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::Result;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::control_plane::Identity;
 
@@ -38,6 +39,10 @@ pub struct Request {
     pub namespace: String,
     /// Whether RBAC let it through. A refusal by admission is something else, though both answer 403.
     pub allowed: bool,
+    /// The status code of the answer.
+    pub code: u16,
+    /// What was sent, where the policy has it kept: for HTTPRoutes.
+    pub body: Value,
 }
 
 impl Request {
@@ -56,7 +61,17 @@ struct Line {
     #[serde(default)]
     object_ref: Option<Reference>,
     #[serde(default)]
+    response_status: Answer,
+    #[serde(default)]
+    request_object: Value,
+    #[serde(default)]
     annotations: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    code: u16,
 }
 
 #[derive(Default, Deserialize)]
@@ -114,5 +129,7 @@ fn request(line: &str) -> Option<Request> {
         },
         namespace: object.namespace,
         allowed: line.annotations.get("authorization.k8s.io/decision").is_none_or(|decision| decision == "allow"),
+        code: line.response_status.code,
+        body: line.request_object,
     })
 }

@@ -58,7 +58,8 @@ impl Identity {
     }
 }
 
-/// Metadata of every request; the controllers' and the API server's own reads are of no interest.
+/// Metadata of every request, and the weights of every route; the controllers' and the API server's own reads are of
+/// no interest.
 const AUDIT_POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -66,6 +67,7 @@ omitStages: [RequestReceived]
 rules:
 - {level: None, users: ["system:apiserver", "system:anonymous"]}
 - {level: None, users: ["admin", "system:kube-controller-manager"], verbs: [get, list, watch]}
+- {level: Request, verbs: [update], resources: [{group: gateway.networking.k8s.io, resources: [httproutes]}]}
 - {level: Metadata}
 "#;
 

@@ -1,0 +1,53 @@
+//! What `kubectl` shows of a running, a promoted and a reverted rollout: the README's section, to be made again.
+
+use anyhow::ensure;
+use tidegate::api::{Phase, Verdict};
+use tokio::process::Command;
+
+use crate::{
+    rig::{Result, control_plane::Identity, shop::Shop, snapshot::NAME, world::World},
+    scene::{PATIENCE, adopted, promoted},
+};
+
+/// Long enough for a stage to be seen with its numbers: the status shows them within seconds, not at once.
+const LONG: &str = "30s";
+
+const ROLLOUTS: &str = "rollouts.tidegate.dev";
+
+/// Shows all three, one after the other.
+pub async fn all(world: &World) -> Result<()> {
+    let shop = adopted(world, "show", LONG).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the second stage to have numbers", PATIENCE, |now| {
+        let status = now.status();
+        let passes = !status.checks.is_empty() && status.checks.iter().all(|check| check.verdict == Verdict::Pass);
+        status.stage.is_some_and(|stage| stage.index == 2 && stage.since.is_some()) && passes
+    })
+    .await?;
+    show(world, &shop, "running").await?;
+    promoted(&shop, "v2").await?;
+    show(world, &shop, "promoted").await?;
+    shop.release("v3", &[("rig/error-rate", "0.2")]).await?;
+    shop.wait("v3 to be reverted", PATIENCE, |now| now.is(Phase::Reverted)).await?;
+    show(world, &shop, "reverted").await
+}
+
+async fn show(world: &World, shop: &Shop, what: &str) -> Result<()> {
+    println!("### {what}\n");
+    for arguments in [&["get", ROLLOUTS][..], &["describe", ROLLOUTS, NAME]] {
+        println!("$ kubectl {}\n{}", arguments.join(" "), kubectl(world, shop, arguments).await?);
+    }
+    Ok(())
+}
+
+async fn kubectl(world: &World, shop: &Shop, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(world.control_plane.kubeconfig(Identity::Admin))
+        .args(["--namespace", &shop.namespace])
+        .args(arguments)
+        .output()
+        .await?;
+    ensure!(output.status.success(), "kubectl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
