@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::api::Rollout;
+use crate::api::{Rollout, validate};
 
 /// What is remembered, by the Rollout's UID.
 #[derive(Default)]
@@ -20,6 +20,8 @@ struct Remembered {
     written: Option<Rollout>,
     committed_at: Option<Instant>,
     refused: Option<String>,
+    /// What is wrong with the spec, if anything, and the generation that was looked at.
+    validated: Option<(Option<i64>, Option<String>)>,
     failures: u32,
     /// The resourceVersions that the operator's own writes left behind, by kind and name.
     expected: HashMap<(&'static str, String), (u64, Instant)>,
@@ -89,6 +91,18 @@ impl Memory {
     /// How long ago the status was last committed by this process.
     pub fn since_commit(&self, rollout: &Rollout) -> Option<Duration> {
         self.with(rollout, |remembered| remembered.committed_at.map(|instant| instant.elapsed()))
+    }
+
+    /// What is wrong with the spec by the rules of the CRD; evaluated once for each generation.
+    pub fn invalid(&self, rollout: &Rollout) -> Option<String> {
+        let generation = rollout.metadata.generation;
+        let known = self.with(rollout, |remembered| remembered.validated.clone());
+        if let Some((_, invalid)) = known.filter(|(known, _)| *known == generation) {
+            return invalid;
+        }
+        let invalid = validate(rollout).err().map(|invalid| invalid.to_string());
+        self.with(rollout, |remembered| remembered.validated = Some((generation, invalid.clone())));
+        invalid
     }
 
     /// What the API server refused for good at the last round of writes.

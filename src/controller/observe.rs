@@ -51,6 +51,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
     let target = (namespace.clone(), rollout.spec.workload.name.clone());
     let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.as_deref());
     Observed {
+        invalid: context.memory.invalid(rollout),
         replica_sets: owned_by(rollout.metadata.uid.as_deref()),
         workload_replica_sets: owned_by(workload.as_ref().and_then(|workload| workload.metadata.uid.as_deref())),
         workload,

@@ -88,7 +88,10 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
 
 /// Asks the checks, while the new version has traffic.
 async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
-    let since = plan::evidence_since(rollout)?;
+    let Some(since) = plan::evidence_since(rollout) else {
+        context.analyst.forget(rollout.metadata.uid.as_deref()?);
+        return None;
+    };
     let stage = plan::current_stage(rollout)?;
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;

@@ -10,6 +10,8 @@ use crate::workload::{Deployment, ReplicaSet, is_deleting, template};
 /// What the cluster looks like around one Rollout.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
+    /// What is wrong with the spec by the rules of the CRD: a sentence.
+    pub invalid: Option<String>,
     /// The Deployment that the Rollout names.
     pub workload: Option<Arc<Deployment>>,
     /// The ReplicaSets that the Rollout controls, by name.

@@ -1,7 +1,7 @@
 //! What has to be right before anything is touched.
 
 use crate::{
-    api::{self, Rollout, condition::reason},
+    api::{Rollout, condition::reason},
     plan::Observed,
     traffic::{Names, http_route},
     workload::{self, ownership},
@@ -24,8 +24,8 @@ impl Refusal {
 
 /// What stands in the way, if anything does. It heals by itself: nothing of it is remembered.
 pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
-    if let Err(invalid) = api::validate(rollout) {
-        return Some(Refusal::new(reason::INVALID_SPEC, invalid.to_string()));
+    if let Some(invalid) = &observed.invalid {
+        return Some(Refusal::new(reason::INVALID_SPEC, invalid.clone()));
     }
     if let Some(rival) = &observed.rival {
         return Some(Refusal::new(reason::CONFLICT, rival.clone()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Cluster;
 use crate::{
-    api::Rollout,
+    api::{Rollout, validate},
     plan::{Observed, Route, suspect},
     workload::ReplicaSet,
 };
@@ -19,6 +19,7 @@ impl Cluster {
         };
         let service = |name: &str| self.services.get(name).cloned().map(Arc::new);
         let mut observed = Observed {
+            invalid: validate(rollout).err().map(|invalid| invalid.to_string()),
             workload: self.deployment.clone().map(Arc::new),
             replica_sets: owned_by(rollout.metadata.uid.as_deref()),
             workload_replica_sets: owned_by(
