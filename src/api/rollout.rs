@@ -352,6 +352,7 @@ pub enum OnInconclusive {
     Hold,
     /// All traffic goes back to the stable version.
     Revert,
-    /// The next stage begins all the same.
+    /// The next stage begins all the same, on what little evidence there is. Where there are no numbers at all, the
+    /// stage is held.
     Advance,
 }

@@ -181,13 +181,10 @@ impl Plan<'_> {
         } else {
             None
         };
-        match waiting {
-            None => self.come_into_force(stage, ready),
-            Some(_) if self.refusal.is_some() => match self.refusal.clone() {
-                Some(refusal) => Outcome::Hold(refusal),
-                None => Outcome::Advance,
-            },
-            Some(waiting) => self.keep_deadline(stage, &waiting, ready),
+        let Some(waiting) = waiting else { return self.come_into_force(stage, ready) };
+        match self.refusal.clone() {
+            Some(refusal) => Outcome::Hold(refusal),
+            None => self.keep_deadline(stage, &waiting, ready),
         }
     }
 
@@ -276,6 +273,10 @@ impl Plan<'_> {
             return match self.rollout.spec.on_inconclusive.unwrap_or_default() {
                 OnInconclusive::Hold => Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message)),
                 OnInconclusive::Revert => Outcome::Fail(reason::INCONCLUSIVE, message),
+                // Little evidence may be enough for somebody; none at all is not, whatever the reason.
+                OnInconclusive::Advance if self.is_blind(stage) => {
+                    Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
+                }
                 OnInconclusive::Advance if baked && !self.rollout.spec.paused => Outcome::Advance,
                 OnInconclusive::Advance => Outcome::Wait(message),
             };
@@ -305,6 +306,15 @@ impl Plan<'_> {
         })
     }
 
+    /// Whether there are no numbers for a check that has to pass.
+    fn is_blind(&self, stage: &Stage) -> bool {
+        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.any(|check| {
+            let answer = self.checks.iter().find(|answer| answer.name == check.name);
+            self.decides(stage, &check.name) && answer.is_none_or(|answer| answer.verdict == Verdict::NoData)
+        })
+    }
+
     /// Whether a check of the spec decides anything in `stage`, or only warns.
     fn decides(&self, stage: &Stage, name: &str) -> bool {
         let overrides = stage.checks.as_deref().unwrap_or_default();
@@ -314,11 +324,8 @@ impl Plan<'_> {
     }
 
     fn hold(&mut self, refusal: Refusal) {
-        if self.status.phase != Phase::Held || self.status.message != refusal.message {
-            let known = self.rollout.status.as_ref().is_some_and(|status| status.phase == Phase::Held);
-            if !known {
-                self.record(refusal.reason, refusal.message.clone());
-            }
+        if self.status.phase != Phase::Held {
+            self.record(refusal.reason, refusal.message.clone());
         }
         self.status.phase = Phase::Held;
         self.say(refusal.message.clone());
