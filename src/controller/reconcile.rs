@@ -61,10 +61,16 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
         Committed::Written(rollout, transitions) => {
-            // Its effects at once: what was decided should not wait for the watch to come round. Unless the round
-            // before has just changed what was observed: then the watch brings the rest.
+            // Its effects at once: what was decided should not wait for the watch to come round. Unless the writes
+            // above are not in the caches yet: then the watch brings the rest.
             let current = context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name));
-            let effects = if current { desired(&rollout, &observed, Timestamp::now()) } else { Vec::new() };
+            let effects = if current {
+                // Anew: what was observed above may be from before those writes, and would repeat them.
+                let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
+                desired(&rollout, &observed, Timestamp::now())
+            } else {
+                Vec::new()
+            };
             let applied = apply(context, &rollout, effects).await;
             for transition in &transitions {
                 context.metrics.transition(&transition.reason);
