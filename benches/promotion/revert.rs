@@ -68,8 +68,7 @@ async fn one(world: &World, name: &str) -> Result<Revert> {
     };
     shop.release("v2", &[("rig/error-rate", "0.2")]).await?;
     let queryable = seen.await?;
-    let turned = |phase| matches!(phase, Phase::Reverting | Phase::Reverted);
-    shop.wait("the traffic to go back", PATIENCE, |now| turned(now.phase()) && now.share() == Some(0)).await?;
+    shop.wait("the version to be reverted", PATIENCE, |now| now.is(Phase::Reverted)).await?;
     let samples = world.prometheus.query(&format!("{failures}[5m]")).await?;
     let scraped = scraped(&samples, 1.0).context("Prometheus does not have the failures any more")?;
     let enough = self::scraped(&samples, ENOUGH).context("the version went with fewer failures than that takes")?;
