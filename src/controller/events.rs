@@ -30,13 +30,16 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 });
 
 /// Sends events.
-pub struct Events(Recorder);
+pub struct Events {
+    client: Client,
+    reporter: Reporter,
+}
 
 impl Events {
     /// Sends events in the name of this process.
     pub fn new(client: &Client) -> Self {
         let instance = std::env::var("HOSTNAME").ok();
-        Self(Recorder::new(client.clone(), Reporter { controller: "tidegate.dev/tidegate".to_owned(), instance }))
+        Self { client: client.clone(), reporter: Reporter { controller: "tidegate.dev/tidegate".to_owned(), instance } }
     }
 
     /// Sends an event for each of `transitions`. One that cannot be sent is logged and let go: the history in the
@@ -52,7 +55,10 @@ impl Events {
                 secondary: None,
             };
             let reference = rollout.object_ref(&());
-            match tokio::time::timeout(PATIENCE, self.0.publish(&event, &reference)).await {
+            // A new one each time: a recorder takes a second event of the same reason for the first one again, and
+            // keeps that one's note, so that the numbers of all stages but the first would be lost.
+            let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+            match tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(reason = %transition.reason, "an event could not be sent: {error}"),
                 Err(_) => tracing::warn!(reason = %transition.reason, "an event could not be sent in time"),
