@@ -34,7 +34,7 @@ pub async fn all(world: &World) -> Result<()> {
 
 async fn show(world: &World, shop: &Shop, what: &str) -> Result<()> {
     println!("### {what}\n");
-    for arguments in [&["get", ROLLOUTS][..], &["describe", ROLLOUTS, NAME]] {
+    for arguments in [&["get", ROLLOUTS][..], &["get", ROLLOUTS, "--output", "wide"], &["describe", ROLLOUTS, NAME]] {
         println!("$ kubectl {}\n{}", arguments.join(" "), kubectl(world, shop, arguments).await?);
     }
     Ok(())

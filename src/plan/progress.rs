@@ -7,7 +7,7 @@ use crate::{
         condition::{self, reason},
     },
     plan::{
-        HISTORY, Plan, Refusal, after, capacity, current_stage,
+        HISTORY, Plan, Refusal, after, capacity, current_stage, in_seconds,
         split::{self, Goal, InForce},
     },
     traffic::replica_count,
@@ -27,7 +27,7 @@ impl Plan<'_> {
     pub(super) fn start(&mut self, canary: RevisionStatus) {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
-        let images = canary.images.join(", ");
+        let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
         self.status.canary = Some(canary);
         self.status.checks.clear();
         self.status.contention = None;
@@ -38,7 +38,7 @@ impl Plan<'_> {
             self.status.route = RouteMode::Split;
         }
         self.enter(first, 0);
-        self.record(reason::STARTED, format!("new version ({images}): bringing up its pods for stage {}", first.name));
+        self.record(reason::STARTED, started);
     }
 
     fn enter(&mut self, stage: &Stage, place: usize) {
@@ -190,7 +190,7 @@ impl Plan<'_> {
         let deadline = self.rollout.spec.progress_deadline();
         let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
         if !self.passed(entered, deadline) {
-            return Outcome::Wait(format!("stage {}: waiting: {waiting}", stage.name));
+            return Outcome::Wait(format!("stage {} waits: {waiting}", stage.name));
         }
         if ready.stable == 0 {
             // Going back would leave nobody to answer; the new pods are all that serves.
@@ -268,7 +268,11 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => Outcome::Wait(format!("stage {} at {weight}: waiting for evidence: {check}", stage.name)),
-            None if !baked => Outcome::Wait(format!("stage {} at {weight}: good so far, baking", stage.name)),
+            None if !baked => Outcome::Wait(format!(
+                "stage {} at {weight}: good so far, bakes until {}",
+                stage.name,
+                in_seconds(after(since, stage.bake()))
+            )),
             None => Outcome::Advance,
         }
     }
