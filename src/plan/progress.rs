@@ -307,6 +307,9 @@ impl Plan<'_> {
 
     fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
+        let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+        let reverted =
+            format!("version {canary} failed at {weight} of the traffic: {message}; all of it goes back to stable");
         if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
             self.status.failed.insert(
                 0,
@@ -322,7 +325,7 @@ impl Plan<'_> {
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
             OnFailure::Revert => {
-                self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable"));
+                self.turn_back(condition::reason::REVERTED, reverted);
             }
         }
     }
@@ -352,7 +355,11 @@ impl Plan<'_> {
     }
 
     fn promote(&mut self, stage: &Stage, evidence: &str) {
-        self.record(reason::PROMOTED, format!("stage {} passed{evidence}; the new version is now stable", stage.name));
+        let version = self.status.canary.clone().unwrap_or_default();
+        self.record(
+            reason::PROMOTED,
+            format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
+        );
         self.status.draining_since = self.status.stage.as_ref().and_then(|stage| stage.since);
         self.status.stable = self.status.canary.take();
         self.status.phase = Phase::Promoting;
