@@ -109,18 +109,9 @@ fn middle(sorted: &[i64]) -> i64 {
 
 impl fmt::Display for Reverts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "reverting a version that answers 20 % errors, at 5 % of {REQUESTS_PER_SECOND} requests a second:"
-        )?;
-        writeln!(
-            f,
-            "  {:<34} {:>6} {:>6} {:>6}",
-            format!("milliseconds of {RUNS} runs, from"),
-            "min",
-            "median",
-            "max"
-        )?;
+        writeln!(f, "until weight 0 is written for a version that answers 20 % errors to its 5 % of the traffic")?;
+        writeln!(f, "({REQUESTS_PER_SECOND} requests a second in all, scraped every second, {RUNS} runs):")?;
+        writeln!(f, "  {:<34} {:>6} {:>6} {:>6}", "milliseconds since the", "min", "median", "max")?;
         for (what, times) in [
             ("first failed request scraped", &self.scraped),
             ("the same, as a query sees it", &self.queryable),

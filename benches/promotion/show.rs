@@ -1,6 +1,6 @@
 //! What `kubectl` shows of a running, a promoted and a reverted rollout: the README's section, to be made again.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tidegate::api::{Phase, Verdict};
 use tokio::process::Command;
 
@@ -24,19 +24,22 @@ pub async fn all(world: &World) -> Result<()> {
         status.stage.is_some_and(|stage| stage.index == 2 && stage.since.is_some()) && passes
     })
     .await?;
-    show(world, &shop, "running").await?;
+    show(world, &shop, "On its way, in the second of three stages:").await?;
     promoted(&shop, "v2").await?;
-    show(world, &shop, "promoted").await?;
+    show(world, &shop, "Promoted:").await?;
     shop.release("v3", &[("rig/error-rate", "0.2")]).await?;
     shop.wait("v3 to be reverted", PATIENCE, |now| now.is(Phase::Reverted)).await?;
-    show(world, &shop, "reverted").await
+    show(world, &shop, "Reverted:").await
 }
 
+/// Prints Markdown. Of `describe`, what follows the spec: all before it is what the user wrote.
 async fn show(world: &World, shop: &Shop, what: &str) -> Result<()> {
-    println!("### {what}\n");
-    for arguments in [&["get", ROLLOUTS][..], &["describe", ROLLOUTS, NAME]] {
-        println!("$ kubectl {}\n{}", arguments.join(" "), kubectl(world, shop, arguments).await?);
-    }
+    let get = kubectl(world, shop, &["get", ROLLOUTS]).await?;
+    let describe = kubectl(world, shop, &["describe", ROLLOUTS, NAME]).await?;
+    let (_, status) = describe.split_once("\nStatus:").context("kubectl describes no status")?;
+    println!("{what}\n\n```console\n$ kubectl get {ROLLOUTS}\n{get}```\n");
+    println!("<details><summary><code>kubectl describe</code>, from its status on</summary>\n");
+    println!("```console\n$ kubectl describe {ROLLOUTS} {NAME}\n…\nStatus:{status}```\n\n</details>\n");
     Ok(())
 }
 

@@ -33,10 +33,10 @@ use super::{
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage.name"),
     printcolumn(name = "Weight", type_ = "string", json_path = ".status.stage.weightInForce"),
-    printcolumn(name = "Stable", type_ = "string", json_path = ".status.stable.revision"),
-    printcolumn(name = "Canary", type_ = "string", json_path = ".status.canary.revision"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Stable", type_ = "string", json_path = ".status.stable.revision", priority = 1),
+    printcolumn(name = "Canary", type_ = "string", json_path = ".status.canary.revision", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::absent_not_null)]

@@ -3,6 +3,8 @@
 //! The committed status is the write-ahead log: every effect on the cluster is a function of spec and status, so
 //! whatever is needed to go on after a crash stands here.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -132,6 +134,21 @@ pub struct RevisionStatus {
     /// How many of them are ready.
     #[serde(default)]
     pub ready: i32,
+}
+
+impl fmt::Display for RevisionStatus {
+    /// As people are told of it: `7f9c6b54d (checkout:v2)`. Where an image comes from and the most of a digest are left
+    /// out; the status has them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.revision)?;
+        let Some(first) = self.images.first() else { return Ok(()) };
+        let image = first.rsplit('/').next().unwrap_or(first);
+        let end = image.find("@sha256:").map_or(image.len(), |at| image.len().min(at + "@sha256:".len() + 12));
+        match self.images.len() - 1 {
+            0 => write!(f, " ({})", &image[..end]),
+            more => write!(f, " ({} and {more} more)", &image[..end]),
+        }
+    }
 }
 
 /// What a check says.
@@ -283,4 +300,22 @@ pub struct Contention {
     pub since: Timestamp,
     /// When it was last seen.
     pub last: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_named_by_what_people_know_it_by() {
+        let named = |images: &[&str]| {
+            let images = images.iter().map(|image| (*image).to_owned()).collect();
+            RevisionStatus { revision: "7f9c6b54d".to_owned(), images, ..RevisionStatus::default() }.to_string()
+        };
+        let digest = format!("registry.example.com:5000/shop/checkout@sha256:{}", "0123456789abcdef".repeat(4));
+        assert_eq!(named(&[]), "7f9c6b54d");
+        assert_eq!(named(&["registry.example.com/shop/checkout:v2"]), "7f9c6b54d (checkout:v2)");
+        assert_eq!(named(&["checkout", "proxy:v1"]), "7f9c6b54d (checkout and 1 more)");
+        assert_eq!(named(&[&digest]), "7f9c6b54d (checkout@sha256:0123456789ab)");
+    }
 }

@@ -53,7 +53,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     let resumed = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
     let looked = look(context, &rollout).await;
     let checks = looked.as_ref().map(|looked| looked.checks.as_slice()).unwrap_or_default();
-    let now = Timestamp::now();
+    let now = in_milliseconds(Timestamp::now());
     let next = plan::next(Input { rollout: &rollout, observed: &observed, checks, now });
     let wake = [next.wake, looked.as_ref().map(|looked| looked.next)].into_iter().flatten().min();
     let mut due = wake.map(|instant| until(now, instant));
@@ -107,6 +107,11 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
         now: Timestamp::now(),
     };
     Some(context.analyst.look(&look).await)
+}
+
+/// What is kept in the status, people read: nanoseconds say nothing to them.
+fn in_milliseconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// From `now` to `instant`, and at least a moment: an instant that has passed must not make a tight loop.

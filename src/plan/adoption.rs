@@ -80,7 +80,7 @@ impl Plan<'_> {
                 let pods = adoption.replicas;
                 self.record(
                     reason::ADOPTED,
-                    format!("version {} serves with {pods} pods, taken over as they are", stable.revision),
+                    format!("version {stable} serves with {pods} pods, taken over as they are"),
                 );
             }
             _ => {}

@@ -29,8 +29,8 @@ impl Plan<'_> {
         let Some(canary) = self.revision_of(asked) else { return };
         if let Some(failed) = self.failed(&canary) {
             let message = format!(
-                "version {} failed and stays failed ({}); the stable version serves: change the Deployment's pod template to go on",
-                failed.revision, failed.message
+                "version {canary} failed ({}) and stays off; version {stable} serves: change the Deployment's pod template to go on",
+                failed.message
             );
             self.status.phase = Phase::Reverted;
             return self.say(message);
@@ -69,9 +69,9 @@ impl Plan<'_> {
         let wanted = capacity::wanted(self.rollout);
         let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
         if ready >= wanted {
-            self.say(format!("version {} serves with {wanted} pods", stable.revision));
+            self.say(format!("version {stable} serves with {wanted} pods"));
         } else {
-            self.say(format!("version {} serves with {ready} of {wanted} pods ready", stable.revision));
+            self.say(format!("version {stable} serves with {ready} of {wanted} pods ready"));
         }
     }
 

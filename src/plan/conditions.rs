@@ -8,7 +8,7 @@ use crate::{
         Phase, RevisionStatus,
         condition::{kind, reason},
     },
-    plan::{Observed, Plan, capacity},
+    plan::{Observed, Plan, capacity, in_seconds},
     workload::selector_string,
 };
 
@@ -108,7 +108,7 @@ impl Plan<'_> {
             None => capacity::wanted(self.rollout),
         };
         let healthy = stable.ready >= wanted;
-        (healthy, format!("{} of {wanted} pods of version {} are ready", stable.ready, stable.revision))
+        (healthy, format!("{} of {wanted} pods of version {stable} are ready", stable.ready))
     }
 }
 
@@ -120,5 +120,5 @@ fn count(revision: &mut RevisionStatus, observed: &Observed) {
 
 /// Kubernetes keeps condition times to the second.
 fn time(now: Timestamp) -> Time {
-    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+    Time(in_seconds(now))
 }

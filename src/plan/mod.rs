@@ -203,6 +203,11 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// `instant` as people are told of it.
+fn in_seconds(instant: Timestamp) -> Timestamp {
+    Timestamp::from_second(instant.as_second()).unwrap_or(instant)
+}
+
 /// `start` and `span` later; the end of time when that does not exist.
 fn after(start: Timestamp, span: Span) -> Timestamp {
     jiff::SignedDuration::try_from(span.duration())

@@ -7,7 +7,7 @@ use crate::{
         condition::{self, reason},
     },
     plan::{
-        HISTORY, Plan, Refusal, after, capacity, current_stage,
+        HISTORY, Plan, Refusal, after, capacity, current_stage, in_seconds,
         split::{self, Goal, InForce},
     },
     traffic::replica_count,
@@ -27,7 +27,7 @@ impl Plan<'_> {
     pub(super) fn start(&mut self, canary: RevisionStatus) {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
-        let images = canary.images.join(", ");
+        let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
         self.status.canary = Some(canary);
         self.status.checks.clear();
         self.status.contention = None;
@@ -38,7 +38,7 @@ impl Plan<'_> {
             self.status.route = RouteMode::Split;
         }
         self.enter(first, 0);
-        self.record(reason::STARTED, format!("new version ({images}): bringing up its pods for stage {}", first.name));
+        self.record(reason::STARTED, started);
     }
 
     fn enter(&mut self, stage: &Stage, place: usize) {
@@ -192,7 +192,7 @@ impl Plan<'_> {
         let deadline = self.rollout.spec.progress_deadline();
         let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
         if !self.passed(entered, deadline) {
-            return Outcome::Wait(format!("stage {}: waiting: {waiting}", stage.name));
+            return Outcome::Wait(format!("stage {} waits: {waiting}", stage.name));
         }
         if ready.stable == 0 {
             // Going back would leave nobody to answer; the new pods are all that serves.
@@ -288,7 +288,11 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => Outcome::Wait(format!("stage {} at {weight}: waiting for evidence: {check}", stage.name)),
-            None if !baked => Outcome::Wait(format!("stage {} at {weight}: good so far, baking", stage.name)),
+            None if !baked => Outcome::Wait(format!(
+                "stage {} at {weight}: good so far, bakes until {}",
+                stage.name,
+                in_seconds(after(since, stage.bake()))
+            )),
             None => Outcome::Advance,
         }
     }
@@ -334,6 +338,9 @@ impl Plan<'_> {
 
     fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
+        let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+        let reverted =
+            format!("version {canary} failed at {weight} of the traffic: {message}; all of it goes back to stable");
         if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
             self.status.failed.insert(
                 0,
@@ -349,7 +356,7 @@ impl Plan<'_> {
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
             OnFailure::Revert => {
-                self.turn_back(condition::reason::REVERTED, format!("{message}; all traffic goes back to stable"));
+                self.turn_back(condition::reason::REVERTED, reverted);
             }
         }
     }
@@ -379,7 +386,11 @@ impl Plan<'_> {
     }
 
     fn promote(&mut self, stage: &Stage, evidence: &str) {
-        self.record(reason::PROMOTED, format!("stage {} passed{evidence}; the new version is now stable", stage.name));
+        let version = self.status.canary.clone().unwrap_or_default();
+        self.record(
+            reason::PROMOTED,
+            format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
+        );
         // Where somebody else wrote the route since, the old pods had traffic again.
         let undisturbed = self.status.stage.as_ref().filter(|_| self.status.contention.is_none());
         self.status.draining_since = undisturbed.and_then(|stage| stage.since);
