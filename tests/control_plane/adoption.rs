@@ -169,12 +169,17 @@ async fn a_deployment_that_was_handed_back_can_be_adopted_again(world: &World) -
     shop.check("the pods are the same all along", now.uids("v1") == before && shop.pods_created() == 4).await
 }
 
-/// Waits until the Rollout is gone and the Deployment has four pods and a ReplicaSet of its own.
+/// Waits until the Rollout is gone and the Deployment has four pods of v1 and a ReplicaSet of its own.
 pub async fn handed_back(shop: &Shop) -> Result<Snapshot> {
+    handed_back_at(shop, "v1").await
+}
+
+/// The same with another version.
+pub async fn handed_back_at(shop: &Shop, version: &str) -> Result<Snapshot> {
     shop.wait("the Deployment to have its pods back", SOON, |now| {
         now.rollouts.is_empty()
             && now.pods.len() == 4
-            && now.ready_count("v1") == 4
+            && now.ready_count(version) == 4
             && owners_of_filled(now) == ["Deployment"]
             && now.deployment().is_some_and(|deployment| {
                 let spec = deployment.spec.as_ref();
@@ -204,6 +209,7 @@ fn at_rest(deployment: &Deployment) -> bool {
         && spec.is_some_and(|spec| spec.replicas == Some(0) && spec.paused != Some(true))
 }
 
-fn image(now: &Snapshot) -> Option<String> {
+/// The image that the Deployment asks for.
+pub fn image(now: &Snapshot) -> Option<String> {
     now.deployment()?.spec.as_ref()?.template.spec.as_ref()?.containers.first()?.image.clone()
 }

@@ -12,6 +12,7 @@ mod bad_input;
 mod behaviour;
 mod deletion;
 mod evidence;
+mod hostile_prometheus;
 mod installation;
 mod permissions;
 mod promotion;
@@ -20,6 +21,7 @@ mod revert;
 mod rig_itself;
 mod scenes;
 mod steering;
+mod surge;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -36,10 +38,12 @@ fn topics() -> Vec<Topic> {
         ("rig", rig_itself::behaviours()),
         ("admission", admission::behaviours()),
         ("adoption", adoption::behaviours()),
+        ("surge", surge::behaviours()),
         ("deletion", deletion::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
         ("evidence", evidence::behaviours()),
+        ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("bad input", bad_input::behaviours()),
