@@ -14,14 +14,17 @@ mod deletion;
 mod evidence;
 mod hostile_prometheus;
 mod installation;
+mod long_history;
 mod permissions;
 mod promotion;
 mod resilience;
 mod revert;
 mod rig_itself;
 mod scenes;
+mod sharing;
 mod steering;
 mod surge;
+mod tools;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -46,6 +49,9 @@ fn topics() -> Vec<Topic> {
         ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
+        ("sharing", sharing::behaviours()),
+        ("tools", tools::behaviours()),
+        ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),
         ("installation", installation::behaviours()),
     ]
