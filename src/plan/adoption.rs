@@ -31,6 +31,13 @@ impl Plan<'_> {
             return self.refuse(Refusal::new(reason::AUTOSCALER_ON_WORKLOAD, message));
         }
         let Some(workload) = self.observed.living_workload() else { return };
+        if workload.spec.paused {
+            // Somebody stopped it for a reason; taking it over would end the pause.
+            return self.say(format!(
+                "waiting: Deployment {} is paused; set its spec.paused to false to have its pods taken over",
+                self.rollout.spec.workload.name
+            ));
+        }
         let serving = Observed::holding(&self.observed.workload_replica_sets, &workload.spec.template);
         let (Some(serving), true) = (serving, workload.is_complete()) else {
             return self.say(format!(

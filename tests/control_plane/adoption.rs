@@ -15,7 +15,7 @@ use tidegate::api::{
 use crate::{
     behaviour::behaviours,
     rig::{Result, shop::Shop, snapshot::Snapshot, world::World},
-    scenes::{A_WHILE, SOON, adopted, lingering, quick, underway},
+    scenes::{A_WHILE, LATER, SOON, adopted, lingering, promoted, quick, underway},
 };
 
 behaviours![
@@ -24,6 +24,8 @@ behaviours![
     adoption_waits_until_the_deployment_is_complete,
     adoption_of_a_deployment_with_a_history_starts_none_of_its_old_pods,
     adoption_waits_while_an_autoscaler_targets_the_deployment,
+    adoption_waits_while_somebody_has_paused_the_deployment,
+    adoption_waits_until_pods_have_been_ready_for_as_long_as_the_deployment_asks,
     deleting_the_rollout_hands_the_pods_back_without_a_restart,
     deleting_the_rollout_in_mid_flight_hands_back_the_stable_version,
     a_rollout_whose_deployment_is_gone_can_be_deleted,
@@ -115,6 +117,43 @@ async fn adoption_waits_while_an_autoscaler_targets_the_deployment(world: &World
     Ok(())
 }
 
+async fn adoption_waits_while_somebody_has_paused_the_deployment(world: &World) -> Result<()> {
+    let shop = world.shop("paused-before").load(0.0).open().await?;
+    shop.patch_deployment("test", json!({"spec": {"paused": true}})).await?;
+    shop.apply_rollout(quick()).await?;
+    let now = shop
+        .wait("it to wait with a reason", SOON, |now| {
+            now.phase() == Phase::Pending && now.status().message.contains("paused")
+        })
+        .await?;
+    let message = now.status().message;
+    let remedy = message.contains("Deployment checkout") && message.contains("spec.paused");
+    shop.check(&format!("the message says what to do: {message}"), remedy).await?;
+    shop.stays("the Deployment is untouched", A_WHILE, |now| {
+        let spec = now.deployment().and_then(|deployment| deployment.spec.clone()).unwrap_or_default();
+        spec.paused == Some(true) && spec.replicas == Some(4) && owners_of_filled(now) == ["Deployment"]
+    })
+    .await?;
+    shop.patch_deployment("test", json!({"spec": {"paused": false}})).await?;
+    shop.wait("it to heal by itself", SOON, |now| now.is(Phase::Stable)).await?;
+    shop.check("without restarting a pod", shop.pods_created() == 4).await
+}
+
+async fn adoption_waits_until_pods_have_been_ready_for_as_long_as_the_deployment_asks(world: &World) -> Result<()> {
+    let shop = world.shop("min-ready").open().await?;
+    shop.patch_deployment("test", json!({"spec": {"minReadySeconds": 4}})).await?;
+    shop.release("v2", &[]).await?;
+    shop.apply_rollout(quick()).await?;
+    shop.wait("all pods of v2 to be ready", LATER, |now| now.ready_count("v2") == 4).await?;
+    shop.check("they are not adopted yet", shop.now().phase() == Phase::Pending).await?;
+    shop.wait("v2 to be adopted", SOON, |now| now.is(Phase::Stable) && now.stable() == "v2").await?;
+    shop.release("v3", &[]).await?;
+    promoted(&shop, "v3").await?;
+    shop.delete_rollout().await?;
+    handed_back_at(&shop, "v3").await?;
+    shop.lost_nothing().await
+}
+
 async fn deleting_the_rollout_hands_the_pods_back_without_a_restart(world: &World) -> Result<()> {
     let shop = adopted(world.shop("hand-back"), quick()).await?;
     let before = shop.now().uids("v1");
@@ -169,12 +208,17 @@ async fn a_deployment_that_was_handed_back_can_be_adopted_again(world: &World) -
     shop.check("the pods are the same all along", now.uids("v1") == before && shop.pods_created() == 4).await
 }
 
-/// Waits until the Rollout is gone and the Deployment has four pods and a ReplicaSet of its own.
+/// Waits until the Rollout is gone and the Deployment has four pods of v1 and a ReplicaSet of its own.
 pub async fn handed_back(shop: &Shop) -> Result<Snapshot> {
+    handed_back_at(shop, "v1").await
+}
+
+/// The same with another version.
+pub async fn handed_back_at(shop: &Shop, version: &str) -> Result<Snapshot> {
     shop.wait("the Deployment to have its pods back", SOON, |now| {
         now.rollouts.is_empty()
             && now.pods.len() == 4
-            && now.ready_count("v1") == 4
+            && now.ready_count(version) == 4
             && owners_of_filled(now) == ["Deployment"]
             && now.deployment().is_some_and(|deployment| {
                 let spec = deployment.spec.as_ref();
@@ -204,6 +248,7 @@ fn at_rest(deployment: &Deployment) -> bool {
         && spec.is_some_and(|spec| spec.replicas == Some(0) && spec.paused != Some(true))
 }
 
-fn image(now: &Snapshot) -> Option<String> {
+/// The image that the Deployment asks for.
+pub fn image(now: &Snapshot) -> Option<String> {
     now.deployment()?.spec.as_ref()?.template.spec.as_ref()?.containers.first()?.image.clone()
 }

@@ -12,14 +12,19 @@ mod bad_input;
 mod behaviour;
 mod deletion;
 mod evidence;
+mod hostile_prometheus;
 mod installation;
+mod long_history;
 mod permissions;
 mod promotion;
 mod resilience;
 mod revert;
 mod rig_itself;
 mod scenes;
+mod sharing;
 mod steering;
+mod surge;
+mod tools;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -36,12 +41,17 @@ fn topics() -> Vec<Topic> {
         ("rig", rig_itself::behaviours()),
         ("admission", admission::behaviours()),
         ("adoption", adoption::behaviours()),
+        ("surge", surge::behaviours()),
         ("deletion", deletion::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
         ("evidence", evidence::behaviours()),
+        ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
+        ("sharing", sharing::behaviours()),
+        ("tools", tools::behaviours()),
+        ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),
         ("installation", installation::behaviours()),
     ]

@@ -4,6 +4,7 @@
 //! here: [`kubelet`] runs the pods as HTTP servers, [`gateway`] accepts routes, [`load`] sends the requests.
 //! [`world`] is the vocabulary in which behaviours are written.
 
+pub mod admission;
 pub mod assets;
 pub mod audit;
 pub mod certificates;
@@ -11,7 +12,9 @@ pub mod cluster;
 pub mod control_plane;
 pub mod diagnosis;
 pub mod endpoints;
+pub mod false_prometheus;
 pub mod gateway;
+pub mod kubectl;
 pub mod kubelet;
 pub mod load;
 pub mod modern_crds;

@@ -31,7 +31,7 @@ pub struct World {
     pub data_plane: DataPlane,
     /// What was asked of the API server.
     pub audit: Audit,
-    assets: Assets,
+    pub(super) assets: Assets,
 }
 
 impl World {
