@@ -23,6 +23,10 @@ use super::{
     namespaced,
     status = "RolloutStatus",
     category = "all",
+    validation = (
+        "!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase in ['Pending', 'Stable', 'Reverted'] || (has(self.spec.traffic) == has(oldSelf.spec.traffic) && (!has(self.spec.traffic) || self.spec.traffic == oldSelf.spec.traffic))",
+        "spec.traffic cannot be changed while a rollout is under way, since the routes carry its weights: wait until it is over"
+    ),
     doc = "A Rollout moves a new version's traffic through stages, and back by itself when the new version is worse.",
     cel,
     scale(

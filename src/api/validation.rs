@@ -47,6 +47,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::{Phase, RolloutStatus};
 
     fn rollout(spec: Value) -> Rollout {
         let mut spec = spec;
@@ -95,6 +96,20 @@ mod tests {
         assert!(error.contains("the workload cannot be changed"), "{error}");
         assert!(error.contains("the Service cannot be changed"), "{error}");
         assert_eq!(validate(&other), Ok(()));
+    }
+
+    #[test]
+    fn the_routes_cannot_be_changed_while_a_rollout_is_under_way() {
+        let mut old = rollout(json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}}}));
+        let mut other = old.clone();
+        other.spec.traffic = None;
+        assert!(other.validate_cel_update(&old).is_ok(), "before anything has happened");
+        for (phase, allowed) in [(Phase::Stable, true), (Phase::Progressing, false), (Phase::Promoting, false)] {
+            let status = RolloutStatus { phase, ..RolloutStatus::default() };
+            (old.status, other.status) = (Some(status.clone()), Some(status));
+            assert_eq!(other.validate_cel_update(&old).is_ok(), allowed, "{phase:?}");
+            assert!(old.validate_cel_update(&old).is_ok(), "{phase:?}: unchanged");
+        }
     }
 
     #[test]
