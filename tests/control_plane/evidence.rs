@@ -9,7 +9,7 @@ use tidegate::api::{Phase, Verdict, condition::reason};
 use crate::{
     behaviour::behaviours,
     rig::{Result, world::World},
-    scenes::{LATER, SOON, adopted, errors, promoted, quick, reverted, underway, with_checks},
+    scenes::{A_WHILE, LATER, SOON, adopted, errors, promoted, quick, reverted, underway, with_checks},
 };
 
 behaviours![
@@ -19,6 +19,7 @@ behaviours![
     evidence_that_runs_out_of_time_reverts_when_asked_to,
     evidence_that_runs_out_of_time_holds_by_default,
     evidence_that_runs_out_of_time_advances_when_asked_to,
+    without_any_numbers_nothing_advances_even_when_asked_to,
     a_warning_shows_and_decides_nothing,
     a_query_that_prometheus_refuses_is_no_evidence,
 ];
@@ -64,33 +65,44 @@ async fn too_few_requests_are_no_evidence(world: &World) -> Result<()> {
     shop.stays("it stays in its first stage", PATIENCE, |now| now.stage() == "canary").await
 }
 
-/// A rollout that will never have evidence, and three seconds for it.
-async fn out_of_time(world: &World, name: &str, on_inconclusive: Option<&str>) -> Result<crate::rig::shop::Shop> {
+/// A rollout that will not have evidence, at so many requests a second, in the three seconds that it has for it.
+async fn out_of_time(
+    world: &World,
+    name: &str,
+    load: f64,
+    on_inconclusive: Option<&str>,
+) -> Result<crate::rig::shop::Shop> {
     let mut plan = quick();
     plan["stages"][0]["deadline"] = json!("3s");
     if let Some(action) = on_inconclusive {
         plan["onInconclusive"] = json!(action);
     }
-    let shop = adopted(world.shop(name).load(0.0), plan).await?;
+    let shop = adopted(world.shop(name).load(load), plan).await?;
     shop.release("v2", &[]).await?;
     Ok(shop)
 }
 
 async fn evidence_that_runs_out_of_time_reverts_when_asked_to(world: &World) -> Result<()> {
-    reverted(&out_of_time(world, "inconclusive-revert", Some("Revert")).await?).await
+    reverted(&out_of_time(world, "inconclusive-revert", 0.0, Some("Revert")).await?).await
 }
 
 async fn evidence_that_runs_out_of_time_holds_by_default(world: &World) -> Result<()> {
-    let shop = out_of_time(world, "inconclusive-hold", None).await?;
+    let shop = out_of_time(world, "inconclusive-hold", 0.0, None).await?;
     let now = shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
     let why = now.holds(tidegate::api::condition::kind::STALLED);
     shop.check(&format!("as inconclusive: {why:?}"), why.as_deref() == Some(reason::INCONCLUSIVE)).await
 }
 
 async fn evidence_that_runs_out_of_time_advances_when_asked_to(world: &World) -> Result<()> {
-    let shop = out_of_time(world, "inconclusive-advance", Some("Advance")).await?;
+    let shop = out_of_time(world, "inconclusive-advance", 6.0, Some("Advance")).await?;
     shop.wait("the next stage", SOON, |now| now.stage() == "half").await?;
     Ok(())
+}
+
+async fn without_any_numbers_nothing_advances_even_when_asked_to(world: &World) -> Result<()> {
+    let shop = out_of_time(world, "inconclusive-blind", 0.0, Some("Advance")).await?;
+    shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
+    shop.stays("it stays in its first stage", A_WHILE, |now| now.stage() == "canary").await
 }
 
 async fn a_warning_shows_and_decides_nothing(world: &World) -> Result<()> {
