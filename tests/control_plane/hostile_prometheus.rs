@@ -16,7 +16,7 @@ use crate::{
         shop::Shop,
         world::World,
     },
-    scenes::{LATER, adopted, errors, promoted, underway, with_checks},
+    scenes::{SOON, adopted, errors, promoted, underway, with_checks},
 };
 
 behaviours![
@@ -79,7 +79,7 @@ async fn a_query_that_answers_without_a_number_is_no_evidence(world: &World) -> 
 /// The check says why it knows nothing, and the rollout neither goes on nor back.
 async fn held_back(shop: &Shop, answer: &str, check: &str, reason: &str) -> Result<()> {
     let now = shop
-        .wait(&format!("{reason} after {answer}"), LATER, |now| {
+        .wait(&format!("{reason} after {answer}"), SOON, |now| {
             now.check(check).is_some_and(|check| check.verdict == Verdict::NoData && check.reason == reason)
         })
         .await?;
