@@ -79,6 +79,8 @@ pub mod reason {
     pub const FOREIGN_PODS: &str = "ForeignPods";
     /// No pod of the stable version is ready.
     pub const STABLE_NOT_READY: &str = "StableNotReady";
+    /// The stable version is down, and the new one takes over.
+    pub const STABLE_LOST: &str = "StableLost";
     /// The Deployment gets its pods back.
     pub const HANDING_BACK: &str = "HandingBack";
     /// The cluster refused to let the ReplicaSet change its owner.

@@ -58,6 +58,9 @@ pub struct RolloutStatus {
     /// While a new version is on its way: the lowest number of pods that an autoscaler may ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas_floor: Option<i32>,
+    /// While a new version is on its way: since when no pod of the stable one is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_lost_since: Option<Timestamp>,
     /// Who else keeps changing the weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contention: Option<Contention>,

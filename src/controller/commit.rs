@@ -67,8 +67,13 @@ fn is_urgent(before: &RolloutStatus, after: &RolloutStatus) -> bool {
     decisive(before) != decisive(after)
 }
 
-fn verdicts(status: &RolloutStatus) -> Vec<(&str, Verdict, bool)> {
-    status.checks.iter().map(|check| (check.name.as_str(), check.verdict, check.warning)).collect()
+/// What each check says; where it says nothing, also why.
+fn verdicts(status: &RolloutStatus) -> Vec<(&str, Verdict, bool, &str)> {
+    let checks = status.checks.iter().map(|check| {
+        let why = if check.verdict == Verdict::NoData { check.reason.as_str() } else { "" };
+        (check.name.as_str(), check.verdict, check.warning, why)
+    });
+    checks.collect()
 }
 
 fn decisive(status: &RolloutStatus) -> RolloutStatus {

@@ -25,6 +25,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::FOREIGN_PODS,
         reason::CANARY_LOST,
         reason::STABLE_NOT_READY,
+        reason::STABLE_LOST,
         reason::ADOPTION_REFUSED,
     ])
 });

@@ -1,5 +1,7 @@
 //! A deleted Rollout gives the Deployment its pods back: the walk of adoption, backwards.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
@@ -26,7 +28,11 @@ impl Plan<'_> {
         if self.observed.living_workload().is_none() {
             self.say("the Deployment is gone: there is nobody to hand the pods back to");
             if self.routes_are_free() {
-                self.status.adoption = None;
+                if ownerless(self.observed).next().is_none() {
+                    self.status.adoption = None;
+                } else if adoption.step != AdoptionStep::Releasing {
+                    self.step(AdoptionStep::Releasing);
+                }
             }
             return;
         }
@@ -89,10 +95,21 @@ fn stable<'a>(rollout: &Rollout, observed: &'a Observed) -> Option<&'a ReplicaSe
     observed.replica_set(name).map(AsRef::as_ref)
 }
 
+/// The ReplicaSets that were let go and never taken back: the garbage collector knows nobody to collect them with.
+fn ownerless(observed: &Observed) -> impl Iterator<Item = &Arc<ReplicaSet>> {
+    observed.replica_sets.iter().filter(|set| set.metadata.owner_references.as_ref().is_none_or(Vec::is_empty))
+}
+
+fn deleting(set: &Arc<ReplicaSet>) -> Option<Desired> {
+    let uid = set.metadata.uid.clone().filter(|_| !is_deleting(set.as_ref()))?;
+    Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), uid)))
+}
+
 /// What the committed step asks for.
 pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let status = rollout.status.clone().unwrap_or_default();
-    let (Some(adoption), Some(workload)) = (&status.adoption, observed.living_workload()) else { return Vec::new() };
+    let Some(adoption) = &status.adoption else { return Vec::new() };
+    let Some(workload) = observed.living_workload() else { return ownerless(observed).filter_map(deleting).collect() };
     let name = rollout.spec.workload.name.clone();
     let moves = adoption.mode == AdoptionMode::Move;
     match adoption.step {
@@ -103,13 +120,9 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
         }
         // While the Deployment asks for 0 pods, an empty ReplicaSet of its own would be scaled up in place of the one
         // that serves: it has to go before the count comes back.
-        AdoptionStep::Clearing if moves && workload.is_observed() => observed
-            .workload_replica_sets
-            .iter()
-            .filter(|set| set.is_empty() && !is_deleting(set.as_ref()))
-            .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
-            .map(Desired::cautious)
-            .collect(),
+        AdoptionStep::Clearing if moves && workload.is_observed() => {
+            observed.workload_replica_sets.iter().filter(|set| set.is_empty()).filter_map(deleting).collect()
+        }
         AdoptionStep::Restoring => {
             let Some(set) = stable(rollout, observed) else { return Vec::new() };
             let wanted = capacity::wanted(rollout);

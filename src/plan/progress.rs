@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Stage,
+        CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
         StageStatus, Verdict,
         condition::{self, reason},
     },
@@ -14,11 +14,15 @@ use crate::{
     workload::template,
 };
 
+/// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
+const STABLE_LOST: Span = Span::seconds(60);
+
 /// What is decided about a stage that has its weight.
 enum Outcome {
     Wait(String),
     Hold(Refusal),
     Advance,
+    TakeOver,
     Fail(&'static str, String),
 }
 
@@ -31,6 +35,7 @@ impl Plan<'_> {
         self.status.canary = Some(canary);
         self.status.checks.clear();
         self.status.contention = None;
+        self.status.stable_lost_since = None;
         self.status.draining_since = None;
         self.status.replicas_floor = Some(capacity::wanted(self.rollout));
         self.status.phase = Phase::Progressing;
@@ -72,6 +77,7 @@ impl Plan<'_> {
             Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => self.advance(&stage),
+            Outcome::TakeOver => self.take_over(),
             Outcome::Wait(message) => {
                 self.status.phase = Phase::Progressing;
                 self.say(message);
@@ -147,6 +153,9 @@ impl Plan<'_> {
             return Outcome::Hold(contended);
         }
         let ready = split::ready(self.rollout, &self.status, self.observed);
+        if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {
+            return Outcome::TakeOver;
+        }
         let since = self.status.stage.as_ref().and_then(|stage| stage.since);
         let Some(since) = since else { return self.await_weight(stage, ready) };
         if ready.canary == 0 {
@@ -196,7 +205,8 @@ impl Plan<'_> {
         }
         if ready.stable == 0 {
             // Going back would leave nobody to answer; the new pods are all that serves.
-            return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, self.stable_missing()));
+            let message = format!("{}; look at its pods first", self.stable_missing());
+            return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, message));
         }
         if self.status.phase == Phase::Held {
             return self.renew_deadline(stage);
@@ -217,7 +227,7 @@ impl Plan<'_> {
 
     fn stable_missing(&self) -> String {
         let name = self.status.stable.as_ref().map_or("stable", |stable| stable.replica_set.as_str());
-        format!("no pod of the stable ReplicaSet {name} is ready; look at its pods first")
+        format!("no pod of the stable ReplicaSet {name} is ready")
     }
 
     fn come_into_force(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
@@ -246,6 +256,28 @@ impl Plan<'_> {
         if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
             stage.weight_in_force = weight;
         }
+    }
+
+    /// Whether the stable version has been down for so long that it is no way back any more.
+    fn is_stable_lost(&mut self) -> bool {
+        let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
+        let down = stable.is_some_and(|set| set.replicas() > 0 && set.status.ready_replicas == 0);
+        if !down {
+            self.status.stable_lost_since = None;
+            return false;
+        }
+        let since = *self.status.stable_lost_since.get_or_insert(self.now);
+        self.passed(since, STABLE_LOST) && !self.rollout.spec.paused
+    }
+
+    /// The new version is all that serves: a fix has to get through even where there is nothing to compare it with.
+    fn take_over(&mut self) {
+        let (version, lost) = (self.status.canary.clone().unwrap_or_default(), self.stable_missing());
+        self.record(
+            reason::STABLE_LOST,
+            format!("{lost}, for {STABLE_LOST} now: version {version}, whose pods are ready, takes over unjudged"),
+        );
+        self.become_stable();
     }
 
     /// Every pod of the new version is gone: its weight goes back, and its clocks start anew.
@@ -394,7 +426,12 @@ impl Plan<'_> {
         // Where somebody else wrote the route since, the old pods had traffic again.
         let undisturbed = self.status.stage.as_ref().filter(|_| self.status.contention.is_none());
         self.status.draining_since = undisturbed.and_then(|stage| stage.since);
+        self.become_stable();
+    }
+
+    fn become_stable(&mut self) {
         self.status.stable = self.status.canary.take();
+        self.status.stable_lost_since = None;
         self.status.phase = Phase::Promoting;
         if self.is_routed() {
             self.status.route = RouteMode::Promoted;

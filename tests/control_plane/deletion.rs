@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::ConfigMap,
+};
 use kube::{
-    Api,
-    api::{ApiResource, DeleteParams, DynamicObject, PostParams},
+    Api, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tidegate::api::{AdoptionStep, Rollout};
@@ -24,6 +27,7 @@ behaviours![
     a_rollout_that_is_deleted_with_its_deployment_leaves_nothing_behind,
     a_rollout_that_is_deleted_after_its_deployment_leaves_nothing_behind,
     a_deployment_that_is_deleted_while_it_is_handed_back_leaves_nothing_behind,
+    a_replica_set_that_nobody_owns_any_more_goes_when_there_is_no_deployment_to_take_it_back,
     a_rollout_and_its_deployment_that_are_deleted_in_the_foreground_leave_nothing_behind,
 ];
 
@@ -115,6 +119,23 @@ async fn a_deployment_that_is_deleted_while_it_is_handed_back_leaves_nothing_beh
     })
     .await?;
     delete_deployment(&shop, &DeleteParams::background()).await?;
+    nothing_is_left(&shop).await
+}
+
+/// The moment between the Rollout's letting go and the Deployment's taking back, made to last.
+async fn a_replica_set_that_nobody_owns_any_more_goes_when_there_is_no_deployment_to_take_it_back(
+    world: &World,
+) -> Result<()> {
+    let mut shop = adopted(world.shop("ownerless").load(0.0), quick()).await?;
+    shop.operator()?.kill();
+    let sets = Api::<ReplicaSet>::namespaced(shop.client.clone(), &shop.namespace);
+    for set in &shop.now().replica_sets {
+        let nobody = Patch::Merge(json!({"metadata": {"ownerReferences": null}}));
+        sets.patch(&set.name_any(), &PatchParams::default(), &nobody).await?;
+    }
+    shop.delete_rollout().await?;
+    delete_deployment(&shop, &DeleteParams::background()).await?;
+    shop.operator()?.restart()?;
     nothing_is_left(&shop).await
 }
 

@@ -16,11 +16,12 @@ use crate::{
         shop::Shop,
         world::World,
     },
-    scenes::{LATER, adopted, errors, promoted, underway, with_checks},
+    scenes::{SOON, adopted, errors, promoted, underway, with_checks},
 };
 
 behaviours![
-    a_web_page_or_a_redirect_in_place_of_prometheus_is_no_evidence,
+    a_web_page_or_an_error_in_place_of_prometheus_is_no_evidence,
+    a_redirect_to_another_prometheus_is_no_evidence,
     an_answer_that_is_too_long_or_never_ends_is_no_evidence,
     an_answer_that_is_incomplete_or_no_number_is_no_evidence,
     a_query_that_answers_without_a_number_is_no_evidence,
@@ -29,9 +30,13 @@ behaviours![
 /// Longer than the first stage bakes.
 const A_STAGE: Duration = Duration::from_secs(4);
 
-async fn a_web_page_or_a_redirect_in_place_of_prometheus_is_no_evidence(world: &World) -> Result<()> {
-    let answers = [(WebPage, "NotPrometheus"), (Failing, "PrometheusFails"), (Redirect, "PrometheusRedirects")];
+async fn a_web_page_or_an_error_in_place_of_prometheus_is_no_evidence(world: &World) -> Result<()> {
+    let answers = [(WebPage, "NotPrometheus"), (Failing, "PrometheusFails")];
     nothing_moves_until_it_makes_sense(world, "not-prometheus", &answers).await
+}
+
+async fn a_redirect_to_another_prometheus_is_no_evidence(world: &World) -> Result<()> {
+    nothing_moves_until_it_makes_sense(world, "redirect", &[(Redirect, "PrometheusRedirects")]).await
 }
 
 async fn an_answer_that_is_too_long_or_never_ends_is_no_evidence(world: &World) -> Result<()> {
@@ -74,7 +79,7 @@ async fn a_query_that_answers_without_a_number_is_no_evidence(world: &World) -> 
 /// The check says why it knows nothing, and the rollout neither goes on nor back.
 async fn held_back(shop: &Shop, answer: &str, check: &str, reason: &str) -> Result<()> {
     let now = shop
-        .wait(&format!("{reason} after {answer}"), LATER, |now| {
+        .wait(&format!("{reason} after {answer}"), SOON, |now| {
             now.check(check).is_some_and(|check| check.verdict == Verdict::NoData && check.reason == reason)
         })
         .await?;
