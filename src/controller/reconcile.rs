@@ -16,9 +16,9 @@ use super::{
     refuse::refuse,
 };
 use crate::{
-    api::Rollout,
+    api::{Phase, Rollout},
     metrics::{Look, Looked},
-    plan::{self, Input, desired},
+    plan::{self, Input, Next, Observed, desired},
 };
 
 /// How long to wait for the caches to show the operator's own writes.
@@ -51,12 +51,8 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
     let resumed = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
-    let looked = look(context, &rollout).await;
-    let checks = looked.as_ref().map(|looked| looked.checks.as_slice()).unwrap_or_default();
-    let now = in_milliseconds(Timestamp::now());
-    let next = plan::next(Input { rollout: &rollout, observed: &observed, checks, now });
-    let wake = [next.wake, looked.as_ref().map(|looked| looked.next)].into_iter().flatten().min();
-    let mut due = wake.map(|instant| until(now, instant));
+    let (next, now) = decide(context, &rollout, &observed).await;
+    let mut due = next.wake.map(|instant| until(now, instant));
     match commit(context, &rollout, next).await? {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
@@ -84,6 +80,22 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     resumed?;
     Ok(due.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What should happen next, and the instant of the decision.
+///
+/// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
+async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
+    let now = in_milliseconds(Timestamp::now());
+    let unjudged = plan::next(Input { rollout, observed, checks: &[], now });
+    if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
+        return (unjudged, now);
+    }
+    let Some(looked) = look(context, rollout).await else { return (unjudged, now) };
+    let now = in_milliseconds(Timestamp::now());
+    let mut next = plan::next(Input { rollout, observed, checks: &looked.checks, now });
+    next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
+    (next, now)
 }
 
 /// Asks the checks, while the new version has traffic.

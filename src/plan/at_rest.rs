@@ -81,9 +81,11 @@ impl Plan<'_> {
             if self.is_routed() && self.status.route == RouteMode::Service {
                 self.status.route = RouteMode::Split;
             }
+            let foreign = self.observed.foreign_behind(&self.rollout.spec.service);
+            let which = if foreign.is_empty() { "about to be".to_owned() } else { foreign.join(", ") };
             self.say(format!(
-                "pods of Deployment {} itself are behind Service {}; waiting until they are gone",
-                self.rollout.spec.workload.name, self.rollout.spec.service
+                "pods that belong to no version of this Rollout are behind Service {} ({which}); they get no traffic from a route, and nothing starts until they are gone: let the Service select the pods of Deployment {} alone",
+                self.rollout.spec.service, self.rollout.spec.workload.name
             ));
             return false;
         }

@@ -52,7 +52,9 @@ pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observ
     let behind = |service, revision: &Option<crate::api::RevisionStatus>| {
         revision.as_ref().map_or(0, |revision| observed.ready_behind(service, &revision.replica_set))
     };
-    Ready { stable: behind(stable, &status.stable), canary: behind(canary, &status.canary) }
+    let new = status.canary.as_ref().and_then(|canary| observed.replica_set(&canary.replica_set));
+    let seasoned = |ready| new.map_or(ready, |set| set.seasoned(ready));
+    Ready { stable: behind(stable, &status.stable), canary: seasoned(behind(canary, &status.canary)) }
 }
 
 /// What the routes should say now, by the committed status: never more than the ready pods can carry.

@@ -27,6 +27,7 @@ pub struct Deployment {
 
 /// What a Deployment asks for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeploymentSpec {
     /// How many pods; the API server fills in 1.
     #[serde(default)]
@@ -37,6 +38,9 @@ pub struct DeploymentSpec {
     /// The pod template, as it stands on the API server.
     #[serde(default)]
     pub template: Value,
+    /// How long a pod has to be ready before it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_ready_seconds: Option<i32>,
     /// Its controller starts nothing new.
     #[serde(default)]
     pub paused: bool,
@@ -94,7 +98,11 @@ pub struct ReplicaSet {
 
 /// What a ReplicaSet asks for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReplicaSetSpec {
+    /// How long a pod has to be ready before it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_ready_seconds: Option<i32>,
     /// How many pods; the API server fills in 1.
     #[serde(default)]
     pub replicas: Option<i32>,
@@ -114,6 +122,8 @@ pub struct ReplicaSetStatus {
     pub replicas: i32,
     /// Those that are ready.
     pub ready_replicas: i32,
+    /// Those that have been ready for `minReadySeconds`.
+    pub available_replicas: i32,
 }
 
 impl ReplicaSet {
@@ -133,6 +143,13 @@ impl ReplicaSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.replicas() == 0 && self.status.replicas == 0
+    }
+
+    /// How many of `ready` pods count: not those that have not been ready for `minReadySeconds` yet.
+    #[must_use]
+    pub fn seasoned(&self, ready: i32) -> i32 {
+        let patient = self.spec.min_ready_seconds.unwrap_or(0) > 0;
+        if patient { ready.min(self.status.available_replicas) } else { ready }
     }
 
     /// The value of its pods' `pod-template-hash` label.
@@ -193,6 +210,15 @@ pub fn is_deleting<K: Resource>(object: &K) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_counts_once_it_has_been_ready_for_long_enough() {
+        let status = ReplicaSetStatus { replicas: 3, ready_replicas: 3, available_replicas: 1 };
+        let mut set = ReplicaSet { status, ..ReplicaSet::default() };
+        assert_eq!(set.seasoned(3), 3);
+        set.spec.min_ready_seconds = Some(30);
+        assert_eq!(set.seasoned(3), 1);
+    }
 
     #[test]
     fn a_replica_set_knows_its_pods_by_name() {

@@ -25,6 +25,7 @@ pub fn new_replica_set(deployment: &Deployment, name: &str, hash: &str, replicas
             ..ObjectMeta::default()
         },
         spec: ReplicaSetSpec {
+            min_ready_seconds: deployment.spec.min_ready_seconds,
             replicas: Some(replicas),
             selector,
             template: template::with_hash(&deployment.spec.template, hash),

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::cluster::{Cluster, backends};
 use crate::{
     api::{
-        CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Stage, Verdict,
+        CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Span, Stage,
+        Verdict,
     },
     plan::{Effect, Observed, after, capacity, current_stage},
     workload::ReplicaSet,
@@ -135,6 +136,13 @@ fn one_canary(status: &RolloutStatus, after: &Cluster, name: &str) -> Result<(),
     check(other.is_none(), || format!("{name} comes up while {} still has pods", other.map_or("", |set| set.name())))
 }
 
+/// The stable version has been down for a minute: there is nothing to judge a new one against, and no way back.
+fn stable_is_lost(status: &RolloutStatus, observed: &Observed, now: Timestamp) -> bool {
+    let stable = status.stable.as_ref().and_then(|stable| observed.replica_set(&stable.replica_set));
+    stable.is_some_and(|set| set.status.ready_replicas == 0)
+        && status.stable_lost_since.is_some_and(|since| self::after(since, Span::seconds(60)) <= now)
+}
+
 /// Judges one decision: no stage is left without its gate, and the status stays small.
 pub fn of_commit(
     rollout: &Rollout,
@@ -152,7 +160,8 @@ pub fn of_commit(
     let entered = next.stage.as_ref().is_some_and(|next| next.name != stage.name && next.name != spec.name);
     if under_way && (promoted || entered) {
         check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
-        check(passed_gate(rollout, &spec, stage.since, checks, now), || {
+        let gate = passed_gate(rollout, &spec, stage.since, checks, now);
+        check(gate || (promoted && stable_is_lost(&before, observed, now)), || {
             format!("leaves stage {} without its gate: {checks:?}", spec.name)
         })?;
         let stages = rollout.spec.stages();

@@ -71,7 +71,7 @@ fn a_failed_version_stays_failed() {
     let mut lab = failed();
     lab.pass(24 * 3600);
     assert_eq!(lab.phase(), Phase::Reverted);
-    assert!(lab.status().message.contains("stays failed"));
+    assert!(lab.status().message.contains("stays off"));
     assert_eq!(lab.cluster.pods_of("v2"), 0);
 }
 

@@ -97,12 +97,24 @@ fn a_fix_for_a_stable_version_without_ready_pods_gets_there() {
     lab.settle();
     lab.cluster.push("v2");
     lab.settle();
+    lab.pass(30);
+    assert_eq!(lab.cluster.pods_of("v2"), 1, "a moment without endpoints is no reason");
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v2")), (Phase::Stable, 10));
+    assert!(lab.steps.iter().any(|step| step == "StableLost"), "{:?}", lab.steps);
+}
+
+#[test]
+fn a_paused_rollout_takes_over_from_nobody() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.broken.insert("v1".to_owned());
+    lab.settle();
+    lab.cluster.push("v2");
+    lab.settle();
+    lab.cluster.edit(&json!({"paused": true}));
     lab.pass(3600);
     assert_eq!(lab.phase(), Phase::Held, "{}", lab.status().message);
     assert!(lab.status().message.contains("no pod of the stable ReplicaSet"), "{}", lab.status().message);
-    lab.cluster.broken.clear();
-    lab.finish();
-    assert_eq!(lab.cluster.pods_of("v2"), 10);
 }
 
 #[test]

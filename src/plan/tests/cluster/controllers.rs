@@ -135,7 +135,12 @@ impl Cluster {
                 owner_references: Some(vec![owner(deployment)]),
                 ..ObjectMeta::default()
             },
-            spec: ReplicaSetSpec { replicas: Some(deployment.replicas()), selector, template },
+            spec: ReplicaSetSpec {
+                replicas: Some(deployment.replicas()),
+                selector,
+                template,
+                ..ReplicaSetSpec::default()
+            },
             status: ReplicaSetStatus::default(),
         });
         name
@@ -170,6 +175,7 @@ impl Cluster {
             let status = ReplicaSetStatus {
                 replicas: i32::try_from(pods.len()).unwrap(),
                 ready_replicas: i32::try_from(pods.iter().filter(|pod| pod.ready).count()).unwrap(),
+                available_replicas: i32::try_from(pods.iter().filter(|pod| pod.ready).count()).unwrap(),
             };
             self.pods.insert(name.clone(), pods);
             if self.replica_sets[&name].status != status {
