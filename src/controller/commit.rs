@@ -12,7 +12,7 @@ use crate::{
 
 /// Writes `status`.
 const STATUS_MANAGER: &str = "tidegate-status";
-/// How soon a changed verdict is shown.
+/// How soon it is shown that a check does not pass any more, or not yet. That it passes can wait: nobody has to act.
 const REFRESH_VERDICTS: Duration = Duration::from_secs(5);
 /// How often numbers that decide nothing are refreshed while a rollout is under way.
 const REFRESH_UNDER_WAY: Duration = Duration::from_mins(1);
@@ -37,7 +37,7 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
     }
     if !is_urgent(&before, &next.status) {
         let period = match next.status.phase {
-            _ if verdicts(&before) != verdicts(&next.status) => REFRESH_VERDICTS,
+            _ if news(&before, &next.status) => REFRESH_VERDICTS,
             Phase::Progressing => REFRESH_UNDER_WAY,
             _ => REFRESH_AT_REST,
         };
@@ -65,6 +65,12 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
 /// Whether anything changed that decides, or that tools wait for: all but counts, sentences and measurements.
 fn is_urgent(before: &RolloutStatus, after: &RolloutStatus) -> bool {
     decisive(before) != decisive(after)
+}
+
+/// Whether a check says something that it did not say before, other than that all is well.
+fn news(before: &RolloutStatus, after: &RolloutStatus) -> bool {
+    let known = verdicts(before);
+    verdicts(after).iter().any(|said| (said.1 != Verdict::Pass || said.2) && !known.contains(said))
 }
 
 /// What each check says; where it says nothing, also why.

@@ -131,7 +131,7 @@ fn sentence(tolerance: &Tolerance, reason: &str, counts: Counts, stable: Counts)
     let (bad, total) = (percent(counts.bad / counts.total), count(counts.total));
     let allowed = exact_percent(tolerance.share);
     let mut parts = vec![match tolerance.subject {
-        Subject::Failed => format!("errors at {bad} of {total} requests, allowed {allowed}"),
+        Subject::Failed => format!("{bad} of {total} requests failed, allowed {allowed}"),
         Subject::SlowerThan(limit, quantile) => {
             format!("{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")
         }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_sentence_is_understood_without_statistics() {
         let failed = judge(&HALF_A_PERCENT, Role::Decides, &evidence(Counts::exact(91.0, 1240.0), NOTHING));
-        assert_eq!(failed.message, "errors at 7.3% of 1,240 requests, allowed 0.5%, stable at 0.1%");
+        assert_eq!(failed.message, "7.3% of 1,240 requests failed, allowed 0.5%, stable at 0.1%");
         assert_eq!(
             (failed.value.as_deref(), failed.limit.as_deref(), failed.sample),
             (Some("7.3%"), Some("0.5%"), Some(1240))

@@ -51,7 +51,7 @@ async fn a_healthy_canary_passes_with_a_hundred_requests_and_not_before() {
     canary.ok(1.0);
     let passed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
     assert_eq!((passed.sample, passed.value.as_deref()), (Some(100), Some("0%")));
-    assert_eq!(passed.message, "errors at 0% of 100 requests, allowed 0.5%");
+    assert_eq!(passed.message, "0% of 100 requests failed, allowed 0.5%");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +143,7 @@ async fn counters_of_ones_own_and_queries_are_judged_too() {
     canary.count("jobs_total", 200.0);
     canary.count("jobs_failed_total", 1.0);
     let jobs = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert_eq!(jobs.message, "errors at 0.5% of 200 requests, allowed 1%");
+    assert_eq!(jobs.message, "0.5% of 200 requests failed, allowed 1%");
     let looked = subject.look(&analyst).await;
     let reasons: Vec<_> = looked.checks.iter().skip(1).map(|check| check.reason.as_str()).collect();
     assert_eq!(reasons, ["WithinLimit", "SeveralSeries", "NotANumber", "QueryRefused"]);
