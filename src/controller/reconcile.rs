@@ -49,8 +49,13 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
         return Ok(Action::requeue(LAGGING));
     }
-    let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
-    let resumed = apply(context, &rollout, desired(&rollout, &observed, Timestamp::now())).await;
+    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
+    let effects = desired(&rollout, &observed, Timestamp::now());
+    if effects.is_empty() && observed.refused.take().is_some() {
+        // What was refused is not wanted any more.
+        context.memory.set_refused(&rollout, None);
+    }
+    let resumed = apply(context, &rollout, effects).await;
     let (next, now) = decide(context, &rollout, &observed).await;
     let mut due = next.wake.map(|instant| until(now, instant));
     match commit(context, &rollout, next).await? {

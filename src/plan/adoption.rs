@@ -77,7 +77,16 @@ impl Plan<'_> {
             return;
         };
         match adoption.step {
-            AdoptionStep::Pausing if workload.spec.paused && workload.is_observed() => self.step(AdoptionStep::Moving),
+            AdoptionStep::Pausing if workload.spec.paused && workload.is_observed() => {
+                let overtaken = self.is_overtaken(&stable);
+                self.step(if overtaken { AdoptionStep::Releasing } else { AdoptionStep::Moving });
+            }
+            AdoptionStep::Releasing if self.is_released() => {
+                self.status.adoption = None;
+                self.status.stable = None;
+                self.status.phase = Phase::Pending;
+                self.say("the Deployment began a rollout of its own; taking over its pods once that is done");
+            }
             AdoptionStep::Moving => self.await_move(&adoption, &stable),
             // Moved pods are the Rollout's already; those that a second ReplicaSet replaces have to be gone first.
             AdoptionStep::Emptying if adoption.mode == AdoptionMode::Surge && self.has_foreign_pods() => {}
@@ -92,6 +101,12 @@ impl Plan<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Another version came before the Deployment was paused: its own rollout is half done, and has to be let finish.
+    fn is_overtaken(&self, stable: &RevisionStatus) -> bool {
+        let others = self.observed.workload_replica_sets.iter().filter(|set| set.name() != stable.replica_set);
+        others.into_iter().any(|set| !set.is_empty())
     }
 
     fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {

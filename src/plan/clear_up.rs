@@ -36,6 +36,8 @@ impl Plan<'_> {
             match split::in_force(self.rollout, self.observed, goal) {
                 InForce::Yes => {}
                 InForce::Waiting(sentence) | InForce::Rejected(sentence) => {
+                    // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
+                    self.status.draining_since = None;
                     if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
                         self.say("waiting: no pod of the stable version is ready to take the traffic");
                     } else {

@@ -84,7 +84,7 @@ impl Plan<'_> {
             && (mode == AdoptionMode::Move || workload.is_complete())
     }
 
-    fn is_released(&self) -> bool {
+    pub(super) fn is_released(&self) -> bool {
         let Some(workload) = self.observed.living_workload() else { return true };
         self.observed.replica_sets.is_empty() && !workload.spec.paused && workload.is_observed()
     }

@@ -25,7 +25,9 @@ pub use effects::{Desired, Effect, desired};
 pub use observed::{Observed, Route};
 pub use preflight::Refusal;
 
-use crate::api::{AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition};
+use crate::api::{
+    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition, condition::reason,
+};
 
 /// How many transitions and failed revisions a status keeps.
 const HISTORY: usize = 10;
@@ -192,9 +194,20 @@ impl<'a> Plan<'a> {
 
     fn finish(mut self) -> Next {
         self.status.observed_generation = self.rollout.metadata.generation;
+        self.tell_refused_write();
         self.count_pods();
         self.set_conditions();
         Next { status: self.status, transitions: self.transitions, wake: self.wake }
+    }
+
+    /// A write that the API server refuses for good is somebody's to look at, whatever else is going on.
+    fn tell_refused_write(&mut self) {
+        let answered = self.transitions.iter().any(|transition| transition.reason == reason::ADOPTION_REFUSED);
+        if let (None, false, Some(refused)) = (&self.refusal, answered, &self.observed.refused) {
+            let message = format!("the API server refuses a write: {refused}");
+            self.say(message.clone());
+            self.refusal = Some(Refusal::new(reason::WRITE_REFUSED, message));
+        }
     }
 
     /// Whether nothing of a rollout is left in the routes and the Services.

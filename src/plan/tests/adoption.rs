@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    cluster::{Cluster, user_route},
+    cluster::{Cluster, Controller, user_route},
     lab::Lab,
     specs::{by_pods, routed},
 };
@@ -201,4 +201,15 @@ fn a_template_that_changes_while_it_is_adopted_starts_a_rollout_afterwards() {
     assert_eq!(lab.phase(), Phase::Progressing);
     assert_eq!(lab.cluster.pods_of("v1"), 10);
     assert!(lab.cluster.ended.is_empty());
+}
+
+#[test]
+fn a_version_that_comes_just_before_the_pause_is_let_finish_first() {
+    let mut lab = Lab::before_adoption(&routed());
+    lab.decide();
+    lab.cluster.push("v2");
+    lab.cluster.run(Controller::Deployments);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v2")), (Phase::Stable, 10));
+    assert_eq!(lab.cluster.pods_of("v1"), 0);
 }
