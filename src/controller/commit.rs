@@ -14,6 +14,8 @@ use crate::{
 const STATUS_MANAGER: &str = "tidegate-status";
 /// How soon it is shown that a check does not pass any more, or not yet. That it passes can wait: nobody has to act.
 const REFRESH_VERDICTS: Duration = Duration::from_secs(5);
+/// How soon it is shown that a check passes now.
+const REFRESH_PASSES: Duration = Duration::from_secs(15);
 /// How often numbers that decide nothing are refreshed while a rollout is under way.
 const REFRESH_UNDER_WAY: Duration = Duration::from_mins(1);
 /// The same at rest, where they hardly change.
@@ -38,6 +40,7 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
     if !is_urgent(&before, &next.status) {
         let period = match next.status.phase {
             _ if news(&before, &next.status) => REFRESH_VERDICTS,
+            _ if verdicts(&before) != verdicts(&next.status) => REFRESH_PASSES,
             Phase::Progressing => REFRESH_UNDER_WAY,
             _ => REFRESH_AT_REST,
         };
