@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Writes `status`.
-const STATUS_MANAGER: &str = "tidegate-status";
+pub(super) const STATUS_MANAGER: &str = "tidegate-status";
 /// How soon it is shown that a check does not pass any more, or not yet. That it passes can wait: nobody has to act.
 const REFRESH_VERDICTS: Duration = Duration::from_secs(5);
 /// How soon it is shown that a check passes now.

@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, error::Error};
+use super::{Context, commit::STATUS_MANAGER, error::Error};
 use crate::api::{
     Rollout,
     condition::{kind, reason},
@@ -37,7 +37,7 @@ pub async fn refuse(context: &Context, invalid: &InvalidObject) -> Result<(), Er
         "observedGeneration": invalid.metadata.generation,
         "conditions": [condition(kind::READY, "False"), condition(kind::STALLED, "True")],
     }});
-    let params = PatchParams { field_manager: Some("tidegate-status".to_owned()), ..PatchParams::default() };
+    let params = PatchParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PatchParams::default() };
     let doing = format!("say that Rollout {namespace}/{name} cannot be understood");
     api.patch_status(&name, &params, &Patch::Merge(patch)).await.map(drop).map_err(Error::api(doing))
 }
