@@ -10,5 +10,6 @@ pub mod judge;
 pub mod metrics;
 pub mod plan;
 pub mod serve;
+pub mod sim;
 pub mod traffic;
 pub mod workload;

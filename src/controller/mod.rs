@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod caches;
+pub mod clock;
 mod commit;
 mod error;
 mod events;

@@ -1,0 +1,1 @@
+//! The kinds of patch: JSON, merge, strategic merge, and server-side apply.

@@ -1,0 +1,1 @@
+//! The structural schema of CRDs: pruning, defaulting, validation.

@@ -1,0 +1,11 @@
+//! The embedded cluster: an API server in memory, the controllers and kubelets around it, a gateway, traffic, and a
+//! Prometheus, all on one clock and from one seed.
+//!
+//! Three things stand on it: `tidegate demo`, `tidegate simulate`, and the deterministic simulation tests.
+
+pub mod api;
+pub mod prometheus;
+pub mod report;
+pub mod scenario;
+pub mod traffic;
+pub mod world;

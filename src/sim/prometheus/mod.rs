@@ -1,0 +1,1 @@
+//! A Prometheus in memory: scraped samples, and PromQL over them.

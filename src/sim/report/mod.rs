@@ -1,0 +1,1 @@
+//! What a simulation tells: as a table, as JSON, as a picture.

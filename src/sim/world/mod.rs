@@ -1,0 +1,1 @@
+//! The models around the API server: controllers, kubelets, and a gateway.
