@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
 use super::{
-    Change, Object, Refusal, Resource, What, catalogue, changes::Cursors, collection::Collection, request::Target,
-    resource::full_name,
+    Change, Object, Refusal, Resource, What, catalogue, changes::Cursors, collection::Collection,
+    definition::DEFINITIONS, request::Target, resource::full_name,
 };
 
 /// How many changes of each kind a watch may lag behind, unless told otherwise.
