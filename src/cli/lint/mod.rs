@@ -58,7 +58,9 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let mut findings = check(&texts, options.requests_per_second);
     if options.strict {
-        findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+        for finding in &mut findings {
+            finding.severity = Severity::Error;
+        }
     }
     super::print(&printed(&findings, options.output))?;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
