@@ -28,7 +28,8 @@ impl Schema {
     #[must_use]
     pub fn of_version(definition: &Value, version: &str) -> Option<Self> {
         let versions = definition.pointer("/spec/versions")?.as_array()?;
-        let version = versions.iter().find(|candidate| candidate.get("name").and_then(Value::as_str) == Some(version))?;
+        let version =
+            versions.iter().find(|candidate| candidate.get("name").and_then(Value::as_str) == Some(version))?;
         Some(Self::new(version.pointer("/schema/openAPIV3Schema")?.clone()))
     }
 

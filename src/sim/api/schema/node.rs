@@ -73,8 +73,8 @@ pub enum Additional {
 impl Node {
     /// Reads a schema. What cannot be read allows everything.
     pub fn compile(schema: &Value) -> Self {
-        let mut node: Self = Self::deserialize(schema)
-            .unwrap_or_else(|_| Self { preserve_unknown: true, ..Self::default() });
+        let mut node: Self =
+            Self::deserialize(schema).unwrap_or_else(|_| Self { preserve_unknown: true, ..Self::default() });
         node.prepare(schema);
         node
     }

@@ -24,7 +24,8 @@ pub fn check_root(root: &Node, object: &Value, before: Option<&Value>) -> Vec<Ca
 /// Of an object's metadata, rules see the name alone.
 fn visible(object: &Value) -> Value {
     let Some(fields) = object.as_object() else { return object.clone() };
-    let names = ["name", "generateName"].into_iter().filter_map(|name| Some((name, fields.get("metadata")?.get(name)?)));
+    let names =
+        ["name", "generateName"].into_iter().filter_map(|name| Some((name, fields.get("metadata")?.get(name)?)));
     let metadata: Map<_, _> = names.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     let others = fields.iter().filter(|(name, _)| *name != "metadata");
     let mut visible: Map<_, _> = others.map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -165,13 +165,7 @@ pub fn earlier_element<'a>(node: &Node, element: &Value, before: Option<&'a Valu
     before?.as_array()?.iter().find(is_same)
 }
 
-fn check_map(
-    node: &Node,
-    fields: &Map<String, Value>,
-    before: Option<&Value>,
-    path: &str,
-    causes: &mut Vec<Cause>,
-) {
+fn check_map(node: &Node, fields: &Map<String, Value>, before: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
     for name in node.required.iter().filter(|name| !fields.contains_key(*name)) {
         causes.push(Cause::required(&below(path, name), ""));
     }
@@ -214,8 +208,7 @@ fn check_alternatives(node: &Node, value: &Value, path: &str, causes: &mut Vec<C
         check(node, value, None, path, &mut causes);
         causes.is_empty()
     };
-    let mut refuse =
-        |why: &str| causes.push(Cause::invalid(path, value, &format!("{path} in body {why}")));
+    let mut refuse = |why: &str| causes.push(Cause::invalid(path, value, &format!("{path} in body {why}")));
     if !node.any_of.is_empty() && !node.any_of.iter().any(fits) {
         refuse("must validate at least one schema (anyOf)");
     }
