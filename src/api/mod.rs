@@ -7,6 +7,7 @@ mod analysis;
 pub mod condition;
 mod rollout;
 mod schema;
+pub(crate) mod spelling;
 mod status;
 mod units;
 mod validation;
