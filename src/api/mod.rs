@@ -5,9 +5,10 @@
 
 mod analysis;
 pub mod condition;
+pub mod manifest;
+pub mod nearest;
 mod rollout;
 mod schema;
-pub(crate) mod spelling;
 mod status;
 mod units;
 mod validation;

@@ -1,6 +1,6 @@
 //! Variables in PromQL, escaped by their type and by where they stand.
 
-use crate::api::{RevisionStatus, Span, spelling};
+use crate::api::{RevisionStatus, Span};
 
 /// What the variables of a query stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -183,7 +183,7 @@ fn value(written: &str, scope: &Scope<'_>, place: Place) -> Result<String, Templ
 
 /// The variable that is written most like `name`.
 fn nearest(name: &str) -> &'static str {
-    spelling::nearest(name, NAMES).unwrap_or("pods")
+    NAMES.into_iter().min_by_key(|candidate| strsim::levenshtein(name, candidate)).unwrap_or("pods")
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     plain,
-    yaml::{self, Mistake, Node},
+    yaml::{self, Mistake},
 };
 use crate::{
-    api::{Rollout, RolloutSpec, validate},
+    api::{Rollout, RolloutSpec, manifest::Document, validate},
     workload::Deployment,
 };
 
@@ -22,12 +23,10 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// One object as somebody wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// The file that it is in; empty if it was made up.
-    pub file: String,
-    /// What is written.
-    pub node: Node,
-    /// The same as JSON, with a namespace.
+    /// The object, with a namespace.
     pub object: Value,
+    /// The file that it is in, and what is written there; nothing if it was made up.
+    source: Option<(String, Document)>,
 }
 
 /// All objects that a simulation starts with.
@@ -58,23 +57,21 @@ impl Manifest {
         self.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn read(node: Node, file: &str) -> Result<Self, Mistake> {
-        for field in ["apiVersion", "kind"] {
-            if node.field(field).and_then(Node::text).is_none_or(str::is_empty) {
-                let why = format!("an object needs {field}, such as {}", example(field));
-                return Err(Mistake::at(file, node.place, field, why));
+    fn read(document: Document, file: &str) -> Result<Self, Mistake> {
+        for (field, path, such) in [
+            ("apiVersion", &["apiVersion"][..], "an object needs apiVersion, such as tidegate.dev/v1alpha1"),
+            ("kind", &["kind"], "an object needs a kind, such as Rollout"),
+            ("metadata.name", &["metadata", "name"], "an object needs a name"),
+        ] {
+            if document.text(path).is_none_or(str::is_empty) {
+                return Err(Mistake::at(file, &document, field, such));
             }
         }
-        let metadata = node.field("metadata");
-        if metadata.and_then(|metadata| metadata.field("name")).and_then(Node::text).is_none_or(str::is_empty) {
-            let place = metadata.unwrap_or(&node).place;
-            return Err(Mistake::at(file, place, "metadata.name", "an object needs a name"));
-        }
-        let mut object = node.value();
+        let mut object = document.value().clone();
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.entry("namespace").or_insert_with(|| DEFAULT_NAMESPACE.into());
         }
-        let manifest = Self { file: file.to_owned(), node, object };
+        let manifest = Self { object, source: Some((file.to_owned(), document)) };
         manifest.check()?;
         Ok(manifest)
     }
@@ -88,21 +85,27 @@ impl Manifest {
         }
     }
 
+    fn mistake(&self, field: &str, why: impl Into<String>) -> Mistake {
+        match &self.source {
+            Some((file, document)) => Mistake::at(file, document, field, why),
+            None => Mistake::of(self.name(), why),
+        }
+    }
+
     /// The Rollout that this is.
     pub fn rollout(&self) -> Result<Rollout, Mistake> {
-        let place = self.node.place;
-        let Some(spec) = yaml::read_field::<RolloutSpec>(&self.node, "spec", &self.file)? else {
-            return Err(Mistake::at(&self.file, place, "spec", "a Rollout needs a spec"));
+        let spec: RolloutSpec = match &self.source {
+            Some((file, document)) => yaml::read_field(document, "spec", file)?,
+            None => return Err(self.mistake("", "is no Rollout that somebody wrote")),
         };
         let mut rollout = Rollout::new(self.name(), spec);
         rollout.metadata.namespace = Some(self.namespace().to_owned());
-        validate(&rollout).map_err(|invalid| Mistake::at(&self.file, place, "spec", invalid.to_string()))?;
+        validate(&rollout).map_err(|invalid| self.mistake("spec", invalid.to_string()))?;
         Ok(rollout)
     }
 
     fn deployment(&self) -> Result<Deployment, Mistake> {
-        let wrong = |error: serde_json::Error| Mistake::at(&self.file, self.node.place, "", error.to_string());
-        serde_json::from_value(self.object.clone()).map_err(wrong)
+        Deployment::deserialize(&self.object).map_err(|error| self.mistake("spec", error.to_string()))
     }
 }
 
@@ -126,16 +129,16 @@ impl Manifests {
 
     /// Adds the objects in YAML text; `file` is what mistakes call it.
     pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
-        for node in yaml::documents(text, file)? {
-            let place = node.place;
-            let manifest = Manifest::read(node, file)?;
+        for document in yaml::documents(text, file)? {
+            let manifest = Manifest::read(document, file)?;
             let same = |other: &&Manifest| {
                 (other.kind(), other.namespace(), other.name())
                     == (manifest.kind(), manifest.namespace(), manifest.name())
             };
             if let Some(other) = self.objects.iter().find(same) {
-                let why = format!("{} {} is in {} as well", manifest.kind(), manifest.name(), other.file);
-                return Err(Mistake::at(file, place, "metadata.name", why));
+                let file = other.source.as_ref().map_or("the same place", |(file, _)| file.as_str());
+                let why = format!("{} {} is in {file} as well", manifest.kind(), manifest.name());
+                return Err(manifest.mistake("metadata.name", why));
             }
             self.objects.push(manifest);
         }
@@ -159,18 +162,13 @@ impl Manifests {
     pub fn complete(mut self) -> Result<Self, Mistake> {
         for rollout in self.rollouts()? {
             for (object, note) in plain::missing(&rollout, &self) {
-                let node = Node { place: yaml::Place { line: 1, column: 1 }, content: yaml::Content::Null };
-                self.objects.push(Manifest { file: String::new(), node, object });
+                self.objects.push(Manifest { object, source: None });
                 self.notes.push(note);
             }
         }
         self.objects.sort_by_key(|manifest| manifest.kind() == "Rollout");
         Ok(self)
     }
-}
-
-fn example(field: &str) -> &'static str {
-    if field == "kind" { "Rollout" } else { "tidegate.dev/v1alpha1" }
 }
 
 fn same(one: &Path, other: &Path) -> bool {

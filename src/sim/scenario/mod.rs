@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use self::yaml::{Content, Mistake, Node, Place};
+use self::yaml::Mistake;
 pub use self::{
     event::{
         Action, Arm, Delete, DeletedKind, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota, Release,
@@ -30,7 +30,10 @@ pub use self::{
     traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, TimeOfDay, Traffic},
     version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Version, WarmUp},
 };
-use crate::api::spelling::nearest;
+use crate::api::{
+    manifest::{Document, item},
+    nearest::did_you_mean,
+};
 
 /// What the pods behave like that are there before anything is released.
 pub const STABLE: &str = "stable";
@@ -95,12 +98,12 @@ impl Scenario {
     /// Reads a scenario from YAML; `file` is what mistakes call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         let documents = yaml::documents(text, file)?;
-        let node = match documents.as_slice() {
-            [node] => node,
+        let document = match documents.as_slice() {
+            [document] => document,
             [] => return Err(Mistake::of(file, "is empty; a scenario has at least `events` or `expect`")),
-            [_, second, ..] => return Err(Mistake::at(file, second.place, "", "a scenario is one document, not two")),
+            [_, second, ..] => return Err(Mistake::at(file, second, "", "a scenario is one document, not two")),
         };
-        let written: Written = yaml::read(node, file)?;
+        let written: Written = yaml::read(document, file)?;
         let mut versions = written.versions;
         let stable = versions.entry(STABLE.to_owned()).or_default().clone();
         versions.entry(CANARY.to_owned()).or_insert(stable);
@@ -114,13 +117,12 @@ impl Scenario {
             expect: written.expect,
         };
         for (index, event) in written.events.into_iter().enumerate() {
-            let field = format!("events[{index}]");
-            let mistake = |why: String| Mistake::at(file, place(node, &["events"], Some(index)), &field, why);
+            let mistake = |why: String| Mistake::at(file, document, &item("events", index), why);
             let event = event.event().map_err(mistake)?;
             scenario.check_event(&event).map_err(mistake)?;
             scenario.events.push(event);
         }
-        scenario.check(node, file)?;
+        scenario.check(document, file)?;
         scenario.events.sort_by_key(|event| event.at);
         Ok(scenario)
     }
@@ -145,8 +147,8 @@ impl Scenario {
         if let Action::Release(Release { version: Some(version), .. }) = &event.action
             && !self.versions.contains_key(version)
         {
-            let meant = nearest(version, self.versions.keys().map(String::as_str)).unwrap_or(CANARY);
-            return Err(format!("versions has no {version}; did you mean {meant}?"));
+            let meant = did_you_mean(version, self.versions.keys().map(String::as_str));
+            return Err(format!("versions has no {version}{meant}"));
         }
         if let Action::EditWeights(EditWeights { canary, .. }) = &event.action
             && *canary > 100
@@ -156,23 +158,23 @@ impl Scenario {
         Ok(())
     }
 
-    fn check(&self, node: &Node, file: &str) -> Result<(), Mistake> {
-        let wrong = |path: &[&str], why: &str| Err(Mistake::at(file, place(node, path, None), &path.join("."), why));
+    fn check(&self, document: &Document, file: &str) -> Result<(), Mistake> {
+        let wrong = |field: &str, why: &str| Err(Mistake::at(file, document, field, why));
         if self.scrape_every < Length::seconds(1) {
-            return wrong(&["scrapeEvery"], "must be at least 1s");
+            return wrong("scrapeEvery", "must be at least 1s");
         }
         if let Some(bursts) = self.traffic.bursts
             && (bursts.every < Length::seconds(1) || bursts.length < Length::seconds(1))
         {
-            return wrong(&["traffic", "bursts"], "every and length must be at least 1s");
+            return wrong("traffic.bursts", "every and length must be at least 1s");
         }
         let buckets = self.traffic.buckets.as_deref().unwrap_or_default();
-        if buckets.len() > 64 || !buckets.is_sorted() || buckets.first().is_some_and(|first| *first == Length::default()) {
-            return wrong(&["traffic", "buckets"], "takes up to 64 lengths of time that rise, from above 0s");
+        if buckets.len() > 64 || !buckets.is_sorted() || buckets.first() == Some(&Length::default()) {
+            return wrong("traffic.buckets", "takes up to 64 lengths of time that rise, from above 0s");
         }
         for (name, version) in &self.versions {
             if let Err((field, why)) = version.check() {
-                return wrong(&["versions", name, field], &why);
+                return wrong(&format!("versions.{name}.{field}"), &why);
             }
         }
         Ok(())
@@ -181,18 +183,3 @@ impl Scenario {
 
 /// 2026-03-02T09:00:00Z: a Monday morning.
 const FIRST_MONDAY: Timestamp = Timestamp::constant(1_772_442_000, 0);
-
-/// Where the field at `path` stands, or the item of that list, or what comes nearest to it.
-fn place(node: &Node, path: &[&str], item: Option<usize>) -> Place {
-    let mut at = node;
-    for name in path {
-        match at.field(name) {
-            Some(inside) => at = inside,
-            None => break,
-        }
-    }
-    match (&at.content, item) {
-        (Content::List(items), Some(item)) => items.get(item).map_or(at.place, |node| node.place),
-        _ => at.place,
-    }
-}

@@ -4,17 +4,15 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
     value::StrDeserializer,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{
-    mistake::Refusal,
-    node::{Content, Key, Node},
-};
+use super::mistake::Refusal;
+use crate::api::manifest::item;
 
-/// Reads one node.
+/// Reads one value.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    pub(super) node: &'a Node,
+    pub(super) value: &'a Value,
 }
 
 impl<'a> Reader<'a> {
@@ -23,20 +21,18 @@ impl<'a> Reader<'a> {
     where
         'a: 'de,
     {
-        let read = match &self.node.content {
-            Content::Null => visitor.visit_unit(),
-            Content::Scalar(Value::Bool(value)) => visitor.visit_bool(*value),
-            Content::Scalar(Value::String(text)) => visitor.visit_borrowed_str(text),
-            Content::Scalar(Value::Number(number)) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
                 (Some(number), _, _) => visitor.visit_u64(number),
                 (None, Some(number), _) => visitor.visit_i64(number),
                 (None, None, number) => visitor.visit_f64(number.unwrap_or_default()),
             },
-            Content::Scalar(_) => visitor.visit_unit(),
-            Content::List(items) => visitor.visit_seq(Items { items: items.iter(), next: 0 }),
-            Content::Map(map) => visitor.visit_map(Fields { map: map.iter(), fields, current: None }),
-        };
-        read.map_err(|refusal| refusal.near(self.node.place))
+            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0 }),
+            Value::Object(map) => visitor.visit_map(Fields { map: map.iter(), fields, current: None }),
+        }
     }
 }
 
@@ -48,7 +44,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        if self.node.content == Content::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
@@ -70,30 +66,21 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        let read = match &self.node.content {
-            Content::Scalar(Value::String(text)) => visitor.visit_enum(text.as_str().into_deserializer()),
-            Content::Map(map) => match map.as_slice() {
-                [(key, node)] => visitor.visit_enum(Variant { key, node }),
-                _ => Err(serde::de::Error::custom("takes exactly one field")),
-            },
+        match self.value {
+            Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Object(map) => visitor.visit_enum(Variant::of(map)?),
             _ => self.any(None, visitor),
-        };
-        read.map_err(|refusal| refusal.near(self.node.place))
-    }
-
-    /// Text that looks like a number is text where text is wanted.
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        self.any(None, visitor)
+        }
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier ignored_any
     }
 }
 
 struct Items<'a> {
-    items: std::slice::Iter<'a, Node>,
+    items: std::slice::Iter<'a, Value>,
     next: usize,
 }
 
@@ -101,18 +88,18 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Refusal;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
-        let Some(node) = self.items.next() else { return Ok(None) };
+        let Some(value) = self.items.next() else { return Ok(None) };
         let index = self.next;
         self.next += 1;
-        let read = seed.deserialize(Reader { node });
-        read.map(Some).map_err(|refusal| refusal.near(node.place).inside(&format!("[{index}]")))
+        let read = seed.deserialize(Reader { value });
+        read.map(Some).map_err(|refusal| refusal.inside(&item("", index)))
     }
 }
 
 struct Fields<'a> {
-    map: std::slice::Iter<'a, (Key, Node)>,
+    map: serde_json::map::Iter<'a>,
     fields: Option<&'static [&'static str]>,
-    current: Option<&'a (Key, Node)>,
+    current: Option<(&'a String, &'a Value)>,
 }
 
 impl<'de> MapAccess<'de> for Fields<'de> {
@@ -120,20 +107,18 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
         self.current = self.map.next();
-        let Some((key, _)) = self.current else { return Ok(None) };
-        let told = |refusal: Refusal| refusal.near(key.place).inside(&key.name);
+        let Some((name, _)) = self.current else { return Ok(None) };
         if let Some(fields) = self.fields
-            && !fields.contains(&key.name.as_str())
+            && !fields.contains(&name.as_str())
         {
-            return Err(told(Refusal::no_such_field(fields)(&key.name)));
+            return Err(Refusal::no_such_field(name, fields).inside(name));
         }
-        seed.deserialize(KeyReader { name: &key.name }).map(Some).map_err(told)
+        seed.deserialize(KeyReader { name }).map(Some).map_err(|refusal| refusal.about_the_name().inside(name))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
-        let Some((key, node)) = self.current else { return Err(serde::de::Error::custom("a field without a name")) };
-        let read = seed.deserialize(Reader { node });
-        read.map_err(|refusal| refusal.near(node.place).inside(&key.name))
+        let Some((name, value)) = self.current else { return Err(serde::de::Error::custom("a field without a name")) };
+        seed.deserialize(Reader { value }).map_err(|refusal| refusal.inside(name))
     }
 }
 
@@ -166,10 +151,20 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
     }
 }
 
-/// An enum's variant that has something inside: `counter: {perSecond: 3}`.
+/// An enum's variant that has something inside: `delete: {name: checkout}`.
 struct Variant<'a> {
-    key: &'a Key,
-    node: &'a Node,
+    name: &'a str,
+    value: &'a Value,
+}
+
+impl<'a> Variant<'a> {
+    fn of(map: &'a Map<String, Value>) -> Result<Self, Refusal> {
+        let mut fields = map.iter();
+        match (fields.next(), fields.next()) {
+            (Some((name, value)), None) => Ok(Self { name, value }),
+            _ => Err(serde::de::Error::custom("takes exactly one field")),
+        }
+    }
 }
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
@@ -177,8 +172,8 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Refusal> {
-        let name: StrDeserializer<'_, Refusal> = self.key.name.as_str().into_deserializer();
-        let variant = seed.deserialize(name).map_err(|refusal| refusal.near(self.key.place).inside(&self.key.name))?;
+        let name: StrDeserializer<'_, Refusal> = self.name.into_deserializer();
+        let variant = seed.deserialize(name).map_err(|refusal| refusal.about_the_name().inside(self.name))?;
         Ok((variant, self))
     }
 }
@@ -187,19 +182,18 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     type Error = Refusal;
 
     fn unit_variant(self) -> Result<(), Refusal> {
-        match &self.node.content {
-            Content::Null => Ok(()),
-            _ => Err(serde::de::Error::custom(format_args!("{} takes nothing inside", self.key.name))),
+        if self.value.is_null() {
+            return Ok(());
         }
+        Err(serde::de::Error::custom(format_args!("{} takes nothing inside", self.name)))
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
-        let read = seed.deserialize(Reader { node: self.node });
-        read.map_err(|refusal| refusal.near(self.node.place).inside(&self.key.name))
+        seed.deserialize(Reader { value: self.value }).map_err(|refusal| refusal.inside(self.name))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {
-        Reader { node: self.node }.any(None, visitor)
+        Reader { value: self.value }.any(None, visitor).map_err(|refusal| refusal.inside(self.name))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -207,6 +201,6 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        Reader { node: self.node }.any(Some(fields), visitor).map_err(|refusal| refusal.inside(&self.key.name))
+        Reader { value: self.value }.any(Some(fields), visitor).map_err(|refusal| refusal.inside(self.name))
     }
 }

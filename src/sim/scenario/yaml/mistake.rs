@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::de;
 
-use super::Place;
-use crate::api::spelling::nearest;
+use crate::api::{
+    manifest::{Document, Malformed, Place},
+    nearest::did_you_mean,
+};
 
 /// A mistake in a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,9 +23,9 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// A mistake at `place`.
-    pub fn at(file: &str, place: Place, field: &str, why: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), place: Some(place), field: field.to_owned(), why: why.into() }
+    /// A mistake in the value of a field.
+    pub fn at(file: &str, document: &Document, field: &str, why: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), place: Some(document.place(field)), field: field.to_owned(), why: why.into() }
     }
 
     /// A mistake that has no place.
@@ -32,13 +34,9 @@ impl Mistake {
     }
 
     /// Text that is not YAML.
-    pub(super) fn syntax(file: &str, error: &serde_saphyr::Error) -> Self {
-        let place = error.location().map(Place::from).filter(|place| place.line > 0);
-        let told = error.without_snippet().to_string();
-        // The place is told in front.
-        let why = told.split(" at line ").next().unwrap_or_default().lines().next().unwrap_or_default();
-        let why = why.strip_prefix("error: ").unwrap_or(why);
-        Self { file: file.to_owned(), place, field: String::new(), why: why.to_owned() }
+    pub(super) fn syntax(file: &str, malformed: Malformed) -> Self {
+        let Malformed { place, message } = malformed;
+        Self { file: file.to_owned(), place: Some(place), field: String::new(), why: message }
     }
 }
 
@@ -46,7 +44,7 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(place) = self.place {
-            write!(f, ":{}:{}", place.line, place.column)?;
+            write!(f, ":{place}")?;
         }
         if !self.field.is_empty() {
             write!(f, ": {}", self.field)?;
@@ -58,8 +56,9 @@ impl fmt::Display for Mistake {
 /// A mistake on its way out of a document: each level that it passes adds itself to the path.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    place: Option<Place>,
     path: String,
+    /// It is the field's name that is wrong, not its value.
+    name: bool,
     why: String,
 }
 
@@ -71,26 +70,20 @@ impl Refusal {
         self
     }
 
-    /// The same; `place` if no narrower place is known.
-    pub(super) fn near(mut self, place: Place) -> Self {
-        self.place.get_or_insert(place);
+    pub(super) fn about_the_name(mut self) -> Self {
+        self.name = true;
         self
     }
 
-    pub(super) fn in_file(self, file: &str, place: Place) -> Mistake {
-        let place = self.place.unwrap_or(place);
+    pub(super) fn in_file(self, file: &str, document: &Document) -> Mistake {
+        let place = if self.name { document.place_of_name(&self.path) } else { document.place(&self.path) };
         Mistake { file: file.to_owned(), place: Some(place), field: self.path, why: self.why }
     }
 
-    pub(super) fn no_such_field(candidates: &[&str]) -> impl Fn(&str) -> Self {
-        move |name| {
-            let meant = nearest(name, candidates.iter().copied());
-            let why = match meant {
-                Some(meant) => format!("there is no such field; did you mean {meant}?"),
-                None => "there is no such field, nor any other".to_owned(),
-            };
-            Self { place: None, path: String::new(), why }
-        }
+    pub(super) fn no_such_field(name: &str, fields: &[&str]) -> Self {
+        let meant = did_you_mean(name, fields.iter().copied());
+        let meant = if meant.is_empty() { format!("; there are {}", fields.join(", ")) } else { meant };
+        Self { path: String::new(), name: true, why: format!("there is no such field{meant}") }
     }
 }
 
@@ -104,16 +97,17 @@ impl std::error::Error for Refusal {}
 
 impl de::Error for Refusal {
     fn custom<T: fmt::Display>(why: T) -> Self {
-        Self { place: None, path: String::new(), why: why.to_string() }
+        Self { path: String::new(), name: false, why: why.to_string() }
     }
 
     fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
-        Self::no_such_field(expected)(name)
+        Self::no_such_field(name, expected)
     }
 
     fn unknown_variant(name: &str, expected: &'static [&'static str]) -> Self {
-        let meant = nearest(name, expected.iter().copied()).unwrap_or_default();
-        Self::custom(format_args!("{name:?} is unknown; did you mean {meant}?"))
+        let meant = did_you_mean(name, expected.iter().copied());
+        let meant = if meant.is_empty() { format!("; it can be {}", expected.join(", ")) } else { meant };
+        Self::custom(format_args!("{name:?} is unknown{meant}"))
     }
 
     fn missing_field(name: &'static str) -> Self {

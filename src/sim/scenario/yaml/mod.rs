@@ -2,29 +2,33 @@
 
 mod deserialize;
 mod mistake;
-mod node;
-
-pub use mistake::Mistake;
-pub use node::{Content, Key, Node, Place};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use self::mistake::Mistake;
+use crate::api::manifest::Document;
 
 /// All documents in `text`, without empty ones; `file` is what mistakes call it.
-pub fn documents(text: &str, file: &str) -> Result<Vec<Node>, Mistake> {
-    let nodes: Vec<Node> = serde_saphyr::from_multiple(text).map_err(|error| Mistake::syntax(file, &error))?;
-    Ok(nodes.into_iter().filter(|node| node.content != Content::Null).collect())
+pub fn documents(text: &str, file: &str) -> Result<Vec<Document>, Mistake> {
+    let (documents, malformed) = Document::all(text);
+    if let Some(malformed) = malformed {
+        return Err(Mistake::syntax(file, malformed));
+    }
+    Ok(documents.into_iter().filter(|document| !document.value().is_null()).collect())
 }
 
-/// `node` as a `T`. A field that `T` does not have is a mistake, with the name that is nearest to it.
-pub fn read<T: DeserializeOwned>(node: &Node, file: &str) -> Result<T, Mistake> {
-    T::deserialize(deserialize::Reader { node }).map_err(|refusal| refusal.in_file(file, node.place))
+/// `document` as a `T`. A field that `T` does not have is a mistake.
+pub fn read<T: DeserializeOwned>(document: &Document, file: &str) -> Result<T, Mistake> {
+    let read = T::deserialize(deserialize::Reader { value: document.value() });
+    read.map_err(|refusal| refusal.in_file(file, document))
 }
 
-/// The same for what stands in a field of `node`, if it is there.
-pub fn read_field<T: DeserializeOwned>(node: &Node, field: &str, file: &str) -> Result<Option<T>, Mistake> {
-    let Some(inside) = node.field(field) else { return Ok(None) };
-    let read = T::deserialize(deserialize::Reader { node: inside });
-    read.map(Some).map_err(|refusal| refusal.inside(field).in_file(file, inside.place))
+/// The same for what stands in one field of `document`.
+pub fn read_field<T: DeserializeOwned>(document: &Document, field: &str, file: &str) -> Result<T, Mistake> {
+    let value = document.value().get(field).unwrap_or(&Value::Null);
+    let read = T::deserialize(deserialize::Reader { value });
+    read.map_err(|refusal| refusal.inside(field).in_file(file, document))
 }
 
 #[cfg(test)]
