@@ -152,10 +152,7 @@ impl Expectation {
             failures.push(format!("{image}: it {took}, expected was {within} at most"));
         }
         if let Some(least) = self.not_before.filter(|least| took.is_some_and(|took| took < *least)) {
-            failures.push(format!(
-                "{image}: it took {}, expected was {least} at least",
-                took.unwrap_or_default()
-            ));
+            failures.push(format!("{image}: it took {}, expected was {least} at least", took.unwrap_or_default()));
         }
         if let Some(limit) = self.exposed_at_most.filter(|limit| release.exposed > *limit) {
             failures.push(format!(

@@ -153,7 +153,8 @@ impl Manifests {
     /// The object of that kind and name.
     #[must_use]
     pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Manifest> {
-        let is = |manifest: &&Manifest| (manifest.kind(), manifest.namespace(), manifest.name()) == (kind, namespace, name);
+        let is =
+            |manifest: &&Manifest| (manifest.kind(), manifest.namespace(), manifest.name()) == (kind, namespace, name);
         self.objects.iter().find(is)
     }
 
@@ -183,7 +184,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let unreadable = |error: std::io::Error| Mistake::of(&path.display().to_string(), format!("cannot be read: {error}"));
+    let unreadable =
+        |error: std::io::Error| Mistake::of(&path.display().to_string(), format!("cannot be read: {error}"));
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();

@@ -58,7 +58,7 @@ impl<S: Step> OverTime<S> {
 
 impl<'de, S: Step> Deserialize<'de> for OverTime<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let steps = deserializer.deserialize_any(StepsVisitor(PhantomData))?;
+        let steps = deserializer.deserialize_any(StepsVisitor::<S>(PhantomData))?;
         let mut pairs = steps.iter().zip(steps.iter().skip(1));
         if let Some((_, late)) = pairs.find(|(early, late)| early.from() >= late.from()) {
             let why = format!("a step from {} stands behind one that is not earlier", late.from());

@@ -13,7 +13,8 @@ pub(super) fn missing(rollout: &Rollout, manifests: &Manifests) -> Vec<(Value, S
     let deployment = manifests.find("Deployment", namespace, workload).map(|manifest| &manifest.object);
     if deployment.is_none() {
         let replicas = rollout.spec.replicas.unwrap_or(10);
-        let note = format!("no Deployment {workload} is given: a plain one with {replicas} pods of {workload}:v1 stands in");
+        let note =
+            format!("no Deployment {workload} is given: a plain one with {replicas} pods of {workload}:v1 stands in");
         made.push((plain_deployment(namespace, workload, replicas), note));
     }
     if manifests.find("Service", namespace, service).is_none() {

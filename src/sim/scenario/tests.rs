@@ -64,8 +64,14 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
             "events:\n- {at: 1h, prometeus: Down}",
             "s.yaml:2:12: events[0].prometeus: there is no such field; did you mean prometheus?",
         ),
-        ("events:\n- {at: 1h}", "s.yaml:2:3: events[0]: says when, but not what happens, such as `release: {image: shop/checkout:v2}`"),
-        ("events:\n- {at: soon, pause: {}}", "s.yaml:2:8: events[0].at: \"soon\" is not a length of time such as 90s, 2h30m or 7d, up to 366d"),
+        (
+            "events:\n- {at: 1h}",
+            "s.yaml:2:3: events[0]: says when, but not what happens, such as `release: {image: shop/checkout:v2}`",
+        ),
+        (
+            "events:\n- {at: soon, pause: {}}",
+            "s.yaml:2:8: events[0].at: \"soon\" is not a length of time such as 90s, 2h30m or 7d, up to 366d",
+        ),
         (
             "events: [{at: 0s, release: {image: a, version: cannary}}]",
             "s.yaml:1:10: events[0]: versions has no cannary; did you mean canary?",
@@ -76,7 +82,7 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "versions: {canary: {errors: [{from: 1h, rate: 1%}, {from: 1h, rate: 2%}]}}",
-            "s.yaml:1:29: versions.canary.errors: a step from 1h stands behind one that is not earlier",
+            "s.yaml:1:21: versions.canary.errors: a step from 1h stands behind one that is not earlier",
         ),
         (
             "versions: {canary: {errors: 101%}}",
@@ -84,13 +90,16 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "versions: {stable: {latency: {median: 1s, p99: 1ms}}}",
-            "s.yaml:1:30: versions.stable.latency: median must be above 0s, and p99 not below it",
+            "s.yaml:1:21: versions.stable.latency: median must be above 0s, and p99 not below it",
         ),
         (
             "versions: {stable: {metrics: [{name: a b, gauge: 1}]}}",
-            "s.yaml:1:30: versions.stable.metrics: a b: is not a name that Prometheus takes",
+            "s.yaml:1:21: versions.stable.metrics: a b: is not a name that Prometheus takes",
         ),
-        ("traffic: {requestsPerSecond: -1}", "s.yaml:1:30: traffic.requestsPerSecond: -1 is not between 0 and 10000000"),
+        (
+            "traffic: {requestsPerSecond: -1}",
+            "s.yaml:1:30: traffic.requestsPerSecond: -1 is not between 0 and 10000000",
+        ),
         ("", "s.yaml: is empty; a scenario has at least `events` or `expect`"),
     ] {
         assert_eq!(mistake(text), sentence, "{text}");
@@ -132,8 +141,9 @@ fn a_mistake_in_a_manifest_is_told_with_its_place() {
         refused("kind: Deployment", "kind: Deploymint"),
         "rollout.yaml:5:20: spec.workload.kind: \"Deploymint\" is unknown; did you mean Deployment?"
     );
-    assert_eq!(refused("kind: Rollout\n", ""), "rollout.yaml:1:1: kind: an object needs kind, such as Rollout");
-    let falling = "service: checkout\n  stages: [{name: a, weight: 50%}, {name: b, weight: 100%}, {name: c, weight: 5%}]";
+    assert_eq!(refused("kind: Rollout\n", ""), "rollout.yaml:1:1: kind: an object needs a kind, such as Rollout");
+    let falling =
+        "service: checkout\n  stages: [{name: a, weight: 50%}, {name: b, weight: 100%}, {name: c, weight: 5%}]";
     assert!(refused("service: checkout", falling).contains("the weights of the stages must rise"));
 }
 
@@ -142,7 +152,7 @@ fn one_object_in_two_files_is_a_mistake() {
     let mut manifests = Manifests::default();
     manifests.add(ROLLOUT, "a.yaml").unwrap();
     let error = manifests.add(ROLLOUT, "b.yaml").unwrap_err().to_string();
-    assert_eq!(error, "b.yaml:1:1: metadata.name: Rollout checkout is in a.yaml as well");
+    assert_eq!(error, "b.yaml:3:18: metadata.name: Rollout checkout is in a.yaml as well");
 }
 
 proptest! {

@@ -30,6 +30,10 @@ impl<'a> Reader<'a> {
                 (None, Some(number), _) => visitor.visit_i64(number),
                 (None, None, number) => visitor.visit_f64(number.unwrap_or_default()),
             },
+            // serde would take a list for a struct's fields in their order, which nobody means.
+            Value::Array(_) if fields.is_some() => {
+                Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &visitor))
+            }
             Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0 }),
             Value::Object(map) => visitor.visit_map(Fields { map: map.iter(), fields, current: None }),
         }
@@ -196,11 +200,7 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
         Reader { value: self.value }.any(None, visitor).map_err(|refusal| refusal.inside(self.name))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         Reader { value: self.value }.any(Some(fields), visitor).map_err(|refusal| refusal.inside(self.name))
     }
 }

@@ -84,9 +84,18 @@ mod tests {
     fn a_mistake_is_told_with_its_place_its_field_and_the_nearest_name() {
         for (text, sentence) in [
             ("name: a\nopeningTimes: 8h", "2:1: openingTimes: there is no such field; did you mean openingTime?"),
-            ("name: a\nopeningTime: 8 hours", "2:14: openingTime: \"8 hours\" is not a length of time such as 30s, 10m or 1h30m"),
-            ("name: a\nshelves:\n- {width: 3, wood: Ook}", "3:20: shelves[0].wood: \"Ook\" is unknown; did you mean Oak?"),
-            ("name: a\nshelves:\n- {width: 3}\n- {width: wide}", "4:11: shelves[1].width: invalid type: string \"wide\", expected u32"),
+            (
+                "name: a\nopeningTime: 8 hours",
+                "2:14: openingTime: \"8 hours\" is not a length of time such as 30s, 10m or 1h30m",
+            ),
+            (
+                "name: a\nshelves:\n- {width: 3, wood: Ook}",
+                "3:20: shelves[0].wood: \"Ook\" is unknown; did you mean Oak?",
+            ),
+            (
+                "name: a\nshelves:\n- {width: 3}\n- {width: wide}",
+                "4:11: shelves[1].width: invalid type: string \"wide\", expected u32",
+            ),
             ("name: a\nshelves: [{wood: Oak}]", "2:11: shelves[0]: the field width is missing"),
             ("- a", "1:1: invalid type: sequence, expected struct Shop"),
         ] {
