@@ -53,6 +53,9 @@ impl Exposed {
     }
 }
 
+/// The labels that a scrape puts on every series of a pod: `namespace` and `pod`.
+pub(super) type Target<'a> = [(&'a str, &'a str); 2];
+
 /// What a pod has counted since it started.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
@@ -86,7 +89,7 @@ impl Exposition {
     }
 
     /// Shows what was counted.
-    pub(super) fn show(&mut self, counts: &Counts, exposed: &Exposed, target: &[(&str, &str); 2]) {
+    pub(super) fn show(&mut self, counts: &Counts, exposed: &Exposed, target: &Target<'_>) {
         if let Some(bounds) = &exposed.pod_http {
             for (code, count) in &counts.codes {
                 let labels = || series("http_requests_total", target, &[("code", &code.to_string())]);
@@ -107,7 +110,7 @@ impl Exposition {
     }
 
     /// Shows a metric of the version's own.
-    pub(super) fn show_own(&mut self, index: usize, metric: &Metric, value: f64, target: &[(&str, &str); 2]) {
+    pub(super) fn show_own(&mut self, index: usize, metric: &Metric, value: f64, target: &Target<'_>) {
         let Ok(place) = u16::try_from(index) else { return };
         self.set((Group::Own, place), value, || {
             let own: Vec<_> = metric.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -121,7 +124,7 @@ impl Exposition {
         (name, unit): (&str, f64),
         counts: &Counts,
         (all, bounds): (&[f64], &[f64]),
-        (target, own): (&[(&str, &str); 2], &[(&str, &str)]),
+        (target, own): (&Target<'_>, &[(&str, &str)]),
     ) {
         let (mut below, mut place) = (0, 0_u16);
         let mut wanted = bounds.iter().peekable();
@@ -156,7 +159,7 @@ fn shortest(bound: f64) -> String {
     ((bound * 1e9).round() / 1e9).to_string()
 }
 
-fn series(name: &str, target: &[(&str, &str); 2], own: &[(&str, &str)]) -> Arc<[(String, String)]> {
+fn series(name: &str, target: &Target<'_>, own: &[(&str, &str)]) -> Arc<[(String, String)]> {
     let named = [("__name__", name)];
     let all = named.iter().chain(target).chain(own);
     let all: BTreeMap<_, _> = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

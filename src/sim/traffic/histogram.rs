@@ -33,9 +33,8 @@ impl Spread {
     pub(super) fn new(latency: &Latency, factor: f64, bounds: &[f64]) -> Self {
         let median = (latency.median.as_seconds() * factor).max(1e-9);
         let sigma = ((latency.p99.as_seconds() * factor).max(median) / median).ln() / P99;
-        let below = |bound: f64| match sigma > 0.0 {
-            true => normal_below((bound / median).ln() / sigma),
-            false => f64::from(u8::from(bound >= median)),
+        let below = |bound: f64| {
+            if sigma > 0.0 { normal_below((bound / median).ln() / sigma) } else { f64::from(u8::from(bound >= median)) }
         };
         let mut earlier = 0.0;
         let chances = bounds.iter().map(|bound| {

@@ -6,7 +6,7 @@ use rand::{Rng, rngs::StdRng};
 use super::{
     behaviour::Now,
     draw::{binomial, gauss, poisson},
-    exposition::{Counts, Exposed, Exposition},
+    exposition::{Counts, Exposed, Exposition, Target},
     histogram::Spread,
     totals::Totals,
 };
@@ -111,7 +111,7 @@ impl Pod {
         offset: f64,
         drawn: Drawn,
         version: &Version,
-        (exposed, target): (&Exposed, &[(&str, &str); 2]),
+        (exposed, target): (&Exposed, &Target<'_>),
     ) -> &Exposition {
         self.own.resize(version.metrics.len(), 0.0);
         let elapsed = (offset - self.scraped).max(0.0);

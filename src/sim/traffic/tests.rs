@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -6,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::{api::RolloutSpec, sim::scenario::Scenario};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn spec(preset: &str) -> RolloutSpec {
     serde_json::from_value(json!({

@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
                 Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &visitor))
             }
             Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0 }),
-            Value::Object(map) => visitor.visit_map(Fields { map: map.iter(), fields, current: None }),
+            Value::Object(map) => visitor.visit_map(Fields { map: map.iter(), known: fields, current: None }),
         }
     }
 }
@@ -102,7 +102,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 struct Fields<'a> {
     map: serde_json::map::Iter<'a>,
-    fields: Option<&'static [&'static str]>,
+    known: Option<&'static [&'static str]>,
     current: Option<(&'a String, &'a Value)>,
 }
 
@@ -112,7 +112,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
         self.current = self.map.next();
         let Some((name, _)) = self.current else { return Ok(None) };
-        if let Some(fields) = self.fields
+        if let Some(fields) = self.known
             && !fields.contains(&name.as_str())
         {
             return Err(Refusal::no_such_field(name, fields).inside(name));
