@@ -4,12 +4,16 @@
 //! Only a watch lasts. In front of it stand a `tower::Service` for [`kube::Client`], the same over HTTP for kubectl,
 //! and plain calls for the models of [`super::world`].
 
+mod answer;
 mod catalogue;
 mod changes;
 mod collection;
+mod defaults;
 mod definition;
+pub mod garbage;
 pub mod object;
 pub mod patch;
+mod place;
 mod read;
 pub mod refusal;
 mod request;
@@ -21,12 +25,14 @@ mod service;
 mod state;
 #[cfg(test)]
 mod tests;
+mod validation;
+mod views;
 mod watch;
 mod write;
 
 pub use changes::{Change, Changes, What};
 pub use object::Object;
 pub use refusal::{Cause, Refusal};
-pub use request::Verb;
+pub use request::{Call, Verb};
 pub use resource::{Resource, ScalePaths};
 pub use server::ApiServer;
