@@ -99,13 +99,16 @@ pub async fn collect(server: ApiServer) {
             waits.await;
         }
         tokio::time::sleep(REACTION).await;
-        server.collect_garbage();
+        while server.collect_garbage() {
+            tokio::time::sleep(REACTION).await;
+        }
     }
 }
 
 impl ApiServer {
     /// Looks at everything that has changed since the last time, and tells whether there was anything. What that leads
     /// to is looked at the next time.
+    #[must_use]
     pub fn collect_garbage(&self) -> bool {
         let writer = self.writer(GARBAGE_COLLECTOR);
         let mut state = self.lock();

@@ -29,7 +29,7 @@ pub(super) fn fill(resource: &Resource, object: &mut Value) {
 
 /// Sets a field that is not there.
 fn set(fields: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
-    if !fields.get(name).is_some_and(|value| !value.is_null()) {
+    if fields.get(name).is_none_or(Value::is_null) {
         fields.insert(name.to_owned(), value.into());
     }
 }

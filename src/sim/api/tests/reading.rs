@@ -13,7 +13,9 @@ fn names(list: &Value) -> Vec<&str> {
 
 fn server_with(objects: &[&str]) -> ApiServer {
     let server = server();
-    objects.iter().for_each(|name| drop(server.create(config_map(name), "me").unwrap()));
+    for name in objects {
+        server.create(config_map(name), "me").unwrap();
+    }
     server
 }
 

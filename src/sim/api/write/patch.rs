@@ -91,7 +91,7 @@ impl State {
         {
             match place.subresource.as_str() {
                 "status" => {
-                    fields.retain(|name, _| ["apiVersion", "kind", "metadata", "status"].contains(&name.as_str()))
+                    fields.retain(|name, _| ["apiVersion", "kind", "metadata", "status"].contains(&name.as_str()));
                 }
                 _ => drop(fields.remove("status")),
             }
