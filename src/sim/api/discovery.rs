@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Resource;
@@ -14,9 +13,7 @@ const VERSION: (&str, &str) = ("1", "33");
 
 /// An answer that is not about objects.
 #[derive(Debug, PartialEq)]
-pub struct Document {
-    /// The HTTP status.
-    pub status: StatusCode,
+pub(super) struct Document {
     /// What goes into `Content-Type`.
     pub content_type: &'static str,
     /// The body.
@@ -25,16 +22,16 @@ pub struct Document {
 
 impl Document {
     fn json(body: &Value) -> Self {
-        Self { status: StatusCode::OK, content_type: "application/json", body: body.to_string() }
+        Self { content_type: "application/json", body: body.to_string() }
     }
 
     fn text(body: &str) -> Self {
-        Self { status: StatusCode::OK, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
+        Self { content_type: "text/plain; charset=utf-8", body: body.to_owned() }
     }
 }
 
 /// The answer to a path that names no objects; nothing if the path means nothing here. `accept` is the header.
-pub fn document<'a>(
+pub(super) fn document<'a>(
     resources: impl Iterator<Item = &'a Resource>,
     path: &str,
     accept: &str,
@@ -45,7 +42,6 @@ pub fn document<'a>(
         ["version"] => Some(Document::json(&version())),
         // Nothing in it: whoever wants to check an object beforehand leaves that to the server.
         ["openapi", "v2"] if accept.contains("protobuf") => Some(Document {
-            status: StatusCode::OK,
             content_type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
             body: String::new(),
         }),
@@ -96,7 +92,8 @@ fn groups<'a>(resources: impl Iterator<Item = &'a Resource>) -> Value {
 }
 
 fn group_of(groups: &Value, name: &str) -> Option<Value> {
-    let mut group = groups.get("groups")?.as_array()?.iter().find(|group| group.get("name").is_some_and(|it| it == name))?.clone();
+    let mut group =
+        groups.get("groups")?.as_array()?.iter().find(|group| group.get("name").is_some_and(|it| it == name))?.clone();
     let fields = group.as_object_mut()?;
     fields.insert("kind".to_owned(), "APIGroup".into());
     fields.insert("apiVersion".to_owned(), "v1".into());
@@ -104,19 +101,15 @@ fn group_of(groups: &Value, name: &str) -> Option<Value> {
 }
 
 /// Nothing if the version serves nothing.
-fn resource_list<'a>(
-    resources: impl Iterator<Item = &'a Resource>,
-    group: &str,
-    version: &str,
-) -> Option<Value> {
+fn resource_list<'a>(resources: impl Iterator<Item = &'a Resource>, group: &str, version: &str) -> Option<Value> {
     let served: Vec<Value> = resources
         .filter(|resource| resource.group == group && resource.versions.iter().any(|known| known == version))
         .flat_map(entries)
         .collect();
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    (!served.is_empty()).then(|| {
-        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": served})
-    })
+    (!served.is_empty()).then(
+        || json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": served}),
+    )
 }
 
 /// A kind and its subresources.

@@ -141,9 +141,13 @@ impl View {
         let mut tables = Vec::new();
         for line in lines.split(|byte| *byte == b'\n') {
             let Ok(mut event) = serde_json::from_slice::<Value>(line) else { continue };
-            let is_error = event.get("type").is_some_and(|kind| kind == "ERROR");
-            if let (false, Some(object)) = (is_error, event.get_mut("object")) {
-                *object = self.table(object.take(), std::mem::take(is_first));
+            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let Some(object) = event.get_mut("object") else { continue };
+            match kind.as_str() {
+                "ERROR" => {}
+                // It tells how far the watch has come, and is no row.
+                "BOOKMARK" => *object = self.rows(&[], object.get("metadata").cloned().unwrap_or_default(), false),
+                _ => *object = self.table(object.take(), std::mem::take(is_first)),
             }
             tables.extend_from_slice(event.to_string().as_bytes());
             tables.push(b'\n');
@@ -160,6 +164,10 @@ impl View {
                 vec![answer]
             }
         };
-        self.columns.table(&objects, metadata, with_heads, self.include, self.server.now())
+        self.rows(&objects, metadata, with_heads)
+    }
+
+    fn rows(&self, objects: &[Value], metadata: Value, with_heads: bool) -> Value {
+        self.columns.table(objects, metadata, with_heads, self.include, self.server.now())
     }
 }

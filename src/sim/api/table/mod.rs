@@ -58,7 +58,8 @@ impl Columns {
     #[must_use]
     pub fn of_definition(definition: &Value, version: &str) -> Self {
         let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-        let version = versions.into_iter().flatten().find(|candidate| candidate.get("name").is_some_and(|it| it == version));
+        let version =
+            versions.into_iter().flatten().find(|candidate| candidate.get("name").is_some_and(|it| it == version));
         let listed = version.and_then(|version| version.get("additionalPrinterColumns")).and_then(Value::as_array);
         let mut columns = vec![Column::name()];
         match listed {
@@ -110,7 +111,13 @@ impl Column {
 
     fn age() -> Self {
         let cell = Cell::Since(path(".metadata.creationTimestamp"));
-        Self { name: "Age".to_owned(), kind: "string", priority: 0, description: "Time since creation.".to_owned(), cell }
+        Self {
+            name: "Age".to_owned(),
+            kind: "string",
+            priority: 0,
+            description: "Time since creation.".to_owned(),
+            cell,
+        }
     }
 
     /// A column that no single field tells.
@@ -244,7 +251,8 @@ mod tests {
         for plural in plurals.split_whitespace() {
             let columns = Columns::built_in(plural);
             for odd in [json!({}), json!([]), json!({"spec": 1, "status": [], "metadata": {"name": 5}})] {
-                columns.table(&[odd], json!({}), true, Include::Object, now());
+                let table = columns.table(&[odd], json!({}), true, Include::Object, now());
+                assert!(table["rows"][0]["cells"].is_array(), "{plural}");
             }
         }
     }
