@@ -10,7 +10,9 @@ mod changes;
 mod collection;
 mod defaults;
 mod definition;
+mod discovery;
 pub mod garbage;
+pub mod http;
 pub mod object;
 pub mod patch;
 mod place;
@@ -23,6 +25,7 @@ mod selector;
 pub mod server;
 mod service;
 mod state;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod validation;

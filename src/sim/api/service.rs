@@ -5,15 +5,16 @@ use std::{sync::Arc, task};
 use axum::body::{Body, Bytes};
 use futures::future::BoxFuture;
 use http::{
-    Request, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT},
+    HeaderValue, Request, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT},
     request::Parts,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     ApiServer, Object, Refusal,
     answer::{Form, done, gone, respond},
+    discovery::document,
     place::Place,
     request::{Call, Query, Target, Verb},
     watch::Watch,
@@ -53,7 +54,7 @@ impl ApiServer {
             Err(refusal) => return refused(&refusal),
         };
         let Some(target) = Target::parse(parts.uri.path()) else {
-            return self.discovery(parts.uri.path()).unwrap_or_else(|| refused(&Refusal::unknown_path()));
+            return self.discovery(parts).unwrap_or_else(|| refused(&Refusal::unknown_path()));
         };
         let verb = match target.verb(&parts.method, &query) {
             Ok(verb) => verb,
@@ -189,22 +190,13 @@ impl ApiServer {
         Writer { dry_run: query.dry_run, strict, ..self.writer(manager) }
     }
 
-    fn discovery(&self, path: &str) -> Option<Response<Body>> {
+    fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
         let state = self.lock();
-        let mut groups = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
-        for collection in state.collections.values().filter(|it| !it.resource.group.is_empty()) {
-            let versions = groups.entry(collection.resource.group.clone()).or_default();
-            versions.extend(collection.resource.versions.iter().cloned());
-        }
-        let groups = groups.into_iter().map(|(group, versions)| {
-            let versions: Vec<Value> = versions
-                .into_iter()
-                .map(|version| json!({"groupVersion": format!("{group}/{version}"), "version": version}))
-                .collect();
-            json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
-        });
-        let groups = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()});
-        (path.trim_end_matches('/') == "/apis").then(|| respond(200, groups.to_string()))
+        let resources = state.collections.values().map(|it| it.resource.as_ref());
+        let document = document(resources, parts.uri.path(), header(parts, &ACCEPT))?;
+        let mut response = Response::new(document.body.into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
+        Some(response)
     }
 }
 
