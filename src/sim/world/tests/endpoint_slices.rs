@@ -68,3 +68,18 @@ async fn more_pods_than_a_slice_holds_get_a_second_one() {
     lab.patch_deployment(json!({"replicas": 10}));
     lab.until("few are left", |lab| endpoints(lab).len() == 10).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_ends_takes_no_new_traffic_but_goes_on_serving_for_a_while() {
+    let lab = Lab::with(2).await;
+    lab.create(service(NAME, json!({"app": NAME})));
+    lab.until("both are in it", |lab| ready(lab) == 2).await;
+    let ending = lab.pods()[0].name.clone();
+    lab.api.delete("pods", SHOP, &ending, "user").unwrap();
+    let seen = |lab: &Lab| endpoints(lab).into_iter().find(|endpoint| endpoint["targetRef"]["name"] == ending.as_str());
+    let ends = json!({"ready": false, "serving": true, "terminating": true});
+    lab.until("it is told", |lab| seen(lab).is_some_and(|endpoint| endpoint["conditions"] == ends)).await;
+    assert!(lab.pods().iter().any(|pod| pod.name == ending && pod.alive_since.is_some()));
+    lab.until("it is gone", |lab| seen(lab).is_none() && lab.pods().iter().all(|pod| pod.name != ending)).await;
+    lab.until("another has come", |lab| ready(lab) == 2).await;
+}

@@ -104,7 +104,7 @@ impl Lab {
     pub async fn within(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         let met = async {
             while !holds(self) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let met = tokio::time::timeout(patience, met).await;

@@ -27,16 +27,16 @@ async fn a_pod_that_crashes_is_started_again_with_growing_pauses() {
     lab.until("it crashed twice", |lab| status(lab)["restartCount"] == 2).await;
     assert_eq!(status(&lab)["state"]["waiting"]["reason"], "CrashLoopBackOff");
     lab.pass(9).await;
-    assert!(!lab.pods()[0].alive);
+    assert!(lab.pods()[0].alive_since.is_none());
     lab.pass(2).await;
-    assert!(lab.pods()[0].alive);
+    assert!(lab.pods()[0].alive_since.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_whose_image_is_missing_waits_for_it() {
     let lab = lab_with(PodBehaviour::without_image());
     lab.pass(20).await;
-    assert!(lab.pods().iter().all(|pod| !pod.alive && !pod.ready && pod.ip.is_empty()));
+    assert!(lab.pods().iter().all(|pod| pod.alive_since.is_none() && !pod.ready && pod.ip.is_empty()));
     lab.world.set_behaviour("checkout:1", PodBehaviour::default());
     lab.complete().await;
 }
@@ -45,7 +45,7 @@ async fn a_pod_whose_image_is_missing_waits_for_it() {
 async fn pods_become_unready_and_ready_again_as_their_behaviour_changes() {
     let lab = Lab::with(2).await;
     lab.world.set_behaviour("checkout:1", PodBehaviour::never_ready());
-    lab.until("none is ready", |lab| lab.pods().iter().all(|pod| !pod.ready && pod.alive)).await;
+    lab.until("none is ready", |lab| lab.pods().iter().all(|pod| !pod.ready && pod.alive_since.is_some())).await;
     lab.world.set_behaviour("checkout:1", PodBehaviour::default());
     lab.until("both are ready", |lab| lab.pods().iter().all(|pod| pod.ready)).await;
 }
@@ -67,7 +67,7 @@ async fn pods_of_a_lost_node_are_dead_at_once_and_replaced_after_minutes() {
     let lost = lab.pods()[0].name.clone();
     lab.world.lose_node(&node);
     let pod = |lab: &Lab| lab.pods().into_iter().find(|pod| pod.name == lost);
-    assert!(pod(&lab).is_some_and(|pod| pod.ready && !pod.alive));
+    assert!(pod(&lab).is_some_and(|pod| pod.ready && pod.alive_since.is_none()));
     lab.pass(45).await;
     assert!(pod(&lab).is_some_and(|pod| !pod.ready));
     lab.within(Duration::from_mins(10), "it is replaced", |lab| lab.pods().iter().filter(|pod| pod.ready).count() == 3)
