@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{
-    api::{ApiServer, Refusal},
+    api::{ApiServer, Refusal, garbage},
     metering::Applications,
     operator::{Operator, Plan},
     prometheus::Endpoint,
@@ -65,6 +65,7 @@ impl Cluster {
         let prometheus = Endpoint::new(clock);
         let applications = Applications::default();
         let mut tasks = JoinSet::new();
+        tasks.spawn(garbage::collect(api.clone()));
         tasks.spawn(world.run());
         tasks.spawn(applications.clone().run(clock, handle.clone(), prometheus.clone(), settings.scrape_every));
         let cluster = Self { clock, api, world: handle, prometheus, applications, _tasks: tasks };

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    prometheus::Endpoint,
+    prometheus::{Endpoint, Labels},
     scenario::CANARY,
     traffic::{Backend, Load},
     world::{Entry, Handle, PodView, To},
@@ -35,8 +35,36 @@ pub struct Application {
     pub versions: BTreeMap<String, String>,
     /// Its requests.
     pub load: Load,
-    /// What is scraped, by pod: which of the interval's instants, and since when the pod runs.
-    targets: BTreeMap<String, (u32, Timestamp)>,
+    /// What is scraped, by pod.
+    targets: BTreeMap<String, Target>,
+}
+
+/// A pod that is scraped.
+#[derive(Debug)]
+struct Target {
+    /// At which of the interval's instants.
+    slot: u32,
+    /// What Prometheus calls it.
+    name: String,
+    /// The labels of the series that tells whether it answers.
+    up: Labels,
+}
+
+impl Target {
+    fn new(namespace: &str, pod: &str) -> Self {
+        let mut hash = DefaultHasher::new();
+        pod.hash(&mut hash);
+        Self {
+            slot: u32::try_from(hash.finish() % u64::from(SLOTS)).unwrap_or(0),
+            name: format!("{namespace}/{pod}"),
+            up: Labels::new([("__name__", "up"), ("namespace", namespace), ("pod", pod)]),
+        }
+    }
+
+    /// The name under which `up` is stored: it goes on when the rest of the target's series end.
+    fn health(&self) -> String {
+        format!("{} up", self.name)
+    }
 }
 
 impl Application {
@@ -79,10 +107,9 @@ impl Application {
             })
             .collect();
         self.load.route(now, &backends);
-        for pod in pods.values() {
-            if let Some(since) = pod.alive_since {
-                let slot = slot(&pod.name);
-                self.targets.insert(pod.name.clone(), (slot, since));
+        for pod in pods.values().filter(|pod| pod.alive_since.is_some()) {
+            if !self.targets.contains_key(&pod.name) {
+                self.targets.insert(pod.name.clone(), Target::new(&self.namespace, &pod.name));
             }
         }
         let gone = self.targets.keys().filter(|name| pods.get(*name).is_none_or(|pod| pod.alive_since.is_none()));
@@ -92,28 +119,26 @@ impl Application {
         }
     }
 
+    /// Has the targets of one slot scraped. What a pod that does not answer had ends here; one that is gone is no
+    /// target any more.
     fn scrape(&mut self, now: Timestamp, slot: u32, (world, prometheus): (&Handle, &Endpoint)) {
         let at = now.as_millisecond();
-        let alive: BTreeMap<_, _> =
-            world.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since)).collect();
-        let due: Vec<_> = self.targets.iter().filter(|(_, target)| target.0 == slot).map(|it| it.0.clone()).collect();
-        for pod in due {
-            let target = format!("{}/{pod}", self.namespace);
-            if alive.get(&pod).is_some_and(Option::is_some) {
-                let series = self.load.scrape(now, &pod);
-                prometheus.scrape(|prometheus| prometheus.append(at, &target, series));
-            } else {
-                self.targets.remove(&pod);
-                prometheus.scrape(|prometheus| prometheus.vanish(at, &target));
+        let pods: BTreeMap<_, _> =
+            world.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since.is_some())).collect();
+        let Self { targets, load, .. } = self;
+        targets.retain(|pod, target| {
+            let alive = pods.get(pod).copied();
+            if target.slot == slot {
+                let series = if alive == Some(true) { load.scrape(now, pod) } else { &[] };
+                prometheus.scrape(|prometheus| {
+                    prometheus.append(at, &target.name, series);
+                    let up = alive.map(|alive| (target.up.clone(), f64::from(alive)));
+                    prometheus.append(at, &target.health(), up.as_slice());
+                });
             }
-        }
+            alive.is_some() || target.slot != slot
+        });
     }
-}
-
-fn slot(pod: &str) -> u32 {
-    let mut hash = DefaultHasher::new();
-    pod.hash(&mut hash);
-    u32::try_from(hash.finish() % u64::from(SLOTS)).unwrap_or(0)
 }
 
 /// All applications of a cluster. Cheap to clone; all clones are the same.
