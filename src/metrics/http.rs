@@ -84,7 +84,7 @@ impl Http {
         }
         let html = is_html(&response);
         let body = self.body(&mut response).await?;
-        Ok(Answer { status: status.as_u16(), html, body })
+        Ok(Answer::Text { status: status.as_u16(), html, body })
     }
 
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {

@@ -6,6 +6,7 @@
 //! status, and never a pass.
 
 mod analyst;
+mod answer;
 mod endpoints;
 mod fault;
 mod grid;
@@ -20,6 +21,7 @@ mod transport;
 mod values;
 
 pub use analyst::{Analyst, Look, Looked};
+pub use answer::{Numbers, Row};
 pub use endpoints::{Endpoint, Endpoints, EndpointsError};
 pub use fault::Fault;
 pub use prometheus::Tally;

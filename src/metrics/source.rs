@@ -1,16 +1,14 @@
 //! Which series a check reads, and what each of them counts.
 
-use jiff::Timestamp;
-use prometheus_http_query::response::RangeVector;
-
 use super::{
+    answer::Row,
     fault::Fault,
     presets::{self, is_failure},
     template::{Scope, pod_prefix, render},
 };
 use crate::{
     api::{Check, RevisionStatus, TimeUnit},
-    judge::{Arm, Key, Meaning, Sample, Series},
+    judge::{Arm, Key, Meaning, Series},
 };
 
 /// The series of a check. Checks with the same source share its requests.
@@ -86,14 +84,12 @@ impl Source {
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
-    pub(super) fn series(&self, answers: Vec<Vec<RangeVector>>) -> Result<Vec<Series>, Fault> {
+    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
             let found = answer.len();
             let before = all.len();
-            for series in answer {
-                all.extend(selector.series(&series));
-            }
+            all.extend(answer.into_iter().filter_map(|row| selector.series(row)));
             if let Counted::ByStatus { text, .. } = selector.counts
                 && found > 0
                 && all.len() == before
@@ -135,8 +131,8 @@ impl Written<'_> {
 }
 
 impl Selector {
-    fn series(&self, vector: &RangeVector) -> Option<Series> {
-        let label = |name: &str| vector.metric().get(name).map(String::as_str);
+    fn series(&self, row: Row) -> Option<Series> {
+        let label = |name: &str| row.label(name);
         let arm = match &self.arm {
             Arms::One(arm) => *arm,
             Arms::ByPod { canary, stable } => {
@@ -151,8 +147,7 @@ impl Selector {
                 }
             }
         };
-        let mut labels: Vec<_> = vector.metric().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        labels.sort_unstable();
+        let labels = row.labels.iter().map(|(name, value)| (&**name, &**value));
         let meaning = match self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
@@ -161,17 +156,17 @@ impl Selector {
                 if is_failure(status) { Meaning::FailedRequests } else { Meaning::Requests }
             }
             Counted::Buckets(unit) => Meaning::Bucket {
-                histogram: Key::of(labels.iter().copied().filter(|(name, _)| *name != "le")),
+                histogram: Key::of(labels.clone().filter(|(name, _)| *name != "le")),
                 le: nanoseconds(label("le")?, unit)?,
             },
         };
         let process = ["namespace", "pod", "container", "job", "instance"];
         Some(Series {
-            key: Key::of(labels.iter().copied().chain([("", side(self.counts))])),
-            instance: Key::of(labels.iter().copied().filter(|(name, _)| process.contains(name))),
+            key: Key::of(labels.clone().chain([("", side(self.counts))])),
+            instance: Key::of(labels.filter(|(name, _)| process.contains(name))),
             arm,
             meaning,
-            samples: vector.samples().iter().filter_map(|sample| at(sample.timestamp(), sample.value())).collect(),
+            samples: row.samples,
         })
     }
 }
@@ -179,13 +174,6 @@ impl Selector {
 /// Tells apart what one series counts when it is both the errors and the total of a check.
 fn side(counts: Counted) -> &'static str {
     if matches!(counts, Counted::Failures) { "failures" } else { "requests" }
-}
-
-fn at(seconds: f64, value: f64) -> Option<Sample> {
-    // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
-    #[allow(clippy::cast_possible_truncation)]
-    let milliseconds = (seconds * 1e3).round() as i64;
-    Timestamp::from_millisecond(milliseconds).ok().map(|at| Sample { at, value })
 }
 
 /// A bound as a number: Prometheus 3 writes `1.0` where 2 wrote `1`.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use prometheus_http_query::response::RangeVector;
 use tokio::time::Instant;
 
 use super::{
+    answer::Row,
     fault::Fault,
     grid::{Grid, earlier, later, span},
     prometheus::Prometheus,
@@ -175,7 +175,7 @@ impl Tracker {
 
     fn settle_strides(
         &mut self,
-        answers: Vec<Vec<RangeVector>>,
+        answers: Vec<Vec<Row>>,
         start: Timestamp,
         end: Timestamp,
         stride: i64,

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::fault::Fault;
+use super::{answer::Numbers, fault::Fault};
 
 /// A question to the HTTP API of Prometheus.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,15 +30,20 @@ pub enum When {
     },
 }
 
-/// What a server answered, as yet unread.
+/// What came back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// Whether it says of itself that it is a web page.
-    pub html: bool,
-    /// The body, of at most a mebibyte.
-    pub body: Vec<u8>,
+pub enum Answer {
+    /// What a server sent, as yet unread.
+    Text {
+        /// The HTTP status.
+        status: u16,
+        /// Whether it says of itself that it is a web page.
+        html: bool,
+        /// The body, of at most a mebibyte.
+        body: Vec<u8>,
+    },
+    /// What a Prometheus in this process found: nobody had to write it down to read it again.
+    Numbers(Numbers),
 }
 
 /// A way to one Prometheus.

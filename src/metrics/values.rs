@@ -90,11 +90,8 @@ impl Values {
             }
         };
         if let [only] = series.as_slice() {
-            for sample in only.samples().iter().filter(|sample| sample.value().is_finite()) {
-                // Grid instants are whole seconds.
-                #[allow(clippy::cast_possible_truncation)]
-                let instant = Timestamp::from_second(sample.timestamp() as i64).unwrap_or(at);
-                self.run.observe(&self.plan.limits, instant, sample.value());
+            for sample in only.samples.iter().filter(|sample| sample.value.is_finite()) {
+                self.run.observe(&self.plan.limits, sample.at, sample.value);
             }
         }
         Ok(())

@@ -259,9 +259,11 @@ impl Effects<'_> {
     fn missing(&self, revision: Option<&crate::api::RevisionStatus>, replicas: i32) -> Option<Desired> {
         let revision = revision?;
         let workload = self.observed.living_workload()?;
+        if self.observed.replica_set(&revision.replica_set).is_some() {
+            return None;
+        }
         let asked = &workload.spec.template;
-        let known = (0..16).any(|collision| template::hash(asked, collision) == revision.revision);
-        if !known || self.observed.replica_set(&revision.replica_set).is_some() {
+        if !(0..16).any(|collision| template::hash(asked, collision) == revision.revision) {
             return None;
         }
         let (name, owner) = (&revision.replica_set, Ownership::of(self.rollout, workload));

@@ -7,11 +7,13 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
-use super::{Parameters, Prometheus};
+use super::{Parameters, Point, Prometheus, Series, Value};
 use crate::{
     controller::clock::Clock,
-    metrics::{Answer, Fault, Question, Transport, When},
+    judge::Sample,
+    metrics::{Answer, Fault, Numbers, Question, Row, Transport, When},
 };
 
 /// What is the matter with a Prometheus.
@@ -74,6 +76,24 @@ impl Endpoint {
         self.lock().prometheus.answer(path, parameters, self.clock.now().as_millisecond())
     }
 
+    /// The answer without the way through text; nothing where the question is refused.
+    fn numbers(&self, question: &Question) -> Option<Numbers> {
+        let mut state = self.lock();
+        match question.when {
+            When::At(at) => match state.prometheus.instant(&question.query, at.as_millisecond()).ok()? {
+                Value::Scalar(value) => Some(Numbers::Scalar(value)),
+                Value::Text(_) => None,
+                Value::Vector(samples) => Some(Numbers::Vector(samples.iter().map(|sample| sample.value).collect())),
+                Value::Matrix(series) => Some(Numbers::Matrix(series.iter().map(row).collect())),
+            },
+            When::Grid { start, end, step } => {
+                let [start, end, step] = [start, end, step].map(|seconds| seconds.saturating_mul(1000));
+                let series = state.prometheus.range(&question.query, start, end, step).ok()?;
+                Some(Numbers::Matrix(series.iter().map(row).collect()))
+            }
+        }
+    }
+
     fn condition(&self) -> Condition {
         self.lock().condition
     }
@@ -95,11 +115,20 @@ impl Transport for Endpoint {
                     return Err(Fault::Unreachable { endpoint: "default".to_owned(), why });
                 }
             }
+            if let Some(numbers) = self.numbers(&question) {
+                return Ok(Answer::Numbers(numbers));
+            }
+            // What goes wrong is told in the words of the API.
             let (path, parameters) = request(question);
             let (status, body) = self.answer(path, &parameters);
-            Ok(Answer { status, html: false, body: body.into_bytes() })
+            Ok(Answer::Text { status, html: false, body: body.into_bytes() })
         })
     }
+}
+
+fn row(series: &Series<'_>) -> Row {
+    let sample = |point: &Point| Some(Sample { at: Timestamp::from_millisecond(point.at).ok()?, value: point.value });
+    Row { labels: series.labels.pairs(), samples: series.points.iter().filter_map(sample).collect() }
 }
 
 fn request(question: Question) -> (&'static str, Parameters) {

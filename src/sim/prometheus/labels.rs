@@ -53,6 +53,15 @@ impl Labels {
         before.iter().map(text).chain(metric).chain(after.iter().map(text))
     }
 
+    /// The same with the texts shared.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let place = self.rest.partition_point(|(name, _)| &**name < NAME);
+        let (before, after) = self.rest.split_at(place);
+        let metric = self.metric.iter().map(|metric| (Arc::from(NAME), metric.clone()));
+        before.iter().cloned().chain(metric).chain(after.iter().cloned()).collect()
+    }
+
     /// All but the metric's name.
     #[must_use]
     pub fn without_metric(&self) -> Self {

@@ -1,0 +1,181 @@
+//! What a Prometheus says, and what of it is believed.
+
+use std::{borrow::Cow, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::value::RawValue;
+
+use super::fault::Fault;
+use crate::judge::Sample;
+
+/// What a query yields.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Numbers {
+    /// One number, of nothing in particular.
+    Scalar(f64),
+    /// One number for each series.
+    Vector(Vec<f64>),
+    /// Several samples for each series.
+    Matrix(Vec<Row>),
+}
+
+/// One series with its samples.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Row {
+    /// Its labels, with `__name__`, in the order of their names.
+    #[serde(rename = "metric", deserialize_with = "labels")]
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Its samples, oldest first.
+    #[serde(rename = "values", deserialize_with = "samples")]
+    pub samples: Vec<Sample>,
+}
+
+impl Row {
+    /// The value of a label; nothing if the series does not have it.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let found = self.labels.iter().find(|(label, _)| &**label == name)?;
+        Some(&found.1)
+    }
+}
+
+/// The part of an answer that is around the numbers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error_type: Cow<'a, str>,
+    #[serde(default)]
+    warnings: Option<Vec<serde::de::IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    #[serde(borrow)]
+    result_type: Cow<'a, str>,
+    #[serde(borrow)]
+    result: &'a RawValue,
+}
+
+/// A sample as the API writes it: seconds, and the value as text.
+#[derive(Deserialize)]
+struct Written<'a>(f64, #[serde(borrow)] Cow<'a, str>);
+
+#[derive(Deserialize)]
+struct Element<'a> {
+    #[serde(borrow)]
+    value: Written<'a>,
+}
+
+/// Reads what `endpoint` sent.
+pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Result<Numbers, Fault> {
+    let endpoint = endpoint.to_owned();
+    let envelope = serde_json::from_slice::<Envelope<'_>>(body);
+    if matches!(status, 401 | 403) {
+        return Err(Fault::Unauthorized { endpoint, status });
+    }
+    if !(200..300).contains(&status) {
+        return Err(match envelope.ok().and_then(|envelope| error_kind(&envelope.error_type)) {
+            Some(kind) if (400..500).contains(&status) => Fault::QueryRefused { endpoint, status, kind },
+            _ => Fault::Status { endpoint, status },
+        });
+    }
+    if html || body.trim_ascii_start().starts_with(b"<") {
+        return Err(Fault::Html { endpoint });
+    }
+    let envelope = envelope.ok().filter(|envelope| envelope.status == "success");
+    let Some(envelope) = envelope else { return Err(Fault::NotJson { endpoint }) };
+    if let Some(warnings) = envelope.warnings.filter(|warnings| !warnings.is_empty()) {
+        return Err(Fault::Warnings { endpoint, count: warnings.len() });
+    }
+    let data = envelope.data.and_then(|data| serde_json::from_str::<Data<'_>>(data.get()).ok());
+    let Some(data) = data else { return Err(Fault::NotJson { endpoint }) };
+    if data.result_type == "string" {
+        return Err(Fault::WrongType { got: "string", wanted: "number" });
+    }
+    numbers(&data).ok_or(Fault::NotJson { endpoint })
+}
+
+fn numbers(data: &Data<'_>) -> Option<Numbers> {
+    let result = data.result.get();
+    match &*data.result_type {
+        "scalar" => Some(Numbers::Scalar(serde_json::from_str::<Written<'_>>(result).ok()?.value()?)),
+        "vector" => {
+            let elements: Vec<Element<'_>> = serde_json::from_str(result).ok()?;
+            Some(Numbers::Vector(elements.iter().map(|element| element.value.value()).collect::<Option<_>>()?))
+        }
+        "matrix" => Some(Numbers::Matrix(serde_json::from_str(result).ok()?)),
+        _ => None,
+    }
+}
+
+impl Written<'_> {
+    fn value(&self) -> Option<f64> {
+        self.1.parse().ok()
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
+        #[allow(clippy::cast_possible_truncation)]
+        let milliseconds = (self.0 * 1e3).round() as i64;
+        Some(Sample { at: Timestamp::from_millisecond(milliseconds).ok()?, value: self.value()? })
+    }
+}
+
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Arc<str>, Arc<str>)>, D::Error> {
+    let labels = std::collections::BTreeMap::<Cow<'de, str>, Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+}
+
+fn samples<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sample>, D::Error> {
+    let written = Vec::<Written<'de>>::deserialize(deserializer)?;
+    let samples = written.iter().map(Written::sample).collect::<Option<_>>();
+    samples.ok_or_else(|| D::Error::custom("a sample that is neither a time nor a number"))
+}
+
+/// The kinds of error that the API has, as words of our own.
+/// <https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview>
+fn error_kind(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "bad_data" => "bad data",
+        "execution" => "the query failed",
+        "timeout" => "the query took too long",
+        "canceled" => "the query was canceled",
+        "not_found" => "not found",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(body: &str) -> Result<Numbers, Fault> {
+        read("default", 200, false, body.as_bytes())
+    }
+
+    #[test]
+    fn the_samples_of_a_series_are_read_with_all_their_labels() {
+        let body = r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"pod":"a","__name__":"up"},"values":[[1.5,"1"],[2,"+Inf"]]}]}}"#;
+        let Ok(Numbers::Matrix(rows)) = read_text(body) else { panic!("{:?}", read_text(body)) };
+        assert_eq!(
+            (rows[0].label("pod"), rows[0].label("__name__"), rows[0].label("job")),
+            (Some("a"), Some("up"), None)
+        );
+        assert_eq!(rows[0].samples[0].at.as_millisecond(), 1500);
+        assert!(rows[0].samples[1].value.is_infinite());
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_answer() {
+        let body = r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"many"]}}"#;
+        assert_eq!(read_text(body), Err(Fault::NotJson { endpoint: "default".to_owned() }));
+    }
+}
