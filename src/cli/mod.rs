@@ -2,11 +2,15 @@
 
 mod connect;
 pub mod crd;
+mod lint;
 mod logs;
 mod run;
 mod shutdown;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -24,22 +28,26 @@ struct Tidegate {
 enum Command {
     /// Runs the operator.
     Run(Box<run::Options>),
+    /// Looks for mistakes in manifests, without a cluster.
+    Lint(lint::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
     Version,
 }
 
-/// Does what the command line of this process says.
+/// Does what the command line of this process says, and answers with the code that the process ends with.
 ///
 /// # Errors
 /// What went wrong, to be shown to the person who ran it; a command line that cannot be understood ends the process.
-pub fn main() -> anyhow::Result<()> {
+pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
-        Command::Run(options) => run::main(&options),
-        Command::Crd => print(&crd()?),
-        Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Run(options) => run::main(&options)?,
+        Command::Lint(options) => return lint::main(&options),
+        Command::Crd => print(&crd()?)?,
+        Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

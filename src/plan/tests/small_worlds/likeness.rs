@@ -29,13 +29,13 @@ impl Moment {
         let mut hasher = DefaultHasher::new();
         (self.left, format!("{:?}", self.stopped)).hash(&mut hasher);
         lab(&self.lab, &mut hasher);
-        self.seen_by_other.as_deref().map(|seen| {
+        if let Some(seen) = self.seen_by_other.as_deref() {
             let version = |rollout: &Rollout| rollout.metadata.resource_version.clone();
             let current = seen.rollout.as_ref().map(version) == self.lab.cluster.rollout.as_ref().map(version);
             current.hash(&mut hasher);
             (seen.age() == self.lab.cluster.age()).hash(&mut hasher);
             cluster(seen, &mut hasher);
-        });
+        }
         hasher.finish()
     }
 }
