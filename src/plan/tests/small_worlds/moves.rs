@@ -122,14 +122,14 @@ impl Moment {
     /// Everybody who works acts once; the clock moves when none of them has anything to do. Whether anything happened.
     pub fn round(&mut self) -> bool {
         let lab = &mut self.lab;
-        let before = lab.cluster.age();
+        let before = lab.cluster.clone();
         let wrote = self.stopped != Some(Move::StopOperator) && lab.decide();
         for controller in Controller::ALL {
             if self.stopped != Some(Move::Stop(controller)) {
                 lab.cluster.run(controller);
             }
         }
-        if wrote || lab.cluster.age() != before {
+        if wrote || lab.cluster.differs(&before) {
             return true;
         }
         let wake = lab.wake.filter(|wake| *wake > lab.cluster.now);
