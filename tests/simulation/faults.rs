@@ -121,11 +121,12 @@ impl Wire {
                 Ok(self.server.respond(&parts, &body))
             }
             Fault::Stale if watch => Ok(changed(self.server.respond(&parts, &body), |lines| {
-                lines.then(|line| async move {
-                    tokio::time::sleep(STALE).await;
-                    line
-                })
-                .boxed()
+                lines
+                    .then(|line| async move {
+                        tokio::time::sleep(STALE).await;
+                        line
+                    })
+                    .boxed()
             })),
             Fault::Stale => {
                 let answer = self.server.respond(&parts, &body);
@@ -135,13 +136,16 @@ impl Wire {
                 lines.map(|line| line.map(|line| line.slice(..line.len() / 2))).take(1).boxed()
             })),
             Fault::Twice => Ok(changed(self.server.respond(&parts, &body), |lines| {
-                lines.flat_map(|line| {
-                    let again = line.as_ref().map_or(Bytes::new(), Clone::clone);
-                    futures::stream::iter([line, Ok(again)])
-                })
-                .boxed()
+                lines
+                    .flat_map(|line| {
+                        let again = line.as_ref().map_or(Bytes::new(), Clone::clone);
+                        futures::stream::iter([line, Ok(again)])
+                    })
+                    .boxed()
             })),
-            Fault::Silent if watch => Ok(changed(self.server.respond(&parts, &body), |_| futures::stream::pending().boxed())),
+            Fault::Silent if watch => {
+                Ok(changed(self.server.respond(&parts, &body), |_| futures::stream::pending().boxed()))
+            }
             Fault::Silent => pending().await,
             Fault::Gone if watch => {
                 let status = json!({"type": "ERROR", "object": status(410)});
@@ -155,7 +159,9 @@ impl Wire {
     async fn aged(&self, answer: Response<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = answer.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await?;
-        let Ok(mut object) = serde_json::from_slice::<Value>(&body) else { return Ok(Response::from_parts(head, body.into())) };
+        let Ok(mut object) = serde_json::from_slice::<Value>(&body) else {
+            return Ok(Response::from_parts(head, body.into()));
+        };
         let mut state = self.lock();
         state.past.learn();
         state.past.age(&mut object);
@@ -226,7 +232,8 @@ impl Past {
     fn age(&self, answer: &mut Value) {
         let kind = answer["kind"].as_str().unwrap_or_default().to_owned();
         if let Some(kind) = kind.strip_suffix("List") {
-            let recent: Vec<_> = self.log.iter().rev().filter(|change| change.resource.kind == kind).take(CHANGES).collect();
+            let recent: Vec<_> =
+                self.log.iter().rev().filter(|change| change.resource.kind == kind).take(CHANGES).collect();
             for change in &recent {
                 undo(answer, change);
             }

@@ -59,7 +59,10 @@ impl Invariants {
             loaded: BTreeMap::new(),
             reverting: None,
             wrote: None,
-            stages: stages.iter().map(|stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake()))).collect(),
+            stages: stages
+                .iter()
+                .map(|stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake())))
+                .collect(),
             drain: seconds(rollout.spec.drain()),
             broken: Vec::new(),
         }
@@ -77,7 +80,9 @@ impl Invariants {
         }
         if ours {
             self.wrote = Some((now, format!("{kind} {}", change.object.name())));
-            self.hold(change.object.namespace() == SHOP, || format!("{kind} in namespace {:?} was written", change.object.namespace()));
+            self.hold(change.object.namespace() == SHOP, || {
+                format!("{kind} in namespace {:?} was written", change.object.namespace())
+            });
             self.owned_fields(change);
         }
         match kind {
@@ -121,7 +126,11 @@ impl Invariants {
         let untouched = |paths: &[&str]| {
             let (mut before, mut after) = (before.clone(), after.clone());
             for object in [&mut before, &mut after] {
-                for path in paths.iter().chain(&["/metadata/resourceVersion", "/metadata/generation", "/metadata/managedFields"]) {
+                for path in paths.iter().chain(&[
+                    "/metadata/resourceVersion",
+                    "/metadata/generation",
+                    "/metadata/managedFields",
+                ]) {
                     if let Some(value) = object.pointer_mut(path) {
                         value.take();
                     }
@@ -151,7 +160,9 @@ impl Invariants {
             let served = self.served.get(service).is_some_and(|last| now.duration_since(*last) <= LAG);
             let better = after.keys().any(|other| other != service && self.ready(other) > 0);
             if *weight > was {
-                self.hold(served || !better, || format!("{service} gets {weight} % of the traffic, and nobody is ready behind it"));
+                self.hold(served || !better, || {
+                    format!("{service} gets {weight} % of the traffic, and nobody is ready behind it")
+                });
             }
         }
         let Some(status) = self.status() else { return };
@@ -161,8 +172,13 @@ impl Invariants {
             _ if status.route == RouteMode::Promoted => 100.0,
             _ => 0.0,
         };
-        self.hold(is <= was || is <= allowed + 0.01, || format!("the canary's weight rises from {was} to {is}, and {allowed} is allowed"));
-        let failed = status.canary.as_ref().is_some_and(|canary| status.failed.iter().any(|failed| failed.revision == canary.revision));
+        self.hold(is <= was || is <= allowed + 0.01, || {
+            format!("the canary's weight rises from {was} to {is}, and {allowed} is allowed")
+        });
+        let failed = status
+            .canary
+            .as_ref()
+            .is_some_and(|canary| status.failed.iter().any(|failed| failed.revision == canary.revision));
         self.hold(is <= was || !failed, || "a version that failed gets traffic".to_owned());
     }
 
@@ -179,13 +195,16 @@ impl Invariants {
         if turned {
             self.reverting = Some(now);
         }
-        if next.phase != Phase::Reverting || next.stage.as_ref().is_none_or(|stage| stage.weight_in_force.percent() == 0.0) {
+        if next.phase != Phase::Reverting
+            || next.stage.as_ref().is_none_or(|stage| stage.weight_in_force.percent() == 0.0)
+        {
             self.reverting = None;
         }
         let version = |status: &RolloutStatus| status.canary.as_ref().map(|canary| canary.revision.clone());
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
-        let entered = next.stage.as_ref().is_some_and(|next| next.index > stage.index) && version(next) == version(last);
+        let entered =
+            next.stage.as_ref().is_some_and(|next| next.index > stage.index) && version(next) == version(last);
         if !(promoted || entered) {
             return;
         }
@@ -225,7 +244,11 @@ impl Invariants {
             self.hold(drained, || format!("{name} goes to 0 pods before its requests have drained"));
         }
         if is > was && !stable {
-            let uid = self.get("Rollout", NAME).and_then(|it| it.pointer("/metadata/uid")?.as_str()).unwrap_or_default().to_owned();
+            let uid = self
+                .get("Rollout", NAME)
+                .and_then(|it| it.pointer("/metadata/uid")?.as_str())
+                .unwrap_or_default()
+                .to_owned();
             let other = self.mirror.values().find(|set| {
                 let value = set.value();
                 value["kind"] == "ReplicaSet"
@@ -235,7 +258,9 @@ impl Invariants {
                     && replicas(set) > 0
             });
             let other = other.map(|set| set.name().to_owned());
-            self.hold(other.is_none(), || format!("{name} comes up while {} still has pods", other.unwrap_or_default()));
+            self.hold(other.is_none(), || {
+                format!("{name} comes up while {} still has pods", other.unwrap_or_default())
+            });
         }
     }
 
@@ -252,9 +277,13 @@ impl Invariants {
     /// The part of the traffic, in percent, that the route gives to a ReplicaSet through its own Service.
     fn share(&self, set: &str) -> f64 {
         let Some(route) = self.get("HTTPRoute", NAME) else { return 0.0 };
-        let hash = self.get("ReplicaSet", set).and_then(|set| set.pointer("/spec/selector/matchLabels/pod-template-hash").cloned());
+        let hash = self
+            .get("ReplicaSet", set)
+            .and_then(|set| set.pointer("/spec/selector/matchLabels/pod-template-hash").cloned());
         let selects = |service: &String| {
-            let selector = self.get("Service", service).and_then(|service| service.pointer("/spec/selector/pod-template-hash").cloned());
+            let selector = self
+                .get("Service", service)
+                .and_then(|service| service.pointer("/spec/selector/pod-template-hash").cloned());
             selector.is_some() && selector == hash
         };
         weights(route).into_iter().filter(|(service, _)| selects(service)).map(|(_, weight)| weight).sum()
@@ -262,13 +291,15 @@ impl Invariants {
 
     fn remember(&mut self, now: Timestamp) {
         let Some(route) = self.get("HTTPRoute", NAME) else { return };
-        let services: Vec<_> = weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
+        let services: Vec<_> =
+            weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
         for service in services {
             if self.ready(&service) > 0 {
                 self.served.insert(service, now);
             }
         }
-        let sets: Vec<_> = self.mirror.keys().filter(|(kind, _)| kind == "ReplicaSet").map(|(_, name)| name.clone()).collect();
+        let sets: Vec<_> =
+            self.mirror.keys().filter(|(kind, _)| kind == "ReplicaSet").map(|(_, name)| name.clone()).collect();
         for set in sets {
             if self.share(&set) > 0.0 {
                 self.loaded.insert(set, now);
@@ -291,10 +322,15 @@ impl Invariants {
         match &scene.ending {
             Ending::In(phase, image) => {
                 let status = rollout.and_then(|rollout| rollout.status).unwrap_or_default();
-                self.hold(status.phase == *phase, || format!("it ends {:?} instead of {phase:?}: {}", status.phase, status.message));
+                self.hold(status.phase == *phase, || {
+                    format!("it ends {:?} instead of {phase:?}: {}", status.phase, status.message)
+                });
                 let stable = status.stable.clone().unwrap_or_default();
                 self.hold(stable.images == [*image], || format!("the stable version is {stable}, not {image}"));
-                let wanted = i32::try_from(self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0)).unwrap();
+                let wanted = i32::try_from(
+                    self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0),
+                )
+                .unwrap();
                 self.hold(stable.ready == wanted, || format!("{} of {wanted} pods serve", stable.ready));
             }
             Ending::HandedBack(image) => {
@@ -327,7 +363,9 @@ impl Invariants {
             let wanted = number(deployment, "/spec/replicas");
             let ready = number(deployment, "/status/availableReplicas");
             let paused = deployment.pointer("/spec/paused").is_some_and(|paused| paused == true);
-            self.hold(ready == wanted && !paused, || format!("the Deployment has {ready} of {wanted} pods (paused: {paused})"));
+            self.hold(ready == wanted && !paused, || {
+                format!("the Deployment has {ready} of {wanted} pods (paused: {paused})")
+            });
         }
         let Some(rollout) = rollout.filter(|_| deployment.is_some()) else { return };
         let status = rollout.status.unwrap_or_default();
@@ -348,7 +386,8 @@ fn without_nulls(value: &mut Value) {
 
 /// The parts of the traffic of the first rule, in percent, by Service.
 fn weights(route: &Value) -> BTreeMap<String, f64> {
-    let backends = route.pointer("/spec/rules/0/backendRefs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let backends =
+        route.pointer("/spec/rules/0/backendRefs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let weight = |backend: &Value| backend["weight"].as_f64().unwrap_or(1.0);
     let all: f64 = backends.iter().map(weight).sum();
     let named = |backend: &Value| Some((backend["name"].as_str()?.to_owned(), weight(backend) * 100.0 / all.max(1.0)));

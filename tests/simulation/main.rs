@@ -37,9 +37,9 @@ fn main() -> ExitCode {
 }
 
 fn tests() -> Vec<Test> {
-    let scenes = scenes::all().into_iter().map(|scene| {
-        Test::test(scene.name, move || whole(&Trial::of(&scene, 1).play().broken)).with_kind("scene")
-    });
+    let scenes = scenes::all()
+        .into_iter()
+        .map(|scene| Test::test(scene.name, move || whole(&Trial::of(&scene, 1).play().broken)).with_kind("scene"));
     scenes
         .chain([
             Test::test("the same seed plays the same run, byte for byte", deterministic),
@@ -49,12 +49,13 @@ fn tests() -> Vec<Test> {
                     broken => Err(format!("{broken} runs differ").into()),
                 }
             }),
-            Test::test("whatever seeds draw, nothing unsafe happens and everything comes to rest", || {
-                match soak::soak(0, SEEDS).broken {
+            Test::test(
+                "whatever seeds draw, nothing unsafe happens and everything comes to rest",
+                || match soak::soak(0, SEEDS).broken {
                     0 => Ok(()),
                     broken => Err(format!("{broken} seeds break something").into()),
-                }
-            }),
+                },
+            ),
         ])
         .collect()
 }

@@ -89,7 +89,9 @@ impl Transport for Prometheus {
         let numbers = self.lock().clone();
         Box::pin(async move {
             let ok = |body: String| Ok(Answer { status: 200, html: false, body: body.into_bytes() });
-            let matrix = |series: &str| ok(format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#));
+            let matrix = |series: &str| {
+                ok(format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#))
+            };
             match numbers.manner {
                 Manner::Down => {
                     Err(Fault::Unreachable { endpoint: "default".to_owned(), why: "connection refused".to_owned() })
@@ -100,7 +102,9 @@ impl Transport for Prometheus {
                     Ok(Answer { status, html: false, body: body.to_vec() })
                 }
                 Manner::WebPage => Ok(Answer { status: 200, html: true, body: b"<html>hello</html>".to_vec() }),
-                Manner::WrongType => ok(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_owned()),
+                Manner::WrongType => {
+                    ok(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_owned())
+                }
                 Manner::Empty => matrix(""),
                 Manner::Warning => {
                     let series = numbers.series(&question);
@@ -110,7 +114,10 @@ impl Transport for Prometheus {
                 }
                 Manner::Truncated => {
                     let series = numbers.series(&question);
-                    ok(format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}"#, &series[..series.len() / 2]))
+                    ok(format!(
+                        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}"#,
+                        &series[..series.len() / 2]
+                    ))
                 }
                 _ => matrix(&numbers.series(&question)),
             }
@@ -163,8 +170,11 @@ impl Numbers {
         let total = RATE * (second.rem_euclid(10_000_000) as f64);
         let bad = self.good.as_deref() != Some(set) && self.good.is_some();
         let failed: f64 = if bad {
-            let changes = self.failing.iter().zip(self.failing.iter().skip(1).map(|next| next.0.as_second()).chain([i64::MAX]));
-            changes.map(|((from, share), until)| (second.min(until) - from.as_second()).max(0) as f64 * RATE * share).sum()
+            let changes =
+                self.failing.iter().zip(self.failing.iter().skip(1).map(|next| next.0.as_second()).chain([i64::MAX]));
+            changes
+                .map(|((from, share), until)| (second.min(until) - from.as_second()).max(0) as f64 * RATE * share)
+                .sum()
         } else {
             0.0
         };

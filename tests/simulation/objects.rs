@@ -117,7 +117,8 @@ pub fn end(api: &ApiServer) -> BTreeMap<String, Value> {
         }
     }
     for set in api.list("replicasets", Some(SHOP)) {
-        let pods = api.list("pods", Some(SHOP)).into_iter().filter(|pod| pod.name().starts_with(&format!("{}-", set.name())));
+        let pods =
+            api.list("pods", Some(SHOP)).into_iter().filter(|pod| pod.name().starts_with(&format!("{}-", set.name())));
         all.insert(format!("pods of {}", set.name()), json!(pods.count()));
     }
     all
@@ -125,9 +126,24 @@ pub fn end(api: &ApiServer) -> BTreeMap<String, Value> {
 
 /// Fields that tell when or how often something was written, and not what is so.
 const INCIDENTAL: &[&str] = &[
-    "resourceVersion", "uid", "creationTimestamp", "managedFields", "generation", "observedGeneration",
-    "lastTransitionTime", "lastUpdateTime", "message", "history", "at", "since", "enteredAt", "checks", "conditions",
-    "contention", "tidegate.dev/rollout-uid", "annotations",
+    "resourceVersion",
+    "uid",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "observedGeneration",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "message",
+    "history",
+    "at",
+    "since",
+    "enteredAt",
+    "checks",
+    "conditions",
+    "contention",
+    "tidegate.dev/rollout-uid",
+    "annotations",
 ];
 
 fn normalise(value: &mut Value) {

@@ -119,7 +119,10 @@ pub fn all() -> Vec<Scene> {
         ),
         pushed("deleted in mid-flight", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))]),
         scene("deleted at rest", Ending::HandedBack(V1), vec![(60, Deed::Delete("rollouts"))]),
-        Scene { routed: false, ..pushed("deleted by pods", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))]) },
+        Scene {
+            routed: false,
+            ..pushed("deleted by pods", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))])
+        },
         pushed(
             "the Deployment is deleted, then the Rollout",
             Ending::Gone,

@@ -71,7 +71,10 @@ fn misfortune(rng: &mut StdRng, deeds: &mut Vec<(u64, Deed)>) {
         1 => during(Deed::NumbersRestart, Deed::NumbersRestart),
         2 => during(Deed::Gateway(GatewayMode::Silent), Deed::Gateway(GatewayMode::Accepting)),
         3 => during(Deed::Gateway(GatewayMode::Rejecting), Deed::Gateway(GatewayMode::ReportingLate)),
-        4 => during(Deed::Gateway(GatewayMode::Slow(Delay::millis(2_000, 20_000))), Deed::Gateway(GatewayMode::Accepting)),
+        4 => during(
+            Deed::Gateway(GatewayMode::Slow(Delay::millis(2_000, 20_000))),
+            Deed::Gateway(GatewayMode::Accepting),
+        ),
         5 => during(Deed::Pods(image, PodBehaviour::never_ready()), Deed::Pods(image, PodBehaviour::default())),
         6 => during(
             Deed::Pods(image, PodBehaviour::crashing_after(Delay::millis(500, 20_000))),

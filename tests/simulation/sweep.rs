@@ -95,7 +95,8 @@ impl Point {
             differences.push(format!("made {:?} instead of {:?}", record.made, alone.made));
         }
         for name in alone.end.keys().chain(record.end.keys()).collect::<std::collections::BTreeSet<_>>() {
-            let [is, was] = [&record, alone].map(|record| record.end.get(name).map(ToString::to_string).unwrap_or_default());
+            let [is, was] =
+                [&record, alone].map(|record| record.end.get(name).map(ToString::to_string).unwrap_or_default());
             if is != was {
                 differences.push(format!("{name} ends as {is} instead of {was}"));
             }

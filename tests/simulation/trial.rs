@@ -77,11 +77,7 @@ impl Trial {
 
     /// Plays it.
     pub fn play(&self) -> Record {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut stage = Stage::set(self).await;
             stage.run(&self.scene).await;
@@ -229,12 +225,17 @@ impl Stage {
             drop(self.api.merge(kind, SHOP, NAME, subresource, patch, "user"));
         };
         match deed {
-            Deed::Push(image) => merge("deployments", "", json!({"spec": {"template": {"spec": {"containers": [objects::container(image)]}}}})),
+            Deed::Push(image) => merge(
+                "deployments",
+                "",
+                json!({"spec": {"template": {"spec": {"containers": [objects::container(image)]}}}}),
+            ),
             Deed::ScaleDeployment(replicas) => merge("deployments", "", json!({"spec": {"replicas": replicas}})),
             Deed::Edit(spec) => merge("rollouts", "", json!({"spec": spec})),
             Deed::WriteRoute(weights) => {
                 let backends = objects::backends(weights);
-                let routed = self.api.get("services", SHOP, "checkout-canary").is_some() || backends.as_array().is_some_and(|all| all.len() == 1);
+                let routed = self.api.get("services", SHOP, "checkout-canary").is_some()
+                    || backends.as_array().is_some_and(|all| all.len() == 1);
                 if routed {
                     merge("httproutes", "", json!({"spec": {"rules": [{"backendRefs": backends}]}}));
                 }
