@@ -8,6 +8,8 @@ mod catalogue;
 mod changes;
 mod collection;
 mod definition;
+mod discovery;
+pub mod http;
 pub mod object;
 pub mod patch;
 mod read;
@@ -19,6 +21,7 @@ mod selector;
 pub mod server;
 mod service;
 mod state;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
