@@ -52,7 +52,9 @@ fn a_port_that_is_taken_is_told_with_the_way_out() {
     let port = taken.local_addr().unwrap().port();
     let (code, complaint) = Demo::refused(&["--port", &port.to_string()]);
     assert_eq!(code, Some(1));
-    let sentence = format!("tidegate: port {port} of this machine is taken; choose another with --port, or any that is free with --port 0\n");
+    let sentence = format!(
+        "tidegate: port {port} of this machine is taken; choose another with --port, or any that is free with --port 0\n"
+    );
     assert_eq!(complaint, sentence);
 }
 

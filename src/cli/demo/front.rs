@@ -27,9 +27,9 @@ pub struct Front {
 pub fn listen(port: u16) -> anyhow::Result<TcpListener> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
-            "port {port} of this machine is taken; choose another with --port, or any that is free with --port 0"
-        ),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!("port {port} of this machine is taken; choose another with --port, or any that is free with --port 0")
+        }
         Err(error) => Err(error).with_context(|| format!("port {port} of this machine cannot be listened on")),
     }
 }

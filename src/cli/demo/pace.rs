@@ -1,6 +1,6 @@
 //! Lets simulated time pass in step with real time.
 
-use std::{thread, time::Duration};
+use std::{convert::Infallible, thread, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ const ASLEEP: Duration = Duration::from_secs(1);
 /// On a paused runtime time jumps to the next timer as soon as nobody has anything to do. This adds a timer at every
 /// step and, when its turn comes, keeps the thread until real time has come as far: between two steps everything
 /// happens in the order and at the very instants that a simulation without any real time would give it.
-pub async fn hold_back(speed: f64) {
+pub async fn hold_back(speed: f64) -> Infallible {
     let mut real = std::time::Instant::now();
     let mut simulated = Instant::now();
     loop {
@@ -41,7 +41,7 @@ mod tests {
     async fn a_simulated_minute_takes_a_sixtieth_of_a_second_at_3600_times_its_speed() {
         let began = std::time::Instant::now();
         tokio::select! {
-            () = hold_back(3600.0) => {}
+            never = hold_back(3600.0) => match never {},
             () = tokio::time::sleep(Duration::from_mins(1)) => {}
         }
         // How much longer it takes depends on the machine; shorter it must not be, but for the last step.

@@ -117,7 +117,9 @@ fn weight(status: &RolloutStatus) -> String {
 fn tone(reason: &str) -> Tone {
     match reason {
         reason::PROMOTED | reason::STAGE_PASSED => Tone::Good,
-        reason::CHECK_FAILED | reason::REVERTED | reason::INCONCLUSIVE | reason::PROGRESS_DEADLINE_EXCEEDED => Tone::Bad,
+        reason::CHECK_FAILED | reason::REVERTED | reason::INCONCLUSIVE | reason::PROGRESS_DEADLINE_EXCEEDED => {
+            Tone::Bad
+        }
         _ => Tone::Plain,
     }
 }
