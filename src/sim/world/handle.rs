@@ -92,15 +92,15 @@ impl Handle {
         });
     }
 
-    /// Allows a namespace so many pods, by a ResourceQuota named `pods`; without a number as many as it likes.
+    /// Allows a namespace so many pods, by a `ResourceQuota` named `pods`; without a number as many as it likes.
     ///
     /// # Errors
-    /// The API server refuses the ResourceQuota.
+    /// The API server refuses the `ResourceQuota`.
     pub fn set_quota(&self, namespace: &str, pods: Option<u32>) -> Result<(), Refusal> {
         self.order(|state| set_quota(&state.ground.turn(&state.cache), namespace, pods))
     }
 
-    /// Sets the load of what a HorizontalPodAutoscaler targets, as the number of pods that would be exactly at its
+    /// Sets the load of what a `HorizontalPodAutoscaler` targets, as the number of pods that would be exactly at its
     /// target with it.
     pub fn set_load(&self, namespace: &str, autoscaler: &str, load: f64) {
         let key = Key::new(namespace, autoscaler);
