@@ -54,7 +54,8 @@ impl Story {
     /// Sets the scene: the cluster, the operator, and two applications as they were before they met Tidegate.
     pub fn begin(screen: Screen) -> anyhow::Result<Self> {
         // It runs ahead of real time, and must not overtake it: kubectl would show ages that are not valid.
-        let clock = Clock::starting_at(Timestamp::now() - SignedDuration::from_hours(24));
+        let yesterday = Timestamp::now() - SignedDuration::from_hours(24);
+        let clock = Clock::starting_at(Timestamp::from_second(yesterday.as_second())?);
         let mut scenario = Scenario::parse(include_str!("story.yaml"), "story.yaml")?;
         scenario.start = clock.now();
         let cluster = Cluster::start(clock, Settings { seed: SEED, ..Settings::default() });

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
+
+use tokio::sync::watch;
 
 use super::{
     Entry, GatewayMode, PodBehaviour, Share, Turn,
@@ -30,8 +33,8 @@ pub struct PodView {
     pub revision: String,
     /// Whether it passes its readiness probe.
     pub ready: bool,
-    /// Whether it would answer a request.
-    pub alive: bool,
+    /// Since when its containers run, if they do: then it would answer a request.
+    pub alive_since: Option<Timestamp>,
 }
 
 impl Handle {
@@ -40,7 +43,9 @@ impl Handle {
     }
 
     fn order<T>(&self, order: impl FnOnce(&mut State) -> T) -> T {
-        let result = order(&mut self.shared.lock());
+        let mut state = self.shared.lock();
+        let result = order(&mut state);
+        self.shared.tell(&state);
         self.shared.woken.notify_one();
         result
     }
@@ -124,15 +129,15 @@ impl Handle {
             image: pod.image.clone(),
             revision: pod.meta.labels.get(POD_TEMPLATE_HASH).cloned().unwrap_or_default(),
             ready: pod.ready,
-            alive: state.kubelets.is_alive(&pod.meta.key),
+            alive_since: state.kubelets.alive_since(&pod.meta.key),
         };
         state.cache.pods.within(namespace).map(view).collect()
     }
 
     /// A number that grows whenever [`Self::shares`] or [`Self::pods`] may answer differently.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.shared.lock().epoch
+    pub fn epochs(&self) -> watch::Receiver<u64> {
+        self.shared.epochs.subscribe()
     }
 }
 
