@@ -39,6 +39,8 @@ pub struct Settings {
     pub lookback: Duration,
     /// The step of subqueries that name none.
     pub evaluation_interval: Duration,
+    /// How many samples and steps one query may look at, before it is said to take too long.
+    pub effort: u64,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             capacity: 8_000_000,
             lookback: Duration::from_mins(5),
             evaluation_interval: Duration::from_mins(1),
+            effort: 50_000_000,
         }
     }
 }
