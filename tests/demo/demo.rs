@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A demo. Dropping it kills it.
+/// A demo. Dropping it ends it.
 pub struct Demo {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -68,8 +68,10 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It may have ended by itself. If not, it removes its kubeconfig when it is asked to end.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.interrupt();
+            let _ = self.child.wait();
+        }
     }
 }

@@ -7,17 +7,21 @@ use std::{
     process::{Command, Stdio},
 };
 
+use tempfile::TempDir;
+
 /// kubectl, and the cluster that it talks to.
 pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
+    cache: TempDir,
 }
 
 impl Kubectl {
     /// The kubectl on the PATH.
     pub fn find() -> Option<Self> {
-        let mut places = env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join("kubectl"));
-        Some(Self { program: places.find(|path| path.is_file())?, kubeconfig: PathBuf::new() })
+        let path = env::var_os("PATH")?;
+        let program = env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file())?;
+        Some(Self { program, kubeconfig: PathBuf::new(), cache: tempfile::tempdir().ok()? })
     }
 
     /// The same, for the cluster of a kubeconfig.
@@ -27,8 +31,7 @@ impl Kubectl {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        let cache = env::temp_dir().join(format!("tidegate-demo-test-{}", std::process::id()));
-        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(cache).args(arguments);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(self.cache.path()).args(arguments);
         command
     }
 
