@@ -212,7 +212,7 @@ mod tests {
         let cells = cells(&columns, &object);
         assert_eq!(cells[0], "checkout");
         assert!(cells.contains(&"Progressing".to_owned()), "{cells:?}");
-        assert_eq!(cells.last().unwrap(), "5m");
+        assert!(cells.contains(&"5m".to_owned()), "{cells:?}");
     }
 
     #[test]
