@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use futures::future::BoxFuture;
 use http::{
     HeaderValue, Request, Response,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT, WARNING},
     request::Parts,
 };
 use serde_json::Value;
@@ -94,7 +94,11 @@ impl ApiServer {
                 let writer = self.writer_of(query, parts);
                 let (object, created) = self.write(verb, &place, query, parts, body, &writer)?;
                 let shown = if place.subresource == "scale" { object } else { place.view.show(object) };
-                Ok(respond(if created { 201 } else { 200 }, form.object(&shown)))
+                let mut response = respond(if created { 201 } else { 200 }, form.object(&shown));
+                if query.field_validation.as_deref() == Some("Warn") {
+                    response.headers_mut().extend(self.warnings(&place, body).map(|it| (WARNING, it)));
+                }
+                Ok(response)
             }
         }
     }
@@ -188,6 +192,14 @@ impl ApiServer {
         let manager = query.manager.as_deref().unwrap_or_else(|| program(parts));
         let strict = query.field_validation.as_deref() == Some("Strict");
         Writer { dry_run: query.dry_run, strict, ..self.writer(manager) }
+    }
+
+    /// One warning for each field in the body that the kind does not have.
+    fn warnings(&self, place: &Place, body: &Bytes) -> impl Iterator<Item = HeaderValue> {
+        let schema = self.lock().schema(&place.resource);
+        let unknown = schema.zip(serde_json::from_slice(body).ok()).map(|(schema, mut body)| schema.prune(&mut body));
+        let quoted = |path: String| HeaderValue::try_from(format!("299 - \"unknown field \\\"{path}\\\"\""));
+        unknown.into_iter().flatten().filter_map(move |path| quoted(path).ok())
     }
 
     fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
