@@ -88,14 +88,14 @@ impl Story {
              {kubectl} get rollouts -w\n\n\
              {GOOD} gets a good release and {BAD} a bad one. The bar is the new version's share of the traffic.\n"
         );
-        self.show(text.lines().map(|text| Line { tone: Tone::Plain, text: text.to_owned() }).collect())
+        self.show(&plain(&text))
     }
 
     /// Tells what happens until both releases have come to their end, and answers whether it was the right one.
     pub async fn tell(&mut self, speed: f64) -> anyhow::Result<bool> {
         let ended = tokio::time::timeout(PATIENCE, self.follow(speed, true)).await;
         let Ok(ended) = ended else {
-            self.show(vec![Line {
+            self.show(&[Line {
                 tone: Tone::Bad,
                 text: "The releases have not come to an end in two hours.".to_owned(),
             }])?;
@@ -111,7 +111,7 @@ impl Story {
         } else {
             (Tone::Bad, "\nThat is not how it should have ended.".to_owned())
         };
-        self.show(vec![Line { tone, text }])?;
+        self.show(&[Line { tone, text }])?;
         Ok(as_expected)
     }
 
@@ -122,7 +122,7 @@ impl Story {
              kubectl --kubeconfig {} set image deployment/{GOOD} {GOOD}=shop/{GOOD}:v3\n",
             kubeconfig.display()
         );
-        self.show(text.lines().map(|text| Line { tone: Tone::Plain, text: text.to_owned() }).collect())?;
+        self.show(&plain(&text))?;
         self.follow(speed, false).await?;
         Ok(ExitCode::SUCCESS)
     }
@@ -141,12 +141,12 @@ impl Story {
                         lines.extend(rollout.iter().flat_map(|rollout| self.timeline.observe(now, rollout)));
                     }
                     "Deployment" => {
-                        lines.extend(released(&change).map(|text| self.timeline.say(now, change.object.name(), &text)))
+                        lines.extend(released(&change).map(|text| self.timeline.say(now, change.object.name(), &text)));
                     }
                     _ => {}
                 }
             }
-            self.show(lines)?;
+            self.show(&lines)?;
             if to_the_end && [GOOD, BAD].iter().all(|name| self.end(name).is_some()) {
                 return Ok(());
             }
@@ -166,13 +166,17 @@ impl Story {
         (promoted || status.phase == Phase::Reverted).then_some(status.phase)
     }
 
-    fn show(&mut self, lines: Vec<Line>) -> anyhow::Result<()> {
+    fn show(&mut self, lines: &[Line]) -> anyhow::Result<()> {
         let rollouts = self.cluster.api.list("rollouts", Some(NAMESPACE));
         let rollouts = rollouts.iter().filter_map(|rollout| rollout.parse::<Rollout>());
-        let mut panel = vec![String::new()];
+        let mut panel = vec![String::new(), self.timeline.time(self.cluster.clock.now())];
         panel.extend(rollouts.map(|rollout| Timeline::summary(&rollout)));
-        self.screen.show(&lines, &panel).context("the timeline cannot be written")
+        self.screen.show(lines, panel).context("the timeline cannot be written")
     }
+}
+
+fn plain(text: &str) -> Vec<Line> {
+    text.lines().map(|text| Line { tone: Tone::Plain, text: text.to_owned() }).collect()
 }
 
 /// An application and its clients: which of its images behaves how is in the scenario.
