@@ -144,6 +144,7 @@ mod tests {
         Target { namespace: text("shop"), pod: text(pod), container: text("app"), job: text("pods"), instance }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "what a scraper takes")]
     fn exposed(target: &Target) -> Option<Vec<(Labels, f64)>> {
         Some(vec![(target.labels("requests", &[("code", "200"), ("job", "mine")]), 1.0)])
     }
