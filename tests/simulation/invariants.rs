@@ -93,7 +93,8 @@ impl Invariants {
         }
         self.remember(now);
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > REVERTED_WITHIN);
-        if late && self.ready("checkout-stable") > 0 {
+        let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
+        if late && exposed && self.ready("checkout-stable") > 0 {
             self.reverting = None;
             self.broken.push("a version that failed still has traffic after half a minute".to_owned());
         }
@@ -234,7 +235,10 @@ impl Invariants {
         let stable = status.stable.as_ref().is_some_and(|stable| stable.replica_set == name);
         let routed = self.get("HTTPRoute", NAME).is_some();
         let wanted = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0);
-        if is < was && stable && routed {
+        // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
+        let available = self.get("Deployment", NAME).and_then(|it| it.pointer("/status/availableReplicas")?.as_i64());
+        let handed_back = status.phase == Phase::HandingBack && available.is_some_and(|available| available >= wanted);
+        if is < was && stable && routed && !handed_back {
             self.hold(is >= wanted, || format!("stable {name} goes to {is} pods, where {wanted} are asked for"));
         }
         if is < was && is == 0 && routed {

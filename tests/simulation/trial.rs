@@ -12,7 +12,7 @@ use tidegate::{
     api::Rollout,
     controller::clock::Clock,
     sim::{
-        api::{ApiServer, Change, Object, What},
+        api::{ApiServer, Change, Object, What, garbage},
         operator::{Operator, Plan},
         world::{Handle, Settings, World},
     },
@@ -111,6 +111,7 @@ impl Stage {
         let world = World::new(api.clone(), clock, trial.seed, Settings::default());
         let handle = world.handle();
         tokio::spawn(world.run());
+        tokio::spawn(garbage::collect(api.clone()));
         for object in objects::all(&trial.scene) {
             api.create(object, "user").unwrap();
         }
@@ -165,6 +166,11 @@ impl Stage {
                 () = sleep_until(restart.unwrap_or(end)), if restart.is_some() => {
                     restart = None;
                     self.operator = Some(self.start_operator());
+                }
+                () = operator_ended(self.operator.as_ref()) => {
+                    // The container is started anew.
+                    self.operator = None;
+                    restart = Some(Instant::now() + RESTART);
                 }
                 () = sleep_until(next) => {
                     if next == end {
@@ -273,10 +279,7 @@ impl Stage {
     }
 
     fn record(mut self, scene: &Scene) -> Record {
-        let mut broken = self.invariants.finish(self.clock.now(), &self.api, scene);
-        if self.operator.as_ref().is_some_and(Operator::has_ended) {
-            broken.push("the operator has ended by itself".to_owned());
-        }
+        let broken = self.invariants.finish(self.clock.now(), &self.api, scene);
         Record {
             fingerprint: self.hasher.finish(),
             calls: self.wire.calls(),
@@ -286,6 +289,16 @@ impl Stage {
             log: std::mem::take(&mut self.log),
             broken,
         }
+    }
+}
+
+/// Waits until the operator gives up: it cannot begin without an answer to its first question.
+async fn operator_ended(operator: Option<&Operator>) {
+    while operator.is_some_and(|operator| !operator.has_ended()) {
+        tokio::time::sleep(RESTART).await;
+    }
+    if operator.is_none() {
+        std::future::pending::<()>().await;
     }
 }
 
