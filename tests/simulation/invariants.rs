@@ -73,6 +73,8 @@ impl Invariants {
         let ours = change.manager.starts_with("tidegate");
         let kind = change.resource.kind.as_str();
         let key = (kind.to_owned(), change.object.name().to_owned());
+        // Until this very moment things were as they were.
+        self.remember(now);
         if change.what == What::Deleted {
             self.mirror.remove(&key);
         } else {
@@ -91,7 +93,6 @@ impl Invariants {
             "ReplicaSet" if ours => self.replica_set(now, change),
             _ => {}
         }
-        self.remember(now);
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > REVERTED_WITHIN);
         let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
         if late && exposed && self.ready("checkout-stable") > 0 {
@@ -158,7 +159,8 @@ impl Invariants {
             let was = before.get(service).copied().unwrap_or(0.0);
             let exists = self.get("Service", service).is_some();
             self.hold(exists, || format!("the route names Service {service}, which does not exist"));
-            let served = self.served.get(service).is_some_and(|last| now.duration_since(*last) <= LAG);
+            let recent = self.served.get(service).is_some_and(|last| now.duration_since(*last) <= LAG);
+            let served = recent || self.ready(service) > 0;
             let better = after.keys().any(|other| other != service && self.ready(other) > 0);
             if *weight > was {
                 self.hold(served || !better, || {
