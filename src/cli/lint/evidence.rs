@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use super::{
     finding::{Finding, Written},
-    stages::{Asked, questions},
+    stages::{Asked, questions, reached},
 };
 use crate::{
-    api::{OnInconclusive, RolloutSpec, Span, Stage},
+    api::{OnInconclusive, Rollout, RolloutSpec, Span, Stage},
     judge::{ENOUGH, Question, count, exact_percent},
 };
 
 /// The stages of `rollout` in which a check sees too few requests, with `rate` requests in a second to all versions.
-pub fn check(rollout: &Written, spec: &RolloutSpec, rate: f64) -> Vec<Finding> {
+pub fn check(written: &Written, rollout: &Rollout, rate: f64) -> Vec<Finding> {
+    let spec = &rollout.spec;
     let stages = spec.stages();
     let mut findings = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
-        let per_second = rate * stage.weight.fraction();
+        let per_second = rate * reached(rollout, stage).fraction();
         // Without any traffic at all there is another finding.
         if per_second <= 0.0 {
             continue;
@@ -25,7 +26,7 @@ pub fn check(rollout: &Written, spec: &RolloutSpec, rate: f64) -> Vec<Finding> {
         let strictest = asked.iter().filter_map(|asked| Some((share(asked)?, asked)));
         let Some((share, asked)) = strictest.min_by(|(a, _), (b, _)| a.total_cmp(b)) else { continue };
         let path = format!("spec.stages[{index}]");
-        findings.extend(verdict(rollout, spec, &path, stage, asked, (share, per_second)));
+        findings.extend(verdict(written, spec, &path, stage, asked, (share, per_second)));
     }
     findings
 }

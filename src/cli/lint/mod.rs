@@ -124,9 +124,9 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
         return findings;
     }
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
-        findings.extend(stages::check(written, &rollout.spec));
+        findings.extend(stages::check(written, &rollout));
         if let Some(rate) = requests_per_second {
-            findings.extend(evidence::check(written, &rollout.spec, rate));
+            findings.extend(evidence::check(written, &rollout, rate));
         }
     }
     findings

@@ -4,24 +4,27 @@ use std::time::Duration;
 
 use super::finding::{Finding, Written};
 use crate::{
-    api::{Check, CheckOverride, OnInconclusive, RolloutSpec, Span, Stage},
+    api::{Check, CheckOverride, OnInconclusive, Percent, Rollout, RolloutSpec, Span, Stage},
     judge::{Question, Tolerance, ValueLimits, question},
+    plan::capacity,
+    traffic::replica_count,
 };
 
 /// What the stages and checks of `rollout` have wrong, whatever the traffic.
-pub fn check(rollout: &Written, spec: &RolloutSpec) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.extend(nothing_decides(rollout, spec));
-    findings.extend(never_inconclusive(rollout, spec));
+pub fn check(written: &Written, rollout: &Rollout) -> Vec<Finding> {
+    let (spec, mut findings) = (&rollout.spec, Vec::new());
+    findings.extend(nothing_decides(written, spec));
+    findings.extend(never_inconclusive(written, spec));
     let stages = spec.stages();
-    findings.extend(equal_weights(rollout, &stages));
+    findings.extend(equal_weights(written, &stages));
     for (index, stage) in stages.iter().enumerate() {
-        findings.extend(without_traffic(rollout, spec, index, stage));
-        findings.extend(waits_for_nothing(rollout, spec, index, stage));
+        findings.extend(without_traffic(written, spec, index, stage));
+        findings.extend(waits_for_nothing(written, spec, index, stage));
+        findings.extend(coarse(written, rollout, index, stage));
     }
     for asked in questions(spec, &stages) {
-        findings.extend(limits(rollout, &asked));
-        findings.extend(too_patient(rollout, &asked));
+        findings.extend(limits(written, &asked));
+        findings.extend(too_patient(written, &asked));
     }
     findings
 }
@@ -127,6 +130,27 @@ fn waits_for_nothing(rollout: &Written, spec: &RolloutSpec, index: usize, stage:
         stage.name
     );
     (!decides).then(|| rollout.warning(format!("spec.stages[{index}].deadline"), message))
+}
+
+/// The share of the traffic that a stage really gives to the new version: without a route, that of its pods, as far
+/// as their number is known.
+pub fn reached(rollout: &Rollout, stage: &Stage) -> Percent {
+    if !rollout.spec.routes().is_empty() || rollout.spec.replicas.is_none() {
+        return stage.weight;
+    }
+    let counts = capacity::in_stage(rollout, stage);
+    replica_count::share(counts.stable, counts.canary)
+}
+
+/// Few pods make a coarse split.
+fn coarse(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
+    let reached = reached(rollout, stage).percent();
+    let message = format!(
+        "without spec.traffic the share of pods is the share of traffic: stage {} gets {reached:.0}% instead of {}",
+        stage.name, stage.weight
+    );
+    let twice = stage.weight.percent() > 0.0 && reached >= 2.0 * stage.weight.percent();
+    twice.then(|| written.warning(format!("spec.stages[{index}].weight"), message))
 }
 
 /// Limits that can never be passed, never be exceeded, or never warn before they fail.

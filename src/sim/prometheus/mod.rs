@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod binary;
+mod endpoint;
 mod error;
 mod evaluate;
 mod functions;
@@ -19,6 +20,7 @@ mod server;
 mod storage;
 mod value;
 
+pub use endpoint::{Condition, Endpoint};
 pub use error::QueryError;
 pub use http::Parameters;
 pub use labels::Labels;
