@@ -124,15 +124,16 @@ impl Recorder {
         seen.curves.points.push(Point { at: now, stable, canary });
     }
 
-    /// Whether every release that has begun has come to its end, and nothing moves.
+    /// Whether no release is under way; one that is held until somebody acts counts as one that is not.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.rollouts.values().all(|seen| matches!(seen.phase, Phase::Stable | Phase::Reverted | Phase::Pending))
+    pub fn is_at_rest(&self) -> bool {
+        let resting = [Phase::Stable, Phase::Reverted, Phase::Pending, Phase::Held];
+        self.rollouts.values().all(|seen| resting.contains(&seen.phase))
     }
 
     /// Everything that was written down.
     #[must_use]
-    pub fn finish(mut self, end: Timestamp, seed: u64, loads: &BTreeMap<String, Load>) -> Report {
+    pub fn finish(mut self, end: Timestamp, seed: u64, loads: &BTreeMap<String, &Load>) -> Report {
         for release in &mut self.releases {
             let totals = loads.get(&release.rollout).and_then(|load| load.totals(&release.revision));
             if release.outcome != Outcome::Promoted {
@@ -147,7 +148,7 @@ impl Recorder {
                 }
             }
         }
-        let (answered, failed, unanswered) = sum(loads.values());
+        let (answered, failed, unanswered) = sum(loads.values().copied());
         let failed = failed.saturating_sub(self.before.1);
         let serving = self.rollouts.iter().filter_map(|(name, seen)| Some((name.clone(), seen.stable_image.clone()?)));
         // What a status tells late stands where it happened.

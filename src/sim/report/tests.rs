@@ -106,7 +106,7 @@ fn reverted() -> Report {
     for kind in ["rollouts", "rollouts", "httproutes", "events"] {
         recorder.write(kind);
     }
-    let mut report = recorder.finish(minutes(30), 7, &BTreeMap::from([("checkout".to_owned(), load)]));
+    let mut report = recorder.finish(minutes(30), 7, &BTreeMap::from([("checkout".to_owned(), &load)]));
     report.failures = scenario.expect.failures(&report);
     report
 }
