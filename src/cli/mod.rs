@@ -6,6 +6,7 @@ mod lint;
 mod logs;
 mod run;
 mod shutdown;
+mod simulate;
 
 use std::{
     io::{self, Write},
@@ -30,6 +31,8 @@ enum Command {
     Run(Box<run::Options>),
     /// Looks for mistakes in manifests, without a cluster.
     Lint(lint::Options),
+    /// Says what a Rollout would do: weeks of it in moments, without a cluster.
+    Simulate(simulate::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -44,6 +47,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
         Command::Run(options) => run::main(&options)?,
         Command::Lint(options) => return lint::main(&options),
+        Command::Simulate(options) => return simulate::main(&options),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }
