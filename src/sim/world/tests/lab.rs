@@ -16,7 +16,7 @@ pub const SHOP: &str = "shop";
 pub const NAME: &str = "checkout";
 
 /// How long anything may take in virtual time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Lab {
     pub api: ApiServer,
@@ -60,12 +60,13 @@ impl Lab {
         self.api.merge(kind, SHOP, name, "", patch, "user").unwrap();
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     pub fn patch_deployment(&self, spec: Value) {
         self.patch("deployments", NAME, json!({"spec": spec}));
     }
 
     pub fn release(&self, image: &str) {
-        self.patch_deployment(json!({"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}));
+        self.patch_deployment(json!({"template": {"spec": {"containers": [container(image)]}}}));
     }
 
     pub fn deployment(&self) -> Value {
@@ -104,7 +105,7 @@ impl Lab {
     pub async fn within(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         let met = async {
             while !holds(self) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let met = tokio::time::timeout(patience, met).await;
@@ -146,13 +147,17 @@ pub fn deployment(replicas: i32) -> Value {
             "selector": {"matchLabels": {"app": NAME}},
             "template": {
                 "metadata": {"labels": {"app": NAME}},
-                "spec": {"containers": [{"name": "app", "image": "checkout:1",
-                                         "ports": [{"name": "http", "containerPort": 8080}]}]},
+                "spec": {"containers": [container("checkout:1")]},
             },
         },
     })
 }
 
+fn container(image: &str) -> Value {
+    json!({"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 8080}]})
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 pub fn service(name: &str, selector: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SHOP},
