@@ -16,6 +16,10 @@ fn every_example_goes_as_its_scenario_expects() {
     assert!(folders.len() >= 9, "only {} examples were found", folders.len());
     let mut wrong = Vec::new();
     for folder in folders {
+        // Six days take minutes without optimisations.
+        if cfg!(debug_assertions) && folder.ends_with("phased") {
+            continue;
+        }
         let file = folder.join("scenario.yaml");
         let scenario = Scenario::load(&file).unwrap_or_else(|mistake| panic!("{mistake}"));
         assert!(!scenario.expect.0.is_empty(), "{} expects nothing", file.display());

@@ -13,9 +13,8 @@ use crate::render::{documents, repository};
 #[test]
 fn every_example_is_valid() {
     let mut count = 0;
-    let files = |folder: &Path| -> Vec<PathBuf> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
-    };
+    let files =
+        |folder: &Path| -> Vec<PathBuf> { fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect() };
     for path in files(&repository("examples")).iter().flat_map(|folder| files(folder)) {
         for document in documents(&fs::read_to_string(&path).unwrap()) {
             if document["kind"] != "Rollout" {

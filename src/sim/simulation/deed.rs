@@ -58,7 +58,9 @@ impl Simulation<'_> {
             Deed::Begin => self.with_loads(|recorder, loads| recorder.begin(loads.values().copied())),
             Deed::Sample => {
                 self.with_loads(|recorder, loads| {
-                    loads.iter().for_each(|(rollout, load)| recorder.sample(now, rollout, load));
+                    for (rollout, load) in loads {
+                        recorder.sample(now, rollout, load);
+                    }
                 });
                 let next = now.saturating_add(self.step.duration()).unwrap_or(Timestamp::MAX);
                 self.plan(next, Deed::Sample);

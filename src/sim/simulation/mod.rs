@@ -162,7 +162,9 @@ impl<'a> Simulation<'a> {
         let end = self.scenario.latest_end();
         loop {
             let changes = self.changes.drain();
-            changes.iter().for_each(|change| self.note(change));
+            for change in &changes {
+                self.note(change);
+            }
             let now = self.cluster.clock.now();
             while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
                 let deed = entry.remove();
@@ -217,7 +219,9 @@ impl<'a> Simulation<'a> {
         let now = self.cluster.clock.now();
         let (recorder, subjects) = (&mut self.recorder, &self.subjects);
         self.cluster.applications.with(|applications| {
-            applications.iter_mut().for_each(|application| application.load.settle(now));
+            for application in applications.iter_mut() {
+                application.load.settle(now);
+            }
             let loads = subjects.iter().zip(applications.iter());
             let loads =
                 loads.map(|(subject, application): (_, &Application)| (subject.rollout.clone(), &application.load));
