@@ -2,6 +2,7 @@
 
 mod connect;
 pub mod crd;
+mod demo;
 mod lint;
 mod logs;
 mod run;
@@ -29,6 +30,8 @@ struct Tidegate {
 enum Command {
     /// Runs the operator.
     Run(Box<run::Options>),
+    /// Shows the main job on a cluster of its own: one good release, and one bad one that is turned back.
+    Demo(demo::Options),
     /// Looks for mistakes in manifests, without a cluster.
     Lint(lint::Options),
     /// Says what a Rollout would do: weeks of it in moments, without a cluster.
@@ -46,6 +49,7 @@ enum Command {
 pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
         Command::Run(options) => run::main(&options)?,
+        Command::Demo(options) => return demo::main(&options),
         Command::Lint(options) => return lint::main(&options),
         Command::Simulate(options) => return simulate::main(&options),
         Command::Crd => print(&crd()?)?,
