@@ -7,6 +7,7 @@ mod lint;
 mod logs;
 mod run;
 mod shutdown;
+mod simulate;
 
 use std::{
     io::{self, Write},
@@ -33,6 +34,8 @@ enum Command {
     Demo(demo::Options),
     /// Looks for mistakes in manifests, without a cluster.
     Lint(lint::Options),
+    /// Says what a Rollout would do: weeks of it in moments, without a cluster.
+    Simulate(simulate::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -48,6 +51,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Run(options) => run::main(&options)?,
         Command::Demo(options) => return demo::main(&options),
         Command::Lint(options) => return lint::main(&options),
+        Command::Simulate(options) => return simulate::main(&options),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

@@ -53,23 +53,23 @@ impl Timeline {
         Line { tone: Tone::Plain, text: format!("{}  {name:9} {:width$}  {text}", self.time(now), "", width = BAR + 6) }
     }
 
-    /// What is new about `rollout`, oldest first.
+    /// What is new about `rollout`, oldest first: what the checks say, and then what followed from it.
     pub fn observe(&mut self, now: Timestamp, rollout: &Rollout) -> Vec<Line> {
         let name = rollout.metadata.name.clone().unwrap_or_default();
         let Some(status) = &rollout.status else { return Vec::new() };
         let before = self.told.remove(&name).unwrap_or_default();
         let head = |at| format!("{}  {name:9} {}", self.time(at), weight(status));
         let mut lines = Vec::new();
-        let new = status.history.iter().take_while(|step| Some(*step) != before.newest.as_ref());
-        for step in new.collect::<Vec<_>>().into_iter().rev() {
-            lines.push(Line { tone: tone(&step.reason), text: format!("{}  {}", head(step.at), step.message) });
-        }
         for check in &status.checks {
             let known = before.verdicts.get(&check.name);
             // A check that waits for requests says so in its stage's own words; only an answer is news.
             if known != Some(&check.verdict) && matches!(check.verdict, Verdict::Pass | Verdict::Fail) {
                 lines.push(Line { tone: verdict_tone(check), text: format!("{}  {}", head(now), verdict(check)) });
             }
+        }
+        let new = status.history.iter().take_while(|step| Some(*step) != before.newest.as_ref());
+        for step in new.collect::<Vec<_>>().into_iter().rev() {
+            lines.push(Line { tone: tone(&step.reason), text: format!("{}  {}", head(step.at), step.message) });
         }
         let verdicts = status.checks.iter().map(|check| (check.name.clone(), check.verdict)).collect();
         self.told.insert(name, Told { newest: status.history.first().cloned(), verdicts });
