@@ -114,7 +114,6 @@ impl Wire {
                 drop(self.server.respond(&parts, &body));
                 pending().await
             }
-            Fault::LostRequest => pending().await,
             Fault::Refused(code) => Ok(refusal(code)),
             Fault::Slow(seconds) => {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -146,7 +145,7 @@ impl Wire {
             Fault::Silent if watch => {
                 Ok(changed(self.server.respond(&parts, &body), |_| futures::stream::pending().boxed()))
             }
-            Fault::Silent => pending().await,
+            Fault::LostRequest | Fault::Silent => pending().await,
             Fault::Gone if watch => {
                 let status = json!({"type": "ERROR", "object": status(410)});
                 Ok(Response::new(Body::from(format!("{status}\n"))))

@@ -187,12 +187,12 @@ impl Invariants {
 
     /// One step for each gate, and every gate with its evidence.
     fn rollout(&mut self, now: Timestamp, change: &Change) {
-        let parsed = |object: &Object| object.parse::<Rollout>();
-        let Some(after) = parsed(&change.object) else { return };
+        let read = |object: &Object| object.parse::<Rollout>();
+        let Some(after) = read(&change.object) else { return };
         let Some(next) = &after.status else { return };
         let size = serde_json::to_vec(next).map_or(0, |bytes| bytes.len());
         self.hold(size <= LONGEST_STATUS, || format!("the status has {size} bytes"));
-        let before = change.before.as_deref().and_then(parsed);
+        let before = change.before.as_deref().and_then(read);
         let Some(last) = before.as_ref().and_then(|rollout| rollout.status.as_ref()) else { return };
         let turned = next.phase == Phase::Reverting && last.phase != Phase::Reverting;
         if turned {
@@ -211,24 +211,24 @@ impl Invariants {
         if !(promoted || entered) {
             return;
         }
-        let lost = next.history.first().is_some_and(|step| step.reason == "StableLost");
+        let took_over = next.history.first().is_some_and(|step| step.reason == "StableLost");
         let bake = self.stages.iter().find(|(name, ..)| *name == stage.name).map(|(_, _, bake)| *bake);
-        let baked = stage.since.zip(bake).is_some_and(|(since, bake)| now.duration_since(since) >= bake);
-        self.hold(baked || lost, || format!("stage {} is left before its time", stage.name));
-        let passed = next.checks.iter().all(|check| check.verdict == Verdict::Pass) && !next.checks.is_empty();
-        self.hold(passed || lost, || format!("stage {} is left without a pass: {:?}", stage.name, next.checks));
+        let over = stage.since.zip(bake).is_some_and(|(since, bake)| now.duration_since(since) >= bake);
+        self.hold(over || took_over, || format!("stage {} is left before its time", stage.name));
+        let all_pass = next.checks.iter().all(|check| check.verdict == Verdict::Pass) && !next.checks.is_empty();
+        self.hold(all_pass || took_over, || format!("stage {} is left without a pass: {:?}", stage.name, next.checks));
         let one = next.stage.as_ref().is_none_or(|next| next.index <= stage.index + 1);
         self.hold(one, || "more than one stage is taken at once".to_owned());
-        self.hold(!after.spec.paused || lost, || format!("stage {} is left while it is paused", stage.name));
+        self.hold(!after.spec.paused || took_over, || format!("stage {} is left while it is paused", stage.name));
         let failed = version(last).is_some_and(|version| last.failed.iter().any(|failed| failed.revision == version));
         self.hold(!failed, || "a version that failed goes on".to_owned());
     }
 
     /// Nobody who is needed is taken away, and only one new version comes up at a time.
     fn replica_set(&mut self, now: Timestamp, change: &Change) {
-        let replicas = |object: &Object| object.value().pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
-        let (name, is) = (change.object.name().to_owned(), replicas(&change.object));
-        let was = change.before.as_deref().map_or(0, replicas);
+        let asked = |object: &Object| object.value().pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
+        let (name, is) = (change.object.name().to_owned(), asked(&change.object));
+        let was = change.before.as_deref().map_or(0, asked);
         let Some(status) = self.status() else { return };
         if change.what == What::Deleted {
             let empty = change.object.value().pointer("/status/replicas").and_then(Value::as_i64).unwrap_or(0) == 0;
@@ -261,7 +261,7 @@ impl Invariants {
                     && value.pointer("/metadata/labels/tidegate.dev~1rollout-uid").is_some_and(|it| *it == uid)
                     && set.name() != name
                     && status.stable.as_ref().is_none_or(|stable| stable.replica_set != set.name())
-                    && replicas(set) > 0
+                    && asked(set) > 0
             });
             let other = other.map(|set| set.name().to_owned());
             self.hold(other.is_none(), || {
