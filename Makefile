@@ -18,7 +18,6 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo fmt --check \
 	&& cargo clippy --locked --all-targets -- -D warnings \
 	&& cargo test --locked --lib $(suites:%=--test %) \
-	&& $(MAKE) sweep && $(MAKE) soak \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
 
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
