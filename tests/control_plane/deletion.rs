@@ -12,7 +12,6 @@ use kube::{
 };
 use serde_json::json;
 use tidegate::api::{AdoptionStep, Rollout};
-use tokio::sync::OnceCell;
 
 use crate::{
     adoption::{handed_back, image},
@@ -33,8 +32,6 @@ behaviours![
 
 /// The garbage collector asks every 30 seconds which kinds there are.
 const COLLECTOR: Duration = Duration::from_mins(1);
-
-static COLLECTED: OnceCell<()> = OnceCell::const_new();
 
 /// Waits until the garbage collector knows Rollouts: one that is deleted in the foreground goes with what it owns.
 async fn rollouts_are_collected(world: &World) -> Result<()> {
@@ -58,7 +55,7 @@ async fn rollouts_are_collected(world: &World) -> Result<()> {
         })
         .await
     };
-    COLLECTED.get_or_try_init(probe).await.map(drop)
+    world.collects_rollouts.get_or_try_init(probe).await.map(drop)
 }
 
 /// Argo CD prunes in the foreground: the garbage collector deletes what the Rollout owns before the Rollout itself.

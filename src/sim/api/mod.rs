@@ -4,6 +4,8 @@
 //! Only a watch lasts. In front of it stand a `tower::Service` for [`kube::Client`], the same over HTTP for kubectl,
 //! and plain calls for the models of [`super::world`].
 
+pub mod authorization;
+pub mod http;
 pub mod object;
 pub mod patch;
 pub mod refusal;
