@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match tidegate::cli::main() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line with all causes; a backtrace says nothing to the person who has to act.
             eprintln!("tidegate: {error:#}");

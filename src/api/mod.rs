@@ -5,6 +5,8 @@
 
 mod analysis;
 pub mod condition;
+pub mod manifest;
+pub mod nearest;
 mod rollout;
 mod schema;
 mod status;

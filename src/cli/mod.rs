@@ -6,7 +6,10 @@ mod logs;
 mod run;
 mod shutdown;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -30,16 +33,17 @@ enum Command {
     Version,
 }
 
-/// Does what the command line of this process says.
+/// Does what the command line of this process says, and answers with the code that the process ends with.
 ///
 /// # Errors
 /// What went wrong, to be shown to the person who ran it; a command line that cannot be understood ends the process.
-pub fn main() -> anyhow::Result<()> {
+pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
-        Command::Run(options) => run::main(&options),
-        Command::Crd => print(&crd()?),
-        Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Run(options) => run::main(&options)?,
+        Command::Crd => print(&crd()?)?,
+        Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

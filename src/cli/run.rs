@@ -13,6 +13,7 @@ use crate::{
     api::Span,
     controller::{
         self, Settings, Surroundings,
+        clock::Clock,
         leader::{self, Candidate, Leadership, Timing},
     },
     metrics::{Analyst, Endpoints, Tally},
@@ -138,6 +139,7 @@ impl Options {
             name: self.lease_name.clone(),
             identity: identity(),
             timing: Timing::new(lease, renew, retry)?,
+            clock: Clock::System,
         };
         let (candidate, leadership) = Candidate::new(client.clone(), settings);
         Ok((Some(candidate), leadership))
@@ -160,7 +162,9 @@ async fn control(
     let counted = metrics.clone();
     let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
     let settings = Settings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
-    let surroundings = Surroundings { analyst: Analyst::counting(&endpoints, &tally)?, leadership, metrics, readiness };
+    let clock = Clock::System;
+    let surroundings =
+        Surroundings { clock, analyst: Analyst::counting(&endpoints, &tally)?, leadership, metrics, readiness };
     Ok(controller::run(client, settings, surroundings, shutdown).await?)
 }
 

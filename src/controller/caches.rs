@@ -28,7 +28,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
-use super::index::{Index, Subject};
+use super::{
+    backoff::Backoff,
+    index::{Index, Subject},
+};
 use crate::{
     api::Rollout,
     workload::{Deployment, EndpointSlice, ReplicaSet},
@@ -205,7 +208,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(Backoff::default())
         .modify(|object| {
             let metadata = object.meta_mut();
             metadata.managed_fields = None;

@@ -1,8 +1,9 @@
 //! What can go wrong while a Rollout is reconciled, and what is done about it.
 
-use std::time::Duration;
-
-use rand::Rng;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 /// What went wrong: what was being done to which object, and the API server's answer.
 #[derive(Debug, thiserror::Error)]
@@ -68,16 +69,19 @@ impl Error {
     }
 
     /// How long to wait before the next attempt, after so many failures in a row: doubling from a fifth of a second to
-    /// a minute, a quarter of it by chance so that many failures do not come back at once.
+    /// a minute. Up to a quarter of it differs by `whose` failures they are, so that those of many Rollouts do not come
+    /// back at once.
     #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
+    pub fn pause(&self, failures: u32, whose: &str) -> Duration {
         let base = match self.class() {
             Class::Wait => Duration::from_millis(100),
             Class::Retry | Class::User => {
                 Duration::from_millis(200).saturating_mul(1 << failures.min(9)).min(Duration::from_mins(1))
             }
         };
-        base.mul_f64(rand::rng().random_range(1.0..1.25))
+        let mut hash = DefaultHasher::new();
+        (whose, failures).hash(&mut hash);
+        base.mul_f64(1.0 + (hash.finish() % 1024) as f64 / 4096.0)
     }
 }
 
@@ -102,9 +106,14 @@ mod tests {
     }
 
     #[test]
+    fn many_that_fail_at_once_do_not_come_back_at_once() {
+        assert_ne!(answer(500).pause(3, "shop/checkout"), answer(500).pause(3, "shop/search"));
+    }
+
+    #[test]
     fn pauses_grow_and_end_at_a_minute_and_a_quarter() {
-        assert!(answer(500).pause(1) < answer(500).pause(5));
-        assert!(answer(500).pause(40) <= Duration::from_secs(75));
-        assert!(answer(409).pause(40) <= Duration::from_millis(125));
+        assert!(answer(500).pause(1, "a") < answer(500).pause(5, "a"));
+        assert!(answer(500).pause(40, "a") <= Duration::from_secs(75));
+        assert!(answer(409).pause(40, "a") <= Duration::from_millis(125));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
+use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime};
 use kube::{
-    Client, Resource,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    Api, Client, Resource, ResourceExt,
+    api::{ObjectMeta, PostParams},
 };
 
+use super::clock::Clock;
 use crate::api::{Rollout, Transition, condition::reason};
 
 /// The API server refuses longer notes.
@@ -30,40 +32,58 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     ])
 });
 
+/// Who sends them.
+const CONTROLLER: &str = "tidegate.dev/tidegate";
+
 /// Sends events.
 pub struct Events {
     client: Client,
-    reporter: Reporter,
+    clock: Clock,
+    instance: String,
 }
 
 impl Events {
     /// Sends events in the name of this process.
-    pub fn new(client: &Client) -> Self {
-        let instance = std::env::var("HOSTNAME").ok();
-        Self { client: client.clone(), reporter: Reporter { controller: "tidegate.dev/tidegate".to_owned(), instance } }
+    pub fn new(client: &Client, clock: Clock) -> Self {
+        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+        Self { client: client.clone(), clock, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()) }
     }
 
     /// Sends an event for each of `transitions`. One that cannot be sent is logged and let go: the history in the
     /// status has it too.
     pub async fn publish(&self, rollout: &Rollout, transitions: &[Transition]) {
-        for transition in transitions {
-            let warning = WARNINGS.contains(transition.reason.as_str());
-            let event = Event {
-                type_: if warning { EventType::Warning } else { EventType::Normal },
-                reason: transition.reason.clone(),
-                note: Some(transition.message.chars().take(LONGEST_NOTE).collect()),
-                action: "Rollout".to_owned(),
-                secondary: None,
-            };
-            let reference = rollout.object_ref(&());
-            // A new one each time: a recorder takes a second event of the same reason for the first one again, and
-            // keeps that one's note, so that the numbers of all stages but the first would be lost.
-            let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
-            match tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await {
-                Ok(Ok(())) => {}
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &rollout.namespace().unwrap_or_default());
+        for (place, transition) in transitions.iter().enumerate() {
+            let event = self.event(rollout, transition, place);
+            match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::warn!(reason = %transition.reason, "an event could not be sent: {error}"),
                 Err(_) => tracing::warn!(reason = %transition.reason, "an event could not be sent in time"),
             }
+        }
+    }
+
+    /// An event of its own for each transition, not one of a series: a series keeps the note of its first event, and
+    /// the numbers of all stages but the first would be lost.
+    fn event(&self, rollout: &Rollout, transition: &Transition, place: usize) -> Event {
+        let now = self.clock.now();
+        let warning = WARNINGS.contains(transition.reason.as_str());
+        Event {
+            metadata: ObjectMeta {
+                // What was decided in one instant is told in one instant.
+                name: Some(format!("{}.{:x}.{place}", rollout.name_any(), now.as_nanosecond())),
+                namespace: rollout.namespace(),
+                ..ObjectMeta::default()
+            },
+            action: Some("Rollout".to_owned()),
+            event_time: Some(MicroTime(now)),
+            note: Some(transition.message.chars().take(LONGEST_NOTE).collect()),
+            reason: Some(transition.reason.clone()),
+            regarding: Some(rollout.object_ref(&())),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
+            ..Event::default()
         }
     }
 }

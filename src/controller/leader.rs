@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client,
@@ -33,6 +32,7 @@ use self::{
 };
 
 pub use self::leadership::Leadership;
+use super::clock::Clock;
 
 /// How many times a resigning leader tries to put its lease down while somebody else edits the object.
 const RESIGNATIONS: u32 = 3;
@@ -41,7 +41,7 @@ const RESIGNATIONS: u32 = 3;
 const RESIGNING: Duration = Duration::from_secs(4);
 
 /// Which lease is stood for, under which name, and how patiently.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The namespace of the Lease.
     pub namespace: String,
@@ -51,6 +51,8 @@ pub struct Settings {
     pub identity: String,
     /// How it is timed.
     pub timing: Timing,
+    /// What time the lease is said to be taken and renewed at; nobody decides by it.
+    pub clock: Clock,
 }
 
 /// How long leases last.
@@ -145,6 +147,7 @@ impl Candidate {
             }
         };
         tokio::select! {
+            biased;
             () = shutdown => {}
             () = campaign => {}
         }
@@ -214,9 +217,9 @@ impl Candidate {
 
     /// Puts this process's name on `lease`, or creates it.
     async fn write(&self, lease: Option<Lease>) -> Result<Lease, kube::Error> {
-        let Settings { name, identity, timing, .. } = &self.settings;
+        let Settings { name, identity, timing, clock, .. } = &self.settings;
         let previous = lease.as_ref().and_then(|lease| lease.spec.as_ref());
-        let spec = Some(held(previous, identity, timing.lease, Timestamp::now()));
+        let spec = Some(held(previous, identity, timing.lease, clock.now()));
         if let Some(lease) = lease {
             return self.api.replace(name, &PostParams::default(), &Lease { spec, ..lease }).await;
         }
@@ -246,10 +249,10 @@ impl Candidate {
     /// Reads the lease and releases exactly what was read, if it is this process's: even one that was won by a write
     /// whose answer never came.
     async fn put_down(&self) -> Result<(), kube::Error> {
-        let Settings { name, identity, .. } = &self.settings;
+        let Settings { name, identity, clock, .. } = &self.settings;
         let Some(lease) = self.api.get_opt(name).await? else { return Ok(()) };
         let Some(spec) = lease.spec.as_ref().filter(|spec| holder(spec) == Some(identity)) else { return Ok(()) };
-        let spec = Some(released(spec, Timestamp::now()));
+        let spec = Some(released(spec, clock.now()));
         self.api.replace(name, &PostParams::default(), &Lease { spec, ..lease }).await?;
         tracing::info!(lease = name, "the lease was released");
         Ok(())

@@ -1,6 +1,7 @@
 //! Watch, reconcile, commit, apply: the only place where it all meets.
 
 mod apply;
+mod backoff;
 pub mod caches;
 pub mod clock;
 mod commit;
@@ -23,7 +24,7 @@ use kube::{
     runtime::{Controller, controller::Config},
 };
 
-use self::{caches::Caches, events::Events, leader::Leadership, memory::Memory};
+use self::{caches::Caches, clock::Clock, events::Events, leader::Leadership, memory::Memory};
 use crate::{
     api::Phase,
     metrics::Analyst,
@@ -45,6 +46,7 @@ pub struct Settings {
 /// What every reconcile needs.
 pub struct Context {
     client: Client,
+    clock: Clock,
     caches: Arc<Caches>,
     memory: Memory,
     analyst: Analyst,
@@ -55,6 +57,8 @@ pub struct Context {
 
 /// Everything around the controller that the process gives it.
 pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
     /// Asks Prometheus.
     pub analyst: Analyst,
     /// Whether this process may write.
@@ -75,14 +79,15 @@ pub async fn run(
     surroundings: Surroundings,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), kube::Error> {
-    let Surroundings { analyst, leadership, metrics, readiness } = surroundings;
+    let Surroundings { clock, analyst, leadership, metrics, readiness } = surroundings;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
     let caches = watches.caches;
-    let events = Events::new(&client);
+    let events = Events::new(&client, clock);
     let context = Arc::new(Context {
         client,
+        clock,
         caches: caches.clone(),
         memory: Memory::default(),
         analyst,
@@ -107,6 +112,7 @@ pub async fn run(
         housekeeping(&context).await;
     };
     tokio::select! {
+        biased;
         () = controller => {}
         () = warming => {}
     }

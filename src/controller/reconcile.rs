@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::runtime::controller::Action;
+use kube::{Resource, runtime::controller::Action};
 use tokio::time::Instant;
 
 use super::{
@@ -50,7 +50,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         return Ok(Action::requeue(LAGGING));
     }
     let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
-    let effects = desired(&rollout, &observed, Timestamp::now());
+    let effects = desired(&rollout, &observed, context.clock.now());
     if effects.is_empty() && observed.refused.take().is_some() {
         // What was refused is not wanted any more.
         context.memory.set_refused(&rollout, None);
@@ -68,7 +68,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
             let effects = if current {
                 // Anew: what was observed above may be from before those writes, and would repeat them.
                 let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
-                desired(&rollout, &observed, Timestamp::now())
+                desired(&rollout, &observed, context.clock.now())
             } else {
                 Vec::new()
             };
@@ -91,13 +91,13 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
 ///
 /// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
-    let now = in_milliseconds(Timestamp::now());
+    let now = in_milliseconds(context.clock.now());
     let unjudged = plan::next(Input { rollout, observed, checks: &[], now });
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
     let Some(looked) = look(context, rollout).await else { return (unjudged, now) };
-    let now = in_milliseconds(Timestamp::now());
+    let now = in_milliseconds(context.clock.now());
     let mut next = plan::next(Input { rollout, observed, checks: &looked.checks, now });
     next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
     (next, now)
@@ -121,7 +121,7 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,
         since,
-        now: Timestamp::now(),
+        now: context.clock.now(),
     };
     Some(context.analyst.look(&look).await)
 }
@@ -141,5 +141,6 @@ fn until(now: Timestamp, instant: Timestamp) -> Duration {
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller calls")]
 pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     let failures = watched.0.as_ref().map_or(1, |rollout| context.memory.failed(rollout));
-    Action::requeue(error.pause(failures))
+    let whose = watched.meta().uid.as_deref().unwrap_or_default();
+    Action::requeue(error.pause(failures, whose))
 }

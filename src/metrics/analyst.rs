@@ -18,6 +18,7 @@ use super::{
     source::Source,
     template::{Scope, render},
     tracker::{self, Tracker},
+    transport::Transport,
     values::{self, Values},
 };
 use crate::{
@@ -102,6 +103,14 @@ impl Analyst {
         let client = |endpoint| Prometheus::new(endpoint, endpoints, tally.clone());
         let clients = endpoints.iter().map(|endpoint| Ok((endpoint.name.clone(), client(endpoint)?)));
         Ok(Self { endpoints: clients.collect::<Result<_, EndpointsError>>()?, memories: Mutex::default() })
+    }
+
+    /// An analyst that asks one endpoint, called `name`, over `transport`; a look takes no longer than `timeout`.
+    #[must_use]
+    pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
+        let tally = Arc::new(|_: &str, _| {}) as Tally;
+        let prometheus = Prometheus::over(name, Box::new(transport), timeout, tally);
+        Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
     }
 
     /// Whether an endpoint of that name is configured; `None` is the one called `default`.

@@ -183,22 +183,7 @@ fn value(written: &str, scope: &Scope<'_>, place: Place) -> Result<String, Templ
 
 /// The variable that is written most like `name`.
 fn nearest(name: &str) -> &'static str {
-    NAMES.into_iter().min_by_key(|candidate| distance(name, candidate)).unwrap_or("pods")
-}
-
-/// How many letters have to be added, removed or replaced to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
+    NAMES.into_iter().min_by_key(|candidate| strsim::levenshtein(name, candidate)).unwrap_or("pods")
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ impl Leadership {
                 }
             };
             tokio::select! {
+                biased;
                 () = lapse => {}
                 () = news => {}
             }

@@ -25,6 +25,7 @@ fn settings(identity: &str) -> Settings {
         name: "tidegate".to_owned(),
         identity: identity.to_owned(),
         timing: timing(),
+        clock: Clock::System,
     }
 }
 

@@ -1,0 +1,48 @@
+//! What stands between the operator and a Prometheus: the network, or a simulation.
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::fault::Fault;
+
+/// A question to the HTTP API of Prometheus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The PromQL expression.
+    pub query: String,
+    /// For which time.
+    pub when: When,
+}
+
+/// For which time a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum When {
+    /// An instant, to the millisecond.
+    At(Timestamp),
+    /// From `start` every `step` up to `end`; all in whole seconds.
+    Grid {
+        /// The first instant, in seconds since 1970.
+        start: i64,
+        /// No instant after this, in seconds since 1970.
+        end: i64,
+        /// Seconds from one instant to the next.
+        step: i64,
+    },
+}
+
+/// What a server answered, as yet unread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether it says of itself that it is a web page.
+    pub html: bool,
+    /// The body, of at most a mebibyte.
+    pub body: Vec<u8>,
+}
+
+/// A way to one Prometheus.
+pub trait Transport: Send + Sync {
+    /// Asks, and reads the whole answer. Whoever asks gives up when it takes too long.
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>>;
+}
