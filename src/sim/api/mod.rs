@@ -5,15 +5,29 @@
 //! and plain calls for the models of [`super::world`].
 
 pub mod authorization;
-pub mod http;
+mod catalogue;
+mod changes;
+mod collection;
+mod definition;
 pub mod object;
 pub mod patch;
+mod read;
 pub mod refusal;
+mod request;
 pub mod resource;
 pub mod schema;
+mod selector;
 pub mod server;
+mod service;
+mod state;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod write;
 
+pub use changes::{Change, Changes, What};
 pub use object::Object;
-pub use refusal::Refusal;
-pub use resource::Resource;
-pub use server::{ApiServer, Change, Changes, What};
+pub use refusal::{Cause, Refusal};
+pub use request::Verb;
+pub use resource::{Resource, ScalePaths};
+pub use server::ApiServer;

@@ -1,87 +1,68 @@
 //! The server: its verbs as plain calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Object, Refusal, Resource};
+use super::{
+    Changes, Object, Refusal,
+    state::{State, Writer, metadata_text},
+};
 use crate::controller::clock::Clock;
 
 /// The API server. Cheap to clone; all clones are the same server.
 #[derive(Debug, Clone)]
 pub struct ApiServer {
     clock: Clock,
+    state: Arc<Mutex<State>>,
 }
-
-/// What became of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// It is new.
-    Added,
-    /// It changed.
-    Modified,
-    /// It is gone; the object is as it was last.
-    Deleted,
-}
-
-/// One entry of the event log.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// The kind of the object.
-    pub resource: Arc<Resource>,
-    /// What became of it.
-    pub what: What,
-    /// The object after the change.
-    pub object: Arc<Object>,
-    /// The object before it.
-    pub before: Option<Arc<Object>>,
-    /// The field manager that wrote it.
-    pub manager: Arc<str>,
-}
-
-/// A cursor over the event log: all changes of all kinds since it was made.
-#[derive(Debug)]
-pub struct Changes {}
 
 impl ApiServer {
     /// An empty server with the namespace `default`. From `seed` come UIDs and the ends of generated names.
     #[must_use]
     pub fn new(clock: Clock, seed: u64) -> Self {
-        let _ = seed;
-        Self { clock }
+        let server = Self { clock, state: Arc::new(Mutex::new(State::new(seed))) };
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}});
+        let created = server.create(namespace, "kube-apiserver");
+        debug_assert!(created.is_ok(), "{created:?}");
+        server
     }
 
-    /// A client that calls this server without a network.
+    /// A client that calls this server without a network. It has to be made within a Tokio runtime.
     #[must_use]
     pub fn client(&self) -> kube::Client {
-        todo!()
+        kube::Client::new(self.clone(), "default")
     }
 
     /// The object of that name. `kind` is the plural, such as `replicasets`, with the group behind a dot where two
     /// groups have the same.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Object>> {
-        let _ = (kind, namespace, name);
-        None
+        self.lock().find(kind)?.get(namespace, name).map(Object::lend)
     }
 
     /// All objects of a kind, by namespace and name; of all namespaces where `namespace` is `None`.
     #[must_use]
     pub fn list(&self, kind: &str, namespace: Option<&str>) -> Vec<Arc<Object>> {
-        let _ = (kind, namespace);
-        Vec::new()
+        self.lock().find(kind).into_iter().flat_map(|found| found.iter(namespace)).map(Object::lend).collect()
     }
 
     /// Creates `object`, whose `apiVersion` and `kind` say what it is.
     pub fn create(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
-        let _ = (object, manager, self.clock);
-        todo!()
+        let writer = self.writer(manager);
+        let mut state = self.lock();
+        let resource = state.kind_of(&object)?;
+        let namespace = metadata_text(&object, "namespace").to_owned();
+        state.create(&resource, &namespace, object, &writer)
     }
 
     /// Puts `object` in the place of what is there; under its resourceVersion, if it has one.
     pub fn update(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
-        let _ = (object, manager);
-        todo!()
+        let writer = self.writer(manager);
+        let mut state = self.lock();
+        let resource = state.kind_of(&object)?;
+        let [namespace, name] = ["namespace", "name"].map(|field| metadata_text(&object, field).to_owned());
+        state.replace(&resource, (&namespace, &name, ""), object, &writer)
     }
 
     /// Merges `patch` into the object (RFC 7396); `subresource` is `""`, `status` or `scale`.
@@ -94,31 +75,49 @@ impl ApiServer {
         patch: Value,
         manager: &str,
     ) -> Result<Arc<Object>, Refusal> {
-        let _ = (kind, namespace, name, subresource, patch, manager);
-        todo!()
+        let writer = self.writer(manager);
+        let mut state = self.lock();
+        let resource = state.find(kind).ok_or_else(Refusal::unknown_path)?.resource.clone();
+        state.merge(&resource, (namespace, name, subresource), &patch, &writer)
     }
 
     /// Deletes the object, in the background; one with finalizers waits for them.
     pub fn delete(&self, kind: &str, namespace: &str, name: &str, manager: &str) -> Result<(), Refusal> {
-        let _ = (kind, namespace, name, manager);
-        todo!()
+        let writer = self.writer(manager);
+        let mut state = self.lock();
+        let resource = state.find(kind).ok_or_else(Refusal::unknown_path)?.resource.clone();
+        state.delete(&resource, namespace, name, &writer).map(drop)
     }
 
     /// A cursor over the changes from now on.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        Changes {}
-    }
-}
-
-impl Changes {
-    /// What happened since it was last asked, oldest first.
-    pub fn drain(&mut self) -> Vec<Change> {
-        Vec::new()
+        self.lock().cursors.open()
     }
 
-    /// Waits until there is something to drain.
-    pub async fn ready(&mut self) {
-        std::future::pending().await
+    /// The version of the newest change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// How many changes of each kind a watch may lag behind before it is told to begin anew.
+    pub fn keep_changes(&self, length: usize) {
+        self.lock().log_length = length;
+    }
+
+    /// Forgets the event log: a watch that has not read all of it, or asks for an older version, has to begin anew.
+    pub fn compact(&self) {
+        let mut state = self.lock();
+        let version = state.version;
+        state.collections.values_mut().for_each(|collection| collection.compact(version));
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn writer(&self, manager: &str) -> Writer {
+        Writer { manager: manager.into(), now: self.clock.now(), dry_run: false }
     }
 }

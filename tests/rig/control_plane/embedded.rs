@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tidegate::{
     controller::clock::Clock,
     sim::{
-        api::{ApiServer, http},
+        api::ApiServer,
         world::{self, Models},
     },
 };
@@ -41,7 +41,7 @@ impl Embedded {
         thread::Builder::new().name("embedded cluster".to_owned()).spawn(move || {
             let serve = async {
                 let server = ApiServer::new(Clock::System, 1);
-                let door = FrontDoor::before(http::router(server.clone()), server.clone(), heard, &audit)?;
+                let door = FrontDoor::before(server.clone(), heard, &audit)?;
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 let models = Models { kubelet: false, gateway: false, ..Models::default() };
                 // Whoever waited for it may have given up.

@@ -12,18 +12,19 @@ use std::{
 use anyhow::Result;
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Bytes, to_bytes},
     extract::{Request, State},
     http::{Method, StatusCode, Uri, header::AUTHORIZATION, request::Parts},
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
+use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate::sim::api::{
     ApiServer,
     authorization::{Attributes, User, allows},
 };
-use tower::ServiceExt as _;
 
 use super::identity::Identity;
 
@@ -39,50 +40,40 @@ pub type Reviews = Arc<RwLock<BTreeMap<String, Review>>>;
 /// All that requests pass on their way to the server.
 pub struct FrontDoor {
     server: ApiServer,
-    inner: Router,
     reviews: Reviews,
     audit: Mutex<File>,
 }
 
 impl FrontDoor {
-    /// Puts a door before `inner`, which serves `server`; the audit log goes to `audit`.
-    pub fn before(inner: Router, server: ApiServer, reviews: Reviews, audit: &Path) -> Result<Router> {
+    /// Puts a door before `server`; the audit log goes to `audit`.
+    pub fn before(server: ApiServer, reviews: Reviews, audit: &Path) -> Result<Router> {
         let audit = Mutex::new(OpenOptions::new().create(true).append(true).open(audit)?);
-        let door = Arc::new(Self { server, inner, reviews, audit });
+        let door = Arc::new(Self { server, reviews, audit });
         Ok(Router::new().fallback(enter).with_state(door))
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    fn answer(&self, parts: &Parts, body: &Bytes) -> Response {
         let at = Timestamp::now();
-        let Some(who) = who(&request) else {
+        let Some(who) = who(parts) else {
             return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
         };
-        let Some(target) = Target::of(request.method(), request.uri()) else { return self.pass(request).await };
+        let Some(target) = Target::of(&parts.method, &parts.uri) else { return self.server.respond(parts, body) };
         let allowed = allows(&self.server, &User { name: who.user(), groups: who.groups() }, &target.attributes());
-        let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, LONGEST).await else {
-            return refusal(StatusCode::BAD_REQUEST, "BadRequest", "the body ends before it is complete");
-        };
         let response = if !allowed {
-            let message =
-                format!("{} cannot {} {} in {:?}", who.user(), target.verb, target.resource, target.namespace);
+            let message = format!("{} cannot {} {} in {:?}", who.user(), target.verb, target.resource, target.namespace);
             refusal(StatusCode::FORBIDDEN, "Forbidden", &message)
-        } else if let Some(why) = self.refuses(&target, &parts, &body).await {
+        } else if let Some(why) = self.refuses(&target, parts, body) {
             let message = format!("admission webhook \"owners.rig.example\" denied the request: {why}");
             refusal(StatusCode::FORBIDDEN, "Forbidden", &message)
         } else {
-            self.pass(Request::from_parts(parts, Body::from(body.clone()))).await
+            self.server.respond(parts, body)
         };
-        self.record(who, at, &target, allowed, response.status(), &body);
+        self.record(who, at, &target, allowed, response.status(), body);
         response
     }
 
-    async fn pass(&self, request: Request) -> Response {
-        self.inner.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
-    }
-
-    /// What admission says of a write: it looks at what a dry run of it answers.
-    async fn refuses(&self, target: &Target, parts: &Parts, body: &Bytes) -> Option<String> {
+    /// What admission says of a write: it looks at what a dry run would leave.
+    fn refuses(&self, target: &Target, parts: &Parts, body: &Bytes) -> Option<String> {
         let review = *self.reviews.read().unwrap_or_else(PoisonError::into_inner).get(&target.namespace)?;
         if target.resource != "replicasets" || !["update", "patch"].contains(&target.verb.as_str()) {
             return None;
@@ -92,9 +83,8 @@ impl FrontDoor {
         let query = parts.uri.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&"));
         let path = format!("{}?{}dryRun=All", parts.uri.path(), query.unwrap_or_default());
         dry.uri = path.parse().ok()?;
-        let response = self.pass(Request::from_parts(dry, Body::from(body.clone()))).await;
-        let after: Value = serde_json::from_slice(&to_bytes(response.into_body(), LONGEST).await.ok()?).ok()?;
-        review(before.value(), &after)
+        let after = self.server.respond(&dry, body).into_body().collect().now_or_never()?.ok()?.to_bytes();
+        review(before.value(), &serde_json::from_slice(&after).ok()?)
     }
 
     /// Writes what the audit policy of the real control plane has written: no reads but the operator's, and no bodies but
@@ -128,12 +118,16 @@ impl FrontDoor {
 }
 
 async fn enter(State(door): State<Arc<FrontDoor>>, request: Request) -> Response {
-    door.answer(request).await
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, LONGEST).await {
+        Ok(body) => door.answer(&parts, &body),
+        Err(_) => refusal(StatusCode::BAD_REQUEST, "BadRequest", "the body ends before it is complete"),
+    }
 }
 
 /// kubectl shows no token to a server without TLS, so that whoever shows none is the administrator.
-fn who(request: &Request) -> Option<Identity> {
-    let Some(shown) = request.headers().get(AUTHORIZATION) else { return Some(Identity::Admin) };
+fn who(parts: &Parts) -> Option<Identity> {
+    let Some(shown) = parts.headers.get(AUTHORIZATION) else { return Some(Identity::Admin) };
     let token = shown.to_str().ok()?.strip_prefix("Bearer ")?;
     Identity::ALL.into_iter().find(|who| who.token() == token)
 }
