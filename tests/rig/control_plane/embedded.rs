@@ -4,13 +4,7 @@
 use std::{net::TcpListener, path::Path, thread};
 
 use anyhow::{Context, Result};
-use tidegate::{
-    controller::clock::Clock,
-    sim::{
-        api::ApiServer,
-        world::{self, Models},
-    },
-};
+use tidegate::{controller::clock::Clock, sim::api::ApiServer};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{
@@ -41,14 +35,12 @@ impl Embedded {
         thread::Builder::new().name("embedded cluster".to_owned()).spawn(move || {
             let serve = async {
                 let server = ApiServer::new(Clock::System, 1);
-                let door = FrontDoor::before(server.clone(), heard, &audit)?;
+                let door = FrontDoor::before(server, heard, &audit)?;
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                let models = Models { kubelet: false, gateway: false, ..Models::default() };
                 // Whoever waited for it may have given up.
                 let _ = started.send(());
                 tokio::select! {
                     served = axum::serve(listener, door).into_future() => served?,
-                    () = world::run(server, Clock::System, models) => {}
                     _ = ended => {}
                 }
                 anyhow::Ok(())

@@ -60,7 +60,8 @@ impl FrontDoor {
         let Some(target) = Target::of(&parts.method, &parts.uri) else { return self.server.respond(parts, body) };
         let allowed = allows(&self.server, &User { name: who.user(), groups: who.groups() }, &target.attributes());
         let response = if !allowed {
-            let message = format!("{} cannot {} {} in {:?}", who.user(), target.verb, target.resource, target.namespace);
+            let message =
+                format!("{} cannot {} {} in {:?}", who.user(), target.verb, target.resource, target.namespace);
             refusal(StatusCode::FORBIDDEN, "Forbidden", &message)
         } else if let Some(why) = self.refuses(&target, parts, body) {
             let message = format!("admission webhook \"owners.rig.example\" denied the request: {why}");
