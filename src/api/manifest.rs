@@ -139,9 +139,12 @@ pub fn item(path: &str, index: usize) -> String {
 fn malformed(error: &serde_saphyr::Error) -> Malformed {
     let error = error.without_snippet();
     let place = error.location().map_or(Place::START, Place::from);
-    let rendered = error.render();
-    // The place stands at the head of the line already.
-    let message = rendered.lines().next().unwrap_or_default();
+    let message = match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key} is there twice"),
+        _ => error.render(),
+    };
+    // One line, without the place: it stands at the head of the line already.
+    let message = message.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or(message).trim_start_matches("error: ");
     Malformed { place, message: message.to_owned() }
 }
@@ -317,7 +320,11 @@ kind: Service
     fn a_field_that_is_written_twice_is_refused() {
         let (_, malformed) = Document::all("a: 1\nb: 2\na: 3\n");
         let malformed = malformed.unwrap();
-        assert_eq!((malformed.place, malformed.message.contains("duplicate")), (place(3, 1), true), "{malformed}");
+        assert_eq!(
+            (malformed.place, malformed.message.contains("a is there twice")),
+            (place(3, 1), true),
+            "{malformed}"
+        );
     }
 
     proptest! {

@@ -26,7 +26,7 @@ pub use status::{
     RolloutStatus, RouteMode, StageStatus, Transition, Verdict,
 };
 pub use units::{Percent, Quantile, Span, UnitError};
-pub use validation::{Invalid, validate};
+pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 
 /// The finalizer that lets a deleted Rollout hand its Deployment back before it goes.
 pub const FINALIZER: &str = "tidegate.dev/hand-back";

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use kube::{
     CustomResourceExt,
-    core::cel::{CompiledSchema, compile_schema, validate_compiled},
+    core::cel::{CompiledSchema, ErrorKind, ValidationErrors, compile_schema, validate_compiled},
 };
 use serde_json::Value;
 
@@ -29,6 +29,15 @@ static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| {
     compile_schema(&schema.unwrap_or(Value::Null))
 });
 
+/// A rule of the CRD that an object breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// The field that the rule is about, such as `spec.stages[0]`.
+    pub field: String,
+    /// The rule's sentence.
+    pub sentence: String,
+}
+
 /// Evaluates every CEL rule of the CRD on `rollout`.
 ///
 /// # Errors
@@ -40,6 +49,15 @@ pub fn validate(rollout: &Rollout) -> Result<(), Invalid> {
             errors.as_slice().iter().map(|error| format!("{}: {}", error.field_path, error.message)).collect();
         Invalid(sentences.join("; "))
     })
+}
+
+/// The CEL rules of the CRD that `object` breaks, whatever shape it has. A rule that cannot be evaluated, because the
+/// fields that it reads are of another type, counts as kept: their types are wrong already.
+#[must_use]
+pub fn broken_rules(object: &Value) -> Vec<BrokenRule> {
+    let errors = validate_compiled(&SCHEMA, object, None).err().map(ValidationErrors::into_vec).unwrap_or_default();
+    let broken = errors.into_iter().filter(|error| error.kind == ErrorKind::ValidationFailure);
+    broken.map(|error| BrokenRule { field: error.field_path, sentence: error.message }).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod connect;
 pub mod crd;
+mod lint;
 mod logs;
 mod run;
 mod shutdown;
@@ -27,6 +28,8 @@ struct Tidegate {
 enum Command {
     /// Runs the operator.
     Run(Box<run::Options>),
+    /// Looks for mistakes in manifests, without a cluster.
+    Lint(lint::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -40,6 +43,7 @@ enum Command {
 pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
         Command::Run(options) => run::main(&options)?,
+        Command::Lint(options) => return lint::main(&options),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

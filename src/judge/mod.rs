@@ -20,3 +20,4 @@ pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, ques
 pub use run::{Run, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
 pub use verdict::{ENOUGH, Judgement, Role, judge};
+pub use wording::{count, exact_percent};

@@ -13,12 +13,14 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A limit as it was written: `0.5%` is 0.5 out of a hundred, however it is held.
-pub(super) fn exact_percent(share: f64) -> String {
+#[must_use]
+pub fn exact_percent(share: f64) -> String {
     format!("{}%", (share * 1e10).round() / 1e8)
 }
 
 /// A count with its thousands apart: `1,240`.
-pub(super) fn count(number: f64) -> String {
+#[must_use]
+pub fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -99,6 +99,7 @@ impl Target {
 }
 
 /// What a query asks for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter that Kubernetes defines")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub labels: Option<String>,

@@ -66,6 +66,7 @@ impl ApiServer {
     }
 
     /// Merges `patch` into the object (RFC 7396); `subresource` is `""`, `status` or `scale`.
+    #[expect(clippy::needless_pass_by_value, reason = "a patch is made for one call")]
     pub fn merge(
         &self,
         kind: &str,

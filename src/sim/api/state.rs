@@ -104,11 +104,8 @@ impl State {
         let bits: u128 = self.random.random();
         let bits = bits & !(0xf << 76) & !(0x3 << 62) | 4 << 76 | 2 << 62;
         let text = format!("{bits:032x}");
-        let (a, rest) = text.split_at(8);
-        let (b, rest) = rest.split_at(4);
-        let (c, rest) = rest.split_at(4);
-        let (d, e) = rest.split_at(4);
-        format!("{a}-{b}-{c}-{d}-{e}")
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| text.get(range).unwrap_or_default());
+        parts.join("-")
     }
 
     /// The end of a generated name: five letters that spell no words.

@@ -35,7 +35,9 @@ impl State {
         }
         self.open_for_content(resource, namespace, &name)?;
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            SYSTEM_FIELDS.iter().for_each(|field| drop(metadata.remove(*field)));
+            for field in SYSTEM_FIELDS {
+                metadata.remove(field);
+            }
         }
         let uid = self.uid();
         set_metadata(&mut object, "uid", uid.into());

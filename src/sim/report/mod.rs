@@ -1,1 +1,94 @@
 //! What a simulation tells: as a table, as JSON, as a picture.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::sim::scenario::Outcome;
+
+/// What became of one release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The Rollout.
+    pub rollout: String,
+    /// The first image of the new version.
+    pub image: String,
+    /// Its revision.
+    pub revision: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The one word for why.
+    pub reason: String,
+    /// The sentence of the decision; while there is none, how it stands.
+    pub message: String,
+    /// The last stage that it was in.
+    pub stage: Option<String>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When that was decided.
+    pub ended: Option<Timestamp>,
+    /// How many requests the new version answered before it was promoted or gone.
+    pub exposed: u64,
+}
+
+/// How many requests there were, from the scenario's start to the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Requests {
+    /// That were answered without an error.
+    pub served: u64,
+    /// That failed, or that nobody answered.
+    pub failed: u64,
+    /// That a new version answered before it was promoted or gone.
+    pub exposed: u64,
+}
+
+/// What Tidegate wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Writes {
+    /// How many times, by kind; without events.
+    pub by_kind: BTreeMap<String, u64>,
+    /// How many events.
+    pub events: u64,
+}
+
+impl Writes {
+    /// All of them, without events.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_kind.values().sum()
+    }
+}
+
+/// What a simulation tells.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What became of each release.
+    pub releases: Vec<Release>,
+    /// How many requests there were.
+    pub requests: Requests,
+    /// What Tidegate wrote.
+    pub writes: Writes,
+    /// For each Rollout, the image that serves at the end.
+    pub serving: BTreeMap<String, String>,
+}
+
+impl Report {
+    /// The last release of that Rollout and image; of any, where none is named.
+    #[must_use]
+    pub fn release(&self, rollout: Option<&str>, image: Option<&str>) -> Option<&Release> {
+        let named = |release: &&Release| {
+            rollout.is_none_or(|rollout| rollout == release.rollout) && image.is_none_or(|image| image == release.image)
+        };
+        self.releases.iter().rev().find(named)
+    }
+
+    /// The image that serves at the end.
+    #[must_use]
+    pub fn serving(&self, rollout: Option<&str>) -> Option<&str> {
+        let mut serving = self.serving.iter().filter(|(name, _)| rollout.is_none_or(|rollout| rollout == *name));
+        serving.next().map(|(_, image)| image.as_str())
+    }
+}

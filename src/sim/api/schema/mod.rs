@@ -1,1 +1,69 @@
-//! The structural schema of CRDs: pruning, defaulting, validation.
+//! The structural schema of CRDs: what it prunes, what it fills in, what it refuses.
+//!
+//! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>
+
+mod defaults;
+mod format;
+mod node;
+mod prune;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use serde_json::Value;
+
+use super::{Cause, patch::Structure};
+use node::Node;
+
+/// The schema of one version of a custom resource, made ready once for all of its objects.
+#[derive(Debug)]
+pub struct Schema {
+    tree: Value,
+    root: Node,
+}
+
+impl Schema {
+    /// Reads the schema of `version` from a `CustomResourceDefinition`; nothing if it has none.
+    #[must_use]
+    pub fn of_version(definition: &Value, version: &str) -> Option<Self> {
+        let versions = definition.pointer("/spec/versions")?.as_array()?;
+        let version =
+            versions.iter().find(|candidate| candidate.get("name").and_then(Value::as_str) == Some(version))?;
+        Some(Self::new(version.pointer("/schema/openAPIV3Schema")?.clone()))
+    }
+
+    /// Makes an `openAPIV3Schema` ready.
+    #[must_use]
+    pub fn new(tree: Value) -> Self {
+        let root = Node::compile(&tree);
+        Self { tree, root }
+    }
+
+    /// How the lists and maps of its objects merge.
+    #[must_use]
+    pub fn structure(&self) -> Structure<'_> {
+        Structure::of_schema(&self.tree)
+    }
+
+    /// Drops the fields that the schema does not know, and tells their paths, such as `spec.stages[0].wait`.
+    pub fn prune(&self, object: &mut Value) -> Vec<String> {
+        prune::prune(&self.root, object)
+    }
+
+    /// Fills in what is missing, and drops a `null` where none may be.
+    pub fn fill_in(&self, object: &mut Value) {
+        defaults::fill_in_root(&self.root, object);
+    }
+
+    /// What is wrong with `object`, if anything; what it takes over unchanged from `before` is not asked about again.
+    #[must_use]
+    pub fn validate(&self, object: &Value, before: Option<&Value>) -> Vec<Cause> {
+        let mut causes = validate::validate_root(&self.root, object, before);
+        // A rule may presume the form that the schema asks for.
+        if causes.is_empty() {
+            causes = rules::check_root(&self.root, object, before);
+        }
+        causes
+    }
+}

@@ -1,0 +1,200 @@
+//! `tidegate lint`: everything about manifests that can be known without a cluster.
+
+mod evidence;
+mod finding;
+mod input;
+mod queries;
+mod references;
+mod rules;
+mod schema;
+mod stages;
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use self::{
+    finding::{Finding, Format, Severity, Written, printed},
+    input::Text,
+};
+use crate::api::{
+    Rollout,
+    manifest::{Document, field},
+    nearest::nearest,
+};
+
+const GROUP: &str = "tidegate.dev";
+const API_VERSION: &str = "tidegate.dev/v1alpha1";
+
+/// The arguments of `tidegate lint`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// YAML files, folders of them, or - for the standard input
+    #[arg(required = true, value_name = "FILES")]
+    paths: Vec<PathBuf>,
+
+    /// How many requests the application serves in a second, to tell whether the stages are long enough for a verdict
+    #[arg(long, value_name = "COUNT", value_parser = positive)]
+    requests_per_second: Option<f64>,
+
+    /// Count warnings as errors
+    #[arg(long)]
+    strict: bool,
+
+    /// How the findings are printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// Looks at the files and prints what is wrong with them. The code is 0 when there are no errors, 1 when there are,
+/// and 2 when something cannot be read.
+pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
+    let texts = match input::read(&options.paths) {
+        Ok(texts) => texts,
+        Err(error) => {
+            eprintln!("tidegate: {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let mut findings = check(&texts, options.requests_per_second);
+    if options.strict {
+        for finding in &mut findings {
+            finding.severity = Severity::Error;
+        }
+    }
+    super::print(&printed(&findings, options.output))?;
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is wrong with the documents in `texts`, in the order of reading.
+fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
+    let mut findings = BTreeSet::new();
+    let mut all = Vec::new();
+    for Text { file, text } in texts {
+        let (documents, malformed) = Document::all(text);
+        all.extend(documents.into_iter().map(|document| Written { file: file.clone(), document }));
+        findings.extend(malformed.map(|malformed| Finding {
+            file: file.clone(),
+            line: malformed.place.line,
+            column: malformed.place.column,
+            severity: Severity::Error,
+            message: format!("this is not YAML: {}", malformed.message),
+            field: String::new(),
+        }));
+    }
+    for written in &all {
+        findings.extend(kind(written));
+        if is_rollout(written) {
+            findings.extend(rollout(written, &all, requests_per_second));
+        }
+    }
+    findings.into_iter().collect()
+}
+
+fn is_rollout(written: &Written) -> bool {
+    written.group() == GROUP && written.kind() == "Rollout"
+}
+
+/// What of the kind is misspelt. Other projects' kinds are none of our business.
+fn kind(written: &Written) -> Option<Finding> {
+    let version = written.document.text(&["apiVersion"]).unwrap_or_default();
+    if written.group() != GROUP {
+        let meant = nearest(written.group(), [GROUP]).is_some() && written.kind() == "Rollout";
+        return meant
+            .then(|| written.error("apiVersion", format!("{version} is unknown; did you mean {API_VERSION}?")));
+    }
+    if written.kind() != "Rollout" {
+        let message = format!("{GROUP} has no kind {}; did you mean Rollout?", written.kind());
+        return Some(written.error("kind", message));
+    }
+    let message = format!("{version} is unknown; write {API_VERSION}");
+    (version != API_VERSION).then(|| written.error("apiVersion", message))
+}
+
+fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>) -> Vec<Finding> {
+    let mut findings = name(written);
+    findings.extend(schema::check(written));
+    findings.extend(rules::check(written));
+    let refused = !findings.is_empty();
+    findings.extend(queries::check(written));
+    findings.extend(references::check(written, all));
+    // What the cluster refuses will be written anew; there is nothing yet to reason about.
+    if refused {
+        return findings;
+    }
+    if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
+        findings.extend(stages::check(written, &rollout));
+        if let Some(rate) = requests_per_second {
+            findings.extend(evidence::check(written, &rollout, rate));
+        }
+    }
+    findings
+}
+
+fn name(written: &Written) -> Vec<Finding> {
+    let named = ["name", "generateName"].iter().any(|name| written.document.text(&["metadata", name]).is_some());
+    if named { Vec::new() } else { vec![written.error(field("metadata", "name"), "the Rollout has no name")] }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("a number above 0, such as 25 or 0.5, is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Manifests, some of whose bytes are replaced by a text.
+    fn damaged() -> impl Strategy<Value = String> {
+        let files = ["examples/minimal.yaml", "examples/phased.yaml", "examples/without-a-route.yaml"];
+        let texts = files.map(|file| fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap());
+        let patch = r#"[ \n:\[\]{}&*!|>'"%@a-z0-9-]{0,12}|null|-1|1e999|\{\{pods\}\}|.{0,4}"#;
+        (prop::sample::select(texts.to_vec()), any::<prop::sample::Index>(), 0..40usize, patch).prop_map(
+            |(text, place, length, patch)| {
+                let letters: Vec<char> = text.chars().collect();
+                let start = place.index(letters.len());
+                let end = (start + length).min(letters.len());
+                letters[..start].iter().copied().chain(patch.chars()).chain(letters[end..].iter().copied()).collect()
+            },
+        )
+    }
+
+    fn found(text: String) -> Vec<Finding> {
+        check(&[Text { file: "it".to_owned(), text }], Some(5.0))
+    }
+
+    proptest! {
+        #[test]
+        fn no_damaged_manifest_makes_it_panic(text in damaged()) {
+            for finding in found(text) {
+                prop_assert!(!finding.message.is_empty() && finding.line > 0 && finding.column > 0);
+            }
+        }
+
+        #[test]
+        fn no_query_makes_it_panic(expr in r#"(\PC{0,40}|[-+*/(){}\[\]"'a-z0-9=~!,:@ ]{0,40}|(sum|rate|on|by|offset|[({]){0,12})"#) {
+            let query = serde_json::json!({"expr": expr, "max": 1});
+            let checks = serde_json::json!([{"name": "it", "query": query}]);
+            let spec = serde_json::json!({"analysis": {"checks": checks}});
+            let rollout = serde_json::json!({"apiVersion": API_VERSION, "kind": "Rollout", "spec": spec});
+            found(rollout.to_string());
+        }
+    }
+
+    #[test]
+    fn deeply_nested_queries_are_read_to_their_end() {
+        let expr = format!("{}1{}", "(".repeat(2000), ")".repeat(2000));
+        let text = format!(
+            "apiVersion: {API_VERSION}\nkind: Rollout\nspec: {{analysis: {{checks: [{{name: a, query: {{expr: \"{expr}\"}}}}]}}}}"
+        );
+        assert!(found(text).iter().all(|finding| !finding.message.contains("PromQL")));
+    }
+}

@@ -1,0 +1,171 @@
+//! What the documents say of each other: a Rollout, its Deployment, its Service, its routes, an autoscaler.
+//!
+//! Only what is there is looked at. A Rollout that stands alone may well have its Deployment somewhere else.
+
+use serde_json::{Map, Value};
+
+use super::finding::{Finding, Written};
+use crate::{
+    api::{Percent, manifest::item, nearest::did_you_mean},
+    traffic::{Names, http_route},
+};
+
+/// Where `rollout` and the other documents do not fit together.
+pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let spec = |path: &[&str]| rollout.document.text(&[&["spec"], path].concat()).unwrap_or_default();
+    let deployment = find(rollout, all, "Deployment", spec(&["workload", "name"]), "spec.workload.name", &mut findings);
+    let service = find(rollout, all, "Service", spec(&["service"]), "spec.service", &mut findings);
+    if let Some(deployment) = deployment {
+        findings.extend(unready(deployment));
+        findings.extend(own_count(rollout, deployment));
+        findings.extend(service.and_then(|service| unselected(service, deployment)));
+    }
+    for (index, name) in routes(rollout).iter().enumerate() {
+        let field = format!("{}.name", item("spec.traffic.gatewayAPI.routes", index));
+        let route = find(rollout, all, "HTTPRoute", name, &field, &mut findings);
+        findings.extend(route.and_then(|route| unusable(rollout, route)));
+    }
+    findings.extend(all.iter().filter_map(|scaler| falls_silent(rollout, scaler)));
+    findings.extend(all.iter().filter_map(|other| rival(rollout, other, all)));
+    findings
+}
+
+/// The object of that name in the Rollout's namespace. When another seems to be meant, that is a finding.
+fn find<'a>(
+    rollout: &Written,
+    all: &'a [Written],
+    kind: &str,
+    name: &str,
+    field: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<&'a Written> {
+    let of_kind = || all.iter().filter(|written| written.kind() == kind && !written.name().is_empty());
+    let near: Vec<_> = of_kind().filter(|written| written.namespace() == rollout.namespace()).collect();
+    if let Some(found) = near.iter().find(|written| written.name() == name) {
+        return Some(found);
+    }
+    if name.is_empty() {
+        return None;
+    }
+    if let Some(elsewhere) = of_kind().find(|written| written.name() == name) {
+        let place = |namespace: &str| if namespace.is_empty() { "none".to_owned() } else { namespace.to_owned() };
+        let message = format!(
+            "{kind} {name} is in another namespace ({}) than the Rollout ({})",
+            place(elsewhere.namespace()),
+            place(rollout.namespace())
+        );
+        findings.push(rollout.warning(field, message));
+    } else {
+        // Files of other applications may lie beside; one of almost that name, or in the same file, is meant.
+        let beside = near.iter().any(|written| written.file == rollout.file);
+        let near = did_you_mean(name, near.iter().map(|written| written.name()));
+        if beside || !near.is_empty() {
+            findings.push(rollout.warning(field, format!("{kind} {name} is not in these files{near}")));
+        }
+    }
+    None
+}
+
+fn routes(rollout: &Written) -> Vec<&str> {
+    let routes = rollout.document.value().pointer("/spec/traffic/gatewayAPI/routes").and_then(Value::as_array);
+    routes.into_iter().flatten().filter_map(|route| route.get("name")?.as_str()).collect()
+}
+
+/// Without readiness, a pod counts as ready before it can answer, and gets traffic.
+fn unready(deployment: &Written) -> Vec<Finding> {
+    let pointer = "/spec/template/spec/containers";
+    let containers = deployment.document.value().pointer(pointer).and_then(Value::as_array);
+    let containers: Vec<_> = containers.into_iter().flatten().collect();
+    if containers.iter().any(|container| container.get("readinessProbe").is_some()) {
+        return Vec::new();
+    }
+    let first = containers.first().map(|container| {
+        let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+        let message = format!("container {name} has no readinessProbe, so new pods get traffic before they can answer");
+        deployment.warning("spec.template.spec.containers[0]", message)
+    });
+    first.into_iter().collect()
+}
+
+/// The Rollout scales the Deployment to zero: a count in Git would bring its pods back with every sync.
+fn own_count(rollout: &Written, deployment: &Written) -> Option<Finding> {
+    let replicas = deployment.document.value().pointer("/spec/replicas")?.as_u64()?;
+    let message = format!(
+        "Rollout {} keeps Deployment {} at 0 and has the pods itself, so a GitOps tool would bring {replicas} more back with every sync: move the count to the Rollout's spec.replicas",
+        rollout.name(),
+        deployment.name()
+    );
+    (replicas > 0).then(|| deployment.warning("spec.replicas", message))
+}
+
+fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
+    let (name, owner) = (service.name(), deployment.name());
+    let selector = service.document.value().pointer("/spec/selector").and_then(Value::as_object);
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
+        let message = format!("Service {name} has no selector, so no version can be told apart behind it; give it one");
+        return Some(service.error("spec.selector", message));
+    };
+    let nothing = Map::new();
+    let labels = deployment.document.value().pointer("/spec/template/metadata/labels").and_then(Value::as_object);
+    let labels = labels.unwrap_or(&nothing);
+    let (key, value) = selector.iter().find(|(key, value)| labels.get(*key) != Some(value))?;
+    let wanted = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let message =
+        format!("Service {name} does not select the pods of Deployment {owner}: they have no label {key}={wanted}");
+    Some(service.error(format!("spec.selector.{key}"), message))
+}
+
+/// Whatever stands in the way of splitting the route, as the operator would say it.
+fn unusable(rollout: &Written, route: &Written) -> Option<Finding> {
+    let service = rollout.document.text(&["spec", "service"])?;
+    let reason = http_route::split(route.document.value(), &Names::of(service), Percent::new(50.0)).err()?;
+    Some(route.error("spec.rules", reason.to_string()))
+}
+
+/// An autoscaler of a Deployment without pods does nothing.
+fn falls_silent(rollout: &Written, scaler: &Written) -> Option<Finding> {
+    if scaler.kind() != "HorizontalPodAutoscaler" || scaler.namespace() != rollout.namespace() {
+        return None;
+    }
+    let target = |name: &str| scaler.document.text(&["spec", "scaleTargetRef", name]);
+    let workload = rollout.document.text(&["spec", "workload", "name"])?;
+    (target("kind") == Some("Deployment") && target("name") == Some(workload)).then(|| {
+        let message = format!(
+            "HorizontalPodAutoscaler {} falls silent, since Deployment {workload} has no pods while Rollout {} has them: target the Rollout (apiVersion: tidegate.dev/v1alpha1, kind: Rollout)",
+            scaler.name(),
+            rollout.name()
+        );
+        scaler.error("spec.scaleTargetRef", message)
+    })
+}
+
+/// Of two Rollouts for the same Deployment or Service, the second does nothing.
+fn rival(rollout: &Written, other: &Written, all: &[Written]) -> Option<Finding> {
+    let place = |written: &Written| all.iter().position(|one| std::ptr::eq(one, written));
+    let comparable = other.kind() == "Rollout"
+        && other.group() == rollout.group()
+        && other.namespace() == rollout.namespace()
+        && place(other)? < all.iter().position(|one| std::ptr::eq(one, rollout))?;
+    if !comparable {
+        return None;
+    }
+    let same = |path: &[&str]| {
+        let own = rollout.document.text(path)?;
+        (other.document.text(path) == Some(own)).then(|| own.to_owned())
+    };
+    let (kind, name, field) = if other.name() == rollout.name() {
+        // In another file it is another edition of the same: an overlay, or an example.
+        if other.file != rollout.file {
+            return None;
+        }
+        ("the name", rollout.name().to_owned(), "metadata.name")
+    } else if let Some(name) = same(&["spec", "workload", "name"]) {
+        ("Deployment", name, "spec.workload.name")
+    } else {
+        ("Service", same(&["spec", "service"])?, "spec.service")
+    };
+    let message =
+        format!("{kind} {name} belongs to Rollout {} in {} already: only one may have it", other.name(), other.file);
+    Some(rollout.error(field, message))
+}

@@ -1,0 +1,258 @@
+//! What happens while a scenario lasts.
+
+use serde::Deserialize;
+
+use super::Length;
+use crate::api::Percent;
+
+/// Something that happens, as it is written: exactly one of its actions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Written {
+    pub at: Length,
+    #[serde(default, rename = "for")]
+    pub for_: Option<Length>,
+    #[serde(default)]
+    pub every: Option<Length>,
+    #[serde(default)]
+    release: Option<Release>,
+    #[serde(default)]
+    pause: Option<Target>,
+    #[serde(default)]
+    resume: Option<Target>,
+    #[serde(default)]
+    scale: Option<Scale>,
+    #[serde(default)]
+    delete: Option<Delete>,
+    #[serde(default)]
+    edit_weights: Option<EditWeights>,
+    #[serde(default)]
+    crash_pods: Option<Pods>,
+    #[serde(default)]
+    evict_pods: Option<Pods>,
+    #[serde(default)]
+    quota: Option<Quota>,
+    #[serde(default)]
+    prometheus: Option<PrometheusFault>,
+    #[serde(default)]
+    gateway: Option<GatewayFault>,
+    #[serde(default)]
+    crash_operator: Option<Nothing>,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When, counted from the scenario's start.
+    pub at: Length,
+    /// How long it lasts. What it means without that depends on what happens.
+    pub for_: Option<Length>,
+    /// It happens again and again, until `for_` is over.
+    pub every: Option<Length>,
+    /// What happens.
+    pub action: Action,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Somebody changes the Deployment's image.
+    Release(Release),
+    /// Somebody sets `spec.paused`; back to false where `for` is over.
+    Pause(Target),
+    /// Somebody clears `spec.paused`.
+    Resume(Target),
+    /// Somebody, or an autoscaler, sets the Rollout's count of pods.
+    Scale(Scale),
+    /// Somebody deletes an object.
+    Delete(Delete),
+    /// Somebody else than Tidegate writes the weights of a route.
+    EditWeights(EditWeights),
+    /// Pods crash: they start anew at once, or after `for`.
+    CrashPods(Pods),
+    /// Pods are evicted: others take their place.
+    EvictPods(Pods),
+    /// No more pods than a number are allowed in the namespace while `for` lasts.
+    Quota(Quota),
+    /// Something is wrong with Prometheus while `for` lasts.
+    Prometheus(PrometheusFault),
+    /// Something is wrong with the gateway while `for` lasts.
+    Gateway(GatewayFault),
+    /// The operator's process is killed, and another one comes up after `for` (default 10s).
+    CrashOperator,
+}
+
+/// A new image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// The image of the first container.
+    pub image: String,
+    /// Which of `versions` it behaves like. Default: as it did before, or else `canary`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The Rollout whose Deployment it is. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+}
+
+/// A Rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// Its name. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+}
+
+/// Another count of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scale {
+    /// The count.
+    pub replicas: u16,
+    /// The Rollout. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+}
+
+/// An object that is deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delete {
+    /// Its kind.
+    pub kind: DeletedKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds of objects that a scenario can delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum DeletedKind {
+    /// A Rollout.
+    Rollout,
+    /// A Deployment.
+    Deployment,
+    /// A Service.
+    Service,
+    /// An HTTPRoute.
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+}
+
+/// Weights that somebody else writes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditWeights {
+    /// The HTTPRoute.
+    pub route: String,
+    /// The new version's weight, out of 100.
+    pub canary: u8,
+    /// Who does it. Default: `kubectl-edit`.
+    #[serde(default = "EditWeights::default_manager")]
+    pub by: String,
+}
+
+impl EditWeights {
+    fn default_manager() -> String {
+        "kubectl-edit".to_owned()
+    }
+}
+
+/// Some of the pods of a version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pods {
+    /// Whose.
+    #[serde(default)]
+    pub of: Arm,
+    /// How many of them, rounded up. Default: 100%.
+    #[serde(default = "Pods::default_share")]
+    pub share: Percent,
+}
+
+impl Pods {
+    const fn default_share() -> Percent {
+        Percent::FULL
+    }
+}
+
+/// Which of the two versions that serve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Arm {
+    /// The one on its way.
+    #[default]
+    Canary,
+    /// The one that worked.
+    Stable,
+}
+
+/// A limit on pods.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Quota {
+    /// How many pods may be in the namespace.
+    pub pods: u16,
+}
+
+/// What may be wrong with Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum PrometheusFault {
+    /// It does not answer, and does not scrape.
+    Down,
+    /// Its answers take 30 s.
+    Slow,
+    /// It answers, but does not scrape.
+    NotScraping,
+    /// It starts anew with an empty disk.
+    LostData,
+}
+
+/// What may be wrong with the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum GatewayFault {
+    /// It takes a minute to program a route.
+    Slow,
+    /// It programs nothing, and says nothing.
+    Silent,
+}
+
+/// `{}`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+impl Written {
+    /// The event, or what is wrong with it.
+    pub(super) fn event(self) -> Result<Event, String> {
+        let Self { at, for_, every, .. } = self;
+        let actions = [
+            self.release.map(Action::Release),
+            self.pause.map(Action::Pause),
+            self.resume.map(Action::Resume),
+            self.scale.map(Action::Scale),
+            self.delete.map(Action::Delete),
+            self.edit_weights.map(Action::EditWeights),
+            self.crash_pods.map(Action::CrashPods),
+            self.evict_pods.map(Action::EvictPods),
+            self.quota.map(Action::Quota),
+            self.prometheus.map(Action::Prometheus),
+            self.gateway.map(Action::Gateway),
+            self.crash_operator.map(|_| Action::CrashOperator),
+        ];
+        let mut actions = actions.into_iter().flatten();
+        let Some(action) = actions.next() else {
+            return Err("says when, but not what happens, such as `release: {image: shop/checkout:v2}`".to_owned());
+        };
+        if actions.next().is_some() {
+            return Err("says two things that happen; write two events".to_owned());
+        }
+        if let Some(every) = every
+            && (for_.is_none() || every < Length::seconds(1))
+        {
+            return Err("`every` takes at least 1s, and needs `for`, which says how long".to_owned());
+        }
+        Ok(Event { at, for_, every, action })
+    }
+}

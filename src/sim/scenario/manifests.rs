@@ -1,0 +1,198 @@
+//! The users' own manifests.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    plain,
+    yaml::{self, Mistake},
+};
+use crate::{
+    api::{Rollout, RolloutSpec, manifest::Document, validate},
+    workload::Deployment,
+};
+
+/// The namespace of an object that names none.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// One object as somebody wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The object, with a namespace.
+    pub object: Value,
+    /// The file that it is in, and what is written there; nothing if it was made up.
+    source: Option<(String, Document)>,
+}
+
+/// All objects that a simulation starts with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Manifests {
+    /// The objects, in the order in which they are applied.
+    pub objects: Vec<Manifest>,
+    /// One sentence for each object that was missing, and was made up.
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    /// Its `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.object.get("kind").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn read(document: Document, file: &str) -> Result<Self, Mistake> {
+        for (field, path, such) in [
+            ("apiVersion", &["apiVersion"][..], "an object needs apiVersion, such as tidegate.dev/v1alpha1"),
+            ("kind", &["kind"], "an object needs a kind, such as Rollout"),
+            ("metadata.name", &["metadata", "name"], "an object needs a name"),
+        ] {
+            if document.text(path).is_none_or(str::is_empty) {
+                return Err(Mistake::at(file, &document, field, such));
+            }
+        }
+        let mut object = document.value().clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.entry("namespace").or_insert_with(|| DEFAULT_NAMESPACE.into());
+        }
+        let manifest = Self { object, source: Some((file.to_owned(), document)) };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// What the simulation reads itself has to be readable; the rest is the embedded API server's to judge.
+    fn check(&self) -> Result<(), Mistake> {
+        match self.kind() {
+            "Rollout" => self.rollout().map(|_| ()),
+            "Deployment" => self.deployment().map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    fn mistake(&self, field: &str, why: impl Into<String>) -> Mistake {
+        match &self.source {
+            Some((file, document)) => Mistake::at(file, document, field, why),
+            None => Mistake::of(self.name(), why),
+        }
+    }
+
+    /// The Rollout that this is.
+    pub fn rollout(&self) -> Result<Rollout, Mistake> {
+        let spec: RolloutSpec = match &self.source {
+            Some((file, document)) => yaml::read_field(document, "spec", file)?,
+            None => return Err(self.mistake("", "is no Rollout that somebody wrote")),
+        };
+        let mut rollout = Rollout::new(self.name(), spec);
+        rollout.metadata.namespace = Some(self.namespace().to_owned());
+        validate(&rollout).map_err(|invalid| self.mistake("spec", invalid.to_string()))?;
+        Ok(rollout)
+    }
+
+    fn deployment(&self) -> Result<Deployment, Mistake> {
+        Deployment::deserialize(&self.object).map_err(|error| self.mistake("spec", error.to_string()))
+    }
+}
+
+impl Manifests {
+    /// Reads files, and all files in folders that end with `.yaml` or `.yml`; `scenario` is not a manifest.
+    pub fn load(paths: &[PathBuf], scenario: &Path) -> Result<Self, Mistake> {
+        let mut manifests = Self::default();
+        for path in paths {
+            for file in files(path)? {
+                if !same(&file, scenario) {
+                    let name = file.display().to_string();
+                    let bytes =
+                        fs::read(&file).map_err(|error| Mistake::of(&name, format!("cannot be read: {error}")))?;
+                    let text = String::from_utf8(bytes).map_err(|_| Mistake::of(&name, "is not text in UTF-8"))?;
+                    manifests.add(&text, &name)?;
+                }
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// Adds the objects in YAML text; `file` is what mistakes call it.
+    pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
+        for document in yaml::documents(text, file)? {
+            let manifest = Manifest::read(document, file)?;
+            let same = |other: &&Manifest| {
+                (other.kind(), other.namespace(), other.name())
+                    == (manifest.kind(), manifest.namespace(), manifest.name())
+            };
+            if let Some(other) = self.objects.iter().find(same) {
+                let file = other.source.as_ref().map_or("the same place", |(file, _)| file.as_str());
+                let why = format!("{} {} is in {file} as well", manifest.kind(), manifest.name());
+                return Err(manifest.mistake("metadata.name", why));
+            }
+            self.objects.push(manifest);
+        }
+        Ok(())
+    }
+
+    /// The Rollouts, in the order in which they are written.
+    pub fn rollouts(&self) -> Result<Vec<Rollout>, Mistake> {
+        self.objects.iter().filter(|manifest| manifest.kind() == "Rollout").map(Manifest::rollout).collect()
+    }
+
+    /// The object of that kind and name.
+    #[must_use]
+    pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Manifest> {
+        let is =
+            |manifest: &&Manifest| (manifest.kind(), manifest.namespace(), manifest.name()) == (kind, namespace, name);
+        self.objects.iter().find(is)
+    }
+
+    /// Makes up a plain Deployment, Service and HTTPRoute for each Rollout that names one which is not there, and
+    /// puts Rollouts behind everything else.
+    pub fn complete(mut self) -> Result<Self, Mistake> {
+        for rollout in self.rollouts()? {
+            for (object, note) in plain::missing(&rollout, &self) {
+                self.objects.push(Manifest { object, source: None });
+                self.notes.push(note);
+            }
+        }
+        self.objects.sort_by_key(|manifest| manifest.kind() == "Rollout");
+        Ok(self)
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// The file itself, or the YAML files right in a folder, by name.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unreadable =
+        |error: std::io::Error| Mistake::of(&path.display().to_string(), format!("cannot be read: {error}"));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,202 @@
+//! All requests of one application.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    behaviour::Behaviour,
+    demand::Demand,
+    draw::poisson,
+    exposition::{Exposed, Series},
+    pod::{Drawn, Pod},
+    totals::Totals,
+};
+use crate::sim::scenario::{SETTLING, STABLE, Scenario};
+
+/// A pod that requests go to.
+#[derive(Debug, Clone, Copy)]
+pub struct Backend<'a> {
+    /// Its name.
+    pub pod: &'a str,
+    /// The revision that it is of; [`Load::totals`] are kept by it.
+    pub revision: &'a str,
+    /// The version of the scenario that it behaves like.
+    pub version: &'a str,
+    /// Which part of all requests it gets.
+    pub share: f64,
+    /// Since when it has been ready; a later instant than before means that it was restarted.
+    pub ready_since: Timestamp,
+}
+
+/// All requests of one application.
+#[derive(Debug)]
+pub struct Load {
+    namespace: String,
+    start: Timestamp,
+    exposed: Exposed,
+    demand: Demand,
+    retried: f64,
+    behaviours: BTreeMap<String, Behaviour>,
+    pods: BTreeMap<String, Pod>,
+    totals: BTreeMap<String, Totals>,
+    rng: StdRng,
+    /// Up to here `sent` is brought up to date, in seconds from the start.
+    at: f64,
+    /// How many requests were expected so far.
+    sent: f64,
+    routed: f64,
+    lost: f64,
+    unanswered: u64,
+}
+
+impl Load {
+    /// The requests of an application in `namespace` as `scenario` has them, from [`SETTLING`] before its start on.
+    #[must_use]
+    pub fn new(scenario: &Scenario, namespace: &str, exposed: Exposed, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let from = -SETTLING.as_secs_f64();
+        let behaviours = scenario.versions.iter();
+        let behaviours = behaviours.map(|(name, version)| (name.clone(), Behaviour::new(version, rng.random())));
+        let behaviours = behaviours.collect();
+        Self {
+            namespace: namespace.to_owned(),
+            start: scenario.start,
+            exposed,
+            demand: Demand::new(&scenario.traffic, scenario.start, from, rng.random()),
+            retried: scenario.traffic.retries.map_or(0.0, |retries| retries.share.fraction()),
+            behaviours,
+            pods: BTreeMap::new(),
+            totals: BTreeMap::new(),
+            rng,
+            at: from,
+            sent: 0.0,
+            routed: 0.0,
+            lost: 0.0,
+            unanswered: 0,
+        }
+    }
+
+    /// From `now` on requests go to these pods, and to no others. Shares that do not make up one leave requests that
+    /// nobody answers.
+    pub fn route(&mut self, now: Timestamp, backends: &[Backend<'_>]) {
+        let offset = self.advance(now);
+        for pod in self.pods.values_mut() {
+            settle(pod, self.sent);
+            pod.share = 0.0;
+        }
+        let mut routed = 0.0;
+        for backend in backends {
+            let restarted = self.pods.get(backend.pod).is_some_and(|pod| pod.ready_since != backend.ready_since);
+            if restarted {
+                self.remove(now, backend.pod);
+            }
+            let sent = self.sent;
+            let pod = self
+                .pods
+                .entry(backend.pod.to_owned())
+                .or_insert_with(|| Pod::new(backend.revision, backend.version, backend.ready_since, offset));
+            pod.seen = sent;
+            pod.share = backend.share.clamp(0.0, 1.0);
+            routed += pod.share;
+        }
+        self.routed = routed;
+    }
+
+    /// What a pod exposes at `now`.
+    pub fn scrape(&mut self, now: Timestamp, pod: &str) -> &[Series] {
+        let offset = self.advance(now);
+        let drawn = self.draw(now, offset, pod);
+        let Some((name, pod)) = self.pods.get_key_value(pod).map(|(name, _)| name.clone()).and_then(|name| {
+            let pod = self.pods.get_mut(&name)?;
+            Some((name, pod))
+        }) else {
+            return &[];
+        };
+        let Some(behaviour) = behaviour(&mut self.behaviours, &pod.version) else { return &[] };
+        let target = [("namespace", self.namespace.as_str()), ("pod", name.as_str())];
+        pod.expose(&mut self.rng, offset, drawn, behaviour.version(), (&self.exposed, &target)).series()
+    }
+
+    /// A pod is gone, and its counters with it.
+    pub fn remove(&mut self, now: Timestamp, pod: &str) {
+        let offset = self.advance(now);
+        self.draw(now, offset, pod);
+        self.pods.remove(pod);
+    }
+
+    /// Draws everything up to `now`, so that [`Self::totals`] speak of it.
+    pub fn settle(&mut self, now: Timestamp) {
+        let offset = self.advance(now);
+        let names: Vec<String> = self.pods.keys().cloned().collect();
+        for name in names {
+            self.draw(now, offset, &name);
+        }
+        self.unanswered += poisson(&mut self.rng, std::mem::take(&mut self.lost));
+    }
+
+    /// What the pods of a revision have answered, as far as it was drawn.
+    #[must_use]
+    pub fn totals(&self, revision: &str) -> Option<&Totals> {
+        self.totals.get(revision)
+    }
+
+    /// The same of all revisions together: how many requests were answered, and how many failed.
+    #[must_use]
+    pub fn answered(&self) -> (u64, u64) {
+        let totals = self.totals.values();
+        totals.fold((0, 0), |(requests, failed), totals| (requests + totals.requests, failed + totals.failed))
+    }
+
+    /// How many requests no pod answered, as far as they were drawn.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered
+    }
+
+    /// Brings `sent` up to `now`, and says how many seconds after the start that is.
+    fn advance(&mut self, now: Timestamp) -> f64 {
+        let offset = now.duration_since(self.start).as_secs_f64();
+        if offset > self.at {
+            let sent = self.demand.expected(self.at, offset);
+            self.sent += sent;
+            // Before the first pod is ready there is nothing that clients could ask.
+            if !self.totals.is_empty() {
+                self.lost += sent * (1.0 - self.routed).max(0.0);
+            }
+            self.at = offset;
+        }
+        offset
+    }
+
+    fn draw(&mut self, now: Timestamp, offset: f64, name: &str) -> Drawn {
+        let Some(pod) = self.pods.get_mut(name) else { return Drawn::default() };
+        let Some(behaviour) = behaviour(&mut self.behaviours, &pod.version) else { return Drawn::default() };
+        settle(pod, self.sent);
+        let warm_up = behaviour.version().warm_up.map_or(0.0, |cold| cold.for_.as_seconds());
+        let is_cold = now.duration_since(pod.ready_since).as_secs_f64() < warm_up;
+        let bounds = &self.exposed.bounds;
+        if !self.totals.contains_key(&pod.revision) {
+            let totals = Totals { bounds: bounds.clone(), ..Totals::default() };
+            self.totals.insert(pod.revision.clone(), totals);
+        }
+        let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
+        let drawn = pod.draw(&mut self.rng, behaviour.look(offset, bounds), is_cold, totals);
+        // They are sent again at once, to any pod.
+        self.sent += drawn.failed as f64 * self.retried;
+        drawn
+    }
+}
+
+/// Counts what a pod was sent since this was last done.
+fn settle(pod: &mut Pod, sent: f64) {
+    pod.pending += (sent - pod.seen) * pod.share;
+    pod.seen = sent;
+}
+
+/// How a version behaves; one that the scenario does not have behaves like the stable one.
+fn behaviour<'a>(behaviours: &'a mut BTreeMap<String, Behaviour>, version: &str) -> Option<&'a mut Behaviour> {
+    let known = if behaviours.contains_key(version) { version } else { STABLE };
+    behaviours.get_mut(known)
+}

@@ -1,0 +1,149 @@
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::*;
+use crate::{api::RolloutSpec, sim::scenario::Scenario};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn spec(preset: &str) -> RolloutSpec {
+    serde_json::from_value(json!({
+        "workload": {"kind": "Deployment", "name": "checkout"},
+        "service": "checkout",
+        "analysis": {"checks": [{"name": "errors", "errorRate": {"preset": preset, "max": "1%"}}]},
+    }))
+    .unwrap()
+}
+
+fn load(scenario: &str, seed: u64) -> (Load, Timestamp) {
+    let scenario = Scenario::parse(scenario, "scenario.yaml").unwrap();
+    let exposed = Exposed::new(&spec("pod-http"), &scenario.traffic);
+    (Load::new(&scenario, "shop", exposed, seed), scenario.start)
+}
+
+fn backend<'a>(pod: &'a str, version: &'a str, share: f64, ready_since: Timestamp) -> Backend<'a> {
+    Backend { pod, revision: version, version, share, ready_since }
+}
+
+fn value(series: &[Series], name: &str, label: Option<(&str, &str)>) -> f64 {
+    let has = |series: &&Series, name: &str, value: &str| {
+        series.labels.iter().any(|(label, text)| (label.as_str(), text.as_str()) == (name, value))
+    };
+    let found = series.iter().filter(|one| has(one, "__name__", name));
+    let mut found = found.filter(|one| label.is_none_or(|(label, value)| has(one, label, value)));
+    found.next().unwrap_or_else(|| panic!("no {name}")).value
+}
+
+const SHOP: &str = "
+traffic: {requestsPerSecond: 100}
+versions:
+  stable: {errors: 0.1%, latency: {median: 50ms, p99: 400ms}}
+  canary: {errors: 5%, latency: {median: 100ms, p99: 800ms}, metrics: [
+    {name: queue_length, gauge: 40, spread: 0%}, {name: mails_total, perRequest: 2, of: Served, spread: 0%}]}
+";
+
+#[test]
+fn each_pod_counts_what_its_share_brings() {
+    let (mut load, start) = load(SHOP, 1);
+    load.route(start, &[backend("a", "stable", 0.9, start), backend("b", "canary", 0.1, start)]);
+    let end = start + 100 * MINUTE;
+    let stable = load.scrape(end, "a").to_vec();
+    let canary = load.scrape(end, "b").to_vec();
+    let requests = |series: &[Series]| value(series, "http_request_duration_seconds_count", None);
+    assert!((requests(&stable) / 540_000.0 - 1.0).abs() < 0.01, "{}", requests(&stable));
+    assert!((requests(&canary) / 60_000.0 - 1.0).abs() < 0.02, "{}", requests(&canary));
+    let failed = value(&canary, "http_requests_total", Some(("code", "500")));
+    assert!((failed / requests(&canary) / 0.05 - 1.0).abs() < 0.1, "{failed}");
+    let served = value(&canary, "http_requests_total", Some(("code", "200")));
+    assert_eq!(served + failed, requests(&canary));
+    let fast = value(&canary, "http_request_duration_seconds_bucket", Some(("le", "0.1")));
+    assert!((fast / requests(&canary) - 0.5).abs() < 0.02, "{fast}");
+    assert_eq!(value(&canary, "http_request_duration_seconds_bucket", Some(("le", "+Inf"))), requests(&canary));
+    assert_eq!(value(&canary, "queue_length", Some(("pod", "b"))), 40.0);
+    assert_eq!(value(&canary, "mails_total", Some(("namespace", "shop"))), 2.0 * served);
+}
+
+#[test]
+fn the_quantiles_of_the_totals_are_those_of_the_scenario() {
+    let (mut load, start) = load(SHOP, 1);
+    load.route(start, &[backend("a", "stable", 1.0, start)]);
+    load.settle(start + 60 * MINUTE);
+    let totals = load.totals("stable").unwrap();
+    let p99 = totals.quantile(0.99).unwrap();
+    assert!((0.3..0.5).contains(&p99), "{p99}");
+    assert_eq!(load.unanswered(), 0);
+}
+
+#[test]
+fn what_nobody_answers_is_counted_too() {
+    let (mut load, start) = load(SHOP, 1);
+    load.route(start, &[backend("a", "stable", 1.0, start)]);
+    load.remove(start + MINUTE, "a");
+    load.route(start + MINUTE, &[]);
+    load.settle(start + 2 * MINUTE);
+    assert!((load.unanswered() as f64 / 6000.0 - 1.0).abs() < 0.1, "{}", load.unanswered());
+}
+
+#[test]
+fn a_restarted_pod_counts_from_zero_and_the_totals_go_on() {
+    let (mut load, start) = load(SHOP, 1);
+    load.route(start, &[backend("a", "stable", 1.0, start)]);
+    let before = value(load.scrape(start + 10 * MINUTE, "a"), "http_request_duration_seconds_count", None);
+    load.route(start + 10 * MINUTE, &[backend("a", "stable", 1.0, start + 10 * MINUTE)]);
+    let after = value(load.scrape(start + 11 * MINUTE, "a"), "http_request_duration_seconds_count", None);
+    assert!(after < before / 5.0, "{before} {after}");
+    assert_eq!(load.totals("stable").unwrap().requests as f64, before + after);
+}
+
+#[test]
+fn failed_requests_come_again_where_clients_repeat_them() {
+    let answered = |retries: &str| {
+        let (mut load, start) =
+            load(&format!("traffic: {{requestsPerSecond: 100{retries}}}\nversions: {{stable: {{errors: 50%}}}}"), 4);
+        load.route(start, &[backend("a", "stable", 1.0, start)]);
+        for minute in 1..=100 {
+            load.scrape(start + minute * MINUTE, "a");
+        }
+        load.answered().0 as f64
+    };
+    let more = answered(", retries: {share: 80%}") / answered("");
+    assert!((more / (1.0 / (1.0 - 0.4)) - 1.0).abs() < 0.05, "{more}");
+}
+
+#[test]
+fn a_cold_pod_is_slow_at_first() {
+    let scenario = "versions: {stable: {latency: {median: 50ms, p99: 51ms}, warmUp: {for: 5m, slowerBy: 10}}}";
+    let (mut load, start) = load(scenario, 1);
+    load.route(start, &[backend("a", "stable", 1.0, start)]);
+    let fast = |series: &[Series]| value(series, "http_request_duration_seconds_bucket", Some(("le", "0.1")));
+    assert_eq!(fast(load.scrape(start + 4 * MINUTE, "a")), 0.0);
+    assert!(fast(load.scrape(start + 8 * MINUTE, "a")) > 0.0);
+}
+
+#[test]
+fn one_seed_is_one_history_and_another_is_another() {
+    let history = |seed| {
+        let (mut load, start) = load(SHOP, seed);
+        load.route(start, &[backend("a", "stable", 0.5, start), backend("b", "canary", 0.5, start)]);
+        (1..50).flat_map(|minute| load.scrape(start + minute * MINUTE, "b").to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(history(1), history(1));
+    assert_ne!(history(1), history(2));
+}
+
+#[test]
+fn the_presets_find_what_pods_expose() {
+    let scenario = Scenario::parse(SHOP, "scenario.yaml").unwrap();
+    let exposed = Exposed::new(&spec("istio"), &scenario.traffic);
+    let mut load = Load::new(&scenario, "shop", exposed, 1);
+    load.route(scenario.start, &[backend("b", "canary", 1.0, scenario.start)]);
+    let series = load.scrape(scenario.start + MINUTE, "b");
+    assert!(value(series, "istio_requests_total", Some(("response_code", "500"))) > 0.0);
+    assert!(value(series, "istio_request_duration_milliseconds_bucket", Some(("le", "2500"))) > 0.0);
+    let named = |name: &str| series.iter().any(|one| one.labels.iter().any(|(_, value)| value == name));
+    assert!(named("destination") && !named("http_requests_total"));
+}
