@@ -1,0 +1,85 @@
+//! The Deployment controller.
+//!
+//! Its rules are those of Kubernetes, as far as anybody can see them from outside:
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/>.
+
+mod conditions;
+mod history;
+mod revisions;
+mod rolling;
+mod scaling;
+mod status;
+
+use serde_json::json;
+
+use self::{revisions::Revisions, status::Progress};
+use super::{
+    Turn,
+    cache::{Deployment, Key, Strategy},
+    claim::Claimant,
+};
+use crate::sim::api::Refusal;
+
+/// Its field manager.
+pub(super) const MANAGER: &str = "deployment-controller";
+
+/// Looks at one Deployment.
+pub(super) fn sync(turn: &mut Turn<'_>, key: &Key) -> Result<(), Refusal> {
+    let Some(deployment) = turn.cache.deployments.get(key).cloned() else { return Ok(()) };
+    let deployment = deployment.as_ref();
+    if deployment.selector.is_empty() {
+        return Ok(());
+    }
+    let sets = claimant(deployment).claim(turn, &turn.cache.replica_sets, "replicasets")?;
+    let mut revisions = Revisions::new(deployment, sets);
+    if deployment.meta.deleting {
+        return status::report(turn, deployment, &revisions, Progress::Left);
+    }
+    if deployment.paused || scaling::is_due(deployment, &revisions) {
+        revisions.number(turn, deployment)?;
+        scaling::scale(turn, deployment, &mut revisions)?;
+        if deployment.paused {
+            history::clean_up(turn, deployment, &revisions)?;
+        }
+        return status::report(turn, deployment, &revisions, Progress::Left);
+    }
+    match deployment.strategy {
+        Strategy::Recreate => recreate(turn, deployment, &mut revisions)?,
+        Strategy::RollingUpdate { .. } => rolling::step(turn, deployment, &mut revisions)?,
+    }
+    status::report(turn, deployment, &revisions, Progress::Judged)
+}
+
+fn claimant(deployment: &Deployment) -> Claimant<'_> {
+    Claimant {
+        meta: &deployment.meta,
+        api_version: "apps/v1",
+        kind: "Deployment",
+        selector: &deployment.selector,
+        manager: MANAGER,
+    }
+}
+
+/// The old pods go, and only when the last of them is gone come the new ones.
+fn recreate(turn: &mut Turn<'_>, deployment: &Deployment, revisions: &mut Revisions) -> Result<(), Refusal> {
+    revisions.number(turn, deployment)?;
+    let mut scaled_down = false;
+    for place in 0..revisions.old.len() {
+        scaled_down |= revisions.scale_old(turn, deployment, place, 0)?;
+    }
+    let has_pods = |uid: &str| turn.cache.pods.owned_by(uid).any(|pod| pod.phase != super::cache::Phase::Ended);
+    if scaled_down || revisions.old.iter().any(|set| has_pods(&set.meta.uid)) {
+        return Ok(());
+    }
+    revisions.create(turn, deployment)?;
+    revisions.scale_new(turn, deployment, deployment.replicas)?;
+    history::clean_up_when_complete(turn, deployment, revisions)
+}
+
+/// Writes the count of a ReplicaSet, with what the Deployment asked for as it did so.
+fn scale(turn: &Turn<'_>, deployment: &Deployment, set: &Key, replicas: i32) -> Result<(), Refusal> {
+    let patch = json!({
+        "metadata": {"annotations": revisions::size_annotations(deployment)}, "spec": {"replicas": replicas},
+    });
+    turn.merge("replicasets", set, patch, MANAGER)
+}

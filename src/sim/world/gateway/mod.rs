@@ -1,0 +1,139 @@
+//! A gateway: takes HTTPRoutes over into its own configuration, and says so in their status.
+//!
+//! <https://gateway-api.sigs.k8s.io/guides/implementers/#status>
+
+mod data_plane;
+mod programmed;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Delay, Turn, cache::Key, queue::Task};
+use crate::sim::api::Refusal;
+
+pub(super) use data_plane::DataPlane;
+pub use data_plane::{Entry, Share, To};
+pub(super) use programmed::{Programmed, Reference};
+
+/// Its field manager.
+const MANAGER: &str = "gateway-controller";
+
+/// The name under which it reports.
+const CONTROLLER: &str = "tidegate.dev/simulated-gateway";
+
+/// How the gateway behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum GatewayMode {
+    /// Takes every route over and reports it.
+    #[default]
+    Accepting,
+    /// The same, but slower than it usually is.
+    Slow(Delay),
+    /// Is not there: what was in force stays in force.
+    Silent,
+    /// Refuses each route as it now is, and goes on with what it had.
+    Rejecting,
+    /// Takes each route over, but reports that at the generation before.
+    ReportingLate,
+}
+
+/// What the gateway knows.
+#[derive(Debug, Default)]
+pub(super) struct Gateway {
+    pub mode: GatewayMode,
+    /// The routes in force.
+    pub programmed: BTreeMap<Key, Programmed>,
+}
+
+impl Gateway {
+    /// A route, or a Service that it names, has changed.
+    pub(super) fn notice(&self, turn: &mut Turn<'_>, route: Key) {
+        let delay = match self.mode {
+            GatewayMode::Slow(delay) => delay,
+            _ => turn.pace.gateway,
+        };
+        turn.react(delay, Task::Route(route));
+    }
+
+    /// Takes a route over as it is now. Whether anything is in force that was not.
+    pub(super) fn sync(&mut self, turn: &Turn<'_>, key: &Key) -> Result<bool, Refusal> {
+        if self.mode == GatewayMode::Silent {
+            return Ok(false);
+        }
+        let Some(route) = turn.whole("httproutes", key) else {
+            return Ok(self.programmed.remove(key).is_some());
+        };
+        let route = route.value();
+        let programmed = Programmed::read(key, route);
+        let missing = programmed.references().find(|reference| !exists(turn, reference)).cloned();
+        let generation = programmed.generation;
+        let changed = self.mode != GatewayMode::Rejecting && self.programmed.get(key) != Some(&programmed);
+        if changed {
+            self.programmed.insert(key.clone(), programmed);
+        }
+        self.report(turn, key, route, (generation, missing.as_ref()))?;
+        Ok(changed)
+    }
+
+    fn report(
+        &self,
+        turn: &Turn<'_>,
+        key: &Key,
+        route: &Value,
+        (generation, missing): (i64, Option<&Reference>),
+    ) -> Result<(), Refusal> {
+        let accepted = match self.mode {
+            GatewayMode::Rejecting => ("False", "UnsupportedValue", "the gateway refuses this route".to_owned()),
+            _ => ("True", "Accepted", "the route is in force".to_owned()),
+        };
+        let resolved = match missing {
+            Some(Reference { service, .. }) => {
+                let message = format!("there is no Service {}/{}", service.namespace(), service.name());
+                ("False", "BackendNotFound", message)
+            }
+            None => ("True", "ResolvedRefs", "every backend is known".to_owned()),
+        };
+        let observed = if self.mode == GatewayMode::ReportingLate { generation - 1 } else { generation };
+        let parents = route["spec"]["parentRefs"].as_array().into_iter().flatten();
+        let reports: Vec<Value> = parents
+            .map(|parent| {
+                let conditions = [("Accepted", &accepted), ("ResolvedRefs", &resolved)]
+                    .map(|(kind, told)| condition(turn, earlier(route, parent, kind), kind, told, observed));
+                json!({"parentRef": parent, "controllerName": CONTROLLER, "conditions": conditions})
+            })
+            .collect();
+        let others = route["status"]["parents"].as_array().into_iter().flatten();
+        let others = others.filter(|report| report["controllerName"] != CONTROLLER).cloned();
+        let all: Vec<Value> = others.chain(reports).collect();
+        if route["status"]["parents"].as_array() == Some(&all) {
+            return Ok(());
+        }
+        turn.merge_status("httproutes", key, json!({"status": {"parents": all}}), MANAGER)
+    }
+}
+
+fn exists(turn: &Turn<'_>, reference: &Reference) -> bool {
+    !reference.is_service || turn.cache.services.get(&reference.service).is_some()
+}
+
+/// What was last reported to a parent.
+fn earlier<'a>(route: &'a Value, parent: &Value, kind: &str) -> Option<&'a Value> {
+    let reports = route["status"]["parents"].as_array()?;
+    let own = reports.iter().find(|it| it["controllerName"] == CONTROLLER && it["parentRef"] == *parent)?;
+    own["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
+
+fn condition(
+    turn: &Turn<'_>,
+    earlier: Option<&Value>,
+    kind: &str,
+    (status, reason, message): &(&str, &str, String),
+    observed: i64,
+) -> Value {
+    let since = earlier.filter(|earlier| earlier["status"] == **status).map(|earlier| &earlier["lastTransitionTime"]);
+    json!({
+        "type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": observed,
+        "lastTransitionTime": since.cloned().unwrap_or_else(|| json!(turn.stamp())),
+    })
+}

@@ -1,0 +1,52 @@
+//! A route as the gateway has taken it over.
+
+use serde_json::Value;
+
+use crate::sim::world::cache::Key;
+
+/// A route as the gateway has taken it over.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sim::world) struct Programmed {
+    pub generation: i64,
+    /// The backends of each of its rules.
+    pub rules: Vec<Vec<Reference>>,
+}
+
+/// One backend of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sim::world) struct Reference {
+    pub service: Key,
+    /// Anything else is taken for a part of the cluster that is not simulated.
+    pub is_service: bool,
+    /// Relative to the other backends of the same rule.
+    pub weight: u32,
+}
+
+impl Programmed {
+    pub(in crate::sim::world) fn read(key: &Key, route: &Value) -> Self {
+        let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+        let backends = |rule: &Value| {
+            let references = rule["backendRefs"].as_array().into_iter().flatten();
+            references.map(|reference| Reference::read(key, reference)).collect()
+        };
+        Self { generation: route["metadata"]["generation"].as_i64().unwrap_or(0), rules: rules.map(backends).collect() }
+    }
+
+    /// All backends of all rules.
+    pub(in crate::sim::world) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.rules.iter().flatten()
+    }
+}
+
+impl Reference {
+    /// Reads one, with the defaults of the Gateway API.
+    fn read(route: &Key, reference: &Value) -> Self {
+        let text = |field: &str, default| reference[field].as_str().unwrap_or(default);
+        let weight = reference["weight"].as_u64().unwrap_or(1);
+        Self {
+            service: Key::new(text("namespace", route.namespace()), text("name", "")),
+            is_service: text("kind", "Service") == "Service" && text("group", "").is_empty(),
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The one task that drives all models.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rand::{SeedableRng, rngs::StdRng};
+use tokio::sync::Notify;
+
+use super::{
+    Handle, Models, Pace, Settings, Turn,
+    autoscaler::Autoscalers,
+    cache::Cache,
+    deployment, endpoint_slices,
+    gateway::{DataPlane, Gateway},
+    kubelet::Kubelets,
+    queue::{Queue, Task},
+    replica_set,
+    turn::later,
+    wake,
+};
+use crate::{
+    controller::clock::Clock,
+    sim::api::{ApiServer, Changes, Refusal},
+};
+
+/// The pause after a refused write; each more in a row doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1000);
+
+/// The models, before they run.
+#[derive(Debug)]
+pub struct World {
+    state: Arc<Shared>,
+    changes: Changes,
+}
+
+/// What the task and its handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Told when somebody else has put something into the queue.
+    pub woken: Notify,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All models and what they know.
+#[derive(Debug)]
+pub(super) struct State {
+    pub ground: Ground,
+    pub cache: Cache,
+    pub models: Models,
+    pub autoscalers: Autoscalers,
+    pub kubelets: Kubelets,
+    pub gateway: Gateway,
+    pub data_plane: DataPlane,
+    /// Counts what changes the answer to where requests go.
+    pub epoch: u64,
+    /// How often in a row a task was refused.
+    refused: BTreeMap<Task, u32>,
+}
+
+/// What every model stands on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    api: ApiServer,
+    clock: Clock,
+    rng: StdRng,
+    queue: Queue,
+    pace: Pace,
+}
+
+impl Ground {
+    /// One turn, which begins now.
+    pub(super) fn turn<'a>(&'a mut self, cache: &'a Cache) -> Turn<'a> {
+        Turn {
+            api: &self.api,
+            cache,
+            queue: &mut self.queue,
+            rng: &mut self.rng,
+            pace: &self.pace,
+            now: self.clock.now(),
+        }
+    }
+}
+
+impl World {
+    /// The models around `api`, which holds nothing yet that they would have to know. From `seed` comes how long each thing takes.
+    #[must_use]
+    pub fn new(api: ApiServer, clock: Clock, seed: u64, settings: Settings) -> Self {
+        let changes = api.changes();
+        let Settings { models, pace, pods, gateway } = settings;
+        let mut state = State {
+            ground: Ground { api, clock, rng: StdRng::seed_from_u64(seed), queue: Queue::default(), pace },
+            cache: Cache::default(),
+            models,
+            autoscalers: Autoscalers::default(),
+            kubelets: Kubelets::new(pods),
+            gateway: Gateway { mode: gateway, ..Gateway::default() },
+            data_plane: DataPlane::default(),
+            epoch: 0,
+            refused: BTreeMap::new(),
+        };
+        if models.kubelets {
+            state.kubelets.start(&state.ground.turn(&state.cache));
+        }
+        Self { state: Arc::new(Shared { state: Mutex::new(state), woken: Notify::new() }), changes }
+    }
+
+    /// By which others give orders to the models, and ask what they know.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.state.clone())
+    }
+
+    /// Runs for ever.
+    pub async fn run(mut self) {
+        loop {
+            let pause = self.state.lock().work(&mut self.changes);
+            let sleep = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.changes.ready() => {}
+                () = self.state.woken.notified() => {}
+                () = sleep => {}
+            }
+        }
+    }
+}
+
+impl State {
+    /// Does everything that is due, and says how long there is nothing to do; nothing where that is not known.
+    fn work(&mut self, changes: &mut Changes) -> Option<Duration> {
+        loop {
+            for change in changes.drain() {
+                wake::learn(self, &change);
+            }
+            let now = self.ground.clock.now();
+            let Some(task) = self.ground.queue.pop(now) else {
+                return self.ground.queue.next().map(|next| until(now, next));
+            };
+            match self.perform(&task) {
+                Ok(()) => drop(self.refused.remove(&task)),
+                // What it was about is gone.
+                Err(refusal) if refusal.code == 404 => drop(self.refused.remove(&task)),
+                Err(refusal) => self.retry(task, now, &refusal),
+            }
+        }
+    }
+
+    fn perform(&mut self, task: &Task) -> Result<(), Refusal> {
+        let Self { ground, cache, .. } = self;
+        let mut turn = ground.turn(cache);
+        match task {
+            Task::Deployment(key) => deployment::sync(&mut turn, key),
+            Task::ReplicaSet(key) => replica_set::sync(&mut turn, key),
+            Task::EndpointSlices(key) => endpoint_slices::sync(&turn, key),
+            Task::Autoscaler(key) => self.autoscalers.sync(&mut turn, key),
+            Task::Pod(key) => self.kubelets.sync(&mut turn, key).inspect(|()| self.epoch += 1),
+            Task::Route(key) => self.gateway.sync(&turn, key).map(|changed| self.epoch += u64::from(changed)),
+            Task::Endpoints(key) => {
+                self.epoch += u64::from(self.data_plane.sync(cache, key));
+                Ok(())
+            }
+            Task::Node(node) => self.kubelets.look_at_node(&mut turn, node),
+        }
+    }
+
+    /// A refused write is tried again, ever more slowly.
+    fn retry(&mut self, task: Task, now: Timestamp, refusal: &Refusal) {
+        tracing::debug!(?task, %refusal, "refused; trying again");
+        let times = self.refused.entry(task.clone()).or_default();
+        let pause = FIRST_PAUSE.saturating_mul(1 << (*times).min(20)).min(LONGEST_PAUSE);
+        *times = times.saturating_add(1);
+        self.ground.queue.at(later(now, pause), task);
+    }
+}
+
+fn until(now: Timestamp, next: Timestamp) -> Duration {
+    next.duration_since(now).try_into().unwrap_or(Duration::ZERO)
+}

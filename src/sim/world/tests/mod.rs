@@ -1,0 +1,6 @@
+//! What the models do, as sentences.
+
+mod lab;
+mod rolling_updates;
+
+use lab::Lab;
