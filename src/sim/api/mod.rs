@@ -9,6 +9,8 @@ mod catalogue;
 mod changes;
 mod collection;
 mod definition;
+mod discovery;
+pub mod http;
 pub mod object;
 pub mod patch;
 mod read;
@@ -20,6 +22,7 @@ mod selector;
 pub mod server;
 mod service;
 mod state;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod watch;

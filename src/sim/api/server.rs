@@ -28,6 +28,12 @@ impl ApiServer {
         server
     }
 
+    /// What time it is for the server.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// A client that calls this server without a network. It has to be made within a Tokio runtime.
     #[must_use]
     pub fn client(&self) -> kube::Client {

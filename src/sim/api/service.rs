@@ -9,10 +9,11 @@ use http::{
     header::{CONTENT_TYPE, USER_AGENT},
     request::Parts,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     ApiServer, Object, Refusal, Resource,
+    discovery::document,
     read::{list_json, metadata_only},
     request::{Query, Target, Verb},
     state::Writer,
@@ -48,7 +49,7 @@ impl ApiServer {
     fn answer(&self, parts: &Parts, body: &Bytes) -> Result<Response<Body>, Refusal> {
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let Some(target) = Target::parse(parts.uri.path()) else {
-            return self.discovery(parts.uri.path()).ok_or_else(Refusal::unknown_path);
+            return self.discovery(parts).ok_or_else(Refusal::unknown_path);
         };
         let verb = target.verb(&parts.method, &query)?;
         let resource = self.lock().resource(&target)?;
@@ -95,22 +96,14 @@ impl ApiServer {
         }
     }
 
-    fn discovery(&self, path: &str) -> Option<Response<Body>> {
+    fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
+        let accept = parts.headers.get(http::header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let state = self.lock();
-        let mut groups = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
-        for collection in state.collections.values().filter(|it| !it.resource.group.is_empty()) {
-            let versions = groups.entry(collection.resource.group.clone()).or_default();
-            versions.extend(collection.resource.versions.iter().cloned());
-        }
-        let groups = groups.into_iter().map(|(group, versions)| {
-            let versions: Vec<Value> = versions
-                .into_iter()
-                .map(|version| json!({"groupVersion": format!("{group}/{version}"), "version": version}))
-                .collect();
-            json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
-        });
-        let groups = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()});
-        (path.trim_end_matches('/') == "/apis").then(|| json_response(200, groups.to_string()))
+        let resources = state.collections.values().map(|it| it.resource.as_ref());
+        let document = document(resources, parts.uri.path(), accept)?;
+        let mut response = Response::new(document.body.into());
+        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(document.content_type));
+        Some(response)
     }
 }
 

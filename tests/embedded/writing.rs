@@ -1,0 +1,113 @@
+//! `apply`, `patch`, `scale`, `annotate`, `label`, `replace`, `delete`.
+
+use serde_json::{Value, json};
+
+use crate::front::{Front, config_map, deployment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apply_creates_configures_and_leaves_alone() {
+    let Some(front) = Front::start().await else { return };
+    let mut manifest = deployment();
+    assert!(front.kubectl_with("apply -f -", &manifest).await.contains("created"));
+    assert!(front.kubectl_with("apply -f -", &manifest).await.contains("unchanged"));
+    manifest["spec"]["template"]["spec"]["containers"] = json!([{"name": "app", "image": "shop:2"}]);
+    assert!(front.kubectl_with("apply -f -", &manifest).await.contains("configured"));
+    let containers = &front.object("deployments", "checkout")["spec"]["template"]["spec"]["containers"];
+    assert_eq!(containers.as_array().unwrap().len(), 1, "{containers}");
+    assert_eq!(containers[0]["image"], "shop:2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_writes_nothing() {
+    let Some(front) = Front::start().await else { return };
+    let told = front.kubectl_with("apply --dry-run=server -f -", &deployment()).await;
+    assert!(told.contains("created (server dry run)"), "{told}");
+    assert!(front.server.get("deployments", "default", "checkout").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_patch_changes_what_it_says() {
+    let Some(front) = Front::start().await else { return };
+    front.kubectl_with("apply -f -", &deployment()).await;
+    let images = |front: &Front| {
+        let deployment = front.object("deployments", "checkout");
+        let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().unwrap().clone();
+        containers.iter().map(|container| container["image"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let strategic = json!({"spec": {"template": {"spec": {"containers": [{"name": "log", "image": "log:2"}]}}}});
+    front.kubectl(&format!("patch deployment checkout -p {strategic}")).await;
+    assert_eq!(images(&front), ["shop:1", "log:2"]);
+    let merge = json!({"spec": {"paused": true, "replicas": 3}});
+    front.kubectl(&format!("patch deployment checkout --type=merge -p {merge}")).await;
+    assert_eq!(front.object("deployments", "checkout")["spec"]["paused"], true);
+    let operations = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "shop:3"}]);
+    front.kubectl(&format!("patch deployment checkout --type=json -p {operations}")).await;
+    assert_eq!(images(&front), ["shop:3", "log:2"]);
+    front.kubectl("set image deployment/checkout app=shop:4").await;
+    assert_eq!(images(&front), ["shop:4", "log:2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_scale_annotate_and_label() {
+    let Some(front) = Front::start().await else { return };
+    front.kubectl_with("apply -f -", &deployment()).await;
+    front.kubectl("scale deployment checkout --replicas=5").await;
+    front.kubectl("annotate deployment checkout note=hello").await;
+    front.kubectl("label deployment checkout tier=web app-").await;
+    let live = front.object("deployments", "checkout");
+    assert_eq!(live["spec"]["replicas"], 5);
+    assert_eq!(live["metadata"]["annotations"]["note"], "hello");
+    assert_eq!(live["metadata"]["labels"], json!({"tier": "web"}));
+    assert_eq!(live["metadata"]["generation"], 2, "only the scale changed the spec");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_was_edited_meanwhile_is_not_replaced() {
+    let Some(front) = Front::start().await else { return };
+    front.kubectl_with("create -f -", &config_map("a")).await;
+    let old = front.object("configmaps", "a");
+    front.kubectl("annotate cm a note=hello").await;
+    let refusal = front.refused("replace -f -", &old).await;
+    assert!(refusal.contains("the object has been modified"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_waits_until_the_finalizers_are_gone() {
+    let Some(front) = Front::start().await else { return };
+    let mut guarded = config_map("a");
+    guarded["metadata"]["finalizers"] = json!(["example.com/guard"]);
+    front.kubectl_with("create -f -", &guarded).await;
+    front.kubectl("delete cm a --wait=false").await;
+    assert!(front.object("configmaps", "a")["metadata"]["deletionTimestamp"].is_string());
+    let waiting = front.running("delete cm a");
+    let merge = json!({"metadata": {"finalizers": null}});
+    front.kubectl(&format!("patch cm a --type=merge -p {merge}")).await;
+    assert!(waiting.wait_with_output().await.unwrap().status.success());
+    assert!(front.server.get("configmaps", "default", "a").is_none());
+}
+
+/// A child that goes with the Deployment, or stays as an orphan.
+fn child(owner: &Value) -> Value {
+    let mut child = config_map("child");
+    let uid = &owner["metadata"]["uid"];
+    child["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout", "uid": uid, "blockOwnerDeletion": true}]);
+    child
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_object_owns_goes_with_it_unless_it_is_orphaned() {
+    let Some(front) = Front::start().await else { return };
+    for (cascade, stays) in [("background", false), ("foreground", false), ("orphan", true)] {
+        front.kubectl_with("apply -f -", &deployment()).await;
+        front.kubectl_with("create -f -", &child(&front.object("deployments", "checkout"))).await;
+        front.kubectl(&format!("delete deployment checkout --cascade={cascade}")).await;
+        if !stays {
+            front.kubectl("wait --for=delete cm/child --timeout=30s").await;
+        }
+        let child = front.server.get("configmaps", "default", "child");
+        assert_eq!(child.is_some(), stays, "{cascade}");
+        if let Some(child) = child {
+            assert_eq!(child.value()["metadata"].get("ownerReferences"), None, "{cascade}");
+        }
+    }
+}
