@@ -30,8 +30,7 @@ pub struct Place {
 }
 
 /// The kinds in a shop, each before those that it owns.
-const KINDS: [&str; 7] =
-    ["rollouts", "deployments", "services", "httproutes", "replicasets", "endpointslices", "pods"];
+const KINDS: [&str; 7] = ["rollouts", "deployments", "services", "httproutes", "replicasets", "endpointslices", "pods"];
 
 impl Specimen {
     /// Everything in the specimen's namespace on `server`.

@@ -4,7 +4,13 @@
 use std::{net::TcpListener, path::Path, thread};
 
 use anyhow::{Context, Result};
-use tidegate::{controller::clock::Clock, sim::api::ApiServer};
+use tidegate::{
+    controller::clock::Clock,
+    sim::{
+        api::ApiServer,
+        world::{Models, Settings, World},
+    },
+};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{
@@ -35,12 +41,15 @@ impl Embedded {
         thread::Builder::new().name("embedded cluster".to_owned()).spawn(move || {
             let serve = async {
                 let server = ApiServer::new(Clock::System, 1);
-                let door = FrontDoor::before(server, heard, &audit)?;
+                let models = Models { kubelets: false, gateway: false, ..Models::default() };
+                let world = World::new(server.clone(), Clock::System, 1, Settings { models, ..Settings::default() });
+                let door = FrontDoor::before(server.clone(), heard, &audit)?;
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 // Whoever waited for it may have given up.
                 let _ = started.send(());
                 tokio::select! {
                     served = axum::serve(listener, door).into_future() => served?,
+                    () = world.run() => {}
                     _ = ended => {}
                 }
                 anyhow::Ok(())

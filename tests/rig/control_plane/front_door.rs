@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tidegate::sim::api::{
     ApiServer,
     authorization::{Attributes, User, allows},
+    http,
 };
 
 use super::identity::Identity;
@@ -52,12 +53,14 @@ impl FrontDoor {
         Ok(Router::new().fallback(enter).with_state(door))
     }
 
-    fn answer(&self, parts: &Parts, body: &Bytes) -> Response {
+    async fn answer(&self, parts: &Parts, body: &Bytes) -> Response {
         let at = Timestamp::now();
         let Some(who) = who(parts) else {
             return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
         };
-        let Some(target) = Target::of(&parts.method, &parts.uri) else { return self.server.respond(parts, body) };
+        let Some(target) = Target::of(&parts.method, &parts.uri) else {
+            return http::respond(&self.server, parts, body).await;
+        };
         let allowed = allows(&self.server, &User { name: who.user(), groups: who.groups() }, &target.attributes());
         let response = if !allowed {
             let message =
@@ -67,7 +70,7 @@ impl FrontDoor {
             let message = format!("admission webhook \"owners.rig.example\" denied the request: {why}");
             refusal(StatusCode::FORBIDDEN, "Forbidden", &message)
         } else {
-            self.server.respond(parts, body)
+            http::respond(&self.server, parts, body).await
         };
         self.record(who, at, &target, allowed, response.status(), body);
         response
@@ -121,7 +124,7 @@ impl FrontDoor {
 async fn enter(State(door): State<Arc<FrontDoor>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match to_bytes(body, LONGEST).await {
-        Ok(body) => door.answer(&parts, &body),
+        Ok(body) => door.answer(&parts, &body).await,
         Err(_) => refusal(StatusCode::BAD_REQUEST, "BadRequest", "the body ends before it is complete"),
     }
 }
