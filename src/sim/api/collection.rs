@@ -7,13 +7,15 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Change, Object, Resource, What};
+use super::{Change, Object, Resource, What, schema::Schema};
 
 /// All objects of one kind.
 #[derive(Debug)]
 pub(super) struct Collection {
     /// The kind.
     pub resource: Arc<Resource>,
+    /// The schema of the stored version, if a user defined the kind.
+    pub schema: Option<Arc<Schema>>,
     /// Told after each change.
     pub woken: Arc<Notify>,
     objects: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
@@ -26,6 +28,7 @@ impl Collection {
     pub(super) fn new(resource: Resource) -> Self {
         Self {
             resource: Arc::new(resource),
+            schema: None,
             woken: Arc::default(),
             objects: BTreeMap::new(),
             log: VecDeque::new(),

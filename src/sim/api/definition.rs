@@ -1,11 +1,14 @@
 //! Kinds that users define: `CustomResourceDefinition`s.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{
     Object, What,
     collection::Collection,
     resource::{Resource, ScalePaths},
+    schema::Schema,
     state::State,
 };
 
@@ -23,10 +26,11 @@ impl State {
             }
             return;
         }
-        match self.collections.get_mut(&name) {
-            Some(collection) if *collection.resource != resource => collection.resource = resource.into(),
-            Some(_) => {}
-            None => drop(self.collections.insert(name, Collection::new(resource))),
+        let schema = Schema::of_version(definition.value(), &resource.version).map(Arc::new);
+        let collection = self.collections.entry(name).or_insert_with(|| Collection::new(resource.clone()));
+        collection.schema = schema;
+        if *collection.resource != resource {
+            collection.resource = resource.into();
         }
     }
 }

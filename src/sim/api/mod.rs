@@ -4,15 +4,19 @@
 //! Only a watch lasts. In front of it stand a `tower::Service` for [`kube::Client`], the same over HTTP for kubectl,
 //! and plain calls for the models of [`super::world`].
 
+mod answer;
 pub mod authorization;
 mod catalogue;
 mod changes;
 mod collection;
+mod defaults;
 mod definition;
 mod discovery;
+pub mod garbage;
 pub mod http;
 pub mod object;
 pub mod patch;
+mod place;
 mod read;
 pub mod refusal;
 mod request;
@@ -25,12 +29,14 @@ mod state;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod validation;
+mod views;
 mod watch;
 mod write;
 
 pub use changes::{Change, Changes, What};
 pub use object::Object;
 pub use refusal::{Cause, Refusal};
-pub use request::Verb;
+pub use request::{Call, Verb};
 pub use resource::{Resource, ScalePaths};
 pub use server::ApiServer;

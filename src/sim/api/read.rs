@@ -1,15 +1,9 @@
 //! Reading objects: one, many, and many in pages.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Object, Refusal, Resource,
-    request::{Query, Target},
-    selector::Selector,
-    state::State,
+    Object, Refusal, What, collection::Collection, place::Place, request::Query, selector::Selector, state::State,
 };
 
 /// Objects, and where they were read.
@@ -23,51 +17,101 @@ pub(super) struct Page {
 }
 
 impl State {
-    /// The objects that a request selects.
-    pub(super) fn page(&self, resource: &Resource, target: &Target, query: &Query) -> Result<Page, Refusal> {
+    /// The objects that a request selects, as they are shown.
+    pub(super) fn page(&self, place: &Place, query: &Query) -> Result<Page, Refusal> {
         let selector = Selector::parse(query.labels.as_deref(), query.fields.as_deref())?;
-        let collection = self.collections.get(&resource.full_name()).ok_or_else(Refusal::unknown_path)?;
-        if let Some(asked) = query.version.filter(|asked| *asked > self.version) {
-            return Err(Refusal::too_new(asked, self.version));
-        }
-        let namespace = Some(target.namespace.as_str()).filter(|it| !it.is_empty() || !resource.namespaced);
-        let mut page = Page { objects: Vec::new(), version: self.version, continued: String::new(), remaining: 0 };
-        for object in collection.iter(namespace) {
-            let object = Object::lend(object);
-            if selector.is_empty() || selector.selects(object.value()) {
+        let collection = self.collections.get(&place.resource.full_name()).ok_or_else(Refusal::unknown_path)?;
+        let (version, after) = match &query.continued {
+            Some(token) => continued(token)?,
+            None => (self.read_at(query)?, None),
+        };
+        let objects = snapshot(collection, place.scope(), version, self.version)?;
+        let mut page = Page { objects: Vec::new(), version, continued: String::new(), remaining: 0 };
+        for object in objects {
+            if after.as_ref().is_some_and(|(namespace, name)| {
+                (object.namespace(), object.name()) <= (namespace.as_str(), name.as_str())
+            }) {
+                continue;
+            }
+            if !selector.is_empty() && !selector.selects(object.value()) {
+                continue;
+            }
+            if query.limit > 0 && page.objects.len() == query.limit {
+                page.remaining += 1;
+            } else {
                 page.objects.push(object);
             }
         }
+        if let Some(last) = page.objects.last().filter(|_| page.remaining > 0) {
+            page.continued = format!("{version}/{}/{}", last.namespace(), last.name());
+        }
+        page.objects = page.objects.into_iter().map(|object| place.view.show(object)).collect();
         Ok(page)
     }
-}
 
-/// The JSON of a list.
-pub(super) fn list_json(resource: &Resource, page: &Page) -> Bytes {
-    let mut metadata = json!({"resourceVersion": page.version.to_string()});
-    if let Some(fields) = metadata.as_object_mut()
-        && !page.continued.is_empty()
-    {
-        fields.insert("continue".to_owned(), page.continued.clone().into());
-        fields.insert("remainingItemCount".to_owned(), page.remaining.into());
-    }
-    let head =
-        json!({"kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(), "metadata": metadata});
-    let mut text = head.to_string().into_bytes();
-    text.pop();
-    text.extend_from_slice(b",\"items\":[");
-    for (index, object) in page.objects.iter().enumerate() {
-        if index > 0 {
-            text.push(b',');
+    /// The version that a list is to be read at.
+    fn read_at(&self, query: &Query) -> Result<u64, Refusal> {
+        let Some(asked) = query.version else {
+            if let Some(matching) = &query.version_match {
+                let why = format!("resourceVersionMatch {matching:?} is forbidden unless resourceVersion is provided");
+                return Err(Refusal::bad_request(why));
+            }
+            return Ok(self.version);
+        };
+        if asked > self.version {
+            return Err(Refusal::too_new(asked, self.version));
         }
-        text.extend_from_slice(object.json());
+        match query.version_match.as_deref() {
+            Some("Exact") if asked > 0 => Ok(asked),
+            None if asked > 0 && query.limit > 0 => Ok(asked),
+            Some("Exact") => {
+                Err(Refusal::bad_request("resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
+            }
+            Some("NotOlderThan") | None => Ok(self.version),
+            Some(other) => Err(Refusal::bad_request(format!(
+                "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
+            ))),
+        }
     }
-    text.extend_from_slice(b"]}");
-    text.into()
 }
 
-/// An object with nothing but its metadata.
-pub(super) fn metadata_only(object: &Value) -> Value {
-    let metadata = object.get("metadata").cloned().unwrap_or_default();
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+/// Reads where the last page ended.
+fn continued(token: &str) -> Result<(u64, Option<(String, String)>), Refusal> {
+    let mut parts = token.splitn(3, '/');
+    let version = parts.next().and_then(|version| version.parse().ok());
+    match (version, parts.next(), parts.next()) {
+        (Some(version), Some(namespace), Some(name)) => Ok((version, Some((namespace.to_owned(), name.to_owned())))),
+        _ => Err(Refusal::bad_request("continue key is not valid: it is not one that this server gave")),
+    }
+}
+
+/// The objects as they were at `version`: later changes are undone.
+fn snapshot(
+    collection: &Collection,
+    namespace: Option<&str>,
+    version: u64,
+    current: u64,
+) -> Result<Vec<Arc<Object>>, Refusal> {
+    let objects = collection.iter(namespace).map(Object::lend);
+    if version == current {
+        return Ok(objects.collect());
+    }
+    let expired = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+                   list without the continue parameter.";
+    let later: Vec<_> = collection.since(version).ok_or_else(|| Refusal::expired(expired))?.collect();
+    if later.is_empty() {
+        return Ok(objects.collect());
+    }
+    let key = |object: &Object| (object.namespace().to_owned(), object.name().to_owned());
+    let mut objects: BTreeMap<_, _> = objects.map(|object| (key(&object), object)).collect();
+    for change in later.into_iter().rev() {
+        if namespace.is_some_and(|namespace| namespace != change.object.namespace()) {
+            continue;
+        }
+        match (change.what, &change.before) {
+            (What::Added, _) | (_, None) => drop(objects.remove(&key(&change.object))),
+            (_, Some(before)) => drop(objects.insert(key(&change.object), before.clone())),
+        }
+    }
+    Ok(objects.into_values().collect())
 }

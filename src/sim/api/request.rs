@@ -42,6 +42,29 @@ impl Verb {
     }
 }
 
+/// A request that was answered, as an audit log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Who asked: the bearer token, which is the user's name here; empty without one.
+    pub user: String,
+    /// The field manager, or else the program.
+    pub manager: String,
+    /// What was asked.
+    pub verb: Verb,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The plural, such as `replicasets`.
+    pub resource: String,
+    /// `status`, `scale`, another one, or empty.
+    pub subresource: String,
+    /// The namespace; empty for the whole cluster.
+    pub namespace: String,
+    /// The name; empty for many.
+    pub name: String,
+    /// The HTTP status code of the answer.
+    pub code: u16,
+}
+
 /// Which objects a path names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Target {

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::{
-    Changes, Object, Refusal,
-    state::{State, Writer, metadata_text},
+    Changes, Object, Refusal, Resource,
+    place::Place,
+    request::Call,
+    state::State,
+    write::{Writer, delete::DeleteOptions, patch::Patch},
 };
 use crate::controller::clock::Clock;
 
@@ -15,13 +18,23 @@ use crate::controller::clock::Clock;
 pub struct ApiServer {
     clock: Clock,
     state: Arc<Mutex<State>>,
+    audience: Arc<Mutex<Vec<Listener>>>,
+}
+
+/// Told of each request after it was answered.
+struct Listener(Box<dyn Fn(&Call) + Send + Sync>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Listener")
+    }
 }
 
 impl ApiServer {
     /// An empty server with the namespace `default`. From `seed` come UIDs and the ends of generated names.
     #[must_use]
     pub fn new(clock: Clock, seed: u64) -> Self {
-        let server = Self { clock, state: Arc::new(Mutex::new(State::new(seed))) };
+        let server = Self { clock, state: Arc::new(Mutex::new(State::new(seed))), audience: Arc::default() };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}});
         let created = server.create(namespace, "kube-apiserver");
         debug_assert!(created.is_ok(), "{created:?}");
@@ -57,22 +70,20 @@ impl ApiServer {
     pub fn create(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
-        let resource = state.kind_of(&object)?;
-        let namespace = metadata_text(&object, "namespace").to_owned();
-        state.create(&resource, &namespace, object, &writer)
+        let place = state.kind_of(&object)?;
+        state.create(&place, object, &writer)
     }
 
     /// Puts `object` in the place of what is there; under its resourceVersion, if it has one.
     pub fn update(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
-        let resource = state.kind_of(&object)?;
-        let [namespace, name] = ["namespace", "name"].map(|field| metadata_text(&object, field).to_owned());
-        state.replace(&resource, (&namespace, &name, ""), object, &writer)
+        let place = state.kind_of(&object)?;
+        state.replace(&place, object, &writer)
     }
 
-    /// Merges `patch` into the object (RFC 7396); `subresource` is `""`, `status` or `scale`.
-    #[expect(clippy::needless_pass_by_value, reason = "a patch is made for one call")]
+    /// Merges `patch` into the object (RFC 7396); `subresource` is `""`, `status` or `scale`, of which the last answers
+    /// with the scale.
     pub fn merge(
         &self,
         kind: &str,
@@ -84,16 +95,29 @@ impl ApiServer {
     ) -> Result<Arc<Object>, Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
-        let resource = state.find(kind).ok_or_else(Refusal::unknown_path)?.resource.clone();
-        state.merge(&resource, (namespace, name, subresource), &patch, &writer)
+        let place = Place { subresource: subresource.to_owned(), ..state.named(kind, namespace, name)? };
+        state.patch(&place, Patch::Merge(patch), &writer).map(|(object, _)| object)
     }
 
-    /// Deletes the object, in the background; one with finalizers waits for them.
+    /// Deletes the object, in the background; one with finalizers waits for them, and a pod that runs for its kubelet.
     pub fn delete(&self, kind: &str, namespace: &str, name: &str, manager: &str) -> Result<(), Refusal> {
+        self.delete_within(kind, namespace, name, None, manager)
+    }
+
+    /// Deletes the object; a pod has `grace_seconds` to end, where 0 takes it away, as its kubelet does in the end.
+    pub fn delete_within(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        grace_seconds: Option<i64>,
+        manager: &str,
+    ) -> Result<(), Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
-        let resource = state.find(kind).ok_or_else(Refusal::unknown_path)?.resource.clone();
-        state.delete(&resource, namespace, name, &writer).map(drop)
+        let place = state.named(kind, namespace, name)?;
+        let options = DeleteOptions { grace_seconds, ..DeleteOptions::default() };
+        state.delete(&place, &options, &writer).map(drop)
     }
 
     /// A cursor over the changes from now on.
@@ -120,11 +144,31 @@ impl ApiServer {
         state.collections.values_mut().for_each(|collection| collection.compact(version));
     }
 
+    /// Calls `listener` after each request that came over HTTP or through a client, in their order. It must not call the
+    /// server.
+    pub fn on_request(&self, listener: impl Fn(&Call) + Send + Sync + 'static) {
+        self.audience.lock().unwrap_or_else(PoisonError::into_inner).push(Listener(Box::new(listener)));
+    }
+
+    pub(super) fn tell(&self, call: impl FnOnce() -> Call) {
+        let audience = self.audience.lock().unwrap_or_else(PoisonError::into_inner);
+        if !audience.is_empty() {
+            let call = call();
+            audience.iter().for_each(|listener| (listener.0)(&call));
+        }
+    }
+
+    /// All kinds that are served, by their full name.
+    #[must_use]
+    pub fn resources(&self) -> Vec<Arc<Resource>> {
+        self.lock().collections.values().map(|collection| collection.resource.clone()).collect()
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn writer(&self, manager: &str) -> Writer {
-        Writer { manager: manager.into(), now: self.clock.now(), dry_run: false }
+        Writer { manager: manager.into(), now: self.clock.now(), dry_run: false, strict: false, applies: false }
     }
 }

@@ -5,19 +5,25 @@ use std::{sync::Arc, task};
 use axum::body::{Body, Bytes};
 use futures::future::BoxFuture;
 use http::{
-    Request, Response, StatusCode,
-    header::{CONTENT_TYPE, USER_AGENT},
+    Request, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT},
     request::Parts,
 };
 use serde_json::Value;
 
 use super::{
-    ApiServer, Object, Refusal, Resource,
+    ApiServer, Object, Refusal,
+    answer::{Form, done, gone, respond},
     discovery::document,
-    read::{list_json, metadata_only},
-    request::{Query, Target, Verb},
-    state::Writer,
+    place::Place,
+    request::{Call, Query, Target, Verb},
     watch::Watch,
+    write::{
+        Writer,
+        delete::{DeleteOptions, Deletion},
+        patch::Patch,
+        scale_of,
+    },
 };
 
 impl tower::Service<Request<kube::client::Body>> for ApiServer {
@@ -43,57 +49,145 @@ impl ApiServer {
     /// Answers a request whose body has been read.
     #[must_use]
     pub fn respond(&self, parts: &Parts, body: &Bytes) -> Response<Body> {
-        self.answer(parts, body).unwrap_or_else(|refusal| json_response(refusal.code, refusal.status().to_string()))
-    }
-
-    fn answer(&self, parts: &Parts, body: &Bytes) -> Result<Response<Body>, Refusal> {
-        let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        let query = match Query::parse(parts.uri.query().unwrap_or_default()) {
+            Ok(query) => query,
+            Err(refusal) => return refused(&refusal),
+        };
         let Some(target) = Target::parse(parts.uri.path()) else {
-            return self.discovery(parts).ok_or_else(Refusal::unknown_path);
+            return self.discovery(parts).unwrap_or_else(|| refused(&Refusal::unknown_path()));
         };
-        let verb = target.verb(&parts.method, &query)?;
-        let resource = self.lock().resource(&target)?;
-        let answer = match verb {
-            Verb::Watch => return Ok(streamed(Watch::begin(self, &resource, &target, &query)?.into_body())),
-            Verb::List => {
-                let page = self.lock().page(&resource, &target, &query)?;
-                return Ok(json_response(200, list_json(&resource, &page)));
-            }
-            Verb::Get => {
-                let state = self.lock();
-                let found = state.object(&resource, &target.namespace, &target.name);
-                found.ok_or_else(|| Refusal::not_found(&resource, &target.name))?
-            }
-            _ => self.write(verb, &resource, &target, &query, parts, body)?,
+        let verb = match target.verb(&parts.method, &query) {
+            Ok(verb) => verb,
+            Err(refusal) => return refused(&refusal),
         };
-        let code = if verb == Verb::Create { 201 } else { 200 };
-        if wants_metadata(parts) {
-            return Ok(json_response(code, metadata_only(answer.value()).to_string()));
-        }
-        Ok(json_response(code, answer.json().clone()))
+        let response = match self.answer(verb, &target, &query, parts, body) {
+            Ok(response) => response,
+            Err(refusal) => refused(&refusal),
+        };
+        self.tell(|| call(verb, target, &query, parts, response.status().as_u16()));
+        response
     }
 
-    fn write(
+    fn answer(
         &self,
         verb: Verb,
-        resource: &Arc<Resource>,
         target: &Target,
         query: &Query,
         parts: &Parts,
         body: &Bytes,
-    ) -> Result<Arc<Object>, Refusal> {
-        let manager = query.manager.clone().unwrap_or_else(|| default_manager(parts));
-        let writer = Writer { dry_run: query.dry_run, ..self.writer(&manager) };
-        let value = if body.is_empty() { Value::Null } else { parse(body)? };
-        let place = (target.namespace.as_str(), target.name.as_str(), target.subresource.as_str());
-        let mut state = self.lock();
+    ) -> Result<Response<Body>, Refusal> {
+        let place = self.lock().place(target.clone())?;
+        let form = Form::of(parts);
         match verb {
-            Verb::Create => state.create(resource, &target.namespace, value, &writer),
-            Verb::Update => state.replace(resource, place, value, &writer),
-            Verb::Patch => state.merge(resource, place, &value, &writer),
-            Verb::Delete => state.delete(resource, &target.namespace, &target.name, &writer),
+            Verb::Watch => Ok(respond(200, Watch::begin(self, place, form, query)?.into_body())),
+            Verb::List => {
+                let page = self.lock().page(&place, query)?;
+                Ok(respond(200, form.list(&place, &page)))
+            }
+            Verb::Get => {
+                let object = self.read(&place)?;
+                Ok(respond(200, form.object(&object)))
+            }
+            Verb::Delete => self.delete_one(&place, query, body, &self.writer_of(query, parts)),
+            Verb::DeleteCollection => self.delete_many(&place, query, body, &self.writer_of(query, parts)),
+            Verb::Create | Verb::Update | Verb::Patch => {
+                let writer = self.writer_of(query, parts);
+                let (object, created) = self.write(verb, &place, query, parts, body, &writer)?;
+                let shown = if place.subresource == "scale" { object } else { place.view.show(object) };
+                Ok(respond(if created { 201 } else { 200 }, form.object(&shown)))
+            }
+        }
+    }
+
+    fn read(&self, place: &Place) -> Result<Arc<Object>, Refusal> {
+        let found = self.lock().object(&place.resource, &place.namespace, &place.name);
+        let found = found.ok_or_else(|| Refusal::not_found(&place.resource, &place.name))?;
+        match place.subresource.as_str() {
+            "scale" => Ok(Arc::new(Object::new(scale_of(&place.resource, found.value())))),
+            "" | "status" => Ok(place.view.show(found)),
             _ => Err(Refusal::method_not_allowed()),
         }
+    }
+
+    /// The object after the write, and whether it is new.
+    fn write(
+        &self,
+        verb: Verb,
+        place: &Place,
+        query: &Query,
+        parts: &Parts,
+        body: &Bytes,
+        writer: &Writer,
+    ) -> Result<(Arc<Object>, bool), Refusal> {
+        let mut state = self.lock();
+        match (verb, place.subresource.as_str()) {
+            (Verb::Create, "") => state.create(place, parse(body)?, writer).map(|object| (object, true)),
+            (Verb::Create, "binding") => {
+                state.bind(place, &parse(body)?, writer)?;
+                Ok((Arc::new(Object::new(done(201))), true))
+            }
+            (Verb::Create, "eviction") => {
+                let eviction = parse(body)?;
+                let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
+                let options = DeleteOptions::parse(&options, DeleteOptions::default(), None)?;
+                state.delete(place, &options, writer)?;
+                Ok((Arc::new(Object::new(done(201))), true))
+            }
+            (Verb::Update, "" | "status" | "scale" | "finalize") => {
+                state.replace(place, parse(body)?, writer).map(|object| (object, false))
+            }
+            (Verb::Patch, "" | "status" | "scale") => {
+                let patch = Patch::parse(header(parts, &CONTENT_TYPE), body, query.force)?;
+                state.patch(place, patch, writer)
+            }
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+
+    fn delete_one(
+        &self,
+        place: &Place,
+        query: &Query,
+        body: &Bytes,
+        writer: &Writer,
+    ) -> Result<Response<Body>, Refusal> {
+        let options = delete_options(query, body)?;
+        let writer = Writer { dry_run: options.dry_run, ..writer.clone() };
+        let returns_object = ["pods", "services", "serviceaccounts"].contains(&place.resource.full_name().as_str());
+        match self.lock().delete(place, &options, &writer)? {
+            Deletion::Gone(object) if !returns_object => Ok(respond(200, gone(place, &object).to_string())),
+            Deletion::Gone(object) | Deletion::Waiting(object) => {
+                Ok(respond(200, place.view.show(object).json().clone()))
+            }
+        }
+    }
+
+    /// Deletes what the query selects, and answers with it.
+    fn delete_many(
+        &self,
+        place: &Place,
+        query: &Query,
+        body: &Bytes,
+        writer: &Writer,
+    ) -> Result<Response<Body>, Refusal> {
+        if place.resource.namespaced && place.namespace.is_empty() {
+            return Err(Refusal::method_not_allowed());
+        }
+        let options = delete_options(query, body)?;
+        let writer = Writer { dry_run: options.dry_run, ..writer.clone() };
+        let mut state = self.lock();
+        let page = state.page(place, query)?;
+        for object in &page.objects {
+            let place = Place { name: object.name().to_owned(), ..place.clone() };
+            state.delete(&place, &options, &writer)?;
+        }
+        Ok(respond(200, Form::Whole.list(place, &page)))
+    }
+
+    fn writer_of(&self, query: &Query, parts: &Parts) -> Writer {
+        let manager = query.manager.as_deref().unwrap_or_else(|| program(parts));
+        let strict = query.field_validation.as_deref() == Some("Strict");
+        Writer { dry_run: query.dry_run, strict, ..self.writer(manager) }
     }
 
     fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
@@ -107,28 +201,44 @@ impl ApiServer {
     }
 }
 
+fn refused(refusal: &Refusal) -> Response<Body> {
+    respond(refusal.code, refusal.status().to_string())
+}
+
 fn parse(body: &Bytes) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad_request(format!("the object provided is unrecognized: {error}")))
 }
 
-/// Who writes that does not say so: the program's name in the user agent.
-fn default_manager(parts: &Parts) -> String {
-    let agent = parts.headers.get(USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or("unknown");
-    agent.split('/').next().unwrap_or(agent).to_owned()
+fn delete_options(query: &Query, body: &Bytes) -> Result<DeleteOptions, Refusal> {
+    let body = if body.is_empty() { Value::Null } else { parse(body)? };
+    let from_query =
+        DeleteOptions { grace_seconds: query.grace_seconds, dry_run: query.dry_run, ..DeleteOptions::default() };
+    DeleteOptions::parse(&body, from_query, query.propagation.as_deref())
 }
 
-fn wants_metadata(parts: &Parts) -> bool {
-    let accept = parts.headers.get(http::header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    accept.contains("as=PartialObjectMetadata")
+fn header<'a>(parts: &'a Parts, name: &HeaderName) -> &'a str {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn json_response(code: u16, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    response
+/// The program that asks, which is the manager of the fields unless another is named.
+fn program(parts: &Parts) -> &str {
+    let agent = header(parts, &USER_AGENT);
+    let name = agent.split('/').next().unwrap_or(agent);
+    if name.is_empty() { "unknown" } else { name }
 }
 
-fn streamed(body: Body) -> Response<Body> {
-    json_response(200, body)
+fn call(verb: Verb, target: Target, query: &Query, parts: &Parts, code: u16) -> Call {
+    let manager = query.manager.as_deref().unwrap_or_else(|| program(parts));
+    Call {
+        user: header(parts, &AUTHORIZATION).trim_start_matches("Bearer ").to_owned(),
+        manager: manager.to_owned(),
+        verb,
+        group: target.group,
+        resource: target.plural,
+        subresource: target.subresource,
+        namespace: target.namespace,
+        name: target.name,
+        code,
+    }
 }

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    ApiServer, Change, Object, Refusal, Resource, What,
-    request::{Query, Target},
-    selector::Selector,
+    ApiServer, Change, Object, Refusal, What, answer::Form, place::Place, request::Query, selector::Selector,
     state::set_metadata,
 };
 
@@ -19,8 +17,8 @@ const DURATION: Duration = Duration::from_mins(30);
 /// A watch that has begun.
 pub(super) struct Watch {
     server: ApiServer,
-    resource: Arc<Resource>,
-    namespace: Option<String>,
+    place: Place,
+    form: Form,
     selector: Selector,
     /// The version up to which everything has been told.
     cursor: u64,
@@ -32,37 +30,36 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn begin(
-        server: &ApiServer,
-        resource: &Arc<Resource>,
-        target: &Target,
-        query: &Query,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn begin(server: &ApiServer, place: Place, form: Form, query: &Query) -> Result<Self, Refusal> {
         let state = server.lock();
-        let collection = state.collections.get(&resource.full_name()).ok_or_else(Refusal::unknown_path)?;
-        let fields = match (&query.fields, target.name.as_str()) {
+        let collection = state.collections.get(&place.resource.full_name()).ok_or_else(Refusal::unknown_path)?;
+        let fields = match (&query.fields, place.name.as_str()) {
             (fields, "") => fields.clone(),
             (_, name) => Some(format!("metadata.name={name}")),
         };
         let from = query.version.unwrap_or(0);
-        let listing = from == 0 || query.initial_events == Some(true);
+        if from > state.version {
+            return Err(Refusal::too_new(from, state.version));
+        }
+        let listing = query.initial_events.unwrap_or(from == 0);
         let mut watch = Self {
             server: server.clone(),
-            resource: resource.clone(),
-            namespace: Some(target.namespace.clone()).filter(|it| !it.is_empty() || !resource.namespaced),
             selector: Selector::parse(query.labels.as_deref(), fields.as_deref())?,
-            cursor: if listing { state.version } else { from },
+            cursor: if listing || from == 0 { state.version } else { from },
             deadline: Instant::now() + query.timeout_seconds.map_or(DURATION, Duration::from_secs),
             woken: collection.woken.clone(),
             bookmarks: query.bookmarks,
             initial: Vec::new(),
             over: false,
+            place,
+            form,
         };
-        if listing && query.initial_events != Some(false) {
-            for object in collection.iter(watch.namespace.as_deref()) {
+        if listing {
+            for object in collection.iter(watch.place.scope()) {
                 let object = Object::lend(object);
                 if watch.selector.is_empty() || watch.selector.selects(object.value()) {
-                    line(&mut watch.initial, "ADDED", object.json());
+                    let shown = watch.show(object);
+                    line(&mut watch.initial, "ADDED", &shown);
                 }
             }
         }
@@ -106,7 +103,7 @@ impl Watch {
         let mut lines = Vec::new();
         let server = self.server.clone();
         let state = server.lock();
-        let Some(collection) = state.collections.get(&self.resource.full_name()) else {
+        let Some(collection) = state.collections.get(&self.place.resource.full_name()) else {
             self.over = true;
             return lines;
         };
@@ -125,22 +122,22 @@ impl Watch {
 
     /// A change of an object that comes into the selection adds it, one that leaves it deletes it.
     fn tell(&self, change: &Change, lines: &mut Vec<u8>) {
-        if self.namespace.as_deref().is_some_and(|namespace| namespace != change.object.namespace()) {
+        if self.place.scope().is_some_and(|namespace| namespace != change.object.namespace()) {
             return;
         }
         if self.selector.is_empty() {
-            return line(lines, word(change.what), change.object.json());
+            return line(lines, word(change.what), &self.show(change.object.clone()));
         }
         let selects = |object: &Arc<Object>| self.selector.selects(object.value());
         let before = change.before.as_ref().filter(|object| selects(object));
         let after = change.what != What::Deleted && selects(&change.object);
         match (before, after) {
-            (None, true) => line(lines, "ADDED", change.object.json()),
-            (Some(_), true) => line(lines, "MODIFIED", change.object.json()),
+            (None, true) => line(lines, "ADDED", &self.show(change.object.clone())),
+            (Some(_), true) => line(lines, "MODIFIED", &self.show(change.object.clone())),
             (Some(before), false) => {
                 let mut last = before.value().clone();
                 set_metadata(&mut last, "resourceVersion", change.object.version().to_string().into());
-                line(lines, "DELETED", last.to_string().as_bytes());
+                line(lines, "DELETED", &self.show(Arc::new(Object::new(last))));
             }
             (None, false) => {}
         }
@@ -162,7 +159,19 @@ impl Watch {
         {
             fields.insert("annotations".to_owned(), annotations);
         }
-        json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": metadata})
+        let resource = &self.place.resource;
+        let (kind, version) = match self.form {
+            Form::Whole => {
+                let version = self.place.view.api_version().map_or_else(|| resource.api_version(), str::to_owned);
+                (resource.kind.as_str(), version)
+            }
+            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
+        };
+        json!({"kind": kind, "apiVersion": version, "metadata": metadata})
+    }
+
+    fn show(&self, object: Arc<Object>) -> Bytes {
+        self.form.object(&self.place.view.show(object))
     }
 }
 

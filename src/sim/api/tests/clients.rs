@@ -14,11 +14,8 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::{controller::clock::Clock, sim::api::ApiServer};
-
-fn server() -> ApiServer {
-    ApiServer::new(Clock::starting_at("2026-03-02T09:00:00Z".parse().unwrap()), 1)
-}
+use super::server;
+use crate::sim::api::ApiServer;
 
 fn config_map(name: &str) -> ConfigMap {
     serde_json::from_value(json!({"metadata": {"name": name}, "data": {"a": "1"}})).unwrap()
@@ -108,18 +105,19 @@ async fn a_defined_kind_is_served_at_once_and_keeps_its_status_apart() {
     server.create(definition, "installer").unwrap();
     let rollout = json!({
         "apiVersion": "tidegate.dev/v1alpha1", "kind": "Rollout", "metadata": {"name": "a", "namespace": "default"},
-        "spec": {"workload": {"name": "a"}}, "status": {"phase": "made up"},
+        "spec": {"workload": {"kind": "Deployment", "name": "a"}, "service": "a"}, "status": {"observedGeneration": 7},
     });
     server.create(rollout, "somebody").unwrap();
-    let merged =
-        server.merge("rollouts", "default", "a", "status", json!({"spec": 1, "status": {"x": 1}}), "op").unwrap();
-    assert_eq!(merged.value()["status"], json!({"x": 1}));
-    assert_eq!(merged.value()["spec"], json!({"workload": {"name": "a"}}));
+    let merged = server
+        .merge("rollouts", "default", "a", "status", json!({"spec": 1, "status": {"observedGeneration": 1}}), "op")
+        .unwrap();
+    assert_eq!(merged.value()["status"], json!({"observedGeneration": 1}));
+    assert_eq!(merged.value()["spec"]["workload"]["name"], "a");
     assert_eq!(merged.value()["metadata"]["generation"], 1);
     let version = merged.version();
     let merged =
         server.merge("rollouts", "default", "a", "", json!({"spec": {"paused": true}, "status": null}), "me").unwrap();
-    assert_eq!(merged.value()["status"], json!({"x": 1}));
+    assert_eq!(merged.value()["status"], json!({"observedGeneration": 1}));
     assert_eq!((merged.value()["metadata"]["generation"].as_i64(), merged.version()), (Some(2), version + 1));
     let again = server.merge("rollouts", "default", "a", "", json!({"spec": {"paused": true}}), "me").unwrap();
     assert_eq!(again.version(), version + 1);
