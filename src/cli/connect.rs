@@ -6,12 +6,13 @@ use anyhow::Context;
 use kube::{Client, Config, client::ClientBuilder};
 
 use crate::{
-    controller::{telemetry::TelemetryLayer, timeout::TimeoutLayer},
+    controller::{
+        telemetry::TelemetryLayer,
+        timeout::{CALL, TimeoutLayer},
+    },
     serve::Metrics,
 };
 
-/// A call to the API server that takes longer is given up. Pages of 500 objects take well under a second.
-const CALL: Duration = Duration::from_secs(10);
 /// A connection that takes longer is given up, so that there is time left for the call itself.
 const CONNECT: Duration = Duration::from_secs(5);
 

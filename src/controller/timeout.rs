@@ -18,6 +18,9 @@ use tower::{Layer, Service};
 /// The error type of services, as tower has it.
 type BoxError = Box<dyn Error + Send + Sync>;
 
+/// A call to the API server that takes longer is given up. Pages of 500 objects take well under a second.
+pub const CALL: Duration = Duration::from_secs(10);
+
 /// A call that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{method} {path}: the API server did not answer within {limit:?}")]

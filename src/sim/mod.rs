@@ -4,6 +4,9 @@
 //! Three things stand on it: `tidegate demo`, `tidegate simulate`, and the deterministic simulation tests.
 
 pub mod api;
+pub mod cluster;
+pub mod metering;
+pub mod operator;
 pub mod prometheus;
 pub mod report;
 pub mod scenario;

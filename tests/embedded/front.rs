@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tidegate::{
     api::Rollout,
     controller::clock::Clock,
-    sim::api::{ApiServer, http},
+    sim::api::{ApiServer, garbage, http},
 };
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
@@ -38,6 +38,7 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(http::serve(server.clone(), listener, std::future::pending()));
+        tokio::spawn(garbage::collect(server.clone()));
         let mut kubeconfig = tempfile::NamedTempFile::new().unwrap();
         kubeconfig.write_all(http::kubeconfig(port).as_bytes()).unwrap();
         Some(Self { server, home: TempDir::new().unwrap(), kubeconfig })

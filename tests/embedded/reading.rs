@@ -21,7 +21,7 @@ async fn kinds_are_known_by_their_names_short_names_and_categories() {
     }
     front.kubectl_with("apply -f -", &deployment()).await;
     front.kubectl_with("apply -f -", &rollout()).await;
-    for names in ["deploy,ro", "deployments.apps,rollouts.tidegate.dev", "all,rollout"] {
+    for names in ["deploy,rollout", "deployments.apps,rollouts.tidegate.dev", "all,rollout"] {
         let shown = front.kubectl(&format!("get {names} -o name")).await;
         assert!(shown.contains("deployment.apps/checkout"), "{shown}");
         assert!(shown.contains("rollout.tidegate.dev/checkout"), "{shown}");

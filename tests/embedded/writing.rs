@@ -58,7 +58,7 @@ async fn people_scale_annotate_and_label() {
     assert_eq!(live["spec"]["replicas"], 5);
     assert_eq!(live["metadata"]["annotations"]["note"], "hello");
     assert_eq!(live["metadata"]["labels"], json!({"tier": "web"}));
-    assert_eq!(live["metadata"]["generation"], 2, "only the scale changed the spec");
+    assert_eq!(live["metadata"]["generation"], 3, "the scale and, as everywhere for Deployments, the annotation");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,9 +77,13 @@ async fn a_delete_waits_until_the_finalizers_are_gone() {
     let mut guarded = config_map("a");
     guarded["metadata"]["finalizers"] = json!(["example.com/guard"]);
     front.kubectl_with("create -f -", &guarded).await;
-    front.kubectl("delete cm a --wait=false").await;
-    assert!(front.object("configmaps", "a")["metadata"]["deletionTimestamp"].is_string());
     let waiting = front.running("delete cm a");
+    let mut changes = front.server.changes();
+    let is_deleting = || front.server.get("configmaps", "default", "a").is_some_and(|object| object.is_deleting());
+    while !is_deleting() {
+        changes.ready().await;
+        changes.drain();
+    }
     let merge = json!({"metadata": {"finalizers": null}});
     front.kubectl(&format!("patch cm a --type=merge -p {merge}")).await;
     assert!(waiting.wait_with_output().await.unwrap().status.success());

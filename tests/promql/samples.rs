@@ -57,7 +57,8 @@ impl Samples {
 
     /// An embedded Prometheus with these samples, which follows the rules of the real one at hand.
     pub fn embedded(&self) -> Prometheus {
-        let mut prometheus = Prometheus::new(Settings { version: Version::V2, ..Settings::default() });
+        let settings = Settings { version: Version::V2, effort: 2_000_000, ..Settings::default() };
+        let mut prometheus = Prometheus::new(settings);
         for (target, (labels, points)) in self.0.iter().enumerate() {
             let target = target.to_string();
             for point in points {

@@ -42,7 +42,7 @@ pub(super) fn document<'a>(
         ["version"] => Some(Document::json(&version())),
         // Nothing in it: whoever wants to check an object beforehand leaves that to the server.
         ["openapi", "v2"] if accept.contains("protobuf") => Some(Document {
-            content_type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+            content_type: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
             body: String::new(),
         }),
         ["openapi", "v2"] => Some(Document::json(

@@ -151,7 +151,7 @@ impl View {
             match kind.as_str() {
                 "ERROR" => {}
                 // It tells how far the watch has come, and is no row.
-                "BOOKMARK" => *object = self.rows(&[], object.get("metadata").cloned().unwrap_or_default(), false),
+                "BOOKMARK" => *object = self.rows(&[], object.get("metadata").unwrap_or(&Value::Null), false),
                 _ => *object = self.table(object.take(), std::mem::take(is_first)),
             }
             tables.extend_from_slice(event.to_string().as_bytes());
@@ -162,17 +162,16 @@ impl View {
 
     fn table(&self, mut answer: Value, with_heads: bool) -> Value {
         let mut metadata = answer.get("metadata").cloned().unwrap_or_default();
-        let objects = match answer.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            _ => {
-                metadata = json!({"resourceVersion": metadata.get("resourceVersion")});
-                vec![answer]
-            }
+        let objects = if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
+            items
+        } else {
+            metadata = json!({"resourceVersion": metadata.get("resourceVersion")});
+            vec![answer]
         };
-        self.rows(&objects, metadata, with_heads)
+        self.rows(&objects, &metadata, with_heads)
     }
 
-    fn rows(&self, objects: &[Value], metadata: Value, with_heads: bool) -> Value {
+    fn rows(&self, objects: &[Value], metadata: &Value, with_heads: bool) -> Value {
         self.columns.table(objects, metadata, with_heads, self.include, self.server.now())
     }
 }

@@ -5,8 +5,8 @@ use std::{sync::Arc, task};
 use axum::body::{Body, Bytes};
 use futures::future::BoxFuture;
 use http::{
-    Request, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT},
+    HeaderValue, Request, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT, WARNING},
     request::Parts,
 };
 use serde_json::Value;
@@ -94,7 +94,11 @@ impl ApiServer {
                 let writer = self.writer_of(query, parts);
                 let (object, created) = self.write(verb, &place, query, parts, body, &writer)?;
                 let shown = if place.subresource == "scale" { object } else { place.view.show(object) };
-                Ok(respond(if created { 201 } else { 200 }, form.object(&shown)))
+                let mut response = respond(if created { 201 } else { 200 }, form.object(&shown));
+                if query.field_validation.as_deref() == Some("Warn") {
+                    response.headers_mut().extend(self.warnings(&place, body).map(|it| (WARNING, it)));
+                }
+                Ok(response)
             }
         }
     }
@@ -190,13 +194,20 @@ impl ApiServer {
         Writer { dry_run: query.dry_run, strict, ..self.writer(manager) }
     }
 
+    /// One warning for each field in the body that the kind does not have.
+    fn warnings(&self, place: &Place, body: &Bytes) -> impl Iterator<Item = HeaderValue> {
+        let schema = self.lock().schema(&place.resource);
+        let unknown = schema.zip(serde_json::from_slice(body).ok()).map(|(schema, mut body)| schema.prune(&mut body));
+        let quoted = |path: String| HeaderValue::try_from(format!("299 - \"unknown field \\\"{path}\\\"\""));
+        unknown.into_iter().flatten().filter_map(move |path| quoted(path).ok())
+    }
+
     fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
-        let accept = parts.headers.get(http::header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let state = self.lock();
         let resources = state.collections.values().map(|it| it.resource.as_ref());
-        let document = document(resources, parts.uri.path(), accept)?;
+        let document = document(resources, parts.uri.path(), header(parts, &ACCEPT))?;
         let mut response = Response::new(document.body.into());
-        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(document.content_type));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
         Some(response)
     }
 }

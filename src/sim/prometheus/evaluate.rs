@@ -19,9 +19,6 @@ use super::{
     value::{Sample, Series, Value},
 };
 
-/// How many samples and steps may be looked at for one query: some seconds' worth.
-const MOST_WORK: u64 = 30_000_000;
-
 /// Evaluates one query.
 pub(super) struct Evaluator<'q, 'a> {
     storage: &'a Storage,
@@ -29,7 +26,7 @@ pub(super) struct Evaluator<'q, 'a> {
     settings: Settings,
     /// What `@ start()` and `@ end()` mean.
     span: (i64, i64),
-    work: Cell<u64>,
+    effort: Cell<u64>,
 }
 
 /// The series of a range selector or subquery, and which time they are from.
@@ -44,7 +41,7 @@ pub(super) struct Matrix<'a> {
 impl<'q, 'a> Evaluator<'q, 'a> {
     /// Of `query`, whose selectors have been resolved, between two instants.
     pub(super) fn new(storage: &'a Storage, query: &'q Query, settings: Settings, span: (i64, i64)) -> Self {
-        Self { storage, query, settings, span, work: Cell::new(0) }
+        Self { storage, query, settings, span, effort: Cell::new(0) }
     }
 
     /// Whose rules are followed.
@@ -179,10 +176,10 @@ impl<'q, 'a> Evaluator<'q, 'a> {
         }
     }
 
-    /// Says so when the query is more work than it is worth.
-    pub(super) fn spend(&self, work: usize) -> Result<(), QueryError> {
-        self.work.set(self.work.get() + work as u64);
-        if self.work.get() > MOST_WORK { Err(QueryError::Timeout) } else { Ok(()) }
+    /// Says so when the query asks for more than it may.
+    pub(super) fn spend(&self, effort: usize) -> Result<(), QueryError> {
+        self.effort.set(self.effort.get() + effort as u64);
+        if self.effort.get() > self.settings.effort { Err(QueryError::Timeout) } else { Ok(()) }
     }
 }
 

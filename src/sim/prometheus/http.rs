@@ -31,6 +31,12 @@ impl Parameters {
         Self(url.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default())
     }
 
+    /// Of names and values.
+    #[must_use]
+    pub fn new<const N: usize>(parameters: [(&str, String); N]) -> Self {
+        Self(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
     fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }

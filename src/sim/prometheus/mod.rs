@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod binary;
+mod endpoint;
 mod error;
 mod evaluate;
 mod functions;
@@ -15,13 +16,16 @@ mod labels;
 mod number;
 mod query;
 mod range;
+mod scrape;
 mod server;
 mod storage;
 mod value;
 
+pub use endpoint::{Condition, Endpoint};
 pub use error::QueryError;
 pub use http::Parameters;
 pub use labels::Labels;
+pub use scrape::{Scraper, Target};
 pub use server::{Prometheus, Settings, Version};
 pub use storage::Storage;
 pub use value::{Point, Sample, Series, Value};

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use promql_parser::parser::Expr;
+
 use super::{
     error::QueryError,
     evaluate::Evaluator,
@@ -39,6 +41,8 @@ pub struct Settings {
     pub lookback: Duration,
     /// The step of subqueries that name none.
     pub evaluation_interval: Duration,
+    /// How many samples and steps one query may look at, before it is said to take too long.
+    pub effort: u64,
 }
 
 impl Default for Settings {
@@ -49,6 +53,7 @@ impl Default for Settings {
             capacity: 8_000_000,
             lookback: Duration::from_mins(5),
             evaluation_interval: Duration::from_mins(1),
+            effort: 50_000_000,
         }
     }
 }
@@ -86,6 +91,11 @@ impl Prometheus {
 
     /// What `query` is at `at`, in milliseconds since 1970.
     pub fn instant(&mut self, query: &str, at: i64) -> Result<Value<'_>, QueryError> {
+        if let Some((selector, window)) = plain_range(query)
+            && self.prepare(selector).is_ok_and(|prepared| self.remember_selector(selector, prepared))
+        {
+            return self.samples(selector, window, at).map(Value::Matrix);
+        }
         let prepared = self.prepare(query)?;
         let answer = Evaluator::new(&self.storage, &prepared, self.settings, (at, at)).value(at);
         // What was asked is asked again.
@@ -117,10 +127,28 @@ impl Prometheus {
         Ok(query)
     }
 
+    /// Keeps `query` if it is a plain selector.
+    fn remember_selector(&mut self, text: &str, query: Query) -> bool {
+        let is_selector = matches!(*query.expr, Expr::VectorSelector(_));
+        if is_selector {
+            Self::remember(&mut self.queries, text, query);
+        }
+        is_selector
+    }
+
     fn remember(queries: &mut HashMap<String, Query>, text: &str, query: Query) {
         if queries.len() >= REMEMBERED {
             queries.clear();
         }
         queries.insert(text.to_owned(), query);
     }
+}
+
+/// What may be a selector, and the milliseconds of `selector{}[12345ms]`. Whoever looks at raw samples asks for another
+/// window each time: parsing all of it anew would take longer than the answer.
+fn plain_range(query: &str) -> Option<(&str, i64)> {
+    let (selector, window) = query.strip_suffix("ms]")?.rsplit_once('[')?;
+    let digits = (1..=12).contains(&window.len()) && window.bytes().all(|byte| byte.is_ascii_digit());
+    let window = window.parse().ok().filter(|window| digits && *window > 0)?;
+    selector.ends_with('}').then_some((selector, window))
 }

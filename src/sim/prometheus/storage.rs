@@ -221,3 +221,71 @@ fn between(points: &[Point], first: i64, last: i64) -> &[Point] {
     let end = points.partition_point(|point| point.at <= last);
     points.get(start..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(pod: &str) -> Labels {
+        Labels::new([(NAME, "requests"), ("pod", pod)])
+    }
+
+    fn storage() -> Storage {
+        Storage::new(Duration::from_hours(1), 10_000)
+    }
+
+    #[test]
+    fn a_series_that_a_scrape_lacks_ends_with_it_and_may_come_back() {
+        let mut storage = storage();
+        storage.append(0, "a", &[(series("x"), 1.0), (series("y"), 2.0)]);
+        storage.append(10, "a", &[(series("y"), 3.0)]);
+        let [x, y] = storage.select(Some("requests"), &[])[..] else { panic!("two series") };
+        assert_eq!((storage.newest(x, 0, 9).map(|point| point.value), storage.newest(x, 0, 10)), (Some(1.0), None));
+        assert_eq!(storage.newest(y, 0, 10).map(|point| point.value), Some(3.0));
+        storage.append(20, "a", &[(series("y"), 4.0), (series("x"), 5.0)]);
+        assert_eq!(storage.newest(x, 0, 20).map(|point| point.value), Some(5.0));
+        assert_eq!(storage.points(x, 0, 20).len(), 2, "the marker is no sample");
+    }
+
+    #[test]
+    fn all_series_of_a_target_end_when_it_vanishes_and_no_others() {
+        let mut storage = storage();
+        storage.append(0, "a", &[(series("x"), 1.0)]);
+        storage.append(0, "b", &[(series("y"), 1.0)]);
+        storage.vanish(5, "a");
+        let alive = storage.select(Some("requests"), &[]).into_iter().filter_map(|id| storage.newest(id, 0, 9)).count();
+        assert_eq!(alive, 1);
+    }
+
+    #[test]
+    fn a_sample_that_is_not_newer_is_dropped() {
+        let mut storage = storage();
+        for (at, value) in [(10, 1.0), (10, 2.0), (9, 3.0)] {
+            storage.append(at, "a", &[(series("x"), value)]);
+        }
+        assert_eq!(*storage.points(0, 0, 99), [Point { at: 10, value: 1.0 }]);
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_with_it_the_series_of_which_nothing_is_left() {
+        let mut storage = storage();
+        storage.append(0, "gone", &[(series("x"), 1.0)]);
+        storage.vanish(1, "gone");
+        for scrape in 0..2_000 {
+            storage.append(10_000 * scrape, "here", &[(series("y"), 1.0)]);
+        }
+        assert_eq!(storage.all().collect::<Vec<_>>(), [&series("y")]);
+        assert!(storage.samples() < 360 * 2 + 520, "{} samples are kept", storage.samples());
+        let y = storage.select(Some("requests"), &[])[0];
+        assert_eq!(storage.newest(y, 0, i64::MAX).map(|point| point.at), Some(19_990_000));
+    }
+
+    #[test]
+    fn there_are_never_many_more_samples_than_there_is_room_for() {
+        let mut storage = Storage::new(Duration::from_hours(1_000), 1_000);
+        for scrape in 0..20_000 {
+            storage.append(scrape, "here", &[(series("x"), 1.0), (series("y"), 1.0)]);
+            assert!(storage.samples() <= 1_000 + 2 * 512);
+        }
+    }
+}

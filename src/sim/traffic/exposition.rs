@@ -5,17 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::histogram::{CLIENT, ISTIO};
 use crate::{
     api::{Preset, RolloutSpec},
-    sim::scenario::{Length, Metric, Traffic},
+    sim::{
+        prometheus::Labels,
+        scenario::{Length, Metric, Traffic},
+    },
 };
 
-/// One series of a pod.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Series {
-    /// The labels, with `__name__`, in the order of their names.
-    pub labels: Arc<[(String, String)]>,
-    /// The value.
-    pub value: f64,
-}
+/// One series of a pod, and its value.
+pub type Series = (Labels, f64);
 
 /// Which metrics pods expose, and with which bounds.
 #[derive(Debug, Clone)]
@@ -145,11 +142,11 @@ impl Exposition {
         self.set((group, u16::MAX), below as f64, || series(&format!("{name}_count"), target, own));
     }
 
-    fn set(&mut self, key: (Group, u16), value: f64, labels: impl FnOnce() -> Arc<[(String, String)]>) {
+    fn set(&mut self, key: (Group, u16), value: f64, labels: impl FnOnce() -> Labels) {
         let place = *self.places.entry(key).or_insert(self.series.len());
         match self.series.get_mut(place) {
-            Some(series) => series.value = value,
-            None => self.series.push(Series { labels: labels(), value }),
+            Some((_, known)) => *known = value,
+            None => self.series.push((labels(), value)),
         }
     }
 }
@@ -159,9 +156,7 @@ fn shortest(bound: f64) -> String {
     ((bound * 1e9).round() / 1e9).to_string()
 }
 
-fn series(name: &str, target: &Target<'_>, own: &[(&str, &str)]) -> Arc<[(String, String)]> {
+fn series(name: &str, target: &Target<'_>, own: &[(&str, &str)]) -> Labels {
     let named = [("__name__", name)];
-    let all = named.iter().chain(target).chain(own);
-    let all: BTreeMap<_, _> = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    all.into_iter().collect()
+    Labels::new(named.iter().chain(target).chain(own).copied())
 }

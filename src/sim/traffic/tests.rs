@@ -30,12 +30,10 @@ fn backend<'a>(pod: &'a str, version: &'a str, share: f64, ready_since: Timestam
 }
 
 fn value(series: &[Series], name: &str, label: Option<(&str, &str)>) -> f64 {
-    let has = |series: &&Series, name: &str, value: &str| {
-        series.labels.iter().any(|(label, text)| (label.as_str(), text.as_str()) == (name, value))
-    };
+    let has = |series: &&Series, name: &str, value: &str| series.0.iter().any(|it| it == (name, value));
     let found = series.iter().filter(|one| has(one, "__name__", name));
     let mut found = found.filter(|one| label.is_none_or(|(label, value)| has(one, label, value)));
-    found.next().unwrap_or_else(|| panic!("no {name}")).value
+    found.next().unwrap_or_else(|| panic!("no {name}")).1
 }
 
 const SHOP: &str = "
@@ -144,6 +142,6 @@ fn the_presets_find_what_pods_expose() {
     let series = load.scrape(scenario.start + MINUTE, "b");
     assert!(value(series, "istio_requests_total", Some(("response_code", "500"))) > 0.0);
     assert!(value(series, "istio_request_duration_milliseconds_bucket", Some(("le", "2500"))) > 0.0);
-    let named = |name: &str| series.iter().any(|one| one.labels.iter().any(|(_, value)| value == name));
+    let named = |name: &str| series.iter().any(|one| one.0.iter().any(|(_, value)| value == name));
     assert!(named("destination") && !named("http_requests_total"));
 }

@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(15);
 const TOLERANCE: f64 = 0.1;
 
 /// Before pods are taken away, every recommendation of so long a time has to agree.
-const STABILIZATION: Duration = Duration::from_secs(300);
+const STABILIZATION: Duration = Duration::from_mins(5);
 
 /// The autoscalers' metrics and what they thought of them.
 #[derive(Debug, Default)]

@@ -36,11 +36,11 @@ impl Claimant<'_> {
     pub(super) fn claim<T: Cached>(
         &self,
         turn: &Turn<'_>,
-        shelf: &Shelf<T>,
+        objects: &Shelf<T>,
         plural: &str,
     ) -> Result<Vec<Arc<T>>, Refusal> {
         let (found, lost): (Vec<_>, Vec<_>) =
-            shelf.owned_by(&self.meta.uid).partition(|object| self.selector.finds(&object.meta().labels));
+            objects.owned_by(&self.meta.uid).partition(|object| self.selector.finds(&object.meta().labels));
         let mut own: Vec<Arc<T>> = found.into_iter().cloned().collect();
         if self.meta.deleting {
             return Ok(own);
@@ -48,7 +48,7 @@ impl Claimant<'_> {
         for object in lost {
             self.change_owners(turn, plural, object.meta(), None)?;
         }
-        let orphans = shelf.found_by(self.meta.key.namespace(), self.selector);
+        let orphans = objects.found_by(self.meta.key.namespace(), self.selector);
         for orphan in orphans.into_iter().filter(|orphan| is_orphan(orphan.meta())) {
             self.change_owners(turn, plural, orphan.meta(), Some(self.reference()))?;
             own.push(orphan.clone());

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
+
+use tokio::sync::watch;
 
 use super::{
     Entry, GatewayMode, PodBehaviour, Share, Turn,
@@ -30,8 +33,8 @@ pub struct PodView {
     pub revision: String,
     /// Whether it passes its readiness probe.
     pub ready: bool,
-    /// Whether it would answer a request.
-    pub alive: bool,
+    /// Since when its containers run, if they do: then it would answer a request.
+    pub alive_since: Option<Timestamp>,
 }
 
 impl Handle {
@@ -40,7 +43,9 @@ impl Handle {
     }
 
     fn order<T>(&self, order: impl FnOnce(&mut State) -> T) -> T {
-        let result = order(&mut self.shared.lock());
+        let mut state = self.shared.lock();
+        let result = order(&mut state);
+        self.shared.tell(&state);
         self.shared.woken.notify_one();
         result
     }
@@ -92,15 +97,15 @@ impl Handle {
         });
     }
 
-    /// Allows a namespace so many pods, by a ResourceQuota named `pods`; without a number as many as it likes.
+    /// Allows a namespace so many pods, by a `ResourceQuota` named `pods`; without a number as many as it likes.
     ///
     /// # Errors
-    /// The API server refuses the ResourceQuota.
+    /// The API server refuses the `ResourceQuota`.
     pub fn set_quota(&self, namespace: &str, pods: Option<u32>) -> Result<(), Refusal> {
         self.order(|state| set_quota(&state.ground.turn(&state.cache), namespace, pods))
     }
 
-    /// Sets the load of what a HorizontalPodAutoscaler targets, as the number of pods that would be exactly at its
+    /// Sets the load of what a `HorizontalPodAutoscaler` targets, as the number of pods that would be exactly at its
     /// target with it.
     pub fn set_load(&self, namespace: &str, autoscaler: &str, load: f64) {
         let key = Key::new(namespace, autoscaler);
@@ -124,15 +129,15 @@ impl Handle {
             image: pod.image.clone(),
             revision: pod.meta.labels.get(POD_TEMPLATE_HASH).cloned().unwrap_or_default(),
             ready: pod.ready,
-            alive: state.kubelets.is_alive(&pod.meta.key),
+            alive_since: state.kubelets.alive_since(&pod.meta.key),
         };
         state.cache.pods.within(namespace).map(view).collect()
     }
 
     /// A number that grows whenever [`Self::shares`] or [`Self::pods`] may answer differently.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.shared.lock().epoch
+    pub fn epochs(&self) -> watch::Receiver<u64> {
+        self.shared.epochs.subscribe()
     }
 }
 

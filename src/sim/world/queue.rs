@@ -15,7 +15,7 @@ pub(super) enum Task {
     ReplicaSet(Key),
     /// The EndpointSlices of a Service.
     EndpointSlices(Key),
-    /// A HorizontalPodAutoscaler.
+    /// A `HorizontalPodAutoscaler`.
     Autoscaler(Key),
     /// A pod, by scheduler and kubelet.
     Pod(Key),

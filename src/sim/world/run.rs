@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Handle, Models, Pace, Settings, Turn,
@@ -46,9 +46,16 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Told when somebody else has put something into the queue.
     pub woken: Notify,
+    /// [`State::epoch`] as it was when the models last paused.
+    pub epochs: watch::Sender<u64>,
 }
 
 impl Shared {
+    /// Tells those who follow where requests go, if that may have changed.
+    pub(super) fn tell(&self, state: &State) {
+        self.epochs.send_if_modified(|epoch| std::mem::replace(epoch, state.epoch) != state.epoch);
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +121,10 @@ impl World {
         if models.kubelets {
             state.kubelets.start(&state.ground.turn(&state.cache));
         }
-        Self { state: Arc::new(Shared { state: Mutex::new(state), woken: Notify::new() }), changes }
+        Self {
+            state: Arc::new(Shared { state: Mutex::new(state), woken: Notify::new(), epochs: watch::Sender::new(0) }),
+            changes,
+        }
     }
 
     /// By which others give orders to the models, and ask what they know.
@@ -126,7 +136,12 @@ impl World {
     /// Runs for ever.
     pub async fn run(mut self) {
         loop {
-            let pause = self.state.lock().work(&mut self.changes);
+            let pause = {
+                let mut state = self.state.lock();
+                let pause = state.work(&mut self.changes);
+                self.state.tell(&state);
+                pause
+            };
             let sleep = async {
                 match pause {
                     Some(pause) => tokio::time::sleep(pause).await,

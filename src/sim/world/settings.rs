@@ -19,6 +19,7 @@ pub struct Settings {
 
 /// Which models run: somebody else may play the part of those that do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is switched by itself")]
 pub struct Models {
     /// The Deployment controller.
     pub deployments: bool,
@@ -81,7 +82,7 @@ impl Default for Pace {
             data_plane: Delay::millis(10, 200),
             nodes: 3,
             node_grace: Duration::from_secs(40),
-            node_eviction: Duration::from_secs(300),
+            node_eviction: Duration::from_mins(5),
         }
     }
 }

@@ -11,18 +11,11 @@ pub fn conflict(conflicts: &[(Owner, FieldSet)]) -> Refusal {
         .iter()
         .flat_map(|(owner, fields)| fields.paths().into_iter().map(move |path| (in_words(owner), path)))
         .collect();
-    let message = match causes.as_slice() {
-        [(owner, path)] => format!("Apply failed with 1 conflict: conflict with {owner}: {path}"),
-        _ => {
-            let lines: Vec<String> = conflicts
-                .iter()
-                .flat_map(|(owner, fields)| {
-                    let fields = fields.paths().into_iter().map(|path| format!("- {path}"));
-                    std::iter::once(format!("conflicts with {}:", in_words(owner))).chain(fields)
-                })
-                .collect();
-            format!("Apply failed with {} conflicts: {}", causes.len(), lines.join("\n"))
-        }
+    let message = if let [(owner, path)] = causes.as_slice() {
+        format!("Apply failed with 1 conflict: conflict with {owner}: {path}")
+    } else {
+        let lines: Vec<String> = conflicts.iter().flat_map(|(owner, fields)| lines(owner, fields)).collect();
+        format!("Apply failed with {} conflicts: {}", causes.len(), lines.join("\n"))
     };
     let causes: Vec<Value> = causes
         .into_iter()
@@ -31,6 +24,11 @@ pub fn conflict(conflicts: &[(Owner, FieldSet)]) -> Refusal {
         })
         .collect();
     Refusal { code: 409, reason: "Conflict", message, details: json!({"causes": causes}) }
+}
+
+fn lines(owner: &Owner, fields: &FieldSet) -> Vec<String> {
+    let fields = fields.paths().into_iter().map(|path| format!("- {path}"));
+    std::iter::once(format!("conflicts with {}:", in_words(owner))).chain(fields).collect()
 }
 
 fn in_words(owner: &Owner) -> String {

@@ -126,10 +126,10 @@ fn parse(entry: &Value) -> Option<(Owner, Owned)> {
     Some((owner, Owned { fields, time: text("time") }))
 }
 
-fn encode(owner: &Owner, owned: &Owned) -> Value {
+fn encode(owner: &Owner, own: &Owned) -> Value {
     let mut entry = json!({
         "manager": owner.manager, "operation": owner.operation, "apiVersion": owner.api_version,
-        "time": owned.time, "fieldsType": "FieldsV1", "fieldsV1": owned.fields.encode(),
+        "time": own.time, "fieldsType": "FieldsV1", "fieldsV1": own.fields.encode(),
     });
     if let (false, Some(entry)) = (owner.subresource.is_empty(), entry.as_object_mut()) {
         entry.insert("subresource".to_owned(), Value::from(owner.subresource.as_str()));

@@ -165,8 +165,8 @@ mod tests {
 
     use super::*;
 
-    fn patched(live: Value, patch: Value) -> Value {
-        strategic_merge(&live, &patch).unwrap()
+    fn patched(live: &Value, patch: &Value) -> Value {
+        strategic_merge(live, patch).unwrap()
     }
 
     #[test]
@@ -175,18 +175,18 @@ mod tests {
         let patch = json!({"spec": {"containers": [{"name": "app", "image": "a:2", "tty": null}, {"name": "new"}]}});
         let expected =
             json!({"spec": {"containers": [{"name": "proxy"}, {"name": "app", "image": "a:2"}, {"name": "new"}]}});
-        assert_eq!(patched(live, patch), expected);
+        assert_eq!(patched(&live, &patch), expected);
     }
 
     #[test]
     fn directives_delete_elements_and_replace_lists_and_maps() {
         let live = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}], "nodeSelector": {"disk": "ssd"}}});
         let patch = json!({"spec": {"containers": [{"$patch": "delete", "name": "a"}]}});
-        assert_eq!(patched(live.clone(), patch)["spec"]["containers"], json!([{"name": "b"}]));
+        assert_eq!(patched(&live, &patch)["spec"]["containers"], json!([{"name": "b"}]));
         let patch = json!({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}});
-        assert_eq!(patched(live.clone(), patch)["spec"]["containers"], json!([{"name": "c"}]));
+        assert_eq!(patched(&live, &patch)["spec"]["containers"], json!([{"name": "c"}]));
         let patch = json!({"spec": {"nodeSelector": {"$patch": "replace", "zone": "a"}}});
-        assert_eq!(patched(live, patch)["spec"]["nodeSelector"], json!({"zone": "a"}));
+        assert_eq!(patched(&live, &patch)["spec"]["nodeSelector"], json!({"zone": "a"}));
     }
 
     #[test]
@@ -194,14 +194,14 @@ mod tests {
         let live = json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}});
         let volume = json!({"name": "v", "$retainKeys": ["name", "configMap"], "configMap": {"name": "c"}});
         let expected = json!({"spec": {"volumes": [{"name": "v", "configMap": {"name": "c"}}]}});
-        assert_eq!(patched(live, json!({"spec": {"volumes": [volume]}})), expected);
+        assert_eq!(patched(&live, &json!({"spec": {"volumes": [volume]}})), expected);
     }
 
     #[test]
     fn finalizers_are_a_set() {
         let live = json!({"metadata": {"finalizers": ["a", "b"]}});
         let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["b", "c"]}});
-        assert_eq!(patched(live, patch), json!({"metadata": {"finalizers": ["b", "c"]}}));
+        assert_eq!(patched(&live, &patch), json!({"metadata": {"finalizers": ["b", "c"]}}));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let live = json!({"spec": {"containers": [{"name": "a"}, {"name": "own"}, {"name": "b"}]}});
         let order = json!({"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}});
         let expected = json!([{"name": "b"}, {"name": "own"}, {"name": "a"}]);
-        assert_eq!(patched(live, order)["spec"]["containers"], expected);
+        assert_eq!(patched(&live, &order)["spec"]["containers"], expected);
     }
 
     #[test]

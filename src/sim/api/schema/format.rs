@@ -31,7 +31,7 @@ fn is_uuid(text: &str) -> bool {
 
 fn is_base64(text: &str) -> bool {
     let digits = text.trim_end_matches('=');
-    text.len() % 4 == 0
+    text.len().is_multiple_of(4)
         && text.len() - digits.len() <= 2
         && digits.chars().all(|digit| digit.is_ascii_alphanumeric() || digit == '+' || digit == '/')
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// The schema of one place.
 #[derive(Debug, Default, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are those of the schema")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Node {
     /// `object`, `array`, `string`, `integer`, `number`, `boolean`, or empty for any.

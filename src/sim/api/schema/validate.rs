@@ -24,7 +24,7 @@ fn check(node: &Node, value: &Value, before: Option<&Value>, path: &str, causes:
         let shown = type_of(value);
         causes.push(Cause {
             reason: "FieldValueTypeInvalid",
-            message: format!("Invalid value: {shown:?}: {} in body must be of type {wanted}: {shown:?}", path),
+            message: format!("Invalid value: {shown:?}: {path} in body must be of type {wanted}: {shown:?}"),
             field: path.to_owned(),
         });
         return;
@@ -129,14 +129,14 @@ fn check_list(node: &Node, elements: &[Value], before: Option<&Value>, path: &st
     let mut seen = BTreeSet::new();
     for (index, element) in elements.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        if let Some(identity) = identity(node, element) {
-            if !seen.insert(identity.to_string()) {
-                causes.push(Cause {
-                    reason: "FieldValueDuplicate",
-                    message: format!("Duplicate value: {identity}"),
-                    field: path.clone(),
-                });
-            }
+        if let Some(identity) = identity(node, element)
+            && !seen.insert(identity.to_string())
+        {
+            causes.push(Cause {
+                reason: "FieldValueDuplicate",
+                message: format!("Duplicate value: {identity}"),
+                field: path.clone(),
+            });
         }
         if let Some(items) = &node.items {
             check(items, element, earlier_element(node, element, before), &path, causes);

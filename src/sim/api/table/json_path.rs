@@ -1,4 +1,4 @@
-//! The part of JSONPath that printer columns use: fields, indices, and a filter on one field.
+//! The part of `JSONPath` that printer columns use: fields, indices, and a filter on one field.
 //!
 //! <https://kubernetes.io/docs/reference/kubectl/jsonpath/>
 
@@ -54,7 +54,7 @@ fn first<'a>(steps: &[Step], value: &'a Value) -> Option<&'a Value> {
         Step::Where(path, wanted) => {
             let is_meant = |element: &&Value| match path.first(element) {
                 Some(Value::String(text)) => text == wanted,
-                Some(other) => other.to_string() == *wanted,
+                Some(other) => wanted.parse::<Value>().is_ok_and(|wanted| wanted == *other),
                 None => false,
             };
             value.as_array()?.iter().filter(is_meant).find_map(|element| first(rest, element))

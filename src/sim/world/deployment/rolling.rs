@@ -46,6 +46,10 @@ fn scale_down(turn: &Turn<'_>, deployment: &Deployment, revisions: &mut Revision
     if most <= 0 {
         return Ok(false);
     }
+    // A status that knows of more pods than are asked for is behind: what it counts is about to go.
+    if revisions.old.iter().any(|set| set.is_active() && set.seen.available > set.replicas) {
+        return Ok(false);
+    }
     let mut gone = 0;
     for place in 0..revisions.old.len() {
         let Some(set) = revisions.old.get(place) else { break };

@@ -11,10 +11,10 @@ use crate::sim::world::{Turn, turn::later};
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// A container that ran for so long has its crashes forgiven.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
+const FORGIVEN_AFTER: Duration = Duration::from_mins(10);
 
 /// Where a pod stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod status;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use self::{
@@ -171,8 +172,9 @@ impl Kubelets {
     }
 
     /// Whether a pod would answer a request.
-    pub(super) fn is_alive(&self, key: &Key) -> bool {
-        self.lives.get(key).is_some_and(|life| life.is_running() && self.nodes.answers(&life.node))
+    pub(super) fn alive_since(&self, key: &Key) -> Option<Timestamp> {
+        let life = self.lives.get(key).filter(|life| life.is_running() && self.nodes.answers(&life.node))?;
+        Some(life.started)
     }
 }
 

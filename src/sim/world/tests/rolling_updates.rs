@@ -8,7 +8,7 @@ use super::Lab;
 async fn a_new_deployment_brings_its_pods_up() {
     let lab = Lab::with(10).await;
     let (pods, sets) = (lab.pods(), lab.sets());
-    assert!(pods.len() == 10 && pods.iter().all(|pod| pod.ready && pod.alive && !pod.ip.is_empty()));
+    assert!(pods.len() == 10 && pods.iter().all(|pod| pod.ready && pod.alive_since.is_some() && !pod.ip.is_empty()));
     let hash = sets[0]["metadata"]["labels"]["pod-template-hash"].as_str().unwrap();
     assert_eq!(sets[0]["metadata"]["name"], format!("checkout-{hash}"));
     assert_eq!(sets[0]["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");

@@ -1,0 +1,132 @@
+//! The whole embedded cluster, on one clock and from one seed.
+
+use std::time::Duration;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{
+    api::{ApiServer, Refusal},
+    metering::Applications,
+    operator::{Operator, Plan},
+    prometheus::Endpoint,
+    world::{self, Handle, World},
+};
+use crate::{api::Rollout, controller::clock::Clock};
+
+/// Who applies the manifests that a cluster starts with.
+const USER: &str = "kubectl-client-side-apply";
+
+/// How a cluster is made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What all chance comes from.
+    pub seed: u64,
+    /// Which models run around the API server, and how fast.
+    pub world: world::Settings,
+    /// How often Prometheus scrapes each pod.
+    pub scrape_every: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { seed: 0, world: world::Settings::default(), scrape_every: Duration::from_secs(15) }
+    }
+}
+
+/// An embedded cluster: nothing in it runs any more once it is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What time it is in it.
+    pub clock: Clock,
+    /// Its API server.
+    pub api: ApiServer,
+    /// By which the models around the API server are given orders.
+    pub world: Handle,
+    /// Its Prometheus.
+    pub prometheus: Endpoint,
+    /// The applications that get requests.
+    pub applications: Applications,
+    _tasks: JoinSet<()>,
+}
+
+impl Cluster {
+    /// Starts a cluster that knows Rollouts and HTTPRoutes and is empty otherwise. Within a Tokio runtime: where that
+    /// one's time is paused, the cluster's time flies.
+    #[must_use]
+    pub fn start(clock: Clock, settings: Settings) -> Self {
+        let mut seeds = StdRng::seed_from_u64(settings.seed);
+        let api = ApiServer::new(clock, seeds.random());
+        let world = World::new(api.clone(), clock, seeds.random(), settings.world);
+        let handle = world.handle();
+        let prometheus = Endpoint::new(clock);
+        let applications = Applications::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(world.run());
+        tasks.spawn(applications.clone().run(clock, handle.clone(), prometheus.clone(), settings.scrape_every));
+        let cluster = Self { clock, api, world: handle, prometheus, applications, _tasks: tasks };
+        for definition in definitions() {
+            let created = cluster.api.create(definition, USER);
+            debug_assert!(created.is_ok(), "{created:?}");
+        }
+        cluster
+    }
+
+    /// Creates `object`, and its namespace before it if that is not there yet.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub fn apply(&self, object: Value) -> Result<(), Refusal> {
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default");
+        if self.api.get("namespaces", "", namespace).is_none() {
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            self.api.create(namespace, USER)?;
+        }
+        self.api.create(object, USER).map(drop)
+    }
+
+    /// Starts an operator that calls the Prometheus of this cluster `endpoint`.
+    #[must_use]
+    pub fn operator(&self, endpoint: &str) -> Operator {
+        let plan = Plan { endpoint: endpoint.to_owned(), ..Plan::new(self.clock, self.prometheus.clone()) };
+        plan.start(self.api.clone())
+    }
+}
+
+/// The custom resources that the cluster knows.
+fn definitions() -> Vec<Value> {
+    let definitions = [Rollout::crd(), http_routes()];
+    definitions.iter().filter_map(|definition| serde_json::to_value(definition).ok()).collect()
+}
+
+/// HTTPRoutes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's
+/// affair.
+fn http_routes() -> CustomResourceDefinition {
+    serde_json::from_value(json!({
+        "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "scope": "Namespaced",
+            "names": {
+                "kind": "HTTPRoute", "listKind": "HTTPRouteList", "plural": "httproutes", "singular": "httproute",
+                "categories": ["gateway-api"],
+            },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "subresources": {"status": {}},
+                "additionalPrinterColumns": [
+                    {"name": "Hostnames", "type": "string", "jsonPath": ".spec.hostnames"},
+                    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+                ],
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    }))
+    .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Requests and scrapes: sends the clients' requests to whoever answers them now, and lets Prometheus count.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    prometheus::Endpoint,
+    scenario::CANARY,
+    traffic::{Backend, Load},
+    world::{Entry, Handle, PodView, To},
+};
+use crate::controller::clock::Clock;
+
+/// Prometheus spreads its scrapes over the interval. So many instants are enough that no two versions are read at the
+/// same ones throughout, and few enough that a week passes quickly.
+const SLOTS: u32 = 3;
+
+/// One application: its clients, and how its versions behave.
+#[derive(Debug)]
+pub struct Application {
+    /// Its namespace.
+    pub namespace: String,
+    /// The HTTPRoute that clients come in by; without it they call the Service.
+    pub route: Option<String>,
+    /// Its Service.
+    pub service: String,
+    /// Which version of the scenario an image behaves like. Others behave like the canary.
+    pub versions: BTreeMap<String, String>,
+    /// Its requests.
+    pub load: Load,
+    /// What is scraped, by pod: which of the interval's instants, and since when the pod runs.
+    targets: BTreeMap<String, (u32, Timestamp)>,
+}
+
+impl Application {
+    /// Clients of the Service `service`, who come in by `route` if there is one.
+    #[must_use]
+    pub fn new(namespace: &str, route: Option<&str>, service: &str, load: Load) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            route: route.map(str::to_owned),
+            service: service.to_owned(),
+            versions: BTreeMap::new(),
+            load,
+            targets: BTreeMap::new(),
+        }
+    }
+
+    /// Sends the requests where the data plane has them go now.
+    fn route(&mut self, now: Timestamp, world: &Handle) {
+        let entry = match &self.route {
+            Some(name) => Entry::Route { name, rule: 0 },
+            None => Entry::Service(&self.service),
+        };
+        let pods: BTreeMap<String, PodView> =
+            world.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
+        let shares = world.shares(&self.namespace, entry);
+        let backends: Vec<_> = shares
+            .iter()
+            .filter_map(|share| {
+                let To::Pod(name) = &share.to else { return None };
+                let pod = pods.get(name)?;
+                // A request to a pod that is dead, though the data plane does not know it yet, is lost.
+                let ready_since = pod.alive_since?;
+                Some(Backend {
+                    pod: name,
+                    revision: &pod.revision,
+                    version: self.versions.get(&pod.image).map_or(CANARY, String::as_str),
+                    share: share.share,
+                    ready_since,
+                })
+            })
+            .collect();
+        self.load.route(now, &backends);
+        for pod in pods.values() {
+            if let Some(since) = pod.alive_since {
+                let slot = slot(&pod.name);
+                self.targets.insert(pod.name.clone(), (slot, since));
+            }
+        }
+        let gone = self.targets.keys().filter(|name| pods.get(*name).is_none_or(|pod| pod.alive_since.is_none()));
+        let gone: Vec<_> = gone.cloned().collect();
+        for name in gone {
+            self.load.remove(now, &name);
+        }
+    }
+
+    fn scrape(&mut self, now: Timestamp, slot: u32, (world, prometheus): (&Handle, &Endpoint)) {
+        let at = now.as_millisecond();
+        let alive: BTreeMap<_, _> =
+            world.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since)).collect();
+        let due: Vec<_> = self.targets.iter().filter(|(_, target)| target.0 == slot).map(|it| it.0.clone()).collect();
+        for pod in due {
+            let target = format!("{}/{pod}", self.namespace);
+            if alive.get(&pod).is_some_and(Option::is_some) {
+                let series = self.load.scrape(now, &pod);
+                prometheus.scrape(|prometheus| prometheus.append(at, &target, series));
+            } else {
+                self.targets.remove(&pod);
+                prometheus.scrape(|prometheus| prometheus.vanish(at, &target));
+            }
+        }
+    }
+}
+
+fn slot(pod: &str) -> u32 {
+    let mut hash = DefaultHasher::new();
+    pod.hash(&mut hash);
+    u32::try_from(hash.finish() % u64::from(SLOTS)).unwrap_or(0)
+}
+
+/// All applications of a cluster. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Applications(Arc<Mutex<Vec<Application>>>);
+
+impl Applications {
+    /// Lets `look` see them, or change them.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Vec<Application>) -> T) -> T {
+        look(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Application>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on `image` of the application behind `service` behaves like `version`.
+    pub fn set_version(&self, namespace: &str, service: &str, image: &str, version: &str) {
+        let mut applications = self.lock();
+        let of = |it: &&mut Application| (it.namespace.as_str(), it.service.as_str()) == (namespace, service);
+        if let Some(application) = applications.iter_mut().find(of) {
+            application.versions.insert(image.to_owned(), version.to_owned());
+        }
+    }
+
+    /// Sends requests and has them scraped every `interval`, for ever.
+    pub async fn run(self, clock: Clock, world: Handle, prometheus: Endpoint, interval: Duration) {
+        let step = (interval / SLOTS).max(Duration::from_millis(1));
+        let mut epochs = world.epochs();
+        epochs.mark_changed();
+        let (mut due, mut slot) = (Instant::now() + step, 0);
+        loop {
+            tokio::select! {
+                biased;
+                moved = epochs.changed() => {
+                    if moved.is_err() {
+                        return;
+                    }
+                    let now = clock.now();
+                    self.lock().iter_mut().for_each(|application| application.route(now, &world));
+                }
+                () = sleep_until(due) => {
+                    let now = clock.now();
+                    let mut applications = self.lock();
+                    applications.iter_mut().for_each(|it| it.scrape(now, slot, (&world, &prometheus)));
+                    (due, slot) = (due + step, (slot + 1) % SLOTS);
+                }
+            }
+        }
+    }
+}

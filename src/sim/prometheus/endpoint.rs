@@ -1,0 +1,118 @@
+//! A Prometheus as the operator meets it: asked without a network, and out of order when a scenario says so.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+
+use super::{Parameters, Prometheus};
+use crate::{
+    controller::clock::Clock,
+    metrics::{Answer, Fault, Question, Transport, When},
+};
+
+/// What is the matter with a Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    Well,
+    /// Nobody listens, and nothing is scraped.
+    Down,
+    /// Questions are taken and never answered.
+    Hanging,
+    /// Every answer takes so long.
+    Slow(Duration),
+    /// Questions are answered, but nothing is scraped.
+    NotScraping,
+}
+
+/// A Prometheus that others share. Cheap to clone; all clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    prometheus: Prometheus,
+    condition: Condition,
+}
+
+impl Endpoint {
+    /// An empty one that is well.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, state: Arc::default() }
+    }
+
+    /// From now on this is the matter with it.
+    pub fn set(&self, condition: Condition) {
+        self.lock().condition = condition;
+    }
+
+    /// Starts it anew on an empty disk.
+    pub fn lose_data(&self) {
+        self.lock().prometheus = Prometheus::default();
+    }
+
+    /// Lets it take a scrape, unless something is the matter with it.
+    pub fn scrape(&self, scrape: impl FnOnce(&mut Prometheus)) {
+        let mut state = self.lock();
+        if matches!(state.condition, Condition::Well | Condition::Slow(_)) {
+            scrape(&mut state.prometheus);
+        }
+    }
+
+    /// Answers a request to its HTTP API: the status and the body.
+    #[must_use]
+    pub fn answer(&self, path: &str, parameters: &Parameters) -> (u16, String) {
+        self.lock().prometheus.answer(path, parameters, self.clock.now().as_millisecond())
+    }
+
+    fn condition(&self) -> Condition {
+        self.lock().condition
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transport for Endpoint {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(async move {
+            match self.condition() {
+                Condition::Well | Condition::NotScraping => {}
+                Condition::Slow(delay) => tokio::time::sleep(delay).await,
+                Condition::Hanging => pending().await,
+                Condition::Down => {
+                    let why = "connection refused".to_owned();
+                    return Err(Fault::Unreachable { endpoint: "default".to_owned(), why });
+                }
+            }
+            let (path, parameters) = request(question);
+            let (status, body) = self.answer(path, &parameters);
+            Ok(Answer { status, html: false, body: body.into_bytes() })
+        })
+    }
+}
+
+fn request(question: Question) -> (&'static str, Parameters) {
+    let query = ("query", question.query);
+    match question.when {
+        When::At(at) => {
+            let at = at.as_millisecond();
+            let time = format!("{}.{:03}", at.div_euclid(1000), at.rem_euclid(1000));
+            ("/api/v1/query", Parameters::new([query, ("time", time)]))
+        }
+        When::Grid { start, end, step } => {
+            let [start, end, step] = [start, end, step].map(|seconds| seconds.to_string());
+            ("/api/v1/query_range", Parameters::new([query, ("start", start), ("end", end), ("step", step)]))
+        }
+    }
+}
