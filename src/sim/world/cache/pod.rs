@@ -38,7 +38,7 @@ pub(in crate::sim::world) struct Pod {
     pub restarts: i64,
     /// What it is worth to its ReplicaSet, by the annotation `controller.kubernetes.io/pod-deletion-cost`.
     pub deletion_cost: i64,
-    /// How long it may take to end, in seconds.
+    /// How long it may take to end, in seconds, once it has been told to.
     pub grace: i64,
     /// The image of its first container.
     pub image: String,
@@ -78,7 +78,7 @@ impl Cached for Pod {
             node: text(&spec["nodeName"]),
             restarts: statuses.filter_map(|status| status["restartCount"].as_i64()).sum(),
             deletion_cost: cost.as_str().and_then(|cost| cost.parse().ok()).unwrap_or(0),
-            grace: spec["terminationGracePeriodSeconds"].as_i64().unwrap_or(30),
+            grace: object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0),
             image,
             ports,
         }

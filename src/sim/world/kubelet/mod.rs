@@ -77,7 +77,7 @@ impl Kubelets {
         if pod.meta.deleting {
             life.end(turn, Duration::from_secs(u64::try_from(pod.grace).unwrap_or(0)), &behaviour);
             if life.has_ended(turn.now) {
-                return turn.api.delete("pods", key.namespace(), key.name(), KUBELET);
+                return turn.api.delete_within("pods", key.namespace(), key.name(), Some(0), KUBELET);
             }
         } else if life.step(turn, &behaviour) {
             report(turn, key, life)?;

@@ -65,7 +65,7 @@ impl Lab {
     }
 
     pub fn release(&self, image: &str) {
-        self.patch_deployment(json!({"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}));
+        self.patch_deployment(json!({"template": {"spec": {"containers": [container(image)]}}}));
     }
 
     pub fn deployment(&self) -> Value {
@@ -104,7 +104,7 @@ impl Lab {
     pub async fn within(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         let met = async {
             while !holds(self) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let met = tokio::time::timeout(patience, met).await;
@@ -146,11 +146,14 @@ pub fn deployment(replicas: i32) -> Value {
             "selector": {"matchLabels": {"app": NAME}},
             "template": {
                 "metadata": {"labels": {"app": NAME}},
-                "spec": {"containers": [{"name": "app", "image": "checkout:1",
-                                         "ports": [{"name": "http", "containerPort": 8080}]}]},
+                "spec": {"containers": [container("checkout:1")]},
             },
         },
     })
+}
+
+fn container(image: &str) -> Value {
+    json!({"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 8080}]})
 }
 
 pub fn service(name: &str, selector: Value) -> Value {

@@ -25,7 +25,8 @@ async fn a_new_template_replaces_the_pods_within_surge_and_unavailability() {
     lab.log();
     lab.release("checkout:2");
     lab.until("the new pods have come", |lab| lab.is_observed() && lab.is_complete()).await;
-    assert_eq!((lab.pods_of("checkout:1").len(), lab.pods_of("checkout:2").len()), (0, 10));
+    assert_eq!(lab.pods_of("checkout:2").len(), 10);
+    lab.until("the old pods have ended", |lab| lab.pods_of("checkout:1").is_empty()).await;
     let mut asked = BTreeMap::new();
     for change in lab.log() {
         let object = change.object.value();
