@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tidegate::{
     controller::clock::Clock,
     sim::{
-        api::ApiServer,
+        api::{ApiServer, garbage},
         world::{Models, Settings, World},
     },
 };
@@ -50,6 +50,7 @@ impl Embedded {
                 tokio::select! {
                     served = axum::serve(listener, door).into_future() => served?,
                     () = world.run() => {}
+                    () = garbage::collect(server) => {}
                     _ = ended => {}
                 }
                 anyhow::Ok(())
