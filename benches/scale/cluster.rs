@@ -1,10 +1,10 @@
-//! The embedded API server over HTTP, on a thread of its own, which counts what the operator writes.
+//! The embedded cluster over HTTP, on a thread of its own, which counts what the operator writes.
 
 use std::{
     collections::BTreeMap,
     fs,
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
@@ -17,22 +17,30 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::{controller::clock::Clock, sim::api::ApiServer};
+use tidegate::{
+    api::Rollout,
+    controller::clock::Clock,
+    sim::{
+        api::{ApiServer, garbage, http},
+        world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World},
+    },
+};
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// Bodies that are longer are no requests of the operator.
 const LONGEST: usize = 16 << 20;
 
-/// By verb and resource: how often it was asked for.
+/// By verb and resource: how often it was written.
 pub type Writes = BTreeMap<String, usize>;
 
-/// A running API server.
+/// A running cluster.
 pub struct Cluster {
     /// Its own calls.
     pub server: ApiServer,
-    /// Where its kubeconfig lies.
+    /// Where its kubeconfig and the operator's log lie.
     pub directory: TempDir,
     writes: Arc<Mutex<Writes>>,
     _running: oneshot::Sender<()>,
@@ -45,34 +53,47 @@ struct Served {
 }
 
 impl Cluster {
-    /// Starts it.
-    pub async fn start() -> Result<Self> {
+    /// Starts the API server, and around it the models of everything else if it is to be `alive`.
+    pub async fn start(alive: bool) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-scale-").tempdir()?;
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
-        write_kubeconfig(directory.path(), &format!("http://{}", listener.local_addr()?))?;
+        fs::write(directory.path().join("kubeconfig"), http::kubeconfig(listener.local_addr()?.port()))?;
         let server = ApiServer::new(Clock::System, 1);
-        let writes = Arc::<Mutex<Writes>>::default();
-        let served = Served { server: server.clone(), writes: writes.clone() };
+        server.create(serde_json::to_value(Rollout::crd())?, "scale")?;
+        server.create(http_routes(), "scale")?;
+        let world = alive.then(|| World::new(server.clone(), Clock::System, 1, brisk()));
+        let served = Served { server: server.clone(), writes: Arc::default() };
+        let writes = served.writes.clone();
         let (running, ended) = oneshot::channel();
         let (started, starting) = oneshot::channel();
-        thread::Builder::new().name("api-server".to_owned()).spawn(move || {
-            let serve = async {
+        thread::Builder::new().name("cluster".to_owned()).spawn(move || {
+            let run = async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
+                let collector = garbage::collect(served.server.clone());
+                let router = Router::new().fallback(answer).with_state(served);
+                let models = async {
+                    match world {
+                        Some(world) => world.run().await,
+                        None => std::future::pending().await,
+                    }
+                };
                 // Whoever waited for it may have given up.
                 let _ = started.send(());
                 tokio::select! {
-                    served = axum::serve(listener, Router::new().fallback(answer).with_state(served)).into_future() => served?,
+                    served = axum::serve(listener, router).into_future() => served?,
+                    () = models => {}
+                    () = collector => {}
                     _ = ended => {}
                 }
                 anyhow::Ok(())
             };
-            let outcome = Builder::new_current_thread().enable_all().build().map(|runtime| runtime.block_on(serve));
+            let outcome = Builder::new_current_thread().enable_all().build().map(|runtime| runtime.block_on(run));
             if let Err(error) = outcome.map_err(anyhow::Error::from).flatten() {
-                eprintln!("the API server ended: {error:#}");
+                eprintln!("the cluster ended: {error:#}");
             }
         })?;
-        starting.await.context("the API server does not start")?;
+        starting.await.context("the cluster does not start")?;
         Ok(Self { server, directory, writes, _running: running })
     }
 
@@ -81,10 +102,32 @@ impl Cluster {
         self.directory.path().join("kubeconfig")
     }
 
-    /// What was written over HTTP since this was last asked: the operator's writes, without its lease.
+    /// What the operator has written since this was last asked, without its lease.
     pub fn take_writes(&self) -> Writes {
         std::mem::take(&mut self.writes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Everything but the operator takes as little time as it can: what is measured is the operator.
+fn brisk() -> Settings {
+    let soon = Delay::millis(1, 5);
+    let pace = Pace {
+        deployments: soon,
+        replica_sets: soon,
+        endpoint_slices: soon,
+        scheduler: soon,
+        gateway: soon,
+        data_plane: soon,
+        ..Pace::default()
+    };
+    let pods = PodBehaviour {
+        pulls: false,
+        starts_after: soon,
+        ready_after: Some(soon),
+        ends_after: soon,
+        ..PodBehaviour::default()
+    };
+    Settings { models: Models::default(), pace, pods, gateway: GatewayMode::default() }
 }
 
 async fn answer(State(served): State<Served>, request: Request) -> Response {
@@ -96,16 +139,22 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
         let mut writes = served.writes.lock().unwrap_or_else(PoisonError::into_inner);
         *writes.entry(format!("{} {resource}", parts.method)).or_default() += 1;
     }
-    served.server.respond(&parts, &body)
+    http::respond(&served.server, &parts, &body).await
 }
 
-fn write_kubeconfig(directory: &Path, url: &str) -> Result<()> {
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "scale",
-        "clusters": [{"name": "scale", "cluster": {"server": url}}],
-        "users": [{"name": "operator", "user": {}}],
-        "contexts": [{"name": "scale", "context": {"cluster": "scale", "user": "operator"}}],
-    });
-    fs::write(directory.join("kubeconfig"), config.to_string())?;
-    Ok(())
+/// HTTPRoutes without their schema: what they hold is the operator's affair here.
+fn http_routes() -> Value {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+        "spec": {
+            "group": "gateway.networking.k8s.io", "scope": "Namespaced",
+            "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}},
+            }],
+        },
+    })
 }

@@ -1,75 +1,64 @@
-//! temp
-#![allow(dead_code)]
+//! What the operator costs among thousands of Rollouts, and how fast it is: the real binary as a process of its own,
+//! against the embedded cluster over HTTP in this one.
+//!
+//! `cargo bench --bench scale` prints figures and asserts none but the writes at rest: the others depend on the machine.
+//! With `-- --rest`, `-- --progress` or `-- --promotions` it measures one thing alone.
+
+mod at_rest;
 mod cluster;
 mod crowd;
+mod in_progress;
 mod operator;
-use anyhow::Result;
-use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+mod prometheus;
+mod promotions;
+mod shop;
+mod wait;
+
+use std::env;
+
+use anyhow::{Result, ensure};
+use tokio::runtime::Builder;
+
+/// How many Rollouts are at rest.
+const AT_REST: usize = 10_000;
+
+/// How many are in progress.
+const IN_PROGRESS: usize = 1_000;
+
+/// How many are promoted at once.
+const PROMOTED: usize = 500;
 
 fn main() -> Result<()> {
+    // reqwest is built without a choice of its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(temp())
-}
-async fn temp() -> Result<()> {
-    let n: usize = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
-    let cluster = cluster::Cluster::start().await?;
-    let server = &cluster.server;
-    server.create(serde_json::to_value(<tidegate::api::Rollout as kube::CustomResourceExt>::crd())?, "x")?;
-    let text = std::fs::read_to_string("../shared/crds/gateway-api.yaml")?;
-    for doc in text.split("\n---") {
-        if doc.contains("\n  name: httproutes.gateway.networking.k8s.io\n") {
-            let v: Value = serde_saphyr::from_str(doc)?;
-            server.create(v, "x")?;
-        }
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let wanted = |part: &str| {
+        let parts = ["--rest", "--progress", "--promotions"];
+        env::args().any(|given| given == part) || !env::args().any(|given| parts.contains(&given.as_str()))
+    };
+    let mut line = "scale:".to_owned();
+    if wanted("--promotions") {
+        let promotions = runtime.block_on(promotions::measure(PROMOTED))?;
+        line += &format!(" promotions_per_s={promotions:.0}");
     }
-    let lists: Vec<Value> = serde_json::from_str(&std::fs::read_to_string("/tmp/specimen.json")?)?;
-    server.create(json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"specimen"}}), "x")?;
-    let mut objects = vec![];
-    for l in lists {
-        for mut i in l["items"].as_array().unwrap().clone() {
-            i["kind"] = json!(l["kind"].as_str().unwrap().trim_end_matches("List"));
-            i["apiVersion"] = if l["apiVersion"] == "discovery.k8s.io/v1beta1" {
-                json!("discovery.k8s.io/v1")
-            } else {
-                l["apiVersion"].clone()
-            };
-            if l["apiVersion"] == "discovery.k8s.io/v1beta1" {
-                for e in i["endpoints"].as_array_mut().unwrap() {
-                    let m = e.as_object_mut().unwrap();
-                    m.remove("topology");
-                }
-            }
-            let t = i.to_string().replace("shop-zz-dump", "specimen");
-            objects.push(serde_json::from_str(&t)?);
-        }
+    if wanted("--progress") {
+        let measured = runtime.block_on(in_progress::measure(IN_PROGRESS))?;
+        let (middle, last) = (measured.reactions.len() / 2, measured.reactions.len().saturating_sub(1));
+        let [median, longest] = [middle, last].map(|place| measured.reactions.get(place).copied().unwrap_or_default());
+        println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", last + 1);
+        line = format!("scale: active_mib={} react_ms={median}{}", measured.memory, &line["scale:".len()..]);
     }
-    let specimen = crowd::Specimen { objects };
-    let t = Instant::now();
-    let before = operator::resident("self")?;
-    specimen.copy(server, n)?;
-    println!("filled {n} in {:?}: server {before} -> {} MiB", t.elapsed(), operator::resident("self")?);
-    cluster.take_writes();
-    let op = operator::Operator::start(&cluster, "http://127.0.0.1:9")?;
-    let took = op.reconciled(n as u64, Duration::from_secs(120)).await;
-    println!(
-        "start {took:?} cpu {:?}, operator {} MiB, server {} MiB",
-        op.cpu()?,
-        op.resident()?,
-        operator::resident("self")?
-    );
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    println!(
-        "writes {:?}; operator {} MiB, server {} MiB",
-        cluster.take_writes(),
-        op.resident()?,
-        operator::resident("self")?
-    );
-    let log = std::fs::read_to_string(cluster.directory.path().join("operator.log"))?;
-    println!("{}", log.lines().take(10).collect::<Vec<_>>().join("\n"));
-    if let Ok(s) = std::env::var("HOLD") {
-        tokio::time::sleep(Duration::from_secs(s.parse()?)).await;
+    if wanted("--rest") {
+        let measured = runtime.block_on(at_rest::measure(AT_REST))?;
+        let start = measured.start.as_millis();
+        line = format!(
+            "scale: rest_mib={} start_ms={start}{} writes_at_rest={}",
+            measured.memory,
+            &line["scale:".len()..],
+            measured.writes
+        );
+        ensure!(measured.writes == 0, "{line}\nthe operator wrote something about Rollouts at rest");
     }
+    println!("{line}");
     Ok(())
 }

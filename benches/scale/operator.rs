@@ -3,18 +3,14 @@
 use std::{
     fs,
     net::TcpListener,
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use tokio::time::{Instant, sleep};
+use anyhow::{Context, Result};
+use tokio::time::Instant;
 
-use crate::cluster::Cluster;
-
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use crate::{cluster::Cluster, wait::until};
 
 /// A running operator; killed when dropped.
 pub struct Operator {
@@ -25,14 +21,14 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts it on all namespaces of `cluster`; checks ask `prometheus`.
+    /// Starts it on all namespaces of `cluster`; checks ask the Prometheus at `prometheus`.
     pub fn start(cluster: &Cluster, prometheus: &str) -> Result<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let endpoints = cluster.directory.path().join("prometheus.yaml");
         fs::write(&endpoints, format!("endpoints:\n- {{name: default, url: \"{prometheus}\"}}\n"))?;
         let log = fs::File::create(cluster.directory.path().join("operator.log"))?;
         let started = Instant::now();
-        let child = Command::new(Path::new(env!("CARGO_BIN_EXE_tidegate")))
+        let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(["run", "--log", "warn", "--listen", &address.to_string(), "--prometheus-config"])
             .arg(endpoints)
             .env("KUBECONFIG", cluster.kubeconfig())
@@ -44,19 +40,14 @@ impl Operator {
         Ok(Self { child, url: format!("http://{address}"), http, started })
     }
 
-    /// Waits until it has ended `count` reconciles well; returns how long ago it was started.
+    /// Waits until it has ended `count` reconciles well; returns how long after its start that was.
     pub async fn reconciled(&self, count: u64, patience: Duration) -> Result<Duration> {
-        let end = Instant::now() + patience;
-        loop {
-            let so_far = self.counter("tidegate_reconciles_total{result=\"ok\"}").await.unwrap_or_default();
-            if so_far >= count {
-                return Ok(self.started.elapsed());
-            }
-            if Instant::now() > end {
-                bail!("after {patience:?} the operator had ended {so_far} of {count} reconciles");
-            }
-            sleep(LOOK_EVERY).await;
-        }
+        let what = format!("{count} reconciles");
+        until(&what, patience, || async {
+            let so_far = self.counter("tidegate_reconciles_total{result=\"ok\"}").await.ok()?;
+            (so_far >= count).then(|| self.started.elapsed())
+        })
+        .await
     }
 
     /// One of its own counters.
@@ -72,7 +63,7 @@ impl Operator {
     }
 
     /// The processor time that it has used so far.
-    pub fn cpu(&self) -> Result<Duration> {
+    pub fn processor_time(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // Counted from behind the command's name, which may hold anything: `man 5 proc_pid_stat`.
         let fields = stat.rsplit_once(')').context("no stat of the operator")?.1.split_whitespace();
