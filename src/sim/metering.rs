@@ -101,7 +101,10 @@ impl Application {
             let target = format!("{}/{pod}", self.namespace);
             if alive.get(&pod).is_some_and(Option::is_some) {
                 let series = self.load.scrape(now, &pod);
-                prometheus.scrape(|prometheus| prometheus.append(at, &target, series));
+                // Pods of other applications may stand in the same namespace.
+                if !series.is_empty() {
+                    prometheus.scrape(|prometheus| prometheus.append(at, &target, series));
+                }
             } else {
                 self.targets.remove(&pod);
                 prometheus.scrape(|prometheus| prometheus.vanish(at, &target));

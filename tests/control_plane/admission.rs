@@ -48,7 +48,10 @@ async fn a_current_kubernetes_keeps_every_rule_of_the_crd(world: &World) -> Resu
 async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()> {
     let rollouts = rollouts(world).await?;
     let mut accepted = 0;
-    for file in manifests("examples")? {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))?;
+    let folders: Vec<_> = folders.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    for file in folders.iter().map(|folder| manifests(&folder.to_string_lossy())).collect::<Result<Vec<_>>>()?.concat()
+    {
         for object in cluster::read(&file)?.into_iter().filter(|object| object["kind"] == "Rollout") {
             let mut object: DynamicObject = serde_json::from_value(object)?;
             object.metadata.name = Some(format!("example-{accepted}"));

@@ -16,7 +16,7 @@ pub const SHOP: &str = "shop";
 pub const NAME: &str = "checkout";
 
 /// How long anything may take in virtual time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Lab {
     pub api: ApiServer,
@@ -60,6 +60,7 @@ impl Lab {
         self.api.merge(kind, SHOP, name, "", patch, "user").unwrap();
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     pub fn patch_deployment(&self, spec: Value) {
         self.patch("deployments", NAME, json!({"spec": spec}));
     }
@@ -156,6 +157,7 @@ fn container(image: &str) -> Value {
     json!({"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 8080}]})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 pub fn service(name: &str, selector: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SHOP},
