@@ -6,7 +6,6 @@ use kube::{
     core::ApiResource,
     runtime::reflector::ObjectRef,
 };
-use serde_json::Value;
 
 use super::{Context, caches::http_routes};
 use crate::{
