@@ -63,15 +63,15 @@ impl Cluster {
         server.create(serde_json::to_value(Rollout::crd())?, "scale")?;
         server.create(http_routes(), "scale")?;
         let world = alive.then(|| World::new(server.clone(), Clock::System, 1, brisk()));
-        let served = Served { server: server.clone(), writes: Arc::default() };
-        let writes = served.writes.clone();
+        let front = Served { server: server.clone(), writes: Arc::default() };
+        let writes = front.writes.clone();
         let (running, ended) = oneshot::channel();
         let (started, starting) = oneshot::channel();
         thread::Builder::new().name("cluster".to_owned()).spawn(move || {
             let run = async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                let collector = garbage::collect(served.server.clone());
-                let router = Router::new().fallback(answer).with_state(served);
+                let collector = garbage::collect(front.server.clone());
+                let router = Router::new().fallback(answer).with_state(front);
                 let models = async {
                     match world {
                         Some(world) => world.run().await,
@@ -81,7 +81,7 @@ impl Cluster {
                 // Whoever waited for it may have given up.
                 let _ = started.send(());
                 tokio::select! {
-                    served = axum::serve(listener, router).into_future() => served?,
+                    ended = axum::serve(listener, router).into_future() => ended?,
                     () = models => {}
                     () = collector => {}
                     _ = ended => {}

@@ -72,7 +72,9 @@ fn is_under_way(server: &ApiServer, place: &Place) -> bool {
 async fn react(server: &ApiServer, prometheus: &Scraping, places: &[Place]) -> Result<Vec<i64>> {
     let mut changes = server.changes();
     let bad: Vec<_> = places.iter().step_by((places.len() / BAD).max(1)).map(|place| place.name.clone()).collect();
-    bad.iter().for_each(|name| prometheus.fail(name));
+    for name in &bad {
+        prometheus.fail(name);
+    }
     let mut written = BTreeMap::<String, Timestamp>::new();
     let all = async {
         while written.len() < bad.len() {

@@ -14,7 +14,7 @@ mod promotions;
 mod shop;
 mod wait;
 
-use std::env;
+use std::{collections::BTreeMap, env};
 
 use anyhow::{Result, ensure};
 use tokio::runtime::Builder;
@@ -28,6 +28,9 @@ const IN_PROGRESS: usize = 1_000;
 /// How many are promoted at once.
 const PROMOTED: usize = 500;
 
+/// In the order in which they are told.
+const FIGURES: [&str; 6] = ["rest_mib", "active_mib", "start_ms", "react_ms", "promotions_per_s", "writes_at_rest"];
+
 fn main() -> Result<()> {
     // reqwest is built without a choice of its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -36,29 +39,25 @@ fn main() -> Result<()> {
         let parts = ["--rest", "--progress", "--promotions"];
         env::args().any(|given| given == part) || !env::args().any(|given| parts.contains(&given.as_str()))
     };
-    let mut line = "scale:".to_owned();
+    let mut figures = BTreeMap::new();
     if wanted("--promotions") {
         let promotions = runtime.block_on(promotions::measure(PROMOTED))?;
-        line += &format!(" promotions_per_s={promotions:.0}");
+        figures.insert("promotions_per_s", format!("{promotions:.0}"));
     }
     if wanted("--progress") {
-        let measured = runtime.block_on(in_progress::measure(IN_PROGRESS))?;
-        let (middle, last) = (measured.reactions.len() / 2, measured.reactions.len().saturating_sub(1));
-        let [median, longest] = [middle, last].map(|place| measured.reactions.get(place).copied().unwrap_or_default());
-        println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", last + 1);
-        line = format!("scale: active_mib={} react_ms={median}{}", measured.memory, &line["scale:".len()..]);
+        let in_progress::InProgress { memory, reactions } = runtime.block_on(in_progress::measure(IN_PROGRESS))?;
+        let [median, longest] =
+            [reactions.get(reactions.len() / 2), reactions.last()].map(|it| it.copied().unwrap_or(-1));
+        println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", reactions.len());
+        figures.extend([("active_mib", memory.to_string()), ("react_ms", median.to_string())]);
     }
     if wanted("--rest") {
-        let measured = runtime.block_on(at_rest::measure(AT_REST))?;
-        let start = measured.start.as_millis();
-        line = format!(
-            "scale: rest_mib={} start_ms={start}{} writes_at_rest={}",
-            measured.memory,
-            &line["scale:".len()..],
-            measured.writes
-        );
-        ensure!(measured.writes == 0, "{line}\nthe operator wrote something about Rollouts at rest");
+        let at_rest::AtRest { memory, start, writes } = runtime.block_on(at_rest::measure(AT_REST))?;
+        figures.extend([("rest_mib", memory.to_string()), ("start_ms", start.as_millis().to_string())]);
+        figures.insert("writes_at_rest", writes.to_string());
     }
-    println!("{line}");
+    let line = FIGURES.iter().filter_map(|figure| Some(format!(" {figure}={}", figures.get(figure)?)));
+    println!("scale:{}", line.collect::<String>());
+    ensure!(figures.get("writes_at_rest").is_none_or(|writes| writes == "0"), "the operator wrote to Rollouts at rest");
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Place {
     /// The place of the shop of that number. The first in a namespace creates it.
     pub fn number(server: &ApiServer, number: usize) -> Result<Self> {
         let namespace = format!("team-{:03}", number / PER_NAMESPACE);
-        if number % PER_NAMESPACE == 0 {
+        if number.is_multiple_of(PER_NAMESPACE) {
             create_namespace(server, &namespace)?;
         }
         Ok(Self { namespace, name: format!("app-{number:05}") })

@@ -46,8 +46,12 @@ impl Session {
         let body = response.into_body().collect().await.context("the answer breaks off")?.to_bytes();
         let mut documents: Vec<Value> =
             serde_json::Deserializer::from_slice(&body).into_iter().map_while(Result::ok).collect();
-        documents.iter().for_each(|document| self.remember(document));
-        documents.iter_mut().for_each(|document| self.normalise(document));
+        for document in &documents {
+            self.remember(document);
+        }
+        for document in &mut documents {
+            self.normalise(document);
+        }
         let answer = match <[Value; 1]>::try_from(documents) {
             Ok([document]) => document,
             Err(documents) if documents.is_empty() => text(code, &body),

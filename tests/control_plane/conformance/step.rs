@@ -38,16 +38,16 @@ pub fn delete(path: &str, options: &Value) -> Step {
     step(Method::DELETE, path, JSON, body)
 }
 
-pub fn merge(path: &str, patch: &Value) -> Step {
-    step(Method::PATCH, path, "application/merge-patch+json", patch.to_string())
+pub fn merge(path: &str, changes: &Value) -> Step {
+    step(Method::PATCH, path, "application/merge-patch+json", changes.to_string())
 }
 
-pub fn json_patch(path: &str, patch: &Value) -> Step {
-    step(Method::PATCH, path, "application/json-patch+json", patch.to_string())
+pub fn json_patch(path: &str, changes: &Value) -> Step {
+    step(Method::PATCH, path, "application/json-patch+json", changes.to_string())
 }
 
-pub fn strategic(path: &str, patch: &Value) -> Step {
-    step(Method::PATCH, path, "application/strategic-merge-patch+json", patch.to_string())
+pub fn strategic(path: &str, changes: &Value) -> Step {
+    step(Method::PATCH, path, "application/strategic-merge-patch+json", changes.to_string())
 }
 
 /// Server-side apply.

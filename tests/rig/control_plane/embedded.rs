@@ -48,7 +48,7 @@ impl Embedded {
                 // Whoever waited for it may have given up.
                 let _ = started.send(());
                 tokio::select! {
-                    served = axum::serve(listener, door).into_future() => served?,
+                    ended = axum::serve(listener, door).into_future() => ended?,
                     () = world.run() => {}
                     () = garbage::collect(server) => {}
                     _ = ended => {}

@@ -181,7 +181,7 @@ impl Target {
         let query = uri.query().unwrap_or_default();
         let watches = query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1"));
         let one = !target.name.is_empty();
-        target.verb = match *method {
+        let verb = match *method {
             Method::GET | Method::HEAD if watches => "watch",
             Method::GET | Method::HEAD if one => "get",
             Method::GET | Method::HEAD => "list",
@@ -191,11 +191,11 @@ impl Target {
             Method::DELETE if one => "delete",
             Method::DELETE => "deletecollection",
             _ => return None,
-        }
-        .to_owned();
+        };
+        verb.clone_into(&mut target.verb);
         if !one {
             let selected = query.split('&').find_map(|pair| pair.strip_prefix("fieldSelector=metadata.name%3D"));
-            target.name = selected.unwrap_or_default().to_owned();
+            selected.unwrap_or_default().clone_into(&mut target.name);
         }
         Some(target)
     }

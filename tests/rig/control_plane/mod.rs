@@ -54,7 +54,7 @@ pub struct ControlPlane {
 }
 
 enum Programs {
-    Real(Real),
+    Real(Box<Real>),
     Embedded(Embedded),
 }
 
@@ -66,7 +66,7 @@ struct Modern {
 
 #[expect(dead_code, reason = "kept only so that it runs")]
 enum ModernServer {
-    Real(modern_crds::ModernCrds),
+    Real(Box<modern_crds::ModernCrds>),
     Embedded(Embedded),
 }
 
@@ -78,7 +78,7 @@ impl ControlPlane {
             Kind::Real => {
                 let real = Real::start(assets, directory.path()).await?;
                 let url = real.url.clone();
-                (Programs::Real(real), url)
+                (Programs::Real(Box::new(real)), url)
             }
             Kind::Embedded => {
                 let embedded = Embedded::start(directory.path()).await?;
@@ -103,7 +103,7 @@ impl ControlPlane {
             let (client, server) = match &self.programs {
                 Programs::Real(real) => {
                     let server = modern_crds::ModernCrds::start(&self.assets, self.directory(), &real.etcd_url).await?;
-                    (server.client.clone(), ModernServer::Real(server))
+                    (server.client.clone(), ModernServer::Real(Box::new(server)))
                 }
                 Programs::Embedded(_) => {
                     let directory = self.directory().join("modern");
