@@ -13,7 +13,6 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod behaviour;
-mod conformance;
 mod deletion;
 mod evidence;
 mod hostile_prometheus;
@@ -62,11 +61,6 @@ fn topics() -> Vec<Topic> {
     ]
 }
 
-/// What the real one is asked together with an embedded one.
-fn comparisons() -> Vec<Topic> {
-    vec![("conformance", conformance::behaviours())]
-}
-
 /// What is said of all the others together, once they are over; says nothing after a part of them.
 fn in_the_end() -> Vec<Topic> {
     vec![("permissions", permissions::behaviours())]
@@ -82,9 +76,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut all = trials(&stages, topics);
-    all.extend(trials(&stages[..1], comparisons));
-    let mut conclusions = vec![run(&arguments, all)];
+    let mut conclusions = vec![run(&arguments, trials(&stages, topics))];
     if conclusions[0].num_filtered_out == 0 {
         conclusions.push(run(&arguments, trials(&stages, in_the_end)));
     }
