@@ -120,13 +120,8 @@ fn brisk() -> Settings {
         data_plane: soon,
         ..Pace::default()
     };
-    let pods = PodBehaviour {
-        pulls: false,
-        starts_after: soon,
-        ready_after: Some(soon),
-        ends_after: soon,
-        ..PodBehaviour::default()
-    };
+    let pods =
+        PodBehaviour { starts_after: soon, ready_after: Some(soon), ends_after: soon, ..PodBehaviour::default() };
     Settings { models: Models::default(), pace, pods, gateway: GatewayMode::default() }
 }
 
