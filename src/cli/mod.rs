@@ -2,10 +2,12 @@
 
 mod connect;
 pub mod crd;
+mod demo;
 mod lint;
 mod logs;
 mod run;
 mod shutdown;
+mod simulate;
 
 use std::{
     io::{self, Write},
@@ -28,8 +30,12 @@ struct Tidegate {
 enum Command {
     /// Runs the operator.
     Run(Box<run::Options>),
+    /// Shows the main job on a cluster of its own: one good release, and one bad one that is turned back.
+    Demo(demo::Options),
     /// Looks for mistakes in manifests, without a cluster.
     Lint(lint::Options),
+    /// Says what a Rollout would do: weeks of it in moments, without a cluster.
+    Simulate(simulate::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -43,7 +49,9 @@ enum Command {
 pub fn main() -> anyhow::Result<ExitCode> {
     match Tidegate::parse().command {
         Command::Run(options) => run::main(&options)?,
+        Command::Demo(options) => return demo::main(&options),
         Command::Lint(options) => return lint::main(&options),
+        Command::Simulate(options) => return simulate::main(&options),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

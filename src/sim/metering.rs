@@ -51,12 +51,13 @@ struct Target {
 }
 
 impl Target {
-    fn new(namespace: &str, pod: &str) -> Self {
+    fn new(namespace: &str, service: &str, pod: &str) -> Self {
         let mut hash = DefaultHasher::new();
         pod.hash(&mut hash);
         Self {
             slot: u32::try_from(hash.finish() % u64::from(SLOTS)).unwrap_or(0),
-            name: format!("{namespace}/{pod}"),
+            // Pods of other applications may stand in the same namespace.
+            name: format!("{namespace}/{service}/{pod}"),
             up: Labels::new([("__name__", "up"), ("namespace", namespace), ("pod", pod)]),
         }
     }
@@ -109,7 +110,7 @@ impl Application {
         self.load.route(now, &backends);
         for pod in pods.values().filter(|pod| pod.alive_since.is_some()) {
             if !self.targets.contains_key(&pod.name) {
-                self.targets.insert(pod.name.clone(), Target::new(&self.namespace, &pod.name));
+                self.targets.insert(pod.name.clone(), Target::new(&self.namespace, &self.service, &pod.name));
             }
         }
         let gone = self.targets.keys().filter(|name| pods.get(*name).is_none_or(|pod| pod.alive_since.is_none()));

@@ -10,5 +10,6 @@ pub mod operator;
 pub mod prometheus;
 pub mod report;
 pub mod scenario;
+pub mod simulation;
 pub mod traffic;
 pub mod world;

@@ -13,7 +13,6 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
 use tidegate::api::Rollout;
-use tokio::sync::OnceCell;
 
 use crate::{
     behaviour::behaviours,
@@ -27,12 +26,9 @@ behaviours![
     a_current_kubernetes_refuses_every_broken_rule_with_its_sentence,
 ];
 
-static INSTALLED: OnceCell<()> = OnceCell::const_new();
-
 /// Rollouts of the modern CRD server, untyped: what is broken has to reach it as it is written.
 async fn rollouts(world: &World) -> Result<Api<DynamicObject>> {
-    let client = world.control_plane.modern().await?.client.clone();
-    INSTALLED.get_or_try_init(|| cluster::install_crd(&client, Rollout::crd())).await?;
+    let client = world.control_plane.modern().await?.clone();
     let rollouts = Api::namespaced_with(client, "default", &ApiResource::erase::<Rollout>(&()));
     until("Rollouts to be served", SOON, || async { rollouts.list(&ListParams::default()).await.ok() }).await?;
     Ok(rollouts)
@@ -52,7 +48,10 @@ async fn a_current_kubernetes_keeps_every_rule_of_the_crd(world: &World) -> Resu
 async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()> {
     let rollouts = rollouts(world).await?;
     let mut accepted = 0;
-    for file in manifests("examples")? {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))?;
+    let folders: Vec<_> = folders.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    for file in folders.iter().map(|folder| manifests(&folder.to_string_lossy())).collect::<Result<Vec<_>>>()?.concat()
+    {
         for object in cluster::read(&file)?.into_iter().filter(|object| object["kind"] == "Rollout") {
             let mut object: DynamicObject = serde_json::from_value(object)?;
             object.metadata.name = Some(format!("example-{accepted}"));

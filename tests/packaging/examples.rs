@@ -1,6 +1,9 @@
 //! Every example is a Rollout that the operator takes as it is written.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use tidegate::api::{Rollout, validate};
@@ -10,8 +13,9 @@ use crate::render::{documents, repository};
 #[test]
 fn every_example_is_valid() {
     let mut count = 0;
-    for entry in fs::read_dir(repository("examples")).unwrap() {
-        let path = entry.unwrap().path();
+    let files =
+        |folder: &Path| -> Vec<PathBuf> { fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    for path in files(&repository("examples")).iter().flat_map(|folder| files(folder)) {
         for document in documents(&fs::read_to_string(&path).unwrap()) {
             if document["kind"] != "Rollout" {
                 continue;

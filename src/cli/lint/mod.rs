@@ -154,7 +154,8 @@ mod tests {
 
     /// Manifests, some of whose bytes are replaced by a text.
     fn damaged() -> impl Strategy<Value = String> {
-        let files = ["examples/minimal.yaml", "examples/phased.yaml", "examples/without-a-route.yaml"];
+        let files =
+            ["examples/minimal/checkout.yaml", "examples/phased/rollout.yaml", "examples/without-a-route/rollout.yaml"];
         let texts = files.map(|file| fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap());
         let patch = r#"[ \n:\[\]{}&*!|>'"%@a-z0-9-]{0,12}|null|-1|1e999|\{\{pods\}\}|.{0,4}"#;
         (prop::sample::select(texts.to_vec()), any::<prop::sample::Index>(), 0..40usize, patch).prop_map(

@@ -1,10 +1,30 @@
 //! What a simulation tells: as a table, as JSON, as a picture.
 
+mod curve;
+mod distribution;
+mod entry;
+mod json;
+mod recorder;
+mod svg;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::{
+    curve::{Curves, Point, Reading},
+    distribution::{Distribution, Run},
+    entry::{By, CheckSummary, Entry},
+    json::json,
+    recorder::Recorder,
+    svg::svg,
+    table::{Style, distribution_table, table},
+};
 use crate::sim::scenario::Outcome;
 
 /// What became of one release.
@@ -29,6 +49,8 @@ pub struct Release {
     pub started: Timestamp,
     /// When that was decided.
     pub ended: Option<Timestamp>,
+    /// When the first of its weight was in force.
+    pub exposed_since: Option<Timestamp>,
     /// How many requests the new version answered before it was promoted or gone.
     pub exposed: u64,
 }
@@ -63,8 +85,20 @@ impl Writes {
 }
 
 /// What a simulation tells.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// The seed that all chance came from.
+    pub seed: u64,
+    /// When the scenario started.
+    pub start: Timestamp,
+    /// When the simulation ended.
+    pub end: Timestamp,
+    /// One sentence for each object that was missing, and was made up.
+    pub notes: Vec<String>,
+    /// What happened, in order of time.
+    pub timeline: Vec<Entry>,
+    /// Weight and metrics over time, by Rollout.
+    pub curves: BTreeMap<String, Curves>,
     /// What became of each release.
     pub releases: Vec<Release>,
     /// How many requests there were.
@@ -73,6 +107,8 @@ pub struct Report {
     pub writes: Writes,
     /// For each Rollout, the image that serves at the end.
     pub serving: BTreeMap<String, String>,
+    /// One sentence for each expectation that does not hold.
+    pub failures: Vec<String>,
 }
 
 impl Report {

@@ -68,7 +68,7 @@ pub enum Action {
     Delete(Delete),
     /// Somebody else than Tidegate writes the weights of a route.
     EditWeights(EditWeights),
-    /// Pods crash: they start anew at once, or after `for`.
+    /// Pods crash, and start anew as Kubernetes has them: at once, then after growing pauses.
     CrashPods(Pods),
     /// Pods are evicted: others take their place.
     EvictPods(Pods),
@@ -201,7 +201,7 @@ pub struct Quota {
 pub enum PrometheusFault {
     /// It does not answer, and does not scrape.
     Down,
-    /// Its answers take 30 s.
+    /// Its answers take half a minute.
     Slow,
     /// It answers, but does not scrape.
     NotScraping,

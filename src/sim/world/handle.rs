@@ -55,6 +55,12 @@ impl Handle {
         self.order(|state| state.kubelets.set_behaviour(&mut state.ground.turn(&state.cache), image, behaviour));
     }
 
+    /// Has a pod crash; it starts anew after a pause that grows with each time.
+    pub fn crash(&self, namespace: &str, pod: &str) {
+        let key = Key::new(namespace, pod);
+        self.order(|state| state.kubelets.crash(&mut state.ground.turn(&state.cache), &key));
+    }
+
     /// Throws a pod off its node for lack of memory: it ends as `Failed`, and its object stays.
     ///
     /// # Errors

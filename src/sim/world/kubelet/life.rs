@@ -138,6 +138,11 @@ impl Life {
         self.end.is_some_and(|end| end <= now)
     }
 
+    /// Is to crash now, if it runs.
+    pub(super) fn crash_now(&mut self, now: Timestamp) {
+        self.crash = Some(now).filter(|_| self.is_running());
+    }
+
     /// Is thrown off its node.
     pub(super) fn evict(&mut self, now: Timestamp) {
         (self.stage, self.turned, self.next, self.crash) = (Stage::Evicted, now, None, None);

@@ -123,6 +123,13 @@ impl Kubelets {
         }
     }
 
+    /// Has a pod crash.
+    pub(super) fn crash(&mut self, turn: &mut Turn<'_>, key: &Key) {
+        let Some(life) = self.lives.get_mut(key) else { return };
+        life.crash_now(turn.now);
+        turn.after(Duration::ZERO, Task::Pod(key.clone()));
+    }
+
     /// Throws a pod off its node, which is short of something.
     pub(super) fn evict(&mut self, turn: &Turn<'_>, key: &Key) -> Result<(), Refusal> {
         let Some(life) = self.lives.get_mut(key) else { return Ok(()) };
@@ -139,7 +146,8 @@ impl Kubelets {
     pub(super) fn regain_node(&mut self, turn: &mut Turn<'_>, node: &str) -> Result<(), Refusal> {
         self.nodes.regain(turn, node);
         for (key, pod) in self.pods_on(turn, node) {
-            if let Some(life) = self.lives.get(&key).filter(|_| !pod.meta.deleting) {
+            if let Some(life) = self.lives.get(&key).filter(|life| !pod.meta.deleting && life.stage != Stage::Starting)
+            {
                 report(turn, &key, life)?;
             }
             turn.after(Duration::ZERO, Task::Pod(key));

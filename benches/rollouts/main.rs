@@ -1,6 +1,6 @@
 //! How many rollouts can be simulated in a second on one core: three stages, ten pods, an HTTPRoute, two checks.
 //!
-//! `cargo bench --bench simulation` prints figures and asserts none: they depend on the machine.
+//! `cargo bench --bench rollouts` prints figures and asserts none: they depend on the machine.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
             promote(bake, seed)?;
         }
         let per_second = rounds as f64 / start.elapsed().as_secs_f64();
-        println!("simulation: bake={bake} rollouts_per_second={per_second:.1}");
+        println!("rollouts: bake={bake} rollouts_per_second={per_second:.1}");
     }
     Ok(())
 }

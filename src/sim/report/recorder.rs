@@ -1,0 +1,319 @@
+//! Looks on while a simulation runs, and writes down what happens.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{By, CheckSummary, Curves, Entry, Point, Release, Report, Requests, Writes, curve::Since};
+use crate::{
+    api::{CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict, condition::reason},
+    sim::{scenario::Outcome, traffic::Load},
+};
+
+/// Looks on while a simulation runs, and writes down what happens.
+#[derive(Debug)]
+pub struct Recorder {
+    start: Timestamp,
+    timeline: Vec<Entry>,
+    releases: Vec<Release>,
+    writes: Writes,
+    rollouts: BTreeMap<String, Seen>,
+    /// What was answered before the scenario started: how much, how much of it failed, and what nobody answered.
+    before: (u64, u64, u64),
+}
+
+/// What was seen last of a Rollout.
+#[derive(Debug)]
+struct Seen {
+    newest: Option<Transition>,
+    phase: Phase,
+    message: String,
+    stage: Option<String>,
+    weight: Percent,
+    verdicts: BTreeMap<String, Verdict>,
+    checks: Vec<CheckSummary>,
+    stable: Option<String>,
+    stable_image: Option<String>,
+    canary: Option<String>,
+    curves: Curves,
+    since: [Since; 2],
+}
+
+impl Recorder {
+    /// Nothing has happened yet, and the scenario starts at `start`.
+    #[must_use]
+    pub fn new(start: Timestamp) -> Self {
+        Self {
+            start,
+            timeline: Vec::new(),
+            releases: Vec::new(),
+            writes: Writes::default(),
+            rollouts: BTreeMap::new(),
+            before: (0, 0, 0),
+        }
+    }
+
+    /// The scenario starts now: what was answered so far does not count.
+    pub fn begin<'a>(&mut self, loads: impl IntoIterator<Item = &'a Load>) {
+        self.before = sum(loads);
+    }
+
+    /// The scenario does something.
+    pub fn event(&mut self, at: Timestamp, rollout: &str, what: &str, message: String) {
+        self.timeline.push(Entry {
+            at,
+            rollout: rollout.to_owned(),
+            by: By::Scenario,
+            what: what.to_owned(),
+            message,
+            stage: None,
+            weight: None,
+            checks: Vec::new(),
+        });
+    }
+
+    /// Tidegate wrote an object of that kind, such as `httproutes`.
+    pub fn write(&mut self, kind: &str) {
+        if kind == "events" || kind.starts_with("events.") {
+            self.writes.events += 1;
+        } else if !kind.starts_with("leases") {
+            *self.writes.by_kind.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// A Rollout changed.
+    pub fn rollout(&mut self, now: Timestamp, rollout: &Rollout, load: Option<&Load>) {
+        let name = rollout.metadata.name.clone().unwrap_or_default();
+        let Some(status) = &rollout.status else { return };
+        let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| Seen::new(rollout));
+        seen.learn(now, status);
+        let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
+        let newer = status.history.iter().take_while(|transition| Some(*transition) != seen.newest.as_ref());
+        let transitions: Vec<_> = newer.collect();
+        for transition in transitions.iter().rev() {
+            self.follow(&name, &seen, status, transition, answered(&transition.revision));
+            self.timeline.push(seen.entry(&name, transition.at, &transition.reason, &transition.message));
+        }
+        if transitions.is_empty() && status.phase != seen.phase && is_told(status.phase) {
+            self.timeline.push(seen.entry(&name, now, phase_word(status.phase), &status.message));
+        }
+        if let Some(told) = seen.tell_verdicts(&name, now, &status.checks) {
+            self.timeline.push(told);
+        }
+        if let Some(release) = self.open_release(&name) {
+            if release.exposed_since.is_none() && seen.weight > Percent::ZERO {
+                release.exposed_since = Some(now);
+            }
+            if release.ended.is_none() {
+                release.message.clone_from(&status.message);
+                release.stage = seen.stage.clone().or(release.stage.take());
+            }
+        }
+        seen.newest = status.history.first().cloned();
+        (seen.phase, seen.message) = (status.phase, status.message.clone());
+        self.rollouts.insert(name, seen);
+    }
+
+    /// Reads how requests went since the last time; about once for each few pixels of a picture is enough.
+    pub fn sample(&mut self, now: Timestamp, rollout: &str, load: &Load) {
+        let Some(seen) = self.rollouts.get_mut(rollout) else { return };
+        let quantile = seen.curves.quantile;
+        let [stable, canary] = &mut seen.since;
+        let stable = stable.read(seen.stable.as_deref(), load, quantile);
+        let canary = canary.read(seen.canary.as_deref(), load, quantile);
+        seen.curves.points.push(Point { at: now, stable, canary });
+    }
+
+    /// Whether no release is under way; one that is held until somebody acts counts as one that is not.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let resting = [Phase::Stable, Phase::Reverted, Phase::Pending, Phase::Held];
+        self.rollouts.values().all(|seen| resting.contains(&seen.phase))
+    }
+
+    /// Everything that was written down.
+    #[must_use]
+    pub fn finish(mut self, end: Timestamp, seed: u64, loads: &BTreeMap<String, &Load>) -> Report {
+        for release in &mut self.releases {
+            let totals = loads.get(&release.rollout).and_then(|load| load.totals(&release.revision));
+            if release.outcome != Outcome::Promoted {
+                release.exposed = totals.map_or(0, |totals| totals.requests);
+            }
+            let held = self.rollouts.get(&release.rollout).is_some_and(|seen| seen.phase == Phase::Held);
+            if release.outcome == Outcome::Unfinished && held {
+                release.outcome = Outcome::Held;
+                let own = |entry: &&Entry| entry.by == By::Tidegate && entry.rollout == release.rollout;
+                if let Some(entry) = self.timeline.iter().rev().find(own) {
+                    (release.reason, release.ended) = (entry.what.clone(), Some(entry.at));
+                }
+            }
+        }
+        let (answered, failed, unanswered) = sum(loads.values().copied());
+        let failed = failed.saturating_sub(self.before.1);
+        let serving = self.rollouts.iter().filter_map(|(name, seen)| Some((name.clone(), seen.stable_image.clone()?)));
+        // What a status tells late stands where it happened.
+        self.timeline.sort_by_key(|entry| entry.at);
+        Report {
+            seed,
+            start: self.start,
+            end,
+            notes: Vec::new(),
+            timeline: self.timeline,
+            requests: Requests {
+                served: answered.saturating_sub(self.before.0).saturating_sub(failed),
+                failed: failed + unanswered.saturating_sub(self.before.2),
+                exposed: self.releases.iter().map(|release| release.exposed).sum(),
+            },
+            serving: serving.collect(),
+            curves: self.rollouts.into_iter().map(|(name, seen)| (name, seen.curves)).collect(),
+            releases: self.releases,
+            writes: self.writes,
+            failures: Vec::new(),
+        }
+    }
+
+    fn open_release(&mut self, rollout: &str) -> Option<&mut Release> {
+        self.releases.iter_mut().rev().find(|release| release.rollout == rollout)
+    }
+
+    /// What a transition means for the release.
+    fn follow(&mut self, name: &str, seen: &Seen, status: &RolloutStatus, transition: &Transition, answered: u64) {
+        let Transition { at, reason: word, message, revision } = transition;
+        if word == reason::STARTED {
+            let image = status.canary.as_ref().and_then(|canary| canary.images.first()).cloned();
+            self.releases.push(Release {
+                rollout: name.to_owned(),
+                image: image.unwrap_or_default(),
+                revision: revision.clone(),
+                outcome: Outcome::Unfinished,
+                reason: word.clone(),
+                message: message.clone(),
+                stage: None,
+                started: *at,
+                ended: None,
+                exposed_since: None,
+                exposed: 0,
+            });
+            return;
+        }
+        let Some(outcome) = outcome(word) else { return };
+        let Some(release) = self.open_release(name).filter(|release| release.outcome == Outcome::Unfinished) else {
+            return;
+        };
+        release.outcome = outcome;
+        (release.reason, release.message) = (word.clone(), message.clone());
+        release.ended = Some(*at);
+        release.stage = seen.stage.clone().or(release.stage.take());
+        if outcome == Outcome::Promoted {
+            release.exposed = answered;
+        }
+    }
+}
+
+impl Seen {
+    fn new(rollout: &Rollout) -> Self {
+        Self {
+            newest: None,
+            phase: Phase::Pending,
+            message: String::new(),
+            stage: None,
+            weight: Percent::ZERO,
+            verdicts: BTreeMap::new(),
+            checks: Vec::new(),
+            stable: None,
+            stable_image: None,
+            canary: None,
+            curves: Curves::new(&rollout.spec),
+            since: [Since::default(), Since::default()],
+        }
+    }
+
+    fn learn(&mut self, now: Timestamp, status: &RolloutStatus) {
+        let promoted = status.phase == Phase::Promoting;
+        self.weight = match &status.stage {
+            Some(stage) => stage.weight_in_force,
+            None if promoted => Percent::FULL,
+            None => Percent::ZERO,
+        };
+        let ended = matches!(status.phase, Phase::Stable | Phase::Reverted);
+        let shown = if self.phase == Phase::Promoting && ended { Percent::FULL } else { self.weight };
+        let rests = ended && self.phase == status.phase;
+        if !rests {
+            self.curves.weigh(now, shown.percent());
+        }
+        if let Some(stage) = &status.stage {
+            self.stage = Some(stage.name.clone());
+        }
+        if !status.checks.is_empty() {
+            self.checks = status.checks.iter().map(CheckSummary::from).collect();
+        }
+        let stable = status.stable.as_ref();
+        if let Some(canary) = &status.canary {
+            self.canary = Some(canary.revision.clone());
+            self.stable = stable.map(|stable| stable.revision.clone());
+        } else if self.canary.is_none() {
+            self.stable = stable.map(|stable| stable.revision.clone());
+        }
+        self.stable_image = stable.and_then(|stable| stable.images.first().cloned());
+    }
+
+    fn entry(&self, rollout: &str, at: Timestamp, what: &str, message: &str) -> Entry {
+        let decided = matches!(what, reason::STAGE_PASSED | reason::REVERTED) || outcome(what).is_some();
+        Entry {
+            at,
+            rollout: rollout.to_owned(),
+            by: By::Tidegate,
+            what: what.to_owned(),
+            message: message.to_owned(),
+            stage: self.stage.clone(),
+            weight: Some(self.weight),
+            checks: if decided { self.checks.clone() } else { Vec::new() },
+        }
+    }
+
+    /// The line that tells of checks that lost their numbers, or have some again.
+    fn tell_verdicts(&mut self, rollout: &str, now: Timestamp, checks: &[CheckStatus]) -> Option<Entry> {
+        let mut told = None;
+        for check in checks {
+            let before = self.verdicts.insert(check.name.clone(), check.verdict);
+            let lost = check.verdict == Verdict::NoData && before.is_some_and(|before| before != Verdict::NoData);
+            let found = check.verdict != Verdict::NoData && before == Some(Verdict::NoData);
+            if lost || found {
+                let what = if lost { "NumbersLost" } else { "NumbersBack" };
+                let message = format!("{}: {}", check.name, check.message);
+                told.get_or_insert_with(|| self.entry(rollout, now, what, &message));
+            }
+        }
+        told
+    }
+}
+
+/// What a transition with that reason means for a release; nothing if it goes on.
+fn outcome(word: &str) -> Option<Outcome> {
+    match word {
+        reason::PROMOTED | reason::STABLE_LOST => Some(Outcome::Promoted),
+        reason::REVERTED | reason::SUPERSEDED | reason::BACK_TO_STABLE => Some(Outcome::Reverted),
+        _ => None,
+    }
+}
+
+/// Phases whose beginning is worth a line even where no transition tells of it.
+fn is_told(phase: Phase) -> bool {
+    matches!(phase, Phase::Pending | Phase::Stable | Phase::Reverted | Phase::HandingBack)
+}
+
+fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "Pending",
+        Phase::Stable => "AtRest",
+        Phase::Reverted => "AtRestReverted",
+        _ => "HandingBack",
+    }
+}
+
+fn sum<'a>(loads: impl IntoIterator<Item = &'a Load>) -> (u64, u64, u64) {
+    loads.into_iter().fold((0, 0, 0), |(answered, failed, unanswered), load| {
+        let own = load.answered();
+        (answered + own.0, failed + own.1, unanswered + load.unanswered())
+    })
+}
