@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # One binary for each folder in tests. The control plane's comes last, because it closes with the count.
-suites := $(filter-out control_plane,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+suites := $(filter-out control_plane simulation examples,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
 .PHONY: help test sweep soak bench-promotion bench-scale crds
@@ -18,10 +18,13 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo fmt --check \
 	&& cargo clippy --locked --all-targets -- -D warnings \
 	&& cargo test --locked --lib $(suites:%=--test %) \
+	&& $(optimised) --test examples --test simulation \
+	&& $(MAKE) sweep soak \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
 
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
-simulation := cargo test --locked --profile bench --test simulation --
+optimised := cargo test --locked --profile bench
+simulation := $(optimised) --test simulation --
 SEEDS ?= 10000
 
 sweep: ## Play every fault at every call of the operator, in every scene

@@ -128,6 +128,3 @@ fn http_routes() -> CustomResourceDefinition {
     }))
     .unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

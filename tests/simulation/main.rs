@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["sweep"] => swept(),
+        ["sweep"] => swept(1),
+        ["sweep", step] => swept(step.parse().unwrap_or(1)),
         ["soak", count] => soaked(0, count.parse().unwrap_or(0)),
         ["soak", first, count] => soaked(first.parse().unwrap_or(0), count.parse().unwrap_or(0)),
         ["replay", seed] => tell(&soak::trial(seed.parse().unwrap_or(0)).play()),
@@ -81,8 +82,8 @@ fn whole(broken: &[String]) -> Result<(), Failed> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n").into()) }
 }
 
-fn swept() -> ExitCode {
-    let sweep::Swept { scenarios, points, broken } = sweep::sweep(&scenes::all(), 1);
+fn swept(step: usize) -> ExitCode {
+    let sweep::Swept { scenarios, points, broken } = sweep::sweep(&scenes::all(), step.max(1));
     println!("sweep: scenarios={scenarios} points={points} broken={broken}");
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
