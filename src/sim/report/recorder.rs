@@ -1,6 +1,6 @@
 //! Looks on while a simulation runs, and writes down what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -30,6 +30,8 @@ struct Seen {
     stage: Option<String>,
     weight: Percent,
     verdicts: BTreeMap<String, Verdict>,
+    /// Checks that were told to have lost their numbers.
+    lost: BTreeSet<String>,
     checks: Vec<CheckSummary>,
     stable: Option<String>,
     stable_image: Option<String>,
@@ -42,13 +44,7 @@ impl Recorder {
     /// Nothing has happened yet, and the scenario starts at `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
-        Self {
-            start,
-            timeline: Vec::new(),
-            releases: Vec::new(),
-            rollouts: BTreeMap::new(),
-            before: (0, 0, 0),
-        }
+        Self { start, timeline: Vec::new(), releases: Vec::new(), rollouts: BTreeMap::new(), before: (0, 0, 0) }
     }
 
     /// The scenario starts now: what was answered so far does not count.
@@ -208,6 +204,7 @@ impl Seen {
             stage: None,
             weight: Percent::ZERO,
             verdicts: BTreeMap::new(),
+            lost: BTreeSet::new(),
             checks: Vec::new(),
             stable: None,
             stable_image: None,
@@ -260,13 +257,17 @@ impl Seen {
         }
     }
 
-    /// The line that tells of checks that lost their numbers, or have some again.
+    /// The line that tells of checks that lost their numbers, or have some again. That a check begins without any says
+    /// nothing.
     fn tell_verdicts(&mut self, rollout: &str, now: Timestamp, checks: &[CheckStatus]) -> Option<Entry> {
         let mut told = None;
         for check in checks {
             let before = self.verdicts.insert(check.name.clone(), check.verdict);
             let lost = check.verdict == Verdict::NoData && before.is_some_and(|before| before != Verdict::NoData);
-            let found = check.verdict != Verdict::NoData && before == Some(Verdict::NoData);
+            let found = check.verdict != Verdict::NoData && self.lost.remove(&check.name);
+            if lost {
+                self.lost.insert(check.name.clone());
+            }
             if lost || found {
                 let what = if lost { "NumbersLost" } else { "NumbersBack" };
                 let message = format!("{}: {}", check.name, check.message);
