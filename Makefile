@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test bench-promotion crds
+.PHONY: help test bench-promotion bench-scale crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -22,6 +22,9 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 
 bench-promotion: ## Measure a promotion on the real control plane: writes, events, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench promotion
+
+bench-scale: ## Measure the operator among 10,000 Rollouts at rest and 1,000 in progress, on the embedded cluster
+	@cargo bench --locked --bench scale
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

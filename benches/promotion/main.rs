@@ -18,13 +18,13 @@ use std::{env, time::Duration};
 use anyhow::{Context, anyhow};
 use tokio::runtime::Builder;
 
-use rig::{Result, assets::Assets, world::World};
+use rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
 fn main() -> Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     // On the runtime's own threads: children are bound to the thread that starts them.
     let outcome = runtime.block_on(runtime.spawn(async {
-        let world = World::start(Assets::find().map_err(|missing| anyhow!(missing))?).await?;
+        let world = World::start(Assets::find(Kind::Real).map_err(|missing| anyhow!(missing))?, Kind::Real).await?;
         if env::args().any(|argument| argument == "--show") { show::all(&world).await } else { measure(&world).await }
     }));
     runtime.shutdown_timeout(Duration::from_secs(2));

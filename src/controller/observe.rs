@@ -6,7 +6,6 @@ use kube::{
     core::ApiResource,
     runtime::reflector::ObjectRef,
 };
-use serde_json::Value;
 
 use super::{Context, caches::http_routes};
 use crate::{
@@ -61,10 +60,12 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         canary_service: service(&names.canary),
         ready_pods: [names.service, names.stable, names.canary]
             .into_iter()
-            .map(|service| {
-                let slices = caches.endpoint_slices.of(&(namespace.clone(), service.clone()));
-                let pods = slices.iter().flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect();
-                (service, pods)
+            .map(|name| {
+                let slices = caches.endpoint_slices.of(&(namespace.clone(), name.clone()));
+                let uid = service(&name).and_then(|service| service.metadata.uid.clone());
+                let current = slices.iter().filter(|slice| slice.is_of(uid.as_deref()));
+                let pods = current.flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect();
+                (name, pods)
             })
             .collect(),
         routes: rollout.spec.routes().iter().map(|route| read_route(context, &namespace, &route.name)).collect(),
@@ -118,18 +119,12 @@ async fn editor(context: &Context, rollout: &Rollout, suspect: &Suspect) -> Opti
     let fields = metadata.managed_fields.unwrap_or_default();
     let foreign = |manager: &str| !manager.starts_with(super::MANAGER_PREFIX);
     let touches = |fields: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1>| {
-        fields.as_ref().is_some_and(|fields| has(&fields.0, field))
+        // The status has a field of the same name, which is its controller's.
+        fields.as_ref().is_some_and(|fields| fields.0.pointer(&format!("/f:spec/{field}")).is_some())
     };
     fields
         .into_iter()
         .filter(|entry| entry.manager.as_deref().is_some_and(foreign) && touches(&entry.fields_v1))
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager)
-}
-
-fn has(fields: &Value, key: &str) -> bool {
-    match fields {
-        Value::Object(entries) => entries.iter().any(|(name, inner)| name == key || has(inner, key)),
-        _ => false,
-    }
 }

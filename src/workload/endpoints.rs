@@ -58,6 +58,15 @@ impl EndpointSlice {
         self.metadata.labels.as_ref()?.get(Self::SERVICE_NAME).map(String::as_str)
     }
 
+    /// Whether it is one of the Service with that UID: what is left of an earlier Service of the same name goes soon, and
+    /// the pods in it with it.
+    #[must_use]
+    pub fn is_of(&self, service: Option<&str>) -> bool {
+        let mut owners =
+            self.metadata.owner_references.iter().flatten().filter(|owner| owner.kind == "Service").peekable();
+        owners.peek().is_none() || owners.any(|owner| Some(owner.uid.as_str()) == service)
+    }
+
     /// The names of the pods that take traffic.
     pub fn ready_pods(&self) -> impl Iterator<Item = &str> {
         self.endpoints
@@ -115,6 +124,15 @@ mod tests {
             let slice = json!({"metadata": {"name": "checkout-x"}, "addressType": "IPv4", "endpoints": endpoints});
             assert_eq!(serde_json::from_value::<EndpointSlice>(slice).unwrap().ready_pods().count(), 0);
         }
+    }
+
+    #[test]
+    fn what_is_left_of_an_earlier_service_is_not_of_this_one() {
+        let owned = |owners| EndpointSlice::deserialize(json!({"metadata": {"ownerReferences": owners}})).unwrap();
+        let slice =
+            owned(json!([{"apiVersion": "v1", "kind": "Service", "name": "checkout-stable", "uid": "earlier"}]));
+        assert!(slice.is_of(Some("earlier")) && !slice.is_of(Some("this")) && !slice.is_of(None));
+        assert!(owned(json!([])).is_of(Some("this")));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
 use tidegate::api::Rollout;
-use tokio::sync::OnceCell;
 
 use crate::{
     behaviour::behaviours,
@@ -27,12 +26,9 @@ behaviours![
     a_current_kubernetes_refuses_every_broken_rule_with_its_sentence,
 ];
 
-static INSTALLED: OnceCell<()> = OnceCell::const_new();
-
 /// Rollouts of the modern CRD server, untyped: what is broken has to reach it as it is written.
 async fn rollouts(world: &World) -> Result<Api<DynamicObject>> {
-    let client = world.control_plane.modern().await?.client.clone();
-    INSTALLED.get_or_try_init(|| cluster::install_crd(&client, Rollout::crd())).await?;
+    let client = world.control_plane.modern().await?.clone();
     let rollouts = Api::namespaced_with(client, "default", &ApiResource::erase::<Rollout>(&()));
     until("Rollouts to be served", SOON, || async { rollouts.list(&ListParams::default()).await.ok() }).await?;
     Ok(rollouts)

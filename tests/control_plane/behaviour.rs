@@ -2,7 +2,10 @@
 
 use std::{
     env, io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::rig::{Result, assets::Assets, world::World};
+use crate::rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
 /// No behaviour takes longer.
 const DEADLINE: Duration = Duration::from_mins(3);
@@ -44,6 +47,9 @@ pub(crate) use behaviours;
 
 /// The runtime, and the world once it is needed.
 pub struct Stage {
+    /// Which control plane the world stands on.
+    pub kind: Kind,
+    passed: AtomicU64,
     runtime: Runtime,
     world: OnceCell<Result<Arc<World>, Absence>>,
     announced: Mutex<bool>,
@@ -60,16 +66,17 @@ enum Absence {
 
 impl Stage {
     /// An empty stage.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(kind: Kind) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
-        Ok(Self { runtime, world: OnceCell::new(), announced: Mutex::new(false) })
+        let (passed, world, announced) = (AtomicU64::new(0), OnceCell::new(), Mutex::new(false));
+        Ok(Self { kind, passed, runtime, world, announced })
     }
 
     /// Performs one behaviour, on the runtime's own threads: children are bound to the thread that starts them.
     pub fn perform(&self, behaviour: Behaviour) -> Result<Completion, Failed> {
         let world = self.runtime.block_on(self.world.get_or_init(|| async {
-            let assets = Assets::find().map_err(Absence::Missing)?;
-            let world = tokio::spawn(World::start(assets)).await;
+            let assets = Assets::find(self.kind).map_err(Absence::Missing)?;
+            let world = tokio::spawn(World::start(assets, self.kind)).await;
             let world = world.map_err(anyhow::Error::from).flatten();
             world.map(Arc::new).map_err(|error| Absence::Broken(format!("{error:#}")))
         }));
@@ -84,11 +91,19 @@ impl Stage {
         let show = async move { timeout(DEADLINE, (behaviour.show)(world)).await };
         let shown = self.runtime.block_on(self.runtime.spawn(show));
         match shown {
-            Ok(Ok(Ok(()))) => Ok(Completion::Completed),
+            Ok(Ok(Ok(()))) => {
+                self.passed.fetch_add(1, Ordering::Relaxed);
+                Ok(Completion::Completed)
+            }
             Ok(Ok(Err(error))) => Err(format!("{error:#}").into()),
             Ok(Err(_)) => Err(format!("it took longer than {DEADLINE:?}").into()),
             Err(panicked) => Err(panicked.to_string().into()),
         }
+    }
+
+    /// How many behaviours were shown.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Ends everything that was started.
@@ -100,7 +115,7 @@ impl Stage {
     fn announce(&self, missing: &str) {
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         if !*announced {
-            eprintln!("skipping all behaviours: {missing}");
+            eprintln!("{}: skipping all behaviours: {missing}", self.kind);
         }
         *announced = true;
     }

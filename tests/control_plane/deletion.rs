@@ -12,7 +12,6 @@ use kube::{
 };
 use serde_json::json;
 use tidegate::api::{AdoptionStep, Rollout};
-use tokio::sync::OnceCell;
 
 use crate::{
     adoption::{handed_back, image},
@@ -33,8 +32,6 @@ behaviours![
 
 /// The garbage collector asks every 30 seconds which kinds there are.
 const COLLECTOR: Duration = Duration::from_mins(1);
-
-static COLLECTED: OnceCell<()> = OnceCell::const_new();
 
 /// Waits until the garbage collector knows Rollouts: one that is deleted in the foreground goes with what it owns.
 async fn rollouts_are_collected(world: &World) -> Result<()> {
@@ -58,7 +55,7 @@ async fn rollouts_are_collected(world: &World) -> Result<()> {
         })
         .await
     };
-    COLLECTED.get_or_try_init(probe).await.map(drop)
+    world.collects_rollouts.get_or_try_init(probe).await.map(drop)
 }
 
 /// Argo CD prunes in the foreground: the garbage collector deletes what the Rollout owns before the Rollout itself.
@@ -129,7 +126,9 @@ async fn a_replica_set_that_nobody_owns_any_more_goes_when_there_is_no_deploymen
     let mut shop = adopted(world.shop("ownerless").load(0.0), quick()).await?;
     shop.operator()?.kill();
     let sets = Api::<ReplicaSet>::namespaced(shop.client.clone(), &shop.namespace);
-    for set in &shop.now().replica_sets {
+    // The Deployment would take its own empty one back sooner or later, or too late.
+    let of_the_rollout = |set: &ReplicaSet| set.owner_references().iter().any(|owner| owner.kind == "Rollout");
+    for set in shop.now().replica_sets.iter().filter(|set| of_the_rollout(set)) {
         let nobody = Patch::Merge(json!({"metadata": {"ownerReferences": null}}));
         sets.patch(&set.name_any(), &PatchParams::default(), &nobody).await?;
     }

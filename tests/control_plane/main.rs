@@ -1,7 +1,10 @@
-//! Tidegate's behaviours on a real control plane with a real Prometheus.
+//! Tidegate's behaviours on a real control plane, and the same on the embedded cluster, with a real Prometheus: where
+//! the two differ, the embedded one is wrong.
 //!
-//! The rig is started once, by the first behaviour that runs; behaviours run side by side, each in its own
-//! namespace, and spend most of their time waiting.
+//! Each of the two worlds is started once, by the first behaviour that runs on it; behaviours run side by side, each in
+//! its own namespace, and spend most of their time waiting.
+//!
+//! `-- embedded:` runs those on the embedded cluster only, `-- --skip embedded:` those on the real control plane.
 
 #[path = "../rig/mod.rs"]
 mod rig;
@@ -31,6 +34,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use libtest_mimic::{Arguments, Conclusion, Trial, run};
 
 use behaviour::{Behaviour, Stage};
+use rig::control_plane::Kind;
 
 const SIDE_BY_SIDE: usize = 8;
 
@@ -65,32 +69,41 @@ fn in_the_end() -> Vec<Topic> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
-    let stage = match Stage::new() {
-        Ok(stage) => Arc::new(stage),
-        Err(error) => {
+    let stages = match [Kind::Real, Kind::Embedded].map(|kind| Stage::new(kind).map(Arc::new)) {
+        [Ok(real), Ok(embedded)] => [real, embedded],
+        [Err(error), _] | [_, Err(error)] => {
             eprintln!("the runtime does not start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let mut conclusions = vec![run(&arguments, trials(&stage, topics()))];
+    let mut conclusions = vec![run(&arguments, trials(&stages, topics))];
     if conclusions[0].num_filtered_out == 0 {
-        conclusions.push(run(&arguments, trials(&stage, in_the_end())));
+        conclusions.push(run(&arguments, trials(&stages, in_the_end)));
     }
-    if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
-        stage.close(Duration::from_secs(2));
+    let [real, embedded] = stages.each_ref().map(|stage| stage.passed());
+    for stage in stages {
+        if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
+            stage.close(Duration::from_secs(2));
+        }
     }
     if !arguments.list {
-        println!("control plane: {} behaviours passed", conclusions.iter().map(|part| part.num_passed).sum::<u64>());
+        println!("embedded: {embedded} behaviours passed");
+        println!("control plane: {real} behaviours passed");
         println!("skipped: {}", conclusions.iter().map(|part| part.num_ignored).sum::<u64>());
     }
     if conclusions.iter().any(Conclusion::has_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn trials(stage: &Arc<Stage>, topics: Vec<Topic>) -> Vec<Trial> {
-    let trial = |topic: &str, behaviour: Behaviour| {
+/// Every behaviour on every stage, taking turns, so that both worlds have something to wait for all the time.
+fn trials(stages: &[Arc<Stage>], topics: fn() -> Vec<Topic>) -> Vec<Trial> {
+    let trial = |stage: &Arc<Stage>, topic: &str, behaviour: Behaviour| {
+        let kind = match stage.kind {
+            Kind::Real => topic.to_owned(),
+            Kind::Embedded => format!("embedded: {topic}"),
+        };
         let stage = Arc::clone(stage);
-        Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(topic)
+        Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(kind)
     };
-    let of = |(topic, behaviours): Topic| behaviours.into_iter().map(move |behaviour| trial(topic, behaviour));
-    topics.into_iter().flat_map(of).collect()
+    let behaviours = topics().into_iter().flat_map(|(topic, of)| of.into_iter().map(move |one| (topic, one)));
+    behaviours.flat_map(|(topic, behaviour)| stages.iter().map(move |stage| trial(stage, topic, behaviour))).collect()
 }

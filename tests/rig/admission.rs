@@ -1,11 +1,12 @@
-//! A cluster whose admission does not let a ReplicaSet change hands: a real webhook of the API server.
+//! A cluster whose admission does not let a ReplicaSet change hands: a real webhook of the API server, or the embedded
+//! one's front door.
 
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ use rustls::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::AbortHandle};
 
-use super::{cluster, shop::Shop, wait::until, world::World};
+use super::{cluster, control_plane::Reviews, shop::Shop, wait::until, world::World};
 
 /// What the webhook says.
 pub const REFUSAL: &str = "ReplicaSets of this cluster do not change hands";
@@ -38,33 +39,26 @@ const LABEL: &str = "rig/admission";
 pub struct Admission {
     client: Client,
     name: String,
-    task: AbortHandle,
+    by: By,
+}
+
+/// Who refuses.
+enum By {
+    Webhook(AbortHandle),
+    FrontDoor(Reviews),
 }
 
 impl Admission {
     /// Refuses it in the namespace of `shop`, and returns when the API server has heard of it.
     pub async fn guard(world: &World, shop: &Shop) -> Result<Self> {
-        let directory = world.control_plane.directory();
-        let tls = Arc::new(server_config(directory)?);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("https://{}/", listener.local_addr()?);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let tls = Arc::clone(&tls);
-                tokio::task::spawn_blocking(move || {
-                    // A client that goes away says so itself.
-                    let _ = stream.into_std().map_err(anyhow::Error::from).and_then(|stream| answer(tls, stream));
-                });
-            }
-        })
-        .abort_handle();
         let (client, name) = (shop.client.clone(), shop.namespace.clone());
-        let namespaces = Api::<Namespace>::all(client.clone());
-        let labelled = Patch::Merge(json!({"metadata": {"labels": {LABEL: name}}}));
-        namespaces.patch(&name, &PatchParams::default(), &labelled).await?;
-        let authority = fs::read(directory.join("ca.crt"))?;
-        cluster::create(&client, configuration(&name, &url, &authority)?).await?;
-        let admission = Self { client, name, task };
+        let by = if let Some(reviews) = world.control_plane.reviews() {
+            reviews.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), refusal);
+            By::FrontDoor(reviews.clone())
+        } else {
+            By::Webhook(webhook(&client, world.control_plane.directory(), &name).await?)
+        };
+        let admission = Self { client, name, by };
         admission.in_force(&shop.namespace).await?;
         Ok(admission)
     }
@@ -84,13 +78,41 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.task.abort();
+        match &self.by {
+            By::Webhook(task) => task.abort(),
+            By::FrontDoor(reviews) => {
+                reviews.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+                return;
+            }
+        }
         let configurations = Api::<ValidatingWebhookConfiguration>::all(self.client.clone());
         let name = self.name.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { configurations.delete(&name, &DeleteParams::default()).await });
         }
     }
+}
+
+/// Serves the webhook, and has the API server ask it about the namespace.
+async fn webhook(client: &Client, directory: &Path, namespace: &str) -> Result<AbortHandle> {
+    let tls = Arc::new(server_config(directory)?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("https://{}/", listener.local_addr()?);
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tls = Arc::clone(&tls);
+            tokio::task::spawn_blocking(move || {
+                // A client that goes away says so itself.
+                let _ = stream.into_std().map_err(anyhow::Error::from).and_then(|stream| answer(tls, stream));
+            });
+        }
+    });
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let labelled = Patch::Merge(json!({"metadata": {"labels": {LABEL: namespace}}}));
+    namespaces.patch(namespace, &PatchParams::default(), &labelled).await?;
+    let authority = fs::read(directory.join("ca.crt"))?;
+    cluster::create(client, configuration(namespace, &url, &authority)?).await?;
+    Ok(task.abort_handle())
 }
 
 fn configuration(namespace: &str, url: &str, authority: &[u8]) -> Result<Value> {
@@ -147,14 +169,19 @@ fn answer(tls: Arc<ServerConfig>, stream: TcpStream) -> Result<()> {
 
 fn review(review: &Value) -> Value {
     let request = &review["request"];
+    let refused = refusal(&request["oldObject"], &request["object"]);
+    json!({
+        "apiVersion": review["apiVersion"],
+        "kind": "AdmissionReview",
+        "response": {"uid": request["uid"], "allowed": refused.is_none(), "status": {"code": 403, "message": refused}},
+    })
+}
+
+/// Why an object must not change from `before` to `after`, if it must not.
+fn refusal(before: &Value, after: &Value) -> Option<String> {
     let owned = |object: &Value| {
         let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         owners.into_iter().any(|owner| owner["kind"] == "Rollout")
     };
-    let allowed = owned(&request["oldObject"]) || !owned(&request["object"]);
-    json!({
-        "apiVersion": review["apiVersion"],
-        "kind": "AdmissionReview",
-        "response": {"uid": request["uid"], "allowed": allowed, "status": {"code": 403, "message": REFUSAL}},
-    })
+    (!owned(before) && owned(after)).then(|| REFUSAL.to_owned())
 }

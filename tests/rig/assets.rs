@@ -6,10 +6,14 @@ use std::{
     process::Command,
 };
 
+use super::control_plane::Kind;
+
 /// The binaries and manifests that the rig is made of.
 #[derive(Debug, Clone)]
 pub struct Assets {
     binaries: PathBuf,
+    /// The command line of Kubernetes.
+    pub kubectl: PathBuf,
     /// The Prometheus server.
     pub prometheus: PathBuf,
     /// The CRDs of the Gateway API.
@@ -17,31 +21,42 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Finds everything, or says in one line what is missing.
-    pub fn find() -> Result<Self, String> {
+    /// Finds everything, or says in one line what is missing. The embedded cluster needs none of the control plane's
+    /// binaries.
+    pub fn find(kind: Kind) -> Result<Self, String> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-        let binaries = match env::var_os("KUBEBUILDER_ASSETS") {
-            Some(directory) => PathBuf::from(directory),
-            None => unpack(&beside.join("control-plane/assets"))?,
+        let binaries = match kind {
+            Kind::Real => control_plane(&beside)?,
+            Kind::Embedded => PathBuf::new(),
         };
-        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "apiextensions-apiserver"] {
-            if !binaries.join(name).is_file() {
-                return Err(format!("{name} is not in {} (KUBEBUILDER_ASSETS)", binaries.display()));
-            }
-        }
+        let kubectl = on_path("kubectl").ok_or("kubectl is not on the PATH")?;
         let gateway_api =
             env::var_os("GATEWAY_API_CRDS").map_or_else(|| beside.join("crds/gateway-api.yaml"), PathBuf::from);
         if !gateway_api.is_file() {
             return Err(format!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display()));
         }
         let prometheus = on_path("prometheus").ok_or("prometheus is not on the PATH")?;
-        Ok(Self { binaries, prometheus, gateway_api })
+        Ok(Self { binaries, kubectl, prometheus, gateway_api })
     }
 
     /// The path of one of the control plane's binaries.
     pub fn binary(&self, name: &str) -> PathBuf {
         self.binaries.join(name)
     }
+}
+
+/// The folder of the control plane's binaries.
+fn control_plane(beside: &Path) -> Result<PathBuf, String> {
+    let binaries = match env::var_os("KUBEBUILDER_ASSETS") {
+        Some(directory) => PathBuf::from(directory),
+        None => unpack(&beside.join("control-plane/assets"))?,
+    };
+    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "apiextensions-apiserver"] {
+        if !binaries.join(name).is_file() {
+            return Err(format!("{name} is not in {} (KUBEBUILDER_ASSETS)", binaries.display()));
+        }
+    }
+    Ok(binaries)
 }
 
 /// Runs the script that unpacks the control plane's binaries and prints where they are.

@@ -12,23 +12,26 @@ use kube::{
 use serde_json::{Value, json};
 use tidegate::api::Rollout;
 
-use super::{control_plane::Identity, kubelet::NODE};
+use super::{
+    control_plane::{Identity, Kind},
+    kubelet::NODE,
+};
 
 /// Where the operator is installed.
 pub const SYSTEM_NAMESPACE: &str = "tidegate-system";
 
 /// Installs Tidegate's CRD, its RBAC, and the node that pods are bound to.
-pub async fn furnish(client: &Client) -> Result<()> {
+pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}});
     create(client, namespace).await?;
     create(client, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await?;
-    install_crd(client, Rollout::crd()).await?;
+    install_crd(client, as_kept(kind, Rollout::crd())?).await?;
     grant(client).await
 }
 
 /// Installs HTTPRoutes from the Gateway API's bundle.
-pub async fn install_http_routes(client: &Client, gateway_api: &Path) -> Result<()> {
-    install_crd(client, http_routes(gateway_api)?).await
+pub async fn install_http_routes(client: &Client, kind: Kind, gateway_api: &Path) -> Result<()> {
+    install_crd(client, as_kept(kind, http_routes(gateway_api)?)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -41,6 +44,28 @@ pub async fn install_crd(client: &Client, crd: CustomResourceDefinition) -> Resu
         .await
         .with_context(|| format!("the CRD {name} was never established"))??;
     Ok(())
+}
+
+/// What the control plane keeps of a CRD. Kubernetes 1.20 drops the rules in CEL, and behaviours show that the operator
+/// keeps them all the same; the embedded API server knows them, so there they are dropped here. The rules themselves are
+/// shown to [`super::control_plane::ControlPlane::modern`].
+fn as_kept(kind: Kind, crd: CustomResourceDefinition) -> Result<CustomResourceDefinition> {
+    let mut value = serde_json::to_value(crd)?;
+    if kind == Kind::Embedded {
+        drop_rules(&mut value);
+    }
+    Ok(serde_json::from_value(value)?)
+}
+
+fn drop_rules(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("x-kubernetes-validations");
+            fields.values_mut().for_each(drop_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_rules),
+        _ => {}
+    }
 }
 
 fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {

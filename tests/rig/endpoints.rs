@@ -5,13 +5,15 @@ use std::{
     sync::{Arc, RwLock},
 };
 
+use anyhow::Result;
 use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::DynamicObject,
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::Value;
+use tidegate::controller::caches;
 
 /// By namespace, Service and slice: the names of the ready pods.
 type Slices = HashMap<String, HashMap<String, HashMap<String, Vec<String>>>>;
@@ -24,13 +26,12 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Starts to follow all EndpointSlices.
-    pub fn follow(client: Client) -> Self {
+    pub async fn follow(client: Client) -> Result<Self> {
+        let kind = caches::endpoint_slices(&client).await?;
         let endpoints = Self::default();
         let following = endpoints.clone();
         tokio::spawn(async move {
-            // Kubernetes 1.20 serves v1beta1 only.
-            let kind = GroupVersionKind::gvk("discovery.k8s.io", "v1beta1", "EndpointSlice");
-            let api = Api::<DynamicObject>::all_with(client, &ApiResource::from_gvk(&kind));
+            let api = Api::<DynamicObject>::all_with(client, &kind);
             let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
             while let Some(event) = events.next().await {
                 match event {
@@ -42,7 +43,7 @@ impl Endpoints {
                 }
             }
         });
-        endpoints
+        Ok(endpoints)
     }
 
     /// The ready pods behind a Service, in order of their names.

@@ -8,8 +8,8 @@ use super::{control_plane::Identity, shop::Shop, world::World};
 impl World {
     /// What `kubectl` answers in the shop's namespace.
     pub async fn kubectl(&self, shop: &Shop, arguments: &[&str]) -> Result<String> {
-        let program = self.assets.binary("kubectl");
-        let output = Command::new(&program)
+        let program = &self.assets.kubectl;
+        let output = Command::new(program)
             .args(arguments)
             .args(["--namespace", &shop.namespace])
             .arg("--cache-dir")

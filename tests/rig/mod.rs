@@ -1,7 +1,7 @@
 //! A real control plane, a real Prometheus and real pods' traffic on one machine, without a cluster.
 //!
-//! Kubernetes' own API server and controllers run as they are. What a cluster would add around them is played
-//! here: [`kubelet`] runs the pods as HTTP servers, [`gateway`] accepts routes, [`load`] sends the requests.
+//! Kubernetes' own API server and controllers run as they are; or, by choice, the embedded cluster in their place. What
+//! a cluster would add around them is played here: [`kubelet`] runs the pods as HTTP servers, [`gateway`] accepts routes, [`load`] sends the requests.
 //! [`world`] is the vocabulary in which behaviours are written.
 
 pub mod admission;
@@ -17,7 +17,6 @@ pub mod gateway;
 pub mod kubectl;
 pub mod kubelet;
 pub mod load;
-pub mod modern_crds;
 pub mod operator;
 pub mod pod_server;
 pub mod ports;

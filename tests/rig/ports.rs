@@ -1,6 +1,11 @@
 //! Loopback ports that nobody else uses.
 
-use std::{net::TcpListener, ops::Range, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    net::TcpListener,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result};
 
@@ -21,17 +26,25 @@ pub struct PodPorts {
     free: Mutex<Vec<u16>>,
 }
 
+/// The beginnings of the ranges that this process has reserved: several worlds may start at the same time.
+static RESERVED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 impl PodPorts {
     const COUNT: u16 = 256;
 
     /// Finds a range in which no port is in use, below the range that the system gives out by itself.
     pub fn reserve() -> Result<Self> {
+        let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
         let start = (20_000..32_000 - Self::COUNT)
             .step_by(Self::COUNT.into())
             .filter(|start| start / Self::COUNT % 16 == u16::try_from(std::process::id() % 16).unwrap_or_default())
             .chain((20_000..32_000 - Self::COUNT).step_by(Self::COUNT.into()))
-            .find(|start| (*start..start + Self::COUNT).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
+            .find(|start| {
+                let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+                !reserved.contains(start) && (*start..start + Self::COUNT).all(is_free)
+            })
             .context("no 256 consecutive free loopback ports between 20000 and 32000")?;
+        reserved.insert(start);
         let range = start..start + Self::COUNT;
         Ok(Self { free: Mutex::new(range.clone().rev().collect()), range })
     }

@@ -4,12 +4,13 @@ use std::{fs, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::{
     assets::Assets,
     audit::Audit,
     cluster,
-    control_plane::{ControlPlane, Identity},
+    control_plane::{ControlPlane, Identity, Kind},
     endpoints::Endpoints,
     gateway::Gateway,
     kubelet::{Kubelet, SHOP_PREFIX},
@@ -31,43 +32,46 @@ pub struct World {
     pub data_plane: DataPlane,
     /// What was asked of the API server.
     pub audit: Audit,
+    /// That the garbage collector knows Rollouts, once somebody has seen it.
+    pub collects_rollouts: OnceCell<()>,
     pub(super) assets: Assets,
 }
 
 impl World {
     /// Starts it all; takes a few seconds.
-    pub async fn start(assets: Assets) -> Result<Self> {
-        let world = Self::without_gateway_api(assets).await?;
+    pub async fn start(assets: Assets, kind: Kind) -> Result<Self> {
+        let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
         Ok(world)
     }
 
     /// The same on a cluster of its own that nobody has installed the Gateway API into.
     pub async fn another_without_gateway_api(&self) -> Result<Self> {
-        Self::without_gateway_api(self.assets.clone()).await
+        Self::without_gateway_api(self.assets.clone(), self.control_plane.kind).await
     }
 
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
-        cluster::install_http_routes(&self.control_plane.client, &self.assets.gateway_api).await
+        let ControlPlane { client, kind, .. } = &self.control_plane;
+        cluster::install_http_routes(client, *kind, &self.assets.gateway_api).await
     }
 
-    async fn without_gateway_api(assets: Assets) -> Result<Self> {
+    async fn without_gateway_api(assets: Assets, kind: Kind) -> Result<Self> {
         // reqwest is built without a choice of its own; the second to install one is told so, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let ports = PodPorts::reserve()?;
         let (control_plane, prometheus) = tokio::try_join!(
-            ControlPlane::start(&assets),
+            ControlPlane::start(&assets, kind),
             Prometheus::start(&assets.prometheus, ports.all(), http.clone()),
         )?;
         let client = control_plane.client.clone();
-        cluster::furnish(&client).await?;
+        cluster::furnish(&client, kind).await?;
         let kubelet = Kubelet::start(client.clone(), ports);
-        let data_plane =
-            DataPlane { gateway: Gateway::start(client.clone()), endpoints: Endpoints::follow(client), kubelet, http };
+        let (gateway, endpoints) = (Gateway::start(client.clone()), Endpoints::follow(client).await?);
+        let data_plane = DataPlane { gateway, endpoints, kubelet, http };
         let audit = Audit::of(control_plane.audit_log());
-        Ok(Self { control_plane, prometheus, data_plane, audit, assets })
+        Ok(Self { control_plane, prometheus, data_plane, audit, collects_rollouts: OnceCell::new(), assets })
     }
 
     /// A Prometheus of one's own, to kill.

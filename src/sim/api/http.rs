@@ -62,9 +62,14 @@ async fn answer(State(server): State<ApiServer>, request: Request) -> Response {
             details: Value::Null,
         });
     };
-    let response = server.respond(&parts, &body);
-    match wanted_table(&server, &parts) {
-        Some(view) if response.status() == StatusCode::OK => view.of(response, is_watch(&parts)).await,
+    respond(&server, &parts, &body).await
+}
+
+/// The answer to a request whose body has been read; as a table, where that is asked for.
+pub async fn respond(server: &ApiServer, parts: &Parts, body: &Bytes) -> Response {
+    let response = server.respond(parts, body);
+    match wanted_table(server, parts) {
+        Some(view) if response.status() == StatusCode::OK => view.of(response, is_watch(parts)).await,
         _ => response,
     }
 }

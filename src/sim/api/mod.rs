@@ -5,6 +5,7 @@
 //! and plain calls for the models of [`super::world`].
 
 mod answer;
+pub mod authorization;
 mod catalogue;
 mod changes;
 mod collection;

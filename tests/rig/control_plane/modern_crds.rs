@@ -7,12 +7,8 @@ use anyhow::Result;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, api::ListParams};
 
-use super::{
-    assets::Assets,
-    control_plane::{Identity, connect},
-    ports,
-    process::Process,
-};
+use super::identity::{Identity, connect};
+use crate::rig::{assets::Assets, ports, process::Process};
 
 const START: Duration = Duration::from_mins(1);
 
@@ -24,7 +20,7 @@ pub struct ModernCrds {
 }
 
 impl ModernCrds {
-    pub(super) async fn start(assets: &Assets, directory: &Path, etcd_url: &str) -> Result<Self> {
+    pub async fn start(assets: &Assets, directory: &Path, etcd_url: &str) -> Result<Self> {
         let port = ports::free()?;
         let file = |name: &str| directory.join(name).display().to_string();
         let arguments = [

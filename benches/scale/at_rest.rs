@@ -1,0 +1,57 @@
+//! What the operator costs while nothing happens.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::time::sleep;
+
+use crate::{
+    cluster::Cluster,
+    crowd::Specimen,
+    operator::{Operator, resident},
+    wait::PATIENCE,
+};
+
+/// How long the operator is left alone before anything is measured.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// How long its writes are counted.
+const WATCHED: Duration = Duration::from_secs(30);
+
+/// What was measured.
+pub struct AtRest {
+    /// The operator's resident memory, in MiB.
+    pub memory: u64,
+    /// From its start to its last first reconcile.
+    pub start: Duration,
+    /// How much it wrote, from its start on.
+    pub writes: usize,
+}
+
+/// Measures `count` Rollouts at rest.
+pub async fn measure(count: usize) -> Result<AtRest> {
+    let specimen = Specimen::adopted().await?;
+    let cluster = Cluster::start(false).await?;
+    let (before, began) = (resident("self")?, Instant::now());
+    specimen.copy(&cluster.server, count)?;
+    let filled = resident("self")?.saturating_sub(before);
+    println!(
+        "{count} shops of {} KiB of JSON each: the API server grew by {filled} MiB in {:.1?}",
+        specimen.size() / 1024,
+        began.elapsed()
+    );
+    let operator = Operator::start(&cluster, "http://127.0.0.1:9")?;
+    let start = operator.reconciled(u64::try_from(count)?, PATIENCE).await?;
+    println!("first reconciles: done after {start:.1?}, {:.1?} of processor time", operator.processor_time()?);
+    sleep(SETTLE).await;
+    let (memory, busy) = (operator.resident()?, operator.processor_time()?);
+    sleep(WATCHED).await;
+    let writes = cluster.take_writes();
+    println!(
+        "at rest: operator {memory} MiB, {:?} of processor time in {WATCHED:?}; this process with the API server \
+         {} MiB; writes since its start: {writes:?}",
+        operator.processor_time()?.saturating_sub(busy),
+        resident("self")?
+    );
+    Ok(AtRest { memory, start, writes: writes.values().sum() })
+}

@@ -1,0 +1,144 @@
+//! The control plane below a world: Kubernetes' own programs, or the embedded cluster in their place.
+
+mod embedded;
+mod front_door;
+mod identity;
+mod modern_crds;
+mod real;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use kube::Client;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use self::{embedded::Embedded, real::Real};
+use super::assets::Assets;
+
+pub use self::{front_door::Reviews, identity::Identity};
+
+/// Which control plane it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// etcd, kube-apiserver and kube-controller-manager, as released.
+    Real,
+    /// The embedded cluster of `tidegate::sim`, over HTTP.
+    Embedded,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real => "control plane",
+            Self::Embedded => "embedded",
+        })
+    }
+}
+
+/// A running control plane. Ends with its last field, whatever happens.
+pub struct ControlPlane {
+    /// As the administrator.
+    pub client: Client,
+    /// Which one it is.
+    pub kind: Kind,
+    modern: OnceCell<Modern>,
+    assets: Assets,
+    url: String,
+    // Dropped in this order: what depends on another goes before it.
+    programs: Programs,
+    directory: TempDir,
+}
+
+enum Programs {
+    Real(Box<Real>),
+    Embedded(Embedded),
+}
+
+/// What says what a current Kubernetes says to CRDs.
+struct Modern {
+    client: Client,
+    _server: ModernServer,
+}
+
+#[expect(dead_code, reason = "kept only so that it runs")]
+enum ModernServer {
+    Real(Box<modern_crds::ModernCrds>),
+    Embedded(Embedded),
+}
+
+impl ControlPlane {
+    /// Starts everything, and returns when it answers.
+    pub async fn start(assets: &Assets, kind: Kind) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("tidegate-rig-").tempdir()?;
+        let (programs, url) = match kind {
+            Kind::Real => {
+                let real = Real::start(assets, directory.path()).await?;
+                let url = real.url.clone();
+                (Programs::Real(Box::new(real)), url)
+            }
+            Kind::Embedded => {
+                let embedded = Embedded::start(directory.path()).await?;
+                let url = embedded.url.clone();
+                (Programs::Embedded(embedded), url)
+            }
+        };
+        let client = identity::connect(directory.path(), &url, Identity::Admin).await?;
+        let (modern, assets) = (OnceCell::new(), assets.clone());
+        Ok(Self { client, kind, modern, assets, url, programs, directory })
+    }
+
+    /// A client, as the administrator, of an API server as current as Kubernetes 1.36, which knows the Rollout's CRD
+    /// with all its rules. Started with its first use.
+    pub async fn modern(&self) -> Result<&Client> {
+        let start = || async {
+            let (client, server) = match &self.programs {
+                Programs::Real(real) => {
+                    let server = modern_crds::ModernCrds::start(&self.assets, self.directory(), &real.etcd_url).await?;
+                    (server.client.clone(), ModernServer::Real(Box::new(server)))
+                }
+                Programs::Embedded(_) => {
+                    let directory = self.directory().join("modern");
+                    std::fs::create_dir(&directory)?;
+                    let server = Embedded::start(&directory).await?;
+                    let client = identity::connect(&directory, &server.url, Identity::Admin).await?;
+                    (client, ModernServer::Embedded(server))
+                }
+            };
+            super::cluster::install_crd(&client, <tidegate::api::Rollout as kube::CustomResourceExt>::crd()).await?;
+            anyhow::Ok(Modern { client, _server: server })
+        };
+        Ok(&self.modern.get_or_try_init(start).await?.client)
+    }
+
+    /// Where keys, kubeconfigs and logs lie while the control plane runs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A kubeconfig file with which a process speaks to the API server as `who`.
+    pub fn kubeconfig(&self, who: Identity) -> PathBuf {
+        identity::kubeconfig_path(self.directory(), who)
+    }
+
+    /// A client that speaks as `who`.
+    pub async fn client(&self, who: Identity) -> Result<Client> {
+        identity::connect(self.directory(), &self.url, who).await
+    }
+
+    /// Who has a say in changes, where that takes no webhook.
+    pub fn reviews(&self) -> Option<&Reviews> {
+        match &self.programs {
+            Programs::Real(_) => None,
+            Programs::Embedded(embedded) => Some(&embedded.reviews),
+        }
+    }
+
+    /// The API server's audit log: one JSON document a line.
+    pub fn audit_log(&self) -> PathBuf {
+        self.directory().join("audit.log")
+    }
+}
