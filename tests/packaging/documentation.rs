@@ -20,8 +20,11 @@ fn documents() -> Vec<PathBuf> {
 fn anchors(text: &str) -> Vec<String> {
     let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
     let kept = |c: char| (c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).then_some(c);
-    let name = |heading: &str| heading.trim_start_matches('#').trim().to_lowercase().chars().filter_map(kept).collect();
-    headings.map(|heading| String::replace(&name(heading), ' ', "-")).collect()
+    let name = |heading: &str| {
+        let kept: String = heading.trim_start_matches('#').trim().to_lowercase().chars().filter_map(kept).collect();
+        kept.replace(' ', "-")
+    };
+    headings.map(name).collect()
 }
 
 #[test]
