@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test bench-promotion bench-scale crds
+.PHONY: help test sweep soak bench-promotion bench-scale crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -19,6 +19,16 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo clippy --locked --all-targets -- -D warnings \
 	&& cargo test --locked --lib $(suites:%=--test %) \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
+
+# What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
+simulation := cargo test --locked --profile bench --test simulation --
+SEEDS ?= 10000
+
+sweep: ## Play every fault at every call of the operator, in every scene
+	@$(simulation) sweep
+
+soak: ## Play SEEDS random runs; every one of them has to be safe, and come to rest
+	@$(simulation) soak $(SEEDS)
 
 bench-promotion: ## Measure a promotion on the real control plane: writes, events, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench promotion

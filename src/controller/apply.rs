@@ -35,6 +35,7 @@ const TRAFFIC_MANAGER: &str = "tidegate-traffic";
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
     let mut certain = false;
     let mut first_error = None;
+    let mut refused = None;
     let mut written = 0;
     for Desired { effect, cautious } in effects {
         if !context.leadership.is_leader() {
@@ -58,19 +59,15 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
                 } else {
                     tracing::warn!(rollout = %name(rollout), "{error}");
                 }
+                if error.class() == Class::User {
+                    refused.get_or_insert_with(|| error.to_string());
+                }
                 first_error.get_or_insert(error);
             }
         }
     }
-    if let Some(error) = first_error {
-        if error.class() == Class::User {
-            context.memory.set_refused(rollout, Some(error.to_string()));
-        }
-        Err(error)
-    } else {
-        context.memory.set_refused(rollout, None);
-        Ok(written)
-    }
+    context.memory.set_refused(rollout, refused);
+    first_error.map_or(Ok(written), Err)
 }
 
 /// The Rollout still stands exactly where the decision was taken.

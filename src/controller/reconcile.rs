@@ -51,11 +51,9 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
     let effects = desired(&rollout, &observed, context.clock.now());
-    if effects.is_empty() && observed.refused.take().is_some() {
-        // What was refused is not wanted any more.
-        context.memory.set_refused(&rollout, None);
-    }
     let resumed = apply(context, &rollout, effects).await;
+    // What was refused the last time, and is done now, must not be decided on.
+    observed.refused = context.memory.refused(&rollout);
     let (next, now) = decide(context, &rollout, &observed).await;
     let mut due = next.wake.map(|instant| until(now, instant));
     match commit(context, &rollout, next).await? {

@@ -61,6 +61,29 @@ impl Plan<'_> {
         self.record(reason::STABLE_NOT_READY, message);
     }
 
+    /// There is no way back to a version whose ReplicaSet somebody deleted: a revert would wait for it without end.
+    /// What the Deployment asks for takes its place, unless it is what failed.
+    pub(super) fn replace_deleted(&mut self) {
+        let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
+            return;
+        };
+        if self.observed.replica_set(&stable.replica_set).is_some() {
+            return;
+        }
+        let Some(asked) = self.revision_of(&workload.spec.template) else { return };
+        let is_canary = self.status.canary.as_ref().is_some_and(|canary| canary.revision == asked.revision);
+        if is_canary || self.failed(&asked).is_some() || !self.is_stable_lost() {
+            return;
+        }
+        let message = format!(
+            "the stable ReplicaSet {} is gone; version {asked} of the Deployment's pod template takes its place",
+            stable.replica_set
+        );
+        self.status.stable = Some(asked);
+        self.status.stable_lost_since = None;
+        self.record(reason::STABLE_LOST, message);
+    }
+
     fn rest(&mut self, stable: &RevisionStatus) {
         if self.status.phase == Phase::Reverted {
             self.record(reason::BACK_TO_STABLE, "the Deployment asks for the stable version again");

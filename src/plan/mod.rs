@@ -128,6 +128,9 @@ impl<'a> Plan<'a> {
     /// Ends a revert or a promotion when everything that was in its way is gone.
     fn settle(&mut self) {
         let promoting = self.status.phase == Phase::Promoting;
+        if !promoting {
+            self.replace_deleted();
+        }
         if !self.clear_up() {
             return;
         }

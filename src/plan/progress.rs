@@ -258,10 +258,10 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether the stable version has been down for so long that it is no way back any more.
-    fn is_stable_lost(&mut self) -> bool {
+    /// Whether the stable version has been down, or without its ReplicaSet, for so long that it is no way back any more.
+    pub(super) fn is_stable_lost(&mut self) -> bool {
         let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
-        let down = stable.is_some_and(|set| set.replicas() > 0 && set.status.ready_replicas == 0);
+        let down = stable.is_none_or(|set| set.replicas() > 0 && set.status.ready_replicas == 0);
         if !down {
             self.status.stable_lost_since = None;
             return false;

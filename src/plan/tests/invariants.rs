@@ -139,7 +139,7 @@ fn one_canary(status: &RolloutStatus, after: &Cluster, name: &str) -> Result<(),
 /// The stable version has been down for a minute: there is nothing to judge a new one against, and no way back.
 fn stable_is_lost(status: &RolloutStatus, observed: &Observed, now: Timestamp) -> bool {
     let stable = status.stable.as_ref().and_then(|stable| observed.replica_set(&stable.replica_set));
-    stable.is_some_and(|set| set.status.ready_replicas == 0)
+    stable.is_none_or(|set| set.status.ready_replicas == 0)
         && status.stable_lost_since.is_some_and(|since| self::after(since, Span::seconds(60)) <= now)
 }
 

@@ -105,11 +105,12 @@ impl Lab {
     /// One reconcile, in the order of the controller. Whether anything was written.
     pub fn decide(&mut self) -> bool {
         let before = self.writes;
-        let Some(rollout) = self.cluster.rollout.clone() else {
+        if self.cluster.rollout.is_none() {
             self.wake = None;
             return false;
-        };
-        if let Err(Interrupted::Crashed) = self.reconcile(&rollout) {
+        }
+        let seen = self.cluster.clone();
+        if let Err(Interrupted::Crashed) = self.reconcile(&seen) {
             self.dies_at = None;
             self.refused = None;
             return true;
@@ -117,8 +118,16 @@ impl Lab {
         self.writes > before
     }
 
-    fn reconcile(&mut self, rollout: &Rollout) -> Result<(), Interrupted> {
-        let observed = self.cluster.observe(rollout, self.refused.clone());
+    /// One reconcile of another operator, which sees the cluster as it was.
+    pub fn decide_on(&mut self, seen: &Cluster) {
+        let (wake, refused) = (self.wake, self.refused.take());
+        let _ = self.reconcile(seen);
+        (self.wake, self.refused) = (wake, refused);
+    }
+
+    fn reconcile(&mut self, seen: &Cluster) -> Result<(), Interrupted> {
+        let Some(rollout) = &seen.rollout else { return Ok(()) };
+        let observed = seen.observe(rollout, self.refused.clone());
         let now = self.cluster.now;
         let resumed = self.apply(rollout, desired(rollout, &observed, now));
         if let Err(Interrupted::Crashed) = resumed {
@@ -132,8 +141,9 @@ impl Lab {
             return resumed;
         }
         self.count()?;
-        self.hold(invariants::of_commit(rollout, &observed, &next.status, &checks, now));
         let Ok(committed) = self.cluster.commit(rollout, next.status) else { return Err(Interrupted::Failed) };
+        let status = committed.status.clone().unwrap_or_default();
+        self.hold(invariants::of_commit(rollout, &observed, &status, &checks, now));
         self.steps.extend(next.transitions.into_iter().map(|transition| transition.reason));
         self.apply(&committed, desired(&committed, &observed, now))?;
         resumed
@@ -155,7 +165,8 @@ impl Lab {
                 Ok(()) if self.cluster.age() == before.age() => {}
                 Ok(()) => {
                     self.log.push(describe(&before, &self.cluster, &effect));
-                    self.hold(invariants::of_effect(rollout, &before, &effect, &self.cluster));
+                    let committed = before.rollout.as_ref().unwrap_or(rollout);
+                    self.hold(invariants::of_effect(committed, &before, &effect, &self.cluster));
                 }
                 Err(Refused::Conflict(_)) => failed = true,
                 Err(Refused::Forbidden(sentence)) => {
@@ -206,6 +217,11 @@ impl Lab {
                 ..CheckStatus::default()
             })
             .collect()
+    }
+
+    /// Whether the API server refused something for good.
+    pub fn has_refused(&self) -> bool {
+        self.refused.is_some()
     }
 
     fn count(&mut self) -> Result<(), Interrupted> {

@@ -16,3 +16,4 @@ mod promotion;
 mod random;
 mod revisions;
 mod scaling;
+mod small_worlds;

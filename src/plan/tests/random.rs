@@ -112,7 +112,7 @@ fn calm(lab: &mut Lab) {
     lab.pass(24 * 3600);
 }
 
-fn comes_to_rest(lab: &Lab) {
+pub(super) fn comes_to_rest(lab: &Lab) {
     assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
     assert_eq!(lab.cluster.services.keys().collect::<Vec<_>>(), ["checkout"]);
     let Some(rollout) = &lab.cluster.rollout else {

@@ -186,3 +186,15 @@ fn a_stage_that_was_held_for_something_missing_gets_its_time_anew() {
     lab.finish();
     assert_eq!(lab.cluster.pods_of("v2"), 10);
 }
+
+#[test]
+fn a_stable_replica_set_that_somebody_deletes_in_mid_flight_is_not_waited_for() {
+    for (pushed, serves) in [("v2", "v2"), ("v3", "v3")] {
+        let mut lab = Lab::in_stage(&routed(), "canary");
+        let stable = lab.status().stable.unwrap().replica_set;
+        lab.cluster.remove_replica_set(&stable);
+        lab.cluster.push(pushed);
+        lab.finish();
+        assert_eq!((lab.phase(), lab.cluster.pods_of(serves)), (Phase::Stable, 10), "{}", lab.status().message);
+    }
+}

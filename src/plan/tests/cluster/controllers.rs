@@ -40,6 +40,11 @@ impl Cluster {
         for controller in Controller::ALL {
             self.run(controller);
         }
+        self.differs(&before)
+    }
+
+    /// Whether anything is otherwise than it was.
+    pub fn differs(&self, before: &Self) -> bool {
         self.deployment != before.deployment
             || self.replica_sets != before.replica_sets
             || self.pods != before.pods

@@ -1,6 +1,6 @@
 //! The cluster as Tidegate's caches see it.
 
-use std::sync::Arc;
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use super::Cluster;
 use crate::{
@@ -19,7 +19,7 @@ impl Cluster {
         };
         let service = |name: &str| self.services.get(name).cloned().map(Arc::new);
         let mut observed = Observed {
-            invalid: validate(rollout).err().map(|invalid| invalid.to_string()),
+            invalid: invalid(rollout),
             workload: self.deployment.clone().map(Arc::new),
             replica_sets: owned_by(rollout.metadata.uid.as_deref()),
             workload_replica_sets: owned_by(
@@ -48,4 +48,15 @@ impl Cluster {
         observed.editor = suspect(rollout, &observed).map(|_| "argocd-controller".to_owned());
         observed
     }
+}
+
+thread_local! {
+    static VALIDATED: RefCell<HashMap<String, Option<String>>> = RefCell::default();
+}
+
+/// What is wrong with the spec. Looked at once for each spec, as in the controller: it takes longer than all the rest.
+fn invalid(rollout: &Rollout) -> Option<String> {
+    let spec = serde_json::to_string(&rollout.spec).unwrap();
+    let look = || validate(rollout).err().map(|invalid| invalid.to_string());
+    VALIDATED.with_borrow_mut(|known| known.entry(spec).or_insert_with(look).clone())
 }

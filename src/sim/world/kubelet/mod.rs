@@ -146,7 +146,8 @@ impl Kubelets {
     pub(super) fn regain_node(&mut self, turn: &mut Turn<'_>, node: &str) -> Result<(), Refusal> {
         self.nodes.regain(turn, node);
         for (key, pod) in self.pods_on(turn, node) {
-            if let Some(life) = self.lives.get(&key).filter(|_| !pod.meta.deleting) {
+            if let Some(life) = self.lives.get(&key).filter(|life| !pod.meta.deleting && life.stage != Stage::Starting)
+            {
                 report(turn, &key, life)?;
             }
             turn.after(Duration::ZERO, Task::Pod(key));

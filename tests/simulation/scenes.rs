@@ -1,0 +1,155 @@
+//! What may happen to a rollout: the stories that every fault is put into.
+
+use serde_json::{Value, json};
+use tidegate::{
+    api::Phase,
+    sim::world::{Delay, GatewayMode, PodBehaviour},
+};
+
+use crate::numbers::Manner;
+
+/// One story.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    pub name: &'static str,
+    /// Whether there is a route.
+    pub routed: bool,
+    /// What is different in the Rollout's spec.
+    pub spec: Value,
+    /// Who does what, so many seconds after the Rollout was created.
+    pub deeds: Vec<(u64, Deed)>,
+    /// How many seconds are played. For the last two minutes of them nothing may be written.
+    pub length: u64,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// What somebody does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// `kubectl set image`.
+    Push(&'static str),
+    ScaleDeployment(i32),
+    /// Merged into the Rollout's spec.
+    Edit(Value),
+    /// The route's backends: the Service alone, or weights for stable and canary.
+    WriteRoute(Vec<u32>),
+    /// `kubectl delete KIND checkout`.
+    Delete(&'static str),
+    /// Of that image.
+    DeleteReplicaSet(&'static str),
+    /// From now on this part of the requests fails, in all versions but the stable one.
+    Fail(f64),
+    Numbers(Manner),
+    NumbersRestart,
+    Gateway(GatewayMode),
+    Pods(&'static str, PodBehaviour),
+    Quota(Option<u32>),
+    LoseNode,
+    RegainNode,
+    /// The operator dies and is started anew.
+    Crash,
+    /// Another operator starts, and takes itself for the leader, too.
+    SecondLeader,
+    /// The API server forgets its event log.
+    Compact,
+}
+
+/// How a story ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// In this phase, with this image as the stable version.
+    In(Phase, &'static str),
+    /// The Rollout is gone, and the Deployment serves this image with its own pods.
+    HandedBack(&'static str),
+    /// The Rollout is gone, and so is the Deployment.
+    Gone,
+    /// Wherever everybody's doings lead, without anything left to do.
+    AtRest,
+}
+
+/// When the new version is pushed: the Deployment has been taken over long since.
+const PUSH: u64 = 60;
+
+fn scene(name: &'static str, ending: Ending, deeds: Vec<(u64, Deed)>) -> Scene {
+    Scene { name, routed: true, spec: json!({}), deeds, length: 520, ending }
+}
+
+const V1: &str = "checkout:v1";
+const V2: &str = "checkout:v2";
+const V3: &str = "checkout:v3";
+
+fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
+    let mut all = vec![(PUSH, Deed::Push(V2))];
+    all.extend_from_slice(deeds);
+    scene(name, ending, all)
+}
+
+/// All of them.
+pub fn all() -> Vec<Scene> {
+    let stable = |image| Ending::In(Phase::Stable, image);
+    let reverted = || Ending::In(Phase::Reverted, V1);
+    vec![
+        scene("adoption", stable(V1), vec![]),
+        pushed("promotion", stable(V2), &[]),
+        Scene { routed: false, ..pushed("promotion by pods", stable(V2), &[]) },
+        pushed("errors in the first stage", reverted(), &[(80, Deed::Fail(0.5))]),
+        pushed("errors in the last stage", reverted(), &[(140, Deed::Fail(0.5))]),
+        Scene { routed: false, ..pushed("errors by pods", reverted(), &[(120, Deed::Fail(0.5))]) },
+        pushed("pods that are never ready", reverted(), &[(50, Deed::Pods(V2, PodBehaviour::never_ready()))]),
+        pushed(
+            "pods that crash",
+            reverted(),
+            &[
+                (50, Deed::Pods(V2, PodBehaviour::crashing_after(Delay::millis(1_000, 2_000)))),
+                (51, Deed::Edit(json!({"progressDeadline": "1m"}))),
+            ],
+        ),
+        pushed("another version in mid-flight", stable(V3), &[(110, Deed::Push(V3))]),
+        pushed("back to the stable version", stable(V1), &[(110, Deed::Push(V1))]),
+        pushed(
+            "a pause",
+            stable(V2),
+            &[(90, Deed::Edit(json!({"paused": true}))), (180, Deed::Edit(json!({"paused": false})))],
+        ),
+        pushed(
+            "another count in mid-flight",
+            stable(V2),
+            &[(100, Deed::Edit(json!({"replicas": 7}))), (140, Deed::Edit(json!({"replicas": 3})))],
+        ),
+        pushed("deleted in mid-flight", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))]),
+        scene("deleted at rest", Ending::HandedBack(V1), vec![(60, Deed::Delete("rollouts"))]),
+        Scene {
+            routed: false,
+            ..pushed("deleted by pods", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))])
+        },
+        pushed(
+            "the Deployment is deleted, then the Rollout",
+            Ending::Gone,
+            &[(110, Deed::Delete("deployments")), (150, Deed::Delete("rollouts"))],
+        ),
+        pushed("foreign weights", stable(V2), &[(100, Deed::WriteRoute(vec![10, 90]))]),
+        pushed("somebody scales the Deployment", stable(V2), &[(100, Deed::ScaleDeployment(2))]),
+        pushed("two leaders", stable(V2), &[(20, Deed::SecondLeader)]),
+        pushed(
+            "Prometheus is down for a while",
+            stable(V2),
+            &[(85, Deed::Numbers(Manner::Down)), (180, Deed::Numbers(Manner::Honest))],
+        ),
+        pushed(
+            "the gateway is silent for a while",
+            stable(V2),
+            &[(85, Deed::Gateway(GatewayMode::Silent)), (150, Deed::Gateway(GatewayMode::Accepting))],
+        ),
+        pushed(
+            "no room for more pods for a while",
+            stable(V2),
+            &[(50, Deed::Quota(Some(4))), (120, Deed::Quota(None))],
+        ),
+    ]
+}
+
+/// The one of that name.
+pub fn named(name: &str) -> Option<Scene> {
+    all().into_iter().find(|scene| scene.name == name)
+}

@@ -1,0 +1,151 @@
+//! Runs without end: the seed draws the scene, when things happen, and what goes wrong.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use serde_json::json;
+use tidegate::sim::world::{Delay, GatewayMode, PodBehaviour};
+
+use crate::{
+    faults::Fault,
+    numbers::Manner,
+    scenes::{self, Deed, Ending},
+    side_by_side::side_by_side,
+    sweep::command,
+    trial::Trial,
+};
+
+/// From here on nothing goes wrong any more.
+const CALM: u64 = 320;
+/// How long it may then take to come to rest: a quarrel is remembered for ten minutes, then the rest of a rollout comes.
+const LENGTH: u64 = CALM + 1000;
+
+/// What came of a soak.
+pub struct Soaked {
+    pub seeds: u64,
+    pub broken: usize,
+    pub per_second: f64,
+}
+
+/// Plays `count` seeds from `first` on.
+pub fn soak(first: u64, count: u64) -> Soaked {
+    let began = Instant::now();
+    let played = side_by_side(usize::try_from(count).unwrap_or(usize::MAX), |place| {
+        let seed = first + place as u64;
+        let broken = trial(seed).play().broken;
+        for broken in &broken {
+            println!("seed {seed}: {broken}\n  {}", command(&format!("replay {seed}")));
+        }
+        broken.len().min(1)
+    });
+    let per_second = count as f64 / began.elapsed().as_secs_f64();
+    Soaked { seeds: count, broken: played.iter().sum(), per_second }
+}
+
+/// What a seed draws.
+pub fn trial(seed: u64) -> Trial {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let all = scenes::all();
+    let mut scene = all[rng.random_range(0..all.len())].clone();
+    for (at, _) in &mut scene.deeds {
+        *at = (*at + rng.random_range(0..40)).saturating_sub(20);
+    }
+    for _ in 0..rng.random_range(0..4) {
+        misfortune(&mut rng, &mut scene.deeds);
+    }
+    scene.deeds.extend(calm());
+    scene.length = LENGTH;
+    scene.ending = Ending::AtRest;
+    let faults = (0..rng.random_range(0..8)).map(|_| (rng.random_range(0..120), fault(&mut rng)));
+    Trial { faults: faults.collect::<BTreeMap<_, _>>(), scene, seed }
+}
+
+/// Something that goes wrong for a while, or that somebody does.
+fn misfortune(rng: &mut StdRng, deeds: &mut Vec<(u64, Deed)>) {
+    let from = rng.random_range(0..CALM - 20);
+    let until = rng.random_range(from..CALM);
+    let image = *["checkout:v1", "checkout:v2", "checkout:v3"].choose(rng).unwrap_or(&"checkout:v2");
+    let mut during = |begin: Deed, end: Deed| deeds.extend([(from, begin), (until, end)]);
+    match rng.random_range(0..16) {
+        0 => during(Deed::Numbers(manner(rng)), Deed::Numbers(Manner::Honest)),
+        1 => during(Deed::NumbersRestart, Deed::NumbersRestart),
+        2 => during(Deed::Gateway(GatewayMode::Silent), Deed::Gateway(GatewayMode::Accepting)),
+        3 => during(Deed::Gateway(GatewayMode::Rejecting), Deed::Gateway(GatewayMode::ReportingLate)),
+        4 => during(
+            Deed::Gateway(GatewayMode::Slow(Delay::millis(2_000, 20_000))),
+            Deed::Gateway(GatewayMode::Accepting),
+        ),
+        5 => during(Deed::Pods(image, PodBehaviour::never_ready()), Deed::Pods(image, PodBehaviour::default())),
+        6 => during(
+            Deed::Pods(image, PodBehaviour::crashing_after(Delay::millis(500, 20_000))),
+            Deed::Pods(image, PodBehaviour::default()),
+        ),
+        7 => during(Deed::Quota(Some(rng.random_range(1..6))), Deed::Quota(None)),
+        8 => during(Deed::LoseNode, Deed::RegainNode),
+        9 => during(Deed::Crash, Deed::Crash),
+        10 => during(Deed::Compact, Deed::Compact),
+        11 => during(Deed::Push(image), Deed::Push("checkout:v2")),
+        12 => during(Deed::Edit(json!({"paused": true})), Deed::Edit(json!({"paused": false}))),
+        13 => during(Deed::Edit(json!({"replicas": rng.random_range(0..8)})), Deed::Edit(json!({"replicas": 3}))),
+        14 => deeds.push((from, Deed::WriteRoute(vec![rng.random_range(0..100), 50]))),
+        _ => deeds.push((from, Deed::DeleteReplicaSet(image))),
+    }
+}
+
+fn manner(rng: &mut StdRng) -> Manner {
+    let manners = [
+        Manner::Down,
+        Manner::Hangs,
+        Manner::Failing(500),
+        Manner::Failing(422),
+        Manner::Failing(401),
+        Manner::WebPage,
+        Manner::Empty,
+        Manner::NotANumber,
+        Manner::Infinite,
+        Manner::WrongType,
+        Manner::Warning,
+        Manner::Behind,
+        Manner::Truncated,
+    ];
+    manners[rng.random_range(0..manners.len())]
+}
+
+fn fault(rng: &mut StdRng) -> Fault {
+    let faults = [
+        Fault::CrashBefore,
+        Fault::CrashAfter,
+        Fault::LostAnswer,
+        Fault::LostRequest,
+        Fault::Refused(409),
+        Fault::Refused(500),
+        Fault::Refused(503),
+        Fault::Refused(429),
+        Fault::Refused(403),
+        Fault::Refused(404),
+        Fault::Refused(422),
+        Fault::Stale,
+        Fault::Slow(3),
+        Fault::Slow(30),
+        Fault::Truncated,
+        Fault::Twice,
+        Fault::Silent,
+        Fault::Gone,
+    ];
+    faults[rng.random_range(0..faults.len())]
+}
+
+/// Everything works again, and nobody wants anything any more.
+fn calm() -> Vec<(u64, Deed)> {
+    let mut deeds = vec![
+        (CALM, Deed::Numbers(Manner::Honest)),
+        (CALM, Deed::Gateway(GatewayMode::Accepting)),
+        (CALM, Deed::Quota(None)),
+        (CALM, Deed::RegainNode),
+        (CALM, Deed::Edit(json!({"paused": false}))),
+    ];
+    for image in ["checkout:v1", "checkout:v2", "checkout:v3"] {
+        deeds.push((CALM, Deed::Pods(image, PodBehaviour::default())));
+    }
+    deeds
+}

@@ -1,0 +1,111 @@
+//! Every fault at every call of every scene: each run ends as the one without a fault.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    faults::Fault,
+    scenes::Scene,
+    side_by_side::side_by_side,
+    trial::{Record, Trial},
+};
+
+/// From it come the delays of the world, the same in every run.
+const SEED: u64 = 1;
+
+/// What goes wrong with each call, and what it is called on the command line.
+pub const FAULTS: [(&str, Fault); 6] = [
+    ("crash-before", Fault::CrashBefore),
+    ("crash-after", Fault::CrashAfter),
+    ("lost-answer", Fault::LostAnswer),
+    ("conflict", Fault::Refused(409)),
+    ("error", Fault::Refused(500)),
+    ("stale", Fault::Stale),
+];
+
+/// One fault at one call.
+#[derive(Debug, Clone)]
+pub struct Point {
+    pub scene: Scene,
+    pub call: usize,
+    pub fault: &'static str,
+}
+
+/// What came of a sweep.
+pub struct Swept {
+    pub scenarios: usize,
+    pub points: usize,
+    pub broken: usize,
+}
+
+/// Plays each of `scenes` without a fault, then with each fault at every `step`th call.
+pub fn sweep(scenes: &[Scene], step: usize) -> Swept {
+    let alone = side_by_side(scenes.len(), |place| scenes.get(place).map(|scene| Trial::of(scene, SEED).play()));
+    let mut swept = Swept { scenarios: scenes.len(), points: 0, broken: 0 };
+    let mut points = Vec::new();
+    let mut records = BTreeMap::new();
+    for (scene, record) in scenes.iter().zip(alone.into_iter().flatten()) {
+        for broken in &record.broken {
+            swept.broken += 1;
+            println!("{}: {broken}\n  {}", scene.name, command(&format!("play {:?}", scene.name)));
+        }
+        for call in (0..record.calls.len()).step_by(step) {
+            for (fault, what) in FAULTS {
+                // What is written cannot be stale.
+                let reads = record.calls[call].starts_with("GET") || record.calls[call].starts_with("WATCH");
+                if what != Fault::Stale || reads {
+                    points.push(Point { scene: scene.clone(), call, fault });
+                }
+            }
+        }
+        records.insert(scene.name, record);
+    }
+    swept.points = points.len();
+    let broken = side_by_side(points.len(), |place| {
+        let point = &points[place];
+        point.differences(&records[point.scene.name])
+    });
+    for (point, differences) in points.iter().zip(broken).filter(|(_, differences)| !differences.is_empty()) {
+        swept.broken += 1;
+        let Point { scene, call, fault } = point;
+        let (name, called) = (scene.name, &records[scene.name].calls[*call]);
+        println!("{name}, {fault} at call {call} ({called}):");
+        for difference in differences {
+            println!("  {difference}");
+        }
+        println!("  {}", command(&format!("play {name:?} {call} {fault}")));
+    }
+    swept
+}
+
+impl Point {
+    /// The run with the fault.
+    pub fn play(&self) -> Record {
+        let fault = FAULTS.iter().find(|(name, _)| *name == self.fault).map_or(Fault::CrashBefore, |(_, fault)| *fault);
+        Trial::with(&self.scene, SEED, self.call, fault).play()
+    }
+
+    /// In what it differs from the run without.
+    fn differences(&self, alone: &Record) -> Vec<String> {
+        let record = self.play();
+        let mut differences = record.broken.clone();
+        if record.steps != alone.steps {
+            differences.push(format!("decided {:?} instead of {:?}", record.steps, alone.steps));
+        }
+        if record.made != alone.made {
+            differences.push(format!("made {:?} instead of {:?}", record.made, alone.made));
+        }
+        for name in alone.end.keys().chain(record.end.keys()).collect::<std::collections::BTreeSet<_>>() {
+            let [is, was] =
+                [&record, alone].map(|record| record.end.get(name).map(ToString::to_string).unwrap_or_default());
+            if is != was {
+                differences.push(format!("{name} ends as {is} instead of {was}"));
+            }
+        }
+        differences
+    }
+}
+
+/// What plays a run again.
+pub fn command(arguments: &str) -> String {
+    format!("cargo test --profile bench --test simulation -- {arguments}")
+}

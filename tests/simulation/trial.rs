@@ -1,0 +1,324 @@
+//! One run of a scene: the real operator on the embedded cluster, on virtual time, with the faults that were planned.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tidegate::{
+    api::Rollout,
+    controller::clock::Clock,
+    sim::{
+        api::{ApiServer, Change, Object, What, garbage},
+        operator::{Operator, Plan},
+        world::{Handle, Settings, World},
+    },
+};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    faults::{Fault, Wire},
+    invariants::Invariants,
+    numbers::Prometheus,
+    objects,
+    scenes::{Deed, Scene},
+};
+
+/// Where everything is.
+pub const SHOP: &str = "shop";
+/// The name of the Rollout and of everything that it names.
+pub const NAME: &str = "checkout";
+
+/// From death to the next start.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// A scene with everything that chance decides.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    pub scene: Scene,
+    /// From it come the delays of the world, UIDs and the operator's pauses.
+    pub seed: u64,
+    /// What goes wrong with which call of the operator.
+    pub faults: BTreeMap<usize, Fault>,
+}
+
+/// What is left of a run.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Everything that was written, one line for each change.
+    pub log: Vec<String>,
+    /// The same, with all objects, as a number.
+    pub fingerprint: u64,
+    /// All calls of the operator.
+    pub calls: Vec<String>,
+    /// How many objects of each kind the operator created and deleted.
+    pub made: BTreeMap<String, usize>,
+    /// The reasons of all transitions with their revisions, oldest first.
+    pub steps: Vec<String>,
+    /// The objects as they were in the end, without what may differ.
+    pub end: BTreeMap<String, Value>,
+    /// What must never be, and was.
+    pub broken: Vec<String>,
+}
+
+impl Trial {
+    /// Without any fault.
+    pub fn of(scene: &Scene, seed: u64) -> Self {
+        Self { scene: scene.clone(), seed, faults: BTreeMap::new() }
+    }
+
+    /// With one.
+    pub fn with(scene: &Scene, seed: u64, call: usize, fault: Fault) -> Self {
+        Self { faults: BTreeMap::from([(call, fault)]), ..Self::of(scene, seed) }
+    }
+
+    /// Plays it.
+    pub fn play(&self) -> Record {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut stage = Stage::set(self).await;
+            stage.run(&self.scene).await;
+            stage.record(&self.scene)
+        })
+    }
+}
+
+/// Everything that takes part.
+struct Stage {
+    clock: Clock,
+    start: Instant,
+    api: ApiServer,
+    world: Handle,
+    wire: Wire,
+    prometheus: Prometheus,
+    operator: Option<Operator>,
+    second: Option<Operator>,
+    invariants: Invariants,
+    log: Vec<String>,
+    hasher: DefaultHasher,
+    steps: Vec<String>,
+    made: BTreeMap<String, usize>,
+}
+
+impl Stage {
+    /// The Deployment serves; the Rollout is there; the operator starts.
+    async fn set(trial: &Trial) -> Self {
+        let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
+        let api = ApiServer::new(clock, trial.seed);
+        let world = World::new(api.clone(), clock, trial.seed, Settings::default());
+        let handle = world.handle();
+        tokio::spawn(world.run());
+        tokio::spawn(garbage::collect(api.clone()));
+        for object in objects::all(&trial.scene) {
+            api.create(object, "user").unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let wire = Wire::new(api.clone(), trial.faults.clone());
+        let mut stage = Self {
+            clock,
+            start: Instant::now(),
+            invariants: Invariants::new(&api, &trial.scene),
+            api,
+            world: handle,
+            wire,
+            prometheus: Prometheus::new(),
+            operator: None,
+            second: None,
+            log: Vec::new(),
+            hasher: DefaultHasher::new(),
+            steps: Vec::new(),
+            made: BTreeMap::new(),
+        };
+        stage.api.create(objects::rollout(&trial.scene), "user").unwrap();
+        stage.operator = Some(stage.start_operator());
+        stage
+    }
+
+    fn start_operator(&self) -> Operator {
+        Plan::new(self.clock, self.prometheus.clone()).start(self.wire.clone())
+    }
+
+    async fn run(&mut self, scene: &Scene) {
+        let at = |seconds: u64| self.start + Duration::from_secs(seconds);
+        let mut deeds: Vec<_> = scene.deeds.iter().map(|(seconds, deed)| (at(*seconds), deed.clone())).collect();
+        deeds.sort_by_key(|(at, _)| *at);
+        let end = at(scene.length);
+        let mut deeds = deeds.into_iter().peekable();
+        let mut changes = self.api.changes();
+        let mut restart: Option<Instant> = None;
+        loop {
+            let wire = self.wire.clone();
+            let next = deeds.peek().map_or(end, |(at, _)| (*at).min(end));
+            tokio::select! {
+                biased;
+                () = wire.crash() => {
+                    self.operator = None;
+                    restart = Some(Instant::now() + RESTART);
+                }
+                () = changes.ready() => {
+                    for change in changes.drain() {
+                        self.take_note(&change);
+                    }
+                }
+                () = sleep_until(restart.unwrap_or(end)), if restart.is_some() => {
+                    restart = None;
+                    self.operator = Some(self.start_operator());
+                }
+                () = operator_ended(self.operator.as_ref()) => {
+                    // The container is started anew.
+                    self.operator = None;
+                    restart = Some(Instant::now() + RESTART);
+                }
+                () = sleep_until(next) => {
+                    if next == end {
+                        break;
+                    }
+                    if let Some((_, deed)) = deeds.next() {
+                        self.perform(&deed);
+                        if deed == Deed::Crash {
+                            self.operator = None;
+                            restart = Some(Instant::now() + RESTART);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_note(&mut self, change: &Change) {
+        let elapsed = self.start.elapsed();
+        let (kind, object) = (&change.resource.kind, &change.object);
+        change.manager.hash(&mut self.hasher);
+        object.json().hash(&mut self.hasher);
+        self.log.push(format!(
+            "{:>9.3} {:?} {kind} {}/{} by {}{}",
+            elapsed.as_secs_f64(),
+            change.what,
+            object.namespace(),
+            object.name(),
+            change.manager,
+            told(change),
+        ));
+        // A deletion does not say who asked for it.
+        let ours = change.manager.starts_with("tidegate") || change.manager.as_ref() == "unknown";
+        if ours && kind != "Event" && change.what != What::Modified {
+            *self.made.entry(format!("{:?} {kind}", change.what)).or_default() += 1;
+        }
+        if kind == "Rollout" {
+            self.note_steps(change);
+        }
+        self.invariants.take(self.clock.now(), change);
+    }
+
+    fn note_steps(&mut self, change: &Change) {
+        let history = |object: &Object| object.parse::<Rollout>().and_then(|it| it.status).map(|it| it.history);
+        let before = change.before.as_deref().and_then(history).unwrap_or_default();
+        let after = history(&change.object).unwrap_or_default();
+        let new = after.iter().take_while(|step| before.first() != Some(step));
+        let mut new: Vec<_> = new.map(|step| step.reason.clone()).collect();
+        new.reverse();
+        self.steps.extend(new);
+    }
+
+    fn perform(&mut self, deed: &Deed) {
+        let now: Timestamp = self.clock.now();
+        self.log.push(format!("{:>9.3} {deed:?}", self.start.elapsed().as_secs_f64()));
+        let merge = |kind: &str, subresource: &str, patch: Value| {
+            // What is gone cannot be changed, and nobody minds.
+            drop(self.api.merge(kind, SHOP, NAME, subresource, patch, "user"));
+        };
+        match deed {
+            Deed::Push(image) => merge(
+                "deployments",
+                "",
+                json!({"spec": {"template": {"spec": {"containers": [objects::container(image)]}}}}),
+            ),
+            Deed::ScaleDeployment(replicas) => merge("deployments", "", json!({"spec": {"replicas": replicas}})),
+            Deed::Edit(spec) => merge("rollouts", "", json!({"spec": spec})),
+            Deed::WriteRoute(weights) => {
+                let backends = objects::backends(weights);
+                let routed = self.api.get("services", SHOP, "checkout-canary").is_some()
+                    || backends.as_array().is_some_and(|all| all.len() == 1);
+                if routed {
+                    merge("httproutes", "", json!({"spec": {"rules": [{"backendRefs": backends}]}}));
+                }
+            }
+            Deed::Delete(kind) => drop(self.api.delete(kind, SHOP, NAME, "user")),
+            Deed::DeleteReplicaSet(image) => {
+                for set in self.api.list("replicasets", Some(SHOP)) {
+                    if set.value().pointer("/spec/template/spec/containers/0/image").is_some_and(|it| it == image) {
+                        drop(self.api.delete("replicasets", SHOP, set.name(), "user"));
+                    }
+                }
+            }
+            Deed::Fail(share) => {
+                let good = self.invariants.stable().unwrap_or_default();
+                self.prometheus.fail(now, *share, &good);
+            }
+            Deed::Numbers(manner) => self.prometheus.set_manner(*manner),
+            Deed::NumbersRestart => self.prometheus.set_manner(crate::numbers::Manner::Restarted(now)),
+            Deed::Gateway(mode) => self.world.set_gateway(*mode),
+            Deed::Pods(image, behaviour) => self.world.set_behaviour(image, *behaviour),
+            Deed::Quota(pods) => drop(self.world.set_quota(SHOP, *pods)),
+            Deed::LoseNode => self.world.lose_node(&self.node()),
+            Deed::RegainNode => drop(self.world.regain_node(&self.node())),
+            Deed::Crash => {}
+            Deed::SecondLeader => {
+                let second = Plan::new(self.clock, self.prometheus.clone()).start(self.api.clone());
+                self.second = Some(second);
+            }
+            Deed::Compact => self.api.compact(),
+        }
+    }
+
+    fn node(&self) -> String {
+        self.api.list("nodes", None).first().map(|node| node.name().to_owned()).unwrap_or_default()
+    }
+
+    fn record(mut self, scene: &Scene) -> Record {
+        let broken = self.invariants.finish(self.clock.now(), &self.api, scene);
+        Record {
+            fingerprint: self.hasher.finish(),
+            calls: self.wire.calls(),
+            made: self.made,
+            steps: self.steps,
+            end: objects::end(&self.api),
+            log: std::mem::take(&mut self.log),
+            broken,
+        }
+    }
+}
+
+/// Waits until the operator gives up: it cannot begin without an answer to its first question.
+async fn operator_ended(operator: Option<&Operator>) {
+    while operator.is_some_and(|operator| !operator.has_ended()) {
+        tokio::time::sleep(RESTART).await;
+    }
+    if operator.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The few fields that tell a story.
+fn told(change: &Change) -> String {
+    let object = change.object.value();
+    let text = |path: &str| object.pointer(path).map(Value::to_string).unwrap_or_default();
+    match change.resource.kind.as_str() {
+        "Rollout" => format!(
+            ": {} {} {} ({}) {}",
+            text("/status/phase"),
+            text("/status/stage/name"),
+            text("/status/adoption/step"),
+            text("/status/route"),
+            text("/status/message")
+        ),
+        "HTTPRoute" => format!(": {}", text("/spec/rules/0/backendRefs").replace("\"group\":\"\",", "")),
+        "ReplicaSet" => format!(": {} of {}", text("/status/readyReplicas"), text("/spec/replicas")),
+        "Deployment" => format!(": {} paused {}", text("/spec/replicas"), text("/spec/paused")),
+        "Event" => format!(": {} {}", text("/reason"), text("/note")),
+        _ => String::new(),
+    }
+}
