@@ -17,11 +17,15 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    /// The kubectl on the PATH.
+    /// The kubectl on the PATH. Without one the test is skipped, except on CI.
     pub fn find() -> Option<Self> {
-        let path = env::var_os("PATH")?;
-        let program = env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file())?;
-        Some(Self { program, kubeconfig: PathBuf::new(), cache: tempfile::tempdir().ok()? })
+        let path = env::var_os("PATH").unwrap_or_default();
+        let program = env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+        if program.is_none() {
+            assert!(env::var("CI").as_deref() != Ok("true"), "there is no kubectl on the PATH");
+            eprintln!("skipped: there is no kubectl on the PATH");
+        }
+        Some(Self { program: program?, kubeconfig: PathBuf::new(), cache: tempfile::tempdir().unwrap() })
     }
 
     /// The same, for the cluster of a kubeconfig.

@@ -24,13 +24,14 @@ fn the_good_release_is_promoted_and_the_bad_one_is_reverted() {
 
 #[test]
 fn kubectl_sees_both_rollouts_and_acts_on_them() {
-    let Some(kubectl) = Kubectl::find() else { return eprintln!("there is no kubectl on the PATH") };
+    let Some(kubectl) = Kubectl::find() else { return };
     let demo = Demo::start(&["--port", "0", "--speed", "20"]);
     let kubectl = kubectl.with(demo.kubeconfig());
     let rollouts = kubectl.run(&["get", "rollouts"]);
     assert!(rollouts.contains("checkout") && rollouts.contains("search"), "{rollouts}");
     kubectl.run(&["scale", "rollout/checkout", "--replicas", "7"]);
-    kubectl.run(&["wait", "rollout/checkout", "--for", "jsonpath={.status.replicas}=7", "--timeout", "30s"]);
+    let count = r#"jsonpath={.status.replicas}{"\n"}"#;
+    kubectl.watch_until(&["get", "rollout", "checkout", "-w", "-o", count], |line| line == "7");
     kubectl.run(&["patch", "rollout/search", "--type", "merge", "--patch", r#"{"spec":{"paused":true}}"#]);
     kubectl.run(&["annotate", "rollout/search", "example.com/note=seen"]);
     let search = kubectl.run(&["get", "rollout/search", "-o", "jsonpath={.spec.paused} {.metadata.annotations}"]);
@@ -40,7 +41,7 @@ fn kubectl_sees_both_rollouts_and_acts_on_them() {
 
 #[test]
 fn a_watch_of_kubectl_follows_what_happens() {
-    let Some(kubectl) = Kubectl::find() else { return eprintln!("there is no kubectl on the PATH") };
+    let Some(kubectl) = Kubectl::find() else { return };
     let demo = Demo::start(&["--port", "0", "--speed", "100"]);
     let kubectl = kubectl.with(demo.kubeconfig());
     kubectl.watch_until(&["get", "rollouts", "-w"], |line| line.contains("checkout") && line.contains("Progressing"));

@@ -85,7 +85,10 @@ impl Server {
         let child = match Self::spawn(&directory, port) {
             Ok(child) => child,
             Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "there is no prometheus on this machine: {error}");
+                assert!(
+                    std::env::var("CI").as_deref() != Ok("true"),
+                    "there is no prometheus on this machine: {error}"
+                );
                 println!("skipped: 1 (there is no prometheus on this machine)");
                 return None;
             }

@@ -4,6 +4,7 @@
 
 mod chart;
 mod definitions;
+mod documentation;
 mod examples;
 mod kustomize;
 mod manifests;

@@ -87,67 +87,16 @@ fn what_is_nested_too_deeply_is_refused_and_not_followed() {
     }
 }
 
+/// The grammar's words.
+const WORDS: &str = r#"
+up temperature rate sum by on group_left ignoring bool offset @ ( ) [ ] { } , : 5m 1 -1 0x 1e9 Inf
+NaN "a" ' ` + - * / % ^ == > =~ !~ = and or unless topk quantile_over_time start() job __name__ # \
+🦀 histogram_quantile label_replace absent limitk without fill
+"#;
+
 /// The grammar's words in any order.
 fn soup() -> impl Strategy<Value = String> {
-    let words = select(vec![
-        "up",
-        "temperature",
-        "rate",
-        "sum",
-        "by",
-        "on",
-        "group_left",
-        "ignoring",
-        "bool",
-        "offset",
-        "@",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        ":",
-        "5m",
-        "1",
-        "-1",
-        "0x",
-        "1e9",
-        "Inf",
-        "NaN",
-        "\"a\"",
-        "'",
-        "`",
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "^",
-        "==",
-        ">",
-        "=~",
-        "!~",
-        "=",
-        "and",
-        "or",
-        "unless",
-        "topk",
-        "quantile_over_time",
-        "start()",
-        "job",
-        "__name__",
-        "#",
-        "\\",
-        "🦀",
-        "histogram_quantile",
-        "label_replace",
-        "absent",
-        "limitk",
-        "without",
-        "fill",
-    ]);
+    let words = select(WORDS.split_whitespace().collect::<Vec<_>>());
     prop::collection::vec(words, 0..14).prop_map(|words| words.join(" "))
 }
 

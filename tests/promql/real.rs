@@ -35,7 +35,10 @@ impl Real {
         let process = match started {
             Ok(process) => process,
             Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "there is no prometheus on this machine: {error}");
+                assert!(
+                    std::env::var("CI").as_deref() != Ok("true"),
+                    "there is no prometheus on this machine: {error}"
+                );
                 println!("skipped: there is no prometheus on this machine");
                 return None;
             }

@@ -26,6 +26,12 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether it changes something.
+    #[must_use]
+    pub fn is_write(self) -> bool {
+        !matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+
     /// As RBAC and audit logs spell it, such as `deletecollection`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -19,8 +19,11 @@ pub fn json(report: &Report) -> Value {
         "timeline": timeline,
         "writes": {
             "total": report.writes.total(),
-            "byKind": report.writes.by_kind,
+            "statuses": report.writes.statuses,
+            "objects": report.writes.objects,
             "events": report.writes.events,
+            "refused": report.writes.refused,
+            "byKind": report.writes.by_kind,
         },
         "requests": report.requests,
         "serving": report.serving,

@@ -10,6 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub use self::{
     recorder::Recorder,
     svg::svg,
     table::{Style, distribution_table, table},
+    writes::Writes,
 };
 use crate::sim::scenario::Outcome;
 
@@ -66,24 +68,6 @@ pub struct Requests {
     pub exposed: u64,
 }
 
-/// What Tidegate wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Writes {
-    /// How many times, by kind; without events.
-    pub by_kind: BTreeMap<String, u64>,
-    /// How many events.
-    pub events: u64,
-}
-
-impl Writes {
-    /// All of them, without events.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_kind.values().sum()
-    }
-}
-
 /// What a simulation tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -103,7 +87,7 @@ pub struct Report {
     pub releases: Vec<Release>,
     /// How many requests there were.
     pub requests: Requests,
-    /// What Tidegate wrote.
+    /// What Tidegate wrote, from the scenario's start to the end.
     pub writes: Writes,
     /// For each Rollout, the image that serves at the end.
     pub serving: BTreeMap<String, String>,

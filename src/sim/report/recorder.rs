@@ -1,6 +1,6 @@
 //! Looks on while a simulation runs, and writes down what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -16,7 +16,6 @@ pub struct Recorder {
     start: Timestamp,
     timeline: Vec<Entry>,
     releases: Vec<Release>,
-    writes: Writes,
     rollouts: BTreeMap<String, Seen>,
     /// What was answered before the scenario started: how much, how much of it failed, and what nobody answered.
     before: (u64, u64, u64),
@@ -31,6 +30,8 @@ struct Seen {
     stage: Option<String>,
     weight: Percent,
     verdicts: BTreeMap<String, Verdict>,
+    /// Checks that were told to have lost their numbers.
+    lost: BTreeSet<String>,
     checks: Vec<CheckSummary>,
     stable: Option<String>,
     stable_image: Option<String>,
@@ -43,14 +44,7 @@ impl Recorder {
     /// Nothing has happened yet, and the scenario starts at `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
-        Self {
-            start,
-            timeline: Vec::new(),
-            releases: Vec::new(),
-            writes: Writes::default(),
-            rollouts: BTreeMap::new(),
-            before: (0, 0, 0),
-        }
+        Self { start, timeline: Vec::new(), releases: Vec::new(), rollouts: BTreeMap::new(), before: (0, 0, 0) }
     }
 
     /// The scenario starts now: what was answered so far does not count.
@@ -70,15 +64,6 @@ impl Recorder {
             weight: None,
             checks: Vec::new(),
         });
-    }
-
-    /// Tidegate wrote an object of that kind, such as `httproutes`.
-    pub fn write(&mut self, kind: &str) {
-        if kind == "events" || kind.starts_with("events.") {
-            self.writes.events += 1;
-        } else if !kind.starts_with("leases") {
-            *self.writes.by_kind.entry(kind.to_owned()).or_default() += 1;
-        }
     }
 
     /// A Rollout changed.
@@ -131,7 +116,7 @@ impl Recorder {
         self.rollouts.values().all(|seen| resting.contains(&seen.phase))
     }
 
-    /// Everything that was written down.
+    /// Everything that was written down; what Tidegate wrote, and what was expected, somebody else adds.
     #[must_use]
     pub fn finish(mut self, end: Timestamp, seed: u64, loads: &BTreeMap<String, &Load>) -> Report {
         for release in &mut self.releases {
@@ -167,7 +152,7 @@ impl Recorder {
             serving: serving.collect(),
             curves: self.rollouts.into_iter().map(|(name, seen)| (name, seen.curves)).collect(),
             releases: self.releases,
-            writes: self.writes,
+            writes: Writes::default(),
             failures: Vec::new(),
         }
     }
@@ -219,6 +204,7 @@ impl Seen {
             stage: None,
             weight: Percent::ZERO,
             verdicts: BTreeMap::new(),
+            lost: BTreeSet::new(),
             checks: Vec::new(),
             stable: None,
             stable_image: None,
@@ -271,13 +257,17 @@ impl Seen {
         }
     }
 
-    /// The line that tells of checks that lost their numbers, or have some again.
+    /// The line that tells of checks that lost their numbers, or have some again. That a check begins without any says
+    /// nothing.
     fn tell_verdicts(&mut self, rollout: &str, now: Timestamp, checks: &[CheckStatus]) -> Option<Entry> {
         let mut told = None;
         for check in checks {
             let before = self.verdicts.insert(check.name.clone(), check.verdict);
             let lost = check.verdict == Verdict::NoData && before.is_some_and(|before| before != Verdict::NoData);
-            let found = check.verdict != Verdict::NoData && before == Some(Verdict::NoData);
+            let found = check.verdict != Verdict::NoData && self.lost.remove(&check.name);
+            if lost {
+                self.lost.insert(check.name.clone());
+            }
             if lost || found {
                 let what = if lost { "NumbersLost" } else { "NumbersBack" };
                 let message = format!("{}: {}", check.name, check.message);

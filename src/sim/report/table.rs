@@ -94,7 +94,9 @@ fn summary(text: &mut String, report: &Report, style: Style) {
     let requests = report.requests;
     let [served, failed, exposed] = [requests.served, requests.failed, requests.exposed].map(thousands);
     line(text, &format!("requests: {served} served, {failed} failed, {exposed} answered by a version under test"));
-    line(text, &format!("writes: {}, and {} events", report.writes.total(), report.writes.events));
+    let writes = &report.writes;
+    let [statuses, objects, events] = [writes.statuses, writes.objects, writes.events].map(thousands);
+    line(text, &format!("writes: {statuses} of the status, {objects} of other objects, {events} events"));
     line(text, &format!("simulated: {} to {}, seed {}", date(report.start), date(report.end), report.seed));
     for failure in &report.failures {
         for (index, part) in wrapped(failure, style.width.saturating_sub(14).max(30)).iter().enumerate() {

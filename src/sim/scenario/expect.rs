@@ -69,7 +69,7 @@ pub struct Expectation {
     /// How many requests fail at most, whoever answered them, in the whole simulation.
     #[serde(default)]
     pub failed_at_most: Option<u64>,
-    /// How many writes Tidegate needs at most, without events, in the whole simulation.
+    /// How many requests to write Tidegate sends at most, without events, from the scenario's start to the end.
     #[serde(default)]
     pub writes_at_most: Option<u64>,
     /// The image that serves at the end.

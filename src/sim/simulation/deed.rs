@@ -1,6 +1,6 @@
 //! What happens to the cluster, and how it ends.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::{Simulation, Subject, references};
 use crate::sim::{
     api::Refusal,
     prometheus::Condition,
+    report::Writes,
     scenario::{Action, Arm, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release},
     world::{Delay, GatewayMode},
 };
@@ -55,7 +56,10 @@ impl Simulation<'_> {
     /// Does what is due.
     pub(super) fn act(&mut self, now: Timestamp, deed: Deed) {
         match deed {
-            Deed::Begin => self.with_loads(|recorder, loads| recorder.begin(loads.values().copied())),
+            Deed::Begin => {
+                *self.writes.lock().unwrap_or_else(PoisonError::into_inner) = Writes::default();
+                self.with_loads(|recorder, loads| recorder.begin(loads.values().copied()));
+            }
             Deed::Sample => {
                 self.with_loads(|recorder, loads| {
                     for (rollout, load) in loads {

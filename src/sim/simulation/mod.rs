@@ -9,7 +9,10 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -20,7 +23,7 @@ use super::{
     cluster::{Cluster, Settings},
     metering::Application,
     operator::{ENDPOINT, Operator},
-    report::{Recorder, Report},
+    report::{Recorder, Report, Writes},
     scenario::{Length, Manifests, SETTLING, Scenario, yaml::Mistake},
     traffic::Load,
 };
@@ -98,6 +101,8 @@ struct Simulation<'a> {
     subjects: Vec<Subject>,
     changes: Changes,
     recorder: Recorder,
+    /// What the operator wrote since the scenario's start. Nobody else sends requests: the models call the server.
+    writes: Arc<Mutex<Writes>>,
     /// What will happen, by when; the number keeps the order of what happens at the same time.
     due: BTreeMap<(Timestamp, usize), Deed>,
     planned: usize,
@@ -121,6 +126,9 @@ impl<'a> Simulation<'a> {
             Settings { seed: seeds.random(), scrape_every: scenario.scrape_every.duration(), ..Settings::default() };
         let cluster = Cluster::start(clock, settings);
         let changes = cluster.api.changes();
+        let writes = Arc::new(Mutex::new(Writes::default()));
+        let counted = Arc::clone(&writes);
+        cluster.api.on_request(move |call| counted.lock().unwrap_or_else(PoisonError::into_inner).count(call));
         let mut simulation = Self {
             scenario,
             operator: None,
@@ -128,6 +136,7 @@ impl<'a> Simulation<'a> {
             subjects: Vec::new(),
             changes,
             recorder: Recorder::new(scenario.start),
+            writes,
             due: BTreeMap::new(),
             planned: 0,
             step: step(rollouts, scenario),
@@ -195,9 +204,6 @@ impl<'a> Simulation<'a> {
 
     /// Writes down what a change tells.
     fn note(&mut self, change: &Change) {
-        if change.manager.starts_with("tidegate") {
-            self.recorder.write(&change.resource.plural);
-        }
         if change.resource.plural != "rollouts" {
             return;
         }
@@ -235,6 +241,7 @@ impl<'a> Simulation<'a> {
         let start = self.scenario.start;
         let mut report = self
             .with_loads(|recorder, loads| std::mem::replace(recorder, Recorder::new(start)).finish(end, seed, loads));
+        report.writes = std::mem::take(&mut *self.writes.lock().unwrap_or_else(PoisonError::into_inner));
         report.notes.clone_from(&manifests.notes);
         report.failures = self.scenario.expect.failures(&report);
         report

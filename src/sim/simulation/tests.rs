@@ -39,6 +39,23 @@ expect: {outcome: Reverted, because: errors, within: 5m, serving: 'checkout:v1'}
 }
 
 #[test]
+fn what_the_operator_writes_is_counted_and_what_it_tells_apart_from_that() {
+    let scenario = "
+events: [{at: 0s, release: {image: 'checkout:v2'}}, {at: 2m, editWeights: {route: checkout, canary: 40}}]
+expect: {outcome: Promoted}";
+    let report = simulated(scenario, 1).unwrap();
+    assert_eq!(report.failures, Vec::<String>::new());
+    let writes = &report.writes;
+    // The two Services and the new ReplicaSet are created, and the Services deleted: requests that name no manager.
+    assert_eq!(writes.by_kind.get("services"), Some(&4), "{writes:?}");
+    assert_eq!(writes.by_kind.get("rollouts/status"), Some(&writes.statuses), "{writes:?}");
+    assert_eq!(writes.by_kind.values().sum::<u64>(), writes.total(), "{writes:?}");
+    let told = report.timeline.iter().filter(|entry| entry.by == report::By::Tidegate && entry.at >= report.start);
+    let told = told.filter(|entry| !matches!(entry.what.as_str(), "AtRest" | "NumbersLost" | "NumbersBack")).count();
+    assert_eq!(writes.events, told as u64, "{:#?}", report.timeline);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_report_to_the_last_byte() {
     let scenario = "versions: {canary: {errors: 2%}}\nevents: [{at: 0s, release: {image: 'checkout:v2'}}, {at: 90s, crashPods: {of: stable, share: 30%}}]";
     let told = |seed| {

@@ -11,14 +11,6 @@ const NONE: &str = "<none>";
 pub fn columns(plural: &str) -> Vec<Column> {
     let computed = Column::computed;
     let field = Column::field;
-    let workload = |mut columns: Vec<Column>| {
-        columns.insert(0, Column::name());
-        columns.push(Column::age());
-        columns.push(computed("Containers", 1, |object, _| containers(object, "name")));
-        columns.push(computed("Images", 1, |object, _| containers(object, "image")));
-        columns.push(computed("Selector", 1, |object, _| labels(object.pointer("/spec/selector/matchLabels"))));
-        columns
-    };
     let between = |mut columns: Vec<Column>| {
         columns.insert(0, Column::name());
         columns.push(Column::age());
@@ -26,17 +18,7 @@ pub fn columns(plural: &str) -> Vec<Column> {
     };
     match plural {
         "pods" => pods(),
-        "deployments" => workload(vec![
-            computed("Ready", 0, |object, _| ready_of(object)),
-            computed("Up-to-date", 0, |object, _| count(object, "/status/updatedReplicas").into()),
-            computed("Available", 0, |object, _| count(object, "/status/availableReplicas").into()),
-        ]),
-        "replicasets" => workload(vec![
-            computed("Desired", 0, |object, _| count(object, "/spec/replicas").into()),
-            computed("Current", 0, |object, _| count(object, "/status/replicas").into()),
-            computed("Ready", 0, |object, _| count(object, "/status/readyReplicas").into()),
-        ]),
-        "statefulsets" => workload(vec![computed("Ready", 0, |object, _| ready_of(object))]),
+        "deployments" | "replicasets" | "statefulsets" => workload(plural),
         "services" => {
             let mut columns = between(vec![
                 computed("Type", 0, |object, _| text_or(object, "/spec/type", "ClusterIP")),
@@ -77,6 +59,33 @@ pub fn columns(plural: &str) -> Vec<Column> {
         "customresourcedefinitions" => vec![Column::name(), field("Created At", 0, ".metadata.creationTimestamp")],
         _ => between(Vec::new()),
     }
+}
+
+/// What has a pod template.
+fn workload(plural: &str) -> Vec<Column> {
+    let computed = Column::computed;
+    let counts = match plural {
+        "deployments" => vec![
+            computed("Ready", 0, |object, _| ready_of(object)),
+            computed("Up-to-date", 0, |object, _| count(object, "/status/updatedReplicas").into()),
+            computed("Available", 0, |object, _| count(object, "/status/availableReplicas").into()),
+        ],
+        "replicasets" => vec![
+            computed("Desired", 0, |object, _| count(object, "/spec/replicas").into()),
+            computed("Current", 0, |object, _| count(object, "/status/replicas").into()),
+            computed("Ready", 0, |object, _| count(object, "/status/readyReplicas").into()),
+        ],
+        _ => vec![computed("Ready", 0, |object, _| ready_of(object))],
+    };
+    let mut columns = vec![Column::name()];
+    columns.extend(counts);
+    columns.extend([
+        Column::age(),
+        computed("Containers", 1, |object, _| containers(object, "name")),
+        computed("Images", 1, |object, _| containers(object, "image")),
+        computed("Selector", 1, |object, _| labels(object.pointer("/spec/selector/matchLabels"))),
+    ]);
+    columns
 }
 
 fn pods() -> Vec<Column> {

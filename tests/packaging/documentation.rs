@@ -1,0 +1,51 @@
+//! The documentation that comes with it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use regex::Regex;
+
+fn documents() -> Vec<PathBuf> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![repository.join("README.md")];
+    documents.extend(fs::read_dir(repository.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    assert!(documents.len() >= 5, "{documents:?}");
+    documents
+}
+
+/// The names by which a document's headings are linked to.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+    let kept = |c: char| (c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).then_some(c);
+    let name = |heading: &str| {
+        let kept: String = heading.trim_start_matches('#').trim().to_lowercase().chars().filter_map(kept).collect();
+        kept.replace(' ', "-")
+    };
+    headings.map(name).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = link.captures_iter(&text).filter_map(|found| found.get(1)).map(|found| found.as_str());
+        for target in links.filter(|target| !target.contains("://")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { document.clone() } else { document.with_file_name(file) };
+            let found = if anchor.is_empty() {
+                path.exists()
+            } else {
+                fs::read_to_string(&path).is_ok_and(|text| anchors(&text).iter().any(|name| name == anchor))
+            };
+            if !found {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}

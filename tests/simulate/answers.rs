@@ -1,0 +1,58 @@
+//! What it answers, and what it ends with where the input is good.
+
+use serde_json::{Value, json};
+
+use crate::command::{GOOD, Plan};
+
+#[test]
+fn a_release_that_goes_as_expected_ends_with_0_and_a_table() {
+    let outcome = Plan::new(GOOD).simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""));
+    assert!(outcome.printed.contains("checkout:v2: Promoted after "), "{}", outcome.printed);
+    assert!(!outcome.printed.contains('\u{1b}'), "what is not a terminal gets no colours");
+    assert!(outcome.printed.lines().all(|line| line.chars().count() <= 120), "{}", outcome.printed);
+}
+
+#[test]
+fn a_release_that_does_not_go_as_expected_ends_with_1_and_the_answer_all_the_same() {
+    let outcome = Plan::new(&GOOD.replace("Promoted", "Reverted")).simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (1, ""));
+    let told = "not expected: checkout:v2: the outcome is Promoted, expected was Reverted: ";
+    assert!(outcome.printed.contains(told), "{}", outcome.printed);
+    assert!(outcome.printed.contains("RolloutStarted"), "{}", outcome.printed);
+}
+
+#[test]
+fn json_is_the_same_for_the_same_seed_and_another_for_another() {
+    let plan = Plan::new(GOOD);
+    let [one, same, other] = ["7", "7", "8"].map(|seed| plan.simulate(&["-o", "json", "--seed", seed]).printed);
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+    let report: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!((&report["outcome"], &report["seed"]), (&json!("Promoted"), &json!(7)));
+    assert_eq!(report["serving"], json!({"checkout": "checkout:v2"}));
+    let writes = |kind: &str| report["writes"][kind].as_u64().unwrap();
+    assert_eq!(writes("total"), writes("statuses") + writes("objects"));
+    assert!(writes("events") >= 2, "{}", report["writes"]);
+}
+
+#[test]
+fn a_picture_is_one_svg() {
+    let outcome = Plan::new(GOOD).simulate(&["--output", "svg"]);
+    assert_eq!(outcome.code, 0);
+    assert!(outcome.printed.starts_with("<svg ") && outcome.printed.ends_with("</svg>\n"));
+}
+
+#[test]
+fn many_runs_are_told_as_a_distribution_over_their_seeds() {
+    let outcome = Plan::new(GOOD).simulate(&["--runs", "3", "--seed", "5", "-o", "json"]);
+    let told: Value = serde_json::from_str(&outcome.printed).unwrap();
+    assert_eq!((outcome.code, &told["runs"], &told["held"]), (0, &json!(3), &json!(3)));
+    assert_eq!((&told["first"], &told["last"]), (&json!(5), &json!(7)));
+    assert_eq!(told["outcomes"], json!({"Promoted": 3}));
+
+    let outcome = Plan::new(&GOOD.replace("Promoted", "Reverted")).simulate(&["--runs", "2"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.printed);
+    assert!(outcome.printed.contains("2 runs, seeds 1 to 2"), "{}", outcome.printed);
+    assert!(outcome.printed.contains("not expected in 2 of 2: "), "{}", outcome.printed);
+}

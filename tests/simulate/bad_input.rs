@@ -1,0 +1,44 @@
+//! What cannot be used ends with 2, and a sentence that says where and what.
+
+use crate::command::{GOOD, Plan, ROLLOUT};
+
+#[track_caller]
+fn refused(plan: &Plan, arguments: &[&str], sentence: &str) {
+    let outcome = plan.simulate(arguments);
+    assert_eq!((outcome.code, outcome.printed.as_str()), (2, ""), "{}", outcome.complaint);
+    assert!(outcome.complaint.contains(sentence), "{}", outcome.complaint);
+}
+
+#[test]
+fn a_mistake_in_the_scenario_is_told_with_its_place_and_the_nearest_name() {
+    let plan = Plan::new(&GOOD.replace("outcome", "outcom"));
+    refused(&plan, &[], "tidegate: scenario.yaml:2:10: expect.outcom: there is no such field; did you mean outcome?\n");
+}
+
+#[test]
+fn a_mistake_in_a_manifest_is_told_with_its_place() {
+    let plan = Plan::new(GOOD);
+    plan.write("rollout.yaml", &ROLLOUT.replace("service:", "servise:"));
+    refused(&plan, &[], "rollout.yaml:6:3: spec.servise: there is no such field; did you mean service?\n");
+}
+
+#[test]
+fn a_scenario_that_speaks_of_what_is_not_there_is_refused() {
+    let plan = Plan::new("events: [{at: 0s, delete: {kind: Service, name: chekout}}]\n");
+    refused(&plan, &[], "there is no Service chekout; did you mean checkout?\n");
+}
+
+#[test]
+fn files_without_a_rollout_and_files_that_are_not_there_are_refused() {
+    let plan = Plan::new(GOOD);
+    plan.write("config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: colours}\n");
+    refused(&plan, &["config.yaml"], "tidegate: there is no Rollout in the files; a simulation needs at least one\n");
+    refused(&plan, &["missing.yaml"], "tidegate: missing.yaml: cannot be read: ");
+}
+
+#[test]
+fn arguments_that_say_nothing_are_refused() {
+    let plan = Plan::new(GOOD);
+    refused(&plan, &["--runs", "0"], "--runs");
+    refused(&plan, &["-o", "yaml"], "svg");
+}

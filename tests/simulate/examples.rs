@@ -1,0 +1,61 @@
+//! Every example does what it says: its scenario is simulated with the real operator.
+
+use std::{fs, path::PathBuf};
+
+use tidegate::sim::{
+    scenario::{Manifests, Outcome, Scenario},
+    simulation::simulate,
+};
+
+/// The folders of the examples, by name.
+fn folders() -> Vec<PathBuf> {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folders = fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut folders: Vec<_> = folders.collect();
+    folders.sort();
+    assert!(folders.len() >= 9, "only {} examples were found", folders.len());
+    folders
+}
+
+#[test]
+fn every_example_goes_as_its_scenario_expects() {
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let file = folder.join("scenario.yaml");
+        let scenario = Scenario::load(&file).unwrap_or_else(|mistake| panic!("{mistake}"));
+        let manifests = Manifests::load(std::slice::from_ref(&folder), &file).and_then(Manifests::complete);
+        let manifests = manifests.unwrap_or_else(|mistake| panic!("{mistake}"));
+        // Six days take very long without optimisations.
+        if cfg!(debug_assertions) && folder.ends_with("phased") {
+            eprintln!("skipped: the six days of phased; make examples simulates them");
+            continue;
+        }
+        let report = simulate(&manifests, &scenario, 1).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        wrong.extend(report.failures.iter().map(|failure| format!("{}: {failure}", folder.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_example_expects_an_outcome_within_a_time_and_a_bad_one_bounds_who_is_hurt() {
+    for folder in folders() {
+        let scenario = Scenario::load(&folder.join("scenario.yaml")).unwrap_or_else(|mistake| panic!("{mistake}"));
+        assert!(!scenario.expect.0.is_empty(), "{} expects nothing", folder.display());
+        for expected in &scenario.expect.0 {
+            assert!(expected.outcome.is_some() && expected.within.is_some(), "{}: {expected:?}", folder.display());
+            let bad = expected.outcome == Some(Outcome::Reverted) && expected.reason.is_none();
+            assert!(!bad || expected.exposed_at_most.is_some(), "{}: {expected:?}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn the_scenario_in_the_documentation_is_one() {
+    let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/simulate.md")).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let scenarios: Vec<_> = blocks.filter(|block| block.starts_with("start:")).collect();
+    assert_eq!(scenarios.len(), 1);
+    for scenario in scenarios {
+        Scenario::parse(scenario, "docs/simulate.md").unwrap_or_else(|mistake| panic!("{mistake}"));
+    }
+}
