@@ -20,12 +20,15 @@ pub enum Numbers {
     Matrix(Vec<Row>),
 }
 
+/// Names and values, in the order of the names.
+pub type Labels = Vec<(Arc<str>, Arc<str>)>;
+
 /// One series with its samples.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Row {
     /// Its labels, with `__name__`, in the order of their names.
     #[serde(rename = "metric", deserialize_with = "labels")]
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    pub labels: Labels,
     /// Its samples, oldest first.
     #[serde(rename = "values", deserialize_with = "samples")]
     pub samples: Vec<Sample>,
@@ -128,7 +131,7 @@ impl Written<'_> {
     }
 }
 
-fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Arc<str>, Arc<str>)>, D::Error> {
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
     let labels = std::collections::BTreeMap::<Cow<'de, str>, Cow<'de, str>>::deserialize(deserializer)?;
     Ok(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
 }

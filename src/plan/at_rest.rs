@@ -28,8 +28,13 @@ impl Plan<'_> {
         }
         let Some(canary) = self.revision_of(asked) else { return };
         if let Some(failed) = self.failed(&canary) {
+            let who = if serving.is_some() {
+                format!("version {stable} serves")
+            } else {
+                format!("ReplicaSet {} of version {stable} was deleted, so that nothing serves", stable.replica_set)
+            };
             let message = format!(
-                "version {canary} failed ({}) and stays off; version {stable} serves: change the Deployment's pod template to go on",
+                "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template to go on",
                 failed.message
             );
             self.status.phase = Phase::Reverted;

@@ -53,7 +53,12 @@ pub fn trial(seed: u64) -> Trial {
     for _ in 0..rng.random_range(0..4) {
         misfortune(&mut rng, &mut scene.deeds);
     }
+    let deleted = scene.deeds.iter().any(|(_, deed)| matches!(deed, Deed::DeleteReplicaSet(_)));
     scene.deeds.extend(calm());
+    if deleted {
+        // With the ReplicaSet its template is lost. A failed version does not take its place: that takes a person.
+        scene.deeds.push((CALM, Deed::Push("checkout:v4")));
+    }
     scene.length = LENGTH;
     scene.ending = Ending::AtRest;
     let faults = (0..rng.random_range(0..8)).map(|_| (rng.random_range(0..120), fault(&mut rng)));
