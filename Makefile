@@ -5,10 +5,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # One binary for each folder in tests. The control plane's comes last, because it closes with the count.
-suites := $(filter-out control_plane simulation examples,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+suites := $(filter-out control_plane simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test examples sweep soak bench-promotion bench-scale crds
+.PHONY: help test simulation examples sweep soak bench-promotion bench-scale crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -18,8 +18,7 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo fmt --check \
 	&& cargo clippy --locked --all-targets -- -D warnings \
 	&& cargo test --locked --lib $(suites:%=--test %) \
-	&& $(optimised) --test examples --test simulation \
-	&& $(MAKE) sweep soak \
+	&& $(MAKE) simulation \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
 
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
@@ -27,8 +26,12 @@ optimised := cargo test --locked --profile bench
 simulation := $(optimised) --test simulation --
 SEEDS ?= 10000
 
+simulation: ## Play every scene, then everything below
+	@$(simulation)
+	@$(MAKE) examples sweep soak
+
 examples: ## Simulate every example, the one of six days too
-	@cargo test --locked --profile bench --test simulate every_example
+	@$(optimised) --test simulate every_example
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

@@ -61,19 +61,18 @@ pub fn sweep(scenes: &[Scene], step: usize) -> Swept {
     }
     swept.points = points.len();
     let broken = side_by_side(points.len(), |place| {
-        let (point, mut told) = (&points[place], String::new());
-        let alone = &records[point.scene.name];
+        let point @ Point { scene: Scene { name, .. }, call, fault } = &points[place];
+        let alone = &records[name];
         let differences = point.differences(alone);
-        if let Some(called) = alone.calls.get(point.call).filter(|_| !differences.is_empty()) {
-            let Point { scene: Scene { name, .. }, call, fault } = point;
-            told = format!("{name}, {fault} at call {call} ({called}):\n  {}\n", differences.join("\n  "));
-            told += &format!("  {}", command(&format!("play {name:?} {call} {fault}")));
-            // At once: a long sweep tells what is wrong before it is over.
-            println!("{told}");
+        if differences.is_empty() {
+            return 0;
         }
-        usize::from(!told.is_empty())
+        let (called, again) = (&alone.calls[*call], command(&format!("play {name:?} {call} {fault}")));
+        // At once: a long sweep tells what is wrong before it is over.
+        println!("{name}, {fault} at call {call} ({called}):\n  {}\n  {again}", differences.join("\n  "));
+        1
     });
-    swept.broken += broken.iter().sum::<usize>();
+    swept.broken += broken.into_iter().sum::<usize>();
     swept
 }
 
