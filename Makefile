@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test sweep soak bench-promotion bench-scale crds
+.PHONY: help test examples sweep soak bench-promotion bench-scale crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -23,6 +23,9 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
 simulation := cargo test --locked --profile bench --test simulation --
 SEEDS ?= 10000
+
+examples: ## Simulate every example, the one of six days too
+	@cargo test --locked --profile bench --test simulate every_example
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

@@ -1,10 +1,11 @@
 //! Thousands of shops at rest: copies of one that the operator itself adopted, object by object.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tidegate::sim::api::ApiServer;
+use tokio::time::sleep;
 
 use crate::{
     cluster::Cluster,
@@ -16,6 +17,9 @@ use crate::{
 /// The shop that is copied. No other text in its objects contains these words.
 const NAME: &str = "the-specimen";
 const NAMESPACE: &str = "its-namespace";
+
+/// An operator that has written nothing for so long has nothing left to write.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// The kinds in a shop, each before those that it owns.
 const KINDS: [&str; 7] = ["rollouts", "deployments", "services", "httproutes", "replicasets", "endpointslices", "pods"];
@@ -35,6 +39,13 @@ impl Specimen {
         place.open(server, plan("10m", true))?;
         let _operator = Operator::start(&cluster, "http://127.0.0.1:9")?;
         until("the specimen to be adopted", PATIENCE, || async { place.serves(server, "v1").then_some(()) }).await?;
+        // A while later the operator says it once more, without how it came to be.
+        let said = || place.rollout(server).and_then(|rollout| rollout.metadata.resource_version);
+        let mut before = None;
+        while before != said() {
+            before = said();
+            sleep(QUIET).await;
+        }
         let all = KINDS.iter().flat_map(|kind| server.list(kind, Some(NAMESPACE)));
         Ok(Self { objects: all.map(|object| object.value().to_string()).collect() })
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     api::{AdoptionMode, AdoptionStatus, AdoptionStep, FINALIZER, Phase, RevisionStatus, Rollout, condition::reason},
     plan::{
-        Observed, Plan, Refusal,
+        Observed, Plan, Refusal, capacity,
         effects::{Desired, Effect, guarded},
         preflight,
     },
@@ -93,11 +93,8 @@ impl Plan<'_> {
             AdoptionStep::Emptying if workload.replicas() == 0 && !workload.spec.paused && workload.is_observed() => {
                 self.step(AdoptionStep::Adopted);
                 self.status.phase = Phase::Stable;
-                let pods = adoption.replicas;
-                self.record(
-                    reason::ADOPTED,
-                    format!("version {stable} serves with {pods} pods, taken over as they are"),
-                );
+                let pods = capacity::pods(adoption.replicas);
+                self.record(reason::ADOPTED, format!("version {stable} serves with {pods}, taken over as they are"));
             }
             _ => {}
         }

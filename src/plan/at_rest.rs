@@ -92,7 +92,7 @@ impl Plan<'_> {
         let wanted = capacity::wanted(self.rollout);
         let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
         if ready >= wanted {
-            self.say(format!("version {stable} serves with {wanted} pods"));
+            self.say(format!("version {stable} serves with {}", capacity::pods(wanted)));
         } else {
             self.say(format!("version {stable} serves with {ready} of {wanted} pods ready"));
         }

@@ -18,6 +18,11 @@ pub fn wanted(rollout: &Rollout) -> i32 {
     asked.max(status.and_then(|status| status.replicas_floor).unwrap_or(0))
 }
 
+/// A number of pods as a sentence has it: `1 pod`, `10 pods`.
+pub(super) fn pods(count: i32) -> String {
+    format!("{count} pod{}", if count == 1 { "" } else { "s" })
+}
+
 /// How many pods each revision should have in `stage`: stable stays full as long as its share needs it.
 #[must_use]
 pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {

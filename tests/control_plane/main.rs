@@ -13,6 +13,7 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod behaviour;
+mod conformance;
 mod deletion;
 mod evidence;
 mod hostile_prometheus;
@@ -61,6 +62,11 @@ fn topics() -> Vec<Topic> {
     ]
 }
 
+/// What the real one is asked together with an embedded one.
+fn comparisons() -> Vec<Topic> {
+    vec![("conformance", conformance::behaviours())]
+}
+
 /// What is said of all the others together, once they are over; says nothing after a part of them.
 fn in_the_end() -> Vec<Topic> {
     vec![("permissions", permissions::behaviours())]
@@ -76,7 +82,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut conclusions = vec![run(&arguments, trials(&stages, topics))];
+    let mut all = trials(&stages, topics);
+    all.extend(trials(&stages[..1], comparisons));
+    let mut conclusions = vec![run(&arguments, all)];
     if conclusions[0].num_filtered_out == 0 {
         conclusions.push(run(&arguments, trials(&stages, in_the_end)));
     }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::body::{Body, Bytes};
 use futures::{StreamExt, future::BoxFuture};
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use serde_json::{Value, json};
 use tidegate::sim::api::{ApiServer, Change, Changes, What};
 use tokio::sync::Notify;
@@ -99,27 +99,34 @@ impl Wire {
             state.calls.push(format!("{verb} {}", parts.uri.path()));
             state.planned.get(&number).copied()
         };
-        let Some(fault) = fault else { return Ok(self.server.respond(&parts, &body)) };
+        match fault {
+            Some(fault) => self.spoil(fault, watch, &parts, &body).await,
+            None => Ok(self.server.respond(&parts, &body)),
+        }
+    }
+
+    /// The answer to a call with which something goes wrong.
+    async fn spoil(&self, fault: Fault, watch: bool, parts: &Parts, body: &Bytes) -> Result<Response<Body>, BoxError> {
         match fault {
             Fault::CrashBefore => {
                 self.shared.crash.notify_one();
                 pending().await
             }
             Fault::CrashAfter => {
-                drop(self.server.respond(&parts, &body));
+                drop(self.server.respond(parts, body));
                 self.shared.crash.notify_one();
                 pending().await
             }
             Fault::LostAnswer => {
-                drop(self.server.respond(&parts, &body));
+                drop(self.server.respond(parts, body));
                 pending().await
             }
             Fault::Refused(code) => Ok(refusal(code)),
             Fault::Slow(seconds) => {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
-                Ok(self.server.respond(&parts, &body))
+                Ok(self.server.respond(parts, body))
             }
-            Fault::Stale if watch => Ok(changed(self.server.respond(&parts, &body), |lines| {
+            Fault::Stale if watch => Ok(changed(self.server.respond(parts, body), |lines| {
                 lines
                     .then(|line| async move {
                         tokio::time::sleep(STALE).await;
@@ -128,13 +135,13 @@ impl Wire {
                     .boxed()
             })),
             Fault::Stale => {
-                let answer = self.server.respond(&parts, &body);
+                let answer = self.server.respond(parts, body);
                 if parts.method == http::Method::GET { self.aged(answer).await } else { Ok(answer) }
             }
-            Fault::Truncated => Ok(changed(self.server.respond(&parts, &body), |lines| {
+            Fault::Truncated => Ok(changed(self.server.respond(parts, body), |lines| {
                 lines.map(|line| line.map(|line| line.slice(..line.len() / 2))).take(1).boxed()
             })),
-            Fault::Twice => Ok(changed(self.server.respond(&parts, &body), |lines| {
+            Fault::Twice => Ok(changed(self.server.respond(parts, body), |lines| {
                 lines
                     .flat_map(|line| {
                         let again = line.as_ref().map_or(Bytes::new(), Clone::clone);
@@ -143,7 +150,7 @@ impl Wire {
                     .boxed()
             })),
             Fault::Silent if watch => {
-                Ok(changed(self.server.respond(&parts, &body), |_| futures::stream::pending().boxed()))
+                Ok(changed(self.server.respond(parts, body), |_| futures::stream::pending().boxed()))
             }
             Fault::LostRequest | Fault::Silent => pending().await,
             Fault::Gone if watch => {

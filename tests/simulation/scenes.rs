@@ -87,6 +87,11 @@ fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
+    [releases(), disturbances()].concat()
+}
+
+/// What people do with their own Rollout, and how its versions turn out.
+fn releases() -> Vec<Scene> {
     let stable = |image| Ending::In(Phase::Stable, image);
     let reverted = || Ending::In(Phase::Reverted, V1);
     vec![
@@ -128,6 +133,13 @@ pub fn all() -> Vec<Scene> {
             Ending::Gone,
             &[(110, Deed::Delete("deployments")), (150, Deed::Delete("rollouts"))],
         ),
+    ]
+}
+
+/// What others do to it, and what fails around it.
+fn disturbances() -> Vec<Scene> {
+    let stable = |image| Ending::In(Phase::Stable, image);
+    vec![
         pushed("foreign weights", stable(V2), &[(100, Deed::WriteRoute(vec![10, 90]))]),
         pushed("somebody scales the Deployment", stable(V2), &[(100, Deed::ScaleDeployment(2))]),
         pushed("two leaders", stable(V2), &[(20, Deed::SecondLeader)]),

@@ -91,6 +91,11 @@ impl ControlPlane {
         Ok(Self { client, kind, modern, assets, url, programs, directory })
     }
 
+    /// Another one beside it, with nothing in it.
+    pub async fn another(&self, kind: Kind) -> Result<Self> {
+        Self::start(&self.assets, kind).await
+    }
+
     /// A client, as the administrator, of an API server as current as Kubernetes 1.36, which knows the Rollout's CRD
     /// with all its rules. Started with its first use.
     pub async fn modern(&self) -> Result<&Client> {

@@ -61,6 +61,10 @@ impl DeleteOptions {
     ) -> Result<Self, Refusal> {
         let text = |path: &str| body.pointer(path).and_then(Value::as_str);
         from_query.propagation = text("/propagationPolicy").or(policy).map(Propagation::parse).transpose()?;
+        if body.get("orphanDependents").is_some_and(Value::is_boolean) && from_query.propagation.is_some() {
+            let message = "orphanDependents and deletionPropagation cannot be both set".to_owned();
+            return Err(Refusal { code: 422, reason: "Invalid", message, details: Value::Null });
+        }
         if body.get("orphanDependents") == Some(&Value::Bool(true)) {
             from_query.propagation = Some(Propagation::Orphan);
         }
