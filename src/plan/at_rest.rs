@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason},
-    plan::{Observed, Plan, capacity},
+    plan::{Guard, Observed, Plan, capacity, guard},
     traffic::Names,
     workload::template,
 };
@@ -15,7 +15,7 @@ impl Plan<'_> {
         if let Some(refusal) = &self.refusal {
             return self.say(refusal.message.clone());
         }
-        if !self.clear_foreign_pods() {
+        if !self.clear_foreign_pods() && guard::stands(Guard::OneCanary) {
             return;
         }
         let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
@@ -43,7 +43,7 @@ impl Plan<'_> {
         if serving.is_none() {
             return self.replace_lost(canary, &stable);
         }
-        if self.rollout.spec.paused {
+        if self.is_paused() {
             self.status.phase = Phase::Stable;
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
         }
@@ -152,8 +152,10 @@ impl Plan<'_> {
         })
     }
 
-    fn failed(&self, revision: &RevisionStatus) -> Option<FailedRevision> {
-        self.status.failed.iter().find(|failed| failed.revision == revision.revision).cloned()
+    /// What became of a revision before, if it failed.
+    pub(super) fn failed(&self, revision: &RevisionStatus) -> Option<FailedRevision> {
+        let failed = self.status.failed.iter().find(|failed| failed.revision == revision.revision);
+        failed.filter(|_| guard::stands(Guard::FailedStaysFailed)).cloned()
     }
 
     /// The names of the Services that a rollout uses.

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Percent, Phase, Replicas, Rollout, Stage},
-    plan::{Observed, current_stage},
+    plan::{Guard, Observed, current_stage, guard},
     traffic::replica_count::{self, Counts},
 };
 
@@ -59,7 +59,7 @@ pub(super) fn now(rollout: &Rollout, observed: &Observed, cleared: bool) -> (i32
             }
             let canary = status.canary.as_ref().map_or("", |canary| canary.replica_set.as_str());
             let ready = observed.ready_behind(&rollout.spec.service, canary);
-            if ready >= counts.canary {
+            if ready >= counts.canary || !guard::stands(Guard::StableCapacity) {
                 (counts.stable, Some(counts.canary))
             } else {
                 // The canary first: until its pods are ready, stable keeps what the stage before left it.

@@ -3,7 +3,7 @@
 use crate::{
     api::{Percent, RouteMode},
     plan::{
-        Plan,
+        Guard, Plan, guard,
         split::{self, Goal, InForce},
     },
 };
@@ -32,7 +32,8 @@ impl Plan<'_> {
             self.restore();
             return false;
         }
-        if self.observed.routes.iter().any(|route| route.object.is_some()) {
+        let routed = self.observed.routes.iter().any(|route| route.object.is_some());
+        if routed && guard::stands(Guard::RouteBeforePods) {
             match split::in_force(self.rollout, self.observed, goal) {
                 InForce::Yes => {}
                 InForce::Waiting(sentence) | InForce::Rejected(sentence) => {
@@ -77,7 +78,7 @@ impl Plan<'_> {
 
     fn restore(&mut self) {
         self.status.route = RouteMode::Service;
-        self.status.draining_since = Some(self.now);
+        self.status.draining_since = None;
         self.say("the routes point at the Service again, as they were written");
     }
 
@@ -89,6 +90,8 @@ impl Plan<'_> {
         if let InForce::Waiting(sentence) | InForce::Rejected(sentence) =
             split::in_force(self.rollout, self.observed, Goal::Service)
         {
+            // Until the gateway has it, requests still come by way of those Services.
+            self.status.draining_since = None;
             self.say(format!("restoring the routes: {sentence}"));
             return false;
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode},
     plan::{
-        Observed, adoption, after, capacity, contention, hand_back,
+        Guard, Observed, adoption, after, capacity, contention, guard, hand_back,
         split::{self, Goal, InForce},
     },
     traffic::{Names, http_route},
@@ -184,7 +184,7 @@ impl Effects<'_> {
         let drained =
             self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
         let restored = split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
-        if !drained || !restored {
+        if !restored || (!drained && guard::stands(Guard::DrainBeforeServices)) {
             return Vec::new();
         }
         [&self.observed.stable_service, &self.observed.canary_service]
@@ -229,10 +229,12 @@ impl Effects<'_> {
             RouteMode::Service => true,
             RouteMode::Split | RouteMode::Promoted => {
                 let goal = split::goal(self.rollout, self.observed);
+                let left = split::in_force(self.rollout, self.observed, goal) == InForce::Yes;
                 let since = self.status.draining_since;
+                let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave
-                    && since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now)
-                    && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+                    && (left || !guard::stands(Guard::RouteBeforePods))
+                    && (drained || !guard::stands(Guard::DrainBeforePods))
             }
         }
     }

@@ -10,6 +10,7 @@ mod clear_up;
 mod conditions;
 mod contention;
 mod effects;
+mod guard;
 mod hand_back;
 mod observed;
 mod preflight;
@@ -18,6 +19,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+use guard::Guard;
 use jiff::Timestamp;
 
 pub use contention::{Suspect, suspect};
@@ -90,7 +92,8 @@ pub fn current_stage(rollout: &Rollout) -> Option<Stage> {
     let recorded = rollout.status.as_ref()?.stage.as_ref()?;
     let stages = rollout.spec.stages();
     let named = stages.iter().find(|stage| stage.name == recorded.name);
-    let lighter = || stages.iter().rfind(|stage| stage.weight <= recorded.weight);
+    let lighter =
+        || stages.iter().rfind(|stage| stage.weight <= recorded.weight || !guard::stands(Guard::OneStepPerGate));
     named.or_else(lighter).or_else(|| stages.first()).cloned()
 }
 
@@ -131,7 +134,7 @@ impl<'a> Plan<'a> {
         if !promoting {
             self.replace_deleted();
         }
-        if !self.clear_up() {
+        if !self.clear_up() && guard::stands(Guard::OneCanary) {
             return;
         }
         self.status.phase = Phase::Stable;
@@ -160,7 +163,7 @@ impl<'a> Plan<'a> {
             revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
         };
         self.status.history.insert(0, transition.clone());
-        self.status.history.truncate(HISTORY);
+        cap(&mut self.status.history);
         self.transitions.push(transition);
         self.status.message = message;
     }
@@ -177,6 +180,11 @@ impl<'a> Plan<'a> {
         }
         self.wake_at(end);
         false
+    }
+
+    /// Whether nothing may go on by itself.
+    fn is_paused(&self) -> bool {
+        self.rollout.spec.paused && guard::stands(Guard::Pause)
     }
 
     fn is_routed(&self) -> bool {
@@ -216,6 +224,13 @@ impl<'a> Plan<'a> {
     /// Whether nothing of a rollout is left in the routes and the Services.
     fn is_whole(&self) -> bool {
         self.status.route == RouteMode::Service && !self.observed.has_revision_services()
+    }
+}
+
+/// Forgets what is oldest.
+fn cap<T>(newest_first: &mut Vec<T>) {
+    if newest_first.len() > HISTORY && guard::stands(Guard::BoundedHistories) {
+        newest_first.truncate(HISTORY);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
         condition::{self, reason},
     },
     plan::{
-        HISTORY, Plan, Refusal, after, capacity, current_stage, in_seconds,
+        Guard, Plan, Refusal, after, cap, capacity, current_stage, guard, in_seconds,
         split::{self, Goal, InForce},
     },
     traffic::replica_count,
@@ -141,9 +141,8 @@ impl Plan<'_> {
     }
 
     fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
-        if let Some(failed) = self.status.failed.iter().find(|failed| failed.revision == canary.revision) {
-            let message = failed.message.clone();
-            return Outcome::Fail(reason::CHECK_FAILED, message);
+        if let Some(failed) = self.failed(canary) {
+            return Outcome::Fail(reason::CHECK_FAILED, failed.message);
         }
         let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
         if let Some(check) = self.checks.iter().find(failed) {
@@ -267,7 +266,7 @@ impl Plan<'_> {
             return false;
         }
         let since = *self.status.stable_lost_since.get_or_insert(self.now);
-        self.passed(since, STABLE_LOST) && !self.rollout.spec.paused
+        self.passed(since, STABLE_LOST) && !self.is_paused()
     }
 
     /// The new version is all that serves: a fix has to get through even where there is nothing to compare it with.
@@ -295,8 +294,8 @@ impl Plan<'_> {
     }
 
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
-        let baked = self.passed(since, stage.bake());
-        let undecided = self.undecided(stage);
+        let baked = self.passed(since, stage.bake()) || !guard::stands(Guard::Bake);
+        let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
         if let Some(check) = &undecided
             && let Some(deadline) = stage.deadline
             && self.passed(since, deadline)
@@ -309,13 +308,13 @@ impl Plan<'_> {
                 OnInconclusive::Advance if self.is_blind(stage) => {
                     Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
                 }
-                OnInconclusive::Advance if baked && !self.rollout.spec.paused => Outcome::Advance,
+                OnInconclusive::Advance if baked && !self.is_paused() => Outcome::Advance,
                 OnInconclusive::Advance => Outcome::Wait(message),
             };
         }
         let weight = self.status.stage.as_ref().map_or(stage.weight, |stage| stage.weight_in_force);
         match undecided {
-            _ if self.rollout.spec.paused => Outcome::Wait(format!(
+            _ if self.is_paused() => Outcome::Wait(format!(
                 "paused at stage {} with {weight}; set spec.paused to false to go on (a failure still reverts)",
                 stage.name
             )),
@@ -383,7 +382,7 @@ impl Plan<'_> {
                     message: message.to_owned(),
                 },
             );
-            self.status.failed.truncate(HISTORY);
+            cap(&mut self.status.failed);
         }
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
-    plan::{Observed, capacity, current_stage},
+    plan::{Guard, Observed, capacity, current_stage, guard},
     traffic::{
         Names,
         acceptance::{self, Acceptance as Accepted},
@@ -63,7 +63,7 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
     let ready = ready(rollout, status, observed);
     match status.route {
         RouteMode::Service => Goal::Service,
-        _ if ready.stable == 0 => Goal::Leave,
+        _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
         RouteMode::Promoted => Goal::Split(Percent::FULL),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
             Goal::Split(canary_weight(rollout, status, ready.canary))
@@ -74,7 +74,7 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
 
 fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Percent {
     let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
-    if ready == 0 {
+    if ready == 0 && guard::stands(Guard::ReadyBackends) {
         Percent::ZERO
     } else if stage.since.is_some() || ready >= capacity::in_stage(rollout, &spec).canary {
         stage.weight
@@ -93,7 +93,7 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
         if !says(object, &names, goal) {
             return InForce::Waiting(format!("HTTPRoute {} does not carry the weight yet", route.name));
         }
-        if ignored {
+        if ignored || !guard::stands(Guard::Acceptance) {
             continue;
         }
         match acceptance::accepted(object) {

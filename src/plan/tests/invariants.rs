@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::cluster::{Cluster, backends};
+use super::cluster::{Cluster, backends, share};
 use crate::{
     api::{
-        CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Span, Stage,
-        Verdict,
+        Acceptance, CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode,
+        Span, Stage, StageStatus, Verdict,
     },
     plan::{Effect, Observed, after, capacity, current_stage},
     workload::ReplicaSet,
@@ -36,13 +37,14 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
         Effect::DeleteService(name, _) | Effect::PatchService(name, _) => {
-            let named = before
-                .routes
-                .values()
-                .chain(before.programmed.values())
-                .any(|route| backends(route).any(|backend| backend["name"] == *name && backend["weight"] != 0));
-            let harmless = !named || before.endpoints.get(name).is_none_or(Vec::is_empty);
-            check(harmless, || format!("takes Service {name} from under a route that gives it traffic"))
+            let harmless = !before.carries_weight(name) || before.endpoints.get(name).is_none_or(Vec::is_empty);
+            check(harmless, || format!("takes Service {name} from under a route that gives it traffic"))?;
+            let last = before.last_weight.get(name);
+            let drained = last.is_none_or(|last| self::after(*last, rollout.spec.drain()) <= before.now);
+            let stays = matches!(effect, Effect::PatchService(..));
+            check(stays || drained || no_longer_waits(rollout, before.now), || {
+                format!("deletes Service {name} before requests to it have drained")
+            })
         }
         _ => Ok(()),
     }
@@ -109,9 +111,7 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
             && after.deployment.as_ref().is_some_and(|deployment| deployment.status.available_replicas >= wanted);
         return check(new >= wanted || handed_back, || format!("stable {name} to {new}, where {wanted} are wanted"));
     }
-    let deleted = rollout.metadata.deletion_timestamp.as_ref().map(|time| time.0);
-    if deleted.is_some_and(|deleted| self::after(deleted, rollout.spec.progress_deadline()) <= after.now) {
-        // A gateway that does not answer is not waited for without end.
+    if no_longer_waits(rollout, after.now) {
         return Ok(());
     }
     let share = after.share(name);
@@ -119,6 +119,12 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
     check(new > 0 || share == 0.0 || !routed, || format!("{name} to 0 while a route gives it {share} %"))?;
     let drained = after.last_traffic.get(name).is_none_or(|last| self::after(*last, rollout.spec.drain()) <= after.now);
     check(new > 0 || drained || !routed, || format!("{name} to 0 before its requests have drained"))
+}
+
+/// A Rollout that is deleted does not wait without end for a gateway that does not answer.
+fn no_longer_waits(rollout: &Rollout, now: Timestamp) -> bool {
+    let deleted = rollout.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    deleted.is_some_and(|deleted| after(deleted, rollout.spec.progress_deadline()) <= now)
 }
 
 /// A canary comes up only when no other has pods.
@@ -143,9 +149,10 @@ fn stable_is_lost(status: &RolloutStatus, observed: &Observed, now: Timestamp) -
         && status.stable_lost_since.is_some_and(|since| self::after(since, Span::seconds(60)) <= now)
 }
 
-/// Judges one decision: no stage is left without its gate, and the status stays small.
+/// Judges one decision, taken on the cluster as it was `seen`.
 pub fn of_commit(
     rollout: &Rollout,
+    seen: &Cluster,
     observed: &Observed,
     next: &RolloutStatus,
     checks: &[CheckStatus],
@@ -154,43 +161,107 @@ pub fn of_commit(
     let size = serde_json::to_vec(next).map_or(usize::MAX, |status| status.len());
     check(size < LONGEST_STATUS, || format!("the status has {size} bytes"))?;
     let before = rollout.status.clone().unwrap_or_default();
-    let (Some(stage), Some(spec)) = (&before.stage, current_stage(rollout)) else { return Ok(()) };
-    let under_way = matches!(before.phase, Phase::Progressing | Phase::Held);
-    let promoted = next.phase == Phase::Promoting && before.phase != Phase::Promoting;
-    let entered = next.stage.as_ref().is_some_and(|next| next.name != stage.name && next.name != spec.name);
-    if under_way && (promoted || entered) {
-        check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
-        let gate = passed_gate(rollout, &spec, stage.since, checks, now);
-        check(gate || (promoted && stable_is_lost(&before, observed, now)), || {
-            format!("leaves stage {} without its gate: {checks:?}", spec.name)
-        })?;
-        let stages = rollout.spec.stages();
-        let place = |name: &str| stages.iter().position(|stage| stage.name == name);
-        let name = next.stage.as_ref().map_or("", |next| next.name.as_str());
-        let following = place(&spec.name).map(|place| place + 1) == place(name);
-        check(promoted || following, || format!("goes from stage {} to {name}", spec.name))?;
-    }
-    let lost = next.stable.is_none() && before.stable.is_some() && observed.living_workload().is_some();
-    check(!lost, || "forgets which version is stable".to_owned())
+    let lost = next.stable.is_none() && before.stable.is_some() && next.adoption.is_some();
+    check(!lost, || "forgets which version is stable".to_owned())?;
+    starts(rollout, &before, next)?;
+    clock(rollout, &before, seen, next, now)?;
+    leaves(rollout, &before, observed, next, checks, now)
 }
 
-fn passed_gate(
+/// A version that failed never starts again, and none while the Rollout is paused.
+fn starts(rollout: &Rollout, before: &RolloutStatus, next: &RolloutStatus) -> Result<(), String> {
+    let name = |revision: &Option<RevisionStatus>| revision.as_ref().map(|known| known.revision.clone());
+    let canary = name(&next.canary).filter(|_| name(&next.canary) != name(&before.canary));
+    let stable = name(&next.stable).filter(|_| name(&next.stable) != name(&before.stable));
+    let failed = |version: &String| before.failed.iter().any(|failed| failed.revision == *version);
+    if let Some(version) = canary.iter().chain(&stable).find(|version| failed(version)) {
+        return Err(format!("version {version} starts, though it failed before"));
+    }
+    check(canary.is_none() || !rollout.spec.paused, || "starts a version while it is paused".to_owned())
+}
+
+/// The clock of a stage starts when the data plane has its weight, and at that instant.
+fn clock(
+    rollout: &Rollout,
+    before: &RolloutStatus,
+    seen: &Cluster,
+    next: &RolloutStatus,
+    now: Timestamp,
+) -> Result<(), String> {
+    let since = |status: &RolloutStatus| status.stage.as_ref().and_then(|stage| stage.since);
+    let (Some(stage), Some(started)) = (&next.stage, since(next)) else { return Ok(()) };
+    if since(before) == Some(started) {
+        return Ok(());
+    }
+    let name = &stage.name;
+    check(started == now, || format!("the clock of stage {name} starts at {started}"))?;
+    let reports = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance);
+    let names = seen.service_names();
+    let has = |route: &Value| share(route, &names, &names.canary) == stage.weight;
+    let taken_over = rollout.spec.routes().iter().all(|route| seen.programmed.get(&route.name).is_some_and(has));
+    check(taken_over || reports == Some(Acceptance::Ignored), || {
+        format!("the clock of stage {name} starts before the gateway has its weight")
+    })
+}
+
+/// A stage is left for the next one, by its gate. Nothing else makes its weight grow but its own spec.
+fn leaves(
+    rollout: &Rollout,
+    before: &RolloutStatus,
+    observed: &Observed,
+    next: &RolloutStatus,
+    checks: &[CheckStatus],
+    now: Timestamp,
+) -> Result<(), String> {
+    let (Some(stage), Some(spec)) = (&before.stage, current_stage(rollout)) else { return Ok(()) };
+    if !matches!(before.phase, Phase::Progressing | Phase::Held) {
+        return Ok(());
+    }
+    let promoted = next.phase == Phase::Promoting;
+    let entered = next.stage.as_ref().filter(|next| next.name != stage.name && next.name != spec.name);
+    if !promoted && entered.is_none() {
+        return next.stage.as_ref().map_or(Ok(()), |next| same_stage(rollout, stage, next));
+    }
+    check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
+    if !(promoted && stable_is_lost(before, observed, now)) {
+        gate(rollout, &spec, stage.since, checks, now)?;
+    }
+    let stages = rollout.spec.stages();
+    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
+    let name = entered.map_or("", |next| next.name.as_str());
+    let following = place(&spec.name).map(|place| place + 1) == place(name);
+    check(promoted || following, || format!("goes from stage {} to {name}", spec.name))
+}
+
+/// Without a gate the weight is what the spec says of the stage by its name, or no more than it was; where every
+/// stage of the spec asks for more, the first.
+fn same_stage(rollout: &Rollout, before: &StageStatus, next: &StageStatus) -> Result<(), String> {
+    let stages = rollout.spec.stages();
+    let own = stages.iter().any(|stage| stage.name == before.name && stage.weight == next.weight);
+    let lightest = stages.iter().all(|stage| stage.weight >= next.weight);
+    check(own || lightest || next.weight <= before.weight, || {
+        format!("the weight grows from {} to {} without a gate", before.weight, next.weight)
+    })
+}
+
+fn gate(
     rollout: &Rollout,
     stage: &Stage,
     since: Option<Timestamp>,
     checks: &[CheckStatus],
     now: Timestamp,
-) -> bool {
-    let Some(since) = since else { return false };
-    if now < after(since, stage.bake()) {
-        return false;
-    }
+) -> Result<(), String> {
+    let name = &stage.name;
+    let since = since.ok_or_else(|| format!("leaves stage {name} before its weight is in force"))?;
+    check(now >= after(since, stage.bake()), || format!("leaves stage {name} before its bake is over"))?;
     let deciding = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks).filter(|check| {
         let changed = stage.checks.iter().flatten().find(|changed| changed.name == check.name);
         check.decides(changed)
     });
     let passes = |name: &str| checks.iter().any(|answer| answer.name == name && answer.verdict == Verdict::Pass);
     let late = stage.deadline.is_some_and(|deadline| now >= after(since, deadline));
-    deciding.into_iter().all(|check| passes(&check.name))
-        || (late && rollout.spec.on_inconclusive == Some(OnInconclusive::Advance))
+    let decided = deciding.into_iter().all(|check| passes(&check.name));
+    check(decided || (late && rollout.spec.on_inconclusive == Some(OnInconclusive::Advance)), || {
+        format!("leaves stage {name} without a Pass of every check: {checks:?}")
+    })
 }

@@ -143,7 +143,7 @@ impl Lab {
         self.count()?;
         let Ok(committed) = self.cluster.commit(rollout, next.status) else { return Err(Interrupted::Failed) };
         let status = committed.status.clone().unwrap_or_default();
-        self.hold(invariants::of_commit(rollout, &observed, &status, &checks, now));
+        self.hold(invariants::of_commit(rollout, seen, &observed, &status, &checks, now));
         self.steps.extend(next.transitions.into_iter().map(|transition| transition.reason));
         self.apply(&committed, desired(&committed, &observed, now))?;
         resumed

@@ -7,6 +7,7 @@ mod lab;
 mod specs;
 
 mod adoption;
+mod bite;
 mod contention;
 mod crash;
 mod edits;

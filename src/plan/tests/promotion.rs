@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    cluster::{Controller, user_route},
+    cluster::{Controller, Gateway, user_route},
     lab::Lab,
     specs::{by_pods, routed, with},
 };
@@ -130,7 +130,7 @@ fn a_gateway_that_never_reports_is_not_waited_for_where_the_user_says_so() {
     let gateway = json!({"gatewayAPI": {"routes": [{"name": "checkout"}], "acceptance": "Ignored"}});
     let mut lab = Lab::adopted(&with(&json!({"traffic": gateway})));
     lab.cluster.routes.get_mut("checkout").unwrap()["status"] = json!({});
-    lab.cluster.gateway = super::cluster::Gateway::Silent;
+    lab.cluster.gateway = Gateway::Silent;
     // What it does not report, it does all the same.
     lab.cluster.programmed.clear();
     lab.cluster.push("v2");
@@ -201,4 +201,18 @@ fn new_pods_do_not_come_up_before_the_route_is_split() {
         assert!(lab.cluster.running("v2").is_none());
     }
     assert_eq!(lab.log, ["create checkout-stable", "create checkout-canary"]);
+}
+
+#[test]
+fn the_revisions_services_stay_for_a_drain_after_a_slow_gateway_has_restored_the_route() {
+    let mut lab = Lab::in_stage(&routed(), "full");
+    lab.cluster.gateway = Gateway::Silent;
+    lab.pass(3600);
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.settle();
+    lab.pass(29);
+    assert_eq!(lab.cluster.services.len(), 3);
+    lab.pass(1);
+    assert_eq!(lab.cluster.services.len(), 1);
 }

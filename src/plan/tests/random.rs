@@ -72,6 +72,34 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+/// A Rollout, and what happens to it.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    spec: Value,
+    happenings: Vec<Happening>,
+}
+
+pub(super) fn world() -> impl Strategy<Value = World> {
+    let specs = vec![routed(), by_pods(), with(&json!({"onFailure": "Hold"}))];
+    (select(specs), prop::collection::vec(happening(), 1..40)).prop_map(|(spec, happenings)| World { spec, happenings })
+}
+
+impl World {
+    /// Everything happens, and then nothing any more.
+    pub(super) fn plays_out(&self) {
+        let mut lab = Lab::new(Cluster::serving(3));
+        lab.cluster.create_rollout(&self.spec);
+        for happening in &self.happenings {
+            happen(&mut lab, happening);
+        }
+        if self.spec.get("onFailure").is_some() && lab.cluster.rollout.is_some() {
+            lab.cluster.edit(&json!({"onFailure": "Revert"}));
+        }
+        calm(&mut lab);
+        comes_to_rest(&lab);
+    }
+}
+
 fn happen(lab: &mut Lab, happening: &Happening) {
     let alive = lab.cluster.rollout.is_some();
     match happening {
@@ -140,18 +168,8 @@ proptest! {
 
     #[test]
     fn whatever_happens_traffic_is_safe_and_everything_comes_to_rest(
-        spec in select(vec![routed(), by_pods(), with(&json!({"onFailure": "Hold"}))]),
-        happenings in prop::collection::vec(happening(), 1..40),
+        world in world(),
     ) {
-        let mut lab = Lab::new(Cluster::serving(3));
-        lab.cluster.create_rollout(&spec);
-        for happening in &happenings {
-            happen(&mut lab, happening);
-        }
-        if spec.get("onFailure").is_some() && lab.cluster.rollout.is_some() {
-            lab.cluster.edit(&json!({"onFailure": "Revert"}));
-        }
-        calm(&mut lab);
-        comes_to_rest(&lab);
+        world.plays_out();
     }
 }

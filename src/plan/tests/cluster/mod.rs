@@ -22,7 +22,7 @@ use crate::{
 
 pub use api::Refused;
 pub use controllers::Controller;
-pub use gateway::{Gateway, backends};
+pub use gateway::{Gateway, backends, share};
 pub use people::user_route;
 
 /// One pod of a ReplicaSet.
@@ -57,6 +57,8 @@ pub struct Cluster {
     pub forbids_moving: bool,
     /// Until when each ReplicaSet had traffic.
     pub last_traffic: BTreeMap<String, Timestamp>,
+    /// Until when a route gave weight to each Service.
+    pub last_weight: BTreeMap<String, Timestamp>,
     /// Pods that ended.
     pub ended: Vec<String>,
     versions: u64,
@@ -82,6 +84,7 @@ impl Cluster {
             rival: None,
             forbids_moving: false,
             last_traffic: BTreeMap::new(),
+            last_weight: BTreeMap::new(),
             ended: Vec::new(),
             versions: 0,
             names: 0,
@@ -94,6 +97,11 @@ impl Cluster {
         for set in self.replica_sets.keys().cloned().collect::<Vec<_>>() {
             if self.share(&set) > 0.0 {
                 self.last_traffic.insert(set, self.now);
+            }
+        }
+        for service in self.services.keys().cloned().collect::<Vec<_>>() {
+            if self.carries_weight(&service) {
+                self.last_weight.insert(service, self.now);
             }
         }
     }
@@ -118,6 +126,12 @@ impl Cluster {
                 .map(|name| gateway::share(route, &names, name).percent())
         });
         shares.fold(0.0, f64::max)
+    }
+
+    /// Whether any route, as written or as the data plane has it, gives weight to a Service.
+    pub fn carries_weight(&self, service: &str) -> bool {
+        let mut routes = self.routes.values().chain(self.programmed.values());
+        routes.any(|route| backends(route).any(|backend| backend["name"] == *service && backend["weight"] != 0))
     }
 
     /// Whether a Service finds the pods of a ReplicaSet.

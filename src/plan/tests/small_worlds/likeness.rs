@@ -89,6 +89,9 @@ fn cluster(cluster: &Cluster, hasher: &mut DefaultHasher) {
     for (set, last) in &cluster.last_traffic {
         (set, ago(now, *last)).hash(hasher);
     }
+    for (service, last) in &cluster.last_weight {
+        (service, ago(now, *last)).hash(hasher);
+    }
     cluster.broken.hash(hasher);
     format!("{:?}", cluster.gateway).hash(hasher);
 }
