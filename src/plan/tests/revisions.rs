@@ -78,11 +78,11 @@ fn a_failed_version_stays_failed() {
 #[test]
 fn a_failed_version_does_not_take_the_place_of_a_stable_one_that_somebody_deleted_and_a_fix_does() {
     let mut lab = failed();
+    lab.until(|lab| lab.status().message.contains("stays off"));
     let stable = lab.status().stable.map(|stable| stable.replica_set).unwrap_or_default();
     lab.cluster.replica_sets.remove(&stable);
     lab.cluster.pods.remove(&stable);
-    lab.pass(60);
-    assert!(lab.status().message.contains("was deleted, so that nothing serves"), "{}", lab.status().message);
+    lab.until(|lab| lab.status().message.contains("was deleted, so that nothing serves"));
     assert_eq!(lab.cluster.pods_of("v2"), 0);
     lab.cluster.push("v3");
     lab.finish();
