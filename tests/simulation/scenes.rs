@@ -99,14 +99,15 @@ fn releases() -> Vec<Scene> {
         pushed("promotion", stable(V2), &[]),
         Scene { routed: false, ..pushed("promotion by pods", stable(V2), &[]) },
         pushed("errors in the first stage", reverted(), &[(80, Deed::Fail(0.5))]),
-        pushed("errors in the last stage", reverted(), &[(140, Deed::Fail(0.5))]),
+        pushed("errors in the last stage", reverted(), &[(152, Deed::Fail(0.5))]),
         Scene { routed: false, ..pushed("errors by pods", reverted(), &[(120, Deed::Fail(0.5))]) },
         pushed("pods that are never ready", reverted(), &[(50, Deed::Pods(V2, PodBehaviour::never_ready()))]),
         pushed(
             "pods that crash",
             reverted(),
             &[
-                (50, Deed::Pods(V2, PodBehaviour::crashing_after(Delay::millis(1_000, 2_000)))),
+                // Before they are ready: whether a short readiness is seen would be left to chance.
+                (50, Deed::Pods(V2, PodBehaviour::crashing_after(Delay::millis(200, 400)))),
                 (51, Deed::Edit(json!({"progressDeadline": "1m"}))),
             ],
         ),
