@@ -26,9 +26,9 @@ optimised := cargo test --locked --profile bench
 simulation := $(optimised) --test simulation --
 SEEDS ?= 10000
 
-simulation: ## Play every scene, then everything below
+simulation: ## Play every scene, a part of the sweep, and a thousand seeds
 	@$(simulation)
-	@$(MAKE) examples sweep soak
+	@$(MAKE) soak SEEDS=1000
 
 examples: ## Simulate every example, the one of six days too
 	@$(optimised) --test simulate every_example
