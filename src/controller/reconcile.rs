@@ -52,6 +52,10 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
     let effects = desired(&rollout, &observed, context.clock.now());
     let resumed = apply(context, &rollout, effects).await;
+    if !context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name)) {
+        // What was just written is not in the caches yet: a decision would be about a cluster that is no more.
+        return resumed.map(|_| Action::requeue(LAGGING));
+    }
     // What was refused the last time, and is done now, must not be decided on.
     observed.refused = context.memory.refused(&rollout);
     let (next, now) = decide(context, &rollout, &observed).await;
