@@ -104,12 +104,10 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         Effect::CreateService(service) => create::<Service>(client, &namespace, service, TRAFFIC_MANAGER).await,
         Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
         Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
-        Effect::ReplaceRoute(name, object) => {
+        Effect::ReplaceRoute(_, object) => {
             let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &super::caches::http_routes());
             match serde_json::from_value::<DynamicObject>(object.as_ref().clone()) {
-                Ok(route) => {
-                    api.replace(name, &by(TRAFFIC_MANAGER), &route).await.map(|route| route.resource_version())
-                }
+                Ok(route) => replace_route(context, rollout, &api, &route).await,
                 Err(error) => Err(kube::Error::SerdeError(error)),
             }
         }
@@ -188,6 +186,24 @@ async fn delete<K: Written>(client: Client, namespace: &str, name: &str, uid: &s
     let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
     Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(|_| None)
+}
+
+/// Where the route is not what the caches say, what it is is looked up: the next decision is about that.
+async fn replace_route(
+    context: &Context,
+    rollout: &Rollout,
+    api: &Api<DynamicObject>,
+    route: &DynamicObject,
+) -> kube::Result<Version> {
+    let name = route.name_any();
+    let replaced = api.replace(&name, &by(TRAFFIC_MANAGER), route).await;
+    if let Err(kube::Error::Api(status)) = &replaced
+        && status.is_conflict()
+        && let Ok(live) = api.get(&name).await
+    {
+        context.memory.found_route(rollout, live);
+    }
+    replaced.map(|route| route.resource_version())
 }
 
 fn describe(effect: &Effect) -> String {

@@ -48,6 +48,9 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
             return Ok(Committed::Later(period.saturating_sub(elapsed)));
         }
     }
+    if let Some(pause) = context.memory.pause_before_commit(rollout) {
+        return Ok(Committed::Later(pause));
+    }
     let name = rollout.name_any();
     if !context.leadership.is_leader() {
         return Err(Error::NotLeading(format!("committing the status of Rollout {name}")));

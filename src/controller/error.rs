@@ -69,12 +69,12 @@ impl Error {
     }
 
     /// How long to wait before the next attempt, after so many failures in a row: doubling from a fifth of a second to
-    /// a minute. Up to a quarter of it differs by `whose` failures they are, so that those of many Rollouts do not come
+    /// a minute; what passes by itself, from a tenth to five seconds. Up to a quarter of it differs by `whose` failures they are, so that those of many Rollouts do not come
     /// back at once.
     #[must_use]
     pub fn pause(&self, failures: u32, whose: &str) -> Duration {
         let base = match self.class() {
-            Class::Wait => Duration::from_millis(100),
+            Class::Wait => Duration::from_millis(50).saturating_mul(1 << failures.min(9)).min(Duration::from_secs(5)),
             Class::Retry | Class::User => {
                 Duration::from_millis(200).saturating_mul(1 << failures.min(9)).min(Duration::from_mins(1))
             }
@@ -111,9 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_end_at_a_minute_and_a_quarter() {
+    fn pauses_grow_and_have_an_end() {
         assert!(answer(500).pause(1, "a") < answer(500).pause(5, "a"));
         assert!(answer(500).pause(40, "a") <= Duration::from_secs(75));
-        assert!(answer(409).pause(40, "a") <= Duration::from_millis(125));
+        assert!(answer(409).pause(1, "a") <= Duration::from_millis(125));
+        assert!(answer(409).pause(40, "a") <= Duration::from_millis(6_250));
     }
 }

@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use kube::{ResourceExt, api::DynamicObject};
 use tokio::time::Instant;
 
+use super::allowance::Allowance;
 use crate::api::{Rollout, validate};
 
 /// What is remembered, by the Rollout's UID.
@@ -19,6 +21,9 @@ struct Remembered {
     /// The object as the operator's own last write left it.
     written: Option<Rollout>,
     committed_at: Option<Instant>,
+    commits: Allowance,
+    /// Routes as they were found when a write met a conflict, by name.
+    routes: HashMap<String, Arc<DynamicObject>>,
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
@@ -45,7 +50,7 @@ impl Memory {
     /// resourceVersions of one resource are compared as numbers, as Kubernetes allows since 1.35 and etcd always did.
     pub fn latest(&self, cached: &Rollout) -> Rollout {
         self.with(cached, |remembered| {
-            let newer = remembered.written.as_ref().filter(|written| version(written) > version(cached));
+            let newer = remembered.written.as_ref().filter(|written| version(*written) > version(cached));
             if let Some(written) = newer {
                 written.clone()
             } else {
@@ -80,11 +85,40 @@ impl Memory {
         })
     }
 
+    /// Remembers a route as the API server has it: the cache is behind.
+    pub fn found_route(&self, rollout: &Rollout, mut route: DynamicObject) {
+        route.metadata.managed_fields = None;
+        self.with(rollout, |remembered| remembered.routes.insert(route.name_any(), Arc::new(route)));
+    }
+
+    /// `cached`, or what was found of the same route since: a watch that fell silent is noticed after minutes only, and
+    /// traffic must not wait for that.
+    pub fn latest_route(&self, rollout: &Rollout, cached: Arc<DynamicObject>) -> Arc<DynamicObject> {
+        self.with(rollout, |remembered| {
+            let name = cached.name_any();
+            let newer = |found: &&Arc<DynamicObject>| {
+                found.metadata.uid == cached.metadata.uid && version(found.as_ref()) > version(cached.as_ref())
+            };
+            if let Some(found) = remembered.routes.get(&name).filter(newer) {
+                return found.clone();
+            }
+            remembered.routes.remove(&name);
+            cached
+        })
+    }
+
+    /// How long the next commit has to wait, so that no quarrel about the status floods the API server.
+    pub fn pause_before_commit(&self, rollout: &Rollout) -> Option<Duration> {
+        self.with(rollout, |remembered| remembered.commits.pause(Instant::now()))
+    }
+
     /// Remembers when the status was last committed.
     pub fn committed(&self, rollout: &Rollout) {
         self.with(rollout, |remembered| {
             remembered.written = Some(rollout.clone());
-            remembered.committed_at = Some(Instant::now());
+            let now = Instant::now();
+            remembered.committed_at = Some(now);
+            remembered.commits.spend(now);
         });
     }
 
@@ -139,6 +173,6 @@ impl Memory {
     }
 }
 
-fn version(rollout: &Rollout) -> u64 {
-    rollout.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+fn version(object: &impl ResourceExt) -> u64 {
+    object.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
 //! Watch, reconcile, commit, apply: the only place where it all meets.
 
+mod allowance;
 mod apply;
 mod backoff;
 pub mod caches;

@@ -68,7 +68,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
                 (name, pods)
             })
             .collect(),
-        routes: rollout.spec.routes().iter().map(|route| read_route(context, &namespace, &route.name)).collect(),
+        routes: rollout.spec.routes().iter().map(|route| read_route(context, rollout, &route.name)).collect(),
         routes_known: *caches.routes_known.borrow(),
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyst.knows(endpoint),
@@ -77,9 +77,11 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
     }
 }
 
-fn read_route(context: &Context, namespace: &str, name: &str) -> Route {
-    let key = ObjectRef::new_with(name, http_routes()).within(namespace);
-    let object = context.caches.routes.get(&key).filter(|route| !is_deleting(route.as_ref()));
+fn read_route(context: &Context, rollout: &Rollout, name: &str) -> Route {
+    let key = ObjectRef::new_with(name, http_routes()).within(&rollout.namespace().unwrap_or_default());
+    let cached = context.caches.routes.get(&key);
+    let latest = cached.map(|cached| context.memory.latest_route(rollout, cached));
+    let object = latest.filter(|route| !is_deleting(route.as_ref()));
     Route { name: name.to_owned(), object: object.and_then(|route| serde_json::to_value(route.as_ref()).ok()) }
 }
 

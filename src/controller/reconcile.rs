@@ -56,6 +56,10 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         // What was just written is not in the caches yet: a decision would be about a cluster that is no more.
         return resumed.map(|_| Action::requeue(LAGGING));
     }
+    if resumed.is_err() {
+        // A conflict was looked into: what was found may be newer than what was observed above.
+        observed = observe(context, &rollout, None).await;
+    }
     // What was refused the last time, and is done now, must not be decided on.
     observed.refused = context.memory.refused(&rollout);
     let (next, now) = decide(context, &rollout, &observed).await;

@@ -106,7 +106,8 @@ impl Invariants {
         Some(self.status()?.stable?.replica_set)
     }
 
-    fn hold(&mut self, holds: bool, broken: impl FnOnce() -> String) {
+    /// Notes what must not be, unless it `holds`.
+    pub fn hold(&mut self, holds: bool, broken: impl FnOnce() -> String) {
         if !holds {
             self.broken.push(broken());
         }

@@ -32,6 +32,8 @@ pub const SHOP: &str = "shop";
 /// The name of the Rollout and of everything that it names.
 pub const NAME: &str = "checkout";
 
+/// More changes than any run makes that goes on in time: who makes more is in a loop.
+const ENDLESS: usize = 10_000;
 /// From death to the next start.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -161,6 +163,10 @@ impl Stage {
                 () = changes.ready() => {
                     for change in changes.drain() {
                         self.take_note(&change);
+                    }
+                    if self.log.len() > ENDLESS {
+                        self.invariants.hold(false, || format!("there is no end to the changes: {ENDLESS} so far"));
+                        break;
                     }
                 }
                 () = sleep_until(restart.unwrap_or(end)), if restart.is_some() => {

@@ -1,0 +1,55 @@
+//! How often one status may be committed.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many commits may follow one another at once: more than any honest rollout needs.
+const BURST: u32 = 20;
+/// From then on there is one in so long.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// A token bucket. Where two write one status in turn (two leaders, each with caches of its own, or a webhook that
+/// changes what is written), each write wakes the other at once: without a limit that is a loop without a pause.
+#[derive(Debug, Default)]
+pub struct Allowance {
+    /// How many were spent, and when that was counted last.
+    spent: Option<(f64, Instant)>,
+}
+
+impl Allowance {
+    /// How long to wait at `now` before the next commit; `None` if it may be at once.
+    pub fn pause(&self, now: Instant) -> Option<Duration> {
+        let excess = self.spent_at(now) + 1.0 - f64::from(BURST);
+        (excess > 0.0).then(|| PERIOD.mul_f64(excess))
+    }
+
+    /// Counts a commit at `now`.
+    pub fn spend(&mut self, now: Instant) {
+        self.spent = Some((self.spent_at(now) + 1.0, now));
+    }
+
+    fn spent_at(&self, now: Instant) -> f64 {
+        self.spent.map_or(0.0, |(spent, at)| (spent - (now - at).div_duration_f64(PERIOD)).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_each_second() {
+        let start = Instant::now();
+        let mut allowance = Allowance::default();
+        for _ in 0..BURST {
+            assert_eq!(allowance.pause(start), None);
+            allowance.spend(start);
+        }
+        assert_eq!(allowance.pause(start), Some(PERIOD));
+        assert_eq!(allowance.pause(start + PERIOD), None);
+        allowance.spend(start + PERIOD);
+        assert_eq!(allowance.pause(start + PERIOD), Some(PERIOD));
+        assert_eq!(allowance.pause(start + PERIOD * 100), None);
+    }
+}
