@@ -93,8 +93,8 @@ impl Invariants {
             "ReplicaSet" if ours => self.replica_set(now, change),
             _ => {}
         }
-        if self.ready("checkout-stable") == 0 {
-            // Nobody is there to take it.
+        if self.ready("checkout-stable") == 0 || (kind == "HTTPRoute" && change.manager.as_ref() == "user") {
+            // Nobody is there to take it; or somebody just gave it back.
             self.reverting = self.reverting.map(|_| now);
         }
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > REVERTED_WITHIN);
