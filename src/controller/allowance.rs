@@ -1,15 +1,15 @@
-//! How often one status may be committed.
+//! How often the operator may write for one Rollout.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many commits may follow one another at once: more than any honest rollout needs.
+/// So many writes may follow one another at once: more than any honest rollout needs.
 const BURST: u32 = 20;
 /// From then on there is one in so long.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A token bucket. Where two write one status in turn (two leaders, each with caches of its own, or a webhook that
+/// A token bucket. Where two write one object in turn (two leaders, each with caches of its own, or a webhook that
 /// changes what is written), each write wakes the other at once: without a limit that is a loop without a pause.
 #[derive(Debug, Default)]
 pub struct Allowance {
@@ -18,13 +18,13 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// How long to wait at `now` before the next commit; `None` if it may be at once.
+    /// How long to wait at `now` before the next write; `None` if it may be at once.
     pub fn pause(&self, now: Instant) -> Option<Duration> {
         let excess = self.spent_at(now) + 1.0 - f64::from(BURST);
         (excess > 0.0).then(|| PERIOD.mul_f64(excess))
     }
 
-    /// Counts a commit at `now`.
+    /// Counts a write at `now`.
     pub fn spend(&mut self, now: Instant) {
         self.spent = Some((self.spent_at(now) + 1.0, now));
     }

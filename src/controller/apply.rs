@@ -33,6 +33,9 @@ const TRAFFIC_MANAGER: &str = "tidegate-traffic";
 /// # Errors
 /// The first that failed.
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
+    if !effects.is_empty() && !context.memory.may_write(rollout) {
+        return Err(Error::Quarrel(name(rollout)));
+    }
     let mut certain = false;
     let mut first_error = None;
     let mut refused = None;
@@ -188,7 +191,8 @@ async fn delete<K: Written>(client: Client, namespace: &str, name: &str, uid: &s
     Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(|_| None)
 }
 
-/// Where the route is not what the caches say, what it is is looked up: the next decision is about that.
+/// What the route says is remembered, by the answer or, after a conflict, by a look: its watch may be minutes behind, and
+/// pods must not be taken from under weights that only the cache still shows.
 async fn replace_route(
     context: &Context,
     rollout: &Rollout,
@@ -197,11 +201,14 @@ async fn replace_route(
 ) -> kube::Result<Version> {
     let name = route.name_any();
     let replaced = api.replace(&name, &by(TRAFFIC_MANAGER), route).await;
-    if let Err(kube::Error::Api(status)) = &replaced
-        && status.is_conflict()
-        && let Ok(live) = api.get(&name).await
-    {
-        context.memory.found_route(rollout, live);
+    match &replaced {
+        Ok(written) => context.memory.found_route(rollout, written.clone()),
+        Err(kube::Error::Api(status)) if status.is_conflict() => {
+            if let Ok(live) = api.get(&name).await {
+                context.memory.found_route(rollout, live);
+            }
+        }
+        Err(_) => {}
     }
     replaced.map(|route| route.resource_version())
 }

@@ -19,6 +19,9 @@ pub enum Error {
     /// Somebody wrote the Rollout while a decision was on its way to the cluster; it is taken again.
     #[error("Rollout {0} changed while it was being worked on; deciding anew")]
     Changed(String),
+    /// Everything that is written is written over at once, by somebody with the same rights.
+    #[error("the objects of Rollout {0} are written over as soon as they are written; going on once a second")]
+    Quarrel(String),
     /// Another operator leads now.
     #[error("leadership was lost before {0}")]
     NotLeading(String),
@@ -46,7 +49,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Changed(_) | Self::NotLeading(_) => Class::Wait,
+            Self::Changed(_) | Self::Quarrel(_) | Self::NotLeading(_) => Class::Wait,
             Self::Api { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) => match status.code {
                     404 | 409 | 410 => Class::Wait,

@@ -22,7 +22,8 @@ struct Remembered {
     written: Option<Rollout>,
     committed_at: Option<Instant>,
     commits: Allowance,
-    /// Routes as they were found when a write met a conflict, by name.
+    writes: Allowance,
+    /// Routes as they were last written, or found when a write met a conflict, by name.
     routes: HashMap<String, Arc<DynamicObject>>,
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
@@ -84,7 +85,7 @@ impl Memory {
         })
     }
 
-    /// Remembers a route as the API server has it: the cache is behind.
+    /// Remembers a route as the API server has it, for as long as the cache is behind.
     pub fn found_route(&self, rollout: &Rollout, mut route: DynamicObject) {
         route.metadata.managed_fields = None;
         self.with(rollout, |remembered| remembered.routes.insert(route.name_any(), Arc::new(route)));
@@ -109,6 +110,18 @@ impl Memory {
     /// How long the next commit has to wait, so that no quarrel about the status floods the API server.
     pub fn pause_before_commit(&self, rollout: &Rollout) -> Option<Duration> {
         self.with(rollout, |remembered| remembered.commits.pause(Instant::now()))
+    }
+
+    /// Whether a round of writes may begin now; counts it if so.
+    pub fn may_write(&self, rollout: &Rollout) -> bool {
+        let now = Instant::now();
+        self.with(rollout, |remembered| {
+            let free = remembered.writes.pause(now).is_none();
+            if free {
+                remembered.writes.spend(now);
+            }
+            free
+        })
     }
 
     /// Remembers when the status was last committed.

@@ -108,9 +108,13 @@ impl Plan<'_> {
 
     fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {
         let moved = self.observed.replica_sets.iter().any(|set| set.name() == stable.replica_set);
+        let waits = self.observed.workload_replica_sets.iter().any(|set| set.name() == stable.replica_set);
         if adoption.mode == AdoptionMode::Move {
             if moved {
                 self.step(AdoptionStep::Emptying);
+            } else if !waits {
+                // Somebody deleted it, and a paused Deployment brings up no other.
+                self.step(AdoptionStep::Releasing);
             } else if let Some(refused) = self.observed.refused.clone() {
                 self.surge(&refused);
             }

@@ -3,7 +3,7 @@
 use crate::{
     api::{Percent, RouteMode},
     plan::{
-        Guard, Plan, guard,
+        Guard, Plan, guard, hand_back,
         split::{self, Goal, InForce},
     },
 };
@@ -34,7 +34,7 @@ impl Plan<'_> {
         }
         let routed = self.observed.routes.iter().any(|route| route.object.is_some());
         if routed && guard::stands(Guard::RouteBeforePods) {
-            match split::in_force(self.rollout, self.observed, goal) {
+            match split::in_force_at(self.rollout, self.observed, goal, self.now) {
                 InForce::Yes => {}
                 InForce::Waiting(sentence) | InForce::Rejected(sentence) => {
                     // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
@@ -85,10 +85,11 @@ impl Plan<'_> {
     /// The routes are restored; the Services of the revisions go when nobody uses them any more.
     fn forget_services(&mut self) -> bool {
         if self.is_whole() {
+            self.status.draining_since = None;
             return true;
         }
         if let InForce::Waiting(sentence) | InForce::Rejected(sentence) =
-            split::in_force(self.rollout, self.observed, Goal::Service)
+            split::in_force_at(self.rollout, self.observed, Goal::Service, self.now)
         {
             // Until the gateway has it, requests still come by way of those Services.
             self.status.draining_since = None;
@@ -97,8 +98,8 @@ impl Plan<'_> {
         }
         let since = *self.status.draining_since.get_or_insert(self.now);
         self.say("the routes are restored; the revisions' Services go");
-        let _ = self.passed(since, self.rollout.spec.drain());
-        false
+        // A gateway that says nothing may still use them: they go with the Rollout, and no sooner.
+        self.passed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
     }
 
     /// No ReplicaSet but the stable one has pods.

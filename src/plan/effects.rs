@@ -226,10 +226,11 @@ impl Effects<'_> {
     /// No traffic is meant for the other version's pods any more, and requests under way have had their time.
     fn is_drained(&self) -> bool {
         match self.status.route {
-            RouteMode::Service => true,
+            // Given up on: the Deployment, which gets all of them, sees to those that it does not want.
+            RouteMode::Service => self.status.phase != Phase::HandingBack,
             RouteMode::Split | RouteMode::Promoted => {
                 let goal = split::goal(self.rollout, self.observed);
-                let left = split::in_force(self.rollout, self.observed, goal) == InForce::Yes;
+                let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
                 let since = self.status.draining_since;
                 let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave

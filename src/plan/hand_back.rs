@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RouteMode, condition::reason},
+    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, RouteMode, condition::reason},
     plan::{
         Observed, Plan, after, capacity,
         effects::{Desired, Effect, guarded, scale},
@@ -25,6 +26,7 @@ impl Plan<'_> {
             self.status.phase = Phase::HandingBack;
             self.status.draining_since = None;
         }
+        self.hand_back_what_serves();
         if self.observed.living_workload().is_none() {
             self.say("the Deployment is gone: there is nobody to hand the pods back to");
             if self.routes_are_free() {
@@ -53,17 +55,36 @@ impl Plan<'_> {
         }
     }
 
+    /// Where nothing of the stable version serves any more and the new one does, that is what the Deployment gets: the
+    /// other way round, the last pods that work would be taken away.
+    fn hand_back_what_serves(&mut self) {
+        let Some(canary) = self.status.canary.clone() else { return };
+        let ready = split::ready(self.rollout, &self.status, self.observed);
+        if ready.canary == 0 || self.failed(&canary).is_some() || !self.is_stable_lost() {
+            return;
+        }
+        let message = format!(
+            "no pod of the stable version is ready, and those of version {canary} are: the Deployment gets those"
+        );
+        self.record(reason::STABLE_LOST, message);
+        self.become_stable();
+        self.status.phase = Phase::HandingBack;
+    }
+
     /// The routes say what the user wrote, and the gateway has said so, or it has taken too long to go on waiting
     /// for that. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
     fn routes_are_free(&mut self) -> bool {
-        let deleted = self.rollout.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
-        if self.now >= after(deleted, self.rollout.spec.progress_deadline()) {
+        let since = begun(&self.status).unwrap_or(self.now);
+        let patience = self.rollout.spec.progress_deadline();
+        let end = after(after(since, patience), patience);
+        if self.now >= end {
+            // Not even pods were to be had in that time. Whoever has some left keeps them: the Deployment sees to them.
             self.status.route = RouteMode::Service;
             let names = self.names();
             let restored = |object: &serde_json::Value| split::says(object, &names, Goal::Service);
             return self.observed.routes.iter().filter_map(|route| route.object.as_ref()).all(restored);
         }
-        self.wake_at(after(deleted, self.rollout.spec.progress_deadline()));
+        self.wake_at(if waits_for_the_gateway(self.rollout, self.now) { after(since, patience) } else { end });
         self.clear_up()
     }
 
@@ -88,6 +109,18 @@ impl Plan<'_> {
         let Some(workload) = self.observed.living_workload() else { return true };
         self.observed.replica_sets.is_empty() && !workload.spec.paused && workload.is_observed()
     }
+}
+
+/// When handing back began: not when the Rollout was deleted, of which the operator may have heard late.
+fn begun(status: &RolloutStatus) -> Option<Timestamp> {
+    status.history.iter().find(|step| step.reason == reason::HANDING_BACK).map(|step| step.at)
+}
+
+/// Whether a gateway still has time to say that it carries what was written. From then on it is taken to do so: a
+/// gateway that says nothing must not keep a Rollout from being deleted.
+pub(super) fn waits_for_the_gateway(rollout: &Rollout, now: Timestamp) -> bool {
+    let begun = rollout.status.as_ref().filter(|status| status.phase == Phase::HandingBack).and_then(begun);
+    begun.is_none_or(|begun| now < after(begun, rollout.spec.progress_deadline()))
 }
 
 fn stable<'a>(rollout: &Rollout, observed: &'a Observed) -> Option<&'a ReplicaSet> {

@@ -428,7 +428,8 @@ impl Plan<'_> {
         self.become_stable();
     }
 
-    fn become_stable(&mut self) {
+    /// What was the canary is the stable version from now on.
+    pub(super) fn become_stable(&mut self) {
         self.status.stable = self.status.canary.take();
         self.status.stable_lost_since = None;
         self.status.phase = Phase::Promoting;

@@ -1,8 +1,10 @@
 //! Which weight may be given now, and whether it is in force.
 
+use jiff::Timestamp;
+
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
-    plan::{Guard, Observed, capacity, current_stage, guard},
+    plan::{Guard, Observed, capacity, current_stage, guard, hand_back},
     traffic::{
         Names,
         acceptance::{self, Acceptance as Accepted},
@@ -103,6 +105,17 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
         }
     }
     InForce::Yes
+}
+
+/// The same at `now`, where the Rollout is deleted and the gateway has had its time to answer: then what is written
+/// counts.
+pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal, now: Timestamp) -> InForce {
+    let names = Names::of(&rollout.spec.service);
+    let mut routes = observed.routes.iter().filter_map(|route| route.object.as_ref());
+    if !hand_back::waits_for_the_gateway(rollout, now) && routes.all(|route| says(route, &names, goal)) {
+        return InForce::Yes;
+    }
+    in_force(rollout, observed, goal)
 }
 
 /// Whether a route says `goal`.

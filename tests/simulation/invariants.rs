@@ -93,9 +93,13 @@ impl Invariants {
             "ReplicaSet" if ours => self.replica_set(now, change),
             _ => {}
         }
+        if self.ready("checkout-stable") == 0 || (kind == "HTTPRoute" && change.manager.as_ref() == "user") {
+            // Nobody is there to take it; or somebody just gave it back.
+            self.reverting = self.reverting.map(|_| now);
+        }
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > REVERTED_WITHIN);
         let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
-        if late && exposed && self.ready("checkout-stable") > 0 {
+        if late && exposed {
             self.reverting = None;
             self.broken.push("a version that failed still has traffic after half a minute".to_owned());
         }

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial as Test};
 
+use scenes::Scene;
 use trial::{Record, Trial};
 
 /// How many seeds a plain test plays.
@@ -31,8 +32,9 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["sweep"] => swept(1),
-        ["sweep", step] => swept(step.parse().unwrap_or(1)),
+        ["sweep"] => swept(&scenes::all(), 1),
+        ["sweep", step] => swept(&scenes::all(), step.parse().unwrap_or(1)),
+        ["sweep", step, name] => swept(scenes::named(name).as_slice(), step.parse().unwrap_or(1)),
         ["soak", count] => soaked(0, count.parse().unwrap_or(0)),
         ["soak", first, count] => soaked(first.parse().unwrap_or(0), count.parse().unwrap_or(0)),
         ["replay", seed] => tell(&soak::trial(seed.parse().unwrap_or(0)).play()),
@@ -82,8 +84,8 @@ fn whole(broken: &[String]) -> Result<(), Failed> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n").into()) }
 }
 
-fn swept(step: usize) -> ExitCode {
-    let sweep::Swept { scenarios, points, broken } = sweep::sweep(&scenes::all(), step.max(1));
+fn swept(scenes: &[Scene], step: usize) -> ExitCode {
+    let sweep::Swept { scenarios, points, broken } = sweep::sweep(scenes, step.max(1));
     println!("sweep: scenarios={scenarios} points={points} broken={broken}");
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

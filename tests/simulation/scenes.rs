@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate::{
-    api::Phase,
+    api::{Phase, Rollout},
     sim::world::{Delay, GatewayMode, PodBehaviour},
 };
 
@@ -51,8 +51,32 @@ pub enum Deed {
     Crash,
     /// Another operator starts, and takes itself for the leader, too.
     SecondLeader,
+    /// It has learned that it is not.
+    OneLeader,
     /// The API server forgets its event log.
     Compact,
+    /// Nothing, until the Rollout is there; what follows is so much later. Who disturbs a stage has to meet it, however
+    /// long a fault kept it from coming.
+    Await(Moment),
+}
+
+/// Where a Rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Moment {
+    In(Phase),
+    /// This stage's weight is in force.
+    At(&'static str),
+}
+
+impl Moment {
+    /// Whether `rollout` is there.
+    pub fn is_now(self, rollout: &Rollout) -> bool {
+        let Some(status) = &rollout.status else { return false };
+        match self {
+            Self::In(phase) => status.phase == phase,
+            Self::At(name) => status.stage.as_ref().is_some_and(|stage| stage.name == name && stage.since.is_some()),
+        }
+    }
 }
 
 /// How a story ends.
@@ -66,6 +90,13 @@ pub enum Ending {
     Gone,
     /// Wherever everybody's doings lead, without anything left to do.
     AtRest,
+}
+
+impl Scene {
+    /// Whether two operators decide for a while, each by what it knows: what they decide then depends on who is faster.
+    pub fn is_contested(&self) -> bool {
+        self.deeds.iter().any(|(_, deed)| matches!(deed, Deed::SecondLeader))
+    }
 }
 
 /// When the new version is pushed: the Deployment has been taken over long since.
@@ -141,9 +172,22 @@ fn releases() -> Vec<Scene> {
 fn disturbances() -> Vec<Scene> {
     let stable = |image| Ending::In(Phase::Stable, image);
     vec![
-        pushed("foreign weights", stable(V2), &[(100, Deed::WriteRoute(vec![10, 90]))]),
+        pushed(
+            "foreign weights",
+            stable(V2),
+            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::WriteRoute(vec![10, 90]))],
+        ),
         pushed("somebody scales the Deployment", stable(V2), &[(100, Deed::ScaleDeployment(2))]),
-        pushed("two leaders", stable(V2), &[(20, Deed::SecondLeader)]),
+        scene(
+            "two leaders",
+            stable(V2),
+            vec![
+                (0, Deed::Await(Moment::In(Phase::Stable))),
+                (10, Deed::SecondLeader),
+                (50, Deed::Push(V2)),
+                (130, Deed::OneLeader),
+            ],
+        ),
         pushed(
             "Prometheus is down for a while",
             stable(V2),

@@ -24,7 +24,7 @@ use crate::{
     invariants::Invariants,
     numbers::Prometheus,
     objects,
-    scenes::{Deed, Scene},
+    scenes::{Deed, Moment, Scene},
 };
 
 /// Where everything is.
@@ -34,6 +34,10 @@ pub const NAME: &str = "checkout";
 
 /// More changes than any run makes that goes on in time: who makes more is in a loop.
 const ENDLESS: usize = 10_000;
+/// How often it is looked whether what is awaited is there.
+const POLL: Duration = Duration::from_secs(1);
+/// Later than this, what is awaited does not come any more.
+const LATEST: Duration = Duration::from_mins(10);
 /// From death to the next start.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -144,16 +148,18 @@ impl Stage {
     }
 
     async fn run(&mut self, scene: &Scene) {
-        let at = |seconds: u64| self.start + Duration::from_secs(seconds);
-        let mut deeds: Vec<_> = scene.deeds.iter().map(|(seconds, deed)| (at(*seconds), deed.clone())).collect();
-        deeds.sort_by_key(|(at, _)| *at);
-        let end = at(scene.length);
+        let mut deeds = scene.deeds.clone();
+        deeds.sort_by_key(|(seconds, _)| *seconds);
         let mut deeds = deeds.into_iter().peekable();
+        // How much later than planned it is: from what was awaited on, all else moves with it.
+        let mut late = Duration::ZERO;
         let mut changes = self.api.changes();
         let mut restart: Option<Instant> = None;
         loop {
             let wire = self.wire.clone();
-            let next = deeds.peek().map_or(end, |(at, _)| (*at).min(end));
+            let at = |seconds: u64| self.start + Duration::from_secs(seconds) + late;
+            let end = at(scene.length);
+            let next = deeds.peek().map_or(end, |(seconds, _)| at(*seconds).min(end));
             tokio::select! {
                 biased;
                 () = wire.crash() => {
@@ -178,20 +184,31 @@ impl Stage {
                     self.operator = None;
                     restart = Some(Instant::now() + RESTART);
                 }
-                () = sleep_until(next) => {
-                    if next == end {
-                        break;
+                () = sleep_until(next) => match deeds.peek() {
+                    Some((_, Deed::Await(moment))) if !self.is_now(*moment) => {
+                        if late > LATEST {
+                            break;
+                        }
+                        late += POLL;
                     }
-                    if let Some((_, deed)) = deeds.next() {
-                        self.perform(&deed);
-                        if deed == Deed::Crash {
-                            self.operator = None;
-                            restart = Some(Instant::now() + RESTART);
+                    Some((seconds, _)) if at(*seconds) <= next => {
+                        if let Some((_, deed)) = deeds.next() {
+                            self.perform(&deed);
+                            if deed == Deed::Crash {
+                                self.operator = None;
+                                restart = Some(Instant::now() + RESTART);
+                            }
                         }
                     }
+                    _ => break,
                 }
             }
         }
+    }
+
+    fn is_now(&self, moment: Moment) -> bool {
+        let rollout = self.api.get("rollouts", SHOP, NAME).and_then(|object| object.parse::<Rollout>());
+        rollout.is_some_and(|rollout| moment.is_now(&rollout))
     }
 
     fn take_note(&mut self, change: &Change) {
@@ -271,11 +288,12 @@ impl Stage {
             Deed::Quota(pods) => drop(self.world.set_quota(SHOP, *pods)),
             Deed::LoseNode => self.world.lose_node(&self.node()),
             Deed::RegainNode => drop(self.world.regain_node(&self.node())),
-            Deed::Crash => {}
+            Deed::Crash | Deed::Await(_) => {}
             Deed::SecondLeader => {
                 let second = Plan::new(self.clock, self.prometheus.clone()).start(self.api.clone());
                 self.second = Some(second);
             }
+            Deed::OneLeader => self.second = None,
             Deed::Compact => self.api.compact(),
         }
     }

@@ -54,6 +54,18 @@ fn a_count_that_the_user_wrote_is_kept_and_wins_after_adoption() {
 }
 
 #[test]
+fn a_replica_set_that_somebody_deletes_under_the_paused_deployment_comes_back() {
+    let mut lab = Lab::before_adoption(&routed());
+    while !lab.cluster.deployment.as_ref().unwrap().spec.paused {
+        lab.decide();
+    }
+    let name = lab.cluster.replica_sets.keys().next().unwrap().clone();
+    lab.cluster.remove_replica_set(&name);
+    lab.until(|lab| lab.phase() == Phase::Stable);
+    assert_eq!(lab.cluster.pods_of("v1"), 10);
+}
+
+#[test]
 fn adoption_waits_for_each_controller_in_turn() {
     let mut lab = Lab::before_adoption(&routed());
     let mut steps = Vec::new();

@@ -214,6 +214,18 @@ fn a_stable_version_without_ready_pods_does_not_block_deletion() {
 }
 
 #[test]
+fn where_the_new_version_alone_serves_the_deployment_gets_its_pods() {
+    let mut lab = Lab::in_stage(&routed(), "quarter");
+    let serving = lab.cluster.pods[lab.cluster.running("v2").unwrap().name()].clone();
+    lab.cluster.broken.insert("v1".to_owned());
+    lab.cluster.tick();
+    lab.cluster.delete();
+    lab.until(|lab| lab.cluster.rollout.is_none());
+    assert!(serving.iter().all(|pod| !lab.cluster.ended.contains(&pod.name)), "{:?}", lab.log);
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+}
+
+#[test]
 fn a_deployment_that_git_scales_up_in_the_same_moment_gets_its_pods_back_all_the_same() {
     for spec in [routed(), by_pods()] {
         for rounds in 0..6 {
