@@ -321,3 +321,45 @@ fn target_of(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let namespace = autoscaler.metadata.namespace.as_deref()?;
     (target.kind == "Deployment").then(|| path_of(namespace, &target.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{controller::clock::Clock, sim::api::ApiServer};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_is_kept_with_all_that_its_user_wrote() {
+        let server = ApiServer::new(Clock::System, 1);
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+            "spec": {
+                "group": "gateway.networking.k8s.io", "scope": "Namespaced",
+                "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
+            },
+        });
+        server.create(definition, "test").unwrap();
+        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "shop"});
+        let metadata = json!({"name": "checkout", "namespace": "default", "annotations": annotations});
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata, "spec": {"rules": []},
+        });
+        server.create(route, "test").unwrap();
+
+        let client = server.client();
+        let slices = endpoint_slices(&client).await.unwrap();
+        let Watches { caches, triggers, .. } = watch_all(&client, None, &slices);
+        tokio::spawn(triggers.for_each(|_| std::future::ready(())));
+        caches.routes.ready().await;
+        let mut kept = serde_json::to_value(&*caches.routes.get("default", "checkout").unwrap()).unwrap();
+        let mut stored = server.get("httproutes", "default", "checkout").unwrap().value().clone();
+        for route in [&mut kept, &mut stored] {
+            route["metadata"].as_object_mut().unwrap().remove("managedFields");
+        }
+        assert_eq!(kept, stored);
+    }
+}
