@@ -10,7 +10,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
 use super::packed::{InUse, Pack, Packed};
-use crate::api::{Phase, Rollout};
+use crate::{
+    api::{Phase, Rollout},
+    workload::metadata,
+};
 
 /// A Rollout as it is watched: one that cannot be decoded does not stop the others. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,6 +58,7 @@ impl Watched {
 /// The parts of a Rollout, each to be decoded for itself.
 #[derive(Deserialize)]
 struct Parts {
+    #[serde(deserialize_with = "metadata::unmanaged")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Value,
@@ -68,7 +72,6 @@ impl<'de> Deserialize<'de> for Watched {
         if metadata.name.is_none() {
             return Err(D::Error::missing_field("metadata.name"));
         }
-        metadata.managed_fields = None;
         if let Some(annotations) = &mut metadata.annotations {
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }

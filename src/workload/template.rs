@@ -21,7 +21,34 @@ const SELECTORS: [&str; 2] = ["labelSelector", "namespaceSelector"];
 /// (`1` is `1000m`). The `pod-template-hash` label, and labels and annotations under `tidegate.dev/`, do not count.
 #[must_use]
 pub fn same(a: &Value, b: &Value) -> bool {
-    canonical(a) == canonical(b)
+    is_copy(a, b) || canonical(a) == canonical(b)
+}
+
+/// Whether two templates differ in nothing but Tidegate's own labels and annotations: most are compared with their copy
+/// in a ReplicaSet, and to see that takes no canonical forms.
+fn is_copy(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return false };
+    let alike = |(key, field): (&String, &Value)| match b.get(key) {
+        Some(other) if key == "metadata" => is_metadata_copy(field, other),
+        other => other == Some(field),
+    };
+    a.len() == b.len() && a.iter().all(alike)
+}
+
+fn is_metadata_copy(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return false };
+    let alike = |(key, field): (&String, &Value)| match (key.as_str(), field, b.get(key)) {
+        ("labels" | "annotations", Value::Object(field), Some(Value::Object(other))) => {
+            let of_user = |entry: &(&String, &Value)| !is_own(entry.0);
+            field.iter().filter(of_user).eq(other.iter().filter(of_user))
+        }
+        (_, field, other) => other == Some(field),
+    };
+    a.len() == b.len() && a.iter().all(alike)
+}
+
+fn is_own(key: &str) -> bool {
+    key == POD_TEMPLATE_HASH || key.starts_with(OWN_PREFIX)
 }
 
 /// The template without the labels and annotations that its user did not write.
@@ -31,7 +58,7 @@ pub fn clean(template: &Value) -> Value {
     if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
         for kind in ["labels", "annotations"] {
             let Some(entries) = metadata.get_mut(kind).and_then(Value::as_object_mut) else { continue };
-            entries.retain(|key, _| key != POD_TEMPLATE_HASH && !key.starts_with(OWN_PREFIX));
+            entries.retain(|key, _| !is_own(key));
             if entries.is_empty() {
                 metadata.remove(kind);
             }

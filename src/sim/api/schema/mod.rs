@@ -4,6 +4,7 @@
 
 mod defaults;
 mod format;
+mod mentioned;
 mod node;
 mod prune;
 mod rules;

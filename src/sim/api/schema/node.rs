@@ -7,6 +7,8 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::mentioned::Mentioned;
+
 /// The schema of one place.
 #[derive(Debug, Default, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags are those of the schema")]
@@ -56,6 +58,9 @@ pub struct Node {
     /// The rules of this place, ready.
     #[serde(skip)]
     pub rules: Option<CompiledSchema>,
+    /// What these rules may read.
+    #[serde(skip)]
+    pub mentioned: Mentioned,
     /// Whether there are rules here or below.
     #[serde(skip)]
     pub has_rules: bool,
@@ -116,6 +121,7 @@ impl Node {
             let mut rules = compile_schema(schema);
             leave_only_what_values_need(&mut rules);
             self.rules = Some(rules);
+            self.mentioned = Mentioned::by(schema);
         }
         let mut below = self.properties.values().chain(self.items.as_deref());
         let additional = matches!(&self.additional_properties, Some(Additional::Of(node)) if node.has_rules);

@@ -12,35 +12,44 @@ use crate::sim::api::Cause;
 /// The rules that `object` breaks. Rules about a part that is as it was `before` are not asked.
 pub fn check_root(root: &Node, object: &Value, before: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if root.rules.is_some() {
-        let (object, before) = (visible(object), before.map(visible));
-        check(root, &object, before.as_ref(), "", &mut causes);
-    } else {
+    if !before.is_some_and(|before| is_seen_as(object, before)) {
         check(root, object, before, "", &mut causes);
     }
     causes
 }
 
-/// Of an object's metadata, rules see the name alone.
-fn visible(object: &Value) -> Value {
-    let Some(fields) = object.as_object() else { return object.clone() };
+/// Of an object's metadata, rules see these alone.
+const SEEN: [&str; 2] = ["name", "generateName"];
+
+/// Whether rules cannot tell two objects apart.
+fn is_seen_as(object: &Value, other: &Value) -> bool {
+    let (Some(object), Some(other)) = (object.as_object(), other.as_object()) else { return object == other };
+    let beside = |fields: &Map<String, Value>| fields.len() - usize::from(fields.contains_key("metadata"));
     let names =
-        ["name", "generateName"].into_iter().filter_map(|name| Some((name, fields.get("metadata")?.get(name)?)));
-    let metadata: Map<_, _> = names.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    let others = fields.iter().filter(|(name, _)| *name != "metadata");
-    let mut visible: Map<_, _> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-    visible.insert("metadata".to_owned(), Value::Object(metadata));
-    Value::Object(visible)
+        |fields: &Map<String, Value>| SEEN.map(|name| fields.get("metadata").and_then(|it| it.get(name)).cloned());
+    beside(object) == beside(other)
+        && names(object) == names(other)
+        && object.iter().all(|(name, field)| name == "metadata" || other.get(name) == Some(field))
+}
+
+/// What the rules of `node`, which is the root if `path` is empty, see of `value`.
+fn seen(node: &Node, value: &Value, path: &str) -> Value {
+    let mut seen = node.mentioned.of(value);
+    if let Some(metadata) = seen.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| path.is_empty()) {
+        metadata.retain(|name, _| SEEN.contains(&name.as_str()));
+    }
+    seen
 }
 
 fn check(node: &Node, value: &Value, before: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
     if !node.has_rules || before == Some(value) || (value.is_null() && node.nullable) {
         return;
     }
-    if let Some(rules) = &node.rules
-        && let Err(errors) = validate_compiled(rules, value, before)
-    {
-        causes.extend(errors.as_slice().iter().map(|error| cause(error, value, path)));
+    if let Some(rules) = &node.rules {
+        let earlier = before.map(|before| seen(node, before, path));
+        if let Err(errors) = validate_compiled(rules, &seen(node, value, path), earlier.as_ref()) {
+            causes.extend(errors.as_slice().iter().map(|error| cause(error, value, path)));
+        }
     }
     match value {
         Value::Object(fields) => {
