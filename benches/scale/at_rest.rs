@@ -6,10 +6,10 @@ use anyhow::Result;
 use tokio::time::sleep;
 
 use crate::{
+    PATIENCE,
     cluster::Cluster,
     crowd::Specimen,
     operator::{Operator, resident},
-    wait::PATIENCE,
 };
 
 /// How long the operator is left alone before anything is measured.

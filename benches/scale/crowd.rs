@@ -8,10 +8,11 @@ use tidegate::sim::api::ApiServer;
 use tokio::time::sleep;
 
 use crate::{
+    PATIENCE,
     cluster::Cluster,
     operator::Operator,
     shop::{Place, create_namespace, plan},
-    wait::{PATIENCE, until},
+    wait::until,
 };
 
 /// The shop that is copied. No other text in its objects contains these words.

@@ -11,11 +11,12 @@ use tidegate::{
 use tokio::time::sleep;
 
 use crate::{
+    PATIENCE,
     cluster::Cluster,
     operator::{Operator, resident},
     prometheus::{SCRAPE, Scraping},
     shop::{Place, plan, weight},
-    wait::{PATIENCE, until},
+    wait::until,
 };
 
 /// How many versions go bad, all within one scrape interval.

@@ -12,9 +12,10 @@ mod operator;
 mod prometheus;
 mod promotions;
 mod shop;
+#[path = "../../tests/rig/wait.rs"]
 mod wait;
 
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, time::Duration};
 
 use anyhow::{Result, ensure};
 use tokio::runtime::Builder;
@@ -27,6 +28,9 @@ const IN_PROGRESS: usize = 1_000;
 
 /// How many are promoted at once.
 const PROMOTED: usize = 500;
+
+/// How long anything may take; far more than it should.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// In the order in which they are told.
 const FIGURES: [&str; 6] = ["rest_mib", "active_mib", "start_ms", "react_ms", "promotions_per_s", "writes_at_rest"];

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::{
+    PATIENCE,
     cluster::Cluster,
     operator::Operator,
     shop::{Place, plan},
-    wait::{PATIENCE, until},
+    wait::until,
 };
 
 /// Promotes `count` versions, all released at once; returns how many that is in a second.

@@ -24,6 +24,9 @@ impl UnitError {
 pub struct Percent(f64);
 
 impl Percent {
+    /// What the CRD asks of a percentage. Whatever was decoded keeps it.
+    pub(super) const RULE: &'static str = "string(self).matches('^(100([.]0+)?|[0-9]{1,2}([.][0-9]+)?)%?$')";
+
     /// Nothing.
     pub const ZERO: Self = Self(0.0);
     /// The whole.
@@ -100,7 +103,7 @@ impl JsonSchema for Percent {
             "x-kubernetes-int-or-string": true,
             "maxLength": 12,
             "x-kubernetes-validations": [{
-                "rule": "string(self).matches('^(100([.]0+)?|[0-9]{1,2}([.][0-9]+)?)%?$')",
+                "rule": Self::RULE,
                 "message": "must be a percentage between 0% and 100%, such as 5% or 0.5%",
             }],
         })

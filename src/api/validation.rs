@@ -8,26 +8,43 @@ use kube::{
     CustomResourceExt,
     core::cel::{CompiledSchema, ErrorKind, ValidationErrors, compile_schema, validate_compiled},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Rollout;
+use super::{Percent, Rollout};
 
 /// A spec that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(String);
 
-static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| {
-    let schema = Rollout::crd()
-        .spec
-        .versions
-        .into_iter()
-        .next()
-        .and_then(|version| version.schema)
-        .and_then(|schema| schema.open_api_v3_schema)
-        .and_then(|schema| serde_json::to_value(schema).ok());
-    compile_schema(&schema.unwrap_or(Value::Null))
+static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema()));
+
+/// The schema without the rule for percentages: a regular expression, which would be compiled anew for each of them,
+/// and be met by all that were decoded.
+static DECODED: LazyLock<CompiledSchema> = LazyLock::new(|| {
+    let mut schema = schema();
+    forget_percentages(&mut schema);
+    compile_schema(&schema)
 });
+
+fn schema() -> Value {
+    let version = Rollout::crd().spec.versions.into_iter().next();
+    let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
+    schema.and_then(|schema| serde_json::to_value(schema).ok()).unwrap_or_default()
+}
+
+fn forget_percentages(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(rules)) = fields.get_mut("x-kubernetes-validations") {
+                rules.retain(|rule| rule.get("rule").and_then(Value::as_str) != Some(Percent::RULE));
+            }
+            fields.values_mut().for_each(forget_percentages);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_percentages),
+        _ => {}
+    }
+}
 
 /// A rule of the CRD that an object breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +60,10 @@ pub struct BrokenRule {
 /// # Errors
 /// [`Invalid`] with the sentences of all rules that are broken, each after the field that it is about.
 pub fn validate(rollout: &Rollout) -> Result<(), Invalid> {
-    let object = serde_json::to_value(rollout).map_err(|error| Invalid(error.to_string()))?;
-    validate_compiled(&SCHEMA, &object, None).map_err(|errors| {
+    // No rule is about the status as it stands; one compares it with what it was.
+    let spec = serde_json::to_value(&rollout.spec).map_err(|error| Invalid(error.to_string()))?;
+    let object = json!({"metadata": {"name": rollout.metadata.name}, "spec": spec});
+    validate_compiled(&DECODED, &object, None).map_err(|errors| {
         let sentences: Vec<_> =
             errors.as_slice().iter().map(|error| format!("{}: {}", error.field_path, error.message)).collect();
         Invalid(sentences.join("; "))
@@ -62,8 +81,6 @@ pub fn broken_rules(object: &Value) -> Vec<BrokenRule> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::api::{Phase, RolloutStatus};
 
@@ -88,6 +105,17 @@ mod tests {
             schema.items.iter().for_each(|items| walk(items));
         }
         walk(&SCHEMA);
+        walk(&DECODED);
+    }
+
+    #[test]
+    fn a_percentage_that_was_decoded_keeps_the_rule() {
+        let weighted = |weight: Value| rollout(json!({"stages": [{"name": "a", "weight": weight}]}));
+        for weight in [json!(0), json!("100%"), json!("100.000%"), json!("0.0001%"), json!(5.5), json!("07.50")] {
+            let object = serde_json::to_value(weighted(weight)).unwrap();
+            let broken = broken_rules(&object);
+            assert!(!broken.iter().any(|rule| rule.sentence.contains("must be a percentage")), "{object}: {broken:?}");
+        }
     }
 
     #[test]

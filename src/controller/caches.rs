@@ -1,44 +1,45 @@
 //! What the operator knows of the cluster, kept by watches: nothing here polls.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     fmt::Debug,
-    hash::Hash,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::{autoscaling::v1::HorizontalPodAutoscaler, core::v1::Service},
+    api::{
+        autoscaling::v1::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec},
+        core::v1::Service,
+    },
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
-    core::{DeserializeGuard, DynamicResourceScope, GroupVersionKind},
+    core::{DynamicResourceScope, GroupVersionKind},
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
         watcher::{self, Event, watcher},
     },
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{mpsc, watch};
 
 use super::{
     backoff::Backoff,
+    cache::{Cache, path_of},
     index::{Index, Subject},
+    packed::InUse,
+    watched::Watched,
 };
 use crate::{
     api::Rollout,
     workload::{Deployment, EndpointSlice, ReplicaSet},
 };
-
-/// A Rollout as it is watched: one that cannot be decoded does not stop the others.
-pub type Watched = DeserializeGuard<Rollout>;
 
 /// The stream of Rollouts that something happened to.
 pub type Triggers = BoxStream<'static, ObjectRef<Watched>>;
@@ -50,19 +51,20 @@ pub struct Caches {
     /// Which Rollouts care about which object.
     pub index: Arc<Index>,
     /// All Deployments.
-    pub deployments: Store<Deployment>,
+    pub deployments: Arc<Cache<Deployment>>,
     /// All Services.
-    pub services: Store<Service>,
+    pub services: Arc<Cache<Service>>,
     /// All `HTTPRoutes`; empty while the Gateway API is not installed.
-    pub routes: Store<DynamicObject>,
+    pub routes: Arc<Cache<DynamicObject>>,
     /// Whether the API server knows `HTTPRoutes`.
     pub routes_known: watch::Receiver<bool>,
     /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them.
-    pub replica_sets: Arc<Grouped<String, ReplicaSet>>,
+    pub replica_sets: Arc<Cache<ReplicaSet>>,
     /// EndpointSlices by namespace and Service.
-    pub endpoint_slices: Arc<Grouped<(String, String), EndpointSlice>>,
+    pub endpoint_slices: Arc<Cache<EndpointSlice>>,
     /// Autoscalers by namespace and the Deployment that they target.
-    pub autoscalers: Arc<Grouped<(String, String), HorizontalPodAutoscaler>>,
+    pub autoscalers: Arc<Cache<HorizontalPodAutoscaler>>,
+    in_use: Arc<InUse>,
     all_ready: AtomicBool,
 }
 
@@ -98,63 +100,66 @@ pub async fn endpoint_slices(client: &Client) -> Result<ApiResource, kube::Error
 #[must_use]
 pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource) -> Watches {
     let scope = Scope { client: client.clone(), namespace: namespace.map(str::to_owned) };
-    let index = Arc::new(Index::default());
-    let (rollouts, rollout_writer) = reflector::store();
-    let (deployments, deployment_writer) = reflector::store();
-    let (services, service_writer) = reflector::store();
-    let route_writer = reflector::store::Writer::new(http_routes());
-    let routes = route_writer.as_reader();
+    let (rollouts, writer) = reflector::store();
     let (known, routes_known) = watch::channel(false);
-    let replica_sets = Arc::new(Grouped::default());
-    let endpoint_slices = Arc::new(Grouped::default());
-    let autoscalers = Arc::new(Grouped::default());
-
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
-    let root = indexed(events(scope.api::<Watched>()), index.clone(), sender).reflect(rollout_writer).touched_objects();
+    let in_use = Arc::<InUse>::default();
+    let caches = Arc::new(Caches {
+        rollouts,
+        index: Arc::default(),
+        deployments: Arc::new(Cache::new(&in_use, |_| None)),
+        services: Arc::new(Cache::new(&in_use, |_| None)),
+        routes: Arc::new(Cache::new(&in_use, |_| None)),
+        routes_known,
+        replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| set.holder().map(str::to_owned))),
+        endpoint_slices: Arc::new(Cache::new(&in_use, service_of)),
+        autoscalers: Arc::new(Cache::new(&in_use, target_of)),
+        in_use: in_use.clone(),
+        all_ready: AtomicBool::new(false),
+    });
+    let root = indexed(events(scope.api::<Watched>()), caches.clone(), sender).reflect(writer).touched_objects();
+    let index = &caches.index;
     let triggers = futures::stream::select_all([
         futures::stream::unfold(
             neighbours,
             |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
         )
         .boxed(),
-        named(events(scope.api::<Deployment>()).reflect(deployment_writer), &index, Subject::workload),
-        named(events(scope.api::<Service>()).reflect(service_writer), &index, Subject::service),
-        named(
-            noticing(events(scope.dynamic::<DynamicObject>(&http_routes())), known).reflect(route_writer),
-            &index,
-            Subject::route,
-        ),
-        grouped(
-            events(scope.api::<ReplicaSet>()),
-            &replica_sets,
-            &index,
-            |set| set.holder().map(str::to_owned),
-            Subject::owned,
-        ),
-        grouped(events(scope.dynamic::<EndpointSlice>(slices)), &endpoint_slices, &index, service_of, |slice| {
-            service_of(slice).map(|(namespace, service)| Subject::Service(namespace, service))
+        cached(events(scope.api::<Deployment>()), &caches.deployments, index, |it| Some(Subject::workload(it))),
+        cached(events(scope.api::<Service>()).modify(lean_service), &caches.services, index, |it| {
+            Some(Subject::service(it))
         }),
-        grouped(events(scope.api::<HorizontalPodAutoscaler>()), &autoscalers, &index, target_of, |autoscaler| {
-            target_of(autoscaler).map(|(namespace, workload)| Subject::Workload(namespace, workload))
+        cached(noticing(events(scope.dynamic(&http_routes())), known), &caches.routes, index, |it| {
+            Some(Subject::route(it))
         }),
+        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, index, Subject::owned),
+        cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, index, |slice| {
+            service_of(slice).map(|path| Subject::Service(path.into()))
+        }),
+        cached(
+            events(scope.api::<HorizontalPodAutoscaler>()).modify(lean_autoscaler),
+            &caches.autoscalers,
+            index,
+            |autoscaler| target_of(autoscaler).map(|path| Subject::Workload(path.into())),
+        ),
     ])
     .boxed();
-    let caches = Caches {
-        rollouts,
-        index,
-        deployments,
-        services,
-        routes,
-        routes_known,
-        replica_sets,
-        endpoint_slices,
-        autoscalers,
-        all_ready: AtomicBool::new(false),
-    };
-    Watches { caches: Arc::new(caches), rollouts: root.boxed(), triggers }
+    Watches { caches, rollouts: root.boxed(), triggers }
 }
 
 impl Caches {
+    /// The Rollout of that name, if it can be decoded.
+    #[must_use]
+    pub fn rollout(&self, namespace: &str, name: &str) -> Option<Arc<Rollout>> {
+        self.rollouts.get(&ObjectRef::new(name).within(namespace))?.open(&self.in_use).ok()
+    }
+
+    /// The objects that are in use: what is opened stays so while it is among them.
+    #[must_use]
+    pub fn in_use(&self) -> &InUse {
+        &self.in_use
+    }
+
     /// Whether every cache has seen its first list: before that, what is missing may only not have been read yet.
     #[must_use]
     pub fn are_ready(&self) -> bool {
@@ -165,8 +170,8 @@ impl Caches {
     pub async fn ready(&self) {
         // An error means that the watch has ended, and with it the process.
         let _ = self.rollouts.wait_until_ready().await;
-        let _ = self.deployments.wait_until_ready().await;
-        let _ = self.services.wait_until_ready().await;
+        self.deployments.ready().await;
+        self.services.ready().await;
         self.replica_sets.ready().await;
         self.endpoint_slices.ready().await;
         self.autoscalers.ready().await;
@@ -202,21 +207,32 @@ impl Scope {
     }
 }
 
-/// The watch of one kind, without what is not read: managed fields, and the copy that `kubectl apply` keeps.
+/// The watch of one kind, without managed fields.
 fn events<K>(api: Api<K>) -> BoxStream<'static, watcher::Result<Event<K>>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     watcher(api, watcher::Config::default())
         .backoff(Backoff::default())
-        .modify(|object| {
-            let metadata = object.meta_mut();
-            metadata.managed_fields = None;
-            if let Some(annotations) = &mut metadata.annotations {
-                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-            }
-        })
+        .modify(|object| object.meta_mut().managed_fields = None)
         .boxed()
+}
+
+/// Takes off what is not read.
+fn lean_service(service: &mut Service) {
+    service.metadata.annotations = None;
+    service.status = None;
+}
+
+/// Takes off what is not read.
+fn lean_autoscaler(autoscaler: &mut HorizontalPodAutoscaler) {
+    autoscaler.metadata.annotations = None;
+    autoscaler.status = None;
+    if let Some(spec) = autoscaler.spec.take() {
+        let scale_target_ref = spec.scale_target_ref;
+        autoscaler.spec =
+            Some(HorizontalPodAutoscalerSpec { scale_target_ref, ..HorizontalPodAutoscalerSpec::default() });
+    }
 }
 
 /// How many Rollouts may wait to be told that a neighbour changed. A neighbour is rare: two Rollouts on one object.
@@ -225,15 +241,23 @@ const NEIGHBOURS: usize = 1024;
 /// Keeps the index of Rollouts, and tells their neighbours.
 fn indexed(
     events: BoxStream<'static, watcher::Result<Event<Watched>>>,
-    index: Arc<Index>,
+    caches: Arc<Caches>,
     neighbours: mpsc::Sender<ObjectRef<Watched>>,
 ) -> BoxStream<'static, watcher::Result<Event<Watched>>> {
     events
         .inspect(move |event| {
             let affected = match event {
-                Ok(Event::Apply(rollout) | Event::InitApply(rollout)) => index.update(rollout),
-                Ok(Event::Delete(rollout)) => {
-                    index.forget(&rollout.meta().namespace.clone().unwrap_or_default(), &rollout.name_any())
+                Ok(Event::Apply(watched)) => {
+                    watched.keep_open(&caches.in_use);
+                    caches.index.update(watched.meta(), watched.open(&caches.in_use).ok().as_deref())
+                }
+                Ok(Event::InitApply(watched)) => {
+                    let affected = caches.index.update(watched.meta(), watched.open(&caches.in_use).ok().as_deref());
+                    watched.pack();
+                    affected
+                }
+                Ok(Event::Delete(watched)) => {
+                    caches.index.forget(&watched.meta().namespace.clone().unwrap_or_default(), &watched.name_any())
                 }
                 _ => Vec::new(),
             };
@@ -264,138 +288,78 @@ fn noticing<K: Send + 'static>(
         .boxed()
 }
 
-/// The Rollouts that care about each object that comes by.
-fn named<K, S>(events: S, index: &Arc<Index>, subject: impl Fn(&K) -> Subject + Send + 'static) -> Triggers
-where
-    K: Resource + Send + 'static,
-    S: Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
-{
-    let index = index.clone();
-    events
-        .touched_objects()
-        .filter_map(|object| async move { object.ok() })
-        .flat_map(move |object| futures::stream::iter(index.caring_about(&subject(&object))))
-        .boxed()
-}
-
-fn grouped<G, K>(
-    events: BoxStream<'static, watcher::Result<Event<K>>>,
-    cache: &Arc<Grouped<G, K>>,
+/// Keeps a cache; the Rollouts that care about what changes in it.
+fn cached<K>(
+    events: impl futures::Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    cache: &Arc<Cache<K>>,
     index: &Arc<Index>,
-    group: impl Fn(&K) -> Option<G> + Send + 'static,
     subject: impl Fn(&K) -> Option<Subject> + Send + 'static,
 ) -> Triggers
 where
-    G: Eq + Hash + Clone + Send + Sync + 'static,
-    K: Resource + Clone + Send + Sync + 'static,
+    K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     let (cache, index) = (cache.clone(), index.clone());
     events
-        .inspect(move |event| {
-            if let Ok(event) = event {
-                cache.take(event, &group);
-            }
-        })
-        .touched_objects()
-        .filter_map(|object| async move { object.ok() })
-        .flat_map(move |object| {
-            let caring = subject(&object).map(|subject| index.caring_about(&subject)).unwrap_or_default();
+        .filter_map(|event| std::future::ready(event.ok()))
+        .flat_map(move |event| {
+            let changed = cache.take(event);
+            let subjects = changed.iter().filter_map(|object| subject(object.as_ref()));
+            let caring: Vec<_> = subjects.flat_map(|subject| index.caring_about(&subject)).collect();
             futures::stream::iter(caring)
         })
         .boxed()
 }
 
-fn service_of(slice: &EndpointSlice) -> Option<(String, String)> {
-    Some((slice.namespace()?, slice.service()?.to_owned()))
+/// The path of the Service that a slice belongs to.
+fn service_of(slice: &EndpointSlice) -> Option<String> {
+    Some(path_of(slice.metadata.namespace.as_deref()?, slice.service()?))
 }
 
-fn target_of(autoscaler: &HorizontalPodAutoscaler) -> Option<(String, String)> {
+/// The path of the Deployment that an autoscaler targets.
+fn target_of(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let target = &autoscaler.spec.as_ref()?.scale_target_ref;
-    (target.kind == "Deployment").then(|| Some((autoscaler.namespace()?, target.name.clone())))?
+    let namespace = autoscaler.metadata.namespace.as_deref()?;
+    (target.kind == "Deployment").then(|| path_of(namespace, &target.name))
 }
 
-/// Objects by something that several of them share, such as the owner of ReplicaSets.
-pub struct Grouped<G, K> {
-    held: RwLock<Held<G, K>>,
-    ready: watch::Sender<bool>,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-struct Held<G, K> {
-    groups: HashMap<G, BTreeMap<String, Arc<K>>>,
-    group_of: HashMap<(String, String), G>,
-    /// What a list that is under way has brought so far.
-    incoming: Vec<K>,
-}
+    use super::*;
+    use crate::{controller::clock::Clock, sim::api::ApiServer};
 
-impl<G, K> Default for Grouped<G, K> {
-    fn default() -> Self {
-        let held = Held { groups: HashMap::new(), group_of: HashMap::new(), incoming: Vec::new() };
-        Self { held: RwLock::new(held), ready: watch::Sender::new(false) }
-    }
-}
+    #[tokio::test(start_paused = true)]
+    async fn a_route_is_kept_with_all_that_its_user_wrote() {
+        let server = ApiServer::new(Clock::System, 1);
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+            "spec": {
+                "group": "gateway.networking.k8s.io", "scope": "Namespaced",
+                "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
+            },
+        });
+        server.create(definition, "test").unwrap();
+        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "shop"});
+        let metadata = json!({"name": "checkout", "namespace": "default", "annotations": annotations});
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata, "spec": {"rules": []},
+        });
+        server.create(route, "test").unwrap();
 
-impl<G: Eq + Hash + Clone, K: Resource + Clone> Grouped<G, K> {
-    /// The objects of one group, by name.
-    pub fn of<Q>(&self, group: &Q) -> Vec<Arc<K>>
-    where
-        G: std::borrow::Borrow<Q>,
-        Q: Eq + Hash + ?Sized,
-    {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.groups.get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
-    }
-
-    /// The object of that name, whatever its group.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let group = held.group_of.get(&(namespace.to_owned(), name.to_owned()))?;
-        held.groups.get(group)?.get(name).cloned()
-    }
-
-    async fn ready(&self) {
-        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
-    }
-
-    fn take(&self, event: &Event<K>, group: impl Fn(&K) -> Option<G>) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::Init => held.incoming.clear(),
-            Event::InitApply(object) => held.incoming.push(object.clone()),
-            Event::InitDone => {
-                held.groups.clear();
-                held.group_of.clear();
-                for object in std::mem::take(&mut held.incoming) {
-                    held.put(object, &group);
-                }
-                self.ready.send_replace(true);
-            }
-            Event::Apply(object) => held.put(object.clone(), &group),
-            Event::Delete(object) => held.remove(&name_of(object)),
+        let client = server.client();
+        let slices = endpoint_slices(&client).await.unwrap();
+        let Watches { caches, triggers, .. } = watch_all(&client, None, &slices);
+        tokio::spawn(triggers.for_each(|_| std::future::ready(())));
+        caches.routes.ready().await;
+        let mut kept = serde_json::to_value(&*caches.routes.get("default", "checkout").unwrap()).unwrap();
+        let mut stored = server.get("httproutes", "default", "checkout").unwrap().value().clone();
+        for route in [&mut kept, &mut stored] {
+            route["metadata"].as_object_mut().unwrap().remove("managedFields");
         }
+        assert_eq!(kept, stored);
     }
-}
-
-impl<G: Eq + Hash + Clone, K: Resource> Held<G, K> {
-    fn put(&mut self, object: K, group: impl Fn(&K) -> Option<G>) {
-        let name = name_of(&object);
-        self.remove(&name);
-        if let Some(group) = group(&object) {
-            self.groups.entry(group.clone()).or_default().insert(name.1.clone(), Arc::new(object));
-            self.group_of.insert(name, group);
-        }
-    }
-
-    fn remove(&mut self, name: &(String, String)) {
-        let Some(group) = self.group_of.remove(name) else { return };
-        if let Some(members) = self.groups.get_mut(&group) {
-            members.remove(&name.1);
-            if members.is_empty() {
-                self.groups.remove(&group);
-            }
-        }
-    }
-}
-
-fn name_of<K: Resource>(object: &K) -> (String, String) {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -1,66 +1,84 @@
 //! Which Rollouts care about which object.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{PoisonError, RwLock},
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use kube::{Resource, ResourceExt, api::DynamicObject, runtime::reflector::ObjectRef};
+use kube::{
+    Resource, ResourceExt,
+    api::{DynamicObject, ObjectMeta},
+    runtime::reflector::ObjectRef,
+};
 
-use super::caches::Watched;
+use super::{cache::path_of, watched::Watched};
 use crate::{
-    api::ROLLOUT_LABEL,
+    api::{ROLLOUT_LABEL, Rollout},
     traffic::Names,
     workload::{Deployment, ReplicaSet},
 };
 use k8s_openapi::api::core::v1::Service;
 
-/// An object that Rollouts may care about: namespace and name.
+/// An object that Rollouts may care about, by its [path](path_of).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A Deployment.
-    Workload(String, String),
+    Workload(Arc<str>),
     /// A Service, or one that a rollout makes of it.
-    Service(String, String),
+    Service(Arc<str>),
     /// An HTTPRoute.
-    Route(String, String),
+    Route(Arc<str>),
     /// The Rollout itself, by what it owns.
-    Rollout(String, String),
+    Rollout(Arc<str>),
 }
 
 impl Subject {
     /// A Deployment.
     #[must_use]
     pub fn workload(deployment: &Deployment) -> Self {
-        Self::Workload(deployment.namespace().unwrap_or_default(), deployment.name_any())
+        Self::Workload(path(deployment))
     }
 
     /// A Service.
     #[must_use]
     pub fn service(service: &Service) -> Self {
-        Self::Service(service.namespace().unwrap_or_default(), service.name_any())
+        Self::Service(path(service))
     }
 
     /// An HTTPRoute.
     #[must_use]
     pub fn route(route: &DynamicObject) -> Self {
-        Self::Route(route.namespace().unwrap_or_default(), route.name_any())
+        Self::Route(path(route))
     }
 
     /// Whom a ReplicaSet belongs to: a Rollout, by label or by reference, or a Deployment.
     #[must_use]
     pub fn owned(set: &ReplicaSet) -> Option<Self> {
-        let namespace = set.namespace().unwrap_or_default();
+        let path = |name: &str| path_of(set.metadata.namespace.as_deref().unwrap_or_default(), name).into();
         if let Some(rollout) = set.labels().get(ROLLOUT_LABEL) {
-            return Some(Self::Rollout(namespace, rollout.clone()));
+            return Some(Self::Rollout(path(rollout)));
         }
         let owner = set.owner_references().iter().find(|owner| owner.controller == Some(true))?;
         match owner.kind.as_str() {
-            "Deployment" => Some(Self::Workload(namespace, owner.name.clone())),
-            "Rollout" => Some(Self::Rollout(namespace, owner.name.clone())),
+            "Deployment" => Some(Self::Workload(path(&owner.name))),
+            "Rollout" => Some(Self::Rollout(path(&owner.name))),
             _ => None,
         }
     }
+
+    /// Its kind and its path.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Workload(path) => ("Deployment", path),
+            Self::Service(path) => ("Service", path),
+            Self::Route(path) => ("HTTPRoute", path),
+            Self::Rollout(path) => ("Rollout", path),
+        }
+    }
+}
+
+fn path<K: Resource>(object: &K) -> Arc<str> {
+    path_of(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any()).into()
 }
 
 /// Which Rollouts care about which object; kept by the watch of Rollouts.
@@ -69,24 +87,30 @@ pub struct Index(RwLock<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    caring: HashMap<Subject, BTreeSet<String>>,
-    subjects: HashMap<(String, String), Vec<Subject>>,
+    /// The names of Rollouts, sorted: they are in the namespace of what they care about.
+    caring: HashMap<Subject, Vec<Arc<str>>>,
+    /// By the Rollout's path.
+    subjects: HashMap<Box<str>, Box<[Subject]>>,
 }
 
 impl Index {
-    /// Takes in a Rollout that was added or changed. Returns the other Rollouts that name one of the same objects, now
-    /// or before: what was refused to them may be theirs now.
-    pub fn update(&self, rollout: &Watched) -> Vec<ObjectRef<Watched>> {
-        let (namespace, name) = (rollout.meta().namespace.clone().unwrap_or_default(), rollout.name_any());
-        let mut neighbours = self.forget(&namespace, &name);
-        let subjects = subjects(rollout, &namespace, &name);
+    /// Takes in a Rollout that was added or changed, and may not have been decoded. Returns the other Rollouts that name
+    /// one of the same objects, now or before: what was refused to them may be theirs now.
+    pub fn update(&self, metadata: &ObjectMeta, rollout: Option<&Rollout>) -> Vec<ObjectRef<Watched>> {
+        let [namespace, name] = [&metadata.namespace, &metadata.name].map(|it| it.as_deref().unwrap_or_default());
+        let mut neighbours = self.forget(namespace, name);
+        let subjects = subjects(rollout, namespace, name);
+        let name = Arc::<str>::from(name);
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for subject in &subjects {
             let caring = entries.caring.entry(subject.clone()).or_default();
-            neighbours.extend(caring.iter().map(|other| ObjectRef::new(other).within(&namespace)));
-            caring.insert(name.clone());
+            neighbours.extend(caring.iter().map(|other| ObjectRef::new(other).within(namespace)));
+            if let Err(place) = caring.binary_search(&name) {
+                caring.reserve_exact(1);
+                caring.insert(place, name.clone());
+            }
         }
-        entries.subjects.insert((namespace, name), subjects);
+        entries.subjects.insert(path_of(namespace, &name).into(), subjects.into());
         neighbours
     }
 
@@ -94,9 +118,9 @@ impl Index {
     pub fn forget(&self, namespace: &str, name: &str) -> Vec<ObjectRef<Watched>> {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut neighbours = Vec::new();
-        for subject in entries.subjects.remove(&(namespace.to_owned(), name.to_owned())).unwrap_or_default() {
+        for subject in entries.subjects.remove(path_of(namespace, name).as_str()).unwrap_or_default() {
             let Some(caring) = entries.caring.get_mut(&subject) else { continue };
-            caring.remove(name);
+            caring.retain(|other| **other != *name);
             neighbours.extend(caring.iter().map(|other| ObjectRef::new(other).within(namespace)));
             if caring.is_empty() {
                 entries.caring.remove(&subject);
@@ -109,10 +133,8 @@ impl Index {
     #[must_use]
     pub fn caring_about(&self, subject: &Subject) -> Vec<ObjectRef<Watched>> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (Subject::Workload(namespace, _)
-        | Subject::Service(namespace, _)
-        | Subject::Route(namespace, _)
-        | Subject::Rollout(namespace, _)) = subject;
+        let (_, path) = subject.parts();
+        let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
         let names = entries.caring.get(subject).into_iter().flatten();
         names.map(|name| ObjectRef::new(name).within(namespace)).collect()
     }
@@ -121,31 +143,27 @@ impl Index {
     #[must_use]
     pub fn rivals(&self, namespace: &str, name: &str) -> Vec<(String, String)> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let subjects = entries.subjects.get(&(namespace.to_owned(), name.to_owned()));
+        let subjects = entries.subjects.get(path_of(namespace, name).as_str());
         let mut rivals = Vec::new();
-        for subject in subjects.into_iter().flatten() {
-            let object = match subject {
-                Subject::Workload(_, object) => format!("Deployment {object}"),
-                Subject::Service(_, object) => format!("Service {object}"),
-                Subject::Route(_, object) => format!("HTTPRoute {object}"),
-                Subject::Rollout(..) => continue,
-            };
-            let others = entries.caring.get(subject).into_iter().flatten().filter(|other| *other != name);
-            rivals.extend(others.map(|other| (other.clone(), object.clone())));
+        for subject in subjects.into_iter().flatten().filter(|subject| !matches!(subject, Subject::Rollout(_))) {
+            let others = entries.caring.get(subject).into_iter().flatten().filter(|other| ***other != *name);
+            let (kind, path) = subject.parts();
+            let object = path.rsplit('/').next().unwrap_or(path);
+            rivals.extend(others.map(|other| (other.to_string(), format!("{kind} {object}"))));
         }
         rivals
     }
 }
 
-fn subjects(rollout: &Watched, namespace: &str, name: &str) -> Vec<Subject> {
-    let namespace = || namespace.to_owned();
-    let mut subjects = vec![Subject::Rollout(namespace(), name.to_owned())];
-    if let Ok(rollout) = &rollout.0 {
+fn subjects(rollout: Option<&Rollout>, namespace: &str, name: &str) -> Vec<Subject> {
+    let path = |name: &str| path_of(namespace, name).into();
+    let mut subjects = vec![Subject::Rollout(path(name))];
+    if let Some(rollout) = rollout {
         let names = Names::of(&rollout.spec.service);
-        subjects.push(Subject::Workload(namespace(), rollout.spec.workload.name.clone()));
-        subjects.extend([names.service, names.stable, names.canary].map(|name| Subject::Service(namespace(), name)));
+        subjects.push(Subject::Workload(path(&rollout.spec.workload.name)));
+        subjects.extend([names.service, names.stable, names.canary].map(|name| Subject::Service(path(&name))));
         let routes = rollout.spec.routes().iter();
-        subjects.extend(routes.map(|route| Subject::Route(namespace(), route.name.clone())));
+        subjects.extend(routes.map(|route| Subject::Route(path(&route.name))));
     }
     subjects
 }

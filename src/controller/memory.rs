@@ -76,11 +76,10 @@ impl Memory {
     }
 
     /// Whether the caches show all of the operator's own writes; `seen` tells the resourceVersion of a cached object.
-    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&'static str, &str) -> Option<String>) -> bool {
+    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&'static str, &str) -> Option<u64>) -> bool {
         self.with(rollout, |remembered| {
             remembered.expected.retain(|(kind, name), (written, at)| {
-                let seen = seen(kind, name).and_then(|version| version.parse::<u64>().ok());
-                at.elapsed() < LAG && seen.is_none_or(|seen| seen < *written)
+                at.elapsed() < LAG && seen(kind, name).is_none_or(|seen| seen < *written)
             });
             remembered.expected.is_empty()
         })

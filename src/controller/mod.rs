@@ -3,6 +3,7 @@
 mod allowance;
 mod apply;
 mod backoff;
+mod cache;
 pub mod caches;
 pub mod clock;
 mod commit;
@@ -12,16 +13,18 @@ mod index;
 pub mod leader;
 mod memory;
 mod observe;
+mod packed;
 mod reconcile;
 mod refuse;
 pub mod telemetry;
 pub mod timeout;
+mod watched;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
 use kube::{
-    Client,
+    Client, Resource,
     runtime::{Controller, controller::Config},
 };
 
@@ -150,9 +153,9 @@ async fn housekeeping(context: &Context) {
         let mut counts = std::collections::HashMap::<Phase, usize>::new();
         let mut alive = std::collections::HashSet::new();
         for rollout in context.caches.rollouts.state() {
-            let Ok(rollout) = &rollout.0 else { continue };
-            *counts.entry(rollout.status.as_ref().map(|status| status.phase).unwrap_or_default()).or_default() += 1;
-            alive.extend(rollout.metadata.uid.clone());
+            let Some(phase) = rollout.phase() else { continue };
+            *counts.entry(phase).or_default() += 1;
+            alive.extend(rollout.meta().uid.clone());
         }
         context.metrics.phases(counts);
         for gone in context.memory.keep(|uid| alive.contains(uid)) {

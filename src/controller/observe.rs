@@ -4,10 +4,9 @@ use kube::{
     Api, ResourceExt,
     api::{DynamicObject, PartialObjectMeta},
     core::ApiResource,
-    runtime::reflector::ObjectRef,
 };
 
-use super::{Context, caches::http_routes};
+use super::{Context, cache::path_of, caches::http_routes};
 use crate::{
     api::{FINALIZER, Rollout},
     plan::{Observed, Route, Suspect, suspect},
@@ -26,16 +25,14 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
 }
 
 /// The resourceVersion of the object that a cache holds now.
-pub fn seen(context: &Context, rollout: &Rollout, kind: &str, name: &str) -> Option<String> {
+pub fn seen(context: &Context, rollout: &Rollout, kind: &str, name: &str) -> Option<u64> {
     let caches = &context.caches;
-    let namespace = rollout.namespace().unwrap_or_default();
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     match kind {
-        "Deployment" => caches.deployments.get(&ObjectRef::new(name).within(&namespace))?.resource_version(),
-        "Service" => caches.services.get(&ObjectRef::new(name).within(&namespace))?.resource_version(),
-        "HTTPRoute" => {
-            caches.routes.get(&ObjectRef::new_with(name, http_routes()).within(&namespace))?.resource_version()
-        }
-        "ReplicaSet" => caches.replica_sets.get(&namespace, name)?.resource_version(),
+        "Deployment" => caches.deployments.version(namespace, name),
+        "Service" => caches.services.version(namespace, name),
+        "HTTPRoute" => caches.routes.version(namespace, name),
+        "ReplicaSet" => caches.replica_sets.version(namespace, name),
         _ => None,
     }
 }
@@ -44,10 +41,10 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
     let caches = &context.caches;
     let namespace = rollout.namespace().unwrap_or_default();
     let names = Names::of(&rollout.spec.service);
-    let workload = caches.deployments.get(&ObjectRef::new(&rollout.spec.workload.name).within(&namespace));
-    let service = |name: &str| caches.services.get(&ObjectRef::new(name).within(&namespace));
+    let workload = caches.deployments.get(&namespace, &rollout.spec.workload.name);
+    let service = |name: &str| caches.services.get(&namespace, name);
     let owned_by = |uid: Option<&str>| uid.map(|uid| caches.replica_sets.of(uid)).unwrap_or_default();
-    let target = (namespace.clone(), rollout.spec.workload.name.clone());
+    let target = path_of(&namespace, &rollout.spec.workload.name);
     let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.as_deref());
     Observed {
         invalid: context.memory.invalid(rollout),
@@ -61,7 +58,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         ready_pods: [names.service, names.stable, names.canary]
             .into_iter()
             .map(|name| {
-                let slices = caches.endpoint_slices.of(&(namespace.clone(), name.clone()));
+                let slices = caches.endpoint_slices.of(&path_of(&namespace, &name));
                 let uid = service(&name).and_then(|service| service.metadata.uid.clone());
                 let current = slices.iter().filter(|slice| slice.is_of(uid.as_deref()));
                 let pods = current.flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect();
@@ -78,8 +75,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
 }
 
 fn read_route(context: &Context, rollout: &Rollout, name: &str) -> Route {
-    let key = ObjectRef::new_with(name, http_routes()).within(&rollout.namespace().unwrap_or_default());
-    let cached = context.caches.routes.get(&key);
+    let cached = context.caches.routes.get(&rollout.namespace().unwrap_or_default(), name);
     let latest = cached.map(|cached| context.memory.latest_route(rollout, cached));
     let object = latest.filter(|route| !is_deleting(route.as_ref()));
     Route { name: name.to_owned(), object: object.and_then(|route| serde_json::to_value(route.as_ref()).ok()) }
@@ -94,9 +90,8 @@ fn rival(context: &Context, rollout: &Rollout, namespace: &str) -> Option<String
         (!claimed, rollout.creation_timestamp(), rollout.name_any())
     };
     context.caches.index.rivals(namespace, &name).into_iter().find_map(|(other, object)| {
-        let watched = context.caches.rollouts.get(&ObjectRef::new(&other).within(namespace))?;
-        let first = watched.0.as_ref().ok()?;
-        (rank(first) < rank(rollout)).then(|| {
+        let first = context.caches.rollout(namespace, &other)?;
+        (rank(&first) < rank(rollout)).then(|| {
             format!("Rollout {other} already has {object}; one Rollout for each Deployment, Service and route: delete one of the two")
         })
     })

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use super::{
     Context,
     apply::apply,
-    caches::Watched,
     commit::{Committed, commit},
     error::Error,
     observe::{observe, seen},
     refuse::refuse,
+    watched::Watched,
 };
 use crate::{
     api::{Phase, Rollout},
@@ -29,7 +29,8 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
     if !context.leadership.is_leader() || !context.caches.are_ready() {
         return Ok(Action::await_change());
     }
-    let cached = match &watched.0 {
+    let opened = watched.open(context.caches.in_use());
+    let cached = match &opened {
         Ok(rollout) => rollout,
         Err(invalid) => return refuse(&context, invalid).await.map(|()| Action::await_change()),
     };
@@ -146,7 +147,7 @@ fn until(now: Timestamp, instant: Timestamp) -> Duration {
 /// When to try again.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller calls")]
 pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
-    let failures = watched.0.as_ref().map_or(1, |rollout| context.memory.failed(rollout));
+    let failures = watched.open(context.caches.in_use()).map_or(1, |rollout| context.memory.failed(&rollout));
     let whose = watched.meta().uid.as_deref().unwrap_or_default();
     Action::requeue(error.pause(failures, whose))
 }

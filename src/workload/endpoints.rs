@@ -9,11 +9,14 @@ use kube::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::metadata;
+
 /// A `discovery.k8s.io` EndpointSlice, `v1` or (before Kubernetes 1.21) `v1beta1`: what is read here is the same in
 /// both, so the version is left to discovery.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndpointSlice {
     /// Its label `kubernetes.io/service-name` says whose it is.
+    #[serde(deserialize_with = "metadata::read")]
     pub metadata: ObjectMeta,
     /// The pods behind the Service; a slice without any may say `null`.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! ReplicaSets, Services and Deployments: what they are and what they should be.
 
 mod endpoints;
+mod metadata;
 mod objects;
 pub mod ownership;
 mod replica_set;

@@ -11,12 +11,13 @@ use kube::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ownership;
+use super::{metadata, ownership};
 
 /// An `apps/v1` Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Name, generation, owner.
+    #[serde(deserialize_with = "metadata::read")]
     pub metadata: ObjectMeta,
     /// What was asked for.
     pub spec: DeploymentSpec,
@@ -88,6 +89,7 @@ impl Deployment {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReplicaSet {
     /// Name, labels, owner.
+    #[serde(deserialize_with = "metadata::read")]
     pub metadata: ObjectMeta,
     /// What was asked for.
     pub spec: ReplicaSetSpec,

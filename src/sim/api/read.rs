@@ -6,6 +6,9 @@ use super::{
     Object, Refusal, What, collection::Collection, place::Place, request::Query, selector::Selector, state::State,
 };
 
+/// By namespace and name.
+type Key = (String, String);
+
 /// Objects, and where they were read.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -25,7 +28,11 @@ impl State {
             Some(token) => continued(token)?,
             None => (self.read_at(query)?, None),
         };
-        let objects = snapshot(collection, place.scope(), version, self.version)?;
+        let earlier = snapshot(collection, place.scope(), version, self.version)?;
+        let objects: Box<dyn Iterator<Item = &Arc<Object>>> = match &earlier {
+            Some(objects) => Box::new(objects.values()),
+            None => collection.iter(place.scope()),
+        };
         let mut page = Page { objects: Vec::new(), version, continued: String::new(), remaining: 0 };
         for object in objects {
             if after.as_ref().is_some_and(|(namespace, name)| {
@@ -33,10 +40,16 @@ impl State {
             }) {
                 continue;
             }
+            let is_full = query.limit > 0 && page.objects.len() == query.limit;
+            if is_full && selector.is_empty() {
+                page.remaining += 1;
+                continue;
+            }
+            let object = Object::lend(object);
             if !selector.is_empty() && !selector.selects(object.value()) {
                 continue;
             }
-            if query.limit > 0 && page.objects.len() == query.limit {
+            if is_full {
                 page.remaining += 1;
             } else {
                 page.objects.push(object);
@@ -85,24 +98,24 @@ fn continued(token: &str) -> Result<(u64, Option<(String, String)>), Refusal> {
     }
 }
 
-/// The objects as they were at `version`: later changes are undone.
+/// The objects as they were at `version`, where that is not how they are: later changes are undone.
 fn snapshot(
     collection: &Collection,
     namespace: Option<&str>,
     version: u64,
     current: u64,
-) -> Result<Vec<Arc<Object>>, Refusal> {
-    let objects = collection.iter(namespace).map(Object::lend);
+) -> Result<Option<BTreeMap<Key, Arc<Object>>>, Refusal> {
     if version == current {
-        return Ok(objects.collect());
+        return Ok(None);
     }
     let expired = "The provided continue parameter is too old to display a consistent list result. You can start a new \
                    list without the continue parameter.";
     let later: Vec<_> = collection.since(version).ok_or_else(|| Refusal::expired(expired))?.collect();
     if later.is_empty() {
-        return Ok(objects.collect());
+        return Ok(None);
     }
     let key = |object: &Object| (object.namespace().to_owned(), object.name().to_owned());
+    let objects = collection.iter(namespace).map(Object::lend);
     let mut objects: BTreeMap<_, _> = objects.map(|object| (key(&object), object)).collect();
     for change in later.into_iter().rev() {
         if namespace.is_some_and(|namespace| namespace != change.object.namespace()) {
@@ -113,5 +126,5 @@ fn snapshot(
             (_, Some(before)) => drop(objects.insert(key(&change.object), before.clone())),
         }
     }
-    Ok(objects.into_values().collect())
+    Ok(Some(objects))
 }
