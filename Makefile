@@ -26,9 +26,10 @@ optimised := cargo test --locked --profile bench
 simulation := $(optimised) --test simulation --
 SEEDS ?= 10000
 
-simulation: ## Play every scene, a part of the sweep, and a thousand seeds
+simulation: ## Play every scene, the sweep, and ten thousand seeds
 	@$(simulation)
-	@$(MAKE) soak SEEDS=1000
+	@$(MAKE) sweep
+	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
 	@$(optimised) --test simulate every_example

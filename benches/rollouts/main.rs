@@ -1,7 +1,8 @@
 //! How fast simulations are, on one core: rollouts of three stages with ten pods, an HTTPRoute and two checks, and the
 //! release plan over days in `examples/phased`.
 //!
-//! `cargo bench --bench rollouts` prints figures and asserts none: they depend on the machine.
+//! `cargo bench --bench rollouts` prints figures and asserts none: they depend on the machine. With `-- plan` it leaves
+//! out the short ones.
 
 use std::{path::Path, time::Instant};
 
@@ -14,7 +15,8 @@ use tidegate::sim::{
 const ROUNDS: u64 = 50;
 
 fn main() -> Result<()> {
-    for bake in ["10s", "1m", "10m"] {
+    let bakes: &[&str] = if std::env::args().any(|argument| argument == "plan") { &[] } else { &["10s", "1m", "10m"] };
+    for bake in bakes {
         let start = Instant::now();
         for seed in 0..ROUNDS {
             promote(bake, seed)?;

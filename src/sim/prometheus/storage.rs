@@ -150,7 +150,7 @@ impl Storage {
     /// The newest sample from `first` to `last`, both included, unless it says that the series had ended.
     pub(super) fn newest(&self, id: usize, first: i64, last: i64) -> Option<Point> {
         let points = &self.series.get(id)?.points;
-        let newest = points.get(points.partition_point(|point| point.at <= last).checked_sub(1)?)?;
+        let newest = points.get(count(points, |point| point.at <= last).checked_sub(1)?)?;
         (newest.at >= first && !newest.is_stale()).then_some(*newest)
     }
 
@@ -217,14 +217,41 @@ impl Storage {
 
 /// The points from `first` to `last`, both included.
 fn between(points: &[Point], first: i64, last: i64) -> &[Point] {
-    let start = points.partition_point(|point| point.at < first);
-    let end = points.partition_point(|point| point.at <= last);
-    points.get(start..end).unwrap_or_default()
+    let end = count(points, |point| point.at <= last);
+    let points = points.get(..end).unwrap_or_default();
+    points.get(count(points, |point| point.at < first)..).unwrap_or_default()
+}
+
+/// How many of `points` come before a place in time, which is rarely long ago: weeks of points are not touched to find
+/// the last few.
+fn count(points: &[Point], is_before: impl Fn(&Point) -> bool) -> usize {
+    let (mut end, mut reach) = (points.len(), 8);
+    loop {
+        let start = end.saturating_sub(reach);
+        let (Some(newest), true) = (points.get(start..end), start > 0) else {
+            return points.get(..end).unwrap_or_default().partition_point(is_before);
+        };
+        if newest.first().is_some_and(&is_before) {
+            return start + newest.partition_point(is_before);
+        }
+        (end, reach) = (start, reach * 4);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_window_holds_what_lies_in_it() {
+        let points: Vec<_> = (0..100).map(|at| Point { at: at * 10, value: 0.0 }).collect();
+        for first in -15..1010 {
+            for width in [0, 5, 10, 95, 600] {
+                let wanted = points.iter().filter(|point| (first..=first + width).contains(&point.at)).count();
+                assert_eq!(between(&points, first, first + width).len(), wanted, "{first}, {width}");
+            }
+        }
+    }
 
     fn series(pod: &str) -> Labels {
         Labels::new([(NAME, "requests"), ("pod", pod)])
