@@ -1,27 +1,70 @@
 //! Reads the caches around one Rollout into a plain value.
 
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, ResourceExt,
-    api::{DynamicObject, PartialObjectMeta},
+    api::{DynamicObject, ListParams, PartialObjectMeta},
     core::ApiResource,
 };
 
-use super::{Context, cache::path_of, caches::http_routes};
+use super::{Context, cache::path_of, caches::http_routes, error::Error};
 use crate::{
-    api::{FINALIZER, Rollout},
+    api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
     plan::{Observed, Route, Suspect, suspect},
     traffic::Names,
-    workload::{Deployment, is_deleting},
+    workload::{Deployment, ReplicaSet, is_deleting},
 };
 
-/// What the cluster looks like around `rollout`, by the caches.
-pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Observed {
+/// What the cluster looks like around `rollout`, by the caches; at the very end of a Rollout, as the API server has it.
+///
+/// # Errors
+/// A look at the API server failed.
+pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Result<Observed, Error> {
     let mut observed = read(context, rollout);
     observed.refused = refused;
+    if is_leaving(rollout) {
+        look_up(context, rollout, &mut observed).await?;
+    }
     if let Some(suspect) = suspect(rollout, &observed) {
         observed.editor = editor(context, rollout, &suspect).await;
     }
-    observed
+    Ok(observed)
+}
+
+/// Whether the Rollout is about to go.
+fn is_leaving(rollout: &Rollout) -> bool {
+    let adoption = rollout.status.as_ref().and_then(|status| status.adoption.as_ref());
+    let claimed = rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    is_deleting(rollout) && claimed && adoption.is_none_or(|adoption| adoption.step == AdoptionStep::Releasing)
+}
+
+/// Reads anew what a Rollout leaves behind. Whatever it overlooked because a watch had fallen silent, a paused Deployment
+/// or a ReplicaSet that goes with its owner, nobody would mend when it is gone.
+async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) -> Result<(), Error> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let doing = |what: &str| format!("read the {what} that Rollout {namespace}/{} leaves behind", rollout.name_any());
+    let names = Names::of(&rollout.spec.service);
+
+    // What is not found, the watch has to say too: to go without a look behind is for good.
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
+    let workload = deployments.get_opt(&rollout.spec.workload.name).await.map_err(Error::api(doing("Deployment")))?;
+    observed.workload = workload.map(Arc::new).or_else(|| observed.workload.take());
+
+    let services: Api<Service> = Api::namespaced(context.client.clone(), &namespace);
+    for (known, name) in [(&mut observed.stable_service, &names.stable), (&mut observed.canary_service, &names.canary)]
+    {
+        let service = services.get_opt(name).await.map_err(Error::api(doing("Service")))?;
+        *known = service.map(Arc::new).or_else(|| known.take());
+    }
+
+    let replica_sets: Api<ReplicaSet> = Api::namespaced(context.client.clone(), &namespace);
+    let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
+    let own = ListParams::default().labels(&format!("{ROLLOUT_UID_LABEL}={uid}"));
+    let found = replica_sets.list(&own).await.map_err(Error::api(doing("ReplicaSets")))?;
+    observed.replica_sets = found.items.into_iter().map(Arc::new).collect();
+    Ok(())
 }
 
 /// The resourceVersion of the object that a cache holds now.

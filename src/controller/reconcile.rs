@@ -50,7 +50,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
         return Ok(Action::requeue(LAGGING));
     }
-    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
+    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await?;
     let effects = desired(&rollout, &observed, context.clock.now());
     let resumed = apply(context, &rollout, effects).await;
     if !context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name)) {
@@ -59,7 +59,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     if resumed.is_err() {
         // A conflict was looked into: what was found may be newer than what was observed above.
-        observed = observe(context, &rollout, None).await;
+        observed = observe(context, &rollout, None).await?;
     }
     // What was refused the last time, and is done now, must not be decided on.
     observed.refused = context.memory.refused(&rollout);
@@ -72,14 +72,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
             // Its effects at once: what was decided should not wait for the watch to come round. Unless the writes
             // above are not in the caches yet: then the watch brings the rest.
             let current = context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name));
-            let effects = if current {
-                // Anew: what was observed above may be from before those writes, and would repeat them.
-                let observed = observe(context, &rollout, context.memory.refused(&rollout)).await;
-                desired(&rollout, &observed, context.clock.now())
-            } else {
-                Vec::new()
-            };
-            let applied = apply(context, &rollout, effects).await;
+            let applied = if current { carry_out(context, &rollout).await } else { Ok(0) };
             for transition in &transitions {
                 context.metrics.transition(&transition.reason);
             }
@@ -92,6 +85,13 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     resumed?;
     Ok(due.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Does what the status asks for. Looks anew: what was observed before may be from before the last writes, and would
+/// repeat them.
+async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error> {
+    let observed = observe(context, rollout, context.memory.refused(rollout)).await?;
+    apply(context, rollout, desired(rollout, &observed, context.clock.now())).await
 }
 
 /// What should happen next, and the instant of the decision.

@@ -98,7 +98,7 @@ impl Plan<'_> {
         }
         let since = *self.status.draining_since.get_or_insert(self.now);
         self.say("the routes are restored; the revisions' Services go");
-        // A gateway that says nothing may still use them: they go with the Rollout, and no sooner.
+        // A gateway that says nothing may still use them: the Deployment keeps them.
         self.passed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
     }
 

@@ -64,7 +64,7 @@ impl Desired {
 #[must_use]
 pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let status = rollout.status.clone().unwrap_or_default();
-    let Some(adoption) = &status.adoption else { return unclaim(rollout) };
+    let Some(adoption) = &status.adoption else { return unclaim(rollout, observed, now) };
     match adoption.step {
         AdoptionStep::Pausing | AdoptionStep::Moving | AdoptionStep::Emptying => adoption::effects(rollout, observed),
         AdoptionStep::Clearing | AdoptionStep::Restoring | AdoptionStep::Releasing => {
@@ -82,14 +82,31 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<De
     }
 }
 
-/// A deleted Rollout that has nothing of anybody's any more lets itself go.
-fn unclaim(rollout: &Rollout) -> Vec<Desired> {
+/// A deleted Rollout that has nothing of anybody's any more lets itself go. A Service that was overlooked goes before:
+/// the Deployment owns it too, and would keep it. One that the gateway may still use is left to the Deployment.
+fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let finalizers = rollout.metadata.finalizers.as_deref().unwrap_or_default();
     if rollout.metadata.deletion_timestamp.is_none() || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return Vec::new();
     }
     let others: Vec<_> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-    vec![Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})))]
+    let release = Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})));
+    let since = rollout.status.as_ref().and_then(|status| status.draining_since);
+    let drained = since.is_none_or(|since| after(since, rollout.spec.drain()) <= now);
+    let unused = drained && split::in_force(rollout, observed, Goal::Service) == InForce::Yes;
+    own_services(rollout, observed).filter(|_| unused).chain([release]).collect()
+}
+
+/// Deletes the Services of the revisions.
+fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = Desired> {
+    [&observed.stable_service, &observed.canary_service]
+        .into_iter()
+        .flatten()
+        .filter(|service| ownership::is_of(rollout, service.as_ref()) && !is_deleting(service.as_ref()))
+        .filter_map(|service| {
+            let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
+            Some(Desired::bold(effect))
+        })
 }
 
 /// A merge patch that is refused when somebody changed the object meanwhile.
@@ -187,15 +204,7 @@ impl Effects<'_> {
         if !restored || (!drained && guard::stands(Guard::DrainBeforeServices)) {
             return Vec::new();
         }
-        [&self.observed.stable_service, &self.observed.canary_service]
-            .into_iter()
-            .flatten()
-            .filter(|service| ownership::is_of(self.rollout, service.as_ref()) && !is_deleting(service.as_ref()))
-            .filter_map(|service| {
-                let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
-                Some(Desired::bold(effect))
-            })
-            .collect()
+        own_services(self.rollout, self.observed).collect()
     }
 
     fn replica_sets(&self) -> Vec<Desired> {

@@ -248,7 +248,8 @@ impl Invariants {
         if is < was && stable && routed && !handed_back {
             self.hold(is >= wanted, || format!("stable {name} goes to {is} pods, where {wanted} are asked for"));
         }
-        if is < was && is == 0 && routed {
+        let unwanted = stable && wanted == 0;
+        if is < was && is == 0 && routed && !unwanted {
             let share = self.share(&name);
             self.hold(share == 0.0, || format!("{name} goes to 0 pods with {share} % of the traffic"));
             let drained = self.loaded.get(&name).is_none_or(|last| now.duration_since(*last) >= self.drain);

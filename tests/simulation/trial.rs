@@ -263,7 +263,8 @@ impl Stage {
             Deed::Edit(spec) => merge("rollouts", "", json!({"spec": spec})),
             Deed::WriteRoute(weights) => {
                 let backends = objects::backends(weights);
-                let routed = self.api.get("services", SHOP, "checkout-canary").is_some()
+                let managed = self.api.get("rollouts", SHOP, NAME).is_some();
+                let routed = (managed && self.api.get("services", SHOP, "checkout-canary").is_some())
                     || backends.as_array().is_some_and(|all| all.len() == 1);
                 if routed {
                     merge("httproutes", "", json!({"spec": {"rules": [{"backendRefs": backends}]}}));

@@ -7,7 +7,10 @@ use super::{
     lab::Lab,
     specs::{by_pods, routed},
 };
-use crate::api::Verdict;
+use crate::{
+    api::Verdict,
+    plan::{Effect, desired},
+};
 
 /// Deletes the Rollout, and looks at what is left when it is gone.
 fn delete(mut lab: Lab, image: &str, replicas: usize) {
@@ -242,4 +245,19 @@ fn a_deployment_that_git_scales_up_in_the_same_moment_gets_its_pods_back_all_the
             assert!(deployment.is_complete() && !deployment.spec.paused);
         }
     }
+}
+
+#[test]
+fn a_service_that_was_overlooked_goes_with_the_rollout() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let services = lab.cluster.services.clone();
+    lab.cluster.delete();
+    let mut leaving = lab.cluster.rollout.clone().unwrap();
+    lab.until(|lab| lab.cluster.rollout.is_none());
+    lab.cluster.services = services;
+    leaving.status.as_mut().unwrap().adoption = None;
+    let effects = desired(&leaving, &lab.cluster.observe(&leaving, None), lab.cluster.now);
+    let deleted = |effect: &Effect| matches!(effect, Effect::DeleteService(..));
+    assert_eq!(effects.iter().filter(|desired| deleted(&desired.effect)).count(), 2, "{effects:?}");
+    assert!(matches!(effects.last().unwrap().effect, Effect::PatchRollout(_)), "and the Rollout after them");
 }
