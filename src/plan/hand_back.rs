@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, RouteMode, condition::reason},
+    api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, RouteMode, Span, condition::reason},
     plan::{
         Observed, Plan, after, capacity,
         effects::{Desired, Effect, guarded, scale},
@@ -14,6 +14,9 @@ use crate::{
     },
     workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},
 };
+
+/// How long the last step waits before it looks anew.
+const LOOK_AGAIN: Span = Span::seconds(5);
 
 impl Plan<'_> {
     /// The next step of handing back. Traffic first; nothing that is missing ever blocks it.
@@ -51,6 +54,8 @@ impl Plan<'_> {
             AdoptionStep::Clearing if self.is_workload_clear(adoption.mode) => self.step(AdoptionStep::Restoring),
             AdoptionStep::Restoring if self.is_workload_restored(adoption.mode) => self.step(AdoptionStep::Releasing),
             AdoptionStep::Releasing if self.is_released() => self.status.adoption = None,
+            // What is looked at here, no watch need ever tell.
+            AdoptionStep::Releasing => self.wake_at(after(self.now, LOOK_AGAIN)),
             _ => {}
         }
     }
