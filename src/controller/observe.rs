@@ -1,6 +1,6 @@
 //! Reads the caches around one Rollout into a plain value.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::Service;
 use kube::{
@@ -47,23 +47,23 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
     let doing = |what: &str| format!("read the {what} that Rollout {namespace}/{} leaves behind", rollout.name_any());
     let names = Names::of(&rollout.spec.service);
 
-    // What is not found, the watch has to say too: to go without a look behind is for good.
     let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
     let workload = deployments.get_opt(&rollout.spec.workload.name).await.map_err(Error::api(doing("Deployment")))?;
+    // That it is gone, the watch has to say too: to leave it behind is for good.
     observed.workload = workload.map(Arc::new).or_else(|| observed.workload.take());
 
-    let services: Api<Service> = Api::namespaced(context.client.clone(), &namespace);
-    for (known, name) in [(&mut observed.stable_service, &names.stable), (&mut observed.canary_service, &names.canary)]
-    {
-        let service = services.get_opt(name).await.map_err(Error::api(doing("Service")))?;
-        *known = service.map(Arc::new).or_else(|| known.take());
-    }
-
-    let replica_sets: Api<ReplicaSet> = Api::namespaced(context.client.clone(), &namespace);
     let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
     let own = ListParams::default().labels(&format!("{ROLLOUT_UID_LABEL}={uid}"));
-    let found = replica_sets.list(&own).await.map_err(Error::api(doing("ReplicaSets")))?;
-    observed.replica_sets = found.items.into_iter().map(Arc::new).collect();
+    let replica_sets: Api<ReplicaSet> = Api::namespaced(context.client.clone(), &namespace);
+    let replica_sets = replica_sets.list(&own).await.map_err(Error::api(doing("ReplicaSets")))?;
+    observed.replica_sets = replica_sets.items.into_iter().map(Arc::new).collect();
+
+    let services: Api<Service> = Api::namespaced(context.client.clone(), &namespace);
+    let services = services.list(&own).await.map_err(Error::api(doing("Services")))?;
+    let mut services: BTreeMap<_, _> =
+        services.items.into_iter().map(|service| (service.name_any(), Arc::new(service))).collect();
+    observed.stable_service = services.remove(&names.stable);
+    observed.canary_service = services.remove(&names.canary);
     Ok(())
 }
 
