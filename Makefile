@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # One binary for each folder in tests. The control plane's comes last, because it closes with the count.
-suites := $(filter-out control_plane simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
 .PHONY: help test simulation examples sweep soak bench-promotion bench-scale crds
@@ -26,7 +26,8 @@ optimised := cargo test --locked --profile bench
 simulation := $(optimised) --test simulation --
 SEEDS ?= 10000
 
-simulation: ## Play every scene, the sweep, and ten thousand seeds
+simulation: ## Simulate every example, play every scene, the sweep, and ten thousand seeds
+	@$(optimised) --test simulate
 	@$(simulation)
 	@$(MAKE) sweep
 	@$(MAKE) soak

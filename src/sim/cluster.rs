@@ -1,6 +1,6 @@
 //! The whole embedded cluster, on one clock and from one seed.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -69,8 +69,8 @@ impl Cluster {
         tasks.spawn(world.run());
         tasks.spawn(applications.clone().run(clock, handle.clone(), prometheus.clone(), settings.scrape_every));
         let cluster = Self { clock, api, world: handle, prometheus, applications, _tasks: tasks };
-        for definition in definitions() {
-            let created = cluster.api.create(definition, USER);
+        for definition in DEFINITIONS.iter() {
+            let created = cluster.api.create(definition.clone(), USER);
             debug_assert!(created.is_ok(), "{created:?}");
         }
         cluster
@@ -98,10 +98,10 @@ impl Cluster {
 }
 
 /// The custom resources that the cluster knows.
-fn definitions() -> Vec<Value> {
+static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let definitions = [Rollout::crd(), http_routes()];
     definitions.iter().filter_map(|definition| serde_json::to_value(definition).ok()).collect()
-}
+});
 
 /// HTTPRoutes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's
 /// affair.

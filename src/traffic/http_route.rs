@@ -146,20 +146,11 @@ pub fn weights(route: &Value, names: &Names) -> Option<Weights> {
 /// Whether the backends of all rules are those of `desired`, weights included.
 #[must_use]
 pub fn matches(route: &Value, desired: &Value) -> bool {
-    let lists = |route: &Value| {
-        let mut route = route.clone();
-        let lists: Vec<_> = backend_lists(&mut route)
-            .map(|backends| {
-                // The API server writes the default into what it stores.
-                for backend in &mut *backends {
-                    *backend = with_weight(backend, weight(backend));
-                }
-                std::mem::take(backends)
-            })
-            .collect();
-        lists
+    let lists = |route| rules(route).filter_map(|rule| rule["backendRefs"].as_array());
+    let same = |(one, other): (&Vec<Value>, &Vec<Value>)| {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
     };
-    lists(route) == lists(desired)
+    lists(route).count() == lists(desired).count() && lists(route).zip(lists(desired)).all(same)
 }
 
 /// Whether the route points at the Service, or at stable or canary.
@@ -289,9 +280,12 @@ fn namespace(route: &Value) -> &str {
     route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
 }
 
+fn rules(route: &Value) -> impl Iterator<Item = &Value> {
+    route.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten()
+}
+
 fn backends(route: &Value) -> impl Iterator<Item = &Value> {
-    let rules = route.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten();
-    rules.filter_map(|rule| rule["backendRefs"].as_array()).flatten()
+    rules(route).filter_map(|rule| rule["backendRefs"].as_array()).flatten()
 }
 
 fn backend_lists(route: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
@@ -302,6 +296,13 @@ fn backend_lists(route: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
 fn is_service(backend: &Value) -> bool {
     backend["kind"].as_str().is_none_or(|kind| kind == "Service")
         && backend["group"].as_str().is_none_or(|group| matches!(group, "" | "core"))
+}
+
+/// Whether two backends say the same. The API server writes the default weight into what it stores.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let (Some(fields), Some(others)) = (one.as_object(), other.as_object()) else { return one == other };
+    let unweighted = |(name, _): &(&String, &Value)| *name != "weight";
+    weight(one) == weight(other) && fields.iter().filter(unweighted).eq(others.iter().filter(unweighted))
 }
 
 /// The backend's weight; 1 if it has none, as the Gateway API defines.
