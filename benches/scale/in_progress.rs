@@ -13,10 +13,10 @@ use tokio::time::sleep;
 use crate::{
     PATIENCE,
     cluster::Cluster,
+    each,
     operator::{Operator, resident},
     prometheus::{SCRAPE, Scraping},
     shop::{Place, plan, weight},
-    wait::until,
 };
 
 /// How many versions go bad, all within one scrape interval.
@@ -41,15 +41,9 @@ pub async fn measure(count: usize) -> Result<InProgress> {
     let operator = Operator::start(&cluster, &prometheus.url)?;
     let places = (0..count).map(|number| Place::number(server, number)).collect::<Result<Vec<_>>>()?;
     places.iter().try_for_each(|place| place.open(server, plan("1h", true)))?;
-    until("all Deployments to be adopted", PATIENCE, || async {
-        places.iter().all(|place| place.serves(server, "v1")).then_some(())
-    })
-    .await?;
+    each("all Deployments to be adopted", &places, |place| place.serves(server, "v1")).await?;
     places.iter().try_for_each(|place| place.release(server, "v2"))?;
-    until("all new versions to have their weight", PATIENCE, || async {
-        places.iter().all(|place| is_under_way(server, place)).then_some(())
-    })
-    .await?;
+    each("all new versions to have their weight", &places, |place| is_under_way(server, place)).await?;
     sleep(SETTLE).await;
     let busy = operator.processor_time()?;
     sleep(SCRAPE).await;

@@ -20,6 +20,8 @@ use std::{collections::BTreeMap, env, time::Duration};
 use anyhow::{Result, ensure};
 use tokio::runtime::Builder;
 
+use shop::Place;
+
 /// How many Rollouts are at rest.
 const AT_REST: usize = 10_000;
 
@@ -64,4 +66,16 @@ fn main() -> Result<()> {
     println!("scale:{}", line.collect::<String>());
     ensure!(figures.get("writes_at_rest").is_none_or(|writes| writes == "0"), "the operator wrote to Rollouts at rest");
     Ok(())
+}
+
+/// Waits until `holds` was true of each of `places`, one after the other: to look at all of them each time would cost
+/// more than what is measured.
+async fn each(what: &str, places: &[Place], holds: impl Fn(&Place) -> bool) -> Result<()> {
+    let mut waiting = places.iter().peekable();
+    wait::until(what, PATIENCE, || {
+        while waiting.next_if(|place| holds(place)).is_some() {}
+        let done = waiting.peek().is_none();
+        async move { done.then_some(()) }
+    })
+    .await
 }

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::{
-    PATIENCE,
     cluster::Cluster,
+    each,
     operator::Operator,
     shop::{Place, plan},
-    wait::until,
 };
 
 /// Promotes `count` versions, all released at once; returns how many that is in a second.
@@ -21,8 +20,7 @@ pub async fn measure(count: usize) -> Result<f64> {
     places.iter().try_for_each(|place| place.open(server, plan("0s", false)))?;
     let all_serve = async |version: &str| {
         let what = format!("all shops to serve {version}");
-        until(&what, PATIENCE, || async { places.iter().all(|place| place.serves(server, version)).then_some(()) })
-            .await
+        each(&what, &places, |place| place.serves(server, version)).await
     };
     all_serve("v1").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;

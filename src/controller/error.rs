@@ -72,8 +72,8 @@ impl Error {
     }
 
     /// How long to wait before the next attempt, after so many failures in a row: doubling from a fifth of a second to
-    /// a minute; what passes by itself, from a tenth to five seconds. Up to a quarter of it differs by `whose` failures they are, so that those of many Rollouts do not come
-    /// back at once.
+    /// a minute; what passes by itself, from a tenth to five seconds. Up to a quarter of it differs by `whose` failures
+    /// they are, so that those of many Rollouts do not come back at once.
     #[must_use]
     pub fn pause(&self, failures: u32, whose: &str) -> Duration {
         let base = match self.class() {
