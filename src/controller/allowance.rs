@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many writes may follow one another at once: more than any honest rollout needs.
+/// So many writes may follow one another at once: more than one honest rollout needs.
 const BURST: u32 = 40;
 /// From then on there is one in so long.
 const PERIOD: Duration = Duration::from_millis(250);

@@ -20,7 +20,10 @@ pub enum Error {
     #[error("Rollout {0} changed while it was being worked on; deciding anew")]
     Changed(String),
     /// Everything that is written is written over at once, by somebody with the same rights.
-    #[error("the objects of Rollout {0} are written over as soon as they are written; going on slowly")]
+    #[error(
+        "the objects of Rollout {0} are written over as soon as they are written; going on slowly: look for a second \
+         operator with leader election off, or a webhook that changes them"
+    )]
     Quarrel(String),
     /// Another operator leads now.
     #[error("leadership was lost before {0}")]
