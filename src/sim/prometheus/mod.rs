@@ -14,6 +14,7 @@ mod functions;
 mod http;
 mod labels;
 mod number;
+mod postings;
 mod query;
 mod range;
 mod server;

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How many parsed queries are remembered.
-const REMEMBERED: usize = 512;
+const REMEMBERED: usize = 4096;
 
 /// Whose rules are followed where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

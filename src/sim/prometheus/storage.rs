@@ -10,6 +10,7 @@ use promql_parser::label::Matcher;
 
 use super::{
     labels::{Labels, NAME},
+    postings::Postings,
     value::Point,
 };
 
@@ -21,7 +22,7 @@ const SCRAPES_BETWEEN_PRUNINGS: u32 = 512;
 pub struct Storage {
     series: Vec<Stored>,
     by_labels: HashMap<Labels, usize>,
-    by_metric: BTreeMap<String, Vec<usize>>,
+    postings: Postings,
     /// Which series each target had in its last scrape, in the scrape's order.
     targets: BTreeMap<String, Vec<usize>>,
     /// How long samples are kept, in milliseconds.
@@ -45,7 +46,7 @@ impl Storage {
         Self {
             series: Vec::new(),
             by_labels: HashMap::new(),
-            by_metric: BTreeMap::new(),
+            postings: Postings::default(),
             targets: BTreeMap::new(),
             retention: i64::try_from(retention.as_millis()).unwrap_or(i64::MAX),
             capacity,
@@ -110,7 +111,7 @@ impl Storage {
     }
 
     fn index(&mut self, id: usize, labels: Labels) {
-        self.by_metric.entry(labels.get(NAME).to_owned()).or_default().push(id);
+        self.postings.insert(id, &labels);
         self.by_labels.insert(labels, id);
     }
 
@@ -123,10 +124,11 @@ impl Storage {
     pub(super) fn select(&self, metric: Option<&str>, matchers: &[Matcher]) -> Vec<usize> {
         let wanted = |id: &usize| {
             let Some(labels) = self.labels(*id) else { return false };
-            matchers.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name)))
+            metric.is_none_or(|metric| labels.get(NAME) == metric)
+                && matchers.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name)))
         };
-        let mut selected: Vec<usize> = match metric {
-            Some(metric) => self.by_metric.get(metric).into_iter().flatten().copied().filter(wanted).collect(),
+        let mut selected: Vec<usize> = match self.postings.candidates(metric, matchers) {
+            Some(candidates) => candidates.into_iter().filter(wanted).collect(),
             None => (0..self.series.len()).filter(wanted).collect(),
         };
         selected.sort_by_key(|id| self.labels(*id));
@@ -203,7 +205,7 @@ impl Storage {
             }
         }
         self.by_labels.clear();
-        self.by_metric.clear();
+        self.postings.clear();
         for (id, series) in kept.iter().enumerate() {
             self.index(id, series.labels.clone());
         }
