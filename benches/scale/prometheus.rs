@@ -28,7 +28,7 @@ use tokio::{net::TcpListener, time::interval};
 pub const SCRAPE: Duration = Duration::from_secs(15);
 
 /// How often it is looked which pods' turn it is.
-const TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(250);
 
 /// What each pod answers in one interval.
 const REQUESTS: f64 = 150.0;
