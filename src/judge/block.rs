@@ -1,12 +1,10 @@
 //! Counts over a stretch of time.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 
 use super::{
     ledger::Stretch,
-    series::{Arm, Key, Meaning, Series},
+    series::{Arm, ByKey, Meaning, Series},
 };
 
 /// How many requests there were, and how many of them were bad.
@@ -154,7 +152,7 @@ struct Around {
 
 /// Every histogram is read by its own bounds: another version, or another library, may have other buckets.
 fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts, Refusal> {
-    let mut histograms: HashMap<Key, Around> = HashMap::new();
+    let mut histograms = ByKey::<Around>::default();
     let none = Around { below: (f64::NEG_INFINITY, 0.0), above: (f64::INFINITY, 0.0), total: None };
     for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == arm) {
         let Meaning::Bucket { histogram, le } = series.meaning else { continue };
@@ -182,6 +180,7 @@ fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Key;
 
     const SECOND: f64 = 1e9;
 
@@ -190,7 +189,7 @@ mod tests {
     }
 
     fn series(arm: Arm, meaning: Meaning) -> Series {
-        Series { key: Key::of([]), instance: Key::of([]), arm, meaning, samples: Vec::new() }
+        Series { key: Key::default(), instance: Key::default(), arm, meaning, samples: Vec::new() }
     }
 
     fn block(measure: Measure, counted: &[(Arm, Meaning, f64)]) -> Result<Block, Refusal> {
@@ -200,7 +199,7 @@ mod tests {
     }
 
     fn bucket(histogram: &str, le: f64, gain: f64) -> (Arm, Meaning, f64) {
-        let histogram = Key::of([("histogram", histogram)]);
+        let histogram = Key::of("histogram", histogram);
         (Arm::Canary, Meaning::Bucket { histogram, le: le * SECOND }, gain)
     }
 

@@ -1,12 +1,10 @@
 //! How much each counter gained over a stretch of time, each increment counted exactly once.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Refusal,
-    series::{Key, Sample, Series},
+    series::{ByKey, Sample, Series},
 };
 
 /// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
@@ -32,8 +30,8 @@ pub struct Stretch {
 /// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
-    known: HashMap<Key, Sample>,
-    instances: HashMap<Key, Timestamp>,
+    known: ByKey<Sample>,
+    instances: ByKey<Timestamp>,
     watched_since: Option<Timestamp>,
 }
 
@@ -93,8 +91,8 @@ impl Ledger {
     }
 
     /// When each process was first seen, in this reading or before.
-    fn first_seen(&self, series: &[Series]) -> HashMap<Key, Timestamp> {
-        let mut births = HashMap::new();
+    fn first_seen(&self, series: &[Series]) -> ByKey<Timestamp> {
+        let mut births = ByKey::default();
         for series in series {
             let seen = series.samples.first().map(|sample| sample.at);
             let seen = seen.into_iter().chain(self.instances.get(&series.instance).copied()).min();
@@ -128,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::series::{Arm, Meaning};
+    use crate::judge::series::{Arm, Key, Meaning};
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
@@ -143,8 +141,8 @@ mod tests {
     /// A series called `name` of the process `of`.
     fn series(name: &str, of: &str, samples: &[(i64, f64)]) -> Series {
         Series {
-            key: Key::of([("name", name), ("of", of)]),
-            instance: Key::of([("of", of)]),
+            key: Key::of("name", name).with(Key::of("of", of)),
+            instance: Key::of("of", of),
             arm: Arm::Canary,
             meaning: Meaning::Requests,
             samples: samples.iter().map(|(at, value)| Sample { at: second(*at), value: *value }).collect(),

@@ -1,7 +1,8 @@
 //! Raw counters as Prometheus keeps them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{collections::HashMap, hash::BuildHasher};
 
+use foldhash::{fast, quality};
 use jiff::Timestamp;
 
 /// One scraped value of a counter.
@@ -14,19 +15,34 @@ pub struct Sample {
 }
 
 /// Stands for a set of labels. Thousands of series are remembered, and their labels are the largest part of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// The sum of the labels' hashes: labels can be added in any order, and those of a series are hashed only once though
+/// several sets are made of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(u64);
 
 impl Key {
-    /// The key of `labels`, which the caller has sorted.
-    pub fn of<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut hasher = DefaultHasher::new();
-        for label in labels {
-            label.hash(&mut hasher);
-        }
-        Self(hasher.finish())
+    /// The key of one label.
+    #[must_use]
+    pub fn of(name: &str, value: &str) -> Self {
+        Self(quality::FixedState::default().hash_one((name, value)))
+    }
+
+    /// The key of both sets together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// The key of this set without `other`, which is a part of it.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
     }
 }
+
+/// What is remembered by key. A key is spread evenly by itself.
+pub(super) type ByKey<T> = HashMap<Key, T, fast::FixedState>;
 
 /// Which of the two versions a series counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -21,7 +21,7 @@ pub enum Numbers {
 }
 
 /// Names and values, in the order of the names.
-pub type Labels = Vec<(Arc<str>, Arc<str>)>;
+pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// One series with its samples.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

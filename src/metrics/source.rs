@@ -147,7 +147,16 @@ impl Selector {
                 }
             }
         };
-        let labels = row.labels.iter().map(|(name, value)| (&**name, &**value));
+        let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
+        for (name, value) in row.labels.iter() {
+            let key = Key::of(name, value);
+            all = all.with(key);
+            match &**name {
+                "namespace" | "pod" | "container" | "job" | "instance" => instance = instance.with(key),
+                "le" => le = key,
+                _ => {}
+            }
+        }
         let meaning = match self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
@@ -155,25 +164,17 @@ impl Selector {
                 let status = labels.iter().find_map(|name| label(name))?;
                 if is_failure(status) { Meaning::FailedRequests } else { Meaning::Requests }
             }
-            Counted::Buckets(unit) => Meaning::Bucket {
-                histogram: Key::of(labels.clone().filter(|(name, _)| *name != "le")),
-                le: nanoseconds(label("le")?, unit)?,
-            },
+            Counted::Buckets(unit) => {
+                Meaning::Bucket { histogram: all.without(le), le: nanoseconds(label("le")?, unit)? }
+            }
         };
-        let process = ["namespace", "pod", "container", "job", "instance"];
-        Some(Series {
-            key: Key::of(labels.clone().chain([("", side(self.counts))])),
-            instance: Key::of(labels.filter(|(name, _)| process.contains(name))),
-            arm,
-            meaning,
-            samples: row.samples,
-        })
+        Some(Series { key: all.with(side(self.counts)), instance, arm, meaning, samples: row.samples })
     }
 }
 
 /// Tells apart what one series counts when it is both the errors and the total of a check.
-fn side(counts: Counted) -> &'static str {
-    if matches!(counts, Counted::Failures) { "failures" } else { "requests" }
+fn side(counts: Counted) -> Key {
+    Key::of("", if matches!(counts, Counted::Failures) { "failures" } else { "requests" })
 }
 
 /// A bound as a number: Prometheus 3 writes `1.0` where 2 wrote `1`.

@@ -95,7 +95,7 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         };
         // Every weight that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
         let stages = rollout.spec.stages();
-        let unusable = stages.iter().find_map(|stage| http_route::split(object, &names, stage.weight).err())?;
+        let unusable = http_route::can_split(object, &names, stages.iter().map(|stage| stage.weight)).err()?;
         Some(Refusal::new(reason::ROUTE_UNUSABLE, unusable.to_string()))
     })
 }

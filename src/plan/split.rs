@@ -123,8 +123,6 @@ pub(super) fn says(route: &serde_json::Value, names: &Names, goal: Goal) -> bool
     match goal {
         Goal::Leave => true,
         Goal::Service => matches!(http_route::weights(route, names), Some(Weights::Whole) | None),
-        Goal::Split(weight) => {
-            http_route::split(route, names, weight).is_ok_and(|wanted| http_route::matches(route, &wanted))
-        }
+        Goal::Split(weight) => http_route::is_split(route, names, weight),
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! <https://gateway-api.sigs.k8s.io/reference/spec/#httproute>
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
@@ -93,18 +95,27 @@ pub enum Weights {
 /// split, a split by whole percents is never refused for its weights, so that the way back is always open. Whether
 /// all stages fit is known beforehand, by splitting for each of them.
 pub fn split(route: &Value, names: &Names, canary_weight: Percent) -> Result<Value, Unusable> {
-    let mut split = unsplit(route, names);
-    let cut = Cut { route, names, share: canary_weight, namespace: namespace(route) };
-    let ratio = Ratio::of(canary_weight)
-        .ok_or_else(|| Unusable::TooFine { route: describe(route), share: canary_weight.to_string() })?;
-    let mut mentioned = false;
-    for (index, backends) in backend_lists(&mut split).enumerate() {
-        if backends.iter().any(|backend| cut.role(backend) == Role::Service) {
-            *backends = cut.divided(index + 1, backends, ratio)?;
-            mentioned = true;
-        }
-    }
-    if mentioned { Ok(split) } else { Err(not_mentioned(route, names)) }
+    let divided = divided(route, names, &joined(route, names), canary_weight)?;
+    Ok(with_backends(route, divided))
+}
+
+/// Whether the route can be split at each of these weights.
+///
+/// # Errors
+/// Why it cannot.
+pub fn can_split(
+    route: &Value,
+    names: &Names,
+    canary_weights: impl IntoIterator<Item = Percent>,
+) -> Result<(), Unusable> {
+    let joined = joined(route, names);
+    canary_weights.into_iter().try_for_each(|weight| divided(route, names, &joined, weight).map(drop))
+}
+
+/// Whether the route is what [`split`] makes of it.
+#[must_use]
+pub fn is_split(route: &Value, names: &Names, canary_weight: Percent) -> bool {
+    divided(route, names, &joined(route, names), canary_weight).is_ok_and(|wanted| carries(route, &wanted))
 }
 
 /// The route as its user wrote it, with the Service where stable and canary stand.
@@ -112,13 +123,7 @@ pub fn split(route: &Value, names: &Names, canary_weight: Percent) -> Result<Val
 /// Exactly so, if nobody else has changed it since; otherwise every backend keeps the share that it now has.
 #[must_use]
 pub fn unsplit(route: &Value, names: &Names) -> Value {
-    let mut whole = route.clone();
-    for backends in backend_lists(&mut whole) {
-        if let Some(joined) = joined(backends, names, namespace(route)) {
-            *backends = joined;
-        }
-    }
-    whole
+    with_backends(route, joined(route, names))
 }
 
 /// What the route's weights say; nothing if it mentions neither the Service nor stable or canary.
@@ -139,18 +144,7 @@ pub fn weights(route: &Value, names: &Names) -> Option<Weights> {
         is_pair.then(|| Percent::new(canary as f64 * 100.0 / (stable + canary) as f64))
     };
     let share = ours.windows(2).find_map(canary_share).unwrap_or(Percent::ZERO);
-    let ours_alone = split(route, names, share).is_ok_and(|desired| matches(route, &desired));
-    Some(if ours_alone { Weights::Split(share) } else { Weights::Foreign })
-}
-
-/// Whether the backends of all rules are those of `desired`, weights included.
-#[must_use]
-pub fn matches(route: &Value, desired: &Value) -> bool {
-    let lists = |route| rules(route).filter_map(|rule| rule["backendRefs"].as_array());
-    let same = |(one, other): (&Vec<Value>, &Vec<Value>)| {
-        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
-    };
-    lists(route).count() == lists(desired).count() && lists(route).zip(lists(desired)).all(same)
+    Some(if is_split(route, names, share) { Weights::Split(share) } else { Weights::Foreign })
 }
 
 /// Whether the route points at the Service, or at stable or canary.
@@ -213,10 +207,10 @@ impl Cut<'_> {
             }
             if self.role(backend) == Role::Service {
                 let (stable, canary) = ratio.divide(weight);
-                divided.push(with_weight(&with_name(backend, &self.names.stable), stable));
-                divided.push(with_weight(&with_name(backend, &self.names.canary), canary));
+                divided.push(changed(backend, Some(&self.names.stable), stable));
+                divided.push(changed(backend, Some(&self.names.canary), canary));
             } else {
-                divided.push(with_weight(backend, weight * ratio.scale));
+                divided.push(changed(backend, None, weight * ratio.scale));
             }
         }
         if divided.len() > MOST_BACKENDS {
@@ -226,41 +220,69 @@ impl Cut<'_> {
     }
 }
 
+/// The backends of each rule, after a split.
+fn divided<'a>(
+    route: &'a Value,
+    names: &Names,
+    joined: &[Cow<'a, [Value]>],
+    share: Percent,
+) -> Result<Vec<Cow<'a, [Value]>>, Unusable> {
+    let cut = Cut { route, names, share, namespace: namespace(route) };
+    let too_fine = || Unusable::TooFine { route: describe(route), share: share.to_string() };
+    let ratio = Ratio::of(share).ok_or_else(too_fine)?;
+    let mut mentioned = false;
+    let mut all = Vec::with_capacity(joined.len());
+    for (index, backends) in joined.iter().enumerate() {
+        if backends.iter().any(|backend| cut.role(backend) == Role::Service) {
+            all.push(Cow::Owned(cut.divided(index + 1, backends, ratio)?));
+            mentioned = true;
+        } else {
+            all.push(backends.clone());
+        }
+    }
+    if mentioned { Ok(all) } else { Err(not_mentioned(route, names)) }
+}
+
+/// The backends of each rule, with the Service where stable and canary stand.
+fn joined<'a>(route: &'a Value, names: &Names) -> Vec<Cow<'a, [Value]>> {
+    let whole = |backends: &'a Vec<Value>| rejoined(backends, names, namespace(route));
+    lists(route).map(|backends| whole(backends).map_or(Cow::Borrowed(backends.as_slice()), Cow::Owned)).collect()
+}
+
 /// A rule's backends with the Service where stable and canary stood; nothing if neither is there.
 ///
 /// Stable and canary belong together if they differ in nothing but name and weight. One that somebody has left alone
 /// becomes the Service by itself.
-fn joined(backends: &[Value], names: &Names, namespace: &str) -> Option<Vec<Value>> {
+fn rejoined(backends: &[Value], names: &Names, namespace: &str) -> Option<Vec<Value>> {
     let role = |backend: &Value| Role::of(backend, names, namespace);
     if !backends.iter().any(|backend| matches!(role(backend), Role::Stable | Role::Canary)) {
         return None;
     }
     let mut canaries: Vec<_> = backends.iter().enumerate().filter(|(_, b)| role(b) == Role::Canary).collect();
     let mut pairs = Vec::with_capacity(backends.len());
-    for backend in backends.iter().filter(|backend| role(backend) == Role::Stable) {
-        let service = with_weight(&with_name(backend, &names.service), 0);
-        let twin =
-            canaries.iter().position(|(_, canary)| with_weight(&with_name(canary, &names.service), 0) == service);
+    for stable in backends.iter().filter(|backend| role(backend) == Role::Stable) {
+        let twin = canaries.iter().position(|(_, canary)| differ_only_in(&["name", "weight"], stable, canary));
         pairs.push(twin.map(|twin| canaries.remove(twin)));
     }
     let mut pairs = pairs.into_iter();
     let mut parts = Vec::with_capacity(backends.len());
     for (index, backend) in backends.iter().enumerate() {
-        let service = || with_name(backend, &names.service);
+        let service = names.service.as_str();
         match role(backend) {
             Role::Stable => {
                 let canary = pairs.next().flatten().map_or(0, |(_, canary)| weight(canary));
-                parts.push((service(), Weight::Divided(weight(backend), canary)));
+                parts.push((backend, Some(service), Weight::Divided(weight(backend), canary)));
             }
             Role::Canary if canaries.iter().any(|(alone, _)| *alone == index) => {
-                parts.push((service(), Weight::Divided(0, weight(backend))));
+                parts.push((backend, Some(service), Weight::Divided(0, weight(backend))));
             }
             Role::Canary => {}
-            Role::Service | Role::Other => parts.push((backend.clone(), Weight::Undivided(weight(backend)))),
+            Role::Service | Role::Other => parts.push((backend, None, Weight::Undivided(weight(backend)))),
         }
     }
-    let weights: Vec<_> = parts.iter().map(|(_, weight)| *weight).collect();
-    Some(parts.iter().zip(restored(&weights)).map(|((backend, _), weight)| with_weight(backend, weight)).collect())
+    let weights: Vec<_> = parts.iter().map(|(_, _, weight)| *weight).collect();
+    let parts = parts.into_iter().zip(restored(&weights));
+    Some(parts.map(|((backend, name, _), weight)| changed(backend, name, weight)).collect())
 }
 
 fn not_mentioned(route: &Value, names: &Names) -> Unusable {
@@ -284,13 +306,32 @@ fn rules(route: &Value) -> impl Iterator<Item = &Value> {
     route.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn backends(route: &Value) -> impl Iterator<Item = &Value> {
-    rules(route).filter_map(|rule| rule["backendRefs"].as_array()).flatten()
+/// The backends of each rule that has any.
+fn lists(route: &Value) -> impl Iterator<Item = &Vec<Value>> {
+    rules(route).filter_map(|rule| rule.get("backendRefs")?.as_array())
 }
 
-fn backend_lists(route: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
-    let rules = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut).into_iter().flatten();
-    rules.filter_map(|rule| rule.get_mut("backendRefs")?.as_array_mut())
+fn backends(route: &Value) -> impl Iterator<Item = &Value> {
+    lists(route).flatten()
+}
+
+/// The route with other backends.
+fn with_backends(route: &Value, wanted: Vec<Cow<'_, [Value]>>) -> Value {
+    let mut changed = route.clone();
+    let rules = changed.pointer_mut("/spec/rules").and_then(Value::as_array_mut).into_iter().flatten();
+    let lists = rules.filter_map(|rule| rule.get_mut("backendRefs")?.as_array_mut());
+    for (backends, wanted) in lists.zip(wanted) {
+        *backends = wanted.into_owned();
+    }
+    changed
+}
+
+/// Whether the backends of all rules are these, weights included.
+fn carries(route: &Value, wanted: &[Cow<'_, [Value]>]) -> bool {
+    let same = |(one, other): (&Vec<Value>, &Cow<'_, [Value]>)| {
+        one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| is_same(one, other))
+    };
+    lists(route).count() == wanted.len() && lists(route).zip(wanted).all(same)
 }
 
 fn is_service(backend: &Value) -> bool {
@@ -300,9 +341,13 @@ fn is_service(backend: &Value) -> bool {
 
 /// Whether two backends say the same. The API server writes the default weight into what it stores.
 fn is_same(one: &Value, other: &Value) -> bool {
-    let (Some(fields), Some(others)) = (one.as_object(), other.as_object()) else { return one == other };
-    let unweighted = |(name, _): &(&String, &Value)| *name != "weight";
-    weight(one) == weight(other) && fields.iter().filter(unweighted).eq(others.iter().filter(unweighted))
+    weight(one) == weight(other) && differ_only_in(&["weight"], one, other)
+}
+
+fn differ_only_in(fields: &[&str], one: &Value, other: &Value) -> bool {
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
+    let compared = |(name, _): &(&String, &Value)| !fields.contains(&name.as_str());
+    one.iter().filter(compared).eq(other.iter().filter(compared))
 }
 
 /// The backend's weight; 1 if it has none, as the Gateway API defines.
@@ -310,18 +355,12 @@ fn weight(backend: &Value) -> i64 {
     backend["weight"].as_i64().map_or(1, |weight| weight.clamp(0, MAX))
 }
 
-fn with_weight(backend: &Value, weight: i64) -> Value {
-    with_field(backend, "weight", weight.into())
-}
-
-fn with_name(backend: &Value, name: &str) -> Value {
-    with_field(backend, "name", name.into())
-}
-
-fn with_field(backend: &Value, field: &str, value: Value) -> Value {
+/// The backend with another weight, and under another name if there is one.
+fn changed(backend: &Value, name: Option<&str>, weight: i64) -> Value {
     let mut backend = backend.clone();
     if let Some(fields) = backend.as_object_mut() {
-        fields.insert(field.to_owned(), value);
+        fields.extend(name.map(|name| ("name".to_owned(), name.into())));
+        fields.insert("weight".to_owned(), weight.into());
     }
     backend
 }

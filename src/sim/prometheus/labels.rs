@@ -1,71 +1,64 @@
 //! What tells series apart.
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// The label that holds the metric's name.
 pub(super) const NAME: &str = "__name__";
 
 /// One label: its name and its value.
-type Label = (Arc<str>, Arc<str>);
+pub type Label = (Arc<str>, Arc<str>);
 
 /// A series' labels. No two have the same name, and none is empty: an empty label is no label.
-///
-/// The metric's name stands apart, for most operations drop it.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Default)]
 pub struct Labels {
-    metric: Option<Arc<str>>,
     /// In the order of their names.
-    rest: Arc<[Label]>,
+    all: Arc<[Label]>,
+    /// The metric's name is none of them, though it may stand there: most operations drop it.
+    nameless: bool,
 }
 
 impl Labels {
     /// Of names and values; the last of several with the same name counts.
     pub fn new<K: Into<Arc<str>>, V: Into<Arc<str>>>(labels: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut result = Self::default();
-        let mut rest: Vec<Label> = Vec::new();
+        let mut all: Vec<Label> = Vec::new();
         for (name, value) in labels {
-            let (name, value) = (name.into(), value.into());
-            if &*name == NAME {
-                result.metric = Some(value).filter(|value| !value.is_empty());
-            } else {
-                set(&mut rest, name, value);
-            }
+            set(&mut all, name.into(), value.into());
         }
-        result.rest = rest.into();
-        result
+        Self { all: all.into(), nameless: false }
     }
 
     /// The label's value; an absent label is an empty one.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
-        if name == NAME {
-            return self.metric.as_deref().unwrap_or_default();
-        }
-        let found = self.rest.binary_search_by(|(other, _)| (**other).cmp(name)).ok();
-        found.and_then(|index| self.rest.get(index)).map_or("", |(_, value)| value)
+        let found = self.all.binary_search_by(|(other, _)| (**other).cmp(name)).ok();
+        let label = found.and_then(|index| self.all.get(index)).filter(|label| self.counts(label));
+        label.map_or("", |(_, value)| value)
     }
 
     /// In the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let place = self.rest.partition_point(|(name, _)| &**name < NAME);
-        let (before, after) = self.rest.split_at(place);
-        let metric = self.metric.as_deref().map(|metric| (NAME, metric));
-        before.iter().map(text).chain(metric).chain(after.iter().map(text))
+        self.all.iter().filter(|label| self.counts(label)).map(|(name, value)| (&**name, &**value))
     }
 
-    /// The same with the texts shared.
+    /// The same as one piece, which the series itself shares.
     #[must_use]
-    pub fn pairs(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let place = self.rest.partition_point(|(name, _)| &**name < NAME);
-        let (before, after) = self.rest.split_at(place);
-        let metric = self.metric.iter().map(|metric| (Arc::from(NAME), metric.clone()));
-        before.iter().cloned().chain(metric).chain(after.iter().cloned()).collect()
+    pub fn shared(&self) -> Arc<[Label]> {
+        if self.nameless {
+            self.all.iter().filter(|label| self.counts(label)).cloned().collect()
+        } else {
+            self.all.clone()
+        }
     }
 
     /// All but the metric's name.
     #[must_use]
     pub fn without_metric(&self) -> Self {
-        Self { metric: None, rest: self.rest.clone() }
+        Self { all: self.all.clone(), nameless: true }
     }
 
     /// All but those named.
@@ -83,26 +76,37 @@ impl Labels {
     /// With another value for `name`; an empty one takes the label away.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
-        if name == NAME {
-            let metric = (!value.is_empty()).then(|| value.into());
-            return Self { metric, rest: self.rest.clone() };
-        }
-        let mut rest = self.rest.to_vec();
-        set(&mut rest, name.into(), value.into());
-        Self { metric: self.metric.clone(), rest: rest.into() }
+        let mut all = self.shared().to_vec();
+        set(&mut all, name.into(), value.into());
+        Self { all: all.into(), nameless: false }
     }
 
     fn filter(&self, wanted: impl Fn(&str) -> bool) -> Self {
-        let metric = self.metric.clone().filter(|_| wanted(NAME));
-        if self.rest.iter().all(|(name, _)| wanted(name)) {
-            return Self { metric, rest: self.rest.clone() };
+        if self.all.iter().all(|(name, _)| wanted(name)) {
+            return self.clone();
         }
-        Self { metric, rest: self.rest.iter().filter(|(name, _)| wanted(name)).cloned().collect() }
+        let wanted = self.all.iter().filter(|label| self.counts(label) && wanted(&label.0));
+        Self { all: wanted.cloned().collect(), nameless: false }
+    }
+
+    fn counts(&self, (name, _): &Label) -> bool {
+        !self.nameless || &**name != NAME
     }
 }
 
-fn text((name, value): &Label) -> (&str, &str) {
-    (name, value)
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.all, &other.all) && self.nameless == other.nameless;
+        same || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|label| label.hash(state));
+    }
 }
 
 fn set(labels: &mut Vec<Label>, name: Arc<str>, value: Arc<str>) {

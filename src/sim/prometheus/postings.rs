@@ -20,8 +20,8 @@ pub(super) struct Postings(HashMap<Arc<str>, BTreeMap<Arc<str>, Vec<usize>>>);
 impl Postings {
     /// Adds a series.
     pub(super) fn insert(&mut self, id: usize, labels: &Labels) {
-        for (name, value) in labels.pairs() {
-            self.0.entry(name).or_default().entry(value).or_default().push(id);
+        for (name, value) in labels.shared().iter() {
+            self.0.entry(name.clone()).or_default().entry(value.clone()).or_default().push(id);
         }
     }
 
