@@ -35,7 +35,7 @@ impl Comparison {
 
     fn between_maps(before: &Map<String, Value>, after: &Map<String, Value>, structure: Structure<'_>) -> Self {
         let mut comparison = Self::default();
-        for (name, field) in after {
+        for (name, field) in after.iter().filter(|(name, field)| before.get(*name) != Some(field)) {
             let below = structure.field(name);
             comparison.step(field_element(name), before.get(name), Some(field), below);
         }

@@ -7,6 +7,7 @@ mod compare;
 mod conflict;
 mod entries;
 mod field_set;
+mod refresh;
 mod strategic;
 mod structure;
 mod structured_merge;

@@ -6,6 +6,7 @@ use super::{
     Structure, Writer,
     compare::Comparison,
     entries::{Entries, Owned, Owner, ownable, time},
+    refresh::refreshed,
 };
 
 /// Writes the `managedFields` of `after`, which is what `writer` made of `before` by anything but an apply.
@@ -13,37 +14,54 @@ use super::{
 /// The writer owns what it changed, and others lose it. A writer that empties the list has all ownership forgotten; any
 /// other list that it sends is ignored, for an object read long ago carries an old one.
 pub fn track(before: Option<&Value>, after: &mut Value, writer: &Writer<'_>, structure: Structure<'_>) {
-    let forgets = before.is_some() && is_emptied(after);
-    let mut entries = if forgets { Entries::default() } else { before.map(Entries::of).unwrap_or_default() };
-    let was_tracked = before.is_none() || !entries.0.is_empty();
-    if forgets || !was_tracked {
+    let nothing = json!({});
+    let old = before.unwrap_or(&nothing);
+    let was_tracked = before.is_none() || managed(old).is_some_and(|entries| !entries.is_empty());
+    if !was_tracked || (before.is_some() && is_emptied(after)) {
         return Entries::default().write(after);
     }
-    let nothing = json!({});
-    let comparison = Comparison::between(before.unwrap_or(&nothing), after, structure);
-    let changed = ownable(comparison.changed);
+    let Comparison { changed, removed } = Comparison::between(old, after, structure);
+    let comparison = Comparison { changed: ownable(changed), removed };
+    let owner = Owner {
+        manager: writer.manager.to_owned(),
+        operation: "Update".to_owned(),
+        api_version: after.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        subresource: writer.subresource.to_owned(),
+    };
+    let time = time(writer.now);
+    match managed(old).and_then(|entries| refreshed(entries, &comparison, &owner, &time)) {
+        Some(entries) => set_managed(after, entries),
+        None => rewritten(Entries::of(old), comparison, owner, time).write(after),
+    }
+}
+
+fn rewritten(mut entries: Entries, comparison: Comparison, owner: Owner, time: String) -> Entries {
+    let Comparison { changed, removed } = comparison;
     for owned in entries.0.values_mut() {
         owned.fields.subtract(&changed);
-        owned.fields.subtract(&comparison.removed);
+        owned.fields.subtract(&removed);
     }
     if !changed.is_empty() {
-        let owner = Owner {
-            manager: writer.manager.to_owned(),
-            operation: "Update".to_owned(),
-            api_version: after.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            subresource: writer.subresource.to_owned(),
-        };
         let own = entries.0.entry(owner).or_insert_with(|| Owned { fields: changed.clone(), time: String::new() });
         own.fields.add(&changed);
-        own.time = time(writer.now);
+        own.time = time;
     }
     entries.drop_empty();
-    entries.write(after);
+    entries
+}
+
+fn managed(object: &Value) -> Option<&[Value]> {
+    Some(object.get("metadata")?.get("managedFields")?.as_array()?)
+}
+
+fn set_managed(object: &mut Value, entries: Vec<Value>) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("managedFields".to_owned(), Value::Array(entries));
+    }
 }
 
 fn is_emptied(object: &Value) -> bool {
-    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.is_some_and(|entries| match entries.as_slice() {
+    managed(object).is_some_and(|entries| match entries {
         [] => true,
         [only] => only.as_object().is_some_and(serde_json::Map::is_empty),
         _ => false,

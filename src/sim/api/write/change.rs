@@ -80,7 +80,7 @@ impl State {
         let mut object = isolated(resource, current.value(), object, &place.subresource);
         keep_system_fields(current.value(), &mut object);
         self.complete(resource, &mut object, writer)?;
-        let same = if writer.applies { object == *current.value() } else { is_same(current.value(), &mut object) };
+        let same = if writer.applies { object == *current.value() } else { is_same(current.value(), &object) };
         if same {
             return Ok(current.clone());
         }
@@ -106,10 +106,13 @@ fn isolated(resource: &Resource, current: &Value, mut object: Value, subresource
         return object;
     }
     let (mut result, status) = if subresource == "status" {
-        let managers = object.get_mut("metadata").and_then(|it| it.get_mut("managedFields")).map(Value::take);
-        let mut result = current.clone();
-        set_metadata(&mut result, "managedFields", managers.unwrap_or_default());
-        (result, object.get_mut("status").map(Value::take))
+        let status = object.get_mut("status").map(Value::take);
+        if !same_beside("status", current, &object) {
+            let managers = object.get_mut("metadata").and_then(|it| it.get_mut("managedFields")).map(Value::take);
+            object = current.clone();
+            set_metadata(&mut object, "managedFields", managers.unwrap_or_default());
+        }
+        (object, status)
     } else {
         (object, current.get("status").cloned())
     };
@@ -123,20 +126,31 @@ fn isolated(resource: &Resource, current: &Value, mut object: Value, subresource
 }
 
 /// Whether a write changes nothing, so that no version is spent on it.
-fn is_same(current: &Value, object: &mut Value) -> bool {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return false };
-    let sent = metadata.remove("managedFields");
-    let kept = current.pointer("/metadata/managedFields").cloned();
-    if let Some(kept) = &kept {
-        metadata.insert("managedFields".to_owned(), kept.clone());
-    }
-    let same = object == current;
+fn is_same(current: &Value, object: &Value) -> bool {
+    let managed = |object: &Value| object.get("metadata").and_then(|it| it.get("managedFields")).cloned();
     // An empty entry asks for the list to be forgotten.
-    let forgets = sent == Some(json!([{}])) && kept.is_some();
-    if let Some(sent) = sent {
-        set_metadata(object, "managedFields", sent);
+    let forgets = || managed(object) == Some(json!([{}])) && managed(current).is_some();
+    same_beside("", current, object) && !forgets()
+}
+
+/// Whether two objects are the same but for their managed fields, and for one field of theirs.
+fn same_beside(field: &str, one: &Value, other: &Value) -> bool {
+    same_fields(field, one, other, |name, one, other| match name {
+        "metadata" => same_fields("managedFields", one, other, |_, one, other| one == other),
+        _ => one == other,
+    })
+}
+
+fn same_fields(but: &str, one: &Value, other: &Value, same: impl Fn(&str, &Value, &Value) -> bool) -> bool {
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
+    let [mut ones, mut others] = [one, other].map(|it| it.iter().filter(|(name, _)| *name != but));
+    loop {
+        match (ones.next(), others.next()) {
+            (None, None) => return true,
+            (Some((name, one)), Some((other_name, other))) if name == other_name && same(name, one, other) => {}
+            _ => return false,
+        }
     }
-    same && !forgets
 }
 
 /// An object that is on its way out takes no new finalizers.

@@ -1,0 +1,136 @@
+//! Most writes change fields that their writer owns already, and nobody else does: a controller's next status. Then
+//! only the time of its entry changes, and no set of fields has to be read or written.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::{compare::Comparison, entries::Owner, field_set::FieldSet};
+
+/// The entries of `managedFields` after a write that changes nothing else in them; nothing if it changes more.
+pub fn refreshed(entries: &[Value], comparison: &Comparison, owner: &Owner, time: &str) -> Option<Vec<Value>> {
+    let Comparison { changed, removed } = comparison;
+    let mut own = None;
+    for (place, entry) in entries.iter().enumerate() {
+        let fields = entry.get("fieldsV1").filter(|fields| fields.is_object())?;
+        if touches(fields, removed) {
+            return None;
+        }
+        if is_of(entry, owner) {
+            own = holds(fields, changed).then_some(place);
+            own?;
+        } else if touches(fields, changed) {
+            return None;
+        }
+    }
+    let mut entries = entries.to_vec();
+    if !changed.is_empty() {
+        *entries.get_mut(own?)?.get_mut("time")? = time.into();
+        entries.sort_by(in_order);
+    }
+    Some(entries)
+}
+
+fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
+    entry.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_of(entry: &Value, owner: &Owner) -> bool {
+    text(entry, "manager") == owner.manager
+        && text(entry, "operation") == owner.operation
+        && text(entry, "apiVersion") == owner.api_version
+        && text(entry, "subresource") == owner.subresource
+}
+
+/// As [`super::entries::Entries::write`] has them.
+fn in_order(one: &Value, other: &Value) -> Ordering {
+    let applies = |entry| text(entry, "operation") == "Apply";
+    let fields = ["time", "manager", "operation", "apiVersion", "subresource"];
+    let later = fields.map(|field| text(one, field)).cmp(&fields.map(|field| text(other, field)));
+    applies(other).cmp(&applies(one)).then(later)
+}
+
+/// Whether the field that `fields` stands for is in the set itself.
+fn is_member(fields: &Value) -> bool {
+    fields.as_object().is_none_or(|fields| fields.is_empty() || fields.contains_key("."))
+}
+
+/// Whether all of `set` is in `fields`, which is `FieldsV1` as it is written.
+fn holds(fields: &Value, set: &FieldSet) -> bool {
+    let below = |(name, below): (&String, &FieldSet)| fields.get(name).is_some_and(|fields| holds(fields, below));
+    (!set.is_member || is_member(fields)) && set.children.iter().all(below)
+}
+
+/// Whether anything of `set` is in `fields`.
+fn touches(fields: &Value, set: &FieldSet) -> bool {
+    let below = |(name, below): (&String, &FieldSet)| fields.get(name).is_some_and(|fields| touches(fields, below));
+    (set.is_member && is_member(fields)) || set.children.iter().any(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sim::api::patch::{entries::Entries, structure::Structure};
+
+    fn owner(manager: &str) -> Owner {
+        let [operation, api_version, subresource] = ["Update", "v1", "status"].map(str::to_owned);
+        Owner { manager: manager.to_owned(), operation, api_version, subresource }
+    }
+
+    /// What the long way makes of the entries.
+    fn rewritten(entries: &[Value], comparison: &Comparison, owner: &Owner, time: &str) -> Value {
+        let mut object = json!({"metadata": {"managedFields": entries}});
+        let mut parsed = Entries::of(&object);
+        for owned in parsed.0.values_mut() {
+            owned.fields.subtract(&comparison.changed);
+            owned.fields.subtract(&comparison.removed);
+        }
+        if let Some(own) = parsed.0.get_mut(owner) {
+            own.fields.add(&comparison.changed);
+            own.time = time.to_owned();
+        }
+        parsed.drop_empty();
+        parsed.write(&mut object);
+        object["metadata"]["managedFields"].clone()
+    }
+
+    fn entry(manager: &str, time: &str, fields: &Value) -> Value {
+        json!({
+            "manager": manager, "operation": "Update", "apiVersion": "v1", "time": time, "fieldsType": "FieldsV1",
+            "fieldsV1": fields, "subresource": "status",
+        })
+    }
+
+    #[test]
+    fn a_writer_that_changes_what_it_owns_only_gets_a_new_time() {
+        let entries = [
+            entry(
+                "a",
+                "2026-01-01T00:00:00Z",
+                &json!({"f:status": {".": {}, "f:phase": {}, "f:list": {"v:\"x\"": {}}}}),
+            ),
+            entry("b", "2026-01-02T00:00:00Z", &json!({"f:status": {"f:message": {}}})),
+        ];
+        let before = json!({"status": {"phase": "one", "message": "m"}});
+        let after = json!({"status": {"phase": "two", "message": "m"}});
+        let comparison = Comparison::between(&before, &after, Structure::built_in());
+        let time = "2026-01-03T00:00:00Z";
+        let refreshed_by = |manager: &str| refreshed(&entries, &comparison, &owner(manager), time);
+        let by_a = refreshed_by("a").expect("a owns the phase");
+        assert_eq!(Value::from(by_a.clone()), rewritten(&entries, &comparison, &owner("a"), time));
+        assert_eq!(text(&by_a[1], "manager"), "a", "the latest comes last");
+        assert_eq!(refreshed_by("b"), None, "b takes the phase from a");
+        assert_eq!(refreshed_by("c"), None, "c owns nothing yet");
+    }
+
+    #[test]
+    fn a_field_that_goes_is_taken_from_its_owner() {
+        let entries = [entry("a", "2026-01-01T00:00:00Z", &json!({"f:status": {"f:phase": {}, "f:message": {}}}))];
+        let before = json!({"status": {"phase": "one", "message": "m"}});
+        let after = json!({"status": {"phase": "two"}});
+        let comparison = Comparison::between(&before, &after, Structure::built_in());
+        assert_eq!(refreshed(&entries, &comparison, &owner("a"), "2026-01-03T00:00:00Z"), None);
+    }
+}
