@@ -7,7 +7,7 @@ mod compare;
 mod conflict;
 mod entries;
 mod field_set;
-mod refresh;
+mod renew;
 mod strategic;
 mod structure;
 mod structured_merge;

@@ -6,7 +6,7 @@ use super::{
     Structure, Writer,
     compare::Comparison,
     entries::{Entries, Owned, Owner, ownable, time},
-    refresh::refreshed,
+    renew::{renew, renewed},
 };
 
 /// Writes the `managedFields` of `after`, which is what `writer` made of `before` by anything but an apply.
@@ -29,9 +29,17 @@ pub fn track(before: Option<&Value>, after: &mut Value, writer: &Writer<'_>, str
         subresource: writer.subresource.to_owned(),
     };
     let time = time(writer.now);
-    match managed(old).and_then(|entries| refreshed(entries, &comparison, &owner, &time)) {
-        Some(entries) => set_managed(after, entries),
-        None => rewritten(Entries::of(old), comparison, owner, time).write(after),
+    let kept = managed(old).unwrap_or_default();
+    let Some(own) = renewed(kept, &comparison, &owner) else {
+        return rewritten(Entries::of(old), comparison, owner, time).write(after);
+    };
+    let Some(metadata) = after.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let sent = metadata.entry("managedFields").or_insert(Value::Null);
+    if sent.as_array().is_none_or(|sent| *sent != kept) {
+        *sent = kept.to_vec().into();
+    }
+    if let (Some(own), Some(entries)) = (own, sent.as_array_mut()) {
+        renew(entries, own, time);
     }
 }
 
@@ -52,12 +60,6 @@ fn rewritten(mut entries: Entries, comparison: Comparison, owner: Owner, time: S
 
 fn managed(object: &Value) -> Option<&[Value]> {
     Some(object.get("metadata")?.get("managedFields")?.as_array()?)
-}
-
-fn set_managed(object: &mut Value, entries: Vec<Value>) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("managedFields".to_owned(), Value::Array(entries));
-    }
 }
 
 fn is_emptied(object: &Value) -> bool {

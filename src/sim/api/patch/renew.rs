@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{compare::Comparison, entries::Owner, field_set::FieldSet};
 
-/// The entries of `managedFields` after a write that changes nothing else in them; nothing if it changes more.
-pub fn refreshed(entries: &[Value], comparison: &Comparison, owner: &Owner, time: &str) -> Option<Vec<Value>> {
+/// The place of the writer's own entry, if the write changes nothing in `entries` but that one's time; `Some(None)` if
+/// not even that.
+pub fn renewed(entries: &[Value], comparison: &Comparison, owner: &Owner) -> Option<Option<usize>> {
     let Comparison { changed, removed } = comparison;
     let mut own = None;
     for (place, entry) in entries.iter().enumerate() {
@@ -23,12 +24,18 @@ pub fn refreshed(entries: &[Value], comparison: &Comparison, owner: &Owner, time
             return None;
         }
     }
-    let mut entries = entries.to_vec();
-    if !changed.is_empty() {
-        *entries.get_mut(own?)?.get_mut("time")? = time.into();
+    match own {
+        Some(own) => Some((!changed.is_empty()).then_some(own)),
+        None => (changed.is_empty() && !entries.is_empty()).then_some(None),
+    }
+}
+
+/// Gives the entry at `place` another time.
+pub fn renew(entries: &mut [Value], place: usize, time: String) {
+    if let Some(slot) = entries.get_mut(place).and_then(|entry| entry.get_mut("time")) {
+        *slot = time.into();
         entries.sort_by(in_order);
     }
-    Some(entries)
 }
 
 fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
@@ -117,12 +124,13 @@ mod tests {
         let after = json!({"status": {"phase": "two", "message": "m"}});
         let comparison = Comparison::between(&before, &after, Structure::built_in());
         let time = "2026-01-03T00:00:00Z";
-        let refreshed_by = |manager: &str| refreshed(&entries, &comparison, &owner(manager), time);
-        let by_a = refreshed_by("a").expect("a owns the phase");
+        let renewed_by = |manager: &str| renewed(&entries, &comparison, &owner(manager));
+        let mut by_a = entries.to_vec();
+        renew(&mut by_a, renewed_by("a").flatten().expect("a owns the phase"), time.to_owned());
         assert_eq!(Value::from(by_a.clone()), rewritten(&entries, &comparison, &owner("a"), time));
         assert_eq!(text(&by_a[1], "manager"), "a", "the latest comes last");
-        assert_eq!(refreshed_by("b"), None, "b takes the phase from a");
-        assert_eq!(refreshed_by("c"), None, "c owns nothing yet");
+        assert_eq!(renewed_by("b"), None, "b takes the phase from a");
+        assert_eq!(renewed_by("c"), None, "c owns nothing yet");
     }
 
     #[test]
@@ -131,6 +139,6 @@ mod tests {
         let before = json!({"status": {"phase": "one", "message": "m"}});
         let after = json!({"status": {"phase": "two"}});
         let comparison = Comparison::between(&before, &after, Structure::built_in());
-        assert_eq!(refreshed(&entries, &comparison, &owner("a"), "2026-01-03T00:00:00Z"), None);
+        assert_eq!(renewed(&entries, &comparison, &owner("a")), None);
     }
 }
