@@ -13,3 +13,8 @@ pub mod serve;
 pub mod sim;
 pub mod traffic;
 pub mod workload;
+
+/// Objects are many small strings: the C library's allocator took a third of a promotion's time, and kept twice the
+/// memory once thousands of them had been read. Measured by `make bench-scale`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
