@@ -16,8 +16,8 @@ pub(super) fn interval(series: &[Series]) -> Option<Duration> {
         .filter_map(|pair| Some(pair.last()?.at.duration_since(pair.first()?.at).unsigned_abs()))
         .filter(|gap| !gap.is_zero())
         .collect();
-    gaps.sort_unstable();
-    gaps.get(gaps.len() / 2).copied()
+    let middle = gaps.len() / 2;
+    (middle < gaps.len()).then(|| *gaps.select_nth_unstable(middle).1)
 }
 
 /// When the newest sample of a version was scraped.
