@@ -7,26 +7,36 @@ use serde_json::Value;
 
 use super::{compare::Comparison, entries::Owner, field_set::FieldSet};
 
-/// The place of the writer's own entry, if the write changes nothing in `entries` but that one's time; `Some(None)` if
-/// not even that.
-pub fn renewed(entries: &[Value], comparison: &Comparison, owner: &Owner) -> Option<Option<usize>> {
-    let Comparison { changed, removed } = comparison;
-    let mut own = None;
-    for (place, entry) in entries.iter().enumerate() {
-        let fields = entry.get("fieldsV1").filter(|fields| fields.is_object())?;
-        if touches(fields, removed) {
-            return None;
+/// What a write does to the entries of `managedFields`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// The entry at this place, its writer's own, gets a new time.
+    Renewed(usize),
+    /// More than that.
+    Rewritten,
+}
+
+impl Effect {
+    /// What a write by `owner` does to `entries`.
+    pub fn of(comparison: &Comparison, entries: &[Value], owner: &Owner) -> Self {
+        let Comparison { changed, removed } = comparison;
+        let is_nothing = changed.is_empty() && !entries.is_empty();
+        let mut effect = if is_nothing { Self::Nothing } else { Self::Rewritten };
+        for (place, entry) in entries.iter().enumerate() {
+            let Some(fields) = entry.get("fieldsV1").filter(|fields| fields.is_object()) else {
+                return Self::Rewritten;
+            };
+            let is_own = is_of(entry, owner);
+            if touches(fields, removed) || (!is_own && touches(fields, changed)) {
+                return Self::Rewritten;
+            }
+            if is_own && !changed.is_empty() && holds(fields, changed) {
+                effect = Self::Renewed(place);
+            }
         }
-        if is_of(entry, owner) {
-            own = holds(fields, changed).then_some(place);
-            own?;
-        } else if touches(fields, changed) {
-            return None;
-        }
-    }
-    match own {
-        Some(own) => Some((!changed.is_empty()).then_some(own)),
-        None => (changed.is_empty() && !entries.is_empty()).then_some(None),
+        effect
     }
 }
 
@@ -124,13 +134,14 @@ mod tests {
         let after = json!({"status": {"phase": "two", "message": "m"}});
         let comparison = Comparison::between(&before, &after, Structure::built_in());
         let time = "2026-01-03T00:00:00Z";
-        let renewed_by = |manager: &str| renewed(&entries, &comparison, &owner(manager));
+        let write_by = |manager: &str| Effect::of(&comparison, &entries, &owner(manager));
+        assert_eq!(write_by("a"), Effect::Renewed(0), "a owns the phase");
         let mut by_a = entries.to_vec();
-        renew(&mut by_a, renewed_by("a").flatten().expect("a owns the phase"), time.to_owned());
+        renew(&mut by_a, 0, time.to_owned());
         assert_eq!(Value::from(by_a.clone()), rewritten(&entries, &comparison, &owner("a"), time));
         assert_eq!(text(&by_a[1], "manager"), "a", "the latest comes last");
-        assert_eq!(renewed_by("b"), None, "b takes the phase from a");
-        assert_eq!(renewed_by("c"), None, "c owns nothing yet");
+        assert_eq!(write_by("b"), Effect::Rewritten, "b takes the phase from a");
+        assert_eq!(write_by("c"), Effect::Rewritten, "c owns nothing yet");
     }
 
     #[test]
@@ -139,6 +150,6 @@ mod tests {
         let before = json!({"status": {"phase": "one", "message": "m"}});
         let after = json!({"status": {"phase": "two"}});
         let comparison = Comparison::between(&before, &after, Structure::built_in());
-        assert_eq!(renewed(&entries, &comparison, &owner("a")), None);
+        assert_eq!(Effect::of(&comparison, &entries, &owner("a")), Effect::Rewritten);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Structure, Writer,
     compare::Comparison,
     entries::{Entries, Owned, Owner, ownable, time},
-    renew::{renew, renewed},
+    renew::{Effect, renew},
 };
 
 /// Writes the `managedFields` of `after`, which is what `writer` made of `before` by anything but an apply.
@@ -30,15 +30,16 @@ pub fn track(before: Option<&Value>, after: &mut Value, writer: &Writer<'_>, str
     };
     let time = time(writer.now);
     let kept = managed(old).unwrap_or_default();
-    let Some(own) = renewed(kept, &comparison, &owner) else {
+    let effect = Effect::of(&comparison, kept, &owner);
+    if effect == Effect::Rewritten {
         return rewritten(Entries::of(old), comparison, owner, time).write(after);
-    };
+    }
     let Some(metadata) = after.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     let sent = metadata.entry("managedFields").or_insert(Value::Null);
     if sent.as_array().is_none_or(|sent| *sent != kept) {
         *sent = kept.to_vec().into();
     }
-    if let (Some(own), Some(entries)) = (own, sent.as_array_mut()) {
+    if let (Effect::Renewed(own), Some(entries)) = (effect, sent.as_array_mut()) {
         renew(entries, own, time);
     }
 }
