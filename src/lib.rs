@@ -14,7 +14,7 @@ pub mod sim;
 pub mod traffic;
 pub mod workload;
 
-/// Objects are many small strings: the C library's allocator took a third of a promotion's time, and kept twice the
-/// memory once thousands of them had been read. Measured by `make bench-scale`.
+/// Objects are many small strings: the C library's allocator took a third of a promotion's time, and half of a long
+/// simulation's. Measured by `make bench-scale` and `cargo bench --bench rollouts`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

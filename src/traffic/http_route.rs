@@ -261,7 +261,7 @@ fn rejoined(backends: &[Value], names: &Names, namespace: &str) -> Option<Vec<Va
     let mut canaries: Vec<_> = backends.iter().enumerate().filter(|(_, b)| role(b) == Role::Canary).collect();
     let mut pairs = Vec::with_capacity(backends.len());
     for stable in backends.iter().filter(|backend| role(backend) == Role::Stable) {
-        let twin = canaries.iter().position(|(_, canary)| differ_only_in(&["name", "weight"], stable, canary));
+        let twin = canaries.iter().position(|(_, canary)| same_but_for(&["name", "weight"], stable, canary));
         pairs.push(twin.map(|twin| canaries.remove(twin)));
     }
     let mut pairs = pairs.into_iter();
@@ -341,10 +341,11 @@ fn is_service(backend: &Value) -> bool {
 
 /// Whether two backends say the same. The API server writes the default weight into what it stores.
 fn is_same(one: &Value, other: &Value) -> bool {
-    weight(one) == weight(other) && differ_only_in(&["weight"], one, other)
+    weight(one) == weight(other) && same_but_for(&["weight"], one, other)
 }
 
-fn differ_only_in(fields: &[&str], one: &Value, other: &Value) -> bool {
+/// Whether two backends are the same but for these fields.
+fn same_but_for(fields: &[&str], one: &Value, other: &Value) -> bool {
     let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
     let compared = |(name, _): &(&String, &Value)| !fields.contains(&name.as_str());
     one.iter().filter(compared).eq(other.iter().filter(compared))
