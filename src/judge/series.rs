@@ -102,3 +102,17 @@ impl Series {
         self.samples.get(first..last).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_that_of_a_set_whatever_the_order_of_its_labels() {
+        let [pod, le, code] = [("pod", "a"), ("le", "1"), ("code", "200")].map(|(name, value)| Key::of(name, value));
+        assert_eq!(pod.with(le).with(code), code.with(pod).with(le));
+        assert_eq!(pod.with(le).without(le), pod);
+        assert_ne!(pod.with(le), pod.with(code));
+        assert_ne!(Key::of("le", "1").with(Key::of("pod", "a")), Key::of("le", "a").with(Key::of("pod", "1")));
+    }
+}

@@ -93,7 +93,7 @@ pub enum Weights {
 ///
 /// An absolute value: a route that is split already is thought back to what its user wrote first. Once a route is
 /// split, a split by whole percents is never refused for its weights, so that the way back is always open. Whether
-/// all stages fit is known beforehand, by splitting for each of them.
+/// all stages fit is known beforehand: see [`can_split`].
 pub fn split(route: &Value, names: &Names, canary_weight: Percent) -> Result<Value, Unusable> {
     let divided = divided(route, names, &joined(route, names), canary_weight)?;
     Ok(with_backends(route, divided))

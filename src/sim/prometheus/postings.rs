@@ -112,4 +112,22 @@ mod tests {
         let is_not = Matcher::new(MatchOp::NotEqual, "pod", "shop-a");
         assert_eq!(postings.candidates(None, &[lacks, is_not]), None);
     }
+
+    #[test]
+    fn whatever_a_selector_matches_is_among_its_candidates() {
+        let pods = ["a", "ab", "abc", "b", "B", "ä-1", "ä-2", "1.5", "shop-a", "shop-b", "shop", ""];
+        let labels = pods.map(|pod| Labels::new([(NAME, "requests"), ("pod", pod)]));
+        let mut postings = Postings::default();
+        labels.iter().enumerate().for_each(|(id, labels)| postings.insert(id, labels));
+        for regex in
+            ["a", "a.*", "ab?", "a|b", "a|ab|", "(?i)b", "ä-[12]", ".+", "shop(-[ab])?", "1[.]5", "[ab]+", "x*"]
+        {
+            let matcher = matching(regex);
+            let is_wanted = |id: &usize| matcher.is_match(labels[*id].get("pod"));
+            let candidates = postings.candidates(None, std::slice::from_ref(&matcher));
+            let is_left_out = |id: &usize| candidates.as_ref().is_some_and(|candidates| !candidates.contains(id));
+            let missed: Vec<_> = (0..pods.len()).filter(|id| is_wanted(id) && is_left_out(id)).collect();
+            assert!(missed.is_empty(), "{regex} misses {missed:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The entries of `metadata.managedFields`.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -68,15 +68,11 @@ impl Entries {
     /// Writes the entries to `object`, oldest first.
     pub fn write(self, object: &mut Value) {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-        let mut entries: Vec<_> = self.0.into_iter().collect();
-        // Appliers come first, as in the API server's own order.
-        entries.sort_by(|(one, one_owns), (other, other_owns)| {
-            (!one.applies(), &one_owns.time).cmp(&(!other.applies(), &other_owns.time))
-        });
+        let mut entries: Vec<_> = self.0.iter().map(|(owner, owned)| encode(owner, owned)).collect();
+        entries.sort_by(in_order);
         if entries.is_empty() {
             metadata.remove("managedFields");
         } else {
-            let entries = entries.iter().map(|(owner, owned)| encode(owner, owned)).collect();
             metadata.insert("managedFields".to_owned(), Value::Array(entries));
         }
     }
@@ -114,8 +110,21 @@ pub fn time(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Appliers come first, as in the API server's own order, and then who wrote earlier.
+pub fn in_order(one: &Value, other: &Value) -> Ordering {
+    let applies = |entry| text(entry, "operation") == "Apply";
+    let fields = ["time", "manager", "operation", "apiVersion", "subresource"];
+    let later = fields.map(|field| text(one, field)).cmp(&fields.map(|field| text(other, field)));
+    applies(other).cmp(&applies(one)).then(later)
+}
+
+/// A field of an entry that is text; empty if it is not there.
+pub fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
+    entry.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
 fn parse(entry: &Value) -> Option<(Owner, Owned)> {
-    let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |field: &str| text(entry, field).to_owned();
     let fields = FieldSet::parse(entry.get("fieldsV1").filter(|fields| fields.is_object())?);
     let owner = Owner {
         manager: text("manager"),

@@ -1,11 +1,13 @@
 //! Most writes change fields that their writer owns already, and nobody else does: a controller's next status. Then
 //! only the time of its entry changes, and no set of fields has to be read or written.
 
-use std::cmp::Ordering;
-
 use serde_json::Value;
 
-use super::{compare::Comparison, entries::Owner, field_set::FieldSet};
+use super::{
+    compare::Comparison,
+    entries::{Owner, in_order, text},
+    field_set::FieldSet,
+};
 
 /// What a write does to the entries of `managedFields`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,23 +50,11 @@ pub fn renew(entries: &mut [Value], place: usize, time: String) {
     }
 }
 
-fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
-    entry.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn is_of(entry: &Value, owner: &Owner) -> bool {
     text(entry, "manager") == owner.manager
         && text(entry, "operation") == owner.operation
         && text(entry, "apiVersion") == owner.api_version
         && text(entry, "subresource") == owner.subresource
-}
-
-/// As [`super::entries::Entries::write`] has them.
-fn in_order(one: &Value, other: &Value) -> Ordering {
-    let applies = |entry| text(entry, "operation") == "Apply";
-    let fields = ["time", "manager", "operation", "apiVersion", "subresource"];
-    let later = fields.map(|field| text(one, field)).cmp(&fields.map(|field| text(other, field)));
-    applies(other).cmp(&applies(one)).then(later)
 }
 
 /// Whether the field that `fields` stands for is in the set itself.
@@ -89,7 +79,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sim::api::patch::{entries::Entries, structure::Structure};
+    use crate::sim::api::patch::{entries::Entries, structure::Structure, track};
 
     fn owner(manager: &str) -> Owner {
         let [operation, api_version, subresource] = ["Update", "v1", "status"].map(str::to_owned);
@@ -97,19 +87,9 @@ mod tests {
     }
 
     /// What the long way makes of the entries.
-    fn rewritten(entries: &[Value], comparison: &Comparison, owner: &Owner, time: &str) -> Value {
+    fn rewritten(entries: &[Value], comparison: &Comparison, owner: Owner, time: &str) -> Value {
         let mut object = json!({"metadata": {"managedFields": entries}});
-        let mut parsed = Entries::of(&object);
-        for owned in parsed.0.values_mut() {
-            owned.fields.subtract(&comparison.changed);
-            owned.fields.subtract(&comparison.removed);
-        }
-        if let Some(own) = parsed.0.get_mut(owner) {
-            own.fields.add(&comparison.changed);
-            own.time = time.to_owned();
-        }
-        parsed.drop_empty();
-        parsed.write(&mut object);
+        track::rewritten(Entries::of(&object), comparison, owner, time.to_owned()).write(&mut object);
         object["metadata"]["managedFields"].clone()
     }
 
@@ -138,7 +118,7 @@ mod tests {
         assert_eq!(write_by("a"), Effect::Renewed(0), "a owns the phase");
         let mut by_a = entries.to_vec();
         renew(&mut by_a, 0, time.to_owned());
-        assert_eq!(Value::from(by_a.clone()), rewritten(&entries, &comparison, &owner("a"), time));
+        assert_eq!(Value::from(by_a.clone()), rewritten(&entries, &comparison, owner("a"), time));
         assert_eq!(text(&by_a[1], "manager"), "a", "the latest comes last");
         assert_eq!(write_by("b"), Effect::Rewritten, "b takes the phase from a");
         assert_eq!(write_by("c"), Effect::Rewritten, "c owns nothing yet");

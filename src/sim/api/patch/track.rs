@@ -32,7 +32,7 @@ pub fn track(before: Option<&Value>, after: &mut Value, writer: &Writer<'_>, str
     let kept = managed(old).unwrap_or_default();
     let effect = Effect::of(&comparison, kept, &owner);
     if effect == Effect::Rewritten {
-        return rewritten(Entries::of(old), comparison, owner, time).write(after);
+        return rewritten(Entries::of(old), &comparison, owner, time).write(after);
     }
     let Some(metadata) = after.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     let sent = metadata.entry("managedFields").or_insert(Value::Null);
@@ -44,15 +44,16 @@ pub fn track(before: Option<&Value>, after: &mut Value, writer: &Writer<'_>, str
     }
 }
 
-fn rewritten(mut entries: Entries, comparison: Comparison, owner: Owner, time: String) -> Entries {
+/// The entries after any write.
+pub(super) fn rewritten(mut entries: Entries, comparison: &Comparison, owner: Owner, time: String) -> Entries {
     let Comparison { changed, removed } = comparison;
     for owned in entries.0.values_mut() {
-        owned.fields.subtract(&changed);
-        owned.fields.subtract(&removed);
+        owned.fields.subtract(changed);
+        owned.fields.subtract(removed);
     }
     if !changed.is_empty() {
         let own = entries.0.entry(owner).or_insert_with(|| Owned { fields: changed.clone(), time: String::new() });
-        own.fields.add(&changed);
+        own.fields.add(changed);
         own.time = time;
     }
     entries.drop_empty();
