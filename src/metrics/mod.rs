@@ -7,9 +7,11 @@
 
 mod analyst;
 mod answer;
+mod asked;
 mod endpoints;
 mod fault;
 mod grid;
+mod history;
 mod http;
 mod presets;
 mod prometheus;

@@ -11,7 +11,7 @@ use axum::{Router, extract::State, routing::get};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tidegate::{
-    api::{CheckStatus, RevisionStatus, RolloutSpec, Stage},
+    api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun},
     metrics::{Analyst, Endpoints, Look, Looked},
 };
 use tokio::{
@@ -184,7 +184,7 @@ impl Subject {
             stage: &self.stage,
             stable: &self.stable,
             canary: &self.canary,
-            since: self.since,
+            begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since }],
             now: Timestamp::now(),
         };
         analyst.look(&look).await
