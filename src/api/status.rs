@@ -10,7 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{schema, units::{Percent, Span}};
+use super::{
+    schema,
+    units::{Percent, Span},
+};
 
 /// Where a Rollout stands, and every number that led there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -92,22 +92,26 @@ mod tests {
         assert!((11.0..12.0).contains(&overdispersion), "{overdispersion}");
     }
 
+    fn is(history: &[Counts], known: Option<f64>, expected: f64) {
+        let learned = Baseline::of(history).with_overdispersion(known).overdispersion;
+        assert!((learned - expected).abs() < f64::EPSILON, "{learned} is not {expected}");
+    }
+
     #[test]
     fn too_little_history_is_taken_for_a_moderate_crowd_and_none_too() {
-        assert_eq!(Baseline::of(&[block(1.0); ENOUGH_HISTORY - 1]).overdispersion, UNKNOWN);
-        let quiet = [Counts::default(); 1000];
-        assert_eq!(Baseline::of(&quiet).overdispersion, UNKNOWN);
+        is(&[block(1.0); ENOUGH_HISTORY - 1], None, UNKNOWN);
+        is(&vec![Counts::default(); 1000], None, UNKNOWN);
     }
 
     #[test]
     fn a_service_that_never_failed_is_as_regular_as_can_be() {
-        assert_eq!(Baseline::of(&[block(0.0); ENOUGH_HISTORY]).overdispersion, 1.0);
-        assert_eq!(Baseline::of(&[block(100.0); ENOUGH_HISTORY]).overdispersion, 1.0);
+        is(&[block(0.0); ENOUGH_HISTORY], None, 1.0);
+        is(&[block(100.0); ENOUGH_HISTORY], None, 1.0);
     }
 
     #[test]
     fn what_somebody_knows_better_counts() {
-        assert_eq!(Baseline::of(&[]).with_overdispersion(Some(7.0)).overdispersion, 7.0);
-        assert_eq!(Baseline::of(&[]).with_overdispersion(Some(0.1)).overdispersion, 1.0);
+        is(&[], Some(7.0), 7.0);
+        is(&[], Some(0.1), 1.0);
     }
 }

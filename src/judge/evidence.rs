@@ -81,8 +81,7 @@ impl Evidence {
     /// Nothing seen yet of the new version; of stable, the `baseline`.
     #[must_use]
     pub fn new(line: Line, baseline: &Baseline) -> Self {
-        let side =
-            |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted };
+        let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted };
         Self {
             line,
             overdispersion: baseline.overdispersion,
@@ -98,9 +97,9 @@ impl Evidence {
     /// Another stage begins: `next` has its line, and history counted by its measure. What speaks against the version
     /// is kept.
     #[must_use]
-    pub fn entering(self, next: Self) -> Self {
+    pub fn entering(&self, next: &Self) -> Self {
         let against = Side { wealth: self.against.wealth, ..next.against };
-        Self { against, rollout: self.rollout, recent: self.recent, ..next }
+        Self { against, rollout: self.rollout, recent: self.recent, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -331,8 +330,8 @@ mod tests {
             seen.settle(&block(second, 1.0, 100.0));
         }
         let against = seen.against();
-        let entered = seen.entering(evidence());
-        assert_eq!(entered.against(), against);
+        let entered = seen.entering(&evidence());
+        assert!((entered.against() - against).abs() < f64::EPSILON);
         assert_eq!((entered.in_favour(), entered.blocks(), entered.settled_counts().0.total), (0.0, 0, 0.0));
     }
 

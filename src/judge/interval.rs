@@ -9,7 +9,7 @@ const HALVINGS: u32 = 60;
 /// most `alpha`, however often somebody looks.
 ///
 /// The shares that a mixture of bets, one on each possible share (Beta(½, ½)), has not refuted.
-/// (Howard, Ramdas, McAuliffe and Sekhon, <https://arxiv.org/abs/1810.08240>.)
+/// (Howard, Ramdas and others, <https://arxiv.org/abs/1810.08240>.)
 pub(super) fn interval(counts: Share, alpha: f64) -> (f64, f64) {
     let Share { bad, total } = counts;
     let good = (total - bad).max(0.0);

@@ -131,16 +131,13 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
     if let Some(latency) = &check.latency {
         let quantile = latency.quantile;
         let subject = |limit: Span| Subject::SlowerThan(limit, quantile);
-        let tolerance =
-            |limit: Span| Tolerance { subject: subject(limit), line: Line::fixed(1.0 - quantile.value()) };
+        let tolerance = |limit: Span| Tolerance { subject: subject(limit), line: Line::fixed(1.0 - quantile.value()) };
         let max = unit(name, "max", max, latency.max)?;
         let relative = latency.relative.zip(max);
         return Ok(Question::Share {
             max: max.map(tolerance),
-            relative: relative.map(|(relative, limit)| Tolerance {
-                subject: subject(limit),
-                line: compared(relative, 1.25, 0.02),
-            }),
+            relative: relative
+                .map(|(relative, limit)| Tolerance { subject: subject(limit), line: compared(relative, 1.25, 0.02) }),
             warn: unit(name, "warn", warn, latency.warn)?.map(tolerance),
         });
     }
@@ -208,8 +205,7 @@ mod tests {
     #[test]
     fn a_stage_sets_another_limit_and_leaves_the_rest() {
         let errors = json!({"errorRate": {"preset": "istio", "max": "1%", "warn": "0.5%"}});
-        let tolerance =
-            |percent: f64| Some(Tolerance { subject: Subject::Failed, line: Line::fixed(percent / 100.0) });
+        let tolerance = |percent: f64| Some(Tolerance { subject: Subject::Failed, line: Line::fixed(percent / 100.0) });
         assert_eq!(
             asked(errors, json!({"max": "2%"})),
             Ok(Question::Share { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })

@@ -182,7 +182,8 @@ fn is_beyond(evidence: &Evidence, bounds: &Bounds) -> bool {
 
 fn failed(culprit: &Culprit<'_>) -> Judgement {
     let (since, canary, stable) = culprit.evidence.recent();
-    let sentence = Sentence { tolerance: culprit.tolerance, canary, stable, overdispersion: culprit.evidence.overdispersion() };
+    let sentence =
+        Sentence { tolerance: culprit.tolerance, canary, stable, overdispersion: culprit.evidence.overdispersion() };
     let earlier = culprit.evidence.all_counts().0.total > canary.total;
     let since = since.filter(|_| earlier).map_or(String::new(), |since| format!("since {}: ", in_seconds(since)));
     let message = format!("{since}{sentence}; certain beyond {}", certainty(culprit.against));

@@ -31,7 +31,8 @@ impl Sentence<'_> {
 
     /// Where the canary's true share lies; wrong at most one time in twenty.
     pub(super) fn range(&self) -> Option<String> {
-        let counts = |bad: f64| Share { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
+        let counts =
+            |bad: f64| Share { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
         let (low, _) = interval(counts(self.canary.bad), 0.05);
         let (_, high) = interval(counts(self.canary.bad_at_most), 0.05);
         (self.canary.total > 0.0).then(|| format!("{} to {}", percent(low), percent(high)))

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    endpoints::{Endpoints, EndpointsError},
     asked::{Kind, Limit, Plan, StagePlan},
+    endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     grid::later,
     prometheus::{Prometheus, Tally},
@@ -301,7 +301,14 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
     if let Question::Value(limits) = asked(check, look.stage)? {
         let expression = check.query.as_ref().map_or("", |query| query.expr.as_str());
         let promql = render(expression, &scope)?;
-        return Ok(Wanted::Value(values::Plan { check: check.name.clone(), endpoint, promql, limits, since, interval }));
+        return Ok(Wanted::Value(values::Plan {
+            check: check.name.clone(),
+            endpoint,
+            promql,
+            limits,
+            since,
+            interval,
+        }));
     }
     let source = Source::of(check, &scope, look.canary, look.stable)?.unwrap_or(Source { selectors: Vec::new() });
     let written = look.spec.stages();
@@ -329,9 +336,9 @@ fn whole_second(at: Timestamp) -> Timestamp {
 fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
     let Question::Share { max, relative, warn } = question else { return Vec::new() };
     let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
-    let written = limits.into_iter().filter_map(|(kind, tolerance)| {
-        Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? })
-    });
+    let written = limits
+        .into_iter()
+        .filter_map(|(kind, tolerance)| Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? }));
     written.collect()
 }
 

@@ -6,12 +6,7 @@ use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{
-    asked::Plan,
-    fault::Fault,
-    grid::Grid,
-    prometheus::Prometheus,
-};
+use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
 use crate::judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch};
 
 /// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
@@ -44,7 +39,11 @@ pub(super) async fn read(
 }
 
 /// Counts what `series` gained from instant to instant, each increment once.
-fn learn(series: &[Series], (start, end, step): (i64, i64, i64), measures: &[Measure]) -> Result<Vec<Baseline>, Refusal> {
+fn learn(
+    series: &[Series],
+    (start, end, step): (i64, i64, i64),
+    measures: &[Measure],
+) -> Result<Vec<Baseline>, Refusal> {
     let mut blocks: Vec<Vec<Counts>> = vec![Vec::new(); measures.len()];
     let mut ledger = Ledger::default();
     let settling = SignedDuration::from_secs(step.saturating_mul(2));

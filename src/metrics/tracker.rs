@@ -82,7 +82,7 @@ impl Tracker {
         let mut evidence = Evidence::new(limit.tolerance.line, &baseline);
         if let Some(known) = self.known(limit) {
             let is_present = self.place + 1 >= self.plan.stages.len();
-            evidence = if is_present { known.clone() } else { known.clone().entering(evidence) };
+            evidence = if is_present { known.clone() } else { known.entering(&evidence) };
         }
         let newest = self.newest_blocks.iter().find(|(measure, _)| *measure == limit.measure());
         evidence.set_provisional(newest.map(|(_, block)| *block));
@@ -187,8 +187,7 @@ impl Tracker {
             let Some((first, last)) = ends.first().zip(ends.last()) else { return Ok(()) };
             let (start, stride, end) = (start.as_second(), first.as_second() - start.as_second(), last.as_second());
             let selectors = self.plan.source.selectors.iter();
-            let answers =
-                selectors.map(|selector| prometheus.grid(&selector.promql, start, end, stride, deadline));
+            let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, stride, deadline));
             match try_join_all(answers).await {
                 Ok(answers) => {
                     let series = self.plan.source.series(answers)?;
@@ -257,7 +256,7 @@ impl Tracker {
         for next in self.place + 1..=reached {
             let fresh = self.fresh(next).into_iter().zip(self.limits(next));
             let entered = fresh.map(|(fresh, limit)| match self.known(limit) {
-                Some(known) => known.clone().entering(fresh),
+                Some(known) => known.entering(&fresh),
                 None => fresh,
             });
             self.evidence = entered.collect();

@@ -170,8 +170,9 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
                 findings.push(rollout.warning(at("warn"), message));
             }
             if asked.check.error_rate.is_some() {
-                findings
-                    .extend(max.iter().filter_map(|max| never(name, max.line.margin)).map(|m| rollout.warning(at("max"), m)));
+                findings.extend(
+                    max.iter().filter_map(|max| never(name, max.line.margin)).map(|m| rollout.warning(at("max"), m)),
+                );
             }
         }
         Question::Value(limits) => {
@@ -203,7 +204,9 @@ fn never(name: &str, share: f64) -> Option<String> {
     if share >= 1.0 {
         Some(format!("check {name} can never fail: no more than 100% of the requests can fail"))
     } else if share <= 0.0 {
-        Some(format!("check {name} can never pass: no number of requests shows that none will ever fail; give it a limit such as 0.1%"))
+        Some(format!(
+            "check {name} can never pass: no number of requests shows that none will ever fail; give it a limit such as 0.1%"
+        ))
     } else {
         None
     }
