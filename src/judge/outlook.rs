@@ -41,9 +41,9 @@ pub fn outlook(evidence: &Evidence, bounds: &Bounds) -> Option<Outlook> {
         Share { bad: canary_total * rate, total: canary_total },
         Share { bad: stable_total * stable_rate, total: stable_total },
     );
-    let fewest = if blocks > 0.0 { f64::from(evidence.blocks_to_pass()) } else { 0.0 };
-    let needed = until(arms, gains, bounds.to_pass())?.max(fewest);
-    let time = (blocks > 0.0).then(|| evidence.time().as_secs_f64() / blocks * needed);
+    let needed = until(arms, gains, bounds.to_pass())?;
+    let lasts = needed.max(f64::from(evidence.blocks_to_pass()));
+    let time = (blocks > 0.0).then(|| evidence.time().as_secs_f64() / blocks * lasts);
     Some(Outlook {
         requests: needed * canary_total,
         time: time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),

@@ -141,7 +141,7 @@ impl Tracker {
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
         self.newest = scrape::newest(&recent, Arm::Canary);
-        self.ledger.settle(self.settled, &recent);
+        self.ledger.meet(self.settled, &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.look_at_newest(now, &recent);
@@ -239,6 +239,7 @@ impl Tracker {
                         evidence.settle(&block);
                     }
                     self.settled = *end;
+                    self.ledger.settle(*end, series);
                     self.refusal = None;
                     self.enter_stages();
                 }
@@ -246,7 +247,6 @@ impl Tracker {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
-        self.ledger.settle(self.settled, series);
         Ok(())
     }
 
