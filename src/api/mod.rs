@@ -15,7 +15,7 @@ mod validation;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
-    Preset, Query, Relative, Statistics, Strictness, TimeUnit,
+    Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
 };
 pub use rollout::{
     Acceptance, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage, Traffic,

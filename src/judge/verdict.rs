@@ -10,7 +10,7 @@ use super::{
     evidence::Evidence,
     outlook::{Outlook, outlook},
     question::Tolerance,
-    wording::{Sentence, certainty, count},
+    wording::{Sentence, about, certainty, count},
 };
 use crate::api::{CheckStatus, Span, Verdict};
 
@@ -244,7 +244,7 @@ fn needs(outlook: Option<&Outlook>) -> String {
     let Some(outlook) = outlook else {
         return "too close to the limit to say that it is kept, however many more come like these".to_owned();
     };
-    let requests = count(rounded(outlook.requests));
+    let requests = about(outlook.requests);
     let time = outlook.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", rounded_time(time)));
     format!("about {requests} more needed{time}")
 }
@@ -257,12 +257,6 @@ fn rounded_time(time: Duration) -> Span {
         _ => 3600,
     };
     Span::seconds(time.as_secs().div_ceil(unit).max(1) * unit)
-}
-
-/// With two digits that count, upwards: it is an estimate.
-fn rounded(number: f64) -> f64 {
-    let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
-    (number / scale).ceil() * scale
 }
 
 fn in_seconds(at: Timestamp) -> Timestamp {

@@ -125,6 +125,13 @@ pub fn count(number: f64) -> String {
     text
 }
 
+/// An estimate, with two digits that count, upwards: `1,300`.
+#[must_use]
+pub fn about(number: f64) -> String {
+    let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    count((number / scale).ceil() * scale)
+}
+
 /// A plain value with about four digits that count.
 pub(super) fn value(number: f64) -> String {
     if number == 0.0 {
@@ -146,6 +153,7 @@ mod tests {
             ["7.3%", "20%", "0.012%", "0%", "100%", "50%"]
         );
         assert_eq!([0.0, 100.0, 1240.0, 1_234_567.0].map(count), ["0", "100", "1,240", "1,234,567"]);
+        assert_eq!([7.2, 99.5, 1204.0, 120_001.0].map(about), ["8", "100", "1,300", "130,000"]);
         assert_eq!([0.851_234, 12.0, 0.0, 123_456.7].map(value), ["0.8512", "12", "0", "123457"]);
         assert_eq!([0.005, 1.0 - 0.95, 1.0 - 0.999].map(exact_percent), ["0.5%", "5%", "0.1%"]);
     }

@@ -301,14 +301,14 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
     if let Question::Value(limits) = asked(check, look.stage)? {
         let expression = check.query.as_ref().map_or("", |query| query.expr.as_str());
         let promql = render(expression, &scope)?;
-        return Ok(Wanted::Value(values::Plan {
-            check: check.name.clone(),
-            endpoint,
-            promql,
-            limits,
-            since,
-            interval,
-        }));
+        let of_stable = || render(expression, &Scope { revision: look.stable, ..scope });
+        let stable = limits.relative.map(|_| of_stable()).transpose()?;
+        if stable.as_ref() == Some(&promql) {
+            return Err(Fault::ComparedWithItself);
+        }
+        let reduce = check.query.as_ref().and_then(|query| query.reduce);
+        let check = check.name.clone();
+        return Ok(Wanted::Value(values::Plan { check, endpoint, promql, stable, reduce, limits, since, interval }));
     }
     let source = Source::of(check, &scope, look.canary, look.stable)?.unwrap_or(Source { selectors: Vec::new() });
     let written = look.spec.stages();

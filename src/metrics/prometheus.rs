@@ -12,6 +12,7 @@ use super::{
     http::Http,
     transport::{Answer, Question, Transport, When},
 };
+use crate::api::Reduce;
 
 /// Is told of each query: the endpoint's name, and `ok` or the reason of the [`Fault`].
 pub type Tally = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
@@ -78,15 +79,22 @@ impl Prometheus {
         matrix(self.ask(question, deadline).await?)
     }
 
-    /// The one number that `expression` yields at `at`.
-    pub(super) async fn number(&self, expression: &str, at: Timestamp, deadline: Instant) -> Result<f64, Fault> {
+    /// The one number that `expression` yields at `at`; of several series, what `reduce` makes of them.
+    pub(super) async fn number(
+        &self,
+        expression: &str,
+        reduce: Option<Reduce>,
+        at: Timestamp,
+        deadline: Instant,
+    ) -> Result<f64, Fault> {
         let question = Question { query: expression.to_owned(), when: When::At(at) };
         let value = match self.ask(question, deadline).await? {
             Numbers::Scalar(value) => value,
-            Numbers::Vector(values) => match values.as_slice() {
-                [] => return Err(Fault::Empty { hint: "the expression selects something" }),
-                [one] => *one,
-                several => return Err(Fault::SeveralSeries { count: several.len() }),
+            Numbers::Vector(values) => match (values.as_slice(), reduce) {
+                ([], _) => return Err(Fault::Empty { hint: "the expression selects something" }),
+                ([one], _) => *one,
+                (several, None) => return Err(Fault::SeveralSeries { count: several.len() }),
+                (several, Some(reduce)) => reduced(several, reduce),
             },
             Numbers::Matrix(_) => return Err(Fault::WrongType { got: "range vector", wanted: "number" }),
         };
@@ -107,6 +115,21 @@ impl Prometheus {
 
     fn name(&self) -> String {
         self.name.clone()
+    }
+}
+
+/// One number of several; none where any of them is none, for nobody knows what it would have been.
+fn reduced(values: &[f64], reduce: Reduce) -> f64 {
+    if !values.iter().all(|value| value.is_finite()) {
+        return f64::NAN;
+    }
+    let sum: f64 = values.iter().sum();
+    match reduce {
+        Reduce::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        Reduce::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
+        Reduce::Sum => sum,
+        // An answer has at most a mebibyte.
+        Reduce::Mean => sum / values.len() as f64,
     }
 }
 
