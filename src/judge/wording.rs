@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{
     block::Counts,
@@ -8,6 +8,7 @@ use super::{
     line::Share,
     question::{Subject, Tolerance},
 };
+use crate::api::Span;
 
 /// How much of what was counted was bad, and how much may be.
 pub(super) struct Sentence<'a> {
@@ -130,6 +131,17 @@ pub fn count(number: f64) -> String {
 pub fn about(number: f64) -> String {
     let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
     count((number / scale).ceil() * scale)
+}
+
+/// An estimate of time as people say it: whole seconds up to ten minutes, whole minutes up to ten hours, whole hours beyond.
+#[must_use]
+pub fn about_time(time: Duration) -> Span {
+    let unit = match time.as_secs() {
+        0..600 => 1,
+        600..36_000 => 60,
+        _ => 3600,
+    };
+    Span::seconds(time.as_secs().div_ceil(unit).max(1) * unit)
 }
 
 /// A plain value with about four digits that count.

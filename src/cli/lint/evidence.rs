@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage},
-    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, count},
+    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, count},
 };
 
 /// What a healthy version is taken to be: a fifth of the limit.
@@ -91,7 +91,7 @@ fn verdict(
     if requests(bake) >= needed {
         return None;
     }
-    let time = Span::from(Duration::try_from_secs_f64((needed / per_second).ceil()).ok()?);
+    let time = about_time(Duration::try_from_secs_f64(needed / per_second).ok()?);
     let message = format!("{}: the stage lasts about {time}", sends(bake, "in its"));
     Some(rollout.warning(format!("{path}.bake"), message))
 }
