@@ -110,7 +110,7 @@ impl Analyst {
     #[must_use]
     pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
         let tally = Arc::new(|_: &str, _| {}) as Tally;
-        let prometheus = Prometheus::over(name, Box::new(transport), timeout, tally);
+        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
         Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
     }
 
