@@ -4,6 +4,7 @@
 
 mod balancer;
 mod credentials;
+mod derived;
 mod disturbed;
 mod hostile;
 mod prometheus;
