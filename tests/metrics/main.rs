@@ -6,6 +6,7 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
+mod fuzzed;
 mod hostile;
 mod prometheus;
 #[path = "../promql/remote_write.rs"]
