@@ -130,9 +130,10 @@ impl Application {
         let Some(crowd) = self.faults().crowd else { return };
         let mut counted = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
         let (until, luck) = counted.get_or_insert_with(|| (Instant::now(), StdRng::seed_from_u64(crowd.seed)));
-        let requests = (until.elapsed().as_secs_f64() * crowd.per_second).floor();
-        *until += Duration::from_secs_f64(requests / crowd.per_second);
-        let requests = requests as u64;
+        let one = Duration::from_secs_f64(crowd.per_second.recip());
+        let requests = u32::try_from(until.elapsed().as_nanos() / one.as_nanos().max(1)).unwrap_or(u32::MAX);
+        *until += one * requests;
+        let requests = u64::from(requests);
         let errors = Binomial::new(requests, crowd.error_rate).map_or(0, |errors| errors.sample(luck));
         self.errors.fetch_add(errors, Ordering::Relaxed);
         self.ok.fetch_add(requests - errors, Ordering::Relaxed);
