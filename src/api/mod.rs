@@ -4,6 +4,7 @@
 //! written into the object, so that Git and the cluster agree at rest.
 
 mod analysis;
+mod check_template;
 pub mod condition;
 pub mod manifest;
 pub mod nearest;
@@ -16,6 +17,11 @@ mod validation;
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Preset,
     Query, TimeUnit,
+};
+pub use check_template::{
+    CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
+    ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
+    StatusLabel, VARIABLES,
 };
 pub use rollout::{
     Acceptance, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage, Traffic,

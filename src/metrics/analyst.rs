@@ -14,9 +14,11 @@ use super::{
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     grid::later,
+    parameters::Parameters,
     prometheus::{Prometheus, Tally},
-    source::Source,
-    template::{Scope, render},
+    recipe::Templates,
+    source::{Source, expression},
+    template::{Backends, Scope},
     tracker::{self, Tracker},
     transport::Transport,
     values::{self, Values},
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     api::{Check, CheckStatus, RevisionStatus, RolloutSpec, Span, Stage, Verdict},
     judge::{Judgement, Measure, Question, Role, Subject, Tolerance, judge, judge_values, question},
+    traffic::Names,
 };
 
 /// How long one block of evidence is, unless the analysis says otherwise.
@@ -43,6 +46,8 @@ pub struct Look<'a> {
     pub name: &'a str,
     /// The Rollout's spec.
     pub spec: &'a RolloutSpec,
+    /// The templates that its checks name.
+    pub templates: &'a Templates,
     /// The stage that the new version is in.
     pub stage: &'a Stage,
     /// The version that it is compared with.
@@ -235,25 +240,27 @@ impl Memory {
 /// What `check` needs in this stage.
 fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> Result<Wanted, Fault> {
     let overrides = look.stage.checks.iter().flatten().find(|stage| stage.name == check.name);
+    let names = Names::of(&look.spec.service);
+    let is_routed = !look.spec.routes().is_empty();
     let scope = Scope {
         namespace: look.namespace,
         rollout: look.name,
         service: &look.spec.service,
+        backends: is_routed.then_some(Backends { names: &names, canary: look.canary }),
         revision: look.canary,
         window: Span::from(interval).max(SHORTEST_RATE),
+        parameters: Parameters::NONE,
     };
     let endpoint = endpoint.to_owned();
     // Whole seconds: what the status keeps of an instant, and what range queries start at.
     let since = Timestamp::from_second(look.since.as_second()).unwrap_or(look.since);
     match question(check, overrides)? {
         Question::Value(limits) => {
-            let expression = check.query.as_ref().map_or("", |query| query.expr.as_str());
-            let promql = render(expression, &scope)?;
+            let promql = expression(check, look.templates, &scope)?;
             Ok(Wanted::Value(values::Plan { check: check.name.clone(), endpoint, promql, limits, since, interval }))
         }
         Question::Share { max, warn } => {
-            let source =
-                Source::of(check, &scope, look.canary, look.stable)?.unwrap_or(Source { selectors: Vec::new() });
+            let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
             let mut measures: Vec<_> = max.iter().chain(&warn).map(measure).collect();
             measures.dedup();
             Ok(Wanted::Counters { plan: tracker::Plan { endpoint, source, measures, since, interval }, max, warn })

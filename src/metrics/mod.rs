@@ -7,23 +7,32 @@
 
 mod analyst;
 mod answer;
+mod arms;
 mod endpoints;
+mod escape;
 mod fault;
 mod grid;
 mod http;
-mod presets;
+mod parameters;
+mod pattern;
+pub mod presets;
 mod prometheus;
+mod recipe;
 mod scrape;
 mod source;
 mod template;
 mod tracker;
 mod transport;
+mod usable;
 mod values;
 
 pub use analyst::{Analyst, Look, Looked};
 pub use answer::{Numbers, Row};
 pub use endpoints::{Endpoint, Endpoints, EndpointsError};
 pub use fault::Fault;
+pub use parameters::{ParameterError, Parameters};
 pub use prometheus::Tally;
-pub use template::{Scope, TemplateError, render};
+pub use recipe::{Templates, template_of};
+pub use template::{Backends, Scope, TemplateError, render, render_pattern};
 pub use transport::{Answer, Question, Transport, When};
+pub use usable::{Unusable, unusable, usable};
