@@ -134,7 +134,7 @@ pub struct CounterSelectors {
     ),
     validation = (
         "!has(self.parameters) || !has(self.histogram)",
-        "parameters are for a preset or a template: your own histogram have none"
+        "parameters are for a preset or a template: your own histogram has none"
     ),
     validation = (
         "has(self.max) || has(self.warn)",

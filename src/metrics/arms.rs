@@ -132,7 +132,7 @@ impl Versions<'_> {
             match piece.place {
                 _ if index == before => promql.push_str(&format!("{head}=~")),
                 _ if index == place => {
-                    promql.push_str(&format!("\"{}\"", escape_string(&format!("{canary}|{stable}"))))
+                    promql.push_str(&format!("\"{}\"", escape_string(&format!("{canary}|{stable}"), '"')))
                 }
                 Place::String(quote, _) => promql.push_str(&format!("{quote}{text}{quote}")),
                 _ => promql.push_str(text),

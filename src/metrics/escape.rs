@@ -26,13 +26,13 @@ pub(super) fn escape_pattern(text: &str) -> String {
     pattern
 }
 
-/// `text` as it is written between double or single quotes.
-pub(super) fn escape_string(text: &str) -> String {
+/// `text` as it is written between double or single quotes: PromQL refuses an escaped quote of the other kind.
+pub(super) fn escape_string(text: &str, quote: char) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' => escaped.push_str(r"\n"),
-            '\\' | '"' | '\'' => escaped.extend(['\\', c]),
+            _ if c == quote || c == '\\' => escaped.extend(['\\', c]),
             _ => escaped.push(c),
         }
     }
@@ -74,7 +74,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_is_read_back_from_its_quotes(text in r#"(\PC|[\n\t"'\\])*"#) {
-            prop_assert_eq!(unescape_string(&escape_string(&text)), Some(text));
+            for quote in ['"', '\''] {
+                prop_assert_eq!(unescape_string(&escape_string(&text, quote)), Some(text.clone()));
+            }
         }
 
         #[test]

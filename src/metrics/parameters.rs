@@ -197,7 +197,8 @@ mod tests {
                 assert!(error.contains("but it must be") && error.contains(type_.wanted()), "{error}");
             }
         }
-        assert!(fits(ParameterType::Text, &"a".repeat(257)).is_err());
+        let long = "a".repeat(257);
+        assert!(fits(ParameterType::Text, &long).is_err());
         assert_eq!(fits(ParameterType::Duration, "0.5h").unwrap().get("it"), Some((ParameterType::Duration, "30m")));
     }
 }

@@ -289,7 +289,7 @@ fn written(name: &str, value: &Value<'_>, place: Place) -> Result<String, Templa
         None => Ok(text),
         Some('`') if text.contains('`') => Err(TemplateError::Backtick { name: name() }),
         Some('`') => Ok(text),
-        Some(_) => Ok(escape_string(&text)),
+        Some(quote) => Ok(escape_string(&text, quote)),
     }
 }
 
