@@ -19,7 +19,7 @@ pub struct Invalid(String);
 
 static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema::<Rollout>()));
 
-/// That of a CheckTemplate, which a ClusterCheckTemplate has as well.
+/// That of a `CheckTemplate`, which a `ClusterCheckTemplate` has as well.
 static TEMPLATE: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema::<CheckTemplate>()));
 
 /// The schema without the rule for percentages: a regular expression, which would be compiled anew for each of them,

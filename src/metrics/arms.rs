@@ -77,39 +77,30 @@ impl Versions<'_> {
         };
         let (canary, stable) = (fill(self.canary)?, fill(self.stable)?);
         let differing: Vec<_> = (0..pieces.len()).filter(|place| canary.get(*place) != stable.get(*place)).collect();
-        let alone = |revision, arm| {
-            let promql = render(template, &Scope { revision, ..*self.scope })?;
-            Ok::<_, Fault>(Selection { promql, arms: Arms::One(arm) })
-        };
         match differing.as_slice() {
-            [] => Ok(vec![alone(self.canary, Arm::Canary)?]),
+            [] => Ok(vec![self.alone(template, self.canary, Arm::Canary)?]),
             [place] => match self.together(&pieces, *place, [&canary, &stable]) {
-                Some(both) => Ok(vec![both?]),
-                None => Ok(vec![alone(self.canary, Arm::Canary)?, alone(self.stable, Arm::Stable)?]),
+                Some(both) => Ok(vec![both]),
+                None => self.apart(template, template),
             },
-            _ => Ok(vec![alone(self.canary, Arm::Canary)?, alone(self.stable, Arm::Stable)?]),
+            _ => self.apart(template, template),
         }
     }
 
     /// A selector for each version of its own.
     pub(super) fn apart(&self, canary: &str, stable: &str) -> Result<Vec<Selection>, Fault> {
-        let one = |template, revision, arm| {
-            let promql = render(template, &Scope { revision, ..*self.scope })?;
-            Ok::<_, Fault>(Selection { promql, arms: Arms::One(arm) })
-        };
-        Ok(vec![one(canary, self.canary, Arm::Canary)?, one(stable, self.stable, Arm::Stable)?])
+        Ok(vec![self.alone(canary, self.canary, Arm::Canary)?, self.alone(stable, self.stable, Arm::Stable)?])
+    }
+
+    fn alone(&self, template: &str, revision: &RevisionStatus, arm: Arm) -> Result<Selection, Fault> {
+        let promql = render(template, &Scope { revision, ..*self.scope })?;
+        Ok(Selection { promql, arms: Arms::One(arm) })
     }
 
     /// One selector for both, where the string at `place` is what a label has to be, and all else is the same.
-    fn together(&self, pieces: &[Piece<'_>], place: usize, filled: [&[String]; 2]) -> Option<Result<Selection, Fault>> {
+    fn together(&self, pieces: &[Piece<'_>], place: usize, filled: [&[String]; 2]) -> Option<Selection> {
         let before = place.checked_sub(1)?;
         let Piece { text, place: Place::String(quote, matcher) } = pieces.get(place)? else { return None };
-        let [canary, stable] = filled.map(|filled| filled.get(place));
-        let regex = |inside: &String| {
-            let plain = if *quote == '`' { inside.clone() } else { unescape_string(inside)? };
-            Some(if *matcher == Matcher::Equal { escape_pattern(&plain) } else { plain })
-        };
-        let (canary, stable) = (regex(canary?)?, regex(stable?)?);
         let comparison = filled.first()?.get(before)?.trim_end();
         let head = match matcher {
             Matcher::Equal => comparison.strip_suffix('=')?,
@@ -117,29 +108,30 @@ impl Versions<'_> {
             Matcher::None => return None,
         };
         let label = name_at_the_end(head)?;
-        let sides = if text.trim_matches(['{', '}', ' ']) == "pods" {
-            let sets = [self.canary, self.stable];
-            sets.map(|revision| Side::Pods(pod_prefix(&revision.replica_set)))
-        } else {
-            [&canary, &stable].map(|regex| Side::Matches(Pattern::new(regex.clone())))
+        let regex = |filled: &[String]| {
+            let inside = filled.get(place)?;
+            let plain = if *quote == '`' { inside.clone() } else { unescape_string(inside)? };
+            Some(if *matcher == Matcher::Equal { escape_pattern(&plain) } else { plain })
         };
-        let [canary_side, stable_side] = sides;
-        if canary_side == stable_side {
-            return Some(Err(Fault::VersionsIndistinguishable));
-        }
+        let [canary, stable] = filled.map(regex);
+        let (canary, stable) = (canary?, stable?);
         let mut promql = String::new();
         for (index, (piece, text)) in pieces.iter().zip(*filled.first()?).enumerate() {
-            match piece.place {
-                _ if index == before => promql.push_str(&format!("{head}=~")),
-                _ if index == place => {
-                    promql.push_str(&format!("\"{}\"", escape_string(&format!("{canary}|{stable}"), '"')))
-                }
-                Place::String(quote, _) => promql.push_str(&format!("{quote}{text}{quote}")),
-                _ => promql.push_str(text),
+            if index == before {
+                promql.extend([head, "=~"]);
+            } else if index == place {
+                promql.extend(["\"", &escape_string(&format!("{canary}|{stable}"), '"'), "\""]);
+            } else {
+                piece.put(text, &mut promql);
             }
         }
-        let arms = Arms::ByLabel { label: label.to_owned(), canary: canary_side, stable: stable_side };
-        Some(Ok(Selection { promql, arms }))
+        let side = |regex, revision: &RevisionStatus| {
+            // Most are pods, and a comparison costs less than a regular expression.
+            let is_pods = text.trim_matches(['{', '}', ' ']) == "pods";
+            if is_pods { Side::Pods(pod_prefix(&revision.replica_set)) } else { Side::Matches(Pattern::new(regex)) }
+        };
+        let (canary, stable) = (side(canary, self.canary), side(stable, self.stable));
+        Some(Selection { promql, arms: Arms::ByLabel { label: label.to_owned(), canary, stable } })
     }
 }
 

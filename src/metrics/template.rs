@@ -114,6 +114,14 @@ impl Piece<'_> {
     pub(super) fn filled(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
         fill(self.text, scope, self.place)
     }
+
+    /// Adds the piece, which became `filled`, to a query; a string with its quotes.
+    pub(super) fn put(&self, filled: &str, query: &mut String) {
+        let quote = if let Place::String(quote, _) = self.place { Some(quote) } else { None };
+        query.extend(quote);
+        query.push_str(filled);
+        query.extend(quote);
+    }
 }
 
 /// Fills in the variables of `template`.
@@ -123,15 +131,7 @@ impl Piece<'_> {
 pub fn render(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
     let mut query = String::with_capacity(template.len());
     for piece in pieces(template)? {
-        let filled = piece.filled(scope)?;
-        match piece.place {
-            Place::String(quote, _) => {
-                query.push(quote);
-                query.push_str(&filled);
-                query.push(quote);
-            }
-            _ => query.push_str(&filled),
-        }
+        piece.put(&piece.filled(scope)?, &mut query);
     }
     Ok(query)
 }
@@ -286,9 +286,8 @@ fn written(name: &str, value: &Value<'_>, place: Place) -> Result<String, Templa
         (Value::Word(word), _) => word.clone().into_owned(),
     };
     match quote {
-        None => Ok(text),
         Some('`') if text.contains('`') => Err(TemplateError::Backtick { name: name() }),
-        Some('`') => Ok(text),
+        None | Some('`') => Ok(text),
         Some(quote) => Ok(escape_string(&text, quote)),
     }
 }
