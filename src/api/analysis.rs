@@ -24,10 +24,89 @@ pub struct Analysis {
     #[x_kube(validation = ("duration(self) >= duration('1s')", "the interval must be at least 1s"))]
     pub interval: Option<Span>,
 
+    /// How a count of bad requests becomes a verdict. Default: `Sequential`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+
+    /// How sure a verdict has to be. Default: `Normal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strictness: Option<Strictness>,
+
+    /// The numbers behind `strictness`, for those who know better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
+
     /// The questions. All of them have to pass before a stage is left; any of them fails the revision.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub checks: Vec<Check>,
+}
+
+/// How a count of bad requests becomes a verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// By a test that may be looked at at any moment: with too few requests it says so instead of guessing.
+    #[default]
+    Sequential,
+    /// By the plain share of bad requests once there are a hundred, as other tools do. Chance decides near the limit.
+    Threshold,
+}
+
+/// How sure a verdict has to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Strictness {
+    /// For what can be repaired: of versions at the limit one in five passes a stage (one in twenty the last), and of
+    /// those that keep it one in a thousand fails.
+    Low,
+    /// Of versions at the limit one in twenty passes a stage (one in a hundred the last), and of those that keep it one
+    /// in a hundred fails.
+    #[default]
+    Normal,
+    /// For what must not go wrong: of versions at the limit one in a hundred passes a stage (one in a thousand the
+    /// last), and of those that keep it one in twenty fails.
+    High,
+}
+
+/// The numbers behind a verdict. Each is an upper bound, however often somebody looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Statistics {
+    /// How likely a version that keeps all its limits is failed, over a whole rollout: 0.001% to 20%. Default: 1%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) >= 0.001 && double(string(self).replace('%', '')) <= 20.0", "falseFail must be between 0.001% and 20%"))]
+    pub false_fail: Option<Percent>,
+
+    /// How likely a version that is just beyond a limit passes a stage: 0.001% to 50%. Default: 5%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) >= 0.001 && double(string(self).replace('%', '')) <= 50.0", "falsePass must be between 0.001% and 50%"))]
+    pub false_pass: Option<Percent>,
+
+    /// The same for the last stage, after which there is no way back without a release. Default: 1%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) >= 0.001 && double(string(self).replace('%', '')) <= 50.0", "falsePassOfLast must be between 0.001% and 50%"))]
+    pub false_pass_of_last: Option<Percent>,
+
+    /// How many requests go bad together, such as 5 where one lost node fails five requests at once; from 1 to 50.
+    /// Default: learned from what the stable version did before, or 2 where there is too little of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1.0, max = 50.0))]
+    pub overdispersion: Option<f64>,
+}
+
+/// How much worse than the stable version over the same time is tolerated: `ratio` times as bad, plus `margin`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Relative {
+    /// How many times as bad, from 0.1 to 100. Default: 1.5 for errors, 1.25 for latencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.1, max = 100.0))]
+    pub ratio: Option<f64>,
+
+    /// What part of the requests beyond that, so that one error where stable has none is no failure. The smaller it
+    /// is, the longer it takes to pass. Default: 0.5% for errors, 2% for latencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) < 100.0", "a margin of 100% tolerates everything"))]
+    pub margin: Option<Percent>,
 }
 
 /// One question about the new version. Exactly one of `errorRate`, `latency` and `query` says which.
@@ -62,7 +141,7 @@ impl Check {
     #[must_use]
     pub fn decides(&self, changed: Option<&CheckOverride>) -> bool {
         changed.is_some_and(|changed| changed.max.is_some() || changed.min.is_some())
-            || self.error_rate.as_ref().is_some_and(|check| check.max.is_some())
+            || self.error_rate.as_ref().is_some_and(|check| check.max.is_some() || check.relative.is_some())
             || self.latency.as_ref().is_some_and(|check| check.max.is_some())
             || self.query.as_ref().is_some_and(|check| check.max.is_some() || check.min.is_some())
     }
@@ -81,8 +160,8 @@ impl Check {
         "parameters are for a preset or a template: your own counters have none"
     ),
     validation = (
-        "has(self.max) || has(self.warn)",
-        "an errorRate needs a limit: max decides, warn only tells"
+        "has(self.max) || has(self.relative) || has(self.warn)",
+        "an errorRate needs a limit: max and relative decide, warn only tells"
     )
 )]
 pub struct ErrorRate {
@@ -105,6 +184,10 @@ pub struct ErrorRate {
     /// The highest share of failed requests that is tolerated, such as `0.5%`. Above it the revision fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Percent>,
+
+    /// How much worse than the stable version is tolerated. Beyond it the revision fails. With `max`, both have to hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<Relative>,
 
     /// Above this share somebody is told; nothing else happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +222,10 @@ pub struct CounterSelectors {
     validation = (
         "has(self.max) || has(self.warn)",
         "a latency needs a limit: max decides, warn only tells"
+    ),
+    validation = (
+        "!has(self.relative) || has(self.max)",
+        "a latency that is compared with the stable version needs max as well: it says which requests are slow"
     )
 )]
 pub struct Latency {
@@ -164,6 +251,11 @@ pub struct Latency {
     /// The longest time that the quantile may take. Above it the revision fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Span>,
+
+    /// How many more requests slower than `max` than the stable version has are tolerated. Beyond it the revision
+    /// fails, as it does beyond `max` itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<Relative>,
 
     /// Above this time somebody is told; nothing else happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]

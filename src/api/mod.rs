@@ -18,8 +18,8 @@ mod units;
 mod validation;
 
 pub use analysis::{
-    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Preset,
-    Query, TimeUnit,
+    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
+    Preset, Query, Relative, Statistics, Strictness, TimeUnit,
 };
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
@@ -32,7 +32,7 @@ pub use rollout::{
 };
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
-    RolloutStatus, RouteMode, StageStatus, Transition, Verdict,
+    RolloutStatus, RouteMode, StageBegun, StageStatus, Transition, Verdict,
 };
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};

@@ -10,7 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{schema, units::Percent};
+use super::{
+    schema,
+    units::{Percent, Span},
+};
 
 /// Where a Rollout stands, and every number that led there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +29,10 @@ pub struct RolloutStatus {
     /// The stage that the new version is in; absent when none is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<StageStatus>,
+    /// The stages of the rollout under way, in the order in which their weights came into force; at most 32. The
+    /// evidence of each is counted in blocks of time from there on, so that whoever reads it again comes to the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<StageBegun>,
     /// The version that worked, and to which traffic returns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable: Option<RevisionStatus>,
@@ -120,6 +127,15 @@ pub struct StageStatus {
     pub until: Option<Timestamp>,
 }
 
+/// A stage whose weight came into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StageBegun {
+    /// Its name in the spec.
+    pub stage: String,
+    /// When its weight came into force.
+    pub since: Timestamp,
+}
+
 /// One revision: one pod template, one ReplicaSet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -185,9 +201,18 @@ pub struct CheckStatus {
     /// The same number for the stable version over the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<String>,
+    /// Where the true value lies, with a certainty of 95 %, as far as can be said from so many requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
     /// How many requests of the new version the value stands on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<i64>,
+    /// How many more requests of the new version it is expected to take until the check passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_requests: Option<i64>,
+    /// How long that is at the traffic at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_time: Option<Span>,
     /// The instant up to which the numbers were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,

@@ -112,7 +112,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
 
 /// Asks the checks, while the new version has traffic.
 async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
-    let Some(since) = plan::evidence_since(rollout) else {
+    let Some(begun) = plan::evidence_stages(rollout) else {
         context.analyst.forget(rollout.metadata.uid.as_deref()?);
         return None;
     };
@@ -129,7 +129,7 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
         stage: &stage,
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,
-        since,
+        begun: &begun,
         now: context.clock.now(),
     };
     Some(context.analyst.look(&look).await)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     ledger::Stretch,
+    line::Share,
     series::{Arm, ByKey, Meaning, Series},
 };
 
@@ -38,10 +39,28 @@ impl Counts {
         }
     }
 
+    /// With the bad requests of which `counted` speaks.
+    pub(super) fn share(self, counted: Counted) -> Share {
+        let bad = match counted {
+            Counted::Certain => self.bad,
+            Counted::Possible => self.bad_at_most,
+        };
+        Share { bad, total: self.total }
+    }
+
     fn is_sound(self) -> bool {
         let ordered = 0.0 <= self.bad && self.bad <= self.bad_at_most && self.bad_at_most <= self.total;
         ordered && self.total.is_finite()
     }
+}
+
+/// Which of the bad requests count, where a latency limit lies between two bounds of a histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Those that were certainly bad: a failure goes by them.
+    Certain,
+    /// Those that may have been: a pass goes by them.
+    Possible,
 }
 
 /// What both versions did in the same stretch of time.
@@ -115,17 +134,6 @@ impl Block {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.canary == Counts::default() && self.stable == Counts::default()
-    }
-
-    /// Both together; `next` follows `self`.
-    #[must_use]
-    pub fn joined(self, next: Self) -> Self {
-        Self {
-            start: self.start,
-            end: next.end,
-            canary: self.canary.plus(next.canary),
-            stable: self.stable.plus(next.stable),
-        }
     }
 }
 

@@ -1,30 +1,122 @@
-//! What has been seen since a stage began.
+//! What has been seen of a new version, held against one line.
 
-use super::block::{Block, Counts};
+use std::time::Duration;
 
-/// Beyond this many blocks, neighbours are joined: a day of ten-second blocks would not fit otherwise.
-const CAPACITY: usize = 128;
+use jiff::Timestamp;
 
-/// Blocks in the order of time.
-#[derive(Debug, Clone, Default, PartialEq)]
+use super::{
+    arms::Arms,
+    baseline::{Baseline, UNSUITABLE},
+    block::{Block, Counted, Counts},
+    line::{Line, Share},
+    wealth::Wealth,
+};
+
+/// A pass needs this many blocks of a stage: one good moment is no stage.
+const BLOCKS_TO_PASS: u32 = 3;
+
+/// A failure needs this many blocks, or [`ERRORS_TO_FAIL`].
+const BLOCKS_TO_FAIL: u32 = 2;
+
+/// This many bad requests are enough for a failure within one block.
+const ERRORS_TO_FAIL: f64 = 3.0;
+
+/// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
+const STABLE_TO_COMPARE: f64 = 100.0;
+
+/// What has been seen of a new version, held against one line.
+///
+/// Two things are kept apart. That it is worse is asked of all blocks since the rollout began: a suspicion of the
+/// first stage is not forgotten in the second. That it is good enough is asked anew in each stage: what was fine with
+/// little traffic says nothing about much.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
-    settled: Vec<Block>,
+    line: Line,
+    overdispersion: f64,
+    against: Side,
+    in_favour: Side,
+    stage: Stretch,
+    rollout: Seen,
+    recent: Recent,
     provisional: Option<Block>,
 }
 
+/// One side of the evidence, and how bad stable is expected to be in the next block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Side {
+    wealth: Wealth,
+    stable: Share,
+    counted: Counted,
+}
+
+/// What settled in this stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Stretch {
+    canary: Counts,
+    stable: Counts,
+    blocks: u32,
+    time: Duration,
+    last: Option<Timestamp>,
+}
+
+/// What settled since the version began to look worse than it may be: where the score of a cumulative sum last rose
+/// from nothing. It only tells people what a failure stands on.
+/// (Page's test, <https://en.wikipedia.org/wiki/CUSUM>.)
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Recent {
+    score: f64,
+    since: Option<Timestamp>,
+    canary: Counts,
+    stable: Counts,
+}
+
+/// What settled since the rollout began.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Seen {
+    blocks: u32,
+    bad: f64,
+}
+
 impl Evidence {
-    /// Adds a block that no later scrape can change.
-    pub fn settle(&mut self, block: Block) {
-        if block.is_empty() {
-            return;
+    /// Nothing seen yet of the new version; of stable, the `baseline`.
+    #[must_use]
+    pub fn new(line: Line, baseline: &Baseline) -> Self {
+        let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted };
+        Self {
+            line,
+            overdispersion: baseline.overdispersion,
+            against: side(Wealth::against(), Counted::Certain),
+            in_favour: side(Wealth::in_favour(), Counted::Possible),
+            stage: Stretch::default(),
+            rollout: Seen::default(),
+            recent: Recent::default(),
+            provisional: None,
         }
-        self.settled.push(block);
-        if self.settled.len() > CAPACITY {
-            // The older half: what is recent stays fine-grained.
-            let newer = self.settled.split_off(CAPACITY / 2);
-            self.settled =
-                self.settled.chunks(2).filter_map(|pair| pair.iter().copied().reduce(Block::joined)).collect();
-            self.settled.extend(newer);
+    }
+
+    /// Another stage begins: `next` has its line, and history counted by its measure. What speaks against the version
+    /// is kept.
+    #[must_use]
+    pub fn entering(&self, next: &Self) -> Self {
+        let against = Side { wealth: self.against.wealth, ..next.against };
+        Self { against, rollout: self.rollout, recent: self.recent, ..next.clone() }
+    }
+
+    /// Adds a block that no later scrape can change.
+    pub fn settle(&mut self, block: &Block) {
+        self.provisional = None;
+        self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
+        self.stage.last = Some(block.end);
+        self.stage.stable = self.stage.stable.plus(block.stable);
+        let (line, overdispersion) = (self.line, self.overdispersion);
+        let gained = self.against.settle(&line, overdispersion, block);
+        self.recent.add(gained, block);
+        self.in_favour.settle(&line, overdispersion, block);
+        if block.canary.total > 0.0 {
+            self.stage.canary = self.stage.canary.plus(block.canary);
+            self.stage.blocks += 1;
+            self.rollout.blocks += 1;
+            self.rollout.bad += block.canary.bad;
         }
     }
 
@@ -33,54 +125,261 @@ impl Evidence {
         self.provisional = block.filter(|block| !block.is_empty());
     }
 
-    /// The blocks that no later scrape can change.
+    /// The line that it is held against.
     #[must_use]
-    pub fn settled(&self) -> &[Block] {
-        &self.settled
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
-    /// The newest samples.
+    /// How many requests go bad together, as far as is known.
     #[must_use]
-    pub fn provisional(&self) -> Option<Block> {
-        self.provisional
+    pub fn overdispersion(&self) -> f64 {
+        self.overdispersion
     }
 
-    /// What settled blocks say of the canary and of stable.
+    /// Whether requests go bad in such crowds that nothing can be shown by counting them.
+    #[must_use]
+    pub fn is_unsuitable(&self) -> bool {
+        self.overdispersion > UNSUITABLE
+    }
+
+    /// The logarithm of how much speaks for the version being worse than the line allows.
+    #[must_use]
+    pub fn against(&self) -> f64 {
+        let settled = self.against.wealth.log();
+        let Some(block) = &self.provisional else { return settled };
+        let mut with_newest = self.against;
+        with_newest.settle(&self.line, self.overdispersion, block);
+        settled.max(with_newest.wealth.log())
+    }
+
+    /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.
+    #[must_use]
+    pub fn in_favour(&self) -> f64 {
+        self.in_favour.wealth.log()
+    }
+
+    /// Whether there is enough of it for a failure, whatever it says.
+    #[must_use]
+    pub fn can_fail(&self) -> bool {
+        let newest = self.provisional.map(|block| block.canary).unwrap_or_default();
+        let blocks = self.rollout.blocks + u32::from(newest.total > 0.0);
+        blocks >= BLOCKS_TO_FAIL || self.rollout.bad + newest.bad >= ERRORS_TO_FAIL
+    }
+
+    /// How many more blocks a pass needs, whatever they say.
+    #[must_use]
+    pub fn blocks_to_pass(&self) -> u32 {
+        BLOCKS_TO_PASS.saturating_sub(self.stage.blocks)
+    }
+
+    /// What settled blocks of this stage say of the canary and of stable.
     #[must_use]
     pub fn settled_counts(&self) -> (Counts, Counts) {
-        sum(&self.settled)
+        (self.stage.canary, self.stage.stable)
     }
 
     /// The same with the newest samples.
     #[must_use]
     pub fn all_counts(&self) -> (Counts, Counts) {
         let (canary, stable) = self.settled_counts();
-        let (new_canary, new_stable) = sum(self.provisional.as_slice());
-        (canary.plus(new_canary), stable.plus(new_stable))
+        let newest = self.provisional.map(|block| (block.canary, block.stable)).unwrap_or_default();
+        (canary.plus(newest.0), stable.plus(newest.1))
+    }
+
+    /// The requests since the version began to look worse than it may be, with the newest samples, and since when
+    /// that is.
+    #[must_use]
+    pub fn recent(&self) -> (Option<Timestamp>, Counts, Counts) {
+        let mut recent = self.recent;
+        if let Some(block) = &self.provisional {
+            let mut side = self.against;
+            recent.add(side.settle(&self.line, self.overdispersion, block), block);
+        }
+        (recent.since, recent.canary, recent.stable)
+    }
+
+    /// Over how long the settled counts of this stage were made.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.stage.time
+    }
+
+    /// How many settled blocks this stage has.
+    #[must_use]
+    pub fn blocks(&self) -> u32 {
+        self.stage.blocks
+    }
+
+    /// What the arms in favour are worth, and what each would gain from one more block with such counts.
+    pub(super) fn prospect(&self, canary: Share, stable: Share) -> (Arms, Arms) {
+        let side = &self.in_favour;
+        let line = side.line_beside(&self.line, stable).unwrap_or(self.line);
+        let [canary, stable] = [canary, stable].map(|share| share.divided(self.overdispersion));
+        let gains = line.gains(side.wealth.multipliers(), side.stable.expected(), canary, stable);
+        (side.wealth.arms(), gains)
+    }
+
+    /// What part of stable's requests is expected to be bad.
+    pub(super) fn expected_of_stable(&self) -> f64 {
+        self.in_favour.stable.expected()
     }
 }
 
-fn sum(blocks: &[Block]) -> (Counts, Counts) {
-    blocks.iter().fold(Default::default(), |(canary, stable): (Counts, Counts), block| {
-        (canary.plus(block.canary), stable.plus(block.stable))
-    })
+impl Side {
+    /// Bets on a block, and learns from it how bad stable is. Returns what the most cautious bet gained.
+    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block) -> f64 {
+        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
+        let mut gained = 0.0;
+        // Nothing asked, nothing answered: that is no block, and not one without errors.
+        if canary.total > 0.0
+            && let Some(line) = self.line_beside(line, stable)
+        {
+            let expected = self.stable.expected();
+            let [canary, stable] = [canary, stable].map(|share| share.divided(overdispersion));
+            let gains = self.wealth.bet(&line, expected, canary, stable);
+            gained = gains.first().copied().unwrap_or_default();
+        }
+        self.stable = self.stable.plus(stable);
+        gained
+    }
+}
+
+impl Side {
+    /// What a block with such requests of stable is held against. With all traffic on the canary there is nothing to
+    /// compare it with but what stable was like: the limit is then a fixed one.
+    fn line_beside(&self, line: &Line, stable: Share) -> Option<Line> {
+        if line.ratio == 0.0 {
+            Some(*line)
+        } else if self.stable.total < STABLE_TO_COMPARE {
+            None
+        } else if stable.total > 0.0 {
+            Some(*line)
+        } else {
+            Some(Line::fixed(line.limit(self.stable.expected())))
+        }
+    }
+}
+
+impl Recent {
+    /// A block of which the most cautious bet gained so much.
+    fn add(&mut self, gained: f64, block: &Block) {
+        if self.score <= 0.0 {
+            *self = Self { since: Some(block.start), ..Self::default() };
+        }
+        self.score += gained;
+        self.canary = self.canary.plus(block.canary);
+        self.stable = self.stable.plus(block.stable);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
+    const HALF_A_PERCENT: f64 = 0.005;
+
+    fn evidence() -> Evidence {
+        with_overdispersion(1.0)
+    }
+
+    fn with_overdispersion(overdispersion: f64) -> Evidence {
+        let baseline = Baseline::of(&[]).with_overdispersion(Some(overdispersion));
+        Evidence::new(Line::fixed(HALF_A_PERCENT), &baseline)
+    }
+
+    fn block(second: i64, bad: f64, total: f64) -> Block {
+        let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
+        Block { start, end, canary: Counts::exact(bad, total), stable: Counts::exact(0.0, 1000.0) }
+    }
+
     #[test]
-    fn a_long_stage_keeps_all_counts_in_few_blocks() {
-        let mut evidence = Evidence::default();
-        for second in 0..10_000 {
-            let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
-            evidence.settle(Block { start, end, canary: Counts::exact(1.0, 2.0), stable: Counts::default() });
+    fn a_block_without_requests_says_nothing() {
+        let mut seen = evidence();
+        seen.settle(&block(0, 0.0, 100.0));
+        let before = (seen.against(), seen.in_favour(), seen.blocks());
+        seen.settle(&block(1, 0.0, 0.0));
+        assert_eq!((seen.against(), seen.in_favour(), seen.blocks()), before);
+    }
+
+    #[test]
+    fn the_newest_samples_speak_against_a_version_and_never_for_it() {
+        let mut seen = evidence();
+        seen.settle(&block(0, 0.0, 100.0));
+        let before = (seen.against(), seen.in_favour());
+        seen.set_provisional(Some(block(1, 9.0, 100.0)));
+        assert!(seen.against() > before.0 + 5.0);
+        seen.set_provisional(Some(block(1, 0.0, 10_000.0)));
+        assert_eq!((seen.against(), seen.in_favour()), before);
+    }
+
+    #[test]
+    fn settling_the_newest_samples_counts_them_once() {
+        let (mut once, mut twice) = (evidence(), evidence());
+        twice.set_provisional(Some(block(0, 2.0, 40.0)));
+        for evidence in [&mut once, &mut twice] {
+            evidence.settle(&block(0, 4.0, 100.0));
         }
-        assert!(evidence.settled().len() <= CAPACITY);
-        assert_eq!(evidence.settled_counts().0, Counts::exact(10_000.0, 20_000.0));
-        assert!(evidence.settled().windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn a_new_stage_forgets_what_spoke_for_the_version_and_keeps_what_spoke_against_it() {
+        let mut seen = evidence();
+        for second in 0..5 {
+            seen.settle(&block(second, 1.0, 100.0));
+        }
+        let against = seen.against();
+        let entered = seen.entering(&evidence());
+        assert!((entered.against() - against).abs() < f64::EPSILON);
+        assert_eq!((entered.in_favour(), entered.blocks(), entered.settled_counts().0.total), (0.0, 0, 0.0));
+    }
+
+    fn compared(stable: &[Counts], canary: Counts) -> Evidence {
+        let baseline = Baseline::of(&[]).with_overdispersion(Some(1.0));
+        let mut seen = Evidence::new(Line { ratio: 1.5, margin: 0.005 }, &baseline);
+        for (second, stable) in (0..).zip(stable) {
+            seen.settle(&Block { canary, stable: *stable, ..block(second, 0.0, 0.0) });
+        }
+        seen
+    }
+
+    #[test]
+    fn a_comparison_begins_when_stable_is_known() {
+        let stable = Counts::exact(1.0, 1000.0);
+        let [one, more] = [1, 20].map(|blocks| compared(&vec![stable; blocks], Counts::exact(0.0, 200.0)));
+        assert_eq!((one.against(), one.in_favour()), (0.0, 0.0));
+        assert!(more.in_favour() > 3.0, "{}", more.in_favour());
+    }
+
+    #[test]
+    fn with_all_traffic_on_the_canary_it_is_compared_with_what_stable_was_like() {
+        let mut stable = vec![Counts::exact(10.0, 1000.0); 2];
+        stable.extend([Counts::default(); 20]);
+        assert!(compared(&stable, Counts::exact(2.0, 200.0)).in_favour() > 3.0);
+        assert!(compared(&stable, Counts::exact(12.0, 200.0)).against() > 4.6);
+    }
+
+    #[test]
+    fn one_bad_moment_is_not_enough_for_a_failure_unless_it_is_very_bad() {
+        let mut seen = evidence();
+        seen.set_provisional(Some(block(0, 2.0, 2.0)));
+        assert!(!seen.can_fail());
+        seen.set_provisional(Some(block(0, 3.0, 3.0)));
+        assert!(seen.can_fail());
+        seen.settle(&block(0, 2.0, 2.0));
+        assert!(!seen.can_fail());
+        seen.settle(&block(1, 0.0, 1.0));
+        assert!(seen.can_fail());
+    }
+
+    #[test]
+    fn crowds_of_errors_count_less() {
+        let of = |overdispersion| {
+            let mut seen = with_overdispersion(overdispersion);
+            seen.settle(&block(0, 10.0, 100.0));
+            seen.against()
+        };
+        assert!(of(5.0) < of(1.0) / 3.0);
     }
 }

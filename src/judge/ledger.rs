@@ -22,9 +22,9 @@ pub struct Stretch {
 /// What is remembered of counters between two readings.
 ///
 /// A gain starts from the value at the start of its stretch. Where that comes from, in this order:
-/// 1. the same reading, so that another replica of Prometheus, which scraped a moment earlier or later, cannot
-///    look like a counter that went back;
-/// 2. the value that is remembered, when the reading has a gap there;
+/// 1. the value that is remembered. All samples after it count, also those that came late; and another replica of
+///    Prometheus, which scraped a moment earlier or later, counts nothing twice;
+/// 2. the same reading;
 /// 3. nothing (0), when the series is new but its process is not: it was born with its first request;
 /// 4. nothing (0), when the process is new and others were watched for a while before it: a pod born inside;
 /// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
@@ -36,8 +36,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What each of `series` gained within `stretch`, in their order. A counter that went back was reset, and
-    /// gained its new value.
+    /// What each of `series` gained within `stretch`, which begins where the ledger was settled, in their order. A
+    /// counter that went back was reset, and gained its new value.
     ///
     /// `settling` is how long all processes may take to be seen for the first time: whoever appears later than
     /// that after the first one is new.
@@ -57,36 +57,47 @@ impl Ledger {
         Ok(series
             .iter()
             .map(|series| {
-                let samples = series.between(stretch.start, stretch.end);
-                let Some(first) = samples.first() else { return 0.0 };
-                let known = series.at(stretch.start).or_else(|| self.known.get(&series.key).copied());
-                let base = known.map_or_else(
-                    || {
-                        let process_is_older = births.get(&series.instance).is_some_and(|birth| *birth < first.at);
-                        let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
-                        if process_is_older || process_is_new { 0.0 } else { first.value }
-                    },
-                    |sample| sample.value,
-                );
-                gain(base, samples)
+                if let Some(known) = self.known.get(&series.key) {
+                    return advance(*known, series, stretch.end).0;
+                }
+                let Some(first) = series.between(stretch.start, stretch.end).first() else { return 0.0 };
+                let process_is_older = births.get(&series.instance).is_some_and(|birth| *birth < first.at);
+                let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
+                let born = if process_is_older || process_is_new { 0.0 } else { first.value };
+                let base = series.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
+                advance(base, series, stretch.end).0
             })
             .collect())
+    }
+
+    /// Remembers what those of `series` stood at at `until` that were not known before.
+    pub fn meet(&mut self, until: Timestamp, series: &[Series]) {
+        for series in series {
+            if !self.known.contains_key(&series.key) {
+                self.remember(until, series);
+            }
+        }
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
     pub fn settle(&mut self, until: Timestamp, series: &[Series]) {
         for series in series {
-            let Some(last) = series.at(until) else { continue };
-            self.known.insert(series.key, last);
-            if let Some(first) = series.samples.first() {
-                let birth = self.instances.entry(series.instance).or_insert(first.at);
-                *birth = (*birth).min(first.at);
-                self.watched_since = Some(self.watched_since.map_or(first.at, |since| since.min(first.at)));
-            }
+            self.remember(until, series);
         }
         if self.known.len() > CAPACITY {
             let oldest = after(until, -SignedDuration::from_hours(1));
             self.known.retain(|_, sample| sample.at > oldest);
+        }
+    }
+
+    fn remember(&mut self, until: Timestamp, series: &Series) {
+        let known = self.known.get(&series.key).map(|known| advance(*known, series, until).1);
+        let Some(last) = known.or_else(|| series.at(until)) else { return };
+        self.known.insert(series.key, last);
+        if let Some(first) = series.samples.first() {
+            let birth = self.instances.entry(series.instance).or_insert(first.at);
+            *birth = (*birth).min(first.at);
+            self.watched_since = Some(self.watched_since.map_or(first.at, |since| since.min(first.at)));
         }
     }
 
@@ -110,15 +121,25 @@ fn after(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(at)
 }
 
-/// How far a counter moved from `base` through `samples`.
-fn gain(base: f64, samples: &[Sample]) -> f64 {
-    samples
-        .iter()
-        .fold((0.0, base), |(gained, before), sample| {
-            let step = if sample.value < before { sample.value } else { sample.value - before };
-            (gained + step, sample.value)
-        })
-        .0
+/// How far a counter moved from `known` to `until`, and where that leaves it.
+///
+/// It was reset where it is below the sample before it in the same reading. Where it is only below what is remembered,
+/// another replica with another clock was read before: it counts again from where it is beyond that.
+fn advance(known: Sample, series: &Series, until: Timestamp) -> (f64, Sample) {
+    let mut before = series.at(known.at).map_or(known.value, |sample| sample.value);
+    let (mut gained, mut reached) = (0.0, known);
+    for sample in series.between(known.at, until) {
+        if sample.value < before {
+            gained += sample.value;
+            reached.value = sample.value;
+        } else if sample.value > reached.value {
+            gained += sample.value - reached.value;
+            reached.value = sample.value;
+        }
+        reached.at = sample.at;
+        before = sample.value;
+    }
+    (gained, reached)
 }
 
 #[cfg(test)]
@@ -196,10 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn samples_that_came_late_are_counted_although_others_settled_before() {
+        let ledger = ledger_after(50, &[series("ok", "a", &[(4, 40.0)]), series("ok", "b", &[(50, 7.0)])]);
+        let late =
+            [series("ok", "a", &[(30, 60.0), (45, 70.0), (52, 75.0)]), series("ok", "b", &[(50, 7.0), (55, 9.0)])];
+        assert_eq!(gains(&ledger, stretch(50, 60), &late), [35.0, 2.0]);
+    }
+
+    #[test]
     fn another_replica_that_scraped_earlier_does_not_look_like_a_reset() {
         let ledger = ledger_after(5, &[series("ok", "a", &[(5, 1000.0)])]);
         let other_replica = [series("ok", "a", &[(4, 998.0), (6, 999.0), (8, 1004.0)])];
-        assert_eq!(gains(&ledger, stretch(5, 10), &other_replica), [6.0]);
+        assert_eq!(gains(&ledger, stretch(5, 10), &other_replica), [4.0]);
     }
 
     #[test]

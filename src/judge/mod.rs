@@ -2,22 +2,37 @@
 //!
 //! Time is an argument, and nothing here reads, waits or logs. The way of a number: raw counter samples
 //! ([`Series`]) become gains over a stretch of time ([`Ledger`]), gains become a [`Block`] of counts, blocks become
-//! [`Evidence`], and [`judge()`] says what the evidence means for a [`Tolerance`].
+//! [`Evidence`] for or against each [`Line`], and [`judge()`] says what the evidence of all checks means.
 
+mod arms;
+mod baseline;
 mod block;
+mod bounds;
 mod evidence;
+mod interval;
 mod ledger;
+mod line;
+mod outlook;
 mod question;
 mod run;
 mod series;
+#[cfg(test)]
+mod tests;
+mod threshold;
 mod verdict;
+mod wealth;
 mod wording;
 
+pub use baseline::{Baseline, ENOUGH_HISTORY};
 pub use block::{Block, Counts, Measure, Refusal};
+pub use bounds::Bounds;
 pub use evidence::Evidence;
 pub use ledger::{Ledger, Stretch};
+pub use line::{Line, Share};
+pub use outlook::{Outlook, Supposed, outlook};
 pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, question};
 pub use run::{Run, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
-pub use verdict::{ENOUGH, Judgement, Role, judge};
+pub use threshold::{ENOUGH, judge_plainly};
+pub use verdict::{Asked, Judgement, judge};
 pub use wording::{count, exact_percent};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::api::{Check, CheckOverride, LimitOverride, Percent, Quantile, Span, UnitError};
+use super::line::Line;
+use crate::api::{Check, CheckOverride, LimitOverride, Percent, Quantile, Relative, Span, UnitError};
 
 /// A limit of a stage that does not fit the check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,8 @@ pub enum Question {
     Share {
         /// Above it the revision fails.
         max: Option<Tolerance>,
+        /// The same, compared with the stable version.
+        relative: Option<Tolerance>,
         /// Above it somebody is told.
         warn: Option<Tolerance>,
     },
@@ -66,7 +69,7 @@ impl Question {
     #[must_use]
     pub fn decides(&self) -> bool {
         match self {
-            Self::Share { max, .. } => max.is_some(),
+            Self::Share { max, relative, .. } => max.is_some() || relative.is_some(),
             Self::Value(limits) => limits.max.is_some() || limits.min.is_some(),
         }
     }
@@ -77,8 +80,8 @@ impl Question {
 pub struct Tolerance {
     /// What makes a request bad.
     pub subject: Subject,
-    /// The share that is tolerated, as a part of one.
-    pub share: f64,
+    /// What part of the requests may be bad.
+    pub line: Line,
 }
 
 /// What makes a request bad.
@@ -117,18 +120,24 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
         return Err(InvalidLimit::NoMin { check: name.clone() });
     }
     if let Some(errors) = &check.error_rate {
-        let tolerance = |limit: Percent| Tolerance { subject: Subject::Failed, share: limit.fraction() };
+        let subject = Subject::Failed;
+        let tolerance = |limit: Percent| Tolerance { subject, line: Line::fixed(limit.fraction()) };
         return Ok(Question::Share {
             max: unit(name, "max", max, errors.max)?.map(tolerance),
+            relative: errors.relative.map(|relative| Tolerance { subject, line: compared(relative, 1.5, 0.005) }),
             warn: unit(name, "warn", warn, errors.warn)?.map(tolerance),
         });
     }
     if let Some(latency) = &check.latency {
         let quantile = latency.quantile;
-        let tolerance =
-            |limit: Span| Tolerance { subject: Subject::SlowerThan(limit, quantile), share: 1.0 - quantile.value() };
+        let subject = |limit: Span| Subject::SlowerThan(limit, quantile);
+        let tolerance = |limit: Span| Tolerance { subject: subject(limit), line: Line::fixed(1.0 - quantile.value()) };
+        let max = unit(name, "max", max, latency.max)?;
+        let relative = latency.relative.zip(max);
         return Ok(Question::Share {
-            max: unit(name, "max", max, latency.max)?.map(tolerance),
+            max: max.map(tolerance),
+            relative: relative
+                .map(|(relative, limit)| Tolerance { subject: subject(limit), line: compared(relative, 1.25, 0.02) }),
             warn: unit(name, "warn", warn, latency.warn)?.map(tolerance),
         });
     }
@@ -144,6 +153,11 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
         (Some(min), Some(max)) if min > max => Err(InvalidLimit::Crossed { check: name.clone() }),
         _ => Ok(Question::Value(limits)),
     }
+}
+
+/// The line of a comparison, with what is usual where nothing is said.
+fn compared(relative: Relative, ratio: f64, margin: f64) -> Line {
+    Line { ratio: relative.ratio.unwrap_or(ratio), margin: relative.margin.map_or(margin, Percent::fraction) }
 }
 
 fn unit<T: std::str::FromStr<Err = UnitError>>(
@@ -191,10 +205,10 @@ mod tests {
     #[test]
     fn a_stage_sets_another_limit_and_leaves_the_rest() {
         let errors = json!({"errorRate": {"preset": "istio", "max": "1%", "warn": "0.5%"}});
-        let tolerance = |percent: f64| Some(Tolerance { subject: Subject::Failed, share: percent / 100.0 });
+        let tolerance = |percent: f64| Some(Tolerance { subject: Subject::Failed, line: Line::fixed(percent / 100.0) });
         assert_eq!(
             asked(errors, json!({"max": "2%"})),
-            Ok(Question::Share { max: tolerance(2.0), warn: tolerance(0.5) })
+            Ok(Question::Share { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })
         );
         let query = json!({"query": {"expr": "1", "min": 1, "max": 3.5, "for": "5m", "failureLimit": 2}});
         let limits =

@@ -86,11 +86,8 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
         verdict,
         value: Some(shown),
         limit: Some(limits.text()),
-        stable: None,
-        sample: None,
-        reason,
-        message,
         warning: limits.warns(value),
+        ..Judgement::no_data(reason, message)
     }
 }
 

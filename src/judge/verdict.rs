@@ -1,29 +1,18 @@
-//! What the evidence means.
+//! What the evidence of all checks means together.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{
-    block::Counts,
+    arms::log_mean_exp,
+    bounds::Bounds,
     evidence::Evidence,
-    question::{Subject, Tolerance},
-    wording::{count, exact_percent, percent},
+    outlook::{Outlook, outlook},
+    question::Tolerance,
+    wording::{Sentence, certainty, count},
 };
-use crate::api::{CheckStatus, Verdict};
-
-/// How many requests of the canary a pass needs at least.
-pub const ENOUGH: f64 = 100.0;
-
-/// How many bad requests it takes to fail a revision before it has had [`ENOUGH`] requests.
-const CATASTROPHE: f64 = 3.0;
-
-/// What a tolerance is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Above it the revision fails.
-    Decides,
-    /// Above it somebody is told.
-    Warns,
-}
+use crate::api::{CheckStatus, Span, Verdict};
 
 /// An answer with the numbers that it stands on.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +25,14 @@ pub struct Judgement {
     pub limit: Option<String>,
     /// The value of the stable version over the same time.
     pub stable: Option<String>,
+    /// Where the true value lies, as far as can be said from so many requests.
+    pub range: Option<String>,
     /// How many requests of the canary the value stands on.
     pub sample: Option<i64>,
+    /// How many more requests it is expected to take until the check passes.
+    pub more_requests: Option<f64>,
+    /// How long that is at the traffic at hand.
+    pub more_time: Option<Duration>,
     /// Why, in one word.
     pub reason: &'static str,
     /// Why, in one sentence.
@@ -55,10 +50,26 @@ impl Judgement {
             value: None,
             limit: None,
             stable: None,
+            range: None,
             sample: None,
+            more_requests: None,
+            more_time: None,
             reason,
             message: message.into(),
             warning: false,
+        }
+    }
+
+    /// With the numbers of `sentence`.
+    pub(super) fn new(verdict: Verdict, reason: &'static str, sentence: &Sentence<'_>, message: String) -> Self {
+        Self {
+            value: sentence.value(),
+            limit: Some(sentence.limit()),
+            stable: sentence.stable_value(),
+            range: sentence.range(),
+            sample: Some(whole(sentence.canary.total)),
+            verdict,
+            ..Self::no_data(reason, message)
         }
     }
 
@@ -71,7 +82,10 @@ impl Judgement {
             value: self.value,
             limit: self.limit,
             stable: self.stable,
+            range: self.range,
             sample: self.sample,
+            more_requests: self.more_requests.map(|requests| whole(requests.ceil())),
+            more_time: self.more_time.map(rounded_time),
             at,
             reason: self.reason.to_owned(),
             message: self.message,
@@ -80,174 +94,183 @@ impl Judgement {
     }
 }
 
-/// Holds `evidence` against `tolerance`.
-///
-/// A pass goes by settled blocks alone and by every request that may have been bad; a failure may go by the newest
-/// samples too, and by requests that were certainly bad. A tolerance that only warns never fails.
-#[must_use]
-pub fn judge(tolerance: &Tolerance, role: Role, evidence: &Evidence) -> Judgement {
-    let (settled, _) = evidence.settled_counts();
-    let (all, stable) = evidence.all_counts();
-    let share = tolerance.share;
-    let exceeded = exceeds(settled, share).then_some(settled).or(exceeds(all, share).then_some(all));
-    let (verdict, reason, counts) = if let Some(counts) = exceeded {
-        let verdict = if role == Role::Decides { Verdict::Fail } else { Verdict::Pass };
-        (verdict, "AboveLimit", counts)
-    } else if settled.total < ENOUGH {
-        (Verdict::NeedMoreData, if all.total > 0.0 { "TooFewRequests" } else { "NoRequests" }, all)
-    } else if settled.bad_at_most > share * settled.total {
-        let reason = if settled.bad > share * settled.total { "AboveLimit" } else { "LimitBetweenBuckets" };
-        (Verdict::NeedMoreData, reason, settled)
-    } else {
-        (Verdict::Pass, "WithinLimit", settled)
-    };
-    Judgement {
-        verdict,
-        value: (counts.total > 0.0).then(|| percent(counts.bad / counts.total)),
-        limit: Some(exact_percent(share)),
-        stable: (stable.total > 0.0).then(|| percent(stable.bad / stable.total)),
-        sample: Some(whole(counts.total)),
-        reason,
-        message: sentence(tolerance, reason, counts, stable),
-        warning: role == Role::Warns && exceeded.is_some(),
+/// What a check holds a version against, and what has been seen for each of its limits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked<'a> {
+    /// The fixed limit.
+    pub max: Option<(Tolerance, &'a Evidence)>,
+    /// The comparison with the stable version.
+    pub relative: Option<(Tolerance, &'a Evidence)>,
+    /// The limit that only warns.
+    pub warn: Option<(Tolerance, &'a Evidence)>,
+}
+
+impl<'a> Asked<'a> {
+    /// What decides: all of it has to pass, and any of it fails the version.
+    pub(super) fn deciding(&self) -> impl Iterator<Item = &(Tolerance, &'a Evidence)> {
+        self.max.iter().chain(&self.relative)
     }
 }
 
-/// So many bad requests that the share is exceeded, or would be after [`ENOUGH`] requests if all others were good.
-fn exceeds(counts: Counts, share: f64) -> bool {
-    counts.bad > share * counts.total.max(ENOUGH) && (counts.total >= ENOUGH || counts.bad >= CATASTROPHE)
+/// Judges all checks of a stage together.
+///
+/// The version fails if the mean of all evidence against it is worth 1/α: a mean of bets is a bet again, however the
+/// checks depend on each other. It passes a check if each limit of it has evidence of 1/β in favour; that all have to
+/// pass needs no correction. What is left needs more data.
+/// (Vovk and Wang, <https://arxiv.org/abs/1912.06116>.)
+#[must_use]
+pub fn judge(checks: &[Asked<'_>], bounds: &Bounds) -> Vec<Judgement> {
+    let culprits = culprits(checks, bounds);
+    let judged = checks.iter().enumerate().map(|(place, asked)| {
+        let warning = asked.warn.as_ref().filter(|(_, evidence)| is_beyond(evidence, bounds));
+        let culprit = culprits.iter().find(|culprit| culprit.check == place);
+        let judgement = match (culprit, &asked.warn) {
+            (Some(culprit), _) => failed(culprit),
+            (None, Some((tolerance, evidence))) if asked.deciding().next().is_none() => {
+                only_warning(tolerance, evidence, warning.is_some())
+            }
+            _ => undecided_or_passed(asked, bounds),
+        };
+        Judgement { warning: warning.is_some(), ..judgement }
+    });
+    judged.collect()
+}
+
+/// A limit that a version broke.
+#[derive(Debug, Clone, Copy)]
+struct Culprit<'a> {
+    check: usize,
+    tolerance: &'a Tolerance,
+    evidence: &'a Evidence,
+    against: f64,
+}
+
+/// The limits that the version broke, if all evidence together says that it broke any: those that Holm's procedure
+/// names, and the one with the most evidence in any case.
+fn culprits<'a>(checks: &'a [Asked<'a>], bounds: &Bounds) -> Vec<Culprit<'a>> {
+    let mut all: Vec<_> = checks
+        .iter()
+        .enumerate()
+        .flat_map(|(check, asked)| {
+            asked.deciding().map(move |(tolerance, evidence)| Culprit {
+                check,
+                tolerance,
+                evidence,
+                against: evidence.against(),
+            })
+        })
+        .collect();
+    let worth: Vec<_> = all.iter().map(|one| one.against).collect();
+    if log_mean_exp(&worth) < bounds.to_fail() {
+        return Vec::new();
+    }
+    all.sort_by(|one, other| other.against.total_cmp(&one.against));
+    let count = all.len();
+    let broken = all.iter().enumerate().take_while(|(place, one)| {
+        let left = (count - place) as f64;
+        *place == 0 || one.against >= bounds.to_fail() + left.ln()
+    });
+    let named = broken.count();
+    all.truncate(named);
+    all.retain(|one| one.evidence.can_fail());
+    all
+}
+
+fn is_beyond(evidence: &Evidence, bounds: &Bounds) -> bool {
+    evidence.can_fail() && evidence.against() >= bounds.to_fail()
+}
+
+fn failed(culprit: &Culprit<'_>) -> Judgement {
+    let (since, canary, stable) = culprit.evidence.recent();
+    let sentence =
+        Sentence { tolerance: culprit.tolerance, canary, stable, overdispersion: culprit.evidence.overdispersion() };
+    let earlier = culprit.evidence.all_counts().0.total > canary.total;
+    let since = since.filter(|_| earlier).map_or(String::new(), |since| format!("since {}: ", in_seconds(since)));
+    let message = format!("{since}{sentence}; certain beyond {}", certainty(culprit.against));
+    Judgement::new(Verdict::Fail, "AboveLimit", &sentence, message)
+}
+
+fn only_warning(tolerance: &Tolerance, evidence: &Evidence, warns: bool) -> Judgement {
+    let (canary, stable) = evidence.all_counts();
+    let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
+    let reason = if warns { "AboveLimit" } else { "WithinLimit" };
+    Judgement::new(Verdict::Pass, reason, &sentence, sentence.to_string())
+}
+
+/// Of several limits, the one that is farthest from passing.
+fn undecided_or_passed(asked: &Asked<'_>, bounds: &Bounds) -> Judgement {
+    let judged = asked.deciding().map(|(tolerance, evidence)| weigh(tolerance, evidence, bounds));
+    let rank = |judgement: &Judgement| match (judgement.verdict, judgement.more_requests) {
+        (Verdict::Pass, _) => 0.0,
+        (Verdict::NeedMoreData, Some(requests)) => requests.max(1.0),
+        _ => f64::INFINITY,
+    };
+    let worst = judged.max_by(|one, other| rank(one).total_cmp(&rank(other)));
+    worst.unwrap_or_else(|| Judgement::no_data("NoLimit", "the check has no limit"))
+}
+
+fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgement {
+    let (canary, stable) = evidence.all_counts();
+    let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
+    if evidence.is_unsuitable() {
+        let message = format!(
+            "{sentence}; about {} requests go bad together, so counting them shows nothing: check what the metric counts, or set analysis.statistics.overdispersion",
+            count(evidence.overdispersion())
+        );
+        return Judgement::new(Verdict::NoData, "Overdispersed", &sentence, message);
+    }
+    if evidence.in_favour() >= bounds.to_pass() && evidence.blocks_to_pass() == 0 {
+        let (canary, stable) = evidence.settled_counts();
+        let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
+        let message = format!("{sentence}; certain beyond {}", certainty(evidence.in_favour()));
+        return Judgement::new(Verdict::Pass, "WithinLimit", &sentence, message);
+    }
+    let outlook = outlook(evidence, bounds);
+    let (reason, sentence_of_counts) = match (canary.total > 0.0, outlook) {
+        (false, _) => ("NoRequests", "no requests yet".to_owned()),
+        (true, Some(_)) => ("TooFewRequests", sentence.to_string()),
+        (true, None) if canary.bad_at_most > canary.bad => ("LimitBetweenBuckets", sentence.to_string()),
+        (true, None) => ("TooCloseToLimit", sentence.to_string()),
+    };
+    let message = format!("{sentence_of_counts}; {}", needs(outlook.as_ref()));
+    Judgement {
+        more_requests: outlook.map(|outlook| outlook.requests),
+        more_time: outlook.and_then(|outlook| outlook.time),
+        ..Judgement::new(Verdict::NeedMoreData, reason, &sentence, message)
+    }
+}
+
+fn needs(outlook: Option<&Outlook>) -> String {
+    let Some(outlook) = outlook else {
+        return "too close to the limit to say that it is kept, however many more come like these".to_owned();
+    };
+    let requests = count(rounded(outlook.requests));
+    let time = outlook.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", rounded_time(time)));
+    format!("about {requests} more needed{time}")
+}
+
+/// An estimate as people say it: whole seconds up to ten minutes, whole minutes up to ten hours, whole hours beyond.
+fn rounded_time(time: Duration) -> Span {
+    let unit = match time.as_secs() {
+        0..600 => 1,
+        600..36_000 => 60,
+        _ => 3600,
+    };
+    Span::seconds(time.as_secs().div_ceil(unit).max(1) * unit)
+}
+
+/// With two digits that count, upwards: it is an estimate.
+fn rounded(number: f64) -> f64 {
+    let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    (number / scale).ceil() * scale
+}
+
+fn in_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// A count of requests as a whole number; counts beyond 2⁵³ do not occur.
 #[allow(clippy::cast_possible_truncation)]
 fn whole(number: f64) -> i64 {
     number.round() as i64
-}
-
-fn sentence(tolerance: &Tolerance, reason: &str, counts: Counts, stable: Counts) -> String {
-    if counts.total <= 0.0 {
-        return format!("no requests yet, at least {} are needed", count(ENOUGH));
-    }
-    let (bad, total) = (percent(counts.bad / counts.total), count(counts.total));
-    let allowed = exact_percent(tolerance.share);
-    let mut parts = vec![match tolerance.subject {
-        Subject::Failed => format!("{bad} of {total} requests failed, allowed {allowed}"),
-        Subject::SlowerThan(limit, quantile) => {
-            format!("{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")
-        }
-    }];
-    if stable.total > 0.0 {
-        parts.push(format!("stable at {}", percent(stable.bad / stable.total)));
-    }
-    if reason == "TooFewRequests" {
-        parts.push(format!("at least {} settled requests are needed", count(ENOUGH)));
-    }
-    if counts.bad_at_most > counts.bad {
-        let at_most = percent(counts.bad_at_most / counts.total);
-        parts.push(format!("up to {at_most} as the limit lies between two histogram buckets"));
-    }
-    parts.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        api::{Quantile, Span},
-        judge::Block,
-    };
-
-    const HALF_A_PERCENT: Tolerance = Tolerance { subject: Subject::Failed, share: 0.005 };
-
-    fn block(second: i64, canary: Counts, stable: Counts) -> Block {
-        let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
-        Block { start, end, canary, stable }
-    }
-
-    fn evidence(settled: Counts, provisional: Counts) -> Evidence {
-        let mut evidence = Evidence::default();
-        evidence.settle(block(0, settled, Counts::exact(1.0, 1000.0)));
-        evidence.set_provisional(Some(block(1, provisional, Counts::default())));
-        evidence
-    }
-
-    fn answer(settled: Counts, provisional: Counts) -> (Verdict, &'static str) {
-        let judgement = judge(&HALF_A_PERCENT, Role::Decides, &evidence(settled, provisional));
-        (judgement.verdict, judgement.reason)
-    }
-
-    const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
-
-    #[test]
-    fn no_requests_never_pass() {
-        assert_eq!(answer(NOTHING, NOTHING), (Verdict::NeedMoreData, "NoRequests"));
-    }
-
-    #[test]
-    fn a_pass_needs_a_hundred_settled_requests() {
-        assert_eq!(
-            answer(Counts::exact(0.0, 99.0), Counts::exact(0.0, 1000.0)),
-            (Verdict::NeedMoreData, "TooFewRequests")
-        );
-        assert_eq!(answer(Counts::exact(0.0, 100.0), NOTHING), (Verdict::Pass, "WithinLimit"));
-    }
-
-    #[test]
-    fn a_share_at_its_limit_passes_and_above_it_fails() {
-        assert_eq!(answer(Counts::exact(1.0, 200.0), NOTHING), (Verdict::Pass, "WithinLimit"));
-        assert_eq!(answer(Counts::exact(2.0, 200.0), NOTHING), (Verdict::Fail, "AboveLimit"));
-    }
-
-    #[test]
-    fn the_newest_samples_alone_can_fail_a_revision() {
-        assert_eq!(answer(Counts::exact(0.0, 1000.0), Counts::exact(20.0, 100.0)), (Verdict::Fail, "AboveLimit"));
-    }
-
-    #[test]
-    fn new_good_requests_do_not_hide_a_settled_failure() {
-        assert_eq!(answer(Counts::exact(6.0, 1000.0), Counts::exact(0.0, 9000.0)), (Verdict::Fail, "AboveLimit"));
-    }
-
-    #[test]
-    fn a_catastrophe_is_not_waited_for_but_a_single_error_is_no_catastrophe() {
-        assert_eq!(answer(NOTHING, Counts::exact(3.0, 5.0)), (Verdict::Fail, "AboveLimit"));
-        assert_eq!(answer(NOTHING, Counts::exact(2.0, 5.0)).0, Verdict::NeedMoreData);
-        let five_percent = Tolerance { share: 0.05, ..HALF_A_PERCENT };
-        let few = judge(&five_percent, Role::Decides, &evidence(NOTHING, Counts::exact(5.0, 20.0)));
-        assert_eq!(few.verdict, Verdict::NeedMoreData, "the next 80 requests may be good");
-    }
-
-    #[test]
-    fn a_limit_between_two_buckets_fails_on_certainty_and_passes_on_certainty() {
-        assert_eq!(
-            answer(Counts { bad: 0.0, bad_at_most: 50.0, total: 200.0 }, NOTHING),
-            (Verdict::NeedMoreData, "LimitBetweenBuckets")
-        );
-        assert_eq!(answer(Counts { bad: 20.0, bad_at_most: 50.0, total: 200.0 }, NOTHING).0, Verdict::Fail);
-        assert_eq!(answer(Counts { bad: 0.0, bad_at_most: 1.0, total: 200.0 }, NOTHING).0, Verdict::Pass);
-    }
-
-    #[test]
-    fn a_limit_that_only_warns_never_fails() {
-        let judgement = judge(&HALF_A_PERCENT, Role::Warns, &evidence(Counts::exact(20.0, 200.0), NOTHING));
-        assert_eq!((judgement.verdict, judgement.warning), (Verdict::Pass, true));
-    }
-
-    #[test]
-    fn the_sentence_is_understood_without_statistics() {
-        let failed = judge(&HALF_A_PERCENT, Role::Decides, &evidence(Counts::exact(91.0, 1240.0), NOTHING));
-        assert_eq!(failed.message, "7.3% of 1,240 requests failed, allowed 0.5%, stable at 0.1%");
-        assert_eq!(
-            (failed.value.as_deref(), failed.limit.as_deref(), failed.sample),
-            (Some("7.3%"), Some("0.5%"), Some(1240))
-        );
-        let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
-        let slow = Tolerance { subject, share: 0.05 };
-        let counts = Counts { bad: 1.0, bad_at_most: 20.0, total: 100.0 };
-        assert_eq!(
-            judge(&slow, Role::Decides, &evidence(counts, NOTHING)).message,
-            "1% of 100 requests took longer than 500ms, allowed 5% (p95), stable at 0.1%, \
-             up to 20% as the limit lies between two histogram buckets"
-        );
-    }
 }

@@ -1,5 +1,98 @@
 //! Numbers as people read them.
 
+use std::fmt;
+
+use super::{
+    block::Counts,
+    interval::interval,
+    line::Share,
+    question::{Subject, Tolerance},
+};
+
+/// How much of what was counted was bad, and how much may be.
+pub(super) struct Sentence<'a> {
+    pub(super) tolerance: &'a Tolerance,
+    pub(super) canary: Counts,
+    pub(super) stable: Counts,
+    /// How many requests go bad together.
+    pub(super) overdispersion: f64,
+}
+
+impl Sentence<'_> {
+    /// The share of the canary.
+    pub(super) fn value(&self) -> Option<String> {
+        share(self.canary).map(percent)
+    }
+
+    /// The share of stable.
+    pub(super) fn stable_value(&self) -> Option<String> {
+        share(self.stable).map(percent)
+    }
+
+    /// Where the canary's true share lies; wrong at most one time in twenty.
+    pub(super) fn range(&self) -> Option<String> {
+        let counts =
+            |bad: f64| Share { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
+        let (low, _) = interval(counts(self.canary.bad), 0.05);
+        let (_, high) = interval(counts(self.canary.bad_at_most), 0.05);
+        (self.canary.total > 0.0).then(|| format!("{} to {}", percent(low), percent(high)))
+    }
+
+    /// What is allowed: `0.5%`, or `1.5 × stable + 0.5%`.
+    pub(super) fn limit(&self) -> String {
+        let line = self.tolerance.line;
+        if line.ratio == 0.0 {
+            exact_percent(line.margin)
+        } else {
+            format!("{} × stable + {}", line.ratio, exact_percent(line.margin))
+        }
+    }
+}
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bad = self.value().unwrap_or_else(|| "0%".to_owned());
+        let total = count(self.canary.total);
+        match self.tolerance.subject {
+            Subject::Failed => write!(f, "{bad} of {total} requests failed, allowed {}", self.limit())?,
+            Subject::SlowerThan(limit, quantile) if self.tolerance.line.ratio == 0.0 => {
+                let allowed = self.limit();
+                write!(f, "{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")?;
+            }
+            Subject::SlowerThan(limit, _) => {
+                write!(f, "{bad} of {total} requests took longer than {limit}, allowed {}", self.limit())?;
+            }
+        }
+        if let Some(stable) = self.stable_value() {
+            write!(f, ", stable at {stable}")?;
+        }
+        if self.canary.bad_at_most > self.canary.bad {
+            let at_most = percent(self.canary.bad_at_most / self.canary.total);
+            write!(f, ", up to {at_most} as the limit lies between two histogram buckets")?;
+        }
+        Ok(())
+    }
+}
+
+fn share(counts: Counts) -> Option<f64> {
+    (counts.total > 0.0).then(|| counts.bad / counts.total)
+}
+
+/// How sure evidence with such a logarithm makes: `95%`, `99%`, `99.9%`, never more than was shown.
+pub(super) fn certainty(log: f64) -> &'static str {
+    let doubt = (-log).exp();
+    match doubt {
+        _ if doubt <= 1e-6 => "99.9999%",
+        _ if doubt <= 1e-4 => "99.99%",
+        _ if doubt <= 1e-3 => "99.9%",
+        _ if doubt <= 0.01 => "99%",
+        _ if doubt <= 0.05 => "95%",
+        _ if doubt <= 0.1 => "90%",
+        _ if doubt <= 0.2 => "80%",
+        _ => "50%",
+    }
+}
+
 /// A part of one as a percentage with about two digits that count: `7.3%`, `0.012%`, `0%`.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;

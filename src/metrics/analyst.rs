@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
+    asked::{Kind, Limit, Plan, StagePlan},
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     grid::later,
@@ -19,13 +20,13 @@ use super::{
     recipe::Templates,
     source::{Source, expression},
     template::{Backends, Scope},
-    tracker::{self, Tracker},
+    tracker::Tracker,
     transport::Transport,
     values::{self, Values},
 };
 use crate::{
-    api::{Check, CheckStatus, RevisionStatus, RolloutSpec, Span, Stage, Verdict},
-    judge::{Judgement, Measure, Question, Role, Subject, Tolerance, judge, judge_values, question},
+    api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
+    judge::{Asked, Bounds, Evidence, InvalidLimit, Judgement, Question, judge, judge_plainly, judge_values, question},
     traffic::Names,
 };
 
@@ -54,8 +55,8 @@ pub struct Look<'a> {
     pub stable: &'a RevisionStatus,
     /// The version on its way.
     pub canary: &'a RevisionStatus,
-    /// When the stage's weight came into force.
-    pub since: Timestamp,
+    /// The stages so far, with when the weight of each came into force; the present one last.
+    pub begun: &'a [StageBegun],
     /// The present.
     pub now: Timestamp,
 }
@@ -87,7 +88,7 @@ struct Memory {
 
 /// What a check needs, once its template is filled in and its limits are known.
 enum Wanted {
-    Counters { plan: tracker::Plan, max: Option<Tolerance>, warn: Option<Tolerance> },
+    Counters(Plan),
     Value(values::Plan),
 }
 
@@ -148,11 +149,7 @@ impl Analyst {
         let mut memory = memory.lock().await;
         memory.prepare(&wanted);
         let faults = memory.observe(prometheus, look.now, deadline).await;
-        let checks = analysis.checks.iter().zip(&wanted).map(|(check, wanted)| match wanted {
-            Ok(wanted) => memory.status(check, wanted, &faults, look.now),
-            Err(fault) => without_numbers(check, fault),
-        });
-        let checks = checks.collect();
+        let checks = memory.statuses(analysis, look, &wanted, &faults);
         Looked { checks, next: memory.next(look.now).unwrap_or_else(|| later(look.now, interval)) }
     }
 
@@ -171,23 +168,26 @@ struct Faults {
 impl Memory {
     /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it.
     fn prepare(&mut self, wanted: &[Result<Wanted, Fault>]) {
-        let mut plans: Vec<tracker::Plan> = Vec::new();
+        let mut plans: Vec<Plan> = Vec::new();
         let mut queries: Vec<&values::Plan> = Vec::new();
         for wanted in wanted.iter().flatten() {
             match wanted {
                 Wanted::Value(plan) => queries.push(plan),
-                Wanted::Counters { plan, .. } => match plans.iter_mut().find(|known| known.source == plan.source) {
+                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.source == plan.source) {
                     Some(known) => {
-                        let new = plan.measures.iter().filter(|measure| !known.measures.contains(measure));
-                        let new: Vec<_> = new.copied().collect();
-                        known.measures.extend(new);
+                        for (known, stage) in known.stages.iter_mut().zip(&plan.stages) {
+                            known.limits.extend_from_slice(&stage.limits);
+                        }
                     }
                     None => plans.push(plan.clone()),
                 },
             }
         }
-        self.trackers.retain(|tracker| plans.contains(&tracker.plan));
-        plans.retain(|plan| !self.trackers.iter().any(|tracker| tracker.plan == *plan));
+        self.trackers.retain_mut(|tracker| {
+            let Some(place) = plans.iter().position(|plan| tracker.plan.continues_as(plan)) else { return false };
+            tracker.plan = plans.swap_remove(place);
+            true
+        });
         self.trackers.extend(plans.into_iter().map(Tracker::new));
         self.values.retain(|values| queries.contains(&&values.plan));
         queries.retain(|plan| !self.values.iter().any(|values| values.plan == **plan));
@@ -207,39 +207,93 @@ impl Memory {
         trackers.chain(self.values.iter().map(|values| values.next(now))).min()
     }
 
-    fn status(&self, check: &Check, wanted: &Wanted, faults: &Faults, now: Timestamp) -> CheckStatus {
-        match wanted {
-            Wanted::Counters { plan, max, warn } => {
-                let place = self.trackers.iter().position(|tracker| tracker.plan.source == plan.source);
-                let tracker = place.and_then(|place| self.trackers.get(place));
-                let fault = place.and_then(|place| faults.trackers.get(place)).and_then(Option::as_ref);
-                match (tracker, fault) {
-                    (Some(_), Some(fault)) => without_numbers(check, fault),
-                    (Some(tracker), None) => {
-                        let judgement = judge_counters(tracker, max.as_ref(), warn.as_ref(), now);
-                        judgement.into_status(&check.name, tracker.newest())
-                    }
-                    (None, _) => without_numbers(check, &Fault::Empty { hint: "the check reads something" }),
-                }
+    /// What each check says, in their order. Those that count requests are judged together.
+    fn statuses(
+        &self,
+        analysis: &Analysis,
+        look: &Look<'_>,
+        wanted: &[Result<Wanted, Fault>],
+        faults: &Faults,
+    ) -> Vec<CheckStatus> {
+        let seen: Vec<_> = wanted.iter().map(|wanted| self.seen(wanted)).collect();
+        let asked: Vec<_> = seen.iter().map(Seen::asked).collect();
+        let is_last = look.spec.stages().last().is_none_or(|last| last.name == look.stage.name);
+        let judgements = match analysis.mode.unwrap_or_default() {
+            Mode::Sequential => judge(&asked, &Bounds::of(analysis, is_last)),
+            Mode::Threshold => asked.iter().map(judge_plainly).collect(),
+        };
+        let all = analysis.checks.iter().zip(wanted).zip(judgements);
+        let statuses = all.map(|((check, wanted), judgement)| match wanted {
+            Err(fault) => without_numbers(check, fault),
+            Ok(Wanted::Counters(plan)) => self.counted(check, plan, judgement, faults, look.now),
+            Ok(Wanted::Value(plan)) => self.value(check, plan, faults),
+        });
+        statuses.collect()
+    }
+
+    /// The evidence for each limit of a check in the present stage.
+    fn seen(&self, wanted: &Result<Wanted, Fault>) -> Seen {
+        let Ok(Wanted::Counters(plan)) = wanted else { return Seen::default() };
+        let Some((stage, (_, tracker))) = plan.stages.last().zip(self.tracker(plan)) else { return Seen::default() };
+        Seen(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
+    }
+
+    fn tracker(&self, plan: &Plan) -> Option<(usize, &Tracker)> {
+        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.source == plan.source)
+    }
+
+    /// A failure stands, whatever else is wrong; nothing else does without numbers that can be trusted.
+    fn counted(
+        &self,
+        check: &Check,
+        plan: &Plan,
+        judgement: Judgement,
+        faults: &Faults,
+        now: Timestamp,
+    ) -> CheckStatus {
+        let Some((place, tracker)) = self.tracker(plan) else {
+            return without_numbers(check, &Fault::Empty { hint: "the check reads something" });
+        };
+        let fault = faults.trackers.get(place).and_then(Option::as_ref);
+        match (fault, tracker.doubt(now)) {
+            _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
+            (Some(fault), _) => without_numbers(check, fault),
+            (None, Some(doubt)) => {
+                let (reason, message) = (doubt.reason(), doubt.to_string());
+                let doubtful = Judgement { verdict: Verdict::NoData, reason, message, ..judgement };
+                doubtful.into_status(&check.name, tracker.newest())
             }
-            Wanted::Value(plan) => {
-                let place = self.values.iter().position(|values| values.plan == *plan);
-                let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
-                match (place.and_then(|place| self.values.get(place)), fault) {
-                    (Some(values), None) => {
-                        judge_values(&plan.limits, &values.run).into_status(&check.name, values.run.at())
-                    }
-                    (_, Some(fault)) => without_numbers(check, fault),
-                    (None, None) => without_numbers(check, &Fault::Empty { hint: "the check reads something" }),
-                }
-            }
+            (None, None) => judgement.into_status(&check.name, tracker.newest()),
+        }
+    }
+
+    fn value(&self, check: &Check, plan: &values::Plan, faults: &Faults) -> CheckStatus {
+        let place = self.values.iter().position(|values| values.plan == *plan);
+        let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
+        match (place.and_then(|place| self.values.get(place)), fault) {
+            (Some(values), None) => judge_values(&plan.limits, &values.run).into_status(&check.name, values.run.at()),
+            (_, Some(fault)) => without_numbers(check, fault),
+            (None, None) => without_numbers(check, &Fault::Empty { hint: "the check reads something" }),
         }
     }
 }
 
-/// What `check` needs in this stage.
+/// The evidence for each limit of one check.
+#[derive(Debug, Default)]
+struct Seen(Vec<(Limit, Evidence)>);
+
+impl Seen {
+    fn asked(&self) -> Asked<'_> {
+        let of = |kind| {
+            let found = self.0.iter().find(|(limit, _)| limit.kind == kind);
+            found.map(|(limit, evidence)| (limit.tolerance, evidence))
+        };
+        Asked { max: of(Kind::Max), relative: of(Kind::Relative), warn: of(Kind::Warn) }
+    }
+}
+
+/// What `check` needs, in this stage and, where it counts requests, in those before.
 fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> Result<Wanted, Fault> {
-    let overrides = look.stage.checks.iter().flatten().find(|stage| stage.name == check.name);
     let names = Names::of(&look.spec.service);
     let is_routed = !look.spec.routes().is_empty();
     let scope = Scope {
@@ -252,47 +306,48 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         parameters: Parameters::NONE,
     };
     let endpoint = endpoint.to_owned();
-    // Whole seconds: what the status keeps of an instant, and what range queries start at.
-    let since = Timestamp::from_second(look.since.as_second()).unwrap_or(look.since);
-    match question(check, overrides)? {
-        Question::Value(limits) => {
-            let promql = expression(check, look.templates, &scope)?;
-            Ok(Wanted::Value(values::Plan { check: check.name.clone(), endpoint, promql, limits, since, interval }))
-        }
-        Question::Share { max, warn } => {
-            let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
-            let mut measures: Vec<_> = max.iter().chain(&warn).map(measure).collect();
-            measures.dedup();
-            Ok(Wanted::Counters { plan: tracker::Plan { endpoint, source, measures, since, interval }, max, warn })
-        }
+    let since = whole_second(look.begun.last().map_or(look.now, |begun| begun.since));
+    if let Question::Value(limits) = asked(check, look.stage)? {
+        let promql = expression(check, look.templates, &scope)?;
+        return Ok(Wanted::Value(values::Plan {
+            check: check.name.clone(),
+            endpoint,
+            promql,
+            limits,
+            since,
+            interval,
+        }));
     }
+    let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
+    let written = look.spec.stages();
+    let stages = look.begun.iter().map(|begun| {
+        // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
+        let stage = written.iter().find(|stage| stage.name == begun.stage);
+        let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
+        Ok(StagePlan { since: whole_second(begun.since), limits: limits_of(check, &asked) })
+    });
+    let stages = stages.collect::<Result<_, Fault>>()?;
+    let overdispersion = look.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
+    Ok(Wanted::Counters(Plan { endpoint, source, stages, interval, overdispersion }))
 }
 
-fn measure(tolerance: &Tolerance) -> Measure {
-    match tolerance.subject {
-        Subject::Failed => Measure::Failed,
-        // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
-        Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
-    }
+/// What `check` asks in `stage`.
+fn asked(check: &Check, stage: &Stage) -> Result<Question, InvalidLimit> {
+    question(check, stage.checks.iter().flatten().find(|changed| changed.name == check.name))
 }
 
-fn judge_counters(tracker: &Tracker, max: Option<&Tolerance>, warn: Option<&Tolerance>, now: Timestamp) -> Judgement {
-    let with = |tolerance: Option<&Tolerance>, role| {
-        let tolerance = tolerance?;
-        Some(judge(tolerance, role, tracker.evidence(measure(tolerance))?))
-    };
-    let warning = with(warn, Role::Warns);
-    let warns = warning.as_ref().is_some_and(|judgement| judgement.warning);
-    let Some(mut judgement) = with(max, Role::Decides).or(warning) else {
-        return Judgement::no_data("NoLimit", "the check has no limit");
-    };
-    judgement.warning = warns;
-    match tracker.doubt(now) {
-        Some(doubt) if judgement.verdict != Verdict::Fail => {
-            Judgement { verdict: Verdict::NoData, reason: doubt.reason(), message: doubt.to_string(), ..judgement }
-        }
-        _ => judgement,
-    }
+/// What the status keeps of an instant, and what range queries start at.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
+    let Question::Share { max, relative, warn } = question else { return Vec::new() };
+    let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
+    let written = limits
+        .into_iter()
+        .filter_map(|(kind, tolerance)| Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? }));
+    written.collect()
 }
 
 fn without_numbers(check: &Check, fault: &Fault) -> CheckStatus {

@@ -7,11 +7,12 @@
 
 mod analyst;
 mod answer;
-mod arms;
+mod asked;
 mod endpoints;
 mod escape;
 mod fault;
 mod grid;
+mod history;
 mod http;
 mod parameters;
 mod pattern;
@@ -25,6 +26,7 @@ mod tracker;
 mod transport;
 mod usable;
 mod values;
+mod versions;
 
 pub use analyst::{Analyst, Look, Looked};
 pub use answer::{Numbers, Row};

@@ -2,11 +2,11 @@
 
 use super::{
     answer::Row,
-    arms::{Arms, Selection, Versions},
     fault::Fault,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
     template::{Scope, render, render_pattern},
+    versions::{Arms, Selection, Versions},
 };
 use crate::{
     api::{Check, RevisionStatus, TimeUnit},

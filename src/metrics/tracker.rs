@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
-    answer::Row,
+    asked::{Limit, Plan},
     fault::Fault,
     grid::{Grid, earlier, later, span},
+    history,
     prometheus::Prometheus,
     scrape,
-    source::Source,
 };
-use crate::judge::{Arm, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -31,24 +31,24 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What a group of checks reads.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plan {
-    pub(super) endpoint: String,
-    pub(super) source: Source,
-    /// What its checks count; each has its own evidence.
-    pub(super) measures: Vec<Measure>,
-    /// When the stage's weight came into force.
-    pub(super) since: Timestamp,
-    pub(super) interval: Duration,
-}
+/// How many blocks of what came before the rollout are read.
+const HISTORY: u32 = 120;
 
-/// The evidence of one group of checks since a stage began.
+/// The evidence of one group of checks since a rollout began.
+///
+/// All of it is derived from Prometheus: another process that reads the same samples comes to the same.
 #[derive(Debug)]
 pub(super) struct Tracker {
     pub(super) plan: Plan,
     ledger: Ledger,
+    /// What stable was like before, by measure.
+    baselines: Vec<(Measure, Baseline)>,
+    /// The stage that settled blocks have come to.
+    place: usize,
+    /// One for each limit of that stage.
     evidence: Vec<Evidence>,
+    /// What came after the settled blocks.
+    newest_blocks: Vec<(Measure, Block)>,
     /// Up to here no later scrape can change what was counted.
     settled: Timestamp,
     scrape: Option<Duration>,
@@ -59,22 +59,34 @@ pub(super) struct Tracker {
 
 impl Tracker {
     pub(super) fn new(plan: Plan) -> Self {
+        let settled = Timestamp::from_second(plan.origin().as_second()).unwrap_or(plan.origin());
         Self {
+            plan,
             ledger: Ledger::default(),
-            evidence: vec![Evidence::default(); plan.measures.len()],
-            settled: Grid::new(plan.since, plan.interval).origin(),
+            baselines: Vec::new(),
+            place: 0,
+            evidence: Vec::new(),
+            newest_blocks: Vec::new(),
+            settled,
             scrape: None,
             window: FIRST_WINDOW,
             newest: None,
             refusal: None,
-            plan,
         }
     }
 
-    /// The evidence for one of the plan's measures.
-    pub(super) fn evidence(&self, measure: Measure) -> Option<&Evidence> {
-        let place = self.plan.measures.iter().position(|candidate| *candidate == measure)?;
-        self.evidence.get(place)
+    /// The evidence for a limit of the present stage, with the newest samples. What settled so far may belong to the
+    /// stage before: it speaks against the version, and not for it.
+    pub(super) fn evidence(&self, limit: &Limit) -> Evidence {
+        let baseline = self.baseline(limit.measure());
+        let mut evidence = Evidence::new(limit.tolerance.line, &baseline);
+        if let Some(known) = self.known(limit) {
+            let is_present = self.place + 1 >= self.plan.stages.len();
+            evidence = if is_present { known.clone() } else { known.entering(&evidence) };
+        }
+        let newest = self.newest_blocks.iter().find(|(measure, _)| *measure == limit.measure());
+        evidence.set_provisional(newest.map(|(_, block)| *block));
+        evidence
     }
 
     /// When the newest sample of the canary was scraped.
@@ -95,7 +107,7 @@ impl Tracker {
         let soonest = later(now, SHORTEST_PAUSE);
         let latest = later(now, self.plan.interval.max(SHORTEST_PAUSE));
         let Some((scrape, newest)) = self.scrape.zip(self.newest) else {
-            let is_new = span(self.plan.since, now) < FIRST_WINDOW;
+            let is_new = span(self.plan.origin(), now) < FIRST_WINDOW;
             return if is_new { later(now, IMPATIENCE).min(latest) } else { latest };
         };
         let due = later(later(newest, scrape), INGESTION);
@@ -129,111 +141,164 @@ impl Tracker {
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
         self.newest = scrape::newest(&recent, Arm::Canary);
-        self.ledger.settle(self.settled, &recent);
+        self.ledger.meet(self.settled, &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
-            return self.provisional(now, &recent);
+            return self.look_at_newest(now, &recent);
         };
+        let block = self.plan.block(scrape);
+        self.learn(prometheus, block, deadline).await?;
         let limit = earlier(self.newest.max(scrape::newest(&recent, Arm::Stable)).unwrap_or(now), 2 * scrape);
-        let grid = self.grid(scrape);
-        let end = grid.last(limit);
-        if end > self.settled {
-            if earlier(now, window) <= self.settled {
-                let instants: Vec<_> = grid.between(self.settled, end).collect();
-                self.settle(&instants, &recent)?;
-            } else {
-                self.catch_up(prometheus, grid, end, deadline).await?;
-            }
+        if earlier(now, window) <= self.settled {
+            let ends = self.ends(block, limit, usize::MAX);
+            self.settle(&ends, &recent)?;
+        } else {
+            self.catch_up(prometheus, block, limit, deadline).await?;
         }
-        self.provisional(now, &recent)
+        self.look_at_newest(now, &recent)
+    }
+
+    /// Learns what stable was like before the rollout began.
+    async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), Fault> {
+        let measures = self.plan.measures();
+        if !measures.iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure)) {
+            let learned = history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?;
+            let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
+            self.baselines = measures.into_iter().zip(learned.into_iter().map(known)).collect();
+        }
+        if self.evidence.is_empty() {
+            self.evidence = self.fresh(self.place);
+        }
+        Ok(())
     }
 
     /// Reads what was missed, at the grid's instants: after a restart, and where raw samples would be too many.
     async fn catch_up(
         &mut self,
         prometheus: &Prometheus,
-        grid: Grid,
-        end: Timestamp,
+        block: Duration,
+        limit: Timestamp,
         deadline: Instant,
     ) -> Result<(), Fault> {
-        let start = self.settled;
-        let mut outcome = Ok(());
-        for most in Grid::attempts() {
-            let stride = grid.stride(start, end, most);
+        let mut attempts = Grid::attempts().peekable();
+        while let Some(most) = attempts.peek() {
+            let start = self.settled;
+            let ends = self.ends(block, limit, usize::try_from(*most).unwrap_or(usize::MAX));
+            let Some((first, last)) = ends.first().zip(ends.last()) else { return Ok(()) };
+            let (start, stride, end) = (start.as_second(), first.as_second() - start.as_second(), last.as_second());
             let selectors = self.plan.source.selectors.iter();
-            let answers = try_join_all(selectors.map(|selector| {
-                prometheus.grid(&selector.promql, start.as_second(), end.as_second(), stride, deadline)
-            }));
-            match answers.await {
-                Ok(answers) => return self.settle_strides(answers, start, end, stride),
-                Err(fault @ Fault::TooLarge { .. }) => outcome = Err(fault),
+            let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, stride, deadline));
+            match try_join_all(answers).await {
+                Ok(answers) => {
+                    let series = self.plan.source.series(answers)?;
+                    self.settle(&ends, &series)?;
+                    if self.settled.as_second() == start {
+                        // The numbers contradict each other all along; the refusal says so.
+                        return Ok(());
+                    }
+                }
+                Err(fault @ Fault::TooLarge { .. }) => {
+                    attempts.next();
+                    if attempts.peek().is_none() {
+                        return Err(fault);
+                    }
+                }
                 Err(fault) => return Err(fault),
             }
         }
-        outcome
+        Ok(())
     }
 
-    fn settle_strides(
-        &mut self,
-        answers: Vec<Vec<Row>>,
-        start: Timestamp,
-        end: Timestamp,
-        stride: i64,
-    ) -> Result<(), Fault> {
-        let series = self.plan.source.series(answers)?;
-        let strides = Grid::new(start, Duration::from_secs(stride.unsigned_abs()));
-        let instants: Vec<_> = strides.between(start, end).collect();
-        self.settle(&instants, &series)
+    /// Where the next blocks end, up to `limit`: as many as are equally long, and at most `most`; with all blocks,
+    /// however long, where `most` is no limit.
+    fn ends(&self, block: Duration, limit: Timestamp, most: usize) -> Vec<Timestamp> {
+        let (mut place, mut start, mut ends) = (self.place, self.settled, Vec::new());
+        let mut length = None;
+        while ends.len() < most {
+            place = self.plan.stage_at(place, start);
+            let end = self.plan.end_of_block(place, start, block);
+            let this = end.duration_since(start);
+            if end > limit || (most != usize::MAX && *length.get_or_insert(this) != this) {
+                break;
+            }
+            ends.push(end);
+            start = end;
+        }
+        ends
     }
 
     /// Counts from one instant to the next. A stretch whose numbers contradict each other is joined with the one
     /// after it: a slow request may fail in one that it did not begin in.
-    fn settle(&mut self, instants: &[Timestamp], series: &[Series]) -> Result<(), Fault> {
-        for end in instants {
-            match self.blocks(Stretch { start: self.settled, end: *end }, series) {
+    fn settle(&mut self, ends: &[Timestamp], series: &[Series]) -> Result<(), Fault> {
+        for end in ends {
+            self.enter_stages();
+            let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
+            match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
-                        evidence.settle(block);
+                        evidence.settle(&block);
                     }
                     self.settled = *end;
+                    self.ledger.settle(*end, series);
                     self.refusal = None;
+                    self.enter_stages();
                 }
                 Err(refusal @ Refusal::MoreBadThanTotal) => self.refusal = Some(refusal),
                 Err(refusal) => return Err(refusal.into()),
             }
         }
-        self.ledger.settle(self.settled, series);
         Ok(())
     }
 
-    /// Counts what came after the settled blocks.
-    fn provisional(&mut self, now: Timestamp, series: &[Series]) -> Result<(), Fault> {
-        match self.blocks(Stretch { start: self.settled, end: now }, series) {
-            Ok(blocks) => {
-                for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
-                    evidence.set_provisional(Some(block));
-                }
-                Ok(())
-            }
-            Err(Refusal::MoreBadThanTotal) => {
-                self.evidence.iter_mut().for_each(|evidence| evidence.set_provisional(None));
-                Ok(())
-            }
-            Err(refusal) => Err(refusal.into()),
+    /// Goes on to the stage that settled blocks have come to.
+    fn enter_stages(&mut self) {
+        let reached = self.plan.stage_at(self.place, self.settled);
+        for next in self.place + 1..=reached {
+            let fresh = self.fresh(next).into_iter().zip(self.limits(next));
+            let entered = fresh.map(|(fresh, limit)| match self.known(limit) {
+                Some(known) => known.entering(&fresh),
+                None => fresh,
+            });
+            self.evidence = entered.collect();
+            self.place = next;
         }
     }
 
-    fn blocks(&self, stretch: Stretch, series: &[Series]) -> Result<Vec<Block>, Refusal> {
-        let settling = SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX);
-        let gains = self.ledger.gains(stretch, settling, series)?;
-        self.plan.measures.iter().map(|measure| Block::of(stretch, *measure, series, &gains)).collect()
+    fn fresh(&self, place: usize) -> Vec<Evidence> {
+        let limits = self.limits(place).iter();
+        limits.map(|limit| Evidence::new(limit.tolerance.line, &self.baseline(limit.measure()))).collect()
     }
 
-    /// A block is at least one scrape long: a shorter one would only hold nothing.
-    fn grid(&self, scrape: Duration) -> Grid {
-        let interval = self.plan.interval.max(Duration::from_secs(1));
-        let times = scrape.as_millis().div_ceil(interval.as_millis()).max(1);
-        Grid::new(self.plan.since, interval.saturating_mul(u32::try_from(times).unwrap_or(1)))
+    /// What settled for the same limit of the same check.
+    fn known(&self, limit: &Limit) -> Option<&Evidence> {
+        let mut pairs = self.limits(self.place).iter().zip(&self.evidence);
+        pairs.find(|(known, _)| known.check == limit.check && known.kind == limit.kind).map(|(_, evidence)| evidence)
+    }
+
+    fn limits(&self, place: usize) -> &[Limit] {
+        self.plan.stages.get(place).map_or(&[], |stage| &stage.limits)
+    }
+
+    fn baseline(&self, measure: Measure) -> Baseline {
+        let known = self.baselines.iter().find(|(known, _)| *known == measure).map(|(_, baseline)| *baseline);
+        known.unwrap_or_else(|| Baseline::of(&[]).with_overdispersion(self.plan.overdispersion))
+    }
+
+    /// Counts what came after the settled blocks.
+    fn look_at_newest(&mut self, now: Timestamp, series: &[Series]) -> Result<(), Fault> {
+        let measures = self.plan.measures();
+        self.newest_blocks = match self.blocks(Stretch { start: self.settled, end: now }, &measures, series) {
+            Ok(blocks) => measures.into_iter().zip(blocks).collect(),
+            Err(Refusal::MoreBadThanTotal) => Vec::new(),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        Ok(())
+    }
+
+    fn blocks(&self, stretch: Stretch, measures: &[Measure], series: &[Series]) -> Result<Vec<Block>, Refusal> {
+        let settling = SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX);
+        let gains = self.ledger.gains(stretch, settling, series)?;
+        measures.iter().map(|measure| Block::of(stretch, *measure, series, &gains)).collect()
     }
 
     /// How far back raw samples are read: to the last settled instant and two scrapes more, unless that is so far
@@ -248,6 +313,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{asked::StagePlan, source::Source};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -258,9 +324,9 @@ mod tests {
         let plan = Plan {
             endpoint: "default".to_owned(),
             source: Source { selectors: Vec::new() },
-            measures: vec![Measure::Failed],
-            since: at(-60_000),
+            stages: vec![StagePlan { since: at(-60_000), limits: Vec::new() }],
             interval,
+            overdispersion: None,
         };
         let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
         tracker.next(at(now)).duration_since(at(now)).as_millis()

@@ -28,7 +28,8 @@ pub use observed::{Observed, Route};
 pub use preflight::Refusal;
 
 use crate::api::{
-    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, Transition, condition::reason,
+    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, Transition,
+    condition::reason,
 };
 
 /// How many transitions and failed revisions a status keeps.
@@ -75,14 +76,22 @@ pub fn next(input: Input<'_>) -> Next {
     plan.finish()
 }
 
-/// Since when the checks' evidence counts, if this is a moment at which they should be asked.
+/// The stages that evidence is counted from, the present one last, if this is a moment at which checks should be
+/// asked. Until a stage has its weight, what is seen belongs to the one before.
 #[must_use]
-pub fn evidence_since(rollout: &Rollout) -> Option<Timestamp> {
+pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
     let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
     let carries_traffic = stage.since.is_some() || stage.weight_in_force.percent() > 0.0;
-    (under_way && carries_traffic).then(|| stage.since.unwrap_or(stage.entered_at))
+    if !under_way || !carries_traffic {
+        return None;
+    }
+    if status.begun.is_empty() {
+        let since = stage.since.unwrap_or(stage.entered_at);
+        return Some(vec![StageBegun { stage: stage.name.clone(), since }]);
+    }
+    Some(status.begun.clone())
 }
 
 /// The stage that the status speaks of, as the spec has it now: by name. Where that is gone, the last one that asks
@@ -139,6 +148,7 @@ impl<'a> Plan<'a> {
         }
         self.status.phase = Phase::Stable;
         self.status.stage = None;
+        self.status.begun.clear();
         self.status.canary = None;
         self.status.replicas_floor = None;
         self.status.draining_since = None;

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
-        StageStatus, Verdict,
+        StageBegun, StageStatus, Verdict,
         condition::{self, reason},
     },
     plan::{
@@ -16,6 +16,9 @@ use crate::{
 
 /// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
 const STABLE_LOST: Span = Span::seconds(60);
+
+/// How many stages are remembered that had their weight; one that lost it and got it back counts again.
+const BEGUN: usize = 32;
 
 /// What is decided about a stage that has its weight.
 enum Outcome {
@@ -34,6 +37,7 @@ impl Plan<'_> {
         let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
         self.status.canary = Some(canary);
         self.status.checks.clear();
+        self.status.begun.clear();
         self.status.contention = None;
         self.status.stable_lost_since = None;
         self.status.draining_since = None;
@@ -237,6 +241,9 @@ impl Plan<'_> {
             status.since = Some(now);
             status.until = Some(after(now, stage.bake()));
         }
+        self.status.begun.push(StageBegun { stage: stage.name.clone(), since: now });
+        let oldest = self.status.begun.len().saturating_sub(BEGUN);
+        self.status.begun.drain(..oldest);
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let message = format!(

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "support code of tests is test code")]
 
+mod balancer;
 mod credentials;
+mod disturbed;
 mod hostile;
 mod prometheus;
+#[path = "../promql/remote_write.rs"]
+mod remote_write;
 mod support;

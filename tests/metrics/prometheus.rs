@@ -20,8 +20,8 @@ async fn twenty_percent_errors_fail_within_a_second_of_being_scraped() {
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     let healthy = || {
-        canary.ok(20.0);
-        stable.ok(100.0);
+        canary.ok(400.0);
+        stable.ok(2000.0);
     };
     subject.until(&analyst, healthy, |check| check.verdict == Verdict::Pass).await;
 
@@ -33,25 +33,29 @@ async fn twenty_percent_errors_fail_within_a_second_of_being_scraped() {
     let scraped = failed.at.unwrap();
     let behind = Timestamp::now().duration_since(scraped).as_millis();
     println!("a failing canary was seen {took} ms after it failed, {behind} ms after the scrape");
-    assert!(failed.message.contains("allowed 0.5%, stable at 0%"), "{}", failed.message);
+    assert!(failed.message.contains(" requests failed, allowed 0.5%, stable at 0%; certain "), "{}", failed.message);
     assert!(took < 3_000, "{took} ms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_healthy_canary_passes_with_a_hundred_requests_and_not_before() {
+async fn a_healthy_canary_passes_with_enough_requests_and_not_before() {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(&[&canary, &stable]).await else { return };
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
 
-    canary.ok(99.0);
-    let short = subject.until(&analyst, || {}, |check| check.sample == Some(99)).await;
-    assert_eq!((short.verdict, short.reason.as_str()), (Verdict::NeedMoreData, "TooFewRequests"));
-    canary.ok(1.0);
-    let passed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert_eq!((passed.sample, passed.value.as_deref()), (Some(100), Some("0%")));
-    assert_eq!(passed.message, "0% of 100 requests failed, allowed 0.5%");
+    canary.ok(500.0);
+    let short = subject.until(&analyst, || {}, |check| check.more_time.is_some()).await;
+    assert_eq!(
+        (short.verdict, short.reason.as_str(), short.sample),
+        (Verdict::NeedMoreData, "TooFewRequests", Some(500))
+    );
+    assert!(short.more_requests.is_some_and(|more| (300..600).contains(&more)), "{short:?}");
+    let trickle = || canary.ok(10.0);
+    let passed = subject.until(&analyst, trickle, |check| check.verdict == Verdict::Pass).await;
+    assert!(passed.sample.is_some_and(|sample| (820..1000).contains(&sample)), "{passed:?}");
+    assert!(passed.message.ends_with(" requests failed, allowed 0.5%; certain beyond 95%"), "{}", passed.message);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,13 +66,12 @@ async fn a_prometheus_that_lost_its_data_counts_nothing_twice() {
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
-    let settled = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert_eq!(settled.sample, Some(100));
+    subject.until(&analyst, || {}, |check| check.sample == Some(100) && check.more_time.is_some()).await;
 
     server.lose_data().await;
     canary.ok(20.0);
     let remembered = subject.until(&analyst, || {}, |check| check.sample.is_some_and(|sample| sample > 100)).await;
-    assert_eq!((remembered.verdict, remembered.sample), (Verdict::Pass, Some(120)));
+    assert_eq!(remembered.sample, Some(120));
 
     let restarted = crate::support::analyst(&server.url);
     let anew = subject.until(&restarted, || {}, |check| check.sample.is_some()).await;
@@ -85,14 +88,14 @@ async fn another_process_derives_the_same_evidence() {
     // The count before the requests has to stand at one of the whole seconds that are asked for later.
     let for_long = |check: &CheckStatus| check.at.unwrap() > seen + SignedDuration::from_millis(1500);
     subject.until(&first, || {}, for_long).await;
-    canary.ok(150.0);
+    subject.count_in_steps(&first, || canary.ok(500.0)).await;
     let passed = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await;
 
     let mut long_ago = Subject::errors();
     long_ago.since = subject.since - SignedDuration::from_mins(3);
     for derived in [subject, long_ago] {
         let check = derived.until(&analyst(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
-        assert_eq!((check.sample, &check.message), (Some(150), &passed.message));
+        assert_eq!((check.sample, &check.message), (Some(1500), &passed.message));
     }
 }
 
@@ -116,13 +119,14 @@ async fn a_bucket_bound_is_a_number_however_it_is_written() {
     requests(0.0, 0.0, 0.0);
     let subject = Subject::new(&checks);
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    requests(150.0, 45.0, 5.0);
+    subject.count_in_steps(&analyst, || requests(150.0, 45.0, 5.0)).await;
     let passed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert_eq!(passed.message, "2.5% of 200 requests took longer than 1s, allowed 10% (p90), stable at 2.5%");
+    let counted = "2.5% of 600 requests took longer than 1s, allowed 10% (p90), stable at 2.5%; certain beyond ";
+    assert!(passed.message.starts_with(counted), "{}", passed.message);
     assert!(passed.warning, "{passed:?}");
     requests(0.0, 0.0, 100.0);
     let failed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Fail).await;
-    assert_eq!(failed.value.as_deref(), Some("35%"));
+    assert_eq!((failed.value.as_deref(), failed.sample), (Some("100%"), Some(100)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,10 +144,10 @@ async fn counters_of_ones_own_and_queries_are_judged_too() {
         {"name": "typo", "query": {"expr": "sum(", "max": 1}},
     ]));
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    canary.count("jobs_total", 200.0);
     canary.count("jobs_failed_total", 1.0);
+    subject.count_in_steps(&analyst, || canary.count("jobs_total", 400.0)).await;
     let jobs = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
-    assert_eq!(jobs.message, "0.5% of 200 requests failed, allowed 1%");
+    assert!(jobs.message.starts_with("0.083% of 1,200 requests failed, allowed 1%; certain "), "{}", jobs.message);
     let looked = subject.look(&analyst).await;
     let reasons: Vec<_> = looked.checks.iter().skip(1).map(|check| check.reason.as_str()).collect();
     assert_eq!(reasons, ["WithinLimit", "SeveralSeries", "NotANumber", "QueryRefused"]);

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, routing::get};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tidegate::{
-    api::{CheckStatus, RevisionStatus, RolloutSpec, Stage},
+    api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun},
     metrics::{Analyst, Endpoints, Look, Looked, Templates},
 };
 use tokio::{
@@ -26,22 +26,49 @@ use tokio::{
 pub struct Pod {
     pub name: String,
     pub address: String,
-    counters: Arc<Mutex<BTreeMap<String, f64>>>,
+    exposed: Arc<Mutex<Exposed>>,
+}
+
+#[derive(Default)]
+struct Exposed {
+    counters: BTreeMap<String, f64>,
+    /// Whether scrapes find nobody.
+    away: bool,
 }
 
 impl Pod {
     pub async fn start(name: &str) -> Self {
-        let counters = Arc::<Mutex<BTreeMap<String, f64>>>::default();
+        let exposed = Arc::<Mutex<Exposed>>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let app = Router::new().route("/metrics", get(expose)).with_state(counters.clone());
+        let app = Router::new().route("/metrics", get(expose)).with_state(exposed.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { name: name.to_owned(), address, counters }
+        Self { name: name.to_owned(), address, exposed }
     }
 
     /// Counts `count` more in `series`, such as `http_requests_total{code="200"}`.
     pub fn count(&self, series: &str, count: f64) {
-        *self.counters.lock().unwrap().entry(series.to_owned()).or_default() += count;
+        *self.exposed.lock().unwrap().counters.entry(series.to_owned()).or_default() += count;
+    }
+
+    /// What `series` stands at.
+    pub fn counted(&self, series: &str) -> f64 {
+        self.exposed.lock().unwrap().counters.get(series).copied().unwrap_or_default()
+    }
+
+    /// The process starts anew, with all of its counters at nothing.
+    pub fn restart(&self) {
+        self.exposed.lock().unwrap().counters.values_mut().for_each(|value| *value = 0.0);
+    }
+
+    /// From now on these series are not exposed any more.
+    pub fn forget(&self, series: &str) {
+        self.exposed.lock().unwrap().counters.remove(series);
+    }
+
+    /// Whether scrapes find nobody from now on.
+    pub fn is_away(&self, away: bool) {
+        self.exposed.lock().unwrap().away = away;
     }
 
     pub fn ok(&self, count: f64) {
@@ -53,9 +80,12 @@ impl Pod {
     }
 }
 
-async fn expose(State(counters): State<Arc<Mutex<BTreeMap<String, f64>>>>) -> String {
-    let counters = counters.lock().unwrap();
-    counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<Vec<_>>().concat()
+async fn expose(State(exposed): State<Arc<Mutex<Exposed>>>) -> Result<String, StatusCode> {
+    let exposed = exposed.lock().unwrap();
+    if exposed.away {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    Ok(exposed.counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<Vec<_>>().concat())
 }
 
 /// A Prometheus of our own that scrapes once a second.
@@ -69,6 +99,11 @@ pub struct Server {
 impl Server {
     /// Starts the `prometheus` of the machine; without one the test is skipped, except on CI.
     pub async fn start(pods: &[&Pod]) -> Option<Self> {
+        Self::replica("a", pods).await
+    }
+
+    /// The same as one of several: they scrape at other moments.
+    pub async fn replica(name: &str, pods: &[&Pod]) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let targets: Vec<_> = pods
             .iter()
@@ -77,7 +112,7 @@ impl Server {
             })
             .collect();
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms}}\nscrape_configs:\n- job_name: pods\n  static_configs:\n{}",
+            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {{replica: {name}}}}}\nscrape_configs:\n- job_name: pods\n  static_configs:\n{}",
             targets.concat()
         );
         std::fs::write(directory.path().join("prometheus.yml"), config).unwrap();
@@ -103,6 +138,7 @@ impl Server {
             .current_dir(directory.path())
             .arg("--config.file=prometheus.yml")
             .arg("--storage.tsdb.path=data")
+            .arg("--web.enable-remote-write-receiver")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -164,7 +200,8 @@ impl Subject {
         let spec: RolloutSpec = serde_json::from_value(serde_json::json!({
             "workload": {"kind": "Deployment", "name": "checkout"},
             "service": "checkout",
-            "analysis": {"interval": "1s", "checks": checks},
+            // There is no history to learn from.
+            "analysis": {"interval": "1s", "statistics": {"overdispersion": 1}, "checks": checks},
         }))
         .unwrap();
         let stage = spec.stages()[0].clone();
@@ -185,10 +222,19 @@ impl Subject {
             stage: &self.stage,
             stable: &self.stable,
             canary: &self.canary,
-            since: self.since,
+            begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since }],
             now: Timestamp::now(),
         };
         analyst.look(&look).await
+    }
+
+    /// Counts three times, each time when the time before was seen: so that they are different blocks.
+    pub async fn count_in_steps(&self, analyst: &Analyst, count: impl Fn()) {
+        for _ in 0..3 {
+            let before = self.look(analyst).await.checks[0].sample;
+            count();
+            self.until(analyst, || {}, |check| check.sample > before).await;
+        }
     }
 
     /// Looks whenever the analyst says it is worth it, until the first check satisfies `wanted`; `meanwhile` is what

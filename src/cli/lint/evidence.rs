@@ -7,36 +7,58 @@ use super::{
     stages::{Asked, questions, reached},
 };
 use crate::{
-    api::{OnInconclusive, Rollout, RolloutSpec, Span, Stage},
-    judge::{ENOUGH, Question, count, exact_percent},
+    api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage},
+    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, count},
 };
+
+/// What a healthy version is taken to be: a fifth of the limit.
+const HEALTHY: f64 = 0.2;
+
+/// What is assumed of how many requests go bad together, where nobody says it: nobody has looked yet.
+const OVERDISPERSION: f64 = 2.0;
 
 /// The stages of `rollout` in which a check sees too few requests, with `rate` requests in a second to all versions.
 pub fn check(written: &Written, rollout: &Rollout, rate: f64) -> Vec<Finding> {
     let spec = &rollout.spec;
+    let Some(analysis) = &spec.analysis else { return Vec::new() };
     let stages = spec.stages();
     let mut findings = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
-        let per_second = rate * reached(rollout, stage).fraction();
+        let share = reached(rollout, stage).fraction();
         // Without any traffic at all there is another finding.
-        if per_second <= 0.0 {
+        if rate * share <= 0.0 {
             continue;
         }
+        let bounds = Bounds::of(analysis, index + 1 == stages.len());
         let asked = questions(spec, std::slice::from_ref(stage));
-        let strictest = asked.iter().filter_map(|asked| Some((share(asked)?, asked)));
-        let Some((share, asked)) = strictest.min_by(|(a, _), (b, _)| a.total_cmp(b)) else { continue };
+        let slowest = asked.iter().filter_map(|asked| Some((needed(analysis, &bounds, asked, share)?, asked)));
+        let Some((needed, asked)) = slowest.max_by(|(a, _), (b, _)| a.total_cmp(b)) else { continue };
         let path = format!("spec.stages[{index}]");
-        findings.extend(verdict(written, spec, &path, stage, asked, (share, per_second)));
+        findings.extend(verdict(written, spec, &path, stage, asked, (needed, rate * share)));
     }
     findings
 }
 
-/// The share that a check tolerates, if it counts requests and decides.
-fn share(asked: &Asked<'_>) -> Option<f64> {
-    match &asked.question {
-        Question::Share { max, .. } => max.map(|max| max.share),
-        Question::Value(_) => None,
+/// How many requests of a healthy version it takes until the check passes, if it counts requests and decides. One that
+/// never passes has a finding of its own.
+fn needed(analysis: &Analysis, bounds: &Bounds, asked: &Asked<'_>, share: f64) -> Option<f64> {
+    let Question::Share { max, relative, .. } = &asked.question else { return None };
+    if analysis.mode == Some(Mode::Threshold) {
+        return (max.is_some() || relative.is_some()).then_some(ENOUGH);
     }
+    let known = analysis.statistics.as_ref().and_then(|statistics| statistics.overdispersion);
+    let requests = |tolerance: &Tolerance| {
+        let line = &tolerance.line;
+        let stable = line.margin * HEALTHY;
+        let supposed = Supposed {
+            canary: stable,
+            stable,
+            stable_for_each: (1.0 - share) / share,
+            overdispersion: known.unwrap_or(OVERDISPERSION),
+        };
+        supposed.requests_to_pass(line, bounds)
+    };
+    max.iter().chain(relative).filter_map(requests).max_by(f64::total_cmp)
 }
 
 fn verdict(
@@ -45,18 +67,19 @@ fn verdict(
     path: &str,
     stage: &Stage,
     asked: &Asked<'_>,
-    (share, per_second): (f64, f64),
+    (needed, per_second): (f64, f64),
 ) -> Option<Finding> {
-    let bake = stage.bake();
     let requests = |span: Span| per_second * span.duration().as_secs_f64();
     let sends = |span: Span, within: &str| {
-        let count = count(requests(span).floor());
-        format!("stage {} sends about {count} requests to the new version {within} {span}", stage.name)
+        let sent = count(requests(span).floor());
+        let needs = count(needed.ceil());
+        format!(
+            "stage {} sends about {sent} requests to the new version {within} {span}; check {} needs about {needs}",
+            stage.name, asked.check.name
+        )
     };
-    let (name, limit) = (&asked.check.name, exact_percent(share));
-    let limit = if asked.check.latency.is_some() { format!("{limit} slower requests") } else { format!("max {limit}") };
-    if let Some(deadline) = stage.deadline.filter(|deadline| requests(*deadline) < ENOUGH) {
-        let needs = format!("{}; check {name} needs at least {ENOUGH}", sends(deadline, "before its deadline of"));
+    if let Some(deadline) = stage.deadline.filter(|deadline| requests(*deadline) < needed) {
+        let needs = sends(deadline, "before its deadline of");
         let place = format!("{path}.deadline");
         return Some(match spec.on_inconclusive.unwrap_or_default() {
             OnInconclusive::Hold => rollout.error(place, format!("{needs}: every release is held here")),
@@ -64,21 +87,11 @@ fn verdict(
             OnInconclusive::Advance => rollout.warning(place, format!("{needs}: it decides nothing here")),
         });
     }
-    let place = format!("{path}.bake");
-    if requests(bake) < ENOUGH {
-        let time = Span::from(Duration::try_from_secs_f64((ENOUGH / per_second).ceil()).ok()?);
-        let message =
-            format!("{}; check {name} needs at least {ENOUGH}: the stage lasts about {time}", sends(bake, "in its"));
-        return Some(rollout.warning(place, message));
+    let bake = stage.bake();
+    if requests(bake) >= needed {
+        return None;
     }
-    // As many requests as one failure may stand among: with fewer, a single one is more than the limit allows.
-    let needed = (1.0 / share).ceil();
-    (share > 0.0 && requests(bake) < needed).then(|| {
-        let message = format!(
-            "{}; check {name} with {limit} needs at least {}, or a single bad request fails it: bake longer, or give the stage a higher limit",
-            sends(bake, "in its"),
-            count(needed)
-        );
-        rollout.warning(place, message)
-    })
+    let time = Span::from(Duration::try_from_secs_f64((needed / per_second).ceil()).ok()?);
+    let message = format!("{}: the stage lasts about {time}", sends(bake, "in its"));
+    Some(rollout.warning(format!("{path}.bake"), message))
 }

@@ -162,7 +162,7 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
     let at = |limit: &str| format!("{}.{limit}", asked.path);
     let mut findings = Vec::new();
     match &asked.question {
-        Question::Share { max, warn } => {
+        Question::Share { max, warn, .. } => {
             if let (Some(max), Some(warn)) = (max, warn)
                 && !warns_first(max, warn)
             {
@@ -170,8 +170,9 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
                 findings.push(rollout.warning(at("warn"), message));
             }
             if asked.check.error_rate.is_some() {
-                findings
-                    .extend(max.iter().filter_map(|max| never(name, max.share)).map(|m| rollout.warning(at("max"), m)));
+                findings.extend(
+                    max.iter().filter_map(|max| never(name, max.line.margin)).map(|m| rollout.warning(at("max"), m)),
+                );
             }
         }
         Question::Value(limits) => {
@@ -189,7 +190,7 @@ fn warns_first(max: &Tolerance, warn: &Tolerance) -> bool {
     use crate::judge::Subject::SlowerThan;
     match (max.subject, warn.subject) {
         (SlowerThan(max, _), SlowerThan(warn, _)) => warn < max,
-        _ => warn.share < max.share,
+        _ => warn.line.margin < max.line.margin,
     }
 }
 
@@ -203,7 +204,9 @@ fn never(name: &str, share: f64) -> Option<String> {
     if share >= 1.0 {
         Some(format!("check {name} can never fail: no more than 100% of the requests can fail"))
     } else if share <= 0.0 {
-        Some(format!("check {name} tolerates no failed request at all: one timeout among millions fails the version"))
+        Some(format!(
+            "check {name} can never pass: no number of requests shows that none will ever fail; give it a limit such as 0.1%"
+        ))
     } else {
         None
     }

@@ -204,7 +204,7 @@ impl Lab {
 
     /// Asks the checks, while the new version has traffic.
     fn look(&self, rollout: &Rollout) -> Vec<CheckStatus> {
-        if plan::evidence_since(rollout).is_none() {
+        if plan::evidence_stages(rollout).is_none() {
             return Vec::new();
         }
         let checks = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);

@@ -1,0 +1,102 @@
+//! What is tolerated: a line above which a version is worse than it may be.
+
+use super::arms::{ARMS, Arms, odds};
+
+/// How many halvings find the point of a line to the last bit that matters: 2⁻⁶⁰.
+const HALVINGS: u32 = 60;
+
+/// Some of so many requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Share {
+    /// The bad ones.
+    pub bad: f64,
+    /// All of them.
+    pub total: f64,
+}
+
+impl Share {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { bad: self.bad + other.bad, total: self.total + other.total }
+    }
+
+    /// Each count divided by `divisor`.
+    pub(super) fn divided(self, divisor: f64) -> Self {
+        Self { bad: self.bad / divisor, total: self.total / divisor }
+    }
+
+    /// What part of the next requests is expected to be bad; half a bad request is always added, so that a short
+    /// history without any is not taken for certainty.
+    pub(super) fn expected(self) -> f64 {
+        (self.bad + 0.5) / (self.total + 1.0)
+    }
+}
+
+/// A version is good enough as long as the part of its requests that is bad is at most `ratio` times stable's, plus
+/// `margin`.
+///
+/// A fixed limit is the line with ratio 0. For others the point of the line that fits a block best is what both arms
+/// of a bet are held against: it is the KL projection on a convex set, so the bet is fair or worse for every point of
+/// the line, and for every one below it, even if both versions drift together.
+/// (Turner and Grünwald, <https://arxiv.org/abs/2106.02693> and <https://arxiv.org/abs/2203.09785>.)
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// How many times as bad as stable.
+    pub ratio: f64,
+    /// How much worse beyond that, as a part of one.
+    pub margin: f64,
+}
+
+impl Line {
+    /// The line of a fixed limit.
+    #[must_use]
+    pub fn fixed(limit: f64) -> Self {
+        Self { ratio: 0.0, margin: limit }
+    }
+
+    /// What is tolerated when `stable` is the part of stable's requests that is bad. Never quite nothing and never
+    /// quite all, so that no logarithm is infinite.
+    #[must_use]
+    pub fn limit(&self, stable: f64) -> f64 {
+        (self.ratio * stable + self.margin).clamp(1e-12, 1.0 - 1e-9)
+    }
+
+    /// What each arm with its `multipliers` gains from one block, when stable was expected to be as bad as `expected`.
+    pub(super) fn gains(&self, multipliers: &Arms, expected: f64, canary: Share, stable: Share) -> Arms {
+        let limit = self.limit(expected);
+        let mut gains = [0.0; ARMS];
+        for (gain, multiplier) in gains.iter_mut().zip(multipliers) {
+            let bet = odds(*multiplier, limit);
+            *gain = if self.ratio == 0.0 {
+                log_ratio(canary, bet, limit)
+            } else {
+                let (on_stable, on_canary) = self.nearest(expected, bet, stable.total, canary.total);
+                log_ratio(canary, bet, on_canary) + log_ratio(stable, expected, on_stable)
+            };
+        }
+        gains
+    }
+
+    /// The point of the line that is nearest to a stable version as bad as `stable` and a canary as bad as `canary`,
+    /// when they had so many requests.
+    pub(super) fn nearest(&self, stable: f64, canary: f64, stable_total: f64, canary_total: f64) -> (f64, f64) {
+        let Self { ratio, margin } = *self;
+        let (mut low, mut high) = (1e-15, ((1.0 - margin) / ratio).min(1.0) * (1.0 - 1e-12));
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(low, high);
+            let tolerated = ratio * middle + margin;
+            let slope = stable_total * (middle - stable) / (middle * (1.0 - middle))
+                + ratio * canary_total * (tolerated - canary) / (tolerated * (1.0 - tolerated));
+            if slope < 0.0 { low = middle } else { high = middle }
+        }
+        let point = f64::midpoint(low, high);
+        (point, ratio * point + margin)
+    }
+}
+
+/// By how much `share` is likelier with one probability than with another, as a logarithm.
+fn log_ratio(share: Share, probability: f64, other: f64) -> f64 {
+    let good = share.total - share.bad;
+    share.bad * (probability / other).ln() + good * ((-probability).ln_1p() - (-other).ln_1p())
+}

@@ -1,0 +1,102 @@
+//! What a group of checks asks in the stages of a rollout.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{grid::Grid, source::Source};
+use crate::judge::{Measure, Subject, Tolerance};
+
+/// What a group of checks reads, and what it is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) endpoint: String,
+    pub(super) source: Source,
+    /// The stages so far, the present one last. Never empty.
+    pub(super) stages: Vec<StagePlan>,
+    pub(super) interval: Duration,
+    /// How many requests go bad together, where somebody knows it better than history.
+    pub(super) overdispersion: Option<f64>,
+}
+
+/// What is asked in one stage.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StagePlan {
+    /// When its weight came into force.
+    pub(super) since: Timestamp,
+    pub(super) limits: Vec<Limit>,
+}
+
+/// One limit of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limit {
+    pub(super) check: String,
+    pub(super) kind: Kind,
+    pub(super) tolerance: Tolerance,
+}
+
+/// Which of a check's limits it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Max,
+    Relative,
+    Warn,
+}
+
+impl Plan {
+    /// Whether what was read for `self` can go on as `next`: the same but for stages that came since.
+    pub(super) fn continues_as(&self, next: &Self) -> bool {
+        let stages = next.stages.get(..self.stages.len());
+        stages == Some(&self.stages) && *self == Self { stages: self.stages.clone(), ..next.clone() }
+    }
+
+    /// All that is counted in any stage.
+    pub(super) fn measures(&self) -> Vec<Measure> {
+        let mut measures = Vec::new();
+        for limit in self.stages.iter().flat_map(|stage| &stage.limits) {
+            let measure = limit.measure();
+            if !measures.contains(&measure) {
+                measures.push(measure);
+            }
+        }
+        measures
+    }
+
+    /// When the first stage's weight came into force.
+    pub(super) fn origin(&self) -> Timestamp {
+        self.stages.first().map_or(Timestamp::UNIX_EPOCH, |stage| stage.since)
+    }
+
+    /// How long a block is at first: at least one scrape, since a shorter one would only hold nothing. A scrape that is
+    /// a little late makes no longer blocks, or they would differ from one process to the next.
+    pub(super) fn block(&self, scrape: Duration) -> Duration {
+        let interval = self.interval.max(Duration::from_secs(1));
+        let times = (scrape.as_secs_f64() / interval.as_secs_f64() - 0.1).ceil().clamp(1.0, 1e6);
+        interval.mul_f64(times)
+    }
+
+    /// The place of the stage that `at` belongs to, not before `place`.
+    pub(super) fn stage_at(&self, place: usize, at: Timestamp) -> usize {
+        let begun = self.stages.iter().skip(place + 1).take_while(|next| next.since <= at);
+        place + begun.count()
+    }
+
+    /// Where the block ends that begins at `start` in the stage at `place`: on the stage's grid, or where the next
+    /// stage begins.
+    pub(super) fn end_of_block(&self, place: usize, start: Timestamp, block: Duration) -> Timestamp {
+        let since = self.stages.get(place).map_or(start, |stage| stage.since);
+        let end = Grid::tapering(since, block).next(start);
+        self.stages.get(place + 1).map_or(end, |next| end.min(next.since))
+    }
+}
+
+impl Limit {
+    /// What makes a request bad.
+    pub(super) fn measure(&self) -> Measure {
+        match self.tolerance.subject {
+            Subject::Failed => Measure::Failed,
+            // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
+            Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
+        }
+    }
+}

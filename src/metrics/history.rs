@@ -1,0 +1,73 @@
+//! What stable was like before a rollout began.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
+use crate::judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch};
+
+/// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
+/// are read where the answer would be too large; a stable version without any history is no fault.
+pub(super) async fn read(
+    prometheus: &Prometheus,
+    plan: &Plan,
+    measures: &[Measure],
+    (block, most): (Duration, u32),
+    deadline: Instant,
+) -> Result<Vec<Baseline>, Fault> {
+    let step = Grid::new(plan.origin(), block).step();
+    let end = plan.origin().as_second();
+    let fewest = i64::try_from(ENOUGH_HISTORY).unwrap_or(i64::MAX);
+    for blocks in [i64::from(most), fewest] {
+        let start = end.saturating_sub(step.saturating_mul(blocks));
+        let selectors = plan.source.selectors.iter();
+        let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, step, deadline));
+        match try_join_all(answers).await {
+            Ok(answers) => {
+                let mut series = plan.source.series(answers)?;
+                series.retain(|series| series.arm == Arm::Stable);
+                return Ok(learn(&series, (start, end, step), measures)?);
+            }
+            Err(Fault::TooLarge { .. }) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(vec![Baseline::of(&[]); measures.len()])
+}
+
+/// Counts what `series` gained from instant to instant, each increment once.
+fn learn(
+    series: &[Series],
+    (start, end, step): (i64, i64, i64),
+    measures: &[Measure],
+) -> Result<Vec<Baseline>, Refusal> {
+    let mut blocks: Vec<Vec<Counts>> = vec![Vec::new(); measures.len()];
+    let mut ledger = Ledger::default();
+    let settling = SignedDuration::from_secs(step.saturating_mul(2));
+    let mut from = instant(start);
+    ledger.settle(from, series);
+    let mut at = start;
+    while at < end {
+        at += step;
+        let stretch = Stretch { start: from, end: instant(at) };
+        let gains = ledger.gains(stretch, settling, series)?;
+        for (measure, counts) in measures.iter().zip(&mut blocks) {
+            match Block::of(stretch, *measure, series, &gains) {
+                Ok(block) => counts.push(block.stable),
+                // A bound that stable does not have, or a block in which numbers contradict each other: not learned from.
+                Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
+                Err(_) => {}
+            }
+        }
+        from = stretch.end;
+        ledger.settle(from, series);
+    }
+    Ok(blocks.iter().map(|counts| Baseline::of(counts)).collect())
+}
+
+fn instant(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
