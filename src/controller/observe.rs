@@ -12,7 +12,6 @@ use kube::{
 use super::{Context, cache::path_of, caches::http_routes, error::Error};
 use crate::{
     api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
-    metrics::unusable,
     plan::{Observed, Route, Suspect, suspect},
     traffic::Names,
     workload::{Deployment, ReplicaSet, is_deleting},
@@ -113,8 +112,10 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         routes_known: *caches.routes_known.borrow(),
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyst.knows(endpoint),
-        unusable_check: unusable(&rollout.spec, &caches.templates.named_by(&rollout.spec, &namespace))
-            .map(|unusable| unusable.to_string()),
+        unusable_check: {
+            let templates = caches.templates.named_by(&rollout.spec, &namespace);
+            context.memory.unusable_check(rollout, templates)
+        },
         refused: None,
         editor: None,
     }

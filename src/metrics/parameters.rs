@@ -108,7 +108,7 @@ fn fitting(type_: ParameterType, value: &str) -> Option<Cow<'_, str>> {
     }
     let fits = match type_ {
         ParameterType::Text => true,
-        ParameterType::Pattern => pattern::compile(value).is_some(),
+        ParameterType::Pattern => pattern::is_readable(value),
         ParameterType::Name => {
             let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':');
             value.starts_with(letter) && value.chars().all(|c| letter(c) || c.is_ascii_digit())

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ast::parse::Parser;
 
 use super::fault::Fault;
 
@@ -36,10 +37,15 @@ impl Pattern {
     }
 }
 
+/// Whether `text` is a regular expression, without the work of compiling it: checks are prepared at each look.
+pub(super) fn is_readable(text: &str) -> bool {
+    Parser::new().parse(text).is_ok()
+}
+
 /// `text` compiled; nothing if it is no regular expression, or one that is too large.
-pub(super) fn compile(text: &str) -> Option<Regex> {
+fn compile(text: &str) -> Option<Regex> {
     // For itself first: with a bracket too many it would only make sense together with ours.
-    regex_syntax::Parser::new().parse(text).ok()?;
+    is_readable(text).then_some(())?;
     RegexBuilder::new(&format!("^(?:{text})$")).dot_matches_new_line(true).size_limit(LARGEST).build().ok()
 }
 
