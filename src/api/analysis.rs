@@ -143,7 +143,7 @@ impl Check {
         changed.is_some_and(|changed| changed.max.is_some() || changed.min.is_some())
             || self.error_rate.as_ref().is_some_and(|check| check.max.is_some() || check.relative.is_some())
             || self.latency.as_ref().is_some_and(|check| check.max.is_some())
-            || self.query.as_ref().is_some_and(|check| check.max.is_some() || check.min.is_some())
+            || self.query.as_ref().is_some_and(Query::decides)
     }
 }
 
@@ -338,8 +338,8 @@ impl Preset {
         "parameters are for a template: your own expr has none"
     ),
     validation = (
-        "has(self.max) || has(self.min) || has(self.warn)",
-        "a query needs a limit: max or min decides, warn only tells"
+        "has(self.max) || has(self.min) || has(self.relative) || has(self.warn)",
+        "a query needs a limit: max, min and relative decide, warn only tells"
     ),
     validation = (
         "!has(self.max) || !has(self.min) || self.min <= self.max",
@@ -372,6 +372,14 @@ pub struct Query {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
 
+    /// How far the value may be from that of the same query for the stable version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<QueryRelative>,
+
+    /// What is done with several series. Default: nothing, and the check has no data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduce: Option<Reduce>,
+
     /// Beyond this value (above it; below it when the check has a `min`) somebody is told; nothing else happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn: Option<f64>,
@@ -384,6 +392,48 @@ pub struct Query {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub failure_limit: Option<i32>,
+}
+
+impl Query {
+    fn decides(&self) -> bool {
+        self.max.is_some() || self.min.is_some() || self.relative.is_some()
+    }
+}
+
+/// How far a value may be from the stable version's. The expression is asked once for each version, so it has to tell
+/// them apart, as with `{{pods}}`. Where stable has no value any more, since all traffic has left it, the one it had when
+/// the stage began counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("has(self.max) || has(self.min)", "a comparison needs max or min: how many times stable's value"),
+    validation = ("!has(self.max) || !has(self.min) || self.min <= self.max", "a comparison's min must not be above its max")
+)]
+pub struct QueryRelative {
+    /// At most so many times stable's value, such as 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// At least so many times stable's value, such as 0.8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// How far beyond that is tolerated, in the unit of the value. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0))]
+    pub margin: Option<f64>,
+}
+
+/// What is done with several series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduce {
+    /// The highest value counts.
+    Max,
+    /// The lowest value counts.
+    Min,
+    /// All values together count.
+    Sum,
+    /// The mean of all values counts.
+    Mean,
 }
 
 /// Another limit for a check while one stage lasts.

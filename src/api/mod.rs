@@ -19,7 +19,7 @@ mod validation;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
-    Preset, Query, Relative, Statistics, Strictness, TimeUnit,
+    Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
 };
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,

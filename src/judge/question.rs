@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::Line;
-use crate::api::{Check, CheckOverride, LimitOverride, Percent, Quantile, Relative, Span, UnitError};
+use crate::api::{Check, CheckOverride, LimitOverride, Percent, Quantile, QueryRelative, Relative, Span, UnitError};
 
 /// A limit of a stage that does not fit the check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +70,7 @@ impl Question {
     pub fn decides(&self) -> bool {
         match self {
             Self::Share { max, relative, .. } => max.is_some() || relative.is_some(),
-            Self::Value(limits) => limits.max.is_some() || limits.min.is_some(),
+            Self::Value(limits) => limits.max.is_some() || limits.min.is_some() || limits.relative.is_some(),
         }
     }
 }
@@ -100,6 +100,8 @@ pub struct ValueLimits {
     pub max: Option<f64>,
     /// The lowest value.
     pub min: Option<f64>,
+    /// How far from stable's value.
+    pub relative: Option<QueryRelative>,
     /// Beyond it somebody is told: below it when there is a `min`, above it otherwise.
     pub warn: Option<f64>,
     /// How long the value has to stay beyond its limit to fail.
@@ -145,6 +147,7 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
     let limits = ValueLimits {
         max: number(name, "max", max, query.max)?,
         min: number(name, "min", min, query.min)?,
+        relative: query.relative,
         warn: number(name, "warn", warn, query.warn)?,
         lasting: query.for_.unwrap_or_default().duration(),
         tolerated: query.failure_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(0),
@@ -211,8 +214,13 @@ mod tests {
             Ok(Question::Share { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })
         );
         let query = json!({"query": {"expr": "1", "min": 1, "max": 3.5, "for": "5m", "failureLimit": 2}});
-        let limits =
-            ValueLimits { min: Some(2.0), max: Some(3.5), lasting: Duration::from_mins(5), tolerated: 2, warn: None };
+        let limits = ValueLimits {
+            min: Some(2.0),
+            max: Some(3.5),
+            lasting: Duration::from_mins(5),
+            tolerated: 2,
+            ..Default::default()
+        };
         assert_eq!(asked(query, json!({"min": 2})), Ok(Question::Value(limits)));
     }
 

@@ -10,9 +10,9 @@ use super::{
     evidence::Evidence,
     outlook::{Outlook, outlook},
     question::Tolerance,
-    wording::{Sentence, certainty, count},
+    wording::{Sentence, about, about_time, certainty, count},
 };
-use crate::api::{CheckStatus, Span, Verdict};
+use crate::api::{CheckStatus, Verdict};
 
 /// An answer with the numbers that it stands on.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl Judgement {
             range: self.range,
             sample: self.sample,
             more_requests: self.more_requests.map(|requests| whole(requests.ceil())),
-            more_time: self.more_time.map(rounded_time),
+            more_time: self.more_time.map(about_time),
             at,
             reason: self.reason.to_owned(),
             message: self.message,
@@ -244,25 +244,9 @@ fn needs(outlook: Option<&Outlook>) -> String {
     let Some(outlook) = outlook else {
         return "too close to the limit to say that it is kept, however many more come like these".to_owned();
     };
-    let requests = count(rounded(outlook.requests));
-    let time = outlook.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", rounded_time(time)));
+    let requests = about(outlook.requests);
+    let time = outlook.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", about_time(time)));
     format!("about {requests} more needed{time}")
-}
-
-/// An estimate as people say it: whole seconds up to ten minutes, whole minutes up to ten hours, whole hours beyond.
-fn rounded_time(time: Duration) -> Span {
-    let unit = match time.as_secs() {
-        0..600 => 1,
-        600..36_000 => 60,
-        _ => 3600,
-    };
-    Span::seconds(time.as_secs().div_ceil(unit).max(1) * unit)
-}
-
-/// With two digits that count, upwards: it is an estimate.
-fn rounded(number: f64) -> f64 {
-    let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
-    (number / scale).ceil() * scale
 }
 
 fn in_seconds(at: Timestamp) -> Timestamp {

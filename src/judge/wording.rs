@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{
     block::Counts,
@@ -8,6 +8,7 @@ use super::{
     line::Share,
     question::{Subject, Tolerance},
 };
+use crate::api::Span;
 
 /// How much of what was counted was bad, and how much may be.
 pub(super) struct Sentence<'a> {
@@ -125,6 +126,24 @@ pub fn count(number: f64) -> String {
     text
 }
 
+/// An estimate, with two digits that count, upwards: `1,300`.
+#[must_use]
+pub fn about(number: f64) -> String {
+    let scale = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    count((number / scale).ceil() * scale)
+}
+
+/// An estimate of time as people say it: whole seconds up to ten minutes, whole minutes up to ten hours, whole hours beyond.
+#[must_use]
+pub fn about_time(time: Duration) -> Span {
+    let unit = match time.as_secs() {
+        0..600 => 1,
+        600..36_000 => 60,
+        _ => 3600,
+    };
+    Span::seconds(time.as_secs().div_ceil(unit).max(1) * unit)
+}
+
 /// A plain value with about four digits that count.
 pub(super) fn value(number: f64) -> String {
     if number == 0.0 {
@@ -146,6 +165,7 @@ mod tests {
             ["7.3%", "20%", "0.012%", "0%", "100%", "50%"]
         );
         assert_eq!([0.0, 100.0, 1240.0, 1_234_567.0].map(count), ["0", "100", "1,240", "1,234,567"]);
+        assert_eq!([7.2, 99.5, 1204.0, 120_001.0].map(about), ["8", "100", "1,300", "130,000"]);
         assert_eq!([0.851_234, 12.0, 0.0, 123_456.7].map(value), ["0.8512", "12", "0", "123457"]);
         assert_eq!([0.005, 1.0 - 0.95, 1.0 - 0.999].map(exact_percent), ["0.5%", "5%", "0.1%"]);
     }

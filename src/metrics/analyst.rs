@@ -115,7 +115,7 @@ impl Analyst {
     #[must_use]
     pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
         let tally = Arc::new(|_: &str, _| {}) as Tally;
-        let prometheus = Prometheus::over(name, Box::new(transport), timeout, tally);
+        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
         Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
     }
 
@@ -309,14 +309,14 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
     let since = whole_second(look.begun.last().map_or(look.now, |begun| begun.since));
     if let Question::Value(limits) = asked(check, look.stage)? {
         let promql = expression(check, look.templates, &scope)?;
-        return Ok(Wanted::Value(values::Plan {
-            check: check.name.clone(),
-            endpoint,
-            promql,
-            limits,
-            since,
-            interval,
-        }));
+        let of_stable = || expression(check, look.templates, &Scope { revision: look.stable, ..scope });
+        let stable = limits.relative.map(|_| of_stable()).transpose()?;
+        if stable.as_ref() == Some(&promql) {
+            return Err(Fault::ComparedWithItself);
+        }
+        let reduce = check.query.as_ref().and_then(|query| query.reduce);
+        let check = check.name.clone();
+        return Ok(Wanted::Value(values::Plan { check, endpoint, promql, stable, reduce, limits, since, interval }));
     }
     let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
     let written = look.spec.stages();

@@ -43,7 +43,11 @@ pub enum Fault {
     NotFinite,
     #[error("the result has no series; check that {hint}")]
     Empty { hint: &'static str },
-    #[error("the result has {count} series where one is expected; aggregate it, such as with sum()")]
+    #[error("the query is the same for both versions, so it compares a version with itself; add pod=~\"{{{{pods}}}}\"")]
+    ComparedWithItself,
+    #[error("for the stable version: {0}")]
+    OfStable(Box<Fault>),
+    #[error("the result has {count} series where one is expected; aggregate it, such as with sum(), or set reduce")]
     SeveralSeries { count: usize },
     #[error("the result is a {got} where {wanted} is expected")]
     WrongType { got: &'static str, wanted: &'static str },
@@ -87,6 +91,8 @@ impl Fault {
             Self::Html { .. } | Self::NotJson { .. } => "NotPrometheus",
             Self::TooLarge { .. } => "AnswerTooLarge",
             Self::Warnings { .. } => "AnswerIncomplete",
+            Self::ComparedWithItself => "ComparedWithItself",
+            Self::OfStable(fault) => fault.reason(),
             Self::NotFinite => "NotANumber",
             Self::Empty { .. } => "NoSeries",
             Self::SeveralSeries { .. } => "SeveralSeries",

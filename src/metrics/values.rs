@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -10,14 +11,21 @@ use super::{
     grid::{Grid, earlier},
     prometheus::Prometheus,
 };
-use crate::judge::{Run, ValueLimits};
+use crate::{
+    api::Reduce,
+    judge::{Run, Seen, ValueLimits},
+};
 
 /// What a query check asks.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub(super) check: String,
     pub(super) endpoint: String,
+    /// The query for the canary.
     pub(super) promql: String,
+    /// The same for stable, where it is compared.
+    pub(super) stable: Option<String>,
+    pub(super) reduce: Option<Reduce>,
     pub(super) limits: ValueLimits,
     pub(super) since: Timestamp,
     pub(super) interval: Duration,
@@ -60,12 +68,25 @@ impl Values {
         }
         self.catch_up(prometheus, at, deadline).await?;
         self.asked = Some(at);
-        let answer = prometheus.number(&self.plan.promql, at, deadline).await;
-        if let Ok(value) = answer {
-            self.run.observe(&self.plan.limits, at, value);
+        let answer = self.ask(prometheus, at, deadline).await;
+        if let Ok(seen) = answer {
+            self.run.observe(&self.plan.limits, at, seen);
         }
         self.fault = answer.as_ref().err().cloned();
         answer.map(|_| ())
+    }
+
+    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Seen, Fault> {
+        let Plan { promql, stable, reduce, since, .. } = &self.plan;
+        let number = |promql, at| prometheus.number(promql, *reduce, at, deadline);
+        let Some(stable) = stable else { return Ok(Seen { value: number(promql, at).await?, stable: None }) };
+        let (value, beside) = join(number(promql, at), number(stable, at)).await;
+        let stable = match beside {
+            // All traffic has left it: what it was like when the stage began.
+            Err(Fault::Empty { .. } | Fault::NotFinite) => number(stable, *since).await,
+            beside => beside,
+        };
+        Ok(Seen { value: value?, stable: Some(stable.map_err(|fault| Fault::OfStable(Box::new(fault)))?) })
     }
 
     /// Asks for the instants before `at` that were not asked for and that may still matter.
@@ -76,7 +97,8 @@ impl Values {
             earlier(at, limits.lasting.max(interval.saturating_mul(limits.tolerated)).saturating_add(*interval));
         let start = grid.next(self.asked.unwrap_or(grid.origin()).max(horizon));
         let end = earlier(at, Duration::from_secs(1));
-        if start > end {
+        // What was missed of a comparison is not asked again: a failure is found a little later for it.
+        if start > end || self.plan.stable.is_some() {
             return Ok(());
         }
         let mut attempts = Grid::attempts();
@@ -91,7 +113,7 @@ impl Values {
         };
         if let [only] = series.as_slice() {
             for sample in only.samples.iter().filter(|sample| sample.value.is_finite()) {
-                self.run.observe(&self.plan.limits, sample.at, sample.value);
+                self.run.observe(&self.plan.limits, sample.at, Seen { value: sample.value, stable: None });
             }
         }
         Ok(())

@@ -142,6 +142,10 @@ async fn counters_of_ones_own_and_queries_are_judged_too() {
         {"name": "several", "query": {"expr": "up", "max": 1}},
         {"name": "nan", "query": {"expr": "0/0", "max": 1}},
         {"name": "typo", "query": {"expr": "sum(", "max": 1}},
+        {"name": "lowest", "query": {"expr": "up", "min": 1, "reduce": "min"}},
+        {"name": "sum", "query": {"expr": "up", "max": 1, "reduce": "sum"}},
+        {"name": "beside", "query": {"expr": r#"sum(up{pod=~"{{pods}}"})"#, "relative": {"max": 1.1, "min": 0.9}}},
+        {"name": "itself", "query": {"expr": "sum(up)", "relative": {"max": 2}}},
     ]));
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
     canary.count("jobs_failed_total", 1.0);
@@ -150,5 +154,8 @@ async fn counters_of_ones_own_and_queries_are_judged_too() {
     assert!(jobs.message.starts_with("0.083% of 1,200 requests failed, allowed 1%; certain "), "{}", jobs.message);
     let looked = subject.look(&analyst).await;
     let reasons: Vec<_> = looked.checks.iter().skip(1).map(|check| check.reason.as_str()).collect();
-    assert_eq!(reasons, ["WithinLimit", "SeveralSeries", "NotANumber", "QueryRefused"]);
+    let without_numbers = ["SeveralSeries", "NotANumber", "QueryRefused"];
+    assert_eq!(reasons[1..4], without_numbers);
+    assert_eq!(reasons[4..], ["WithinLimit", "AboveLimit", "WithinLimit", "ComparedWithItself"]);
+    assert_eq!((reasons[0], looked.checks[7].stable.as_deref()), ("WithinLimit", Some("1")));
 }

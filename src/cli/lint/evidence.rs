@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage},
-    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, count},
+    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, count},
 };
 
 /// What a healthy version is taken to be: a fifth of the limit.
@@ -72,7 +72,7 @@ fn verdict(
     let requests = |span: Span| per_second * span.duration().as_secs_f64();
     let sends = |span: Span, within: &str| {
         let sent = count(requests(span).floor());
-        let needs = count(needed.ceil());
+        let needs = about(needed);
         format!(
             "stage {} sends about {sent} requests to the new version {within} {span}; check {} needs about {needs}",
             stage.name, asked.check.name
@@ -91,7 +91,7 @@ fn verdict(
     if requests(bake) >= needed {
         return None;
     }
-    let time = Span::from(Duration::try_from_secs_f64((needed / per_second).ceil()).ok()?);
+    let time = about_time(Duration::try_from_secs_f64(needed / per_second).ok()?);
     let message = format!("{}: the stage lasts about {time}", sends(bake, "in its"));
     Some(rollout.warning(format!("{path}.bake"), message))
 }
