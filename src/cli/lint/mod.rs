@@ -8,6 +8,7 @@ mod references;
 mod rules;
 mod schema;
 mod stages;
+mod templates;
 
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
@@ -87,6 +88,8 @@ fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
         findings.extend(kind(written));
         if is_rollout(written) {
             findings.extend(rollout(written, &all, requests_per_second));
+        } else if templates::is_template(written) {
+            findings.extend(template(written));
         }
     }
     findings.into_iter().collect()
@@ -104,8 +107,10 @@ fn kind(written: &Written) -> Option<Finding> {
         return meant
             .then(|| written.error("apiVersion", format!("{version} is unknown; did you mean {API_VERSION}?")));
     }
-    if written.kind() != "Rollout" {
-        let message = format!("{GROUP} has no kind {}; did you mean Rollout?", written.kind());
+    if written.kind() != "Rollout" && !templates::is_template(written) {
+        let kinds = ["Rollout", "CheckTemplate", "ClusterCheckTemplate"];
+        let meant = nearest(written.kind(), kinds).unwrap_or("Rollout");
+        let message = format!("{GROUP} has no kind {}; did you mean {meant}?", written.kind());
         return Some(written.error("kind", message));
     }
     let message = format!("{version} is unknown; write {API_VERSION}");
@@ -124,6 +129,7 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
         return findings;
     }
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
+        findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
         if let Some(rate) = requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
@@ -132,9 +138,21 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
     findings
 }
 
+fn template(written: &Written) -> Vec<Finding> {
+    let mut findings = name(written);
+    findings.extend(schema::check(written));
+    findings.extend(rules::check(written));
+    // What the cluster refuses will be written anew; there is nothing yet to fill in.
+    if findings.is_empty() {
+        findings.extend(templates::check(written));
+    }
+    findings
+}
+
 fn name(written: &Written) -> Vec<Finding> {
     let named = ["name", "generateName"].iter().any(|name| written.document.text(&["metadata", name]).is_some());
-    if named { Vec::new() } else { vec![written.error(field("metadata", "name"), "the Rollout has no name")] }
+    let message = format!("the {} has no name", written.kind());
+    if named { Vec::new() } else { vec![written.error(field("metadata", "name"), message)] }
 }
 
 fn positive(text: &str) -> Result<f64, String> {
