@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tidegate::{
     api::{CheckStatus, RolloutSpec, StageBegun},
     controller::clock::Clock,
-    metrics::{Analyst, Answer, Fault, Look, Question, Transport, When},
+    metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When},
     sim::prometheus::{Endpoint, Labels},
 };
 
@@ -131,6 +131,7 @@ impl Service {
             namespace: "shop",
             name: "checkout",
             spec: &self.spec,
+            templates: &Templates::default(),
             stage,
             stable: &stable,
             canary: &canary,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate::{
     api::{CheckStatus, RolloutSpec, StageBegun, Verdict},
-    metrics::{Analyst, Answer, Fault, Look, Question, Transport, When},
+    metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When},
 };
 
 use crate::support::revision;
@@ -78,6 +78,7 @@ async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
         namespace: "shop",
         name: "checkout",
         spec: &spec,
+        templates: &Templates::default(),
         stage: &stage,
         stable: &stable,
         canary: &canary,
