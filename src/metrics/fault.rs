@@ -51,7 +51,9 @@ pub enum Fault {
     SeveralSeries { count: usize },
     #[error("the result is a {got} where {wanted} is expected")]
     WrongType { got: &'static str, wanted: &'static str },
-    #[error("none of the series tells the status of a request: a label {labels} is needed")]
+    #[error("a bucket of a histogram has no bound: a label le with a number is needed on all of them")]
+    NoBound,
+    #[error("a series does not tell the status of its requests: a label {labels} is needed on all of them")]
     NoStatusLabel { labels: String },
     #[error("the series of the two versions cannot be told apart: the names that tell them apart look alike")]
     VersionsIndistinguishable,
@@ -97,6 +99,7 @@ impl Fault {
             Self::Empty { .. } => "NoSeries",
             Self::SeveralSeries { .. } => "SeveralSeries",
             Self::WrongType { .. } => "WrongResultType",
+            Self::NoBound => "NoBucketBound",
             Self::NoStatusLabel { .. } => "NoStatusLabel",
             Self::VersionsIndistinguishable => "VersionsIndistinguishable",
             Self::InvalidPattern { .. } => "InvalidPattern",

@@ -89,16 +89,8 @@ impl Source {
     pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            let found = answer.len();
-            let before = all.len();
             for row in answer {
                 all.extend(selector.series(row)?);
-            }
-            if let Counted::ByStatus { labels, .. } = &selector.counts
-                && found > 0
-                && all.len() == before
-            {
-                return Err(Fault::NoStatusLabel { labels: labels.join(" or ") });
             }
         }
         Ok(without_overhang(all))
@@ -112,7 +104,7 @@ fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
 }
 
 impl Selector {
-    /// `row` as a series that can be counted; nothing if it is none.
+    /// `row` as a series that can be counted; nothing if it is neither version's.
     fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
@@ -127,21 +119,23 @@ impl Selector {
         }
         let meaning = self.meaning(&row, all.without(le))?;
         let key = all.with(side(&self.counts));
-        Ok(meaning.map(|meaning| Series { key, instance, arm, meaning, samples: row.samples }))
+        Ok(Some(Series { key, instance, arm, meaning, samples: row.samples }))
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.
-    fn meaning(&self, row: &Row, histogram: Key) -> Result<Option<Meaning>, Fault> {
+    fn meaning(&self, row: &Row, histogram: Key) -> Result<Meaning, Fault> {
         Ok(match &self.counts {
-            Counted::Requests => Some(Meaning::Requests),
-            Counted::Failures => Some(Meaning::Failures),
+            Counted::Requests => Meaning::Requests,
+            Counted::Failures => Meaning::Failures,
             Counted::ByStatus { labels, failures } => {
-                let Some(status) = labels.iter().find_map(|name| row.label(name)) else { return Ok(None) };
-                Some(if failures.matches(status)? { Meaning::FailedRequests } else { Meaning::Requests })
+                // Without a status nobody knows whether it failed, and to leave it out would be to guess.
+                let status = labels.iter().find_map(|name| row.label(name));
+                let status = status.ok_or_else(|| Fault::NoStatusLabel { labels: labels.join(" or ") })?;
+                if failures.matches(status)? { Meaning::FailedRequests } else { Meaning::Requests }
             }
             Counted::Buckets(unit) => {
-                let le = row.label("le").and_then(|le| nanoseconds(le, *unit));
-                le.map(|le| Meaning::Bucket { histogram, le })
+                let le = row.label("le").and_then(|le| nanoseconds(le, *unit)).ok_or(Fault::NoBound)?;
+                Meaning::Bucket { histogram, le }
             }
         })
     }

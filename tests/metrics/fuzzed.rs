@@ -181,6 +181,14 @@ fn an_answer_with_warnings_or_without_the_canary_never_passes() {
 }
 
 #[test]
+fn a_series_that_does_not_tell_whether_its_requests_failed_never_passes() {
+    let mut answer = right();
+    answer["data"]["result"][1]["metric"].as_object_mut().unwrap().remove("code");
+    let said = answered(200, answer.to_string().into_bytes());
+    assert_eq!((said.verdict, said.reason.as_str()), (Verdict::NoData, "NoStatusLabel"));
+}
+
+#[test]
 fn a_right_answer_still_passes() {
     assert_eq!(answered(200, right().to_string().into_bytes()).verdict, Verdict::Pass);
 }

@@ -122,7 +122,8 @@ proptest! {
     }
 
     #[test]
-    fn no_pattern_leaves_its_quotes(text in r#"([a-z0-9.*|\\"'()\[\]]){0,20}"#) {
+    // Without p: what class \p names is not a matter of quotes, and Prometheus refuses one that does not exist.
+    fn no_pattern_leaves_its_quotes(text in r#"([a-oq-z0-9.*|\\"'()\[\]]){0,20}"#) {
         if crate::metrics::pattern::is_readable(&text) {
             let query = filled(r#"x{a=~"b{{it}}"}"#, &[("it", ParameterType::Pattern, &text)]).unwrap();
             let Ok(Expr::VectorSelector(selector)) = parse(&query) else {
