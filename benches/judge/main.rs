@@ -3,7 +3,10 @@
 //! `cargo bench --bench judge` prints figures and asserts none.
 
 mod boundary;
+mod cluster;
+mod cost;
 mod detection;
+mod incumbents;
 mod runs;
 mod stage;
 mod traffic;
@@ -25,6 +28,18 @@ fn main() -> Result<()> {
     if wanted("--detection") {
         let found = detection::measure()?;
         line += &format!(" detect_5pct={:.0} detect_2pct={:.0} late_blocks={:.1}", found.five_percent, found.two_percent, found.late_blocks);
+        println!("({:.1?})", clock.elapsed());
+    }
+    if wanted("--incumbents") {
+        incumbents::measure()?;
+        println!("({:.1?})", clock.elapsed());
+    }
+    if wanted("--cost") {
+        cost::measure()?;
+        println!("({:.1?})", clock.elapsed());
+    }
+    if wanted("--cluster") {
+        cluster::measure()?;
         println!("({:.1?})", clock.elapsed());
     }
     println!("judge:{line}");

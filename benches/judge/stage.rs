@@ -29,7 +29,7 @@ pub struct Scrape {
 }
 
 impl Scrape {
-    fn plus(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         Self { canary: self.canary.plus(other.canary), stable: self.stable.plus(other.stable) }
     }
 }
@@ -38,6 +38,8 @@ impl Scrape {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Look {
     pub fails: bool,
+    /// Whether a block settled: only then it may pass.
+    pub has_settled: bool,
     pub passes: bool,
 }
 
@@ -81,7 +83,7 @@ impl Stage {
         self.evidence.set_provisional(Some(block(self.settled, self.now, newest)));
         // Samples without a bad request of the canary cannot raise what speaks against it.
         let may_fail = has_settled || newest.canary.bad > 0.0;
-        Look { fails: may_fail && self.fails(), passes: has_settled && self.passes() }
+        Look { fails: may_fail && self.fails(), has_settled, passes: has_settled && self.passes() }
     }
 
     /// The same by the judge itself, with all that it writes for people: to see that it comes to the same.

@@ -82,6 +82,11 @@ impl Flow {
         (flow, Baseline::of(&history))
     }
 
+    /// From now on the canary gets so many requests from one scrape to the next, and stable so many for each of them.
+    pub fn shift(&mut self, canary: f64, stable_for_each: f64) {
+        self.traffic = Traffic { canary, stable_for_each, ..self.traffic };
+    }
+
     /// What both versions answer until the next scrape.
     pub fn scrape(&mut self) -> Scrape {
         let (demand, stable_rate) = self.advance();
