@@ -30,8 +30,8 @@ struct Length {
 }
 
 const SHORT: Length = Length { name: "10 min, 5 req/s", stage: 600, scrape: 5, block: 2, canary: 5.0 };
-const LONG: Length = Length { name: "4 h, 1 req/s", stage: 4 * 3600, scrape: 10, block: 1, canary: 1.0 };
-const DAY: Length = Length { name: "24 h, 0.5 req/s", stage: 24 * 3600, scrape: 30, block: 1, canary: 0.5 };
+const LONG: Length = Length { name: "2 h, 1 req/s", stage: 2 * 3600, scrape: 15, block: 1, canary: 1.0 };
+const DAY: Length = Length { name: "24 h, 0.5 req/s", stage: 24 * 3600, scrape: 60, block: 1, canary: 0.5 };
 
 /// How often it was wrong, as parts of one.
 #[derive(Debug, Clone, Copy, Default)]

@@ -26,7 +26,8 @@ pub fn measure() -> Result<()> {
             let report = simulate(&manifests, &scenario, SEED + number as u64)?;
             let release = report.releases.first().cloned();
             Ok(release.map(|release| {
-                let minutes = release.ended.map_or(f64::NAN, |ended| ended.duration_since(release.started).as_secs_f64() / 60.0);
+                let minutes =
+                    release.ended.map_or(f64::NAN, |ended| ended.duration_since(release.started).as_secs_f64() / 60.0);
                 (release.outcome, release.exposed as f64, minutes)
             }))
         })?;

@@ -66,8 +66,10 @@ fn overdispersion(history: &[Share]) -> f64 {
     let chi_squared: f64 =
         blocks().map(|block| (block.bad - block.total * rate).powi(2) / (block.total * variance)).sum();
     // Never more than a few hundred blocks.
-    let excess = chi_squared / (count - 1) as f64 - 1.0;
-    1.0 + MARGIN * excess.max(0.0)
+    let seen = (chi_squared / (count - 1) as f64).max(1.0);
+    // Who has seen only a few crowds does not know how large they are: the margin is wider by their standard error.
+    let crowds = (all.bad / seen).max(1.0);
+    1.0 + (MARGIN + crowds.sqrt().recip()) * (seen - 1.0)
 }
 
 #[cfg(test)]

@@ -94,7 +94,11 @@ impl Line {
             let slope = stable_total * stable_off + ratio * canary_total * canary_off;
             let curvature = stable_total * (1.0 - stable_off * (1.0 - 2.0 * point)) / on_stable
                 + ratio * ratio * canary_total * (1.0 - canary_off * (1.0 - 2.0 * tolerated)) / on_canary;
-            if slope < 0.0 { low = point } else { high = point }
+            if slope < 0.0 {
+                low = point
+            } else {
+                high = point
+            }
             // Newton's step, unless it leads away.
             let newton = point - slope / curvature;
             let next = if low < newton && newton < high { newton } else { f64::midpoint(low, high) };

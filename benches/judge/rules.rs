@@ -42,10 +42,14 @@ pub fn measure() -> Result<()> {
         "  {:<10} {:<10} {:<14} {:>16} {:>16} {:>15} {:>16}",
         "requests", "errors", "rule", "wrong promotions", "wrong reverts", "exposed before", "until decided"
     );
-    println!("  {:<10} {:<10} {:<14} {:>16} {:>16} {:>15} {:>16}", "per check", "", "", "", "", "the revert", "mean, median");
+    println!(
+        "  {:<10} {:<10} {:<14} {:>16} {:>16} {:>15} {:>16}",
+        "per check", "", "", "", "", "the revert", "mean, median"
+    );
     for per_check in [20.0, 100.0] {
         for rate in [0.003, 0.01, 0.02, 0.05] {
-            for (name, rule) in [("Tidegate", tidegate as Rule), ("Flagger", flagger), ("Argo Rollouts", argo_rollouts)] {
+            for (name, rule) in [("Tidegate", tidegate as Rule), ("Flagger", flagger), ("Argo Rollouts", argo_rollouts)]
+            {
                 row(per_check, rate, (name, rule))?;
             }
         }
