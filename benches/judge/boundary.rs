@@ -118,13 +118,13 @@ fn in_a_rollout(traffic: Traffic, seed: &str) -> Result<Wrong> {
         let (mut flow, baseline) = Flow::new(traffic, rng, SHORT.block);
         let all = traffic.canary * (1.0 + traffic.stable_for_each);
         let mut stage = Stage::new(traffic.line, &baseline, SHORT.block);
-        let mut seen = Vec::new();
+        let mut looks = Vec::new();
         for weight in [0.05, 0.25, 1.0] {
             flow.shift(all * weight, (1.0 - weight) / weight);
-            seen.push(watch(&mut stage, &mut flow, traffic.length, number)?);
+            looks.push(watch(&mut stage, &mut flow, traffic.length, number)?);
             stage = stage.entering(traffic.line, &baseline);
         }
-        Ok(seen)
+        Ok(looks)
     })?;
     let passes = (0..3).map(|place| share(&outcomes, |stages| stages.get(place).is_some_and(|it| it.passes)));
     let fail = share(&outcomes, |stages| stages.iter().any(|stage| stage.fails));

@@ -4,6 +4,8 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     fs,
+    ops::Range,
+    slice,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use futures::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use tidegate::{
     api::{RevisionStatus, RolloutSpec, StageBegun, Verdict},
@@ -21,8 +23,8 @@ use tidegate::{
 };
 
 const ROLLOUTS: usize = 1_000;
-const PODS: usize = 10;
-const CANARIES: usize = 1;
+const PODS: i64 = 10;
+const CANARIES: i64 = 1;
 
 /// Seconds from one scrape of a pod to the next, and from one look to the next.
 const SCRAPE: i64 = 10;
@@ -56,76 +58,97 @@ const REPLICA_SETS: [&str; 2] = ["checkout-7f9c6b54d", "checkout-5d8f7c9b6"];
 const BORN: i64 = 1_750_000_000;
 const BEGUN: i64 = BORN + 3600;
 
+/// Measures it; returns the part of one core.
 pub fn measure() -> Result<f64> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(judge())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pods = Pods::default();
+    let rollouts = Rollouts::new(Analyst::over("default", pods.clone(), Duration::from_secs(10)))?;
+    let look = |rounds: Range<usize>| -> Result<Duration> {
+        let before = processor_time()?;
+        for round in rounds {
+            runtime.block_on(rollouts.look(round))?;
+        }
+        Ok(processor_time()?.saturating_sub(before))
+    };
+    let first = look(0..1)?;
+    look(1..BEFORE)?;
+    pods.forget();
+    let busy = look(BEFORE..BEFORE + MEASURED)?;
+    let looks = (ROLLOUTS * MEASURED) as f64;
+    let share = busy.as_secs_f64() / (MEASURED as f64 * SCRAPE as f64);
+    let [asked, sent] = [&pods.asked, &pods.sent].map(|counted| counted.load(Ordering::Relaxed) as f64 / looks);
+    println!(
+        "judging {ROLLOUTS} rollouts with 4 checks each {SCRAPE} s, {PODS} pods with 2 status codes and {} buckets each:",
+        BUCKETS.len()
+    );
+    println!(
+        "  {:.1}% of one core, {:.0} us a look; {asked:.1} questions a look, {:.0} KiB of answers; the first look, with \
+         history, {:.0} us",
+        share * 100.0,
+        busy.as_micros() as f64 / looks,
+        sent / 1024.0,
+        first.as_micros() as f64 / ROLLOUTS as f64,
+    );
+    Ok(share)
 }
 
-async fn judge() -> Result<f64> {
-    let pods = Pods::default();
-    let analyst = Analyst::over("default", pods.clone(), Duration::from_secs(10));
-    let spec: RolloutSpec = serde_json::from_value(json!({
-        "workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout",
-        "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}},
-        "analysis": {"checks": [
-            {"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}},
-            {"name": "compared", "errorRate": {"preset": "pod-http", "relative": {}}},
-            {"name": "p95", "latency": {"preset": "pod-http", "quantile": 0.95, "max": "500ms"}},
-            {"name": "p99", "latency": {"preset": "pod-http", "quantile": 0.99, "max": "2500ms"}},
-        ]},
-    }))?;
-    let stages = spec.stages();
-    let stage = stages.first().context("no stage")?;
-    let begun = [StageBegun { stage: stage.name.clone(), since: Timestamp::from_second(BEGUN)? }];
-    let [canary, stable] = REPLICA_SETS.map(|replica_set| RevisionStatus {
-        revision: replica_set.trim_start_matches("checkout-").to_owned(),
-        replica_set: replica_set.to_owned(),
-        ..RevisionStatus::default()
-    });
-    let places: Vec<_> = (0..ROLLOUTS).map(|number| (format!("uid-{number}"), format!("team-{number:04}"))).collect();
-    let (mut first, mut began) = (processor_time()?, None);
-    for round in 0..=BEFORE + MEASURED {
-        if round == BEFORE {
-            pods.asked.store(0, Ordering::Relaxed);
-            began = Some(processor_time()?);
-        }
-        let now = Timestamp::from_second(BEGUN + 1)? + SignedDuration::from_secs(SCRAPE * i64::try_from(round + 1)?);
-        for (uid, namespace) in &places {
-            if round == BEFORE + MEASURED {
-                break;
-            }
+/// Rollouts with two checks of errors and two of latencies, in their first stage.
+struct Rollouts {
+    analyst: Analyst,
+    spec: RolloutSpec,
+    begun: StageBegun,
+    canary: RevisionStatus,
+    stable: RevisionStatus,
+    /// The UID and the namespace of each.
+    places: Vec<(String, String)>,
+}
+
+impl Rollouts {
+    fn new(analyst: Analyst) -> Result<Self> {
+        let spec: RolloutSpec = serde_json::from_value(json!({
+            "workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout",
+            "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}},
+            "analysis": {"checks": [
+                {"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}},
+                {"name": "compared", "errorRate": {"preset": "pod-http", "relative": {}}},
+                {"name": "p95", "latency": {"preset": "pod-http", "quantile": 0.95, "max": "500ms"}},
+                {"name": "p99", "latency": {"preset": "pod-http", "quantile": 0.99, "max": "2500ms"}},
+            ]},
+        }))?;
+        let stage = spec.stages().first().context("no stage")?.name.clone();
+        let [canary, stable] = REPLICA_SETS.map(|replica_set| RevisionStatus {
+            revision: replica_set.trim_start_matches("checkout-").to_owned(),
+            replica_set: replica_set.to_owned(),
+            ..RevisionStatus::default()
+        });
+        let places = (0..ROLLOUTS).map(|number| (format!("uid-{number}"), format!("team-{number:04}"))).collect();
+        let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)? };
+        Ok(Self { analyst, spec, begun, canary, stable, places })
+    }
+
+    /// One look at each, behind the scrape of that number.
+    async fn look(&self, round: usize) -> Result<()> {
+        let stages = self.spec.stages();
+        let stage = stages.first().context("no stage")?;
+        let now = Timestamp::from_second(BEGUN + 1 + SCRAPE * i64::try_from(round + 1)?)?;
+        for (uid, namespace) in &self.places {
             let look = Look {
                 uid,
                 namespace,
                 name: "checkout",
-                spec: &spec,
+                spec: &self.spec,
                 stage,
-                stable: &stable,
-                canary: &canary,
-                begun: &begun,
+                stable: &self.stable,
+                canary: &self.canary,
+                begun: slice::from_ref(&self.begun),
                 now,
             };
-            let looked = analyst.look(&look).await;
+            let looked = self.analyst.look(&look).await;
             let is_judged = looked.checks.iter().all(|check| check.verdict != Verdict::NoData);
-            ensure!(looked.checks.len() == 4 && (is_judged || round == 0), "round {round}: {:?}", looked.checks);
+            ensure!(looked.checks.len() == 4 && is_judged, "round {round}: {:?}", looked.checks);
         }
-        if round == 0 {
-            first = processor_time()?.saturating_sub(first);
-        }
+        Ok(())
     }
-    let busy = processor_time()?.saturating_sub(began.unwrap_or_default());
-    let looks = (ROLLOUTS * MEASURED) as f64;
-    let share = busy.as_secs_f64() / (MEASURED as f64 * SCRAPE as f64);
-    println!(
-        "judging {ROLLOUTS} rollouts with 4 checks each {SCRAPE} s, {PODS} pods of {} series each: {:.1} % of one core, \
-         {:.0} us a look; {:.1} questions a look, {:.0} KiB of answers; the first look, with history, {:.0} us",
-        BUCKETS.len() + 2,
-        share * 100.0,
-        busy.as_micros() as f64 / looks,
-        pods.asked.load(Ordering::Relaxed) as f64 / looks,
-        pods.sent.load(Ordering::Relaxed) as f64 / 1024.0 / (ROLLOUTS * (BEFORE + MEASURED)) as f64,
-        first.as_micros() as f64 / ROLLOUTS as f64,
-    );
-    Ok(share)
 }
 
 /// What this thread has used of its core.
@@ -142,6 +165,14 @@ struct Pods {
     asked: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
     answers: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+}
+
+impl Pods {
+    /// Begins to count anew.
+    fn forget(&self) {
+        self.asked.store(0, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Transport for Pods {
@@ -191,8 +222,8 @@ fn written(is_latency: bool, window: &str, when: When) -> Vec<u8> {
 }
 
 /// The instants of a pod's samples, with the scrape that each of them is of.
-fn times(pod: usize, born: i64, window: &str, when: When) -> Vec<(i64, i64)> {
-    let scrape = |at: i64| at - (at - pod as i64).rem_euclid(SCRAPE);
+fn times(pod: i64, born: i64, window: &str, when: When) -> Vec<(i64, i64)> {
+    let scrape = |at: i64| at - (at - pod).rem_euclid(SCRAPE);
     match when {
         When::At(at) => {
             let window: i64 = window.trim_end_matches("ms]").parse().unwrap_or_default();

@@ -32,9 +32,6 @@ pub fn runs<T: Send>(name: &str, count: usize, run: impl Fn(StdRng, usize) -> Re
 /// Mean, median and 90th percentile.
 pub fn figures(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
-    let at = |part: f64| {
-        let place = (values.len() as f64 * part) as usize;
-        values.get(place.min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
-    };
-    (values.iter().sum::<f64>() / values.len() as f64, at(0.5), at(0.9))
+    let at = |tenths: usize| values.get(values.len() * tenths / 10).copied().unwrap_or(f64::NAN);
+    (values.iter().sum::<f64>() / values.len() as f64, at(5), at(9))
 }

@@ -144,18 +144,18 @@ impl Flow {
 }
 
 fn bad_alone(rng: &mut StdRng, total: f64, rate: f64) -> f64 {
-    Binomial::new(total as u64, rate).map_or(0.0, |binomial| binomial.sample(rng) as f64)
+    Binomial::new(whole(total), rate).map_or(0.0, |binomial| binomial.sample(rng) as f64)
 }
 
 fn bad_in_bursts(rng: &mut StdRng, total: f64, rate: f64, length: f64) -> f64 {
     let bursts = Poisson::new(total * rate / length).map_or(0.0, |poisson| poisson.sample(rng));
-    let bad: u64 = (0..bursts as u64).map(|_| geometric(rng, length)).sum();
+    let bad: u64 = (0..whole(bursts)).map(|_| geometric(rng, length)).sum();
     (bad as f64).min(total)
 }
 
 impl Row {
     fn slow_of(&mut self, rng: &mut StdRng, total: f64, rate: f64, length: f64) -> f64 {
-        let (mut left, mut slow) = (total as u64, 0);
+        let (mut left, mut slow) = (whole(total), 0);
         while left > 0 {
             if self.left == 0 {
                 self.slow = !self.slow;
@@ -173,4 +173,10 @@ impl Row {
 /// At least 1, with that mean.
 fn geometric(rng: &mut StdRng, mean: f64) -> u64 {
     1 + Geometric::new(1.0 / mean.max(1.0)).map_or(0, |geometric| geometric.sample(rng))
+}
+
+/// A count of requests, which is drawn as a float.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of at most a few thousand")]
+fn whole(count: f64) -> u64 {
+    count as u64
 }

@@ -95,9 +95,9 @@ impl Line {
             let curvature = stable_total * (1.0 - stable_off * (1.0 - 2.0 * point)) / on_stable
                 + ratio * ratio * canary_total * (1.0 - canary_off * (1.0 - 2.0 * tolerated)) / on_canary;
             if slope < 0.0 {
-                low = point
+                low = point;
             } else {
-                high = point
+                high = point;
             }
             // Newton's step, unless it leads away.
             let newton = point - slope / curvature;
