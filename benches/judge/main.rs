@@ -37,8 +37,7 @@ fn main() -> Result<()> {
         rules::measure()?;
     }
     if wanted("--cost") {
-        let share = cost::measure()?;
-        figures.push(format!("cost={:.1}%", share * 100.0));
+        cost::measure()?;
     }
     if wanted("--cluster") {
         cluster::measure()?;
