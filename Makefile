@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test simulation examples sweep soak bench-promotion bench-scale crds
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -40,6 +40,9 @@ sweep: ## Play every fault at every call of the operator, in every scene
 
 soak: ## Play SEEDS random runs; every one of them has to be safe, and come to rest
 	@$(simulation) soak $(SEEDS)
+
+bench-judge: ## Measure how often verdicts are wrong, how fast they are, and what they cost
+	@cargo bench --locked --bench judge
 
 bench-promotion: ## Measure a promotion on the real control plane: writes, events, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench promotion

@@ -11,7 +11,8 @@ pub const ENOUGH_HISTORY: usize = 60;
 /// What is assumed of a service that has too little history.
 const UNKNOWN: f64 = 2.0;
 
-/// Added to what was learned: history is never quite like what comes.
+/// Crowds are taken for so many times as large as they were: history is never quite like what comes. Requests that go
+/// bad one by one are no crowd, and need no margin.
 const MARGIN: f64 = 1.25;
 
 /// Beyond this, requests go bad in such crowds that counting them says next to nothing.
@@ -49,7 +50,7 @@ impl Baseline {
     }
 }
 
-/// Pearson's χ² over its degrees of freedom, with a margin.
+/// Pearson's χ² over its degrees of freedom, with a margin on what is beyond chance.
 fn overdispersion(history: &[Share]) -> f64 {
     let blocks = || history.iter().filter(|block| block.total > 0.0);
     let count = blocks().count();
@@ -65,7 +66,10 @@ fn overdispersion(history: &[Share]) -> f64 {
     let chi_squared: f64 =
         blocks().map(|block| (block.bad - block.total * rate).powi(2) / (block.total * variance)).sum();
     // Never more than a few hundred blocks.
-    (MARGIN * chi_squared / (count - 1) as f64).max(1.0)
+    let seen = (chi_squared / (count - 1) as f64).max(1.0);
+    // Who has seen only a few crowds does not know how large they are: the margin is wider by their standard error.
+    let crowds = (all.bad / seen).max(1.0);
+    1.0 + (MARGIN + crowds.sqrt().recip()) * (seen - 1.0)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::arms::{ARMS, Arms, odds};
 
-/// How many halvings find the point of a line to the last bit that matters: 2⁻⁶⁰.
-const HALVINGS: u32 = 60;
+/// So many steps find the point of a line even where each of them only halves the distance; a few do as a rule.
+const STEPS: u32 = 60;
 
 /// Some of so many requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -82,15 +82,32 @@ impl Line {
     /// when they had so many requests.
     pub(super) fn nearest(&self, stable: f64, canary: f64, stable_total: f64, canary_total: f64) -> (f64, f64) {
         let Self { ratio, margin } = *self;
-        let (mut low, mut high) = (1e-15, ((1.0 - margin) / ratio).min(1.0) * (1.0 - 1e-12));
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(low, high);
-            let tolerated = ratio * middle + margin;
-            let slope = stable_total * (middle - stable) / (middle * (1.0 - middle))
-                + ratio * canary_total * (tolerated - canary) / (tolerated * (1.0 - tolerated));
-            if slope < 0.0 { low = middle } else { high = middle }
+        let most = ((1.0 - margin) / ratio).min(1.0) * (1.0 - 1e-12);
+        // It lies between the point where stable is as bad as that, and the one where the canary is.
+        let [one, other] = [stable, (canary - margin) / ratio].map(|end| end.max(1e-15).min(most));
+        let (mut low, mut high) = (one.min(other), one.max(other));
+        let mut point = f64::midpoint(low, high);
+        for _ in 0..STEPS {
+            let tolerated = ratio * point + margin;
+            let (on_stable, on_canary) = (point * (1.0 - point), tolerated * (1.0 - tolerated));
+            let (stable_off, canary_off) = ((point - stable) / on_stable, (tolerated - canary) / on_canary);
+            let slope = stable_total * stable_off + ratio * canary_total * canary_off;
+            let curvature = stable_total * (1.0 - stable_off * (1.0 - 2.0 * point)) / on_stable
+                + ratio * ratio * canary_total * (1.0 - canary_off * (1.0 - 2.0 * tolerated)) / on_canary;
+            if slope < 0.0 {
+                low = point;
+            } else {
+                high = point;
+            }
+            // Newton's step, unless it leads away.
+            let newton = point - slope / curvature;
+            let next = if low < newton && newton < high { newton } else { f64::midpoint(low, high) };
+            let is_there = (next - point).abs() <= f64::EPSILON * point;
+            point = next;
+            if is_there {
+                break;
+            }
         }
-        let point = f64::midpoint(low, high);
         (point, ratio * point + margin)
     }
 }
