@@ -42,8 +42,8 @@ pub const STABLE: &str = "stable";
 pub const CANARY: &str = "canary";
 
 /// How long the cluster runs before the scenario starts, so that the Rollout has taken over its pods and Prometheus
-/// has some history.
-pub const SETTLING: Duration = Duration::from_mins(15);
+/// has the history that a service is judged beside.
+pub const SETTLING: Duration = Duration::from_mins(30);
 
 /// How long a simulation takes at most that says no end of its own.
 const LATEST: Length = Length::seconds(28 * 86_400);
