@@ -91,9 +91,20 @@ mod tests {
 
     #[test]
     fn errors_that_come_in_crowds_are() {
-        let history: Vec<_> = (0..100).map(|place| block(if place % 10 == 0 { 10.0 } else { 0.0 })).collect();
+        let history = crowds(1000);
         let overdispersion = Baseline::of(&history).overdispersion;
-        assert!((11.0..12.0).contains(&overdispersion), "{overdispersion}");
+        assert!((11.5..12.0).contains(&overdispersion), "{overdispersion}");
+    }
+
+    #[test]
+    fn who_has_seen_few_crowds_takes_them_for_larger() {
+        let [few, many] = [100, 1000].map(|blocks| Baseline::of(&crowds(blocks)).overdispersion);
+        assert!(few > many + 1.0, "{few} {many}");
+    }
+
+    /// Ten errors at once in every tenth block.
+    fn crowds(blocks: usize) -> Vec<Counts> {
+        (0..blocks).map(|place| block(if place % 10 == 0 { 10.0 } else { 0.0 })).collect()
     }
 
     fn is(history: &[Counts], known: Option<f64>, expected: f64) {
