@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tidegate::{
     api::{RevisionStatus, RolloutSpec, StageBegun, Verdict},
-    metrics::{Analyst, Answer, Fault, Look, Question, Transport, When},
+    metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When},
 };
 
 const ROLLOUTS: usize = 1_000;
@@ -136,6 +136,7 @@ impl Rollouts {
                 namespace,
                 name: "checkout",
                 spec: &self.spec,
+                templates: &Templates::default(),
                 stage,
                 stable: &self.stable,
                 canary: &self.canary,
