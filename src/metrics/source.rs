@@ -4,7 +4,7 @@ use super::{
     answer::Row,
     fault::Fault,
     presets::{self, is_failure},
-    template::{Scope, pod_prefix, render},
+    template::{Scope, is_pod_of, pod_prefix, render},
 };
 use crate::{
     api::{Check, RevisionStatus, TimeUnit},
@@ -137,10 +137,9 @@ impl Selector {
             Arms::One(arm) => *arm,
             Arms::ByPod { canary, stable } => {
                 let pod = label("pod")?;
-                let is_of = |prefix: &str| pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5);
-                if is_of(canary) {
+                if is_pod_of(canary, pod) {
                     Arm::Canary
-                } else if is_of(stable) {
+                } else if is_pod_of(stable, pod) {
                     Arm::Stable
                 } else {
                     return None;

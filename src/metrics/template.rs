@@ -54,6 +54,12 @@ const NAMES: [&str; 6] = ["namespace", "rollout", "service", "revision", "pods",
 /// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
 const GENERATED_BASE: usize = 58;
 
+/// The hash of a pod template that stands for any: no object's name has it.
+pub(super) const ANY: &str = "*";
+
+/// What the hash of any pod template looks like.
+const ANY_HASH: &str = "[a-z0-9]+";
+
 /// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
 pub(super) fn pod_prefix(replica_set: &str) -> String {
     format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
@@ -61,7 +67,16 @@ pub(super) fn pod_prefix(replica_set: &str) -> String {
 
 /// A regular expression that matches the names of just the pods of a ReplicaSet.
 pub(super) fn pods(replica_set: &str) -> String {
-    format!("{}[a-z0-9]{{5}}", escape_pattern(&pod_prefix(replica_set)))
+    let prefix = escape_pattern(&pod_prefix(replica_set)).replace(&escape_pattern(ANY), ANY_HASH);
+    format!("{prefix}[a-z0-9]{{5}}")
+}
+
+/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one with this [`pod_prefix`].
+pub(super) fn is_pod_of(prefix: &str, pod: &str) -> bool {
+    match prefix.split_once(ANY) {
+        Some((workload, _)) => pod.starts_with(workload),
+        None => pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5),
+    }
 }
 
 /// `text` as a regular expression that matches only it.
@@ -169,6 +184,7 @@ fn value(written: &str, scope: &Scope<'_>, place: Place) -> Result<String, Templ
         return if place == Place::Comment { Ok(String::new()) } else { Err(TemplateError::Unquoted { name }) };
     };
     let text = match (name, matcher) {
+        ("revision", Matcher::Pattern) if text == ANY => ANY_HASH.to_owned(),
         ("pods", Matcher::Equal) => return Err(TemplateError::NotAPattern),
         ("pods", _) => pods(text),
         (_, Matcher::Pattern) => escape_pattern(text),
@@ -240,6 +256,15 @@ mod tests {
         let query = render(r#"x{pod=~"{{pods}}"}"#, &scope).unwrap();
         let inside = query.strip_prefix(r#"x{pod=~""#).and_then(|rest| rest.strip_suffix(r#""}"#)).unwrap();
         assert!(!inside.replace(r"\\", "").replace(r#"\""#, "").contains(['"', '\n']), "{query}");
+    }
+
+    #[test]
+    fn any_revision_of_a_workload_can_be_asked_for() {
+        let any = RevisionStatus { revision: ANY.to_owned(), ..revision("check.out-*") };
+        let scope = Scope { namespace: "n", rollout: "r", service: "s", revision: &any, window: Span::seconds(60) };
+        let query = render(r#"x{pod=~"{{pods}}",hash=~"{{revision}}"}"#, &scope);
+        assert_eq!(query.as_deref(), Ok(r#"x{pod=~"check\\.out-[a-z0-9]+-[a-z0-9]{5}",hash=~"[a-z0-9]+"}"#));
+        assert!(is_pod_of("check.out-*-", "check.out-7f9c6b54d-x7k2p") && !is_pod_of("-", "check.out-7f9c6b54d-x7k2p"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Ref
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
 
 /// How far back raw samples are read at most before two of a series have been seen.
-const LONGEST_WINDOW: Duration = Duration::from_mins(10);
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// How long after a scrape its samples can be asked for, as a rule.
 const INGESTION: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many blocks of what came before the rollout are read.
-const HISTORY: u32 = 120;
+pub(super) const HISTORY: u32 = 120;
 
 /// The evidence of one group of checks since a rollout began.
 ///
@@ -160,16 +160,38 @@ impl Tracker {
 
     /// Learns what stable was like before the rollout began.
     async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), Fault> {
-        let measures = self.plan.measures();
-        if !measures.iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure)) {
-            let learned = history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?;
-            let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
-            self.baselines = measures.into_iter().zip(learned.into_iter().map(known)).collect();
+        if self.lacks_history() {
+            let measures = self.plan.measures();
+            self.teach(history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?);
         }
+        Ok(())
+    }
+
+    /// Whether something is counted of which nobody knows what stable was like.
+    pub(super) fn lacks_history(&self) -> bool {
+        !self.plan.measures().iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure))
+    }
+
+    /// Takes what stable was like before, for each of the plan's measures.
+    pub(super) fn teach(&mut self, learned: Vec<Baseline>) {
+        let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
+        self.baselines = self.plan.measures().into_iter().zip(learned.into_iter().map(known)).collect();
         if self.evidence.is_empty() {
             self.evidence = self.fresh(self.place);
         }
-        Ok(())
+    }
+
+    /// Settles what `series` hold, as if Prometheus had been asked for them, up to `limit`.
+    pub(super) fn replay(&mut self, scrape: Duration, limit: Timestamp, series: &[Series]) -> Result<(), Fault> {
+        self.scrape = Some(scrape);
+        let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
+        self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
+        self.settle(&ends, series)
+    }
+
+    /// Up to where everything is counted.
+    pub(super) fn settled(&self) -> Timestamp {
+        self.settled
     }
 
     /// Reads what was missed, at the grid's instants: after a restart, and where raw samples would be too many.
