@@ -7,9 +7,9 @@ mod queries;
 mod references;
 mod rules;
 mod schema;
-mod stages;
+pub mod stages;
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::{Path, PathBuf}, process::ExitCode};
 
 use clap::Args;
 
@@ -65,6 +65,21 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     super::print(&printed(&findings, options.output))?;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// All Rollouts of a file or folder, for commands that need one that the cluster would take.
+///
+/// # Errors
+/// What cannot be read, or the first mistake that the cluster would refuse.
+pub fn rollouts(path: &Path) -> anyhow::Result<Vec<Rollout>> {
+    let texts = input::read(&[path.to_owned()])?;
+    let findings = check(&texts, None);
+    if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+        anyhow::bail!("{error}");
+    }
+    let documents = texts.iter().flat_map(|text| Document::all(&text.text).0);
+    let all = documents.map(|document| Written { file: String::new(), document }).filter(is_rollout);
+    all.map(|written| Ok(serde_json::from_value(written.document.value().clone())?)).collect()
 }
 
 /// What is wrong with the documents in `texts`, in the order of reading.
