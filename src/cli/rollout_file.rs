@@ -13,7 +13,7 @@ use crate::{
 
 /// Which Rollout, and which Prometheus.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct Source {
     /// A YAML file with the Rollout, a folder, or - for the standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -48,7 +48,7 @@ pub struct Subject {
     pub past: Past,
 }
 
-impl Options {
+impl Source {
     /// Reads the Rollout and finds its Prometheus.
     ///
     /// # Errors
@@ -68,7 +68,10 @@ impl Options {
             (None, None) => bail!("say where Prometheus is: --prometheus URL, or --endpoints FILE"),
         };
         let past = Past::new(&endpoints, called)?.with_context(|| {
-            format!("Rollout {name} asks endpoint {:?}, and the file has none of that name", called.unwrap_or("default"))
+            format!(
+                "Rollout {name} asks endpoint {:?}, and the file has none of that name",
+                called.unwrap_or("default")
+            )
         })?;
         let namespace = rollout.metadata.namespace.clone().unwrap_or_else(|| self.namespace.clone());
         Ok(Subject { rollout, namespace, name, past })

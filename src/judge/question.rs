@@ -214,8 +214,13 @@ mod tests {
             Ok(Question::Share { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })
         );
         let query = json!({"query": {"expr": "1", "min": 1, "max": 3.5, "for": "5m", "failureLimit": 2}});
-        let limits =
-            ValueLimits { min: Some(2.0), max: Some(3.5), lasting: Duration::from_mins(5), tolerated: 2, ..Default::default() };
+        let limits = ValueLimits {
+            min: Some(2.0),
+            max: Some(3.5),
+            lasting: Duration::from_mins(5),
+            tolerated: 2,
+            ..Default::default()
+        };
         assert_eq!(asked(query, json!({"min": 2})), Ok(Question::Value(limits)));
     }
 

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::instant::Instant;
 use super::{
     print,
-    rollout_file::{self, Subject, wait},
+    rollout_file::{Source, Subject, wait},
 };
 use crate::{
     api::{Span, Verdict},
@@ -33,7 +33,7 @@ const MOST_RELEASES: usize = 10_000;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
-    source: rollout_file::Options,
+    source: Source,
 
     /// When the release is imagined: 2026-03-03T14:00:00Z, 2026-03-03, now, or so long ago: -7d, -90m
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

@@ -57,12 +57,19 @@ fn sentence(released: &Released) -> String {
     let stage = released.changes.last().map_or("", |change| change.stage.as_str());
     match (released.outcome, culprit(released)) {
         (Outcome::Failed, Some(change)) => {
-            format!("would have failed after {after}, in stage {}: {}: {}", change.stage, change.check.name, change.check.message)
+            format!(
+                "would have failed after {after}, in stage {}: {}: {}",
+                change.stage, change.check.name, change.check.message
+            )
         }
         (Outcome::Failed, None) => format!("would have failed after {after}"),
         (Outcome::Passed, _) => format!("would have passed all stages after {after}"),
-        (Outcome::Inconclusive, _) => format!("would have met the deadline of stage {stage} without enough evidence, after {after}"),
-        (Outcome::Unfinished, _) => format!("would still have been in stage {stage} after {after}, when the time asked about was over"),
+        (Outcome::Inconclusive, _) => {
+            format!("would have met the deadline of stage {stage} without enough evidence, after {after}")
+        }
+        (Outcome::Unfinished, _) => {
+            format!("would still have been in stage {stage} after {after}, when the time asked about was over")
+        }
     }
 }
 
@@ -80,7 +87,10 @@ fn summary(backtest: &Backtest<'_>, all: &[Released]) -> String {
     line(format!("  {} would have met a deadline without enough evidence", count(Outcome::Inconclusive)));
     line(format!("  {} were not over when the time asked about was", count(Outcome::Unfinished)));
     if let Some(part) = backtest.failed_part() {
-        line(format!("if nothing was wrong in that time, {} of the releases that ended were false alarms", percent(part)));
+        line(format!(
+            "if nothing was wrong in that time, {} of the releases that ended were false alarms",
+            percent(part)
+        ));
     }
     let mut rows = vec![["RELEASED", "FAILED AFTER", "STAGE", "CHECK", "WHY"].map(str::to_owned).to_vec()];
     rows.extend(backtest.ended(Outcome::Failed).filter_map(|released| {

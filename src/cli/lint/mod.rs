@@ -9,7 +9,11 @@ mod rules;
 mod schema;
 pub mod stages;
 
-use std::{collections::BTreeSet, path::{Path, PathBuf}, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 

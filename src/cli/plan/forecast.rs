@@ -231,7 +231,8 @@ impl Circumstances<'_> {
             let time = Duration::try_from_secs_f64(requests / per_hour * 3600.0).ok()?;
             Some(about_time(time.max(least)))
         };
-        let fail = |(place, times): (usize, &f64)| (*times, soonest(place).and_then(|requests| time(requests, interval)));
+        let fail =
+            |(place, times): (usize, &f64)| (*times, soonest(place).and_then(|requests| time(requests, interval)));
         Some(CheckForecast {
             check: asked.check.name.clone(),
             requests_per_hour: per_hour,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use self::forecast::Forecast;
 use super::{
     print,
-    rollout_file::{self, Subject, wait},
+    rollout_file::{Source, Subject, wait},
 };
 use crate::api::Span;
 
@@ -19,7 +19,7 @@ use crate::api::Span;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
-    source: rollout_file::Options,
+    source: Source,
 
     /// How much of the past stands for today's traffic
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = some_time)]

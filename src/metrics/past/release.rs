@@ -163,7 +163,9 @@ impl Past {
         let source = plan.source.clone();
         let scrape = match self.scrape(plan, &[to, from]).await {
             Ok(scrape) => scrape,
-            Err(fault @ Fault::Empty { .. }) => return Ok(Counters { source, scrape: plan.interval, series: Err(fault) }),
+            Err(fault @ Fault::Empty { .. }) => {
+                return Ok(Counters { source, scrape: plan.interval, series: Err(fault) });
+            }
             Err(fault) => return Err(fault),
         };
         let step = Grid::new(from, plan.block(scrape)).step();
@@ -286,9 +288,7 @@ impl Trial<'_> {
         let stable = match (&plan.stable, self.versions) {
             (None, _) => None,
             (Some(_), Versions::Workload) => Some(value(&plan.promql, released)),
-            (Some(stable), Versions::Real { .. }) => {
-                Some(value(stable, at).or_else(|_| value(stable, plan.since)))
-            }
+            (Some(stable), Versions::Real { .. }) => Some(value(stable, at).or_else(|_| value(stable, plan.since))),
         };
         let stable = stable.transpose().map_err(|fault| Fault::OfStable(Box::new(fault)))?;
         Ok(Seen { value: value(&plan.promql, at)?, stable })
@@ -318,7 +318,8 @@ impl Released {
     fn note(&mut self, stage: &Stage, checks: Vec<CheckStatus>, at: Timestamp) {
         for check in &checks {
             let before = self.changes.iter().rev().find(|change| change.check.name == check.name);
-            let is_new = before.is_none_or(|before| before.check.verdict != check.verdict || before.stage != stage.name);
+            let is_new =
+                before.is_none_or(|before| before.check.verdict != check.verdict || before.stage != stage.name);
             if is_new {
                 self.changes.push(Change { at, stage: stage.name.clone(), check: check.clone() });
             }

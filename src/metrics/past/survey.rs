@@ -75,20 +75,10 @@ impl Past {
     ) -> Vec<Surveyed> {
         let stages = spec.stages();
         let Some((analysis, last)) = spec.analysis.as_ref().zip(stages.last()) else { return Vec::new() };
-        let begun: Vec<_> =
-            stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now }).collect();
+        let begun: Vec<_> = stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now }).collect();
         let (stable, canary) = (any(&spec.workload.name), nobody());
-        let look = Look {
-            uid: "",
-            namespace,
-            name,
-            spec,
-            stage: last,
-            stable: &stable,
-            canary: &canary,
-            begun: &begun,
-            now,
-        };
+        let look =
+            Look { uid: "", namespace, name, spec, stage: last, stable: &stable, canary: &canary, begun: &begun, now };
         let mut surveyed = Vec::new();
         for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &look)) {
             let found = match wanted {
