@@ -53,7 +53,8 @@ impl Past {
             pod(format!("{BAD}-klmno"), (240, 250), |_| 0.1),
             pod(format!("{GOOD}-pqrst"), (300, 330), |_| 0.002),
         ];
-        let series: Vec<_> = pods.iter().flat_map(counters).collect();
+        let series: Vec<_> =
+            pods.iter().zip([0.0, 0.5, 0.0, 0.0]).flat_map(|(pod, owed)| counters(pod, owed)).collect();
         for first in (0..6 * 3600 / SCRAPE).step_by(usize::try_from(AT_ONCE).unwrap()) {
             let (from, until) = ((start + first * SCRAPE) * 1000, (start + (first + AT_ONCE) * SCRAPE) * 1000);
             let page: Vec<(&Labels, Vec<Point>)> = series
@@ -86,10 +87,10 @@ fn usual_and_an_incident(minute: i64) -> f64 {
     if (120..140).contains(&minute) { 0.05 } else { 0.002 }
 }
 
-/// What a pod counts; failures are spread evenly.
-fn counters(pod: &Pod) -> Vec<(Labels, Vec<Point>)> {
+/// What a pod counts. Failures are spread evenly: there is one whenever a whole one is `owed`.
+fn counters(pod: &Pod, mut owed: f64) -> Vec<(Labels, Vec<Point>)> {
     let (first, last) = (pod.minutes.0 * 60 / SCRAPE, pod.minutes.1 * 60 / SCRAPE);
-    let (mut good, mut bad, mut owed) = (0.0, 0.0, 0.0);
+    let (mut good, mut bad) = (0.0, 0.0);
     let (mut goods, mut bads) = (Vec::new(), Vec::new());
     for sample in first..=last {
         let at = sample * SCRAPE * 1000;
