@@ -151,7 +151,7 @@ impl Tracker {
         let limit = earlier(self.newest.max(scrape::newest(&recent, Arm::Stable)).unwrap_or(now), 2 * scrape);
         if earlier(now, window) <= self.settled {
             let ends = self.ends(block, limit, usize::MAX);
-            self.settle(&ends, &recent)?;
+            self.settle(&ends, &recent, &mut all)?;
         } else {
             self.catch_up(prometheus, block, limit, deadline).await?;
         }
@@ -181,12 +181,19 @@ impl Tracker {
         }
     }
 
-    /// Settles what `series` hold, as if Prometheus had been asked for them, up to `limit`.
-    pub(super) fn replay(&mut self, scrape: Duration, limit: Timestamp, series: &[Series]) -> Result<(), Fault> {
+    /// Settles what `series` hold up to `limit`, as if Prometheus had been asked for them; of each block, what `drawn`
+    /// makes of it.
+    pub(super) fn replay(
+        &mut self,
+        scrape: Duration,
+        limit: Timestamp,
+        series: &[Series],
+        drawn: &mut dyn FnMut(Block) -> Block,
+    ) -> Result<(), Fault> {
         self.scrape = Some(scrape);
         let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
         self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
-        self.settle(&ends, series)
+        self.settle(&ends, series, drawn)
     }
 
     /// Up to where everything is counted.
@@ -213,7 +220,7 @@ impl Tracker {
             match try_join_all(answers).await {
                 Ok(answers) => {
                     let series = self.plan.source.series(answers)?;
-                    self.settle(&ends, &series)?;
+                    self.settle(&ends, &series, &mut all)?;
                     if self.settled.as_second() == start {
                         // The numbers contradict each other all along; the refusal says so.
                         return Ok(());
@@ -251,14 +258,19 @@ impl Tracker {
 
     /// Counts from one instant to the next. A stretch whose numbers contradict each other is joined with the one
     /// after it: a slow request may fail in one that it did not begin in.
-    fn settle(&mut self, ends: &[Timestamp], series: &[Series]) -> Result<(), Fault> {
+    fn settle(
+        &mut self,
+        ends: &[Timestamp],
+        series: &[Series],
+        drawn: &mut dyn FnMut(Block) -> Block,
+    ) -> Result<(), Fault> {
         for end in ends {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
-                        evidence.settle(&block);
+                        evidence.settle(&drawn(block));
                     }
                     self.settled = *end;
                     self.ledger.settle(*end, series);
@@ -330,6 +342,11 @@ impl Tracker {
         let all = span(self.settled, now) + 2 * scrape;
         if all <= FIRST_WINDOW.max(10 * scrape) { all } else { 5 * scrape }
     }
+}
+
+/// The operator counts every request.
+fn all(block: Block) -> Block {
+    block
 }
 
 #[cfg(test)]

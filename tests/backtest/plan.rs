@@ -40,4 +40,6 @@ async fn a_plan_says_how_long_each_stage_takes_at_todays_traffic() {
     let nobody = on(&past, "plan", &errors.replace("name: checkout}", "name: cart}"), &[]).await;
     println!("{}", nobody.printed);
     assert_eq!(nobody.code, 1, "{nobody:?}");
+    assert!(nobody.printed.contains("errors: the result has no series; check that the pods"), "{nobody:?}");
+    assert!(nobody.printed.contains("takes nobody knows how long"), "{nobody:?}");
 }

@@ -25,7 +25,7 @@ fn premise(backtest: &Backtest<'_>) -> String {
     let often = every.map_or(String::new(), |every| format!(", every {every}"));
     let judged = match versions {
         Versions::Workload => format!(
-            "judged: all pods of {workload}, each with all of its traffic; comparisons are with what they were like before"
+            "judged: of the requests to all pods of {workload}, the share of each stage; comparisons are with what they were before"
         ),
         Versions::Real { canary, stable } => format!("judged: the pods of {canary}, compared with those of {stable}"),
     };

@@ -33,7 +33,7 @@ pub struct Forecast {
     /// What the checks find today.
     pub today: Vec<Today>,
     pub stages: Vec<StageForecast>,
-    /// How long a healthy release takes; nothing if it never ends.
+    /// How long a healthy release takes; nothing if that is not known, or it never ends.
     pub healthy_release: Option<Span>,
     pub hints: Vec<String>,
 }
@@ -62,7 +62,7 @@ pub struct StageForecast {
     pub checks: Vec<CheckForecast>,
     /// The check that takes longest.
     pub slowest: Option<String>,
-    /// How long the stage lasts for a healthy version; nothing if no evidence ever suffices.
+    /// How long the stage lasts for a healthy version; nothing if a check has no numbers, or never enough of them.
     pub lasts: Option<Span>,
 }
 
@@ -140,13 +140,16 @@ impl StageForecast {
         let tests = asked.iter().flat_map(|asked| deciding(&asked.question)).count();
         let circumstances = Circumstances { analysis, bounds: Bounds::of(analysis, is_last), tests, share };
         let checks: Vec<_> = asked.iter().filter_map(|asked| circumstances.check(asked, surveyed)).collect();
+        let is_known = surveyed.iter().all(|surveyed| surveyed.found.is_ok());
         let slowest = checks.iter().max_by_key(|check| check.time_to_pass.map_or(Duration::MAX, Span::duration));
         let bake = stage.bake();
         Self {
             stage: stage.name.clone(),
             weight: format!("{}", reached(rollout, stage)),
             bake,
-            lasts: slowest.map_or(Some(bake), |slowest| slowest.time_to_pass.map(|time| time.max(bake))),
+            lasts: slowest
+                .map_or(Some(bake), |slowest| slowest.time_to_pass.map(|time| time.max(bake)))
+                .filter(|_| is_known),
             slowest: slowest.map(|slowest| slowest.check.clone()),
             checks,
         }

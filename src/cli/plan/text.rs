@@ -18,11 +18,15 @@ pub fn printed(forecast: &Forecast) -> String {
     }
     let mut rows = vec![heading()];
     for stage in &forecast.stages {
-        rows.extend(lines(stage));
+        rows.extend(lines(stage, forecast.is_complete()));
     }
     let _ = write!(text, "\n{}", aligned(&rows));
-    let whole = forecast.healthy_release.map_or("never ends".to_owned(), |time| format!("takes about {time}"));
-    let _ = writeln!(text, "\na healthy release {whole}: each stage its bake or until there is enough evidence");
+    let whole = match forecast.healthy_release {
+        Some(time) => format!("takes about {time}: each stage its bake or until there is enough evidence"),
+        None if forecast.is_complete() => "never ends: a stage has never enough evidence".to_owned(),
+        None => "takes nobody knows how long: a check has no numbers".to_owned(),
+    };
+    let _ = writeln!(text, "\na healthy release {whole}");
     for hint in &forecast.hints {
         let _ = writeln!(text, "hint: {hint}");
     }
@@ -48,10 +52,13 @@ fn heading() -> Vec<String> {
     fixed.into_iter().chain(times).chain(["STAGE LASTS".to_owned()]).collect()
 }
 
-fn lines(stage: &StageForecast) -> Vec<Vec<String>> {
-    let lasts = stage.lasts.map_or("no end".to_owned(), |lasts| {
-        if lasts > stage.bake { format!("{lasts} (evidence)") } else { format!("{lasts} (bake)") }
-    });
+fn lines(stage: &StageForecast, is_complete: bool) -> Vec<Vec<String>> {
+    let lasts = match stage.lasts {
+        Some(lasts) if lasts > stage.bake => format!("{lasts} (evidence)"),
+        Some(lasts) => format!("{lasts} (bake)"),
+        None if is_complete => "no end".to_owned(),
+        None => "unknown".to_owned(),
+    };
     let head = [stage.stage.clone(), stage.weight.clone()];
     if stage.checks.is_empty() {
         let empty = std::iter::repeat_n("-".to_owned(), 4 + TIMES.len());

@@ -1,5 +1,6 @@
 //! What Prometheus still holds of the past: how much traffic there is, and what a release would have seen in it.
 
+mod draw;
 mod recording;
 mod release;
 mod survey;

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::{
     Past,
+    draw::Draw,
     recording::{Instants, Values, between},
     workload,
 };
 use crate::{
     api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict},
-    judge::{Arm, Seen, Series},
+    judge::{Arm, Block, Seen, Series},
     metrics::{
         analyst::{Faults, Look, Memory, Wanted, all_wanted, interval},
         asked::Plan,
@@ -33,7 +34,8 @@ const PATIENCE: Duration = Duration::from_hours(24);
 /// Which pods are taken for those of the new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions<'a> {
-    /// All of the workload, from the release on; what they were like before stands for stable.
+    /// All of the workload, from the release on, with as many of their requests as the weight of each stage would have
+    /// sent to it, drawn by chance; what all of them were like before stands for stable.
     Workload,
     /// Those of two ReplicaSets that there were.
     Real {
@@ -210,11 +212,11 @@ impl Trial<'_> {
         let grid = Grid::new(at, interval(self.analysis));
         let bakes: Duration = self.stages.iter().map(|stage| stage.bake().duration()).sum();
         let end = self.to.min(later(at, bakes.saturating_add(PATIENCE)));
-        let mut now = grid.next(at);
+        let (mut now, mut draw) = (grid.next(at), Draw::new(at.as_second()));
         while now <= end {
             released.until = now;
-            let faults = self.observe(&mut memory, recorded, at, now);
             let Some(look) = self.look(&begun, now) else { break };
+            let faults = self.observe(&mut memory, recorded, (at, &mut draw), &look);
             released.note(look.stage, memory.statuses(self.analysis, &look, &wanted, &faults), now);
             match (self.outcome(&look, &released.checks), self.begun(begun.len(), now)) {
                 (None, _) => {}
@@ -233,13 +235,25 @@ impl Trial<'_> {
         released
     }
 
-    /// Hands to `memory` what a look at `now` would have read.
-    fn observe(&self, memory: &mut Memory, recorded: &Recorded, released: Timestamp, now: Timestamp) -> Faults {
+    /// Hands to `memory` what `look` would have read.
+    fn observe(
+        &self,
+        memory: &mut Memory,
+        recorded: &Recorded,
+        (released, draw): (Timestamp, &mut Draw),
+        look: &Look<'_>,
+    ) -> Faults {
+        let now = look.now;
+        let share = match self.versions {
+            Versions::Workload => look.stage.weight.fraction(),
+            Versions::Real { .. } => 1.0,
+        };
+        let mut drawn = |block| draw.some(share, block);
         let trackers = memory.trackers.iter_mut().map(|tracker| {
             let found = recorded.counters.iter().find(|counters| counters.source == tracker.plan.source);
             let Some(Counters { scrape, series, .. }) = found else { return Some(NOT_RECORDED) };
             match series {
-                Ok(series) => self.count(tracker, *scrape, series, now).err(),
+                Ok(series) => self.count(tracker, (*scrape, series), now, &mut drawn).err(),
                 Err(fault) => Some(fault.clone()),
             }
         });
@@ -252,7 +266,13 @@ impl Trial<'_> {
         Faults { trackers, values: values.collect() }
     }
 
-    fn count(&self, tracker: &mut Tracker, scrape: Duration, series: &[Series], now: Timestamp) -> Result<(), Fault> {
+    fn count(
+        &self,
+        tracker: &mut Tracker,
+        (scrape, series): (Duration, &[Series]),
+        now: Timestamp,
+        drawn: &mut dyn FnMut(Block) -> Block,
+    ) -> Result<(), Fault> {
         if tracker.lacks_history() {
             let end = tracker.plan.origin();
             let step = Grid::new(end, tracker.plan.block(scrape)).step();
@@ -264,7 +284,7 @@ impl Trial<'_> {
             }
             tracker.teach(history::learn(&before, (start, end.as_second(), step), &tracker.plan.measures())?);
         }
-        tracker.replay(scrape, now, &between(series, tracker.settled(), now))
+        tracker.replay(scrape, now, &between(series, tracker.settled(), now), drawn)
     }
 
     /// What a query yielded at `at`, with what it is compared with.
