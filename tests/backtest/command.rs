@@ -30,7 +30,7 @@ metadata: {{name: checkout, namespace: shop}}
 spec:
   workload: {{kind: Deployment, name: checkout}}
   service: checkout
-  stages: [{{name: canary, weight: 5%, bake: 5m}}, {{name: full, weight: 100%, bake: 5m}}]
+  stages: [{{name: canary, weight: 25%, bake: 5m}}, {{name: full, weight: 100%, bake: 5m}}]
   traffic: {{gatewayAPI: {{routes: [{{name: checkout}}]}}}}
   analysis:
     interval: 15s

@@ -18,15 +18,15 @@ async fn a_plan_says_how_long_each_stage_takes_at_todays_traffic() {
     let today = per_hour(&report["today"][0]);
     assert!((14_400.0..17_300.0).contains(&today), "{report}");
     let [canary, full] = [0, 1].map(|place| report["stages"][place]["checks"][0].clone());
-    assert!((per_hour(&canary) - 0.05 * today).abs() < 1.0 && (per_hour(&full) - today).abs() < 1.0, "{report}");
+    assert!((per_hour(&canary) - 0.25 * today).abs() < 1.0 && (per_hour(&full) - today).abs() < 1.0, "{report}");
     assert!(canary["requestsToPass"].as_f64().unwrap() > 300.0, "{report}");
     assert!(report["hints"][0].as_str().unwrap().contains("the stage lasts longer than its bake of 5m"), "{report}");
-    // The last stage has to be surer, and twenty times the traffic.
+    // The last stage has to be surer, and has four times the traffic.
     let seconds = |place: usize| {
         let lasts = report["stages"][place]["lasts"].as_str().unwrap();
         lasts.parse::<tidegate::api::Span>().unwrap().duration().as_secs()
     };
-    assert!(seconds(0) > 5 * seconds(1), "{report}");
+    assert!(seconds(0) > 2 * seconds(1), "{report}");
 
     // A limit that the version that serves does not keep itself.
     let strict = rollout("[{name: errors, errorRate: {preset: pod-http, max: 0.1%}}]");
