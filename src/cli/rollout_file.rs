@@ -79,8 +79,8 @@ impl Source {
 
     /// The one Rollout that is meant.
     fn only(&self, rollouts: Vec<Rollout>) -> anyhow::Result<(String, Rollout)> {
-        let named = |rollout: Rollout| (rollout.metadata.name.clone().unwrap_or_default(), rollout);
-        let mut all: Vec<_> = rollouts.into_iter().map(named).collect();
+        let with_name = |rollout: Rollout| (rollout.metadata.name.clone().unwrap_or_default(), rollout);
+        let mut all: Vec<_> = rollouts.into_iter().map(with_name).collect();
         let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
         let (names, file) = (names.join(", "), self.file.display());
         if let Some(wanted) = &self.rollout {

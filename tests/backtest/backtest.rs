@@ -7,7 +7,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backtest_says_what_an_incident_would_have_done_and_how_often_it_would_have_cried_wolf() {
-    let Some(past) = Past::write().await else { return };
+    let Some(past) = Past::write_tuesday().await else { return };
     let minute = |minute| past.minute(minute).to_string();
     let errors = rollout(ERRORS);
 

@@ -24,7 +24,7 @@ pub const BAD: &str = "checkout-6b7c8d9f4";
 /// A good release in the sixth hour.
 pub const GOOD: &str = "checkout-7f9c6b54d";
 
-/// Six hours of a shop that ended just now.
+/// Six hours of a shop.
 pub struct Past {
     pub server: Server,
     /// When they began.
@@ -39,13 +39,22 @@ struct Pod {
 }
 
 impl Past {
-    /// With an incident from 2:00 to 2:20 in which one request of twenty fails, a release from 4:00 to 4:10 that fails one
+    /// Until just now, with an incident from 2:00 to 2:20 in which one request of twenty fails, a release from 4:00 to 4:10 that fails one
     /// of ten, and one from 5:00 to 5:30 that is as good as ever: 0.2 % fail. Without a Prometheus, nothing.
     pub async fn write() -> Option<Self> {
+        Self::write_from(Timestamp::now().as_second() / SCRAPE * SCRAPE - 6 * 3600).await
+    }
+
+    /// The same on a Tuesday morning: the requests that a release draws depend on when it is.
+    pub async fn write_tuesday() -> Option<Self> {
+        let start: Timestamp = "2025-11-04T06:00:00Z".parse().unwrap();
+        Self::write_from(start.as_second()).await
+    }
+
+    async fn write_from(start: i64) -> Option<Self> {
         let server = Server::start(&[]).await?;
         // Somebody else in this process may have chosen it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let start = Timestamp::now().as_second() / SCRAPE * SCRAPE - 6 * 3600;
         let pod = |name: String, minutes, failing| Pod { name, minutes, failing };
         let pods = [
             pod(format!("{OLD}-abcde"), (0, 361), usual_and_an_incident as fn(i64) -> f64),

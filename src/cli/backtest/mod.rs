@@ -175,6 +175,5 @@ fn lasted(released: &Released) -> Span {
 
 /// What made a release fail.
 fn culprit(released: &Released) -> Option<&crate::metrics::Change> {
-    let failed = released.changes.iter().filter(|change| change.check.verdict == Verdict::Fail);
-    failed.last()
+    released.changes.iter().rfind(|change| change.check.verdict == Verdict::Fail)
 }

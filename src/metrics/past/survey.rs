@@ -118,7 +118,9 @@ impl Past {
         let instants = Instants { start: start.as_second(), end: end.as_second(), step };
         let mut series = self.series(&plan.source, instants).await?;
         // A selector that does not tell versions apart is taken for the new one's.
-        series.iter_mut().for_each(|series| series.arm = Arm::Stable);
+        for series in &mut series {
+            series.arm = Arm::Stable;
+        }
         let first = |series: &Series| series.samples.first().map(|sample| sample.at);
         let last = |series: &Series| series.samples.last().map(|sample| sample.at);
         let seen = series.iter().filter_map(first).min().zip(series.iter().filter_map(last).max());
