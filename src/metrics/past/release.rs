@@ -209,10 +209,9 @@ impl Trial<'_> {
         let (mut begun, mut memory) = (Vec::from_iter(self.begun(0, at)), Memory::default());
         let mut wanted = self.wanted(&begun, at);
         memory.prepare(&wanted);
-        let grid = Grid::new(at, interval(self.analysis));
         let bakes: Duration = self.stages.iter().map(|stage| stage.bake().duration()).sum();
         let end = self.to.min(later(at, bakes.saturating_add(PATIENCE)));
-        let (mut now, mut draw) = (grid.next(at), Draw::new(at.as_second()));
+        let (mut now, mut draw) = (self.next_look(&memory, at, at), Draw::new(at.as_second()));
         while now <= end {
             released.until = now;
             let Some(look) = self.look(&begun, now) else { break };
@@ -230,9 +229,17 @@ impl Trial<'_> {
                     break;
                 }
             }
-            now = grid.next(now);
+            now = self.next_look(&memory, begun.last().map_or(at, |begun| begun.since), now);
         }
         released
+    }
+
+    /// The next instant at which there may be something new: as blocks grow longer, looks become fewer, unless a query
+    /// counts them.
+    fn next_look(&self, memory: &Memory, since: Timestamp, now: Timestamp) -> Timestamp {
+        let step = interval(self.analysis);
+        let grid = if memory.values.is_empty() { Grid::tapering(since, step) } else { Grid::new(since, step) };
+        grid.next(now)
     }
 
     /// Hands to `memory` what `look` would have read.
