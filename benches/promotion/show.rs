@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::{
     rig::{Result, control_plane::Identity, shop::Shop, snapshot::NAME, world::World},
-    scene::{PATIENCE, adopted, promoted},
+    scene::{CROWD, PATIENCE, adopted, promoted},
 };
 
 /// Long enough for a stage to be seen with its numbers: the status shows them within seconds, not at once.
@@ -17,7 +17,7 @@ const ROLLOUTS: &str = "rollouts.tidegate.dev";
 /// Shows all three, one after the other.
 pub async fn all(world: &World) -> Result<()> {
     let shop = adopted(world, "show", LONG).await?;
-    shop.release("v2", &[]).await?;
+    shop.release("v2", &[CROWD]).await?;
     shop.wait("the second stage to have numbers", PATIENCE, |now| {
         let status = now.status();
         let passes = !status.checks.is_empty() && status.checks.iter().all(|check| check.verdict == Verdict::Pass);

@@ -11,7 +11,7 @@ use crate::{
         control_plane::Identity,
         world::World,
     },
-    scene::{REPLICAS, SHORT, adopted, promoted},
+    scene::{CROWD, REPLICAS, SHORT, adopted, promoted},
 };
 
 /// How long the shop is watched before and after: the operator refreshes what people read within ten seconds.
@@ -31,7 +31,7 @@ pub async fn of_a_promotion(world: &World) -> Result<Writes> {
     let shop = adopted(world, "promotion", SHORT).await?;
     tokio::time::sleep(AT_REST).await;
     let released = Timestamp::now();
-    shop.release("v2", &[]).await?;
+    shop.release("v2", &[CROWD]).await?;
     promoted(&shop, "v2").await?;
     let over = Timestamp::now();
     tokio::time::sleep(AT_REST).await;

@@ -17,11 +17,10 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
-    api::Rollout,
+    api::definitions,
     controller::clock::Clock,
     sim::{
         api::{ApiServer, garbage, http},
@@ -60,7 +59,9 @@ impl Cluster {
         listener.set_nonblocking(true)?;
         fs::write(directory.path().join("kubeconfig"), http::kubeconfig(listener.local_addr()?.port()))?;
         let server = ApiServer::new(Clock::System, 1);
-        server.create(serde_json::to_value(Rollout::crd())?, "scale")?;
+        for definition in definitions() {
+            server.create(serde_json::to_value(definition)?, "scale")?;
+        }
         server.create(http_routes(), "scale")?;
         let world = alive.then(|| World::new(server.clone(), Clock::System, 1, brisk()));
         let front = Served { server: server.clone(), writes: Arc::default() };

@@ -4,7 +4,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units::{Percent, Quantile, Span};
+use super::{
+    check_template::{CheckTemplateRef, ParameterValues},
+    units::{Percent, Quantile, Span},
+};
 
 /// What Prometheus is asked about the new version, at every moment of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -149,8 +152,12 @@ impl Check {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
-        "has(self.preset) != has(self.counters)",
-        "an errorRate takes either a preset or your own counters"
+        "[has(self.preset), has(self.counters), has(self.template)].filter(x, x).size() == 1",
+        "an errorRate takes exactly one of a preset, your own counters, and a template"
+    ),
+    validation = (
+        "!has(self.parameters) || !has(self.counters)",
+        "parameters are for a preset or a template: your own counters have none"
     ),
     validation = (
         "has(self.max) || has(self.relative) || has(self.warn)",
@@ -165,6 +172,14 @@ pub struct ErrorRate {
     /// Your own counters, when no preset fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<CounterSelectors>,
+
+    /// What somebody published, for all who count alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<CheckTemplateRef>,
+
+    /// Values for the parameters of the preset or the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParameterValues>,
 
     /// The highest share of failed requests that is tolerated, such as `0.5%`. Above it the revision fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,8 +212,12 @@ pub struct CounterSelectors {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
-        "has(self.preset) != has(self.histogram)",
-        "a latency takes either a preset or your own histogram"
+        "[has(self.preset), has(self.histogram), has(self.template)].filter(x, x).size() == 1",
+        "a latency takes exactly one of a preset, your own histogram, and a template"
+    ),
+    validation = (
+        "!has(self.parameters) || !has(self.histogram)",
+        "parameters are for a preset or a template: your own histogram has none"
     ),
     validation = (
         "has(self.max) || has(self.warn)",
@@ -217,6 +236,14 @@ pub struct Latency {
     /// Your own histogram, when no preset fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<HistogramSelector>,
+
+    /// What somebody published, for all who count alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<CheckTemplateRef>,
+
+    /// Values for the parameters of the preset or the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParameterValues>,
 
     /// Which part of the requests has to be faster than `max`: `0.95` means 95 % of them.
     pub quantile: Quantile,
@@ -256,15 +283,44 @@ pub enum TimeUnit {
     Milliseconds,
 }
 
-/// The usual sources of request counters and latency histograms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The usual sources of request counters and latency histograms, each a template that is built in. Which statuses
+/// count as failures is the parameter `failures` of each, but of `linkerd`, which classifies requests itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// `http_requests_total` and `http_request_duration_seconds`, exposed by the pods themselves, with a `pod`
     /// label and the status in `code` or `status`. Statuses from 500 count as errors.
     PodHttp,
+    /// `grpc_server_handled_total` and `grpc_server_handling_seconds`, exposed by the pods themselves, with a `pod`
+    /// label.
+    Grpc,
     /// `istio_requests_total` and `istio_request_duration_milliseconds`, as reported by the pods' sidecars.
     Istio,
+    /// `response_total` and `response_latency_ms`, as reported by the pods' proxies.
+    Linkerd,
+    /// Envoy's counters at Envoy Gateway, which keeps the versions apart only if their backendRefs have a filter. Needs
+    /// the parameter `route`.
+    EnvoyGateway,
+    /// Envoy's counters at Contour.
+    Contour,
+    /// The counters of ingress-nginx, where a canary Ingress leads to the new version.
+    NginxIngress,
+    /// The counters of Traefik's services.
+    Traefik,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::PodHttp,
+        Self::Grpc,
+        Self::Istio,
+        Self::Linkerd,
+        Self::EnvoyGateway,
+        Self::Contour,
+        Self::NginxIngress,
+        Self::Traefik,
+    ];
 }
 
 /// A PromQL expression that yields one number, judged by plain limits.
@@ -273,6 +329,14 @@ pub enum Preset {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = (
+        "has(self.expr) != has(self.template)",
+        "a query takes either an expr or a template"
+    ),
+    validation = (
+        "!has(self.parameters) || has(self.template)",
+        "parameters are for a template: your own expr has none"
+    ),
     validation = (
         "has(self.max) || has(self.min) || has(self.relative) || has(self.warn)",
         "a query needs a limit: max, min and relative decide, warn only tells"
@@ -288,8 +352,17 @@ pub enum Preset {
 )]
 pub struct Query {
     /// The expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
-    pub expr: String,
+    pub expr: Option<String>,
+
+    /// What somebody published, for all who count alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<CheckTemplateRef>,
+
+    /// Values for the parameters of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<ParameterValues>,
 
     /// The highest value that is tolerated.
     #[serde(default, skip_serializing_if = "Option::is_none")]

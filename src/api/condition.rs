@@ -37,6 +37,8 @@ pub mod reason {
     pub const ROUTE_KIND_MISSING: &str = "GatewayAPINotInstalled";
     /// No Prometheus endpoint of that name is configured.
     pub const ENDPOINT_NOT_FOUND: &str = "PrometheusEndpointNotFound";
+    /// A check's template is missing, or its parameters do not fit.
+    pub const CHECK_UNUSABLE: &str = "CheckUnusable";
     /// Another Rollout has the Deployment, the Service or the route.
     pub const CONFLICT: &str = "Conflict";
     /// An autoscaler still targets the Deployment.

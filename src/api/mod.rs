@@ -1,9 +1,13 @@
-//! What users write and read: the `Rollout` resource, its validation, its conditions and reasons.
+//! What users write and read: the `Rollout` resource and the templates of its checks, their validation, its conditions and reasons.
 //!
 //! Nothing here talks to a cluster. Defaults are applied when a field is read ([`RolloutSpec`]'s methods), never
 //! written into the object, so that Git and the cluster agree at rest.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
 mod analysis;
+mod check_template;
 pub mod condition;
 pub mod manifest;
 pub mod nearest;
@@ -17,6 +21,11 @@ pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
     Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
 };
+pub use check_template::{
+    CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
+    ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
+    StatusLabel, VARIABLES,
+};
 pub use rollout::{
     Acceptance, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage, Traffic,
     WorkloadKind, WorkloadRef,
@@ -27,6 +36,12 @@ pub use status::{
 };
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
+
+/// The definitions of all resources, for the API server to know them.
+#[must_use]
+pub fn definitions() -> [CustomResourceDefinition; 3] {
+    [Rollout::crd(), CheckTemplate::crd(), ClusterCheckTemplate::crd()]
+}
 
 /// The finalizer that lets a deleted Rollout hand its Deployment back before it goes.
 pub const FINALIZER: &str = "tidegate.dev/hand-back";

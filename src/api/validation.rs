@@ -10,25 +10,28 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Percent, Rollout};
+use super::{CheckTemplate, Percent, Rollout};
 
 /// A spec that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(String);
 
-static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema()));
+static SCHEMA: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema::<Rollout>()));
+
+/// That of a `CheckTemplate`, which a `ClusterCheckTemplate` has as well.
+static TEMPLATE: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(&schema::<CheckTemplate>()));
 
 /// The schema without the rule for percentages: a regular expression, which would be compiled anew for each of them,
 /// and be met by all that were decoded.
 static DECODED: LazyLock<CompiledSchema> = LazyLock::new(|| {
-    let mut schema = schema();
+    let mut schema = schema::<Rollout>();
     forget_percentages(&mut schema);
     compile_schema(&schema)
 });
 
-fn schema() -> Value {
-    let version = Rollout::crd().spec.versions.into_iter().next();
+fn schema<K: CustomResourceExt>() -> Value {
+    let version = K::crd().spec.versions.into_iter().next();
     let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
     schema.and_then(|schema| serde_json::to_value(schema).ok()).unwrap_or_default()
 }
@@ -70,11 +73,14 @@ pub fn validate(rollout: &Rollout) -> Result<(), Invalid> {
     })
 }
 
-/// The CEL rules of the CRD that `object` breaks, whatever shape it has. A rule that cannot be evaluated, because the
+/// The CEL rules of its CRD that `object`, a Rollout or a template by its kind, breaks, whatever shape it has. A rule that cannot be evaluated, because the
 /// fields that it reads are of another type, counts as kept: their types are wrong already.
 #[must_use]
 pub fn broken_rules(object: &Value) -> Vec<BrokenRule> {
-    let errors = validate_compiled(&SCHEMA, object, None).err().map(ValidationErrors::into_vec).unwrap_or_default();
+    let is_template =
+        matches!(object.get("kind").and_then(Value::as_str), Some("CheckTemplate" | "ClusterCheckTemplate"));
+    let schema = if is_template { &TEMPLATE } else { &SCHEMA };
+    let errors = validate_compiled(schema, object, None).err().map(ValidationErrors::into_vec).unwrap_or_default();
     let broken = errors.into_iter().filter(|error| error.kind == ErrorKind::ValidationFailure);
     broken.map(|error| BrokenRule { field: error.field_path, sentence: error.message }).collect()
 }
@@ -105,6 +111,7 @@ mod tests {
             schema.items.iter().for_each(|items| walk(items));
         }
         walk(&SCHEMA);
+        walk(&TEMPLATE);
         walk(&DECODED);
     }
 

@@ -1,26 +1,37 @@
-//! `tidegate crd`: the definition of the `Rollout` resource, as `crds/` and the chart carry it.
+//! `tidegate crd`: the definitions of the resources, as `crds/` and the chart carry them.
 
-use kube::CustomResourceExt;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Number, Value};
 
-use crate::api::Rollout;
+use crate::api::definitions;
 
-/// Why the definition could not be printed.
+/// Why the definitions could not be printed.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
     /// The types have no JSON form.
-    #[error("the definition of Rollout has no JSON form: {0}")]
+    #[error("a definition has no JSON form: {0}")]
     Json(#[from] serde_json::Error),
     /// The JSON form has no YAML form.
-    #[error("the definition of Rollout cannot be written as YAML: {0}")]
+    #[error("a definition cannot be written as YAML: {0}")]
     Yaml(#[from] serde_saphyr::SerializeError),
 }
 
-/// The definition of the `Rollout` resource as YAML: the same text for the same types, ready for `kubectl apply`.
+/// The definitions of all resources as YAML: the same text for the same types, ready for `kubectl apply`.
 pub fn yaml() -> Result<String, CrdError> {
-    let mut definition = serde_json::to_value(Rollout::crd())?;
+    let written: Vec<_> = files()?.into_iter().map(|(_, text)| text).collect();
+    Ok(written.join("---\n"))
+}
+
+/// The same, each with the name of the file that it is in.
+pub fn files() -> Result<Vec<(String, String)>, CrdError> {
+    definitions().iter().map(file).collect()
+}
+
+fn file(definition: &CustomResourceDefinition) -> Result<(String, String), CrdError> {
+    let name = format!("{}_{}.yaml", definition.spec.group, definition.spec.names.plural);
+    let mut definition = serde_json::to_value(definition)?;
     whole(&mut definition);
-    Ok(serde_saphyr::to_string(&definition)?)
+    Ok((name, serde_saphyr::to_string(&definition)?))
 }
 
 /// Writes `100` where the typed schema, whose bounds are floats, would write `100.0`.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::lint;
 use crate::{
     api::Rollout,
-    metrics::{Endpoints, Past},
+    metrics::{self, Endpoints, Past, Templates},
 };
 
 /// Which Rollout, and which Prometheus.
@@ -44,8 +44,18 @@ pub struct Subject {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The templates beside it.
+    pub templates: Templates,
     /// What it asks.
     pub past: Past,
+}
+
+impl Subject {
+    /// What the past is held against.
+    pub fn asked(&self) -> metrics::Subject<'_> {
+        let Self { rollout, namespace, name, templates, .. } = self;
+        metrics::Subject { namespace, name, spec: &rollout.spec, templates }
+    }
 }
 
 impl Source {
@@ -54,7 +64,7 @@ impl Source {
     /// # Errors
     /// Which file or field cannot be used, and why.
     pub fn subject(&self) -> anyhow::Result<Subject> {
-        let (name, rollout) = self.only(lint::rollouts(&self.file)?)?;
+        let (name, rollout, templates) = self.only(lint::rollouts(&self.file)?)?;
         let Some(analysis) = &rollout.spec.analysis else {
             bail!("Rollout {name} has no analysis, so nothing is asked about its releases");
         };
@@ -74,17 +84,19 @@ impl Source {
             )
         })?;
         let namespace = rollout.metadata.namespace.clone().unwrap_or_else(|| self.namespace.clone());
-        Ok(Subject { rollout, namespace, name, past })
+        Ok(Subject { rollout, namespace, name, templates, past })
     }
 
     /// The one Rollout that is meant.
-    fn only(&self, rollouts: Vec<Rollout>) -> anyhow::Result<(String, Rollout)> {
-        let with_name = |rollout: Rollout| (rollout.metadata.name.clone().unwrap_or_default(), rollout);
+    fn only(&self, rollouts: Vec<(Rollout, Templates)>) -> anyhow::Result<(String, Rollout, Templates)> {
+        let with_name = |(rollout, templates): (Rollout, Templates)| {
+            (rollout.metadata.name.clone().unwrap_or_default(), rollout, templates)
+        };
         let mut all: Vec<_> = rollouts.into_iter().map(with_name).collect();
-        let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = all.iter().map(|(name, ..)| name.as_str()).collect();
         let (names, file) = (names.join(", "), self.file.display());
         if let Some(wanted) = &self.rollout {
-            all.retain(|(name, _)| name == wanted);
+            all.retain(|(name, ..)| name == wanted);
         }
         match (all.pop(), all.pop()) {
             (Some(only), None) => Ok(only),

@@ -88,6 +88,11 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
+    /// Counts as ready without a list, since there can be none.
+    pub fn give_up(&self) {
+        self.ready.send_replace(true);
+    }
+
     /// Takes in what the watch tells, and returns the objects that are not what they were: after a list that was read
     /// anew, those that changed meanwhile. The first list changes nothing, since nothing was known before.
     pub fn take(&self, event: Event<K>) -> Vec<Arc<K>> {

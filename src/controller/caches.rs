@@ -34,6 +34,7 @@ use super::{
     cache::{Cache, path_of},
     index::{Index, Subject},
     packed::InUse,
+    templates::CheckTemplates,
     watched::Watched,
 };
 use crate::{
@@ -64,6 +65,8 @@ pub struct Caches {
     pub endpoint_slices: Arc<Cache<EndpointSlice>>,
     /// Autoscalers by namespace and the Deployment that they target.
     pub autoscalers: Arc<Cache<HorizontalPodAutoscaler>>,
+    /// The templates that checks name.
+    pub templates: CheckTemplates,
     in_use: Arc<InUse>,
     all_ready: AtomicBool,
 }
@@ -104,6 +107,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
     let (known, routes_known) = watch::channel(false);
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
     let in_use = Arc::<InUse>::default();
+    let (templates, told_by_templates) = CheckTemplates::watch(client, namespace, &in_use);
     let caches = Arc::new(Caches {
         rollouts,
         index: Arc::default(),
@@ -114,6 +118,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| set.holder().map(str::to_owned))),
         endpoint_slices: Arc::new(Cache::new(&in_use, service_of)),
         autoscalers: Arc::new(Cache::new(&in_use, target_of)),
+        templates,
         in_use: in_use.clone(),
         all_ready: AtomicBool::new(false),
     });
@@ -142,6 +147,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
             index,
             |autoscaler| target_of(autoscaler).map(|path| Subject::Workload(path.into())),
         ),
+        told_by_templates,
     ])
     .boxed();
     Watches { caches, rollouts: root.boxed(), triggers }
@@ -160,6 +166,13 @@ impl Caches {
         &self.in_use
     }
 
+    /// Takes in what a Rollout names; the other Rollouts that name one of the same objects.
+    fn note(&self, watched: &Watched) -> Vec<ObjectRef<Watched>> {
+        let rollout = watched.open(&self.in_use).ok();
+        self.templates.note(watched.meta(), rollout.as_deref());
+        self.index.update(watched.meta(), rollout.as_deref())
+    }
+
     /// Whether every cache has seen its first list: before that, what is missing may only not have been read yet.
     #[must_use]
     pub fn are_ready(&self) -> bool {
@@ -175,6 +188,7 @@ impl Caches {
         self.replica_sets.ready().await;
         self.endpoint_slices.ready().await;
         self.autoscalers.ready().await;
+        self.templates.ready().await;
         self.all_ready.store(true, Ordering::Release);
     }
 }
@@ -208,7 +222,7 @@ impl Scope {
 }
 
 /// The watch of one kind, without managed fields.
-fn events<K>(api: Api<K>) -> BoxStream<'static, watcher::Result<Event<K>>>
+pub(super) fn events<K>(api: Api<K>) -> BoxStream<'static, watcher::Result<Event<K>>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -249,14 +263,15 @@ fn indexed(
             let affected = match event {
                 Ok(Event::Apply(watched)) => {
                     watched.keep_open(&caches.in_use);
-                    caches.index.update(watched.meta(), watched.open(&caches.in_use).ok().as_deref())
+                    caches.note(watched)
                 }
                 Ok(Event::InitApply(watched)) => {
-                    let affected = caches.index.update(watched.meta(), watched.open(&caches.in_use).ok().as_deref());
+                    let affected = caches.note(watched);
                     watched.pack();
                     affected
                 }
                 Ok(Event::Delete(watched)) => {
+                    caches.templates.note(watched.meta(), None);
                     caches.index.forget(&watched.meta().namespace.clone().unwrap_or_default(), &watched.name_any())
                 }
                 _ => Vec::new(),

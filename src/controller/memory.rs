@@ -10,7 +10,10 @@ use kube::{ResourceExt, api::DynamicObject};
 use tokio::time::Instant;
 
 use super::allowance::Allowance;
-use crate::api::{Rollout, validate};
+use crate::{
+    api::{Rollout, validate},
+    metrics::{Templates, unusable},
+};
 
 /// What is remembered, by the Rollout's UID.
 #[derive(Default)]
@@ -28,6 +31,8 @@ struct Remembered {
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
+    /// Which check cannot be asked, if any: the generation that was looked at, and with which templates.
+    asked: Option<(Option<i64>, Templates, Option<String>)>,
     failures: u32,
     /// The resourceVersions that the operator's own writes left behind, by kind and name.
     expected: HashMap<(&'static str, String), (u64, Instant)>,
@@ -149,6 +154,21 @@ impl Memory {
         let invalid = validate(rollout).err().map(|invalid| invalid.to_string());
         self.with(rollout, |remembered| remembered.validated = Some((generation, invalid.clone())));
         invalid
+    }
+
+    /// Which check cannot be asked with these templates; looked into once for each generation of the Rollout and each
+    /// state of the templates.
+    pub fn unusable_check(&self, rollout: &Rollout, templates: Templates) -> Option<String> {
+        let generation = rollout.metadata.generation;
+        let known = self.with(rollout, |remembered| {
+            let (known, with, unusable) = remembered.asked.as_ref()?;
+            (*known == generation && *with == templates).then(|| unusable.clone())
+        });
+        known.unwrap_or_else(|| {
+            let unusable = unusable(&rollout.spec, &templates).map(|unusable| unusable.to_string());
+            self.with(rollout, |remembered| remembered.asked = Some((generation, templates, unusable.clone())));
+            unusable
+        })
     }
 
     /// What the API server refused for good at the last round of writes.

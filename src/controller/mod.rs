@@ -17,6 +17,7 @@ mod packed;
 mod reconcile;
 mod refuse;
 pub mod telemetry;
+mod templates;
 pub mod timeout;
 mod watched;
 

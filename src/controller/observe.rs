@@ -112,6 +112,10 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         routes_known: *caches.routes_known.borrow(),
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyst.knows(endpoint),
+        unusable_check: {
+            let templates = caches.templates.named_by(&rollout.spec, &namespace);
+            context.memory.unusable_check(rollout, templates)
+        },
         refused: None,
         editor: None,
     }

@@ -119,11 +119,13 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
     let stage = plan::current_stage(rollout)?;
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;
+    let namespace = rollout.metadata.namespace.as_deref()?;
     let look = Look {
         uid: rollout.metadata.uid.as_deref()?,
-        namespace: rollout.metadata.namespace.as_deref()?,
+        namespace,
         name: rollout.metadata.name.as_deref()?,
         spec: &rollout.spec,
+        templates: &context.caches.templates.named_by(&rollout.spec, namespace),
         stage: &stage,
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,

@@ -15,9 +15,11 @@ use super::{
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     grid::later,
+    parameters::Parameters,
     prometheus::{Prometheus, Tally},
-    source::Source,
-    template::{Scope, render},
+    recipe::Templates,
+    source::{Source, expression},
+    template::{Backends, Scope},
     tracker::Tracker,
     transport::Transport,
     values::{self, Values},
@@ -25,6 +27,7 @@ use super::{
 use crate::{
     api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
     judge::{Asked, Bounds, Evidence, InvalidLimit, Judgement, Question, judge, judge_plainly, judge_values, question},
+    traffic::Names,
 };
 
 /// How long one block of evidence is, unless the analysis says otherwise.
@@ -44,6 +47,8 @@ pub struct Look<'a> {
     pub name: &'a str,
     /// The Rollout's spec.
     pub spec: &'a RolloutSpec,
+    /// The templates that its checks name.
+    pub templates: &'a Templates,
     /// The stage that the new version is in.
     pub stage: &'a Stage,
     /// The version that it is compared with.
@@ -110,7 +115,7 @@ impl Analyst {
     #[must_use]
     pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
         let tally = Arc::new(|_: &str, _| {}) as Tally;
-        let prometheus = Prometheus::over(name, Box::new(transport), timeout, tally);
+        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
         Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
     }
 
@@ -300,19 +305,22 @@ pub(super) fn all_wanted(analysis: &Analysis, look: &Look<'_>) -> Vec<Result<Wan
 
 /// What `check` needs, in this stage and, where it counts requests, in those before.
 fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> Result<Wanted, Fault> {
+    let names = Names::of(&look.spec.service);
+    let is_routed = !look.spec.routes().is_empty();
     let scope = Scope {
         namespace: look.namespace,
         rollout: look.name,
         service: &look.spec.service,
+        backends: is_routed.then_some(Backends { names: &names, canary: look.canary }),
         revision: look.canary,
         window: Span::from(interval).max(SHORTEST_RATE),
+        parameters: Parameters::NONE,
     };
     let endpoint = endpoint.to_owned();
     let since = whole_second(look.begun.last().map_or(look.now, |begun| begun.since));
     if let Question::Value(limits) = asked(check, look.stage)? {
-        let expression = check.query.as_ref().map_or("", |query| query.expr.as_str());
-        let promql = render(expression, &scope)?;
-        let of_stable = || render(expression, &Scope { revision: look.stable, ..scope });
+        let promql = expression(check, look.templates, &scope)?;
+        let of_stable = || expression(check, look.templates, &Scope { revision: look.stable, ..scope });
         let stable = limits.relative.map(|_| of_stable()).transpose()?;
         if stable.as_ref() == Some(&promql) {
             return Err(Fault::ComparedWithItself);
@@ -321,7 +329,7 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         let check = check.name.clone();
         return Ok(Wanted::Value(values::Plan { check, endpoint, promql, stable, reduce, limits, since, interval }));
     }
-    let source = Source::of(check, &scope, look.canary, look.stable)?.unwrap_or(Source { selectors: Vec::new() });
+    let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
     let written = look.spec.stages();
     let stages = look.begun.iter().map(|begun| {
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.

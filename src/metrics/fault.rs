@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::template::TemplateError;
+use super::{parameters::ParameterError, template::TemplateError};
 use crate::{
     api::Span,
     judge::{InvalidLimit, Refusal},
@@ -53,10 +53,22 @@ pub enum Fault {
     SeveralSeries { count: usize },
     #[error("the result is a {got} where {wanted} is expected")]
     WrongType { got: &'static str, wanted: &'static str },
-    #[error("none of the series tells the status of a request: a label {labels} is needed")]
-    NoStatusLabel { labels: &'static str },
-    #[error("the names of the two ReplicaSets are so long that their pods cannot be told apart")]
-    PodsIndistinguishable,
+    #[error("a bucket of a histogram has no bound: a label le with a number is needed on all of them")]
+    NoBound,
+    #[error("a series does not tell the status of its requests: a label {labels} is needed on all of them")]
+    NoStatusLabel { labels: String },
+    #[error("the series of the two versions cannot be told apart: the names that tell them apart look alike")]
+    VersionsIndistinguishable,
+    #[error("{pattern:?} is not a regular expression, or too large a one")]
+    InvalidPattern { pattern: String },
+    #[error("{template} does not exist; create it, or name another")]
+    TemplateNotFound { template: String },
+    #[error("ClusterCheckTemplate {name} cannot be read by an operator that serves one namespace; use a CheckTemplate")]
+    TemplateOutOfReach { name: String },
+    #[error("{template} has no {part}, which this check asks for; name one that has")]
+    TemplateWithout { template: String, part: &'static str },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     #[error("the newest sample of the new version is {} old; is it still scraped?", Span::from(*age))]
     Stale { age: Duration },
     #[error(transparent)]
@@ -89,8 +101,13 @@ impl Fault {
             Self::Empty { .. } => "NoSeries",
             Self::SeveralSeries { .. } => "SeveralSeries",
             Self::WrongType { .. } => "WrongResultType",
+            Self::NoBound => "NoBucketBound",
             Self::NoStatusLabel { .. } => "NoStatusLabel",
-            Self::PodsIndistinguishable => "PodsIndistinguishable",
+            Self::VersionsIndistinguishable => "VersionsIndistinguishable",
+            Self::InvalidPattern { .. } => "InvalidPattern",
+            Self::TemplateNotFound { .. } => "TemplateNotFound",
+            Self::TemplateOutOfReach { .. } | Self::TemplateWithout { .. } => "TemplateUnusable",
+            Self::Parameter(error) => error.reason(),
             Self::Stale { .. } => "StaleSamples",
             Self::Template(_) => "InvalidTemplate",
             Self::Limit(_) => "InvalidLimit",

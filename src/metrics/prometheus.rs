@@ -1,7 +1,15 @@
 //! One Prometheus endpoint: what it is asked, and what of its answers is believed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use futures::{
+    FutureExt,
+    future::{BoxFuture, WeakShared},
+};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,9 +29,13 @@ pub type Tally = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
 pub(super) struct Prometheus {
     name: String,
     timeout: Duration,
-    transport: Box<dyn Transport>,
+    transport: Arc<dyn Transport>,
     tally: Tally,
+    under_way: Mutex<HashMap<Question, Asking>>,
 }
+
+/// A question that is being asked at this moment: whoever asks the same waits for the same answer.
+type Asking = WeakShared<BoxFuture<'static, Result<Numbers, Fault>>>;
 
 /// Without the transport: it may hold secrets.
 impl std::fmt::Debug for Prometheus {
@@ -41,12 +53,12 @@ impl Prometheus {
             field,
             why,
         })?;
-        Ok(Self::over(&endpoint.name, Box::new(transport), endpoint.timeout.duration(), tally))
+        Ok(Self::over(&endpoint.name, Arc::new(transport), endpoint.timeout.duration(), tally))
     }
 
     /// Asks over `transport`; a look takes no longer than `timeout`.
-    pub(super) fn over(name: &str, transport: Box<dyn Transport>, timeout: Duration, tally: Tally) -> Self {
-        Self { name: name.to_owned(), timeout, transport, tally }
+    pub(super) fn over(name: &str, transport: Arc<dyn Transport>, timeout: Duration, tally: Tally) -> Self {
+        Self { name: name.to_owned(), timeout, transport, tally, under_way: Mutex::default() }
     }
 
     /// How long one look may take.
@@ -98,14 +110,35 @@ impl Prometheus {
 
     /// Sends a question and reads its answer, both before `deadline`.
     async fn ask(&self, question: Question, deadline: Instant) -> Result<Numbers, Fault> {
-        let answer = timeout_at(deadline, self.transport.ask(question)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Fault::Timeout { endpoint: self.name(), after: self.timeout }));
-        let read = answer.and_then(|answer| match answer {
-            Answer::Text { status, html, body } => read(&self.name, status, html, &body),
-            Answer::Numbers(numbers) => Ok(numbers),
-        });
-        (self.tally)(&self.name, read.as_ref().map_or_else(Fault::reason, |_| "ok"));
-        read
+        let asking = {
+            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = under_way.get(&question).and_then(WeakShared::upgrade);
+            known.unwrap_or_else(|| {
+                under_way.retain(|_, asking| asking.upgrade().is_some());
+                let asking = self.send(question.clone()).shared();
+                under_way.extend(asking.downgrade().map(|weak| (question, weak)));
+                asking
+            })
+        };
+        let answer = timeout_at(deadline, asking).await;
+        answer.unwrap_or_else(|_| {
+            let fault = Fault::Timeout { endpoint: self.name(), after: self.timeout };
+            (self.tally)(&self.name, fault.reason());
+            Err(fault)
+        })
+    }
+
+    fn send(&self, question: Question) -> BoxFuture<'static, Result<Numbers, Fault>> {
+        let (transport, tally, name) = (Arc::clone(&self.transport), Arc::clone(&self.tally), self.name());
+        let asked = async move {
+            let read = transport.ask(question).await.and_then(|answer| match answer {
+                Answer::Text { status, html, body } => read(&name, status, html, &body),
+                Answer::Numbers(numbers) => Ok(numbers),
+            });
+            tally(&name, read.as_ref().map_or_else(Fault::reason, |_| "ok"));
+            read
+        };
+        asked.boxed()
     }
 
     fn name(&self) -> String {

@@ -3,8 +3,10 @@
 use super::{
     answer::Row,
     fault::Fault,
-    presets::{self, is_failure},
-    template::{Scope, is_pod_of, pod_prefix, render},
+    pattern::Pattern,
+    recipe::{Reads, Recipe, Templates, recipe},
+    template::{Scope, render, render_pattern},
+    versions::{Arms, Selection, Versions},
 };
 use crate::{
     api::{Check, RevisionStatus, TimeUnit},
@@ -21,131 +23,90 @@ pub(super) struct Source {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Selector {
     pub(super) promql: String,
-    arm: Arms,
+    arms: Arms,
     counts: Counted,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Arms {
-    /// Both versions at once, by what the name of the pod starts with.
-    ByPod {
-        canary: String,
-        stable: String,
-    },
-    One(Arm),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
 enum Counted {
     /// Requests, with their status in the first of these labels that is there.
     ByStatus {
-        labels: &'static [&'static str],
-        text: &'static str,
+        labels: Vec<String>,
+        failures: Pattern,
     },
     Requests,
     Failures,
     Buckets(TimeUnit),
 }
 
+/// The expression that `check` asks for the version of `scope`; empty if it has none.
+pub(super) fn expression(check: &Check, templates: &Templates, scope: &Scope<'_>) -> Result<String, Fault> {
+    let Recipe { reads, parameters, .. } = recipe(check, templates)?;
+    match reads {
+        Reads::Query(expr) => Ok(render(expr, &Scope { parameters: &parameters, ..*scope })?),
+        _ => Ok(String::new()),
+    }
+}
+
 impl Source {
-    /// What `check` reads, or nothing if it asks a query instead of counters.
+    /// What `check` reads.
     pub(super) fn of(
         check: &Check,
+        templates: &Templates,
         scope: &Scope<'_>,
         canary: &RevisionStatus,
         stable: &RevisionStatus,
-    ) -> Result<Option<Self>, Fault> {
-        let written = Written { scope, canary, stable };
-        let selectors = match (&check.error_rate, &check.latency) {
-            (Some(errors), _) => match (errors.preset, &errors.counters) {
-                (Some(preset), _) => {
-                    let source = presets::Source::of(preset);
-                    let counts = Counted::ByStatus { labels: source.status, text: source.status_text };
-                    vec![written.preset(source, source.requests, counts)?]
-                }
-                (None, Some(own)) => {
-                    [written.own(&own.total, Counted::Requests)?, written.own(&own.errors, Counted::Failures)?].concat()
-                }
-                (None, None) => Vec::new(),
-            },
-            (None, Some(latency)) => match (latency.preset, &latency.histogram) {
-                (Some(preset), _) => {
-                    let source = presets::Source::of(preset);
-                    vec![written.preset(source, source.buckets, Counted::Buckets(source.unit))?]
-                }
-                (None, Some(own)) => {
-                    written.own(&own.buckets, Counted::Buckets(own.unit.unwrap_or(TimeUnit::Seconds)))?
-                }
-                (None, None) => Vec::new(),
-            },
-            (None, None) => return Ok(None),
+    ) -> Result<Self, Fault> {
+        let Recipe { reads, parameters, is_published } = recipe(check, templates)?;
+        let scope = Scope { parameters: &parameters, ..*scope };
+        let versions = Versions { scope: &scope, canary, stable };
+        let select = |selector: &str, stable: Option<&str>| {
+            let selections = match stable {
+                Some(stable) => versions.apart(selector, stable)?,
+                None => versions.selections(selector)?,
+            };
+            let same = matches!(selections.as_slice(), [Selection { arms: Arms::One(_), .. }]);
+            let twice = matches!(selections.as_slice(), [one, other] if one.promql == other.promql);
+            // A published one must never compare a version with itself; who writes a selector of their own may.
+            if is_published && (same || twice) { Err(Fault::VersionsIndistinguishable) } else { Ok(selections) }
         };
-        Ok(Some(Self { selectors }))
+        let selectors = match reads {
+            Reads::Requests { selector, stable, status } => {
+                let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
+                counted(select(selector, stable)?, &Counted::ByStatus { labels: status.labels.clone(), failures })
+            }
+            Reads::Counters { errors, total } => {
+                let (total, errors) = (select(total, None)?, select(errors, None)?);
+                [counted(total, &Counted::Requests), counted(errors, &Counted::Failures)].concat()
+            }
+            Reads::Buckets { selector, stable, unit } => counted(select(selector, stable)?, &Counted::Buckets(unit)),
+            Reads::Query(_) | Reads::Nothing => Vec::new(),
+        };
+        Ok(Self { selectors })
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
     pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            let found = answer.len();
-            let before = all.len();
-            all.extend(answer.into_iter().filter_map(|row| selector.series(row)));
-            if let Counted::ByStatus { text, .. } = selector.counts
-                && found > 0
-                && all.len() == before
-            {
-                return Err(Fault::NoStatusLabel { labels: text });
+            for row in answer {
+                all.extend(selector.series(row)?);
             }
         }
         Ok(without_overhang(all))
     }
 }
 
-/// The check's words and what they stand for.
-struct Written<'a> {
-    scope: &'a Scope<'a>,
-    canary: &'a RevisionStatus,
-    stable: &'a RevisionStatus,
-}
-
-impl Written<'_> {
-    fn preset(&self, source: &presets::Source, metric: &str, counts: Counted) -> Result<Selector, Fault> {
-        let sets = [self.canary, self.stable].map(|revision| revision.replica_set.as_str());
-        let [canary, stable] = sets.map(pod_prefix);
-        if canary == stable {
-            return Err(Fault::PodsIndistinguishable);
-        }
-        let promql = source.selector(metric, self.scope.namespace, sets);
-        Ok(Selector { promql, arm: Arms::ByPod { canary, stable }, counts })
-    }
-
-    /// A selector of the user's own, once for each version unless it does not tell them apart.
-    fn own(&self, template: &str, counts: Counted) -> Result<Vec<Selector>, Fault> {
-        let selector = |revision, arm| {
-            let promql = render(template, &Scope { revision, ..*self.scope })?;
-            Ok::<_, Fault>(Selector { promql, arm: Arms::One(arm), counts })
-        };
-        let (canary, stable) = (selector(self.canary, Arm::Canary)?, selector(self.stable, Arm::Stable)?);
-        Ok(if canary.promql == stable.promql { vec![canary] } else { vec![canary, stable] })
-    }
+/// Each selection, as something that counts.
+fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
+    let selector = |Selection { promql, arms }| Selector { promql, arms, counts: counts.clone() };
+    selections.into_iter().map(selector).collect()
 }
 
 impl Selector {
-    fn series(&self, row: Row) -> Option<Series> {
-        let label = |name: &str| row.label(name);
-        let arm = match &self.arm {
-            Arms::One(arm) => *arm,
-            Arms::ByPod { canary, stable } => {
-                let pod = label("pod")?;
-                if is_pod_of(canary, pod) {
-                    Arm::Canary
-                } else if is_pod_of(stable, pod) {
-                    Arm::Stable
-                } else {
-                    return None;
-                }
-            }
-        };
+    /// `row` as a series that can be counted; nothing if it is neither version's.
+    fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
+        let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
         for (name, value) in row.labels.iter() {
             let key = Key::of(name, value);
@@ -156,23 +117,32 @@ impl Selector {
                 _ => {}
             }
         }
-        let meaning = match self.counts {
+        let meaning = self.meaning(&row, all.without(le))?;
+        let key = all.with(side(&self.counts));
+        Ok(Some(Series { key, instance, arm, meaning, samples: row.samples }))
+    }
+
+    /// What `row` counts; `histogram` are its labels without `le`.
+    fn meaning(&self, row: &Row, histogram: Key) -> Result<Meaning, Fault> {
+        Ok(match &self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
-            Counted::ByStatus { labels, .. } => {
-                let status = labels.iter().find_map(|name| label(name))?;
-                if is_failure(status) { Meaning::FailedRequests } else { Meaning::Requests }
+            Counted::ByStatus { labels, failures } => {
+                // Without a status nobody knows whether it failed, and to leave it out would be to guess.
+                let status = labels.iter().find_map(|name| row.label(name));
+                let status = status.ok_or_else(|| Fault::NoStatusLabel { labels: labels.join(" or ") })?;
+                if failures.matches(status)? { Meaning::FailedRequests } else { Meaning::Requests }
             }
             Counted::Buckets(unit) => {
-                Meaning::Bucket { histogram: all.without(le), le: nanoseconds(label("le")?, unit)? }
+                let le = row.label("le").and_then(|le| nanoseconds(le, *unit)).ok_or(Fault::NoBound)?;
+                Meaning::Bucket { histogram, le }
             }
-        };
-        Some(Series { key: all.with(side(self.counts)), instance, arm, meaning, samples: row.samples })
+        })
     }
 }
 
 /// Tells apart what one series counts when it is both the errors and the total of a check.
-fn side(counts: Counted) -> Key {
+fn side(counts: &Counted) -> Key {
     Key::of("", if matches!(counts, Counted::Failures) { "failures" } else { "requests" })
 }
 

@@ -1,6 +1,15 @@
 //! Variables in PromQL, escaped by their type and by where they stand.
 
-use crate::api::{RevisionStatus, Span};
+use std::borrow::Cow;
+
+use super::{
+    escape::{ANY, ANY_HASH, escape_pattern, escape_string, pods},
+    parameters::Parameters,
+};
+use crate::{
+    api::{ParameterType, RevisionStatus, Span, VARIABLES},
+    traffic::Names,
+};
 
 /// What the variables of a query stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,10 +20,23 @@ pub struct Scope<'a> {
     pub rollout: &'a str,
     /// The Service that clients use.
     pub service: &'a str,
+    /// The Services that carry the traffic of each revision; nothing without a route, which alone has them.
+    pub backends: Option<Backends<'a>>,
     /// The revision that is asked about.
     pub revision: &'a RevisionStatus,
     /// The length of time that a `rate()` should cover.
     pub window: Span,
+    /// What the template's own parameters stand for.
+    pub parameters: &'a Parameters,
+}
+
+/// Which Service carries the traffic of which revision while a route is split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backends<'a> {
+    /// The Services.
+    pub names: &'a Names,
+    /// The revision behind the canary's Service; all others are behind the stable one.
+    pub canary: &'a RevisionStatus,
 }
 
 /// A template that cannot be filled in.
@@ -26,7 +48,7 @@ pub enum TemplateError {
         /// What is written.
         name: String,
         /// What comes nearest to it.
-        nearest: &'static str,
+        nearest: String,
     },
     /// `{{` without `}}`.
     #[error("a variable that begins with {{{{ does not end with }}}}")]
@@ -35,87 +57,42 @@ pub enum TemplateError {
     #[error("{{{{{name}}}}} must stand inside quotes")]
     Unquoted {
         /// The variable.
-        name: &'static str,
+        name: String,
     },
-    /// `pods` is compared as if it were a name.
-    #[error("{{{{pods}}}} is a regular expression: match it with =~ or !~")]
-    NotAPattern,
+    /// A regular expression is compared as if it were a name.
+    #[error("{{{{{name}}}}} is a regular expression: match it with =~ or !~")]
+    NotAPattern {
+        /// The variable.
+        name: String,
+    },
     /// A value cannot be written in a string between backticks.
     #[error("the value of {{{{{name}}}}} cannot stand between backticks; use double quotes")]
     Backtick {
         /// The variable.
-        name: &'static str,
+        name: String,
     },
+    /// `backend` is asked for where no route is split.
+    #[error(
+        "{{{{backend}}}} needs spec.traffic: without a route both versions are behind one Service, and a gateway cannot \
+         tell them apart; count at the pods instead, such as with preset pod-http"
+    )]
+    NoBackend,
 }
 
-const NAMES: [&str; 6] = ["namespace", "rollout", "service", "revision", "pods", "window"];
-
-/// Kubernetes cuts the base of a generated name here, so that five random letters still fit into 63.
-/// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
-const GENERATED_BASE: usize = 58;
-
-/// The hash of a pod template that stands for any: no object's name has it.
-pub(super) const ANY: &str = "*";
-
-/// What the hash of any pod template looks like.
-const ANY_HASH: &str = "[a-z0-9]+";
-
-/// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
-pub(super) fn pod_prefix(replica_set: &str) -> String {
-    format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
-}
-
-/// A regular expression that matches the names of just the pods of a ReplicaSet.
-pub(super) fn pods(replica_set: &str) -> String {
-    let prefix = escape_pattern(&pod_prefix(replica_set)).replace(&escape_pattern(ANY), ANY_HASH);
-    format!("{prefix}[a-z0-9]{{5}}")
-}
-
-/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one with this [`pod_prefix`].
-pub(super) fn is_pod_of(prefix: &str, pod: &str) -> bool {
-    match prefix.split_once(ANY) {
-        Some((workload, _)) => pod.starts_with(workload),
-        None => pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5),
-    }
-}
-
-/// `text` as a regular expression that matches only it.
-pub(super) fn escape_pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(c) {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
-}
-
-/// `text` as it is written between double or single quotes.
-pub(super) fn escape_string(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => escaped.push_str(r"\n"),
-            '\\' | '"' | '\'' => escaped.extend(['\\', c]),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Where in a query the reader is.
+/// Where in a query a variable stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Code,
     Comment,
     /// Inside a string, with its quote and how it is compared.
     String(char, Matcher),
+    /// In a regular expression that is no part of a query.
+    Pattern,
 }
 
 /// What stands before a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Matcher {
+pub(super) enum Matcher {
     /// `=` or `!=`.
     Equal,
     /// `=~` or `!~`.
@@ -124,38 +101,95 @@ enum Matcher {
     None,
 }
 
+/// A part of a template, with its variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece<'t> {
+    /// For a string, what stands between the quotes.
+    pub(super) text: &'t str,
+    pub(super) place: Place,
+}
+
+impl Piece<'_> {
+    /// The piece as PromQL, without the quotes of a string.
+    pub(super) fn filled(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
+        fill(self.text, scope, self.place)
+    }
+
+    /// Adds the piece, which became `filled`, to a query; a string with its quotes.
+    pub(super) fn put(&self, filled: &str, query: &mut String) {
+        let quote = if let Place::String(quote, _) = self.place { Some(quote) } else { None };
+        query.extend(quote);
+        query.push_str(filled);
+        query.extend(quote);
+    }
+}
+
 /// Fills in the variables of `template`.
 ///
 /// # Errors
 /// [`TemplateError`], with the variable and what to do.
 pub fn render(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
     let mut query = String::with_capacity(template.len());
-    let mut place = Place::Code;
-    let mut rest = template;
-    while let Some(c) = rest.chars().next() {
-        if let Some(inside) = rest.strip_prefix("{{") {
-            let (name, behind) = inside.split_once("}}").ok_or(TemplateError::Unclosed)?;
-            query.push_str(&value(name.trim(), scope, place)?);
-            rest = behind;
-            continue;
-        }
-        let mut taken = c.len_utf8();
-        place = match place {
-            Place::Code if matches!(c, '"' | '\'' | '`') => Place::String(c, matcher(&query)),
-            Place::Code if c == '#' => Place::Comment,
-            Place::Comment if c == '\n' => Place::Code,
-            Place::String(quote, _) if c == quote => Place::Code,
-            Place::String(quote, _) if c == '\\' && quote != '`' => {
-                taken += rest.chars().nth(1).map_or(0, char::len_utf8);
-                place
-            }
-            _ => place,
-        };
-        let (read, behind) = rest.split_at(taken);
-        query.push_str(read);
-        rest = behind;
+    for piece in pieces(template)? {
+        piece.put(&piece.filled(scope)?, &mut query);
     }
     Ok(query)
+}
+
+/// Fills in the variables of a regular expression that is no part of a query.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_pattern(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
+    fill(template, scope, Place::Pattern)
+}
+
+/// `template` in pieces of code, comments and strings.
+pub(super) fn pieces(template: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
+    let mut pieces = Vec::new();
+    let mut place = Place::Code;
+    let (mut start, mut here) = (0, 0);
+    let text = |start: usize, end: usize| template.get(start..end).unwrap_or_default();
+    while let Some(c) = template.get(here..).and_then(|rest| rest.chars().next()) {
+        let rest = template.get(here..).unwrap_or_default();
+        let mut taken = c.len_utf8();
+        if let Some(inside) = variable(rest) {
+            taken = inside.find("}}").ok_or(TemplateError::Unclosed)? + 4;
+        } else {
+            // Where the next piece begins, and what it is.
+            let next = match place {
+                Place::Code if matches!(c, '"' | '\'' | '`') => {
+                    Some((here + 1, Place::String(c, matcher(text(start, here)))))
+                }
+                Place::Code if c == '#' => Some((here, Place::Comment)),
+                Place::Comment if c == '\n' => Some((here, Place::Code)),
+                Place::String(quote, _) if c == quote => Some((here + 1, Place::Code)),
+                Place::String(quote, _) if c == '\\' && quote != '`' => {
+                    taken += rest.chars().nth(1).map_or(0, char::len_utf8);
+                    None
+                }
+                _ => None,
+            };
+            if let Some((behind, following)) = next {
+                pieces.push(Piece { text: text(start, here), place });
+                (start, place) = (behind, following);
+            }
+        }
+        here += taken;
+    }
+    // A string that never ends is left to Prometheus to refuse: as code, with its quote, nothing is filled into it
+    // that has to be escaped.
+    if matches!(place, Place::String(..)) {
+        (start, place) = (start.saturating_sub(1), Place::Code);
+    }
+    pieces.push(Piece { text: text(start, template.len()), place });
+    Ok(pieces)
+}
+
+/// What stands behind `{{`, if `text` begins with it. Of three braces in a row the first is PromQL's own: in
+/// `up{{{label}}="a"}`, the variable is `label`.
+fn variable(text: &str) -> Option<&str> {
+    text.strip_prefix("{{").filter(|inside| !inside.starts_with('{'))
 }
 
 fn matcher(before: &str) -> Matcher {
@@ -169,107 +203,99 @@ fn matcher(before: &str) -> Matcher {
     }
 }
 
-fn value(written: &str, scope: &Scope<'_>, place: Place) -> Result<String, TemplateError> {
-    let unknown = || TemplateError::Unknown { name: written.to_owned(), nearest: nearest(written) };
-    let name = NAMES.into_iter().find(|name| *name == written).ok_or_else(unknown)?;
-    let text = match name {
-        "window" => return Ok(scope.window.to_string()),
-        "namespace" => scope.namespace,
-        "rollout" => scope.rollout,
-        "service" => scope.service,
-        "revision" => &scope.revision.revision,
-        _ => &scope.revision.replica_set,
-    };
-    let Place::String(quote, matcher) = place else {
-        return if place == Place::Comment { Ok(String::new()) } else { Err(TemplateError::Unquoted { name }) };
-    };
-    let text = match (name, matcher) {
-        ("revision", Matcher::Pattern) if text == ANY => ANY_HASH.to_owned(),
-        ("pods", Matcher::Equal) => return Err(TemplateError::NotAPattern),
-        ("pods", _) => pods(text),
-        (_, Matcher::Pattern) => escape_pattern(text),
-        _ => text.to_owned(),
-    };
-    match quote {
-        '`' if text.contains('`') => Err(TemplateError::Backtick { name }),
-        '`' => Ok(text),
-        _ => Ok(escape_string(&text)),
+fn fill(text: &str, scope: &Scope<'_>, place: Place) -> Result<String, TemplateError> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(inside) = variable(rest) {
+            let (name, behind) = inside.split_once("}}").ok_or(TemplateError::Unclosed)?;
+            let name = name.trim();
+            filled.push_str(&written(name, &Value::of(name, scope)?, place)?);
+            rest = behind;
+        } else {
+            let (plain, behind) = rest.split_at(c.len_utf8());
+            filled.push_str(plain);
+            rest = behind;
+        }
+    }
+    Ok(filled)
+}
+
+/// What a variable stands for.
+enum Value<'a> {
+    /// Any text, which must not leave its quotes.
+    Text(&'a str),
+    /// A regular expression.
+    Pattern(Cow<'a, str>),
+    /// A number, a length of time or a name: PromQL as it is.
+    Word(Cow<'a, str>),
+}
+
+impl<'a> Value<'a> {
+    fn of(name: &str, scope: &Scope<'a>) -> Result<Self, TemplateError> {
+        Ok(match name {
+            "namespace" => Self::Text(scope.namespace),
+            "rollout" => Self::Text(scope.rollout),
+            "service" => Self::Text(scope.service),
+            "backend" => Self::Text(scope.backend().ok_or(TemplateError::NoBackend)?),
+            "revision" if scope.revision.revision == ANY => Self::Pattern(ANY_HASH.into()),
+            "revision" => Self::Text(&scope.revision.revision),
+            "pods" => Self::Pattern(pods(&scope.revision.replica_set).into()),
+            "window" => Self::Word(scope.window.to_string().into()),
+            _ => match scope.parameters.get(name) {
+                Some((ParameterType::Text, text)) => Self::Text(text),
+                // In a group: what stands around it must not become a part of its alternatives.
+                Some((ParameterType::Pattern, pattern)) => Self::Pattern(format!("(?:{pattern})").into()),
+                Some((_, word)) => Self::Word(word.into()),
+                None => return Err(unknown(name, scope)),
+            },
+        })
     }
 }
 
-/// The variable that is written most like `name`.
-fn nearest(name: &str) -> &'static str {
-    NAMES.into_iter().min_by_key(|candidate| strsim::levenshtein(name, candidate)).unwrap_or("pods")
+impl<'a> Scope<'a> {
+    /// The Service that carries the traffic of the revision that is asked about.
+    fn backend(&self) -> Option<&'a str> {
+        let Backends { names, canary } = self.backends?;
+        // In the past there was one Service as long as nothing was released.
+        if self.revision.revision == ANY {
+            return Some(&names.service);
+        }
+        let is_canary = self.revision.replica_set == canary.replica_set;
+        Some(if is_canary { &names.canary } else { &names.stable })
+    }
+}
+
+fn unknown(name: &str, scope: &Scope<'_>) -> TemplateError {
+    let known = VARIABLES.into_iter().chain(scope.parameters.names());
+    let nearest = known.min_by_key(|candidate| strsim::levenshtein(name, candidate)).unwrap_or("pods");
+    TemplateError::Unknown { name: name.to_owned(), nearest: nearest.to_owned() }
+}
+
+/// `value` as it is written at `place`.
+fn written(name: &str, value: &Value<'_>, place: Place) -> Result<String, TemplateError> {
+    let name = || name.to_owned();
+    let (quote, matcher) = match (place, value) {
+        (Place::Comment, _) => return Ok(String::new()),
+        (Place::Code, Value::Word(word)) => return Ok(word.clone().into_owned()),
+        (Place::Code, _) => return Err(TemplateError::Unquoted { name: name() }),
+        (Place::Pattern, _) => (None, Matcher::Pattern),
+        (Place::String(quote, matcher), _) => (Some(quote), matcher),
+    };
+    let text = match (value, matcher) {
+        (Value::Pattern(_), Matcher::Equal) => return Err(TemplateError::NotAPattern { name: name() }),
+        (Value::Pattern(pattern), _) => pattern.clone().into_owned(),
+        (Value::Text(text), Matcher::Pattern) => escape_pattern(text),
+        (Value::Word(word), Matcher::Pattern) => escape_pattern(word),
+        (Value::Text(text), _) => (*text).to_owned(),
+        (Value::Word(word), _) => word.clone().into_owned(),
+    };
+    match quote {
+        Some('`') if text.contains('`') => Err(TemplateError::Backtick { name: name() }),
+        None | Some('`') => Ok(text),
+        Some(quote) => Ok(escape_string(&text, quote)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn revision(replica_set: &str) -> RevisionStatus {
-        RevisionStatus { revision: "7f9c6b54d".to_owned(), replica_set: replica_set.to_owned(), ..Default::default() }
-    }
-
-    fn rendered(template: &str) -> Result<String, TemplateError> {
-        let revision = revision("check.out-7f9c6b54d");
-        let scope = Scope {
-            namespace: "shop",
-            rollout: "checkout",
-            service: "check.out",
-            revision: &revision,
-            window: Span::seconds(90),
-        };
-        render(template, &scope)
-    }
-
-    #[test]
-    fn a_value_is_escaped_for_where_it_stands() {
-        for (template, query) in [
-            (r#"x{service="{{service}}"}"#, r#"x{service="check.out"}"#),
-            (r#"x{service=~"{{ service }}|a"}"#, r#"x{service=~"check\\.out|a"}"#),
-            (r"x{service=~`{{service}}`}", r"x{service=~`check\.out`}"),
-            (r#"x{pod=~"{{pods}}"}"#, r#"x{pod=~"check\\.out-7f9c6b54d-[a-z0-9]{5}"}"#),
-            (r"rate(x{r!~'a\'{{revision}}'}[{{window}}])", r"rate(x{r!~'a\'7f9c6b54d'}[1m30s])"),
-            ("x # {{rollout}} \"\n+ 1", "x #  \"\n+ 1"),
-        ] {
-            assert_eq!(rendered(template).as_deref(), Ok(query));
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_filled_in_is_refused_with_a_sentence() {
-        for (template, sentence) in [
-            (r#"x{a="{{pod}}"}"#, "there is no variable {{pod}}; did you mean {{pods}}?"),
-            (r#"x{a="{{name_space}}"}"#, "there is no variable {{name_space}}; did you mean {{namespace}}?"),
-            (r#"x{pod="{{pods}}"}"#, "{{pods}} is a regular expression: match it with =~ or !~"),
-            ("sum({{service}})", "{{service}} must stand inside quotes"),
-            (r#"x{a="{{pods"}"#, "a variable that begins with {{ does not end with }}"),
-        ] {
-            assert_eq!(rendered(template).unwrap_err().to_string(), sentence);
-        }
-    }
-
-    #[test]
-    fn no_value_leaves_its_string() {
-        let hostile = revision("a\"} or up{x=\"\n\\");
-        let scope = Scope { namespace: "n", rollout: "r", service: "s", revision: &hostile, window: Span::seconds(60) };
-        let query = render(r#"x{pod=~"{{pods}}"}"#, &scope).unwrap();
-        let inside = query.strip_prefix(r#"x{pod=~""#).and_then(|rest| rest.strip_suffix(r#""}"#)).unwrap();
-        assert!(!inside.replace(r"\\", "").replace(r#"\""#, "").contains(['"', '\n']), "{query}");
-    }
-
-    #[test]
-    fn any_revision_of_a_workload_can_be_asked_for() {
-        let any = RevisionStatus { revision: ANY.to_owned(), ..revision("check.out-*") };
-        let scope = Scope { namespace: "n", rollout: "r", service: "s", revision: &any, window: Span::seconds(60) };
-        let query = render(r#"x{pod=~"{{pods}}",hash=~"{{revision}}"}"#, &scope);
-        assert_eq!(query.as_deref(), Ok(r#"x{pod=~"check\\.out-[a-z0-9]+-[a-z0-9]{5}",hash=~"[a-z0-9]+"}"#));
-        assert!(is_pod_of("check.out-*-", "check.out-7f9c6b54d-x7k2p") && !is_pod_of("-", "check.out-7f9c6b54d-x7k2p"));
-    }
-
-    #[test]
-    fn pods_of_a_replica_set_with_a_long_name_are_still_matched() {
-        let long = "a".repeat(60);
-        assert_eq!(pods(&long), format!("{}[a-z0-9]{{5}}", "a".repeat(58)));
-    }
-}
+mod tests;

@@ -149,7 +149,8 @@ impl Tracker {
         let block = self.plan.block(scrape);
         self.learn(prometheus, block, deadline).await?;
         let limit = earlier(self.newest.max(scrape::newest(&recent, Arm::Stable)).unwrap_or(now), 2 * scrape);
-        if earlier(now, window) <= self.settled {
+        // With what each counter stood at when the first of the blocks began.
+        if earlier(now, window) <= earlier(self.settled, 2 * scrape) {
             let ends = self.ends(block, limit, usize::MAX);
             self.settle(&ends, &recent, &mut all)?;
         } else {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{answer::Numbers, fault::Fault};
 
 /// A question to the HTTP API of Prometheus.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
     /// The PromQL expression.
     pub query: String,
@@ -15,7 +15,7 @@ pub struct Question {
 }
 
 /// For which time a question is asked.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum When {
     /// An instant, to the millisecond.
     At(Timestamp),

@@ -36,6 +36,8 @@ pub struct Observed {
     pub rival: Option<String>,
     /// The operator knows the Prometheus endpoint that the Rollout names.
     pub endpoint_known: bool,
+    /// A check that cannot be asked, since its template is missing or its parameters do not fit: a sentence.
+    pub unusable_check: Option<String>,
     /// The API server's answer to a write of the last round that it refused for good.
     pub refused: Option<String>,
     /// The field manager that last changed what [`super::suspect`] points at.

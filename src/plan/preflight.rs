@@ -35,6 +35,7 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         .or_else(|| routes(rollout, observed))
         .or_else(|| revision_services(rollout, observed))
         .or_else(|| prometheus(rollout, observed))
+        .or_else(|| observed.unusable_check.clone().map(|why| Refusal::new(reason::CHECK_UNUSABLE, why)))
 }
 
 fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {

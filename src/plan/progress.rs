@@ -335,17 +335,24 @@ impl Plan<'_> {
         }
     }
 
-    /// The first check that has to pass and does not, with its sentence.
+    /// Of the checks that have to pass and do not, the one that will take longest, with its sentence.
     fn undecided(&self, stage: &Stage) -> Option<String> {
         let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        checks.filter(|check| self.decides(stage, &check.name)).find_map(|check| {
+        let undecided = checks.filter(|check| self.decides(stage, &check.name)).filter_map(|check| {
             let answer = self.checks.iter().find(|answer| answer.name == check.name);
             match answer {
                 Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
-                Some(answer) => Some(format!("{}: {}", check.name, answer.message)),
-                None => Some(format!("{}: not looked at yet", check.name)),
+                Some(answer) => Some((answer.more_time, format!("{}: {}", check.name, answer.message))),
+                None => Some((None, format!("{}: not looked at yet", check.name))),
             }
-        })
+        });
+        // Who cannot say how long takes longest; of several, the first.
+        let (_, sentence) = undecided.reduce(|slowest, next| match (slowest.0, next.0) {
+            (Some(longest), Some(time)) if time > longest => next,
+            (Some(_), None) => next,
+            _ => slowest,
+        })?;
+        Some(sentence)
     }
 
     /// Whether there are no numbers for a check that has to pass.

@@ -3,7 +3,6 @@
 use std::{sync::LazyLock, time::Duration};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -15,7 +14,7 @@ use super::{
     prometheus::Endpoint,
     world::{self, Handle, World},
 };
-use crate::{api::Rollout, controller::clock::Clock};
+use crate::{api::definitions, controller::clock::Clock};
 
 /// Who applies the manifests that a cluster starts with.
 const USER: &str = "kubectl-client-side-apply";
@@ -54,7 +53,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster that knows Rollouts and HTTPRoutes and is empty otherwise. Within a Tokio runtime: where that
+    /// Starts a cluster that knows Rollouts, templates and HTTPRoutes, and is empty otherwise. Within a Tokio runtime: where that
     /// one's time is paused, the cluster's time flies.
     #[must_use]
     pub fn start(clock: Clock, settings: Settings) -> Self {
@@ -99,8 +98,8 @@ impl Cluster {
 
 /// The custom resources that the cluster knows.
 static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let definitions = [Rollout::crd(), http_routes()];
-    definitions.iter().filter_map(|definition| serde_json::to_value(definition).ok()).collect()
+    let definitions = definitions().into_iter().chain([http_routes()]);
+    definitions.filter_map(|definition| serde_json::to_value(&definition).ok()).collect()
 });
 
 /// HTTPRoutes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tidegate::{
     api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict},
-    metrics::{self, Analyst, Endpoints, Look, Outcome, Versions},
+    metrics::{self, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions},
 };
 
 use crate::{
@@ -28,6 +28,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
             namespace: "shop",
             name: "checkout",
             spec,
+            templates: &Templates::default(),
             stage: &stages[0],
             stable: &of(OLD),
             canary: &of(canary),
@@ -55,9 +56,10 @@ async fn the_backtest_of_a_release_gives_the_verdict_that_the_operator_gave_on_t
     for (canary, minute, outcome) in [(GOOD, 300, Verdict::Pass), (BAD, 240, Verdict::Fail)] {
         let since = past.minute(minute);
         let live = operator(&past, &analyst, spec, canary, since).await;
+        let subject = Subject { namespace: "shop", name: "checkout", spec, templates: &Templates::default() };
         let versions = Versions::Real { canary, stable: OLD };
         let to = since + SignedDuration::from_mins(30);
-        let replayed = known.replay(("shop", "checkout"), spec, versions, (&[since], to)).await.unwrap();
+        let replayed = known.replay(subject, versions, (&[since], to)).await.unwrap();
         let first = replayed[0].changes.iter().find(|change| change.check.verdict == outcome).unwrap();
         let found = &first.check;
         assert_eq!((live.verdict, found.verdict), (outcome, outcome), "{live:?} {found:?}");

@@ -1,4 +1,4 @@
-//! What a current Kubernetes says to our CRD: every example is accepted, every broken rule is refused with its
+//! What a current Kubernetes says to our CRDs: every example is accepted, every broken rule is refused with its
 //! sentence.
 
 use std::{
@@ -9,10 +9,13 @@ use std::{
 use anyhow::{Context, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, CustomResourceExt, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, PostParams},
+    Api, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
-use tidegate::api::Rollout;
+use tidegate::{
+    api::{Preset, definitions},
+    metrics::presets,
+};
 
 use crate::{
     behaviour::behaviours,
@@ -23,30 +26,40 @@ use crate::{
 behaviours![
     a_current_kubernetes_keeps_every_rule_of_the_crd,
     a_current_kubernetes_accepts_every_example,
+    a_current_kubernetes_accepts_every_preset_as_a_template,
     a_current_kubernetes_refuses_every_broken_rule_with_its_sentence,
 ];
 
-/// Rollouts of the modern CRD server, untyped: what is broken has to reach it as it is written.
-async fn rollouts(world: &World) -> Result<Api<DynamicObject>> {
+/// Objects of one kind on the modern CRD server, untyped: what is broken has to reach it as it is written.
+async fn objects(world: &World, kind: &str) -> Result<Api<DynamicObject>> {
     let client = world.control_plane.modern().await?.clone();
-    let rollouts = Api::namespaced_with(client, "default", &ApiResource::erase::<Rollout>(&()));
-    until("Rollouts to be served", SOON, || async { rollouts.list(&ListParams::default()).await.ok() }).await?;
-    Ok(rollouts)
+    let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind);
+    let definition = definition.with_context(|| format!("there is no kind {kind}"))?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("tidegate.dev", "v1alpha1", kind));
+    let objects = if definition.spec.scope == "Cluster" {
+        Api::all_with(client, &resource)
+    } else {
+        Api::namespaced_with(client, "default", &resource)
+    };
+    until(&format!("{kind}s to be served"), SOON, || async { objects.list(&ListParams::default()).await.ok() }).await?;
+    Ok(objects)
 }
 
 async fn a_current_kubernetes_keeps_every_rule_of_the_crd(world: &World) -> Result<()> {
-    let rollouts = rollouts(world).await?;
-    let crds = Api::<CustomResourceDefinition>::all(rollouts.into_client());
+    let crds = Api::<CustomResourceDefinition>::all(world.control_plane.modern().await?.clone());
     let rules = |crd: &CustomResourceDefinition| -> Result<usize> {
         Ok(serde_json::to_string(crd)?.matches("\"x-kubernetes-validations\"").count())
     };
-    let (ours, kept) = (rules(&Rollout::crd())?, rules(&crds.get(Rollout::crd_name()).await?)?);
-    ensure!(ours > 0 && ours == kept, "of {ours} fields with rules {kept} were kept");
+    for definition in definitions() {
+        objects(world, &definition.spec.names.kind).await?;
+        let (ours, kept) = (rules(&definition)?, rules(&crds.get(&definition.name_any()).await?)?);
+        ensure!(ours > 0 && ours == kept, "{}: of {ours} fields with rules {kept} were kept", definition.name_any());
+    }
     Ok(())
 }
 
 async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()> {
-    let rollouts = rollouts(world).await?;
+    let rollouts = objects(world, "Rollout").await?;
     let mut accepted = 0;
     let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))?;
     let folders: Vec<_> = folders.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -64,19 +77,29 @@ async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()>
     Ok(())
 }
 
+async fn a_current_kubernetes_accepts_every_preset_as_a_template(world: &World) -> Result<()> {
+    let templates = objects(world, "ClusterCheckTemplate").await?;
+    for preset in Preset::ALL {
+        let object: DynamicObject = serde_saphyr::from_str(presets::manifest(preset))?;
+        templates.create(&PostParams::default(), &object).await.with_context(|| format!("{preset:?}"))?;
+    }
+    Ok(())
+}
+
 /// Each file begins with `# refused: ` and a rule's sentence, or `# refused by schema: ` and what the API server says.
 async fn a_current_kubernetes_refuses_every_broken_rule_with_its_sentence(world: &World) -> Result<()> {
-    let rollouts = rollouts(world).await?;
     let files = manifests("tests/packaging/invalid")?;
-    ensure!(!files.is_empty(), "there are no invalid Rollouts");
+    ensure!(!files.is_empty(), "there is nothing invalid");
     for file in files {
         let text = fs::read_to_string(&file)?;
         let first = text.lines().next().unwrap_or_default();
         let sentence = first.split_once(": ").map(|(_, sentence)| sentence);
         let sentence = sentence.with_context(|| format!("{} does not say why it is refused", file.display()))?;
         for object in cluster::read(&file)? {
-            let object: DynamicObject = serde_json::from_value(object)?;
-            let answer = rollouts.create(&PostParams::default(), &object).await;
+            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+            let mut object: DynamicObject = serde_json::from_value(object)?;
+            object.metadata.namespace = None;
+            let answer = objects(world, &kind).await?.create(&PostParams::default(), &object).await;
             let refusal = answer.err().with_context(|| format!("{} was accepted", object.name_any()))?.to_string();
             ensure!(refusal.contains(sentence), "{}: {refusal}", object.name_any());
         }

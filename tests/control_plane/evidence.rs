@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::future::{try_join, try_join_all};
 use serde_json::json;
 use tidegate::api::{Phase, Verdict, condition::reason};
 
@@ -13,6 +14,7 @@ use crate::{
 };
 
 behaviours![
+    a_canary_with_two_percent_errors_is_caught_and_one_that_keeps_its_limit_is_promoted_five_times_of_five,
     a_canary_without_metrics_is_not_promoted,
     while_prometheus_is_down_nothing_advances_and_nothing_reverts,
     too_few_requests_are_no_evidence,
@@ -26,6 +28,27 @@ behaviours![
 
 /// Long enough for a stage to be left, if it were.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Five seeds of luck, each with a version that fails four times as often as it may, and one that keeps the limit.
+async fn a_canary_with_two_percent_errors_is_caught_and_one_that_keeps_its_limit_is_promoted_five_times_of_five(
+    world: &World,
+) -> Result<()> {
+    let release = async |name: String, crowd: String| {
+        let shop = adopted(world.shop(&name).load(10.0), with_checks(&[errors("0.5%")])).await?;
+        shop.release("v2", &[("rig/crowd", &crowd)]).await?;
+        anyhow::Ok(shop)
+    };
+    let release = &release;
+    let seeds = (1..=5).map(|seed| async move {
+        let bad = release(format!("bad-{seed}"), format!("4000 0.02 {seed}"));
+        let good = release(format!("good-{seed}"), format!("4000 0.003 {seed}"));
+        let (bad, good) = try_join(bad, good).await?;
+        try_join(reverted(&bad), promoted(&good, "v2")).await?;
+        anyhow::Ok(())
+    });
+    try_join_all(seeds).await?;
+    Ok(())
+}
 
 async fn a_canary_without_metrics_is_not_promoted(world: &World) -> Result<()> {
     let shop = adopted(world.shop("blind"), quick()).await?;

@@ -8,8 +8,8 @@ use tidegate::api::{
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, world::World},
-    scenes::{LATER, SOON, promoted, unjudged},
+    rig::{Result, cluster, world::World},
+    scenes::{LATER, SOON, promoted, unjudged, with_checks},
 };
 
 behaviours![one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it_is_installed];
@@ -19,11 +19,14 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
 ) -> Result<()> {
     let bare = world.another_without_gateway_api().await?;
     let routed = bare.shop("routed").without_route().load(0.0).cluster_wide().open().await?;
-    let plain = bare.shop("plain").without_route().load(0.0).without_operator().open().await?;
+    let plain = bare.shop("plain").without_route().load(40.0).without_operator().open().await?;
     let mut with_route = unjudged();
     with_route["traffic"] = json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}});
     routed.apply_rollout(with_route).await?;
-    plain.apply_rollout(unjudged()).await?;
+    cluster::create(&plain.client, house_errors()).await?;
+    let template = json!({"name": "house-errors", "kind": "ClusterCheckTemplate"});
+    let errors = json!({"name": "errors", "errorRate": {"template": template, "max": "5%"}});
+    plain.apply_rollout(with_checks(&[errors])).await?;
 
     routed
         .wait("it to say that the Gateway API is not installed", SOON, |now| {
@@ -33,10 +36,22 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     plain.wait("the other Rollout to be adopted", SOON, |now| now.is(Phase::Stable)).await?;
     plain.release("v2", &[]).await?;
     promoted(&plain, "v2").await?;
+    // By a template of the cluster, which an operator of the cluster reads for every namespace.
+    plain.release("v3", &[("rig/error-rate", "0.5")]).await?;
+    plain.wait("v3 to be found bad", LATER, |now| now.is(Phase::Reverted) && now.stable() == "v2").await?;
 
     bare.install_gateway_api().await?;
     routed.create_route().await?;
     routed.wait("it to heal by itself", LATER, |now| now.is(Phase::Stable)).await?;
     routed.release("v2", &[]).await?;
     promoted(&routed, "v2").await
+}
+
+/// What the platform team counts as an error.
+fn house_errors() -> serde_json::Value {
+    let selector = "http_requests_total{namespace=\"{{namespace}}\",pod=~\"{{pods}}\"}";
+    json!({
+        "apiVersion": "tidegate.dev/v1alpha1", "kind": "ClusterCheckTemplate", "metadata": {"name": "house-errors"},
+        "spec": {"requests": {"selector": selector, "status": {"labels": ["code"], "failures": "5.."}}},
+    })
 }

@@ -28,6 +28,7 @@ mod scenes;
 mod sharing;
 mod steering;
 mod surge;
+mod templates;
 mod tools;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -58,6 +59,7 @@ fn topics() -> Vec<Topic> {
         ("tools", tools::behaviours()),
         ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),
+        ("templates", templates::behaviours()),
         ("installation", installation::behaviours()),
     ]
 }

@@ -6,11 +6,10 @@ use std::{
     process::{Output, Stdio},
 };
 
-use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
-    api::Rollout,
+    api::definitions,
     controller::clock::Clock,
     sim::api::{ApiServer, garbage, http},
 };
@@ -42,8 +41,9 @@ impl Front {
             return None;
         }
         let server = ApiServer::new(Clock::System, 1);
-        let rollouts = serde_json::to_value(Rollout::crd()).unwrap();
-        server.create(rollouts, "installer").unwrap();
+        for definition in definitions() {
+            server.create(serde_json::to_value(definition).unwrap(), "installer").unwrap();
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(http::serve(server.clone(), listener, std::future::pending()));

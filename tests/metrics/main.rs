@@ -4,7 +4,9 @@
 
 mod balancer;
 mod credentials;
+mod derived;
 mod disturbed;
+mod fuzzed;
 mod hostile;
 mod prometheus;
 #[path = "../promql/remote_write.rs"]

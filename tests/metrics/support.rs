@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tidegate::{
     api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun},
-    metrics::{Analyst, Endpoints, Look, Looked},
+    metrics::{Analyst, Endpoints, Look, Looked, Templates},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -218,6 +218,7 @@ impl Subject {
             namespace: "shop",
             name: "checkout",
             spec: &self.spec,
+            templates: &Templates::default(),
             stage: &self.stage,
             stable: &self.stable,
             canary: &self.canary,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    manifests::rules,
+    manifests::{rules, rules_of_a_namespace},
     render::{chart, file, find, has_kind, helm},
 };
 
@@ -58,7 +58,7 @@ fn a_watched_namespace_turns_the_cluster_role_into_a_role() {
     assert!(!has_kind(&objects, "ClusterRole") && !has_kind(&objects, "ClusterRoleBinding"));
     let role = find(&objects, "Role", "tidegate");
     assert_eq!(role["metadata"]["namespace"], "shop");
-    assert_eq!(rules(role), rules(find(&file("deploy/rbac.yaml"), "ClusterRole", "tidegate")));
+    assert_eq!(rules(role), rules_of_a_namespace(find(&file("deploy/rbac.yaml"), "ClusterRole", "tidegate")));
     assert_eq!(find(&objects, "RoleBinding", "tidegate")["subjects"][0]["namespace"], "tidegate-system");
     let deployment = find(&objects, "Deployment", "tidegate");
     let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();

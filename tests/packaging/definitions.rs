@@ -7,15 +7,24 @@ const REGENERATE: &str = "TIDEGATE_WRITE_CRDS";
 
 #[test]
 fn the_definitions_in_the_repository_are_those_of_the_code() {
-    let definition = tidegate::cli::crd::yaml().unwrap();
-    for file in ["crds/tidegate.dev_rollouts.yaml", "charts/tidegate/crds/tidegate.dev_rollouts.yaml"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        if env::var_os(REGENERATE).is_some() {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, &definition).unwrap();
+    for (file, definition) in tidegate::cli::crd::files().unwrap() {
+        for folder in ["crds", "charts/tidegate/crds"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(&file);
+            if env::var_os(REGENERATE).is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &definition).unwrap();
+            }
+            let committed = fs::read_to_string(&path).unwrap_or_default();
+            assert!(committed == definition, "{folder}/{file} is not what the types in src/api say: run make crds");
         }
-        let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == definition, "{file} is not what the types in src/api say: run make crds");
+    }
+}
+
+#[test]
+fn kustomize_knows_every_definition() {
+    let kustomization = fs::read_to_string("crds/kustomization.yaml").unwrap();
+    for (file, _) in tidegate::cli::crd::files().unwrap() {
+        assert!(kustomization.contains(&file), "crds/kustomization.yaml has no {file}");
     }
 }
 

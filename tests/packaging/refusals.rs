@@ -1,20 +1,17 @@
-//! Every Rollout in `invalid/` breaks one rule, and is refused.
+//! Every Rollout and every template in `invalid/` breaks one rule, and is refused.
 //!
 //! The first line says how: `# refused:` and the sentence of a CEL rule, or `# refused by schema:` and a part of the
 //! API server's own message, which only an API server can say.
 
 use std::{collections::BTreeSet, fs};
 
-use kube::{
-    CustomResourceExt,
-    core::cel::{compile_schema, validate_compiled},
-};
-use serde_json::Value;
-use tidegate::api::{Rollout, validate};
+use kube::core::cel::{compile_schema, validate_compiled};
+use serde_json::{Value, json};
+use tidegate::api::{Rollout, definitions, validate};
 
 use crate::render::{documents, repository};
 
-/// An invalid Rollout, and why it is one.
+/// An invalid object, and why it is one.
 struct Refusal {
     file: String,
     /// The sentence of a CEL rule; without it the schema refuses.
@@ -38,15 +35,17 @@ fn refusals() -> Vec<Refusal> {
         .collect()
 }
 
-fn schema() -> Value {
-    serde_json::to_value(&Rollout::crd().spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema).unwrap()
+/// The schema of a kind.
+fn schema(kind: &Value) -> Value {
+    let definition = definitions().into_iter().find(|definition| *kind == definition.spec.names.kind).unwrap();
+    serde_json::to_value(&definition.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema).unwrap()
 }
 
 #[test]
 fn every_rule_refuses_with_its_sentence() {
-    let compiled = compile_schema(&schema());
     for Refusal { file, sentence, object } in refusals() {
         let Some(sentence) = sentence else { continue };
+        let compiled = compile_schema(&schema(&object["kind"]));
         // The API server drops a null from a field that is not nullable before it evaluates the rules.
         let errors = validate_compiled(&compiled, &without_nulls(object), None).unwrap_err();
         let messages: Vec<_> = errors.as_slice().iter().map(|error| error.message.as_str()).collect();
@@ -57,7 +56,7 @@ fn every_rule_refuses_with_its_sentence() {
 #[test]
 fn the_operator_refuses_what_a_rule_refuses() {
     for Refusal { file, sentence, object } in refusals() {
-        if sentence.is_some() {
+        if sentence.is_some() && object["kind"] == "Rollout" {
             let read = serde_json::from_value::<Rollout>(object);
             assert!(read.is_err() || validate(&read.unwrap()).is_err(), "{file}");
         }
@@ -65,9 +64,11 @@ fn the_operator_refuses_what_a_rule_refuses() {
 }
 
 #[test]
-fn no_rule_is_without_a_rollout_that_breaks_it() {
+fn no_rule_is_without_an_object_that_breaks_it() {
     let mut rules = BTreeSet::new();
-    collect_messages(&schema()["properties"]["spec"], &mut rules);
+    for definition in definitions() {
+        collect_messages(&schema(&json!(definition.spec.names.kind))["properties"]["spec"], &mut rules);
+    }
     let shown: BTreeSet<_> = refusals().into_iter().filter_map(|refusal| refusal.sentence).collect();
     assert_eq!(rules, shown);
 }

@@ -5,12 +5,12 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client, CustomResourceExt, ResourceExt,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, PostParams},
     runtime::wait::{await_condition, conditions},
 };
 use serde_json::{Value, json};
-use tidegate::api::Rollout;
+use tidegate::api::definitions;
 
 use super::{
     control_plane::{Identity, Kind},
@@ -20,12 +20,14 @@ use super::{
 /// Where the operator is installed.
 pub const SYSTEM_NAMESPACE: &str = "tidegate-system";
 
-/// Installs Tidegate's CRD, its RBAC, and the node that pods are bound to.
+/// Installs Tidegate's CRDs, its RBAC, and the node that pods are bound to.
 pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}});
     create(client, namespace).await?;
     create(client, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await?;
-    install_crd(client, as_kept(kind, Rollout::crd())?).await?;
+    for definition in definitions() {
+        install_crd(client, as_kept(kind, definition)?).await?;
+    }
     grant(client).await
 }
 

@@ -1,7 +1,8 @@
 //! Plays scheduler and kubelet: pods are bound, become ready and go, and each ready pod really serves HTTP.
 //!
 //! Annotations of the pod say how it behaves: `rig/ready-after` (default 200ms), `rig/never-ready`,
-//! `rig/error-rate`, `rig/latency`, `rig/crash-after`, `rig/no-metrics`.
+//! `rig/error-rate`, `rig/latency`, `rig/crash-after`, `rig/no-metrics`, `rig/crowd` (requests a second that are only
+//! counted, how likely they fail, and a seed).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +23,7 @@ use tidegate::api::{POD_TEMPLATE_HASH, Span};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    pod_server::{Faults, PodServer},
+    pod_server::{Crowd, Faults, PodServer},
     ports::PodPorts,
 };
 
@@ -269,5 +270,12 @@ fn annotated_faults(pod: &Pod) -> Result<Faults> {
         error_rate: error_rate.unwrap_or_default(),
         latency: span(pod, "rig/latency")?.unwrap_or_default(),
         metrics: !flag(pod, "rig/no-metrics"),
+        crowd: pod.annotations().get("rig/crowd").map(|text| crowd(text)).transpose()?,
     })
+}
+
+fn crowd(text: &str) -> Result<Crowd> {
+    let mut words = text.split(' ');
+    let mut next = || words.next().context("rig/crowd: too few words");
+    Ok(Crowd { per_second: next()?.parse()?, error_rate: next()?.parse()?, seed: next()?.parse()? })
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use rand::{SeedableRng, rngs::StdRng};
+use rand_distr::{Binomial, Distribution};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 /// What is wrong with an application.
@@ -28,11 +30,24 @@ pub struct Faults {
     pub latency: Duration,
     /// Whether `/metrics` answers.
     pub metrics: bool,
+    /// Requests that nobody sends, and that are counted all the same: verdicts need more of them than a test can send.
+    pub crowd: Option<Crowd>,
+}
+
+/// Requests that are only counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crowd {
+    /// How many in a second.
+    pub per_second: f64,
+    /// How likely each of them fails.
+    pub error_rate: f64,
+    /// Of the luck that they have.
+    pub seed: u64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { error_rate: 0.0, latency: Duration::ZERO, metrics: true }
+        Self { error_rate: 0.0, latency: Duration::ZERO, metrics: true, crowd: None }
     }
 }
 
@@ -49,6 +64,8 @@ struct Application {
     /// One more than there are bounds: the last is `+Inf`. Not cumulative.
     buckets: [AtomicU64; BUCKETS.len() + 1],
     sum_in_microseconds: AtomicU64,
+    /// Up to when the crowd was counted, and its luck.
+    crowd: Mutex<Option<(Instant, StdRng)>>,
 }
 
 /// A serving application.
@@ -72,6 +89,7 @@ impl PodServer {
             errors: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
             sum_in_microseconds: AtomicU64::new(0),
+            crowd: Mutex::default(),
         });
         let routes =
             Router::new().route("/", get(serve)).route("/metrics", get(metrics)).with_state(Arc::clone(&application));
@@ -105,6 +123,20 @@ impl Application {
         let place = BUCKETS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(BUCKETS.len());
         self.buckets[place].fetch_add(1, Ordering::Relaxed);
         self.sum_in_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts the crowd's requests since the last time.
+    fn count_crowd(&self) {
+        let Some(crowd) = self.faults().crowd else { return };
+        let mut counted = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, luck) = counted.get_or_insert_with(|| (Instant::now(), StdRng::seed_from_u64(crowd.seed)));
+        let one = Duration::from_secs_f64(crowd.per_second.recip());
+        let requests = u32::try_from(until.elapsed().as_nanos() / one.as_nanos().max(1)).unwrap_or(u32::MAX);
+        *until += one * requests;
+        let requests = u64::from(requests);
+        let errors = Binomial::new(requests, crowd.error_rate).map_or(0, |errors| errors.sample(luck));
+        self.errors.fetch_add(errors, Ordering::Relaxed);
+        self.ok.fetch_add(requests - errors, Ordering::Relaxed);
     }
 
     /// As a client library would: a counter appears with its first increment, a histogram is there from the start.
@@ -151,5 +183,6 @@ async fn metrics(State(application): State<Arc<Application>>) -> Response {
     if !application.faults().metrics {
         return StatusCode::NOT_FOUND.into_response();
     }
+    application.count_crowd();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], application.exposition()).into_response()
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tidegate::api::Rollout;
@@ -121,6 +121,14 @@ impl Shop {
     pub async fn patch_rollout(&self, spec: Value) -> Result<()> {
         let patch = Patch::Merge(json!({"spec": spec}));
         self.rollouts().patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Deletes an object of Tidegate's own kinds.
+    pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("tidegate.dev", "v1alpha1", kind));
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        objects.delete(name, &DeleteParams::default()).await?;
         Ok(())
     }
 

@@ -50,6 +50,29 @@ fn every_example_expects_an_outcome_within_a_time_and_a_bad_one_bounds_who_is_hu
 }
 
 #[test]
+fn the_manifests_in_the_documentation_of_checks_release_a_good_version_and_no_bad_one() {
+    let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md")).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let mut manifests = Manifests::default();
+    for block in blocks.filter(|block| block.starts_with("apiVersion:")) {
+        manifests.add(block, "docs/checks.md").unwrap_or_else(|mistake| panic!("{mistake}"));
+    }
+    let kinds: Vec<_> = manifests.objects.iter().map(|manifest| manifest.kind().to_owned()).collect();
+    assert_eq!(kinds, ["ClusterCheckTemplate", "Rollout"]);
+    let manifests = manifests.complete().unwrap_or_else(|mistake| panic!("{mistake}"));
+    for (errors, outcome) in [("0.05%", "Promoted"), ("5%", "Reverted")] {
+        let scenario = format!(
+            "traffic: {{requestsPerSecond: 100}}\nversions: {{stable: {{errors: 0.05%}}, canary: {{errors: {errors}}}}}\n\
+             events: [{{at: 0s, release: {{image: \"shop/checkout:v2\"}}}}]\n\
+             expect: {{outcome: {outcome}, within: 3h}}\n"
+        );
+        let scenario = Scenario::parse(&scenario, "it").unwrap_or_else(|mistake| panic!("{mistake}"));
+        let report = simulate(&manifests, &scenario, 1).unwrap_or_else(|error| panic!("{error}"));
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+    }
+}
+
+#[test]
 fn the_scenario_in_the_documentation_is_one() {
     let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/simulate.md")).unwrap();
     let blocks = text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());

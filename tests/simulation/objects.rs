@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tidegate::sim::api::ApiServer;
+use tidegate::{api::definitions, sim::api::ApiServer};
 
 use crate::{
     scenes::Scene,
@@ -15,10 +15,8 @@ pub const PODS: i32 = 4;
 
 /// Everything but the Rollout.
 pub fn all(scene: &Scene) -> Vec<Value> {
-    let definition = std::fs::read_to_string("crds/tidegate.dev_rollouts.yaml").unwrap();
     let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}}),
-        serde_saphyr::from_str(&definition).unwrap(),
         http_routes(),
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME, "namespace": SHOP},
@@ -36,6 +34,7 @@ pub fn all(scene: &Scene) -> Vec<Value> {
             "spec": {"selector": {"app": NAME}, "ports": [{"port": 80, "targetPort": 8080}]},
         }),
     ];
+    objects.extend(definitions().map(|definition| serde_json::to_value(definition).unwrap()));
     if scene.routed {
         objects.push(json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",

@@ -6,6 +6,14 @@
 - apiGroups: [tidegate.dev]
   resources: [rollouts/status]
   verbs: [update, patch]
+- apiGroups: [tidegate.dev]
+  resources: [checktemplates]
+  verbs: [list, watch]
+{{- if not .Values.watchNamespace }}
+- apiGroups: [tidegate.dev]
+  resources: [clusterchecktemplates]
+  verbs: [list, watch]
+{{- end }}
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, patch]

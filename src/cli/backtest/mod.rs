@@ -107,12 +107,13 @@ fn backtest(options: &Options, now: Timestamp) -> anyhow::Result<Backtest<'_>> {
         bail!("--to {to} is in the future");
     }
     let at = releases(from, to, options.every)?;
-    let Subject { rollout, namespace, name, past } = options.source.subject()?;
+    let subject = options.source.subject()?;
     let versions = match (&options.canary, &options.stable) {
         (Some(canary), Some(stable)) => Versions::Real { canary, stable },
         _ => Versions::Workload,
     };
-    let releases = wait(past.replay((&namespace, &name), &rollout.spec, versions, (&at, to)))??;
+    let releases = wait(subject.past.replay(subject.asked(), versions, (&at, to)))??;
+    let Subject { rollout, name, .. } = subject;
     let workload = rollout.spec.workload.name;
     Ok(Backtest { rollout: name, workload, versions, from, to, every: options.every, releases })
 }

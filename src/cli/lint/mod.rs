@@ -8,6 +8,7 @@ mod references;
 mod rules;
 mod schema;
 pub mod stages;
+mod templates;
 
 use std::{
     collections::BTreeSet,
@@ -26,6 +27,7 @@ use crate::api::{
     manifest::{Document, field},
     nearest::nearest,
 };
+use crate::metrics::Templates;
 
 const GROUP: &str = "tidegate.dev";
 const API_VERSION: &str = "tidegate.dev/v1alpha1";
@@ -71,19 +73,23 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// All Rollouts of a file or folder, for commands that need one that the cluster would take.
+/// All Rollouts of a file or folder with the templates beside them, for commands that need one that the cluster would take.
 ///
 /// # Errors
 /// What cannot be read, or the first mistake that the cluster would refuse.
-pub fn rollouts(path: &Path) -> anyhow::Result<Vec<Rollout>> {
+pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
     let texts = input::read(&[path.to_owned()])?;
     let findings = check(&texts, None);
     if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         anyhow::bail!("{error}");
     }
     let documents = texts.iter().flat_map(|text| Document::all(&text.text).0);
-    let all = documents.map(|document| Written { file: String::new(), document }).filter(is_rollout);
-    all.map(|written| Ok(serde_json::from_value(written.document.value().clone())?)).collect()
+    let all: Vec<_> = documents.map(|document| Written { file: String::new(), document }).collect();
+    let rollout = |written: &Written| {
+        let rollout = serde_json::from_value(written.document.value().clone())?;
+        Ok((rollout, templates::among(written, &all)))
+    };
+    all.iter().filter(|written| is_rollout(written)).map(rollout).collect()
 }
 
 /// What is wrong with the documents in `texts`, in the order of reading.
@@ -106,6 +112,8 @@ fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
         findings.extend(kind(written));
         if is_rollout(written) {
             findings.extend(rollout(written, &all, requests_per_second));
+        } else if templates::is_template(written) {
+            findings.extend(template(written));
         }
     }
     findings.into_iter().collect()
@@ -123,8 +131,10 @@ fn kind(written: &Written) -> Option<Finding> {
         return meant
             .then(|| written.error("apiVersion", format!("{version} is unknown; did you mean {API_VERSION}?")));
     }
-    if written.kind() != "Rollout" {
-        let message = format!("{GROUP} has no kind {}; did you mean Rollout?", written.kind());
+    if written.kind() != "Rollout" && !templates::is_template(written) {
+        let kinds = ["Rollout", "CheckTemplate", "ClusterCheckTemplate"];
+        let meant = nearest(written.kind(), kinds).unwrap_or("Rollout");
+        let message = format!("{GROUP} has no kind {}; did you mean {meant}?", written.kind());
         return Some(written.error("kind", message));
     }
     let message = format!("{version} is unknown; write {API_VERSION}");
@@ -143,6 +153,7 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
         return findings;
     }
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
+        findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
         if let Some(rate) = requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
@@ -151,9 +162,21 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
     findings
 }
 
+fn template(written: &Written) -> Vec<Finding> {
+    let mut findings = name(written);
+    findings.extend(schema::check(written));
+    findings.extend(rules::check(written));
+    // What the cluster refuses will be written anew; there is nothing yet to fill in.
+    if findings.is_empty() {
+        findings.extend(templates::check(written));
+    }
+    findings
+}
+
 fn name(written: &Written) -> Vec<Finding> {
     let named = ["name", "generateName"].iter().any(|name| written.document.text(&["metadata", name]).is_some());
-    if named { Vec::new() } else { vec![written.error(field("metadata", "name"), "the Rollout has no name")] }
+    let message = format!("the {} has no name", written.kind());
+    if named { Vec::new() } else { vec![written.error(field("metadata", "name"), message)] }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -10,112 +10,160 @@ use crate::{
         RevisionStatus, Span,
         manifest::{field, item},
     },
-    metrics::{Scope, render},
+    metrics::{Backends, Parameters, Scope, TemplateError, render, render_pattern},
+    traffic::Names,
 };
 
 /// What the PromQL of `rollout` has wrong.
 pub fn check(rollout: &Written) -> Vec<Finding> {
+    let is_routed = rollout.document.value().pointer("/spec/traffic/gatewayAPI").is_some();
+    let service = rollout.document.text(&["spec", "service"]).unwrap_or_default();
+    let queries = Queries { written: rollout, service, is_routed, parameters: Parameters::NONE };
     let checks = rollout.document.value().pointer("/spec/analysis/checks").and_then(Value::as_array);
     let mut findings = Vec::new();
     for (index, check) in checks.into_iter().flatten().enumerate() {
-        let path = item("spec.analysis.checks", index);
-        let text = |names: [&str; 3]| {
-            let value = names.iter().filter(|name| !name.is_empty()).try_fold(check, |value, name| value.get(name))?;
-            let path = names.iter().filter(|name| !name.is_empty()).fold(path.clone(), |path, name| field(&path, name));
-            Some((path, value.as_str().filter(|text| !text.is_empty())?))
-        };
-        if let Some((path, expr)) = text(["query", "expr", ""]) {
-            findings.extend(value(rollout, &path, expr));
-        }
-        let total = text(["errorRate", "counters", "total"]);
-        let errors = text(["errorRate", "counters", "errors"]);
-        if let (Some((_, total)), Some((path, errors))) = (&total, &errors)
-            && total == errors
-        {
-            let message = "errors and total select the same series, so every request would count as failed";
-            findings.push(rollout.error(path, message));
-        }
-        for (path, counter) in errors.into_iter().chain(total) {
-            findings.extend(selector(rollout, &path, counter).err());
-            findings.extend(same_for_both(rollout, &path, counter));
-        }
-        if let Some((path, buckets)) = text(["latency", "histogram", "buckets"]) {
-            findings.extend(histogram(rollout, &path, buckets));
-            findings.extend(same_for_both(rollout, &path, buckets));
+        let at = At { path: item("spec.analysis.checks", index), value: check };
+        findings.extend(at.text(&["query", "expr"]).and_then(|(path, expr)| queries.value(&path, expr)));
+        let counters = [["errorRate", "counters", "errors"], ["errorRate", "counters", "total"]];
+        findings.extend(queries.counters(counters.map(|names| at.text(&names))));
+        if let Some((path, buckets)) = at.text(&["latency", "histogram", "buckets"]) {
+            findings.extend(queries.histogram(&path, buckets));
+            findings.extend(queries.same_for_both(&path, buckets));
         }
     }
     findings
 }
 
-/// A query has to yield one number.
-fn value(rollout: &Written, path: &str, expr: &str) -> Option<Finding> {
-    let parsed = match parsed(rollout, path, expr, "a") {
-        Ok(parsed) => parsed,
-        Err(finding) => return Some(finding),
-    };
-    let wanted = match parsed.value_type() {
-        ValueType::Vector | ValueType::Scalar => return None,
-        ValueType::Matrix => {
-            "yields all samples of a time instead of one number; put it into rate() or avg_over_time()"
+/// Something in a document, and where it stands.
+pub struct At<'a> {
+    pub path: String,
+    pub value: &'a Value,
+}
+
+impl<'a> At<'a> {
+    /// The text below by the names of fields, and its path, unless it is empty.
+    pub fn text(&self, names: &[&str]) -> Option<(String, &'a str)> {
+        let value = names.iter().try_fold(self.value, |value, name| value.get(name))?;
+        let path = names.iter().fold(self.path.clone(), |path, name| field(&path, name));
+        Some((path, value.as_str().filter(|text| !text.is_empty())?))
+    }
+}
+
+/// What the queries of a document are filled in with.
+pub struct Queries<'a> {
+    pub written: &'a Written,
+    pub service: &'a str,
+    pub is_routed: bool,
+    pub parameters: &'a Parameters,
+}
+
+impl Queries<'_> {
+    /// A query has to yield one number.
+    pub fn value(&self, path: &str, expr: &str) -> Option<Finding> {
+        let parsed = match self.parsed(path, expr) {
+            Ok(parsed) => parsed,
+            Err(finding) => return Some(finding),
+        };
+        let wanted = match parsed.value_type() {
+            ValueType::Vector | ValueType::Scalar => return None,
+            ValueType::Matrix => {
+                "yields all samples of a time instead of one number; put it into rate() or avg_over_time()"
+            }
+            ValueType::String => "yields a text instead of a number",
+        };
+        Some(self.written.error(path, format!("the query {wanted}")))
+    }
+
+    /// The counters of failures and of all requests, as far as they are there.
+    pub fn counters(&self, [errors, total]: [Option<(String, &str)>; 2]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let (Some((_, total)), Some((path, errors))) = (&total, &errors)
+            && total == errors
+        {
+            let message = "errors and total select the same series, so every request would count as failed";
+            findings.push(self.written.error(path, message));
         }
-        ValueType::String => "yields a text instead of a number",
-    };
-    Some(rollout.error(path, format!("the query {wanted}")))
-}
+        for (path, counter) in errors.into_iter().chain(total) {
+            findings.extend(self.selector(&path, counter).err());
+            findings.extend(self.same_for_both(&path, counter));
+        }
+        findings
+    }
 
-/// A counter has to be a plain selector: its raw samples are read.
-fn selector(rollout: &Written, path: &str, text: &str) -> Result<VectorSelector, Finding> {
-    let refused = || {
-        let message = "the raw samples of a counter are read, so this must be a plain selector such as \
-                       http_requests_total{pod=~\"{{pods}}\"}, without rate(), sum() or a range";
-        rollout.error(path, message)
-    };
-    match parsed(rollout, path, text, "a")? {
-        Expr::VectorSelector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(selector),
-        _ => Err(refused()),
+    /// A counter has to be a plain selector: its raw samples are read.
+    pub fn selector(&self, path: &str, text: &str) -> Result<VectorSelector, Finding> {
+        let refused = || {
+            let message = "the raw samples of a counter are read, so this must be a plain selector such as \
+                           http_requests_total{pod=~\"{{pods}}\"}, without rate(), sum() or a range";
+            self.written.error(path, message)
+        };
+        match self.parsed(path, text)? {
+            Expr::VectorSelector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(selector),
+            _ => Err(refused()),
+        }
+    }
+
+    /// The buckets of a histogram.
+    pub fn histogram(&self, path: &str, text: &str) -> Option<Finding> {
+        let selector = match self.selector(path, text) {
+            Ok(selector) => selector,
+            Err(finding) => return Some(finding),
+        };
+        if selector.matchers.matchers.iter().any(|matcher| matcher.name == "le") {
+            let message = "a matcher for le leaves some buckets out, and without all of them there is no quantile";
+            return Some(self.written.error(path, message));
+        }
+        let name = selector.name.filter(|name| !name.ends_with("_bucket"))?;
+        let message = format!("the buckets of a classic histogram end in _bucket; did you mean {name}_bucket?");
+        Some(self.written.warning(path, message))
+    }
+
+    /// A selector that reads the same for two versions judges them as one.
+    pub fn same_for_both(&self, path: &str, text: &str) -> Option<Finding> {
+        let [canary, stable] = ["a", "b"].map(|revision| self.rendered(text, revision).ok());
+        let message = "this selects the same series for both versions, so the new one is judged by the requests of the \
+                       old one too; add pod=~\"{{pods}}\"";
+        (canary.is_some() && canary == stable).then(|| self.written.warning(path, message))
+    }
+
+    /// A regular expression that says which statuses are failures.
+    pub fn pattern(&self, path: &str, text: &str) -> Option<Finding> {
+        let (revision, names) = (version("a"), Names::of(self.service));
+        let pattern = match render_pattern(text, &self.scope(&revision, &revision, &names)) {
+            Ok(pattern) => pattern,
+            Err(error) => return Some(self.written.error(path, error.to_string())),
+        };
+        let is_pattern = regex::Regex::new(&pattern).is_ok();
+        (!is_pattern).then(|| self.written.error(path, format!("{text:?} is not a regular expression")))
+    }
+
+    fn parsed(&self, path: &str, text: &str) -> Result<Expr, Finding> {
+        let promql = self.rendered(text, "a").map_err(|error| self.written.error(path, error.to_string()))?;
+        parse(&promql).map_err(|error| {
+            let reason = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read");
+            self.written.error(path, format!("this is not PromQL: {reason}"))
+        })
+    }
+
+    /// The query as Prometheus would get it for a version; the one called `a` is the new one.
+    fn rendered(&self, text: &str, revision: &str) -> Result<String, TemplateError> {
+        let (revision, canary, names) = (version(revision), version("a"), Names::of(self.service));
+        render(text, &self.scope(&revision, &canary, &names))
+    }
+
+    fn scope<'s>(&'s self, revision: &'s RevisionStatus, canary: &'s RevisionStatus, names: &'s Names) -> Scope<'s> {
+        Scope {
+            namespace: Some(self.written.namespace()).filter(|namespace| !namespace.is_empty()).unwrap_or("default"),
+            rollout: self.written.name(),
+            service: self.service,
+            backends: self.is_routed.then_some(Backends { names, canary }),
+            revision,
+            window: Span::seconds(60),
+            parameters: self.parameters,
+        }
     }
 }
 
-fn histogram(rollout: &Written, path: &str, text: &str) -> Option<Finding> {
-    let selector = match selector(rollout, path, text) {
-        Ok(selector) => selector,
-        Err(finding) => return Some(finding),
-    };
-    if selector.matchers.matchers.iter().any(|matcher| matcher.name == "le") {
-        let message = "a matcher for le leaves some buckets out, and without all of them there is no quantile";
-        return Some(rollout.error(path, message));
-    }
-    let name = selector.name.filter(|name| !name.ends_with("_bucket"))?;
-    let message = format!("the buckets of a classic histogram end in _bucket; did you mean {name}_bucket?");
-    Some(rollout.warning(path, message))
-}
-
-/// A selector that reads the same for two versions judges them as one.
-fn same_for_both(rollout: &Written, path: &str, text: &str) -> Option<Finding> {
-    let [canary, stable] = ["a", "b"].map(|revision| rendered(rollout, text, revision).ok());
-    let message = "this selects the same series for both versions, so the new one is judged by the requests of the \
-                   old one too; add pod=~\"{{pods}}\"";
-    (canary.is_some() && canary == stable).then(|| rollout.warning(path, message))
-}
-
-fn parsed(rollout: &Written, path: &str, text: &str, revision: &str) -> Result<Expr, Finding> {
-    let promql = rendered(rollout, text, revision).map_err(|error| rollout.error(path, error.to_string()))?;
-    parse(&promql).map_err(|error| {
-        let reason = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read");
-        rollout.error(path, format!("this is not PromQL: {reason}"))
-    })
-}
-
-/// The query as Prometheus would get it for a version.
-fn rendered(rollout: &Written, text: &str, revision: &str) -> Result<String, crate::metrics::TemplateError> {
-    let revision =
-        RevisionStatus { revision: revision.to_owned(), replica_set: format!("x-{revision}"), ..Default::default() };
-    let scope = Scope {
-        namespace: Some(rollout.namespace()).filter(|namespace| !namespace.is_empty()).unwrap_or("default"),
-        rollout: rollout.name(),
-        service: rollout.document.text(&["spec", "service"]).unwrap_or_default(),
-        revision: &revision,
-        window: Span::seconds(60),
-    };
-    render(text, &scope)
+fn version(name: &str) -> RevisionStatus {
+    RevisionStatus { revision: name.to_owned(), replica_set: format!("x-{name}"), ..Default::default() }
 }

@@ -47,8 +47,17 @@ fn culprits(object: &Value, path: &str, sentence: &str) -> Vec<String> {
     } else if starts("a check asks exactly one") {
         // The first is as good as any; what comes after it is too much.
         return ["errorRate", "latency", "query"].into_iter().filter_map(present).skip(1).collect();
-    } else if sentence.contains("takes either a preset") {
-        &["counters", "histogram"]
+    } else if sentence.contains("takes exactly one of a preset") {
+        let sources = ["preset", "counters", "histogram", "template"];
+        return sources.into_iter().filter_map(present).skip(1).collect();
+    } else if starts("a query takes either") {
+        return ["expr", "template"].into_iter().filter_map(present).skip(1).collect();
+    } else if starts("parameters are for") {
+        &["parameters"]
+    } else if starts("a parameter must not be called") {
+        &["name"]
+    } else if starts("the default of a") {
+        &["default"]
     } else if starts("a query's min") {
         &["min"]
     } else if starts("a query with both min and max") {

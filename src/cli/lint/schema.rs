@@ -8,13 +8,16 @@ use serde_json::{Map, Value};
 
 use super::finding::{Finding, Written};
 use crate::api::{
-    Rollout,
+    CheckTemplate, Rollout,
     manifest::{field, item},
     nearest::did_you_mean,
 };
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let crd = serde_json::to_value(Rollout::crd()).unwrap_or_default();
+static ROLLOUT: LazyLock<Value> = LazyLock::new(schema::<Rollout>);
+static TEMPLATE: LazyLock<Value> = LazyLock::new(schema::<CheckTemplate>);
+
+fn schema<K: CustomResourceExt>() -> Value {
+    let crd = serde_json::to_value(K::crd()).unwrap_or_default();
     let mut schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default();
     // What every object has stands in no CRD.
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -25,15 +28,16 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         properties.insert("metadata".to_owned(), metadata);
     }
     schema
-});
+}
 
-/// Where `rollout` is not what the schema asks for.
-pub fn check(rollout: &Written) -> Vec<Finding> {
+/// Where `written`, a Rollout or a template, is not what the schema of its kind asks for.
+pub fn check(written: &Written) -> Vec<Finding> {
     let mut findings = Vec::new();
-    walk(&SCHEMA, rollout.document.value(), "", &mut |finding| {
+    let schema = if written.kind() == "Rollout" { &ROLLOUT } else { &TEMPLATE };
+    walk(schema, written.document.value(), "", &mut |finding| {
         findings.push(match finding {
-            Fault::Name(path, message) => rollout.error_of_name(path, message),
-            Fault::Value(path, message) => rollout.error(path, message),
+            Fault::Name(path, message) => written.error_of_name(path, message),
+            Fault::Value(path, message) => written.error(path, message),
         });
     });
     findings
@@ -62,6 +66,9 @@ fn walk(schema: &Value, value: &Value, path: &str, found: &mut dyn FnMut(Fault))
 }
 
 fn walk_fields(schema: &Value, fields: &Map<String, Value>, path: &str, found: &mut dyn FnMut(Fault)) {
+    if let Some(schema) = schema.get("additionalProperties").filter(|schema| schema.is_object()) {
+        fields.iter().for_each(|(name, value)| walk(schema, value, &field(path, name), found));
+    }
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         if fields.get(name).is_none_or(Value::is_null) {
@@ -75,7 +82,7 @@ fn walk_fields(schema: &Value, fields: &Map<String, Value>, path: &str, found: &
             Some(schema) => walk(schema, value, &field(path, name), found),
             None => {
                 let near = did_you_mean(name, properties.keys().map(String::as_str));
-                let place = if path.is_empty() { "a Rollout" } else { path };
+                let place = if path.is_empty() { "the object" } else { path };
                 found(Fault::Name(field(path, name), format!("{place} has no field {name}{near}")));
             }
         }
@@ -183,6 +190,8 @@ fn described(pattern: &str) -> &'static str {
         "a length of time such as 30s, 10m or 1h30m"
     } else if pattern.contains("[-a-z0-9]") {
         "a name of lower-case letters, digits and dashes, with a letter or digit at both ends"
+    } else if pattern.contains("[a-zA-Z0-9]") {
+        "a name of letters and digits that begins with a small letter, such as route"
     } else {
         "a text of the right form; see kubectl explain"
     }

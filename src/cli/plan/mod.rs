@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use self::forecast::Forecast;
 use super::{
     print,
-    rollout_file::{Source, Subject, wait},
+    rollout_file::{Source, wait},
 };
 use crate::api::Span;
 
@@ -58,10 +58,10 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn forecast(options: &Options) -> anyhow::Result<Forecast> {
-    let Subject { rollout, namespace, name, past } = options.source.subject()?;
+    let subject = options.source.subject()?;
     let over = options.over.duration();
-    let surveyed = wait(past.survey((&namespace, &name), &rollout.spec, over, Timestamp::now()))?;
-    Ok(Forecast::new(&name, &rollout, options.over, &surveyed))
+    let surveyed = wait(subject.past.survey(subject.asked(), over, Timestamp::now()))?;
+    Ok(Forecast::new(&subject.name, &subject.rollout, options.over, &surveyed))
 }
 
 fn some_time(text: &str) -> Result<Span, String> {

@@ -19,9 +19,24 @@ use super::{
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
     prometheus::{Prometheus, Tally},
+    recipe::Templates,
     scrape,
     tracker::LONGEST_WINDOW,
 };
+use crate::api::RolloutSpec;
+
+/// The Rollout that the past is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its spec.
+    pub spec: &'a RolloutSpec,
+    /// The templates that its checks name.
+    pub templates: &'a Templates,
+}
 
 /// One Prometheus, asked about the past.
 #[derive(Debug)]

@@ -5,13 +5,13 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    Past,
+    Past, Subject,
     draw::Draw,
     recording::{Instants, Values, between},
     workload,
 };
 use crate::{
-    api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict},
+    api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, Stage, StageBegun, Verdict},
     judge::{Arm, Block, Seen, Series},
     metrics::{
         analyst::{Faults, Look, Memory, Wanted, all_wanted, interval},
@@ -100,9 +100,7 @@ struct Counters {
 
 /// What the releases have in common.
 struct Trial<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    spec: &'a RolloutSpec,
+    subject: Subject<'a>,
     analysis: &'a Analysis,
     stages: Vec<Stage>,
     versions: Versions<'a>,
@@ -118,18 +116,18 @@ impl Past {
     /// Why nothing can be said at all; that one check finds nothing is told among its changes.
     pub async fn replay(
         &self,
-        (namespace, name): (&str, &str),
-        spec: &RolloutSpec,
+        subject: Subject<'_>,
         versions: Versions<'_>,
         (releases, to): (&[Timestamp], Timestamp),
     ) -> Result<Vec<Released>, Fault> {
+        let spec = subject.spec;
         let Some((analysis, from)) = spec.analysis.as_ref().zip(releases.first()) else { return Ok(Vec::new()) };
         let (canary, stable) = match versions {
             Versions::Workload => (workload::any(&spec.workload.name), workload::nobody()),
             Versions::Real { canary, stable } => (workload::of(canary), workload::of(stable)),
         };
         let stages = spec.stages().to_vec();
-        let trial = Trial { namespace, name, spec, analysis, stages, versions, canary, stable, to };
+        let trial = Trial { subject, analysis, stages, versions, canary, stable, to };
         let wanted = trial.wanted(&trial.begun(0, *from).into_iter().collect::<Vec<_>>(), *from);
         let recorded = self.record(&trial, &wanted, *from).await?;
         Ok(releases.iter().map(|at| trial.release(&recorded, *at)).collect())
@@ -185,11 +183,13 @@ impl Trial<'_> {
     /// What a look at `now` asks in the stage that began last.
     fn look<'a>(&'a self, begun: &'a [StageBegun], now: Timestamp) -> Option<Look<'a>> {
         let stage = begun.len().checked_sub(1).and_then(|place| self.stages.get(place))?;
+        let Subject { namespace, name, spec, templates } = self.subject;
         Some(Look {
             uid: "",
-            namespace: self.namespace,
-            name: self.name,
-            spec: self.spec,
+            namespace,
+            name,
+            spec,
+            templates,
             stage,
             stable: &self.stable,
             canary: &self.canary,
@@ -333,7 +333,7 @@ impl Trial<'_> {
         }
         let is_over = look.stage.deadline.is_some_and(|deadline| lasted >= deadline.duration());
         let blind = checks.iter().any(is(Verdict::NoData));
-        is_over.then_some(match self.spec.on_inconclusive.unwrap_or_default() {
+        is_over.then_some(match self.subject.spec.on_inconclusive.unwrap_or_default() {
             OnInconclusive::Advance if !blind => Outcome::Passed,
             _ => Outcome::Inconclusive,
         })

@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Past,
+    Past, Subject,
     recording::Instants,
     workload::{any, nobody},
 };
 use crate::{
-    api::{RolloutSpec, StageBegun},
+    api::StageBegun,
     judge::{Arm, Counts, Measure, Series, Tolerance},
     metrics::{
         analyst::{Look, Wanted, all_wanted},
@@ -68,8 +68,7 @@ impl Past {
     /// What each check of a Rollout found of all pods of its workload in the time `over` before `now`.
     pub async fn survey(
         &self,
-        (namespace, name): (&str, &str),
-        spec: &RolloutSpec,
+        Subject { namespace, name, spec, templates }: Subject<'_>,
         over: Duration,
         now: Timestamp,
     ) -> Vec<Surveyed> {
@@ -77,8 +76,18 @@ impl Past {
         let Some((analysis, last)) = spec.analysis.as_ref().zip(stages.last()) else { return Vec::new() };
         let begun: Vec<_> = stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now }).collect();
         let (stable, canary) = (any(&spec.workload.name), nobody());
-        let look =
-            Look { uid: "", namespace, name, spec, stage: last, stable: &stable, canary: &canary, begun: &begun, now };
+        let look = Look {
+            uid: "",
+            namespace,
+            name,
+            spec,
+            templates,
+            stage: last,
+            stable: &stable,
+            canary: &canary,
+            begun: &begun,
+            now,
+        };
         let mut surveyed = Vec::new();
         for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &look)) {
             let found = match wanted {

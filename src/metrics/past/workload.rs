@@ -1,6 +1,6 @@
 //! Revisions that are nobody's own: all of a workload's, and none.
 
-use crate::{api::RevisionStatus, metrics::template::ANY};
+use crate::{api::RevisionStatus, metrics::escape::ANY};
 
 /// All revisions that `workload` ever had: in the past, none of them was the new one.
 pub(super) fn any(workload: &str) -> RevisionStatus {

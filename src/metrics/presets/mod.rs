@@ -1,72 +1,54 @@
-//! The usual sources of request counters and latency histograms, one file each.
+//! The usual sources of request counters and latency histograms, one manifest each: a `ClusterCheckTemplate` that is
+//! built in.
 
-mod istio;
-mod pod_http;
+use std::sync::{Arc, LazyLock};
 
-use super::template::{escape_string, pods};
-use crate::api::{Preset, TimeUnit};
+use serde::Deserialize;
 
-/// How a usual source counts.
-pub(super) struct Source {
-    /// The counter of requests.
-    pub requests: &'static str,
-    /// The histogram's buckets.
-    pub buckets: &'static str,
-    /// What one unit of `le` means.
-    pub unit: TimeUnit,
-    /// The labels that may hold a request's status; the first that is there counts.
-    pub status: &'static [&'static str],
-    /// The same for people.
-    pub status_text: &'static str,
-    /// Further matchers, each with a comma behind it.
-    matchers: &'static str,
-}
+use super::fault::Fault;
+use crate::api::{CheckTemplateSpec, Preset};
 
-impl Source {
-    /// How `preset` counts.
-    pub(super) fn of(preset: Preset) -> &'static Self {
-        match preset {
-            Preset::PodHttp => &pod_http::SOURCE,
-            Preset::Istio => &istio::SOURCE,
-        }
-    }
-
-    /// Selects the series of `metric` that the pods of two ReplicaSets expose.
-    ///
-    /// Series without a `namespace` label are taken as well: not every scrape configuration adds one, and the names
-    /// of pods are specific enough then. With the label it has to be right, for two namespaces may hold the same
-    /// pod template, and then ReplicaSets of the same name.
-    pub(super) fn selector(&self, metric: &str, namespace: &str, replica_sets: [&str; 2]) -> String {
-        let [canary, stable] = replica_sets.map(pods);
-        let namespace = escape_string(namespace);
-        let pods = escape_string(&format!("{canary}|{stable}"));
-        format!(r#"{metric}{{{}namespace=~"{namespace}|",pod=~"{pods}"}}"#, self.matchers)
+/// The manifest of `preset`, as anybody could apply it under another name.
+#[must_use]
+pub const fn manifest(preset: Preset) -> &'static str {
+    match preset {
+        Preset::PodHttp => include_str!("pod-http.yaml"),
+        Preset::Grpc => include_str!("grpc.yaml"),
+        Preset::Istio => include_str!("istio.yaml"),
+        Preset::Linkerd => include_str!("linkerd.yaml"),
+        Preset::EnvoyGateway => include_str!("envoy-gateway.yaml"),
+        Preset::Contour => include_str!("contour.yaml"),
+        Preset::NginxIngress => include_str!("nginx-ingress.yaml"),
+        Preset::Traefik => include_str!("traefik.yaml"),
     }
 }
 
-/// Whether `status` says that a request failed: by the server, or without any answer.
-pub(super) fn is_failure(status: &str) -> bool {
-    status == "0" || status.starts_with('5')
+/// The part of a manifest that is read.
+#[derive(Deserialize)]
+struct Manifest {
+    spec: CheckTemplateSpec,
+}
+
+static SPECS: LazyLock<Vec<(Preset, Option<Arc<CheckTemplateSpec>>)>> = LazyLock::new(|| {
+    let read = |preset| serde_saphyr::from_str::<Manifest>(manifest(preset)).ok();
+    Preset::ALL.map(|preset| (preset, read(preset).map(|manifest| Arc::new(manifest.spec)))).into()
+});
+
+/// What `preset` counts.
+pub(super) fn spec(preset: Preset) -> Result<&'static CheckTemplateSpec, Fault> {
+    let found = SPECS.iter().find(|(candidate, _)| *candidate == preset).and_then(|(_, spec)| spec.as_deref());
+    found.ok_or_else(|| Fault::TemplateNotFound { template: title(preset) })
+}
+
+/// What `preset` is called in sentences.
+pub(super) fn title(preset: Preset) -> String {
+    format!("preset {}", name(preset))
+}
+
+/// What `preset` is called in a Rollout.
+fn name(preset: Preset) -> String {
+    serde_json::to_value(preset).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_selector_takes_the_pods_of_both_versions_and_no_others() {
-        let source = Source::of(Preset::PodHttp);
-        assert_eq!(
-            source.selector(source.requests, "shop", ["checkout-new", "check.out-old"]),
-            r#"http_requests_total{namespace=~"shop|",pod=~"checkout-new-[a-z0-9]{5}|check\\.out-old-[a-z0-9]{5}"}"#
-        );
-        let istio = Source::of(Preset::Istio);
-        assert!(istio.selector(istio.requests, "shop", ["a", "b"]).contains(r#"reporter="destination",namespace"#));
-    }
-
-    #[test]
-    fn server_errors_and_missing_answers_are_failures() {
-        assert_eq!(["500", "503", "5xx", "0"].map(is_failure), [true; 4]);
-        assert_eq!(["200", "301", "404", "499"].map(is_failure), [false; 4]);
-    }
-}
+mod tests;

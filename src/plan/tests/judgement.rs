@@ -7,7 +7,7 @@ use super::{
     lab::Lab,
     specs::{by_pods, routed, staged, with},
 };
-use crate::api::{Percent, Phase, Verdict, condition::kind};
+use crate::api::{Percent, Phase, Span, Verdict, condition::kind};
 
 /// [`routed`] with a second check that decides, and one that only warns.
 fn three_checks() -> Value {
@@ -152,6 +152,40 @@ fn a_stage_has_its_own_answer_to_a_failure() {
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
     lab.settle();
     assert_eq!(lab.phase(), Phase::Reverting);
+}
+
+#[test]
+fn a_stage_tells_of_the_check_that_will_take_longest() {
+    let mut lab = Lab::adopted(&three_checks());
+    for check in ["errors", "p95"] {
+        lab.verdicts.insert(check.to_owned(), Verdict::NeedMoreData);
+    }
+    lab.cluster.push("v2");
+    let waits_for = |lab: &mut Lab, times: [Option<u64>; 2]| {
+        lab.more_time = ["errors", "p95"]
+            .iter()
+            .zip(times)
+            .filter_map(|(check, time)| Some(((*check).to_owned(), Span::seconds(time?))))
+            .collect();
+        lab.finish();
+        lab.pass(3600);
+        lab.status().message
+    };
+    for (times, slowest) in [([Some(60), Some(90)], "p95"), ([Some(90), Some(60)], "errors"), ([Some(90), None], "p95")]
+    {
+        let message = waits_for(&mut lab, times);
+        assert!(message.contains(&format!("waiting for evidence: {slowest}: ")), "{message}");
+    }
+}
+
+#[test]
+fn evidence_is_counted_from_each_stage_that_had_its_weight() {
+    let mut lab = Lab::in_stage(&routed(), "full");
+    let begun: Vec<_> = lab.status().begun.iter().map(|begun| begun.stage.clone()).collect();
+    assert_eq!(begun, ["canary", "quarter", "full"]);
+    assert_eq!(lab.status().begun.last().map(|begun| begun.since), lab.status().stage.and_then(|stage| stage.since));
+    lab.finish();
+    assert!(lab.status().begun.is_empty(), "nothing is under way any more");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     journal::describe,
 };
 use crate::{
-    api::{CheckStatus, Phase, Rollout, RolloutStatus, Verdict},
+    api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict},
     plan::{self, Desired, Input, desired},
 };
 
@@ -30,6 +30,8 @@ pub struct Lab {
     pub cluster: Cluster,
     /// What each check answers; `Pass` when it is not in here.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// How long each check says that it will take.
+    pub more_time: BTreeMap<String, Span>,
     /// When the operator asked to be woken.
     pub wake: Option<Timestamp>,
     /// Every write but those of the status, in words.
@@ -49,6 +51,7 @@ impl Lab {
         Self {
             cluster,
             verdicts: BTreeMap::new(),
+            more_time: BTreeMap::new(),
             wake: None,
             log: Vec::new(),
             steps: Vec::new(),
@@ -212,6 +215,7 @@ impl Lab {
             .map(|check| CheckStatus {
                 name: check.name.clone(),
                 verdict: self.verdicts.get(&check.name).copied().unwrap_or(Verdict::Pass),
+                more_time: self.more_time.get(&check.name).copied(),
                 reason: "Scripted".to_owned(),
                 message: "as scripted".to_owned(),
                 ..CheckStatus::default()

@@ -20,6 +20,9 @@ use crate::{
 /// The namespace of an object that names none.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// Kinds whose objects are in no namespace.
+const CLUSTER_SCOPED: [&str; 2] = ["ClusterCheckTemplate", "Namespace"];
+
 /// One object as somebody wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
@@ -68,7 +71,8 @@ impl Manifest {
             }
         }
         let mut object = document.value().clone();
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let is_namespaced = !CLUSTER_SCOPED.iter().any(|kind| document.text(&["kind"]) == Some(kind));
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| is_namespaced) {
             metadata.entry("namespace").or_insert_with(|| DEFAULT_NAMESPACE.into());
         }
         let manifest = Self { object, source: Some((file.to_owned(), document)) };

@@ -96,7 +96,7 @@ impl ControlPlane {
         Self::start(&self.assets, kind).await
     }
 
-    /// A client, as the administrator, of an API server as current as Kubernetes 1.36, which knows the Rollout's CRD
+    /// A client, as the administrator, of an API server as current as Kubernetes 1.36, which knows our CRDs
     /// with all its rules. Started with its first use.
     pub async fn modern(&self) -> Result<&Client> {
         let start = || async {
@@ -113,7 +113,9 @@ impl ControlPlane {
                     (client, ModernServer::Embedded(server))
                 }
             };
-            super::cluster::install_crd(&client, <tidegate::api::Rollout as kube::CustomResourceExt>::crd()).await?;
+            for definition in tidegate::api::definitions() {
+                super::cluster::install_crd(&client, definition).await?;
+            }
             anyhow::Ok(Modern { client, _server: server })
         };
         Ok(&self.modern.get_or_try_init(start).await?.client)

@@ -42,6 +42,7 @@ impl Cluster {
             routes_known: true,
             rival: self.rival.clone(),
             endpoint_known: true,
+            unusable_check: None,
             refused,
             editor: None,
         };

@@ -1,0 +1,110 @@
+//! Texts as PromQL and regular expressions write them.
+
+/// Kubernetes cuts the base of a generated name here, so that five random letters still fit into 63.
+/// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
+const GENERATED_BASE: usize = 58;
+
+/// The hash of a pod template that stands for any: no object's name has it.
+pub(super) const ANY: &str = "*";
+
+/// What the hash of any pod template looks like.
+pub(super) const ANY_HASH: &str = "[a-z0-9]+";
+
+/// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
+pub(super) fn pod_prefix(replica_set: &str) -> String {
+    format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
+}
+
+/// A regular expression that matches the names of just the pods of a ReplicaSet.
+pub(super) fn pods(replica_set: &str) -> String {
+    let prefix = escape_pattern(&pod_prefix(replica_set)).replace(&escape_pattern(ANY), ANY_HASH);
+    format!("{prefix}[a-z0-9]{{5}}")
+}
+
+/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one with this [`pod_prefix`].
+pub(super) fn is_pod_of(prefix: &str, pod: &str) -> bool {
+    match prefix.split_once(ANY) {
+        Some((workload, _)) => pod.starts_with(workload),
+        None => pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5),
+    }
+}
+
+/// `text` as a regular expression that matches only it.
+pub(super) fn escape_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// `text` as it is written between double or single quotes: PromQL refuses an escaped quote of the other kind.
+pub(super) fn escape_string(text: &str, quote: char) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => escaped.push_str(r"\n"),
+            _ if c == quote || c == '\\' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// What is meant by what stands between double or single quotes; nothing if it has an escape that hardly anybody
+/// writes, such as `\u00e9`.
+pub(super) fn unescape_string(escaped: &str) -> Option<String> {
+    let mut text = String::with_capacity(escaped.len());
+    let mut letters = escaped.chars();
+    while let Some(c) = letters.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        text.push(match letters.next()? {
+            'n' => '\n',
+            't' => '\t',
+            plain @ ('\\' | '"' | '\'') => plain,
+            _ => return None,
+        });
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn pods_of_a_replica_set_with_a_long_name_are_still_matched() {
+        let long = "a".repeat(60);
+        assert_eq!(pods(&long), format!("{}[a-z0-9]{{5}}", "a".repeat(58)));
+    }
+
+    #[test]
+    fn any_revision_of_a_workload_can_be_asked_for() {
+        assert_eq!(pods("check.out-*"), r"check\.out-[a-z0-9]+-[a-z0-9]{5}");
+        let pod = "check.out-7f9c6b54d-x7k2p";
+        assert!(is_pod_of(&pod_prefix("check.out-*"), pod) && !is_pod_of(&pod_prefix(""), pod));
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_read_back_from_its_quotes(text in r#"(\PC|[\n\t"'\\])*"#) {
+            for quote in ['"', '\''] {
+                prop_assert_eq!(unescape_string(&escape_string(&text, quote)), Some(text.clone()));
+            }
+        }
+
+        #[test]
+        fn a_text_as_a_pattern_matches_itself(text in r"\PC*") {
+            let pattern = regex::Regex::new(&format!("^(?:{})$", escape_pattern(&text))).unwrap();
+            prop_assert!(pattern.is_match(&text));
+        }
+    }
+}
