@@ -22,12 +22,14 @@ use self::{
     finding::{Finding, Format, Severity, Written, printed},
     input::Text,
 };
-use crate::api::{
-    Rollout,
-    manifest::{Document, field},
-    nearest::nearest,
+use crate::{
+    api::{
+        Rollout,
+        manifest::{Document, field},
+        nearest::nearest,
+    },
+    metrics::Templates,
 };
-use crate::metrics::Templates;
 
 const GROUP: &str = "tidegate.dev";
 const API_VERSION: &str = "tidegate.dev/v1alpha1";
