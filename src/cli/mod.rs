@@ -1,10 +1,14 @@
 //! The command line.
 
+mod backtest;
+mod columns;
 mod connect;
 pub mod crd;
 mod demo;
 mod lint;
 mod logs;
+mod plan;
+mod rollout_file;
 mod run;
 mod shutdown;
 mod simulate;
@@ -36,6 +40,10 @@ enum Command {
     Lint(lint::Options),
     /// Says what a Rollout would do: weeks of it in moments, without a cluster.
     Simulate(simulate::Options),
+    /// Says how long each stage will take at today's traffic, and how soon it would catch a bad release.
+    Plan(plan::Options),
+    /// Runs a Rollout's checks over the past: would they have caught it, would they have cried wolf?
+    Backtest(backtest::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -52,6 +60,8 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Demo(options) => return demo::main(&options),
         Command::Lint(options) => return lint::main(&options),
         Command::Simulate(options) => return simulate::main(&options),
+        Command::Plan(options) => return plan::main(&options),
+        Command::Backtest(options) => return backtest::main(&options),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

@@ -35,4 +35,4 @@ pub use run::{Run, Seen, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
 pub use threshold::{ENOUGH, judge_plainly};
 pub use verdict::{Asked, Judgement, judge};
-pub use wording::{about, about_time, count, exact_percent};
+pub use wording::{about, about_time, count, exact_percent, percent};

@@ -95,7 +95,8 @@ pub(super) fn certainty(log: f64) -> &'static str {
 }
 
 /// A part of one as a percentage with about two digits that count: `7.3%`, `0.012%`, `0%`.
-pub(super) fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 {
         return "0%".to_owned();

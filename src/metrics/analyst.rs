@@ -81,13 +81,13 @@ pub struct Analyst {
 
 /// What is remembered of one rollout.
 #[derive(Debug, Default)]
-struct Memory {
-    trackers: Vec<Tracker>,
-    values: Vec<Values>,
+pub(super) struct Memory {
+    pub(super) trackers: Vec<Tracker>,
+    pub(super) values: Vec<Values>,
 }
 
 /// What a check needs, once its template is filled in and its limits are known.
-enum Wanted {
+pub(super) enum Wanted {
     Counters(Plan),
     Value(values::Plan),
 }
@@ -136,14 +136,14 @@ impl Analyst {
         let Some(analysis) = &look.spec.analysis else {
             return Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)) };
         };
-        let interval = analysis.interval.unwrap_or(INTERVAL).duration();
+        let interval = interval(analysis);
         let name = Endpoints::name_of(analysis.prometheus.as_deref());
         let Some(prometheus) = self.endpoints.get(name) else {
             let fault = Fault::EndpointNotFound { name: name.to_owned() };
             let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
             return Looked { checks, next: later(look.now, interval) };
         };
-        let wanted: Vec<_> = analysis.checks.iter().map(|check| want(check, look, name, interval)).collect();
+        let wanted = all_wanted(analysis, look);
         let memory = self.memory(look.uid);
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
@@ -160,14 +160,14 @@ impl Analyst {
 }
 
 /// Why there are no numbers, in the order of trackers and values.
-struct Faults {
-    trackers: Vec<Option<Fault>>,
-    values: Vec<Option<Fault>>,
+pub(super) struct Faults {
+    pub(super) trackers: Vec<Option<Fault>>,
+    pub(super) values: Vec<Option<Fault>>,
 }
 
 impl Memory {
     /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it.
-    fn prepare(&mut self, wanted: &[Result<Wanted, Fault>]) {
+    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, Fault>]) {
         let mut plans: Vec<Plan> = Vec::new();
         let mut queries: Vec<&values::Plan> = Vec::new();
         for wanted in wanted.iter().flatten() {
@@ -208,7 +208,7 @@ impl Memory {
     }
 
     /// What each check says, in their order. Those that count requests are judged together.
-    fn statuses(
+    pub(super) fn statuses(
         &self,
         analysis: &Analysis,
         look: &Look<'_>,
@@ -290,6 +290,17 @@ impl Seen {
         };
         Asked { max: of(Kind::Max), relative: of(Kind::Relative), warn: of(Kind::Warn) }
     }
+}
+
+/// How long one block of evidence is at first.
+pub(super) fn interval(analysis: &Analysis) -> Duration {
+    analysis.interval.unwrap_or(INTERVAL).duration()
+}
+
+/// What each check needs, in their order.
+pub(super) fn all_wanted(analysis: &Analysis, look: &Look<'_>) -> Vec<Result<Wanted, Fault>> {
+    let (name, interval) = (Endpoints::name_of(analysis.prometheus.as_deref()), interval(analysis));
+    analysis.checks.iter().map(|check| want(check, look, name, interval)).collect()
 }
 
 /// What `check` needs, in this stage and, where it counts requests, in those before.

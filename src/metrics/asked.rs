@@ -93,10 +93,15 @@ impl Plan {
 impl Limit {
     /// What makes a request bad.
     pub(super) fn measure(&self) -> Measure {
-        match self.tolerance.subject {
-            Subject::Failed => Measure::Failed,
-            // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
-            Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
-        }
+        measure(&self.tolerance)
+    }
+}
+
+/// What makes a request bad for `tolerance`.
+pub(super) fn measure(tolerance: &Tolerance) -> Measure {
+    match tolerance.subject {
+        Subject::Failed => Measure::Failed,
+        // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
+        Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
     }
 }

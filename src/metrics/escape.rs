@@ -4,6 +4,12 @@
 /// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
 const GENERATED_BASE: usize = 58;
 
+/// The hash of a pod template that stands for any: no object's name has it.
+pub(super) const ANY: &str = "*";
+
+/// What the hash of any pod template looks like.
+pub(super) const ANY_HASH: &str = "[a-z0-9]+";
+
 /// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
 pub(super) fn pod_prefix(replica_set: &str) -> String {
     format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
@@ -11,7 +17,16 @@ pub(super) fn pod_prefix(replica_set: &str) -> String {
 
 /// A regular expression that matches the names of just the pods of a ReplicaSet.
 pub(super) fn pods(replica_set: &str) -> String {
-    format!("{}[a-z0-9]{{5}}", escape_pattern(&pod_prefix(replica_set)))
+    let prefix = escape_pattern(&pod_prefix(replica_set)).replace(&escape_pattern(ANY), ANY_HASH);
+    format!("{prefix}[a-z0-9]{{5}}")
+}
+
+/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one with this [`pod_prefix`].
+pub(super) fn is_pod_of(prefix: &str, pod: &str) -> bool {
+    match prefix.split_once(ANY) {
+        Some((workload, _)) => pod.starts_with(workload),
+        None => pod.strip_prefix(prefix).is_some_and(|random| random.len() == 5),
+    }
 }
 
 /// `text` as a regular expression that matches only it.
@@ -69,6 +84,13 @@ mod tests {
     fn pods_of_a_replica_set_with_a_long_name_are_still_matched() {
         let long = "a".repeat(60);
         assert_eq!(pods(&long), format!("{}[a-z0-9]{{5}}", "a".repeat(58)));
+    }
+
+    #[test]
+    fn any_revision_of_a_workload_can_be_asked_for() {
+        assert_eq!(pods("check.out-*"), r"check\.out-[a-z0-9]+-[a-z0-9]{5}");
+        let pod = "check.out-7f9c6b54d-x7k2p";
+        assert!(is_pod_of(&pod_prefix("check.out-*"), pod) && !is_pod_of(&pod_prefix(""), pod));
     }
 
     proptest! {

@@ -37,6 +37,8 @@ pub enum Fault {
     NotJson { endpoint: String },
     #[error("endpoint {endpoint:?} answers with more than {} MiB; select fewer series", limit >> 20)]
     TooLarge { endpoint: String, limit: usize },
+    #[error("that time holds more than {limit} samples; ask about a shorter one, or with a longer interval")]
+    TooMuchOfThePast { limit: usize },
     #[error("endpoint {endpoint:?} warns that its answer may be incomplete ({count} warnings); see its own log")]
     Warnings { endpoint: String, count: usize },
     #[error("the result is not a finite number (NaN or infinite)")]
@@ -91,7 +93,7 @@ impl Fault {
             Self::QueryRefused { .. } => "QueryRefused",
             Self::Status { .. } => "PrometheusFails",
             Self::Html { .. } | Self::NotJson { .. } => "NotPrometheus",
-            Self::TooLarge { .. } => "AnswerTooLarge",
+            Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => "AnswerTooLarge",
             Self::Warnings { .. } => "AnswerIncomplete",
             Self::ComparedWithItself => "ComparedWithItself",
             Self::OfStable(fault) => fault.reason(),

@@ -39,7 +39,7 @@ pub(super) async fn read(
 }
 
 /// Counts what `series` gained from instant to instant, each increment once.
-fn learn(
+pub(super) fn learn(
     series: &[Series],
     (start, end, step): (i64, i64, i64),
     measures: &[Measure],

@@ -102,15 +102,10 @@ impl Prometheus {
         let question = Question { query: expression.to_owned(), when: When::At(at) };
         let value = match self.ask(question, deadline).await? {
             Numbers::Scalar(value) => value,
-            Numbers::Vector(values) => match (values.as_slice(), reduce) {
-                ([], _) => return Err(Fault::Empty { hint: "the expression selects something" }),
-                ([one], _) => *one,
-                (several, None) => return Err(Fault::SeveralSeries { count: several.len() }),
-                (several, Some(reduce)) => reduced(several, reduce),
-            },
+            Numbers::Vector(values) => return one_of(&values, reduce),
             Numbers::Matrix(_) => return Err(Fault::WrongType { got: "range vector", wanted: "number" }),
         };
-        if value.is_finite() { Ok(value) } else { Err(Fault::NotFinite) }
+        one_of(&[value], None)
     }
 
     /// Sends a question and reads its answer, both before `deadline`.
@@ -149,6 +144,17 @@ impl Prometheus {
     fn name(&self) -> String {
         self.name.clone()
     }
+}
+
+/// The one number that a query yielded; of several series, what `reduce` makes of them.
+pub(super) fn one_of(values: &[f64], reduce: Option<Reduce>) -> Result<f64, Fault> {
+    let value = match (values, reduce) {
+        ([], _) => return Err(Fault::Empty { hint: "the expression selects something" }),
+        ([one], _) => *one,
+        (several, None) => return Err(Fault::SeveralSeries { count: several.len() }),
+        (several, Some(reduce)) => reduced(several, reduce),
+    };
+    if value.is_finite() { Ok(value) } else { Err(Fault::NotFinite) }
 }
 
 /// One number of several; none where any of them is none, for nobody knows what it would have been.

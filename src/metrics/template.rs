@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    escape::{escape_pattern, escape_string, pods},
+    escape::{ANY, ANY_HASH, escape_pattern, escape_string, pods},
     parameters::Parameters,
 };
 use crate::{
@@ -238,6 +238,7 @@ impl<'a> Value<'a> {
             "rollout" => Self::Text(scope.rollout),
             "service" => Self::Text(scope.service),
             "backend" => Self::Text(scope.backend().ok_or(TemplateError::NoBackend)?),
+            "revision" if scope.revision.revision == ANY => Self::Pattern(ANY_HASH.into()),
             "revision" => Self::Text(&scope.revision.revision),
             "pods" => Self::Pattern(pods(&scope.revision.replica_set).into()),
             "window" => Self::Word(scope.window.to_string().into()),
@@ -256,6 +257,10 @@ impl<'a> Scope<'a> {
     /// The Service that carries the traffic of the revision that is asked about.
     fn backend(&self) -> Option<&'a str> {
         let Backends { names, canary } = self.backends?;
+        // In the past there was one Service as long as nothing was released.
+        if self.revision.revision == ANY {
+            return Some(&names.service);
+        }
         let is_canary = self.revision.replica_set == canary.replica_set;
         Some(if is_canary { &names.canary } else { &names.stable })
     }

@@ -20,7 +20,7 @@ use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Ref
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
 
 /// How far back raw samples are read at most before two of a series have been seen.
-const LONGEST_WINDOW: Duration = Duration::from_mins(10);
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// How long after a scrape its samples can be asked for, as a rule.
 const INGESTION: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many blocks of what came before the rollout are read.
-const HISTORY: u32 = 120;
+pub(super) const HISTORY: u32 = 120;
 
 /// The evidence of one group of checks since a rollout began.
 ///
@@ -152,7 +152,7 @@ impl Tracker {
         // With what each counter stood at when the first of the blocks began.
         if earlier(now, window) <= earlier(self.settled, 2 * scrape) {
             let ends = self.ends(block, limit, usize::MAX);
-            self.settle(&ends, &recent)?;
+            self.settle(&ends, &recent, &mut all)?;
         } else {
             self.catch_up(prometheus, block, limit, deadline).await?;
         }
@@ -161,16 +161,45 @@ impl Tracker {
 
     /// Learns what stable was like before the rollout began.
     async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), Fault> {
-        let measures = self.plan.measures();
-        if !measures.iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure)) {
-            let learned = history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?;
-            let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
-            self.baselines = measures.into_iter().zip(learned.into_iter().map(known)).collect();
+        if self.lacks_history() {
+            let measures = self.plan.measures();
+            self.teach(history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?);
         }
+        Ok(())
+    }
+
+    /// Whether something is counted of which nobody knows what stable was like.
+    pub(super) fn lacks_history(&self) -> bool {
+        !self.plan.measures().iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure))
+    }
+
+    /// Takes what stable was like before, for each of the plan's measures.
+    pub(super) fn teach(&mut self, learned: Vec<Baseline>) {
+        let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
+        self.baselines = self.plan.measures().into_iter().zip(learned.into_iter().map(known)).collect();
         if self.evidence.is_empty() {
             self.evidence = self.fresh(self.place);
         }
-        Ok(())
+    }
+
+    /// Settles what `series` hold up to `limit`, as if Prometheus had been asked for them; of each block, what `drawn`
+    /// makes of it.
+    pub(super) fn replay(
+        &mut self,
+        scrape: Duration,
+        limit: Timestamp,
+        series: &[Series],
+        drawn: &mut dyn FnMut(Block) -> Block,
+    ) -> Result<(), Fault> {
+        self.scrape = Some(scrape);
+        let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
+        self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
+        self.settle(&ends, series, drawn)
+    }
+
+    /// Up to where everything is counted.
+    pub(super) fn settled(&self) -> Timestamp {
+        self.settled
     }
 
     /// Reads what was missed, at the grid's instants: after a restart, and where raw samples would be too many.
@@ -192,7 +221,7 @@ impl Tracker {
             match try_join_all(answers).await {
                 Ok(answers) => {
                     let series = self.plan.source.series(answers)?;
-                    self.settle(&ends, &series)?;
+                    self.settle(&ends, &series, &mut all)?;
                     if self.settled.as_second() == start {
                         // The numbers contradict each other all along; the refusal says so.
                         return Ok(());
@@ -230,14 +259,19 @@ impl Tracker {
 
     /// Counts from one instant to the next. A stretch whose numbers contradict each other is joined with the one
     /// after it: a slow request may fail in one that it did not begin in.
-    fn settle(&mut self, ends: &[Timestamp], series: &[Series]) -> Result<(), Fault> {
+    fn settle(
+        &mut self,
+        ends: &[Timestamp],
+        series: &[Series],
+        drawn: &mut dyn FnMut(Block) -> Block,
+    ) -> Result<(), Fault> {
         for end in ends {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
-                        evidence.settle(&block);
+                        evidence.settle(&drawn(block));
                     }
                     self.settled = *end;
                     self.ledger.settle(*end, series);
@@ -309,6 +343,11 @@ impl Tracker {
         let all = span(self.settled, now) + 2 * scrape;
         if all <= FIRST_WINDOW.max(10 * scrape) { all } else { 5 * scrape }
     }
+}
+
+/// The operator counts every request.
+fn all(block: Block) -> Block {
+    block
 }
 
 #[cfg(test)]

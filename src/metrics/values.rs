@@ -37,7 +37,7 @@ pub(super) struct Values {
     pub(super) plan: Plan,
     pub(super) run: Run,
     asked: Option<Timestamp>,
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Values {
@@ -61,14 +61,21 @@ impl Values {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<(), Fault> {
-        let grid = self.grid();
-        let at = grid.last(now);
-        if at == grid.origin() || self.asked == Some(at) {
-            return self.fault.clone().map_or(Ok(()), Err);
-        }
+        let Some(at) = self.due(now) else { return self.fault.clone().map_or(Ok(()), Err) };
         self.catch_up(prometheus, at, deadline).await?;
-        self.asked = Some(at);
         let answer = self.ask(prometheus, at, deadline).await;
+        self.take(at, answer)
+    }
+
+    /// The instant for which the query is to be asked at `now`, if that was not done.
+    pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let at = self.grid().last(now);
+        (at != self.grid().origin() && self.asked != Some(at)).then_some(at)
+    }
+
+    /// Takes what the query yielded at `at`.
+    pub(super) fn take(&mut self, at: Timestamp, answer: Result<Seen, Fault>) -> Result<(), Fault> {
+        self.asked = Some(at);
         if let Ok(seen) = answer {
             self.run.observe(&self.plan.limits, at, seen);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     answer::Row,
-    escape::{escape_pattern, escape_string, pod_prefix, unescape_string},
+    escape::{escape_pattern, escape_string, is_pod_of, pod_prefix, unescape_string},
     fault::Fault,
     pattern::Pattern,
     template::{Matcher, Piece, Place, Scope, pieces, render},
@@ -52,7 +52,7 @@ impl Arms {
 impl Side {
     fn is(&self, value: &str) -> Result<bool, Fault> {
         match self {
-            Self::Pods(prefix) => Ok(value.strip_prefix(prefix.as_str()).is_some_and(|random| random.len() == 5)),
+            Self::Pods(prefix) => Ok(is_pod_of(prefix, value)),
             Self::Matches(pattern) => pattern.matches(value),
         }
     }

@@ -7,10 +7,14 @@ mod queries;
 mod references;
 mod rules;
 mod schema;
-mod stages;
+pub mod stages;
 mod templates;
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 
@@ -18,10 +22,13 @@ use self::{
     finding::{Finding, Format, Severity, Written, printed},
     input::Text,
 };
-use crate::api::{
-    Rollout,
-    manifest::{Document, field},
-    nearest::nearest,
+use crate::{
+    api::{
+        Rollout,
+        manifest::{Document, field},
+        nearest::nearest,
+    },
+    metrics::Templates,
 };
 
 const GROUP: &str = "tidegate.dev";
@@ -66,6 +73,25 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     super::print(&printed(&findings, options.output))?;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// All Rollouts of a file or folder with the templates beside them, for commands that need one that the cluster would take.
+///
+/// # Errors
+/// What cannot be read, or the first mistake that the cluster would refuse.
+pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
+    let texts = input::read(&[path.to_owned()])?;
+    let findings = check(&texts, None);
+    if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+        anyhow::bail!("{error}");
+    }
+    let documents = texts.iter().flat_map(|text| Document::all(&text.text).0);
+    let all: Vec<_> = documents.map(|document| Written { file: String::new(), document }).collect();
+    let rollout = |written: &Written| {
+        let rollout = serde_json::from_value(written.document.value().clone())?;
+        Ok((rollout, templates::among(written, &all)))
+    };
+    all.iter().filter(|written| is_rollout(written)).map(rollout).collect()
 }
 
 /// What is wrong with the documents in `texts`, in the order of reading.

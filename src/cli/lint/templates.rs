@@ -122,7 +122,7 @@ fn use_of(
 }
 
 /// The templates among the documents that the Rollout can name.
-fn among(rollout: &Written, all: &[Written]) -> Templates {
+pub(super) fn among(rollout: &Written, all: &[Written]) -> Templates {
     let mut templates = Templates::default();
     for written in all {
         let Some(kind) = kind_of(written) else { continue };

@@ -1,0 +1,113 @@
+//! One Rollout from a file, and the Prometheus that it is held against.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::lint;
+use crate::{
+    api::Rollout,
+    metrics::{self, Endpoints, Past, Templates},
+};
+
+/// Which Rollout, and which Prometheus.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// A YAML file with the Rollout, a folder, or - for the standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The name of the Rollout, where the file has several
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+
+    /// The namespace of the Rollout, where the file does not say it
+    #[arg(long, short, value_name = "NAME", default_value = "default")]
+    namespace: String,
+
+    /// Where Prometheus is, without /api/v1
+    #[arg(long, value_name = "URL", required_unless_present = "endpoints")]
+    prometheus: Option<String>,
+
+    /// The operator's file of Prometheus endpoints, with credentials; the Rollout names one of them
+    #[arg(long, value_name = "FILE", conflicts_with = "prometheus")]
+    endpoints: Option<PathBuf>,
+}
+
+/// A Rollout and its Prometheus.
+#[derive(Debug)]
+pub struct Subject {
+    /// The Rollout.
+    pub rollout: Rollout,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The templates beside it.
+    pub templates: Templates,
+    /// What it asks.
+    pub past: Past,
+}
+
+impl Subject {
+    /// What the past is held against.
+    pub fn asked(&self) -> metrics::Subject<'_> {
+        let Self { rollout, namespace, name, templates, .. } = self;
+        metrics::Subject { namespace, name, spec: &rollout.spec, templates }
+    }
+}
+
+impl Source {
+    /// Reads the Rollout and finds its Prometheus.
+    ///
+    /// # Errors
+    /// Which file or field cannot be used, and why.
+    pub fn subject(&self) -> anyhow::Result<Subject> {
+        let (name, rollout, templates) = self.only(lint::rollouts(&self.file)?)?;
+        let Some(analysis) = &rollout.spec.analysis else {
+            bail!("Rollout {name} has no analysis, so nothing is asked about its releases");
+        };
+        let called = analysis.prometheus.as_deref();
+        let endpoints = match (&self.endpoints, &self.prometheus) {
+            (Some(file), _) => Endpoints::load(file)?,
+            (None, Some(url)) => {
+                let endpoint = serde_json::json!({"name": called.unwrap_or("default"), "url": url});
+                Endpoints::parse(&serde_json::json!({"endpoints": [endpoint]}).to_string(), "--prometheus")?
+            }
+            (None, None) => bail!("say where Prometheus is: --prometheus URL, or --endpoints FILE"),
+        };
+        let past = Past::new(&endpoints, called)?.with_context(|| {
+            format!(
+                "Rollout {name} asks endpoint {:?}, and the file has none of that name",
+                called.unwrap_or("default")
+            )
+        })?;
+        let namespace = rollout.metadata.namespace.clone().unwrap_or_else(|| self.namespace.clone());
+        Ok(Subject { rollout, namespace, name, templates, past })
+    }
+
+    /// The one Rollout that is meant.
+    fn only(&self, rollouts: Vec<(Rollout, Templates)>) -> anyhow::Result<(String, Rollout, Templates)> {
+        let with_name = |(rollout, templates): (Rollout, Templates)| {
+            (rollout.metadata.name.clone().unwrap_or_default(), rollout, templates)
+        };
+        let mut all: Vec<_> = rollouts.into_iter().map(with_name).collect();
+        let names: Vec<_> = all.iter().map(|(name, ..)| name.as_str()).collect();
+        let (names, file) = (names.join(", "), self.file.display());
+        if let Some(wanted) = &self.rollout {
+            all.retain(|(name, ..)| name == wanted);
+        }
+        match (all.pop(), all.pop()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => bail!("{file} has several Rollouts ({names}); choose one with --rollout NAME"),
+            (None, _) if names.is_empty() => bail!("{file} has no Rollout"),
+            (None, _) => bail!("{file} has no Rollout of that name, but {names}"),
+        }
+    }
+}
+
+/// Waits for what is asked of Prometheus.
+pub fn wait<T>(asked: impl Future<Output = T>) -> anyhow::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asked))
+}

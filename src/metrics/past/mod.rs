@@ -1,0 +1,76 @@
+//! What Prometheus still holds of the past: how much traffic there is, and what a release would have seen in it.
+
+mod draw;
+mod recording;
+mod release;
+mod survey;
+mod workload;
+
+pub use release::{Change, Outcome, Released, Versions};
+pub use survey::{Found, Surveyed};
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    asked::Plan,
+    endpoints::{Endpoints, EndpointsError},
+    fault::Fault,
+    prometheus::{Prometheus, Tally},
+    recipe::Templates,
+    scrape,
+    tracker::LONGEST_WINDOW,
+};
+use crate::api::RolloutSpec;
+
+/// The Rollout that the past is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its spec.
+    pub spec: &'a RolloutSpec,
+    /// The templates that its checks name.
+    pub templates: &'a Templates,
+}
+
+/// One Prometheus, asked about the past.
+#[derive(Debug)]
+pub struct Past {
+    prometheus: Prometheus,
+}
+
+impl Past {
+    /// Asks that one of `endpoints` which a Rollout calls `name`; nothing if there is none of that name.
+    ///
+    /// # Errors
+    /// [`EndpointsError`] if a file that the endpoint names cannot be used.
+    pub fn new(endpoints: &Endpoints, name: Option<&str>) -> Result<Option<Self>, EndpointsError> {
+        let Some(endpoint) = endpoints.get(name) else { return Ok(None) };
+        let tally = Arc::new(|_: &str, _| {}) as Tally;
+        Ok(Some(Self { prometheus: Prometheus::new(endpoint, endpoints, tally)? }))
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.prometheus.timeout()
+    }
+
+    /// How far apart scrapes were at the first of these instants at which there were any.
+    async fn scrape(&self, plan: &Plan, at: &[Timestamp]) -> Result<Duration, Fault> {
+        for at in at {
+            let mut answers = Vec::new();
+            for selector in &plan.source.selectors {
+                let read = self.prometheus.samples(&selector.promql, LONGEST_WINDOW, *at, self.deadline());
+                answers.push(read.await?);
+            }
+            if let Some(scrape) = scrape::interval(&plan.source.series(answers)?) {
+                return Ok(scrape);
+            }
+        }
+        Err(Fault::Empty { hint: "the pods of the workload were scraped and exposed the metric at that time" })
+    }
+}

@@ -1,0 +1,14 @@
+//! What `tidegate plan` and `tidegate backtest` say of a past that a real Prometheus holds.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "support code of tests is test code")]
+
+mod agreement;
+mod backtest;
+mod command;
+mod past;
+mod plan;
+#[path = "../promql/remote_write.rs"]
+mod remote_write;
+#[allow(dead_code, reason = "the pods of the past are written, not scraped")]
+#[path = "../metrics/support.rs"]
+mod support;

@@ -1,0 +1,45 @@
+//! What is expected of a release at today's traffic.
+
+use crate::{
+    command::{ERRORS, on, rollout},
+    past::Past,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_how_long_each_stage_takes_at_todays_traffic() {
+    let Some(past) = Past::write().await else { return };
+    let errors = rollout(ERRORS);
+    let text = on(&past, "plan", &errors, &["--over", "90m"]).await;
+    println!("{}", text.printed);
+    assert_eq!(text.code, 0, "{text:?}");
+    let report = on(&past, "plan", &errors, &["--over", "90m", "-o", "json"]).await.json();
+    let per_hour = |value: &serde_json::Value| value["requestsPerHour"].as_f64().unwrap();
+    // Two pods with thirty requests each every fifteen seconds, and a third one for half an hour.
+    let today = per_hour(&report["today"][0]);
+    assert!((14_400.0..17_300.0).contains(&today), "{report}");
+    let [canary, full] = [0, 1].map(|place| report["stages"][place]["checks"][0].clone());
+    assert!((per_hour(&canary) - 0.25 * today).abs() < 1.0 && (per_hour(&full) - today).abs() < 1.0, "{report}");
+    assert!(canary["requestsToPass"].as_f64().unwrap() > 300.0, "{report}");
+    assert!(report["hints"][0].as_str().unwrap().contains("the stage lasts longer than its bake of 5m"), "{report}");
+    // The last stage has to be surer, and has four times the traffic.
+    let seconds = |place: usize| {
+        let lasts = report["stages"][place]["lasts"].as_str().unwrap();
+        lasts.parse::<tidegate::api::Span>().unwrap().duration().as_secs()
+    };
+    assert!(seconds(0) > 2 * seconds(1), "{report}");
+
+    // A limit that the version that serves does not keep itself.
+    let strict = rollout("[{name: errors, errorRate: {preset: pod-http, max: 0.1%}}]");
+    let strict = on(&past, "plan", &strict, &["--over", "90m"]).await;
+    assert!(
+        strict.printed.contains("the version that serves is beyond the limit of check errors itself"),
+        "{strict:?}"
+    );
+
+    // Pods that nobody scraped.
+    let nobody = on(&past, "plan", &errors.replace("name: checkout}", "name: cart}"), &[]).await;
+    println!("{}", nobody.printed);
+    assert_eq!(nobody.code, 1, "{nobody:?}");
+    assert!(nobody.printed.contains("errors: the result has no series; check that the pods"), "{nobody:?}");
+    assert!(nobody.printed.contains("takes nobody knows how long"), "{nobody:?}");
+}
