@@ -45,11 +45,7 @@ impl Ledger {
     /// # Errors
     /// [`Refusal::NotACounter`] if a value is negative or not finite.
     pub fn gains(&self, stretch: Stretch, settling: SignedDuration, series: &[Series]) -> Result<Vec<f64>, Refusal> {
-        if series
-            .iter()
-            .flat_map(|series| &series.samples)
-            .any(|sample| !(sample.value >= 0.0 && sample.value.is_finite()))
-        {
+        if !series.iter().flat_map(|series| &series.samples).all(is_sound) {
             return Err(Refusal::NotACounter);
         }
         let births = self.first_seen(series);
@@ -92,7 +88,8 @@ impl Ledger {
 
     fn remember(&mut self, until: Timestamp, series: &Series) {
         let known = self.known.get(&series.key).map(|known| advance(*known, series, until).1);
-        let Some(last) = known.or_else(|| series.at(until)) else { return };
+        // What is no number would be remembered for good: nothing is more or less than it.
+        let Some(last) = known.or_else(|| series.at(until)).filter(is_sound) else { return };
         self.known.insert(series.key, last);
         if let Some(first) = series.samples.first() {
             let birth = self.instances.entry(series.instance).or_insert(first.at);
@@ -114,6 +111,11 @@ impl Ledger {
         }
         births
     }
+}
+
+/// Whether a counter can have that value.
+fn is_sound(sample: &Sample) -> bool {
+    sample.value >= 0.0 && sample.value.is_finite()
 }
 
 /// `at` moved by `by`, or `at` itself at the ends of time.
@@ -236,6 +238,15 @@ mod tests {
         for value in [-1.0, f64::NAN, f64::INFINITY] {
             let read = [series("ok", "a", &[(1, value)])];
             assert_eq!(Ledger::default().gains(stretch(0, 5), SETTLING, &read), Err(Refusal::NotACounter));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_counter_is_not_remembered() {
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            let mut ledger = ledger_after(5, &[series("ok", "a", &[(5, value)])]);
+            ledger.meet(second(5), &[series("ok", "a", &[(5, 7.0)])]);
+            assert_eq!(gains(&ledger, stretch(5, 10), &[series("ok", "a", &[(9, 12.0)])]), [5.0]);
         }
     }
 
