@@ -90,6 +90,12 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
     let names = Names::of(&rollout.spec.service);
     let ignored =
         rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance) == Some(Acceptance::Ignored);
+    // A server that does not know HTTPRoutes at this moment says nothing of where those lead that were split.
+    let is_under_way =
+        rollout.status.as_ref().is_some_and(|status| status.canary.is_some() || status.route != RouteMode::Service);
+    if !observed.routes_known && is_under_way && !observed.routes.is_empty() {
+        return InForce::Waiting("the cluster does not know HTTPRoutes".to_owned());
+    }
     for route in &observed.routes {
         let Some(object) = &route.object else { continue };
         if !says(object, &names, goal) {
