@@ -56,7 +56,6 @@ struct Stretch {
     stable: Counts,
     blocks: u32,
     time: Duration,
-    last: Option<Timestamp>,
 }
 
 /// What settled since the version began to look worse than it may be: where the score of a cumulative sum last rose
@@ -106,7 +105,6 @@ impl Evidence {
     pub fn settle(&mut self, block: &Block) {
         self.provisional = None;
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
-        self.stage.last = Some(block.end);
         self.stage.stable = self.stage.stable.plus(block.stable);
         let (line, overdispersion) = (self.line, self.overdispersion);
         let gained = self.against.settle(&line, overdispersion, block);

@@ -59,15 +59,14 @@ pub(super) struct Tracker {
 
 impl Tracker {
     pub(super) fn new(plan: Plan) -> Self {
-        let settled = Timestamp::from_second(plan.origin().as_second()).unwrap_or(plan.origin());
         Self {
+            settled: plan.origin(),
             plan,
             ledger: Ledger::default(),
             baselines: Vec::new(),
             place: 0,
             evidence: Vec::new(),
             newest_blocks: Vec::new(),
-            settled,
             scrape: None,
             window: FIRST_WINDOW,
             newest: None,
