@@ -215,7 +215,7 @@ pub async fn handed_back(shop: &Shop) -> Result<Snapshot> {
 
 /// The same with another version.
 pub async fn handed_back_at(shop: &Shop, version: &str) -> Result<Snapshot> {
-    shop.wait("the Deployment to have its pods back", SOON, |now| {
+    shop.wait("the Deployment to have its pods back", LATER, |now| {
         now.rollouts.is_empty()
             && now.pods.len() == 4
             && now.ready_count(version) == 4

@@ -44,7 +44,8 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     routed.create_route().await?;
     routed.wait("it to heal by itself", LATER, |now| now.is(Phase::Stable)).await?;
     routed.release("v2", &[]).await?;
-    promoted(&routed, "v2").await
+    promoted(&routed, "v2").await?;
+    world.audit.add(&bare.audit)
 }
 
 /// What the platform team counts as an error.

@@ -49,7 +49,7 @@ async fn where_pods_cannot_change_hands_a_second_replica_set_serves_before_the_f
     promoted(&shop, "v2").await?;
     shop.delete_rollout().await?;
     handed_back_at(&shop, "v2").await?;
-    shop.check("nothing of the Rollout is left", has_no_trace(&shop)).await?;
+    shop.wait("nothing of the Rollout to be left", SOON, |_| has_no_trace(&shop)).await?;
     shop.lost_nothing().await
 }
 
