@@ -1,0 +1,3 @@
+//! A gateway that does not do what it should.
+use crate::behaviour::behaviours;
+behaviours![];
