@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde_json::json;
 
 use crate::{
     behaviour::behaviours,

@@ -11,7 +11,6 @@ mod rig;
 mod scenes;
 
 mod bad_gateway;
-mod crowd;
 mod envoy;
 mod nothing_lost;
 
