@@ -31,7 +31,7 @@ pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {
         Replicas::Count(count) => count,
         Replicas::Share(share) => portion(total, share),
     });
-    if rollout.spec.routes().is_empty() {
+    if !rollout.spec.is_routed() {
         let counts = replica_count::counts(total, stage.weight);
         return Counts { canary: asked.unwrap_or(counts.canary), ..counts };
     }
@@ -49,7 +49,7 @@ fn portion(total: i32, share: Percent) -> i32 {
 pub(super) fn now(rollout: &Rollout, observed: &Observed, cleared: bool) -> (i32, Option<i32>) {
     let total = wanted(rollout);
     let status = rollout.status.clone().unwrap_or_default();
-    let routed = !rollout.spec.routes().is_empty();
+    let routed = rollout.spec.is_routed();
     match status.phase {
         Phase::Progressing | Phase::Held => {
             let Some(stage) = current_stage(rollout) else { return (total, None) };
