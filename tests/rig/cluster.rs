@@ -31,9 +31,9 @@ pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
     grant(client).await
 }
 
-/// Installs HTTPRoutes from the Gateway API's bundle.
-pub async fn install_http_routes(client: &Client, kind: Kind, gateway_api: &Path) -> Result<()> {
-    install_crd(client, as_kept(kind, http_routes(gateway_api)?)?).await
+/// Installs one kind of routes, such as `httproutes`, from the Gateway API's bundle.
+pub async fn install_routes(client: &Client, kind: Kind, gateway_api: &Path, plural: &str) -> Result<()> {
+    install_crd(client, as_kept(kind, routes(gateway_api, plural)?)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -70,11 +70,12 @@ fn drop_rules(schema: &mut Value) {
     }
 }
 
-fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {
+fn routes(gateway_api: &Path, plural: &str) -> Result<CustomResourceDefinition> {
     let bundle = fs::read_to_string(gateway_api)?;
+    let name = format!("\n  name: {plural}.gateway.networking.k8s.io\n");
     let document = documents(&bundle)
-        .find(|document| document.contains("\n  name: httproutes.gateway.networking.k8s.io\n"))
-        .with_context(|| format!("{} has no HTTPRoute", gateway_api.display()))?;
+        .find(|document| document.contains(&name))
+        .with_context(|| format!("{} has no {plural}", gateway_api.display()))?;
     Ok(serde_saphyr::from_str(document)?)
 }
 

@@ -12,6 +12,7 @@ use super::{
     cluster,
     control_plane::{ControlPlane, Identity, Kind},
     endpoints::Endpoints,
+    envoy::{Adapter, Envoy},
     gateway::Gateway,
     kubelet::{Kubelet, SHOP_PREFIX},
     load::{DataPlane, Load},
@@ -53,7 +54,11 @@ impl World {
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
         let ControlPlane { client, kind, .. } = &self.control_plane;
-        cluster::install_http_routes(client, *kind, &self.assets.gateway_api).await
+        cluster::install_routes(client, *kind, &self.assets.gateway_api, "httproutes").await?;
+        if self.data_plane.gateway.adapter.is_some() {
+            cluster::install_routes(client, *kind, &self.assets.gateway_api, "grpcroutes").await?;
+        }
+        Ok(())
     }
 
     async fn without_gateway_api(assets: Assets, kind: Kind) -> Result<Self> {
@@ -61,15 +66,21 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let ports = PodPorts::reserve()?;
+        let envoy = match &assets.envoy {
+            Some(program) => Some(Envoy::start(program, http.clone()).await?),
+            None => None,
+        };
+        let administration = envoy.as_ref().map(Envoy::administration);
         let (control_plane, prometheus) = tokio::try_join!(
             ControlPlane::start(&assets, kind),
-            Prometheus::start(&assets.prometheus, ports.all(), http.clone()),
+            Prometheus::start(&assets.prometheus, ports.all(), administration, http.clone()),
         )?;
         let client = control_plane.client.clone();
         cluster::furnish(&client, kind).await?;
         let kubelet = Kubelet::start(client.clone(), ports);
-        let (gateway, endpoints) = (Gateway::start(client.clone()), Endpoints::follow(client).await?);
-        let data_plane = DataPlane { gateway, endpoints, kubelet, http };
+        let endpoints = Endpoints::follow(client.clone()).await?;
+        let adapter = envoy.map(|envoy| Adapter::start(envoy, endpoints.clone(), kubelet.clone()));
+        let data_plane = DataPlane { gateway: Gateway::start(client, adapter), endpoints, kubelet, http };
         let audit = Audit::of(control_plane.audit_log());
         Ok(Self { control_plane, prometheus, data_plane, audit, collects_rollouts: OnceCell::new(), assets })
     }
@@ -77,7 +88,7 @@ impl World {
     /// A Prometheus of one's own, to kill.
     pub async fn another_prometheus(&self) -> Result<Prometheus> {
         let ports = self.data_plane.kubelet.ports().all();
-        Prometheus::start(&self.assets.prometheus, ports, self.data_plane.http.clone()).await
+        Prometheus::start(&self.assets.prometheus, ports, None, self.data_plane.http.clone()).await
     }
 
     /// Plans a shop; `name` must be its own.
