@@ -27,8 +27,8 @@ pub use check_template::{
     StatusLabel, VARIABLES,
 };
 pub use rollout::{
-    Acceptance, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage, Traffic,
-    WorkloadKind, WorkloadRef,
+    Acceptance, Capacity, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage,
+    Traffic, WorkloadKind, WorkloadRef,
 };
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
