@@ -36,7 +36,8 @@ impl Percent {
     /// `percent` out of a hundred; values outside 0..=100 are brought to the nearer end.
     #[must_use]
     pub fn new(percent: f64) -> Self {
-        Self(if percent.is_finite() { percent.clamp(0.0, 100.0) } else { 0.0 })
+        // And 0 to what is a little less: nobody writes -0%.
+        Self(if percent.is_finite() { percent.clamp(0.0, 100.0) + 0.0 } else { 0.0 })
     }
 
     /// A part of one: 5 % is `0.05`.

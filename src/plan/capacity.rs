@@ -83,6 +83,8 @@ pub(super) fn now(rollout: &Rollout, observed: &Observed, drained: bool) -> (i32
         let (stable, canary) = if routed {
             let counts = in_stage(rollout, &stage);
             let present = asked_of(observed, status.canary.as_ref());
+            // What the spec says anew of the stage is not in force until it is committed.
+            let drained = drained && status.stage.as_ref().is_some_and(|known| known.weight == stage.weight);
             let canary = if drained { counts.canary } else { counts.canary.max(present) };
             (beside_a_route(rollout, observed, &status, drained), canary)
         } else {

@@ -167,8 +167,10 @@ impl Plan<'_> {
             return Outcome::Hold(refusal);
         }
         self.set_share_of_pods();
-        // Pods that the stage's weight freed go when their requests have drained.
-        self.passed(since, self.rollout.spec.drain());
+        if self.rollout.spec.is_progressive() {
+            // Stable's pods that the stage's weight freed go when their requests have drained.
+            self.passed(since, self.rollout.spec.drain());
+        }
         self.weigh_evidence(stage, since)
     }
 

@@ -72,8 +72,11 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
             let asked = canary_weight(rollout, status, ready.canary);
             Goal::Split(carried(rollout, observed, status, asked, ready))
         }
-        // What is on its way out keeps what stable does not carry yet, and nothing otherwise.
-        RouteMode::Split => Goal::Split(status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight)),
+        // What is on its way out keeps what stable does not carry yet, and gets nothing back that it has lost.
+        RouteMode::Split => {
+            let kept = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
+            Goal::Split(written(rollout, observed).map_or(kept, |written| kept.lower(written)))
+        }
     }
 }
 
@@ -89,16 +92,18 @@ fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked
     written
 }
 
-/// The canary's weight as the routes say it, the lowest of them; nothing where one of them says anything else.
+/// The canary's weight as the routes say it, whoever wrote it: the lowest of them, and nothing where none says any.
+///
+/// What is neither the stage's weight nor the one in force comes in whole percents, rounded down: every route can say
+/// those.
 pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent> {
     let names = Names::of(&rollout.spec.service);
-    let says = |object| match http_route::weights(object, &names)? {
-        Weights::Whole => Some(Percent::ZERO),
-        Weights::Split(weight) => Some(weight),
-        Weights::Foreign => None,
-    };
-    let weights: Option<Vec<_>> = observed.routes.iter().map(|route| says(route.object.as_ref()?)).collect();
-    weights?.into_iter().reduce(Percent::lower)
+    let shares = observed.routes.iter().filter_map(|route| http_route::canary_share(route.object.as_ref()?, &names));
+    let lowest = shares.reduce(Percent::lower)?.percent();
+    let stage = rollout.status.as_ref().and_then(|status| status.stage.as_ref());
+    let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.weight_in_force]);
+    let known = given.find(|given| (given.percent() - lowest).abs() < 1e-6);
+    Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
 }
 
 /// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one

@@ -35,9 +35,12 @@ impl Plan<'_> {
         let left = self.left_over();
         let drained = self.status.draining_since.is_some_and(|since| self.passed(since, self.rollout.spec.drain()));
         let now = self.now;
+        // Less than it was to keep is for somebody else to have written, and good enough.
+        let written = split::written(self.rollout, self.observed);
         let Some(stage) = &mut self.status.stage else { return Percent::ZERO };
+        let left = written.filter(|written| *written < stage.weight).unwrap_or(left);
         let whole = left <= Percent::ZERO || left.percent() + STEP <= stage.weight.percent();
-        if left < stage.weight && (whole || drained) {
+        if left < stage.weight && (whole || drained || written == Some(left)) {
             stage.weight = left;
             stage.entered_at = now;
             self.status.draining_since = None;

@@ -147,6 +147,22 @@ pub fn weights(route: &Value, names: &Names) -> Option<Weights> {
     Some(if is_split(route, names, share) { Weights::Split(share) } else { Weights::Foreign })
 }
 
+/// The part of the Service's share that the canary has, whoever wrote it: the lowest of any rule, and nothing where no
+/// rule gives the Service any weight.
+#[must_use]
+pub fn canary_share(route: &Value, names: &Names) -> Option<Percent> {
+    let share = |backends: &Vec<Value>| {
+        let of = |wanted: Role| {
+            let ours = backends.iter().filter(|backend| Role::of(backend, names, namespace(route)) == wanted);
+            ours.map(weight).sum::<i64>()
+        };
+        let canary = of(Role::Canary);
+        let all = canary + of(Role::Stable) + of(Role::Service);
+        (all > 0).then(|| Percent::new(canary as f64 * 100.0 / all as f64))
+    };
+    lists(route).filter_map(share).reduce(Percent::lower)
+}
+
 /// Whether the route points at the Service, or at stable or canary.
 #[must_use]
 pub fn mentions(route: &Value, names: &Names) -> bool {

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(at(10, 10, 50.0), (10, 10));
         assert_eq!(at(1, 1, 5.0), (1, 1));
         assert_eq!(at(10, 5, 100.0), (0, 10));
-        assert_eq!(at(i32::MAX, i32::MAX, 50.0).0, i32::MAX / 2 + 1);
+        assert_eq!(at(i32::MAX, i32::MAX, 50.0).1, i32::MAX / 2 + 1);
     }
 
     #[test]
