@@ -32,7 +32,7 @@ pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
     RolloutStatus, RouteMode, StageBegun, StageStatus, Transition, Verdict,
 };
-pub use traffic::{Acceptance, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
+pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 

@@ -25,6 +25,22 @@ pub struct Traffic {
     #[schemars(length(min = 1, max = 8))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["apiVersion", "kind", "name"]))]
     pub custom: Option<Vec<CustomRoute>>,
+
+    /// How many pods the stable version keeps while a new one is on its way. Default: `Full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+}
+
+/// How many pods the stable version keeps while a new one is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Capacity {
+    /// All of them: traffic can go back at once, whatever happens.
+    #[default]
+    Full,
+    /// What its share of the traffic needs, rounded up, and at least one. They go when the weight that frees them is
+    /// in force and their requests have drained. On the way back traffic follows the pods: as many of them as are
+    /// ready, so much of it goes back, and the new version keeps the rest for so long.
+    Progressive,
 }
 
 /// Routes of the Gateway API that point at the Service.
@@ -150,9 +166,9 @@ pub struct CustomRoute {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
     pub set: Vec<Setting>,
 
-    /// What the two weights come to: 1000 where tenths of a percent are to be said. Default: 100.
+    /// What the two weights come to, a multiple of 100: 1000 where tenths of a percent are to be said. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 100, max = 1_000_000), extend("multipleOf" = 100))]
     pub total: Option<i32>,
 
     /// An expression in CEL over the object as `self` that is true once it is in force as it stands, such as

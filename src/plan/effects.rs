@@ -221,7 +221,7 @@ impl Effects<'_> {
         let (stable, canary) = capacity::now(self.rollout, self.observed, self.is_drained());
         let stable_name = self.status.stable.as_ref().map_or("", |revision| revision.replica_set.as_str());
         let canary_name = self.status.canary.as_ref().map_or("", |revision| revision.replica_set.as_str());
-        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let under_way = self.is_under_way();
         let mut desired: Vec<_> = self.missing(self.status.stable.as_ref(), stable).into_iter().collect();
         if under_way && self.may_start() {
             desired.extend(canary.and_then(|count| self.missing(self.status.canary.as_ref(), count)));
@@ -242,7 +242,11 @@ impl Effects<'_> {
         desired
     }
 
-    /// No traffic is meant for the other version's pods any more, and requests under way have had their time.
+    fn is_under_way(&self) -> bool {
+        matches!(self.status.phase, Phase::Progressing | Phase::Held)
+    }
+
+    /// The routes say what they should and it is in force, and requests under way have had their time.
     fn is_drained(&self) -> bool {
         match self.status.route {
             // Given up on: the Deployment, which gets all of them, sees to those that it does not want.
@@ -250,7 +254,9 @@ impl Effects<'_> {
             RouteMode::Split | RouteMode::Promoted => {
                 let goal = split::goal(self.rollout, self.observed);
                 let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
-                let since = self.status.draining_since;
+                // While a new version is on its way, what its stage took from stable drains from the stage's start.
+                let stage = self.status.stage.as_ref().filter(|_| self.is_under_way()).and_then(|stage| stage.since);
+                let since = self.status.draining_since.or(stage);
                 let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave
                     && (left || !guard::stands(Guard::RouteBeforePods))

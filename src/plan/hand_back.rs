@@ -27,7 +27,7 @@ impl Plan<'_> {
                 "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
             self.status.phase = Phase::HandingBack;
-            self.status.draining_since = None;
+            self.begin_way_back();
         }
         self.hand_back_what_serves();
         if self.observed.living_workload().is_none() {

@@ -18,6 +18,7 @@ mod progress;
 mod split;
 #[cfg(test)]
 mod tests;
+mod way_back;
 
 use guard::Guard;
 use jiff::Timestamp;
@@ -201,16 +202,11 @@ impl<'a> Plan<'a> {
         self.rollout.spec.is_routed()
     }
 
-    /// Takes all traffic back to the stable version.
+    /// Takes all traffic back to the stable version, as fast as that carries it.
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
         self.status.phase = Phase::Reverting;
-        self.status.draining_since = None;
-        if let Some(stage) = &mut self.status.stage {
-            stage.weight = crate::api::Percent::ZERO;
-            stage.since = None;
-            stage.until = None;
-        }
+        self.begin_way_back();
     }
 
     fn finish(mut self) -> Next {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
     plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back},
-    traffic::{Acceptance as Accepted, Names},
+    traffic::{Acceptance as Accepted, Names, replica_count},
 };
 
 /// What the routes should say now.
@@ -64,17 +64,61 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
         _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
         RouteMode::Promoted => Goal::Split(Percent::FULL),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
-            Goal::Split(canary_weight(rollout, status, ready.canary))
+            let asked = canary_weight(rollout, status, ready.canary);
+            Goal::Split(carried(rollout, observed, status, asked, ready))
         }
-        RouteMode::Split => Goal::Split(Percent::ZERO),
+        // What is on its way out keeps what stable does not carry yet, and gets nothing back that it has lost.
+        RouteMode::Split => {
+            let kept = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
+            Goal::Split(written(rollout, observed).map_or(kept, |written| kept.lower(written)))
+        }
     }
+}
+
+/// `asked`, unless stable would get more by it than its ready pods carry: then what the routes say, until they do.
+fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked: Percent, ready: Ready) -> Percent {
+    let alone = ready.canary == 0 || !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight);
+    let (Some(written), Some(stage)) = (written(rollout, observed), &status.stage) else { return asked };
+    // Not what somebody else wrote, beyond anything that a stage gave.
+    let given = [stage.weight, stage.weight_in_force].iter().any(|given| written.percent() <= given.percent() + 1e-6);
+    if alone || !given || written <= asked || capacity::carry(rollout, ready.stable, asked.rest()) {
+        return asked;
+    }
+    written
+}
+
+/// The canary's weight as the routes say it, whoever wrote it: the lowest of them, and nothing where none says any.
+///
+/// What is neither the stage's weight nor the one in force comes in whole percents, rounded down: every route can say
+/// those.
+pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent> {
+    let names = Names::of(&rollout.spec.service);
+    let share = |route: &Route| route.router(rollout, &names).canary_share(route.object.as_ref()?);
+    let shares = observed.routes.iter().filter_map(share);
+    let lowest = shares.reduce(Percent::lower)?.percent();
+    let stage = rollout.status.as_ref().and_then(|status| status.stage.as_ref());
+    let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.weight_in_force]);
+    let known = given.find(|given| (given.percent() - lowest).abs() < 1e-6);
+    Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
+}
+
+/// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one
+/// Service. A pod that has not been ready for long enough gets its part, and so does one that is nobody's.
+pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    let service = &rollout.spec.service;
+    let all = observed.ready_pods.get(service).map_or(0, Vec::len);
+    let canary = status.canary.as_ref().map_or(0, |canary| observed.ready_behind(service, &canary.replica_set));
+    replica_count::share(i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary)
 }
 
 fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Percent {
     let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
     if ready == 0 && guard::stands(Guard::ReadyBackends) {
         Percent::ZERO
-    } else if stage.since.is_some() || ready >= capacity::in_stage(rollout, &spec).canary {
+    } else if stage.since.is_some()
+        || ready >= capacity::in_stage(rollout, &spec).canary
+        || !guard::stands(Guard::CarriedWeight)
+    {
         stage.weight
     } else {
         stage.weight_in_force

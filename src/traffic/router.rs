@@ -39,6 +39,10 @@ pub trait Router {
         Ok(())
     }
 
+    /// The part of the Service's share that the canary has, whoever wrote it: the lowest of any place, and nothing where
+    /// that cannot be told.
+    fn canary_share(&self, object: &Self::Object) -> Option<Percent>;
+
     /// Whether the data plane has taken `object` over as it now stands.
     fn acceptance(&self, object: &Self::Object) -> Acceptance;
 }

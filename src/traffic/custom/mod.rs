@@ -78,6 +78,15 @@ impl Router for Settings<'_> {
         Ok(())
     }
 
+    /// Of the total, as the first place that has the canary's weight alone tells.
+    fn canary_share(&self, object: &Value) -> Option<Percent> {
+        let lone = |setting: &&Setting| Template::parse(setting).is_ok_and(|template| template.is_canary_weight());
+        let setting = self.route.set.iter().find(lone)?;
+        let found = Path::parse(&setting.path).ok()?.get(object)?.clone();
+        let weight = found.as_f64().or_else(|| found.as_str()?.parse().ok())?;
+        Some(Percent::new(weight * 100.0 / self.route.total() as f64))
+    }
+
     fn acceptance(&self, object: &Value) -> Acceptance {
         accepted::accepted(self.route, object)
     }

@@ -50,6 +50,11 @@ impl<'a> Template<'a> {
         Ok(Self { parts, is_text: path.holds_text() })
     }
 
+    /// Whether the canary's weight is all that it says.
+    pub fn is_canary_weight(&self) -> bool {
+        self.parts == [Part::Weight(1)]
+    }
+
     /// What it comes to; nothing where it speaks of revisions and there are none.
     pub fn fill(&self, values: &Values<'_>) -> Option<Value> {
         if let ([Part::Weight(whose)], false) = (self.parts.as_slice(), self.is_text) {

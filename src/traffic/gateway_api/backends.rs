@@ -65,6 +65,19 @@ impl Router for Backends<'_> {
         !backends(route).any(|backend| matches!(self.role(backend, namespace), Role::Stable | Role::Canary))
     }
 
+    fn canary_share(&self, route: &Value) -> Option<Percent> {
+        let share = |backends: &Vec<Value>| {
+            let of = |wanted: Role| {
+                let ours = backends.iter().filter(|backend| self.role(backend, namespace(route)) == wanted);
+                ours.map(weight).sum::<i64>()
+            };
+            let canary = of(Role::Canary);
+            let all = canary + of(Role::Stable) + of(Role::Service);
+            (all > 0).then(|| Percent::new(canary as f64 * 100.0 / all as f64))
+        };
+        lists(route).filter_map(|(_, _, backends)| share(backends)).reduce(Percent::lower)
+    }
+
     fn acceptance(&self, route: &Value) -> Acceptance {
         accepted(route)
     }

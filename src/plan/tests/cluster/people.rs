@@ -67,6 +67,14 @@ impl Cluster {
         self.write(&Effect::PatchDeployment("checkout".to_owned(), patch)).unwrap();
     }
 
+    /// From now on no more than so many pods of an image are ready; all of them without a number.
+    pub fn ready_at_most(&mut self, image: &str, pods: Option<usize>) {
+        match pods {
+            Some(pods) => self.limits.insert(image.to_owned(), pods),
+            None => self.limits.remove(image),
+        };
+    }
+
     /// `kubectl scale deployment`.
     pub fn scale_deployment(&mut self, replicas: i32) {
         let patch = json!({"spec": {"replicas": replicas}});
