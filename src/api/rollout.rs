@@ -10,6 +10,7 @@ use super::{
     analysis::{Analysis, CheckOverride},
     schema,
     status::RolloutStatus,
+    traffic::{Capacity, Route, Traffic},
     units::{Percent, Span},
 };
 
@@ -46,6 +47,10 @@ use super::{
 #[schemars(transform = schema::absent_not_null)]
 #[x_kube(
     validation = (
+        "!has(self.maxSurge) || !has(self.traffic)",
+        "maxSurge has no meaning beside traffic, where weights split the traffic and not the number of pods: leave one of them out"
+    ),
+    validation = (
         "!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))",
         "a stage overrides a check that analysis.checks does not have"
     ),
@@ -73,6 +78,14 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
+
+    /// Without `traffic`: how many pods there may be beyond `replicas`, both versions together, while a new version is
+    /// on its way: a count, or a percentage of `replicas`, rounded up. Of all numbers of pods that this allows, those
+    /// are taken whose share comes nearest to the weight, and never fewer than `replicas` in all. On the way back more
+    /// are allowed, since speed counts there. Default: as many as it takes for stable to keep all of its pods, or for
+    /// the new version to have all of its own from half of the traffic on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_surge: Option<Replicas>,
 
     /// Where weights go. Without it, traffic is split by the number of pods behind the Service, and the status
     /// says what share was really reached.
@@ -149,16 +162,28 @@ impl RolloutSpec {
         self.drain.unwrap_or(Span::seconds(30))
     }
 
+    /// Whether the stable version's pods follow its share of the traffic: [`Capacity::Progressive`].
+    #[must_use]
+    pub fn is_progressive(&self) -> bool {
+        self.traffic.as_ref().is_some_and(|traffic| traffic.capacity == Some(Capacity::Progressive))
+    }
+
     /// [`Self::revision_history_limit`], or its default.
     #[must_use]
     pub fn revision_history_limit(&self) -> usize {
         self.revision_history_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10)
     }
 
-    /// The routes that carry weights; empty when traffic is split by the number of pods.
+    /// The objects that carry weights; empty when traffic is split by the number of pods.
     #[must_use]
-    pub fn routes(&self) -> &[RouteRef] {
-        self.traffic.as_ref().map_or(&[], |traffic| &traffic.gateway_api.routes)
+    pub fn routes(&self) -> Vec<Route> {
+        self.traffic.iter().flat_map(Traffic::routes).collect()
+    }
+
+    /// Whether objects carry the weights. Otherwise traffic is split by the number of pods.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        self.traffic.is_some()
     }
 }
 
@@ -179,46 +204,6 @@ pub enum WorkloadKind {
     Deployment,
 }
 
-/// Where weights go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Traffic {
-    /// Routes of the Gateway API.
-    #[serde(rename = "gatewayAPI")]
-    pub gateway_api: GatewayApi,
-}
-
-/// Routes of the Gateway API that point at the Service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GatewayApi {
-    /// The `HTTPRoute`s whose weights follow the stages.
-    #[schemars(length(min = 1, max = 8))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub routes: Vec<RouteRef>,
-
-    /// Whether a stage's clock waits until the gateway says that the route is in force. Default: `Required`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acceptance: Option<Acceptance>,
-}
-
-/// What is waited for after a route was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Acceptance {
-    /// `Accepted` and `ResolvedRefs` of every parent, at the generation that was written.
-    Required,
-    /// Nothing: for gateways that do not report.
-    Ignored,
-}
-
-/// An HTTPRoute in the Rollout's namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RouteRef {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-}
-
 /// One step of the way to all of the traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -237,7 +222,8 @@ pub struct Stage {
     pub weight: Percent,
 
     /// How many pods the new version has while the stage lasts: a count, or a percentage of `spec.replicas`.
-    /// Default: its weight's share, rounded up.
+    /// Default: its weight's share, rounded up. Fewer are taken as they are written: whoever asks for them knows that
+    /// they carry the weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
 
@@ -291,6 +277,17 @@ pub enum Replicas {
     Count(i32),
     /// That part of `spec.replicas`, rounded up.
     Share(Percent),
+}
+
+impl Replicas {
+    /// How many pods that is, where `total` are asked for.
+    #[must_use]
+    pub fn of(self, total: i32) -> i32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Share(share) => share.of(total),
+        }
+    }
 }
 
 impl Serialize for Replicas {

@@ -36,7 +36,8 @@ impl Percent {
     /// `percent` out of a hundred; values outside 0..=100 are brought to the nearer end.
     #[must_use]
     pub fn new(percent: f64) -> Self {
-        Self(if percent.is_finite() { percent.clamp(0.0, 100.0) } else { 0.0 })
+        // And 0 to what is a little less: nobody writes -0%.
+        Self(if percent.is_finite() { percent.clamp(0.0, 100.0) + 0.0 } else { 0.0 })
     }
 
     /// A part of one: 5 % is `0.05`.
@@ -49,6 +50,28 @@ impl Percent {
     #[must_use]
     pub fn percent(self) -> f64 {
         self.0
+    }
+
+    /// What is left of the whole: of 5 % it is 95 %.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        Self::new(100.0 - self.0)
+    }
+
+    /// The lower one of two.
+    #[must_use]
+    pub fn lower(self, other: Self) -> Self {
+        if other.0 < self.0 { other } else { self }
+    }
+
+    /// This part of `total` pods, rounded up; at least one pod, where there are any.
+    #[must_use]
+    pub fn of(self, total: i32) -> i32 {
+        // 7 % of 100 is a little more than 7 in floats, and not 8 pods.
+        let part = (f64::from(total) * self.fraction() - 1e-6).ceil();
+        #[expect(clippy::cast_possible_truncation, reason = "a part of an i32 is an i32")]
+        let part = part as i32;
+        part.max(1).min(total)
     }
 }
 

@@ -14,6 +14,7 @@ impl Plan<'_> {
     pub(super) fn clear_up(&mut self) -> bool {
         if !self.is_routed() && self.status.route == RouteMode::Service {
             let cleared = self.is_cleared();
+            self.set_share_of_pods();
             if !cleared {
                 self.say("waiting until the other version's pods are gone");
             }
@@ -21,7 +22,10 @@ impl Plan<'_> {
         }
         match self.status.route {
             RouteMode::Service => self.forget_services(),
-            RouteMode::Split => self.clear_behind(Goal::Split(Percent::ZERO)),
+            RouteMode::Split => {
+                let kept = self.step_back();
+                self.clear_behind(Goal::Split(kept))
+            }
             RouteMode::Promoted => self.clear_behind(Goal::Split(Percent::FULL)),
         }
     }
@@ -48,10 +52,17 @@ impl Plan<'_> {
                 }
             }
         }
-        if let (Goal::Split(Percent::ZERO), Some(stage)) = (goal, &mut self.status.stage) {
-            stage.weight_in_force = Percent::ZERO;
+        if let (Goal::Split(weight), Some(stage)) = (goal, &mut self.status.stage) {
+            stage.weight_in_force = weight;
         }
         let since = *self.status.draining_since.get_or_insert(self.now);
+        if let (RouteMode::Split, Goal::Split(kept)) = (self.status.route, goal)
+            && kept > Percent::ZERO
+        {
+            self.passed(since, self.rollout.spec.drain());
+            self.await_stable(kept);
+            return false;
+        }
         if !self.passed(since, self.rollout.spec.drain()) {
             self.say("traffic is where it should be; requests under way drain");
             return false;
@@ -67,9 +78,7 @@ impl Plan<'_> {
     /// Nothing was ever behind the canary Service, and the routes were never touched.
     fn never_split(&self) -> bool {
         let names = self.names();
-        let untouched = |route: &crate::plan::Route| {
-            route.object.as_ref().is_none_or(|object| split::says(object, &names, Goal::Service))
-        };
+        let untouched = |route: &crate::plan::Route| split::says(self.rollout, &names, route, Goal::Service);
         self.status.route == RouteMode::Split
             && self.is_cleared()
             && !self.has_foreign_pods()

@@ -27,6 +27,10 @@ pub(super) enum Guard {
     DrainBeforeServices,
     /// Pods of stable go when as many of the new version serve.
     StableCapacity,
+    /// A weight grows, of the new version or of stable on the way back, no further than its ready pods carry it.
+    CarriedWeight,
+    /// There are no more pods than `maxSurge` allows.
+    MaxSurge,
     /// A version starts when the one before it has no pods any more.
     OneCanary,
     /// A version that failed stays off.

@@ -18,13 +18,14 @@ mod progress;
 mod split;
 #[cfg(test)]
 mod tests;
+mod way_back;
 
 use guard::Guard;
 use jiff::Timestamp;
 
 pub use contention::{Suspect, suspect};
 pub use effects::{Desired, Effect, desired};
-pub use observed::{Observed, Route};
+pub use observed::{Observed, Route, Served};
 pub use preflight::Refusal;
 
 use crate::api::{
@@ -198,19 +199,14 @@ impl<'a> Plan<'a> {
     }
 
     fn is_routed(&self) -> bool {
-        !self.rollout.spec.routes().is_empty()
+        self.rollout.spec.is_routed()
     }
 
-    /// Takes all traffic back to the stable version.
+    /// Takes all traffic back to the stable version, as fast as that carries it.
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
         self.status.phase = Phase::Reverting;
-        self.status.draining_since = None;
-        if let Some(stage) = &mut self.status.stage {
-            stage.weight = crate::api::Percent::ZERO;
-            stage.since = None;
-            stage.until = None;
-        }
+        self.begin_way_back();
     }
 
     fn finish(mut self) -> Next {

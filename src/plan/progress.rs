@@ -10,7 +10,6 @@ use crate::{
         Guard, Plan, Refusal, after, cap, capacity, current_stage, guard, in_seconds,
         split::{self, Goal, InForce},
     },
-    traffic::replica_count,
     workload::template,
 };
 
@@ -167,8 +166,10 @@ impl Plan<'_> {
         if let Some(refusal) = self.refusal.clone() {
             return Outcome::Hold(refusal);
         }
-        if !self.is_routed() {
-            self.set_in_force(replica_count::share(ready.stable, ready.canary));
+        self.set_share_of_pods();
+        if self.rollout.spec.is_progressive() {
+            // Stable's pods that the stage's weight freed go when their requests have drained.
+            self.passed(since, self.rollout.spec.drain());
         }
         self.weigh_evidence(stage, since)
     }
@@ -193,7 +194,7 @@ impl Plan<'_> {
         } else {
             None
         };
-        let Some(waiting) = waiting else { return self.come_into_force(stage, ready) };
+        let Some(waiting) = waiting else { return self.come_into_force(stage) };
         match self.refusal.clone() {
             Some(refusal) => Outcome::Hold(refusal),
             None => self.keep_deadline(stage, &waiting, ready),
@@ -233,9 +234,9 @@ impl Plan<'_> {
         format!("no pod of the stable ReplicaSet {name} is ready")
     }
 
-    fn come_into_force(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
+    fn come_into_force(&mut self, stage: &Stage) -> Outcome {
         let (now, routed) = (self.now, self.is_routed());
-        let share = if routed { stage.weight } else { replica_count::share(ready.stable, ready.canary) };
+        let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
         if let Some(status) = &mut self.status.stage {
             status.since = Some(now);
@@ -257,6 +258,13 @@ impl Plan<'_> {
         Outcome::Wait(message)
     }
 
+    /// Without a route the share in force is whatever the pods make of it, from moment to moment.
+    pub(super) fn set_share_of_pods(&mut self) {
+        if !self.is_routed() && self.status.canary.is_some() {
+            self.set_in_force(split::share_of_pods(self.rollout, &self.status, self.observed));
+        }
+    }
+
     fn set_in_force(&mut self, weight: Percent) {
         // A share of pods has no end of digits: one that reads as the committed one does is no news.
         if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
@@ -267,7 +275,9 @@ impl Plan<'_> {
     /// Whether the stable version has been down, or without its ReplicaSet, for so long that it is no way back any more.
     pub(super) fn is_stable_lost(&mut self) -> bool {
         let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
-        let down = stable.is_none_or(|set| set.replicas() > 0 && set.status.ready_replicas == 0);
+        // One pod of those that its share needs is soon gone: what counts is that none of all comes.
+        let all = if self.rollout.spec.is_progressive() { capacity::wanted(self.rollout).max(1) } else { 1 };
+        let down = stable.is_none_or(|set| set.replicas() >= all && set.status.ready_replicas == 0);
         if !down {
             self.status.stable_lost_since = None;
             return false;

@@ -4,12 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
-    plan::{Guard, Observed, capacity, current_stage, guard, hand_back},
-    traffic::{
-        Names,
-        acceptance::{self, Acceptance as Accepted},
-        http_route::{self, Weights},
-    },
+    plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back},
+    traffic::{Acceptance as Accepted, Names, replica_count},
 };
 
 /// What the routes should say now.
@@ -44,7 +40,7 @@ pub(super) struct Ready {
 /// Counts the ready pods of each revision: behind its own Service with a route, behind the one Service without.
 pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Ready {
     let names = Names::of(&rollout.spec.service);
-    let (stable, canary) = if rollout.spec.routes().is_empty() {
+    let (stable, canary) = if !rollout.spec.is_routed() {
         (names.service.as_str(), names.service.as_str())
     } else if status.route == RouteMode::Promoted {
         (names.canary.as_str(), names.stable.as_str())
@@ -68,17 +64,61 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
         _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
         RouteMode::Promoted => Goal::Split(Percent::FULL),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
-            Goal::Split(canary_weight(rollout, status, ready.canary))
+            let asked = canary_weight(rollout, status, ready.canary);
+            Goal::Split(carried(rollout, observed, status, asked, ready))
         }
-        RouteMode::Split => Goal::Split(Percent::ZERO),
+        // What is on its way out keeps what stable does not carry yet, and gets nothing back that it has lost.
+        RouteMode::Split => {
+            let kept = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
+            Goal::Split(written(rollout, observed).map_or(kept, |written| kept.lower(written)))
+        }
     }
+}
+
+/// `asked`, unless stable would get more by it than its ready pods carry: then what the routes say, until they do.
+fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked: Percent, ready: Ready) -> Percent {
+    let alone = ready.canary == 0 || !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight);
+    let (Some(written), Some(stage)) = (written(rollout, observed), &status.stage) else { return asked };
+    // Not what somebody else wrote, beyond anything that a stage gave.
+    let given = [stage.weight, stage.weight_in_force].iter().any(|given| written.percent() <= given.percent() + 1e-6);
+    if alone || !given || written <= asked || capacity::carry(rollout, ready.stable, asked.rest()) {
+        return asked;
+    }
+    written
+}
+
+/// The canary's weight as the routes say it, whoever wrote it: the lowest of them, and nothing where none says any.
+///
+/// What is neither the stage's weight nor the one in force comes in whole percents, rounded down: every route can say
+/// those.
+pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent> {
+    let names = Names::of(&rollout.spec.service);
+    let share = |route: &Route| route.router(rollout, &names).canary_share(route.object.as_ref()?);
+    let shares = observed.routes.iter().filter_map(share);
+    let lowest = shares.reduce(Percent::lower)?.percent();
+    let stage = rollout.status.as_ref().and_then(|status| status.stage.as_ref());
+    let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.weight_in_force]);
+    let known = given.find(|given| (given.percent() - lowest).abs() < 1e-6);
+    Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
+}
+
+/// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one
+/// Service. A pod that has not been ready for long enough gets its part, and so does one that is nobody's.
+pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    let service = &rollout.spec.service;
+    let all = observed.ready_pods.get(service).map_or(0, Vec::len);
+    let canary = status.canary.as_ref().map_or(0, |canary| observed.ready_behind(service, &canary.replica_set));
+    replica_count::share(i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary)
 }
 
 fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Percent {
     let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
     if ready == 0 && guard::stands(Guard::ReadyBackends) {
         Percent::ZERO
-    } else if stage.since.is_some() || ready >= capacity::in_stage(rollout, &spec).canary {
+    } else if stage.since.is_some()
+        || ready >= capacity::in_stage(rollout, &spec).canary
+        || !guard::stands(Guard::CarriedWeight)
+    {
         stage.weight
     } else {
         stage.weight_in_force
@@ -88,23 +128,21 @@ fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Perce
 /// Whether every route says `goal` and the data plane has confirmed it.
 pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> InForce {
     let names = Names::of(&rollout.spec.service);
-    let ignored =
-        rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance) == Some(Acceptance::Ignored);
-    // A server that does not know HTTPRoutes at this moment says nothing of where those lead that were split.
     let is_under_way =
         rollout.status.as_ref().is_some_and(|status| status.canary.is_some() || status.route != RouteMode::Service);
-    if !observed.routes_known && is_under_way && !observed.routes.is_empty() {
-        return InForce::Waiting("the cluster does not know HTTPRoutes".to_owned());
-    }
     for route in &observed.routes {
-        let Some(object) = &route.object else { continue };
-        if !says(object, &names, goal) {
-            return InForce::Waiting(format!("HTTPRoute {} does not carry the weight yet", route.name));
+        // A server that does not know the kind at this moment says nothing of where those lead that were split.
+        if route.kind != Served::Yes && is_under_way {
+            return InForce::Waiting(format!("the cluster does not serve {}s to the operator", route.id.kind));
         }
-        if ignored || !guard::stands(Guard::Acceptance) {
+        let Some(object) = &route.object else { continue };
+        if !says(rollout, &names, route, goal) {
+            return InForce::Waiting(format!("{} does not carry the weight yet", route.id));
+        }
+        if is_ignored(rollout, route) || !guard::stands(Guard::Acceptance) {
             continue;
         }
-        match acceptance::accepted(object) {
+        match route.router(rollout, &names).acceptance(object) {
             Accepted::Accepted => {}
             Accepted::Waiting(sentence) => return InForce::Waiting(sentence),
             Accepted::Rejected(sentence) => return InForce::Rejected(sentence),
@@ -117,18 +155,27 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
 /// counts.
 pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal, now: Timestamp) -> InForce {
     let names = Names::of(&rollout.spec.service);
-    let mut routes = observed.routes.iter().filter_map(|route| route.object.as_ref());
-    if !hand_back::waits_for_the_gateway(rollout, now) && routes.all(|route| says(route, &names, goal)) {
+    let said = |route: &Route| says(rollout, &names, route, goal);
+    if !hand_back::waits_for_the_gateway(rollout, now) && observed.routes.iter().all(said) {
         return InForce::Yes;
     }
     in_force(rollout, observed, goal)
 }
 
-/// Whether a route says `goal`.
-pub(super) fn says(route: &serde_json::Value, names: &Names, goal: Goal) -> bool {
+/// Whether a route says `goal`. One that is not there says nothing else.
+pub(super) fn says(rollout: &Rollout, names: &Names, route: &Route, goal: Goal) -> bool {
+    let Some(object) = &route.object else { return true };
+    let router = route.router(rollout, names);
     match goal {
         Goal::Leave => true,
-        Goal::Service => matches!(http_route::weights(route, names), Some(Weights::Whole) | None),
-        Goal::Split(weight) => http_route::is_split(route, names, weight),
+        Goal::Service => router.is_whole(object),
+        Goal::Split(weight) => router.is_split(object, weight),
     }
+}
+
+/// Whether its gateway is not waited for.
+fn is_ignored(rollout: &Rollout, route: &Route) -> bool {
+    let gateway = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref());
+    let acceptance = gateway.and_then(|gateway| gateway.acceptance);
+    route.id.kind.is_of_gateway_api() && acceptance == Some(Acceptance::Ignored)
 }

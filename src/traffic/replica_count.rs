@@ -42,6 +42,38 @@ pub fn counts(total: i32, weight: Percent) -> Counts {
     Counts { stable: whole(at_least_one(full * (100.0 - asked) / asked)), canary: total }
 }
 
+/// How many pods beyond `total` are looked at: more of them would not come nearer by a tenth of a percent.
+const FURTHEST: i32 = 1_000;
+
+/// The counts whose share comes nearest to `weight`, among those with `total` to `total + surge` pods in all.
+///
+/// With *n* pods in all the shares are *k/n*, so each *n* has a nearest one, at most *1/2n* away; more pods to choose
+/// from come nearer. Where several come equally near, stable is left as close to `total` as can be: turning back then
+/// needs the fewest new pods. Every pod gets the same part of the traffic, and there are never fewer than `total`, so
+/// that neither revision has to carry more than its pods can. Between 0 % and 100 % both have at least one pod, for
+/// which a `total` of one pod needs a `surge` of at least one.
+///
+/// At 0 % the canary has none, at 100 % stable has none. A workload scaled to 0 stays at 0.
+#[must_use]
+pub fn within(total: i32, surge: i32, weight: Percent) -> Counts {
+    let total = total.max(0);
+    if total == 0 || weight <= Percent::ZERO || weight >= Percent::FULL {
+        return counts(total, weight);
+    }
+    let most = total.saturating_add(surge.clamp(i32::from(total == 1), FURTHEST));
+    let nearest_of = |all: i32| {
+        let canary = whole((f64::from(all) * weight.fraction()).round()).clamp(1, all - 1);
+        Counts { stable: all - canary, canary }
+    };
+    let distance = |counts: &Counts| {
+        let off = (share(counts.stable, counts.canary).percent() - weight.percent()).abs();
+        // Equally near but for the last bits of a float.
+        ((off * 1e9).round(), (counts.stable - total).abs())
+    };
+    let nearer = |one: Counts, other: Counts| if distance(&other) < distance(&one) { other } else { one };
+    (total.max(2)..=most).map(nearest_of).reduce(nearer).unwrap_or(Counts { stable: total, canary: 0 })
+}
+
 /// The part of the traffic that the canary gets when so many pods of each revision are ready; nothing when none are.
 #[must_use]
 pub fn share(stable_ready: i32, canary_ready: i32) -> Percent {
@@ -86,6 +118,22 @@ mod tests {
     }
 
     #[test]
+    fn a_surge_comes_nearer_to_the_weight() {
+        let at = |total, surge, weight| {
+            let counts = within(total, surge, Percent::new(weight));
+            (counts.stable, counts.canary)
+        };
+        assert_eq!(at(4, 1, 5.0), (4, 1));
+        assert_eq!(at(4, 4, 5.0), (7, 1));
+        assert_eq!(at(10, 1, 25.0), (8, 3));
+        assert_eq!(at(10, 10, 25.0), (9, 3));
+        assert_eq!(at(10, 10, 50.0), (10, 10));
+        assert_eq!(at(1, 1, 5.0), (1, 1));
+        assert_eq!(at(10, 5, 100.0), (0, 10));
+        assert_eq!(at(i32::MAX, i32::MAX, 50.0).1, i32::MAX / 2 + 1);
+    }
+
+    #[test]
     fn a_workload_scaled_to_zero_stays_there() {
         assert_eq!(at(0, 50.0), (0, 0));
         assert_eq!(at(0, 100.0), (0, 0));
@@ -111,6 +159,35 @@ mod tests {
             let all = f64::from(total);
             prop_assert!(f64::from(canary) / all >= reached - 1e-9);
             prop_assert!(f64::from(stable) / all >= 1.0 - reached - 1e-9);
+        }
+
+        #[test]
+        fn a_surge_is_kept_and_everything_is_carried(total in 1..2_000, surge in 1..500, weight in 0.001..100.0) {
+            let Counts { stable, canary } = within(total, surge, Percent::new(weight));
+            prop_assert!(stable >= 1 && canary >= 1 || weight >= 100.0);
+            prop_assert!((total..=total + surge).contains(&(stable + canary)));
+            let (reached, all) = (share(stable, canary).fraction(), f64::from(total));
+            prop_assert!(f64::from(canary) / all >= reached - 1e-9);
+            prop_assert!(f64::from(stable) / all >= 1.0 - reached - 1e-9);
+        }
+
+        #[test]
+        fn no_other_counts_within_a_surge_come_nearer(total in 1..40, surge in 1..40, weight in 0.1..99.9) {
+            let weight = Percent::new(weight);
+            let off = |stable, canary| (share(stable, canary).percent() - weight.percent()).abs();
+            let Counts { stable, canary } = within(total, surge, weight);
+            for all in total.max(2)..=total + surge {
+                for other in 1..all {
+                    prop_assert!(off(stable, canary) <= off(all - other, other) + 1e-8);
+                }
+            }
+        }
+
+        #[test]
+        fn a_larger_surge_never_comes_less_near(total in 1..500, surge in 1..200, weight in 0.1..99.9) {
+            let weight = Percent::new(weight);
+            let off = |counts: Counts| (share(counts.stable, counts.canary).percent() - weight.percent()).abs();
+            prop_assert!(off(within(total, surge + 1, weight)) <= off(within(total, surge, weight)) + 1e-8);
         }
 
         #[test]

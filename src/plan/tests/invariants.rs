@@ -12,6 +12,7 @@ use crate::{
         Span, Stage, StageStatus, Verdict,
     },
     plan::{Effect, Observed, after, capacity, current_stage},
+    traffic::RouteId,
     workload::ReplicaSet,
 };
 
@@ -27,11 +28,17 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             let (old, new) = (&before.replica_sets[name], &after.replica_sets[name]);
             match new.replicas().cmp(&old.replicas()) {
                 Ordering::Less => scaled_down(rollout, &status, after, new),
-                Ordering::Greater => one_canary(&status, after, name),
+                Ordering::Greater => {
+                    within_surge(rollout, &status, after, name)?;
+                    one_canary(&status, after, name)
+                }
                 Ordering::Equal => Ok(()),
             }
         }
-        Effect::CreateReplicaSet(set) => one_canary(&status, after, set.name()),
+        Effect::CreateReplicaSet(set) => {
+            within_surge(rollout, &status, after, set.name())?;
+            one_canary(&status, after, set.name())
+        }
         Effect::DeleteReplicaSet(name, _) => {
             let empty = before.pods.get(name).is_none_or(Vec::is_empty);
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
@@ -76,19 +83,70 @@ fn route(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, after: &Cl
         })?;
     }
     let allowed = match status.phase {
-        Phase::Progressing | Phase::Held => current_stage(rollout).map_or(Percent::ZERO, |stage| stage.weight),
+        _ if under_way(status) => current_stage(rollout).map_or(Percent::ZERO, |stage| stage.weight),
         _ if promoted => Percent::FULL,
         _ => Percent::ZERO,
     };
     let (was, is) = (before.canary_weight(), after.canary_weight());
-    check(is <= allowed || is <= was, || format!("the canary's weight rises from {was} to {is}; {allowed} is allowed"))
+    check(is <= allowed || is <= was, || {
+        format!("the canary's weight rises from {was} to {is}; {allowed} is allowed")
+    })?;
+    carried(rollout, status, [recorded[0].1, recorded[1].1].map(|it| it.cloned()), before, after)
+}
+
+/// No weight rises beyond what the ready pods of its revision carry. Where all that are ready carry less than
+/// everything, it may rise to an equal part for each.
+fn carried(
+    rollout: &Rollout,
+    status: &RolloutStatus,
+    [stable, canary]: [Option<RevisionStatus>; 2],
+    before: &Cluster,
+    after: &Cluster,
+) -> Result<(), String> {
+    let names = after.service_names();
+    if status.route != RouteMode::Split || !rollout.spec.is_progressive() {
+        return Ok(());
+    }
+    let wanted = capacity::wanted(rollout);
+    let ready = |service: &str, revision: &Option<RevisionStatus>| before.ready_behind(service, revision.as_ref());
+    let (ready_stable, ready_canary) = (ready(&names.stable, &stable), ready(&names.canary, &canary));
+    let equal = |one: usize| Percent::new(one as f64 * 100.0 / (ready_stable + ready_canary) as f64);
+    let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight);
+    for (service, ready) in [(&names.stable, ready_stable), (&names.canary, ready_canary)] {
+        let (was, is) = (before.weight_of(service), after.weight_of(service));
+        // What somebody else took away may come back.
+        let given = match in_force {
+            Some(weight) if *service == names.canary => is <= weight,
+            Some(weight) => is <= weight.rest(),
+            None => false,
+        };
+        let carries = ready >= usize::try_from(is.of(wanted)).unwrap() || is <= equal(ready);
+        check(is <= was || carries || given, || {
+            format!("{service} rises from {was} to {is}, which {ready} of {wanted} ready pods do not carry")
+        })?;
+    }
+    Ok(())
+}
+
+/// A version comes up only as far as `maxSurge` leaves room beside the one that serves.
+fn within_surge(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, name: &str) -> Result<(), String> {
+    let is_canary = status.canary.as_ref().is_some_and(|canary| canary.replica_set == name);
+    let Some(surge) = rollout.spec.max_surge.filter(|_| is_canary && status.phase != Phase::Reverting) else {
+        return Ok(());
+    };
+    let wanted = capacity::wanted(rollout);
+    let most = wanted + surge.of(wanted);
+    let sets = [&status.stable, &status.canary].map(|revision| revision.as_ref().map(|it| it.replica_set.as_str()));
+    let asked: i32 =
+        after.replica_sets.values().filter(|set| sets.contains(&Some(set.name()))).map(ReplicaSet::replicas).sum();
+    check(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"))
 }
 
 /// No pod is taken from a revision that needs it for the traffic that it has.
 fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: &ReplicaSet) -> Result<(), String> {
     let (name, new, wanted) = (set.name(), set.replicas(), capacity::wanted(rollout));
     let is = |revision: &Option<RevisionStatus>| revision.as_ref().is_some_and(|known| known.replica_set == name);
-    if rollout.spec.routes().is_empty() {
+    if !rollout.spec.is_routed() {
         let ready = |set: &ReplicaSet| {
             after
                 .endpoints
@@ -105,6 +163,17 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
             format!("{name} to {new} leaves {left} of {wanted} pods")
         });
     }
+    if rollout.spec.is_progressive() && status.route == RouteMode::Split && !no_longer_waits(rollout, after.now) {
+        let drain = jiff::SignedDuration::try_from(rollout.spec.drain().duration()).unwrap();
+        let share = Percent::new(f64::from(after.share_since(name, after.now - drain)) / 10.0);
+        let needed = if share > Percent::ZERO { share.of(wanted) } else { 0 };
+        check(new >= needed || (is(&status.canary) && new >= asked_for(rollout)), || {
+            format!("{name} to {new}, where its share of {share} needs {needed}")
+        })?;
+        if under_way(status) && is(&status.stable) {
+            return Ok(());
+        }
+    }
     if is(&status.stable) {
         // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
         let handed_back = status.phase == Phase::HandingBack
@@ -117,8 +186,20 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
     let share = after.share(name);
     let routed = status.route != RouteMode::Service || after.services.contains_key(&after.service_names().canary);
     check(new > 0 || share == 0.0 || !routed, || format!("{name} to 0 while a route gives it {share} %"))?;
-    let drained = after.last_traffic.get(name).is_none_or(|last| self::after(*last, rollout.spec.drain()) <= after.now);
+    let had = after.last_traffic.iter().filter(|((set, _), _)| set == name).map(|(_, last)| *last).max();
+    let drained = had.is_none_or(|last| self::after(last, rollout.spec.drain()) <= after.now);
     check(new > 0 || drained || !routed, || format!("{name} to 0 before its requests have drained"))
+}
+
+fn under_way(status: &RolloutStatus) -> bool {
+    matches!(status.phase, Phase::Progressing | Phase::Held)
+}
+
+/// How many pods the stage asks for in so many words, though its weight needs more.
+fn asked_for(rollout: &Rollout) -> i32 {
+    let stage = current_stage(rollout);
+    let asked = stage.and_then(|stage| stage.replicas).map(|asked| asked.of(capacity::wanted(rollout)));
+    asked.unwrap_or(i32::MAX)
 }
 
 /// A Rollout that is deleted does not wait without end for a gateway that does not answer.
@@ -195,10 +276,11 @@ fn clock(
     }
     let name = &stage.name;
     check(started == now, || format!("the clock of stage {name} starts at {started}"))?;
-    let reports = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance);
+    let reports = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref()?.acceptance);
     let names = seen.service_names();
     let has = |route: &Value| share(route, &names, &names.canary) == stage.weight;
-    let taken_over = rollout.spec.routes().iter().all(|route| seen.programmed.get(&route.name).is_some_and(has));
+    let taken_over =
+        rollout.spec.routes().iter().all(|route| seen.programmed.get(&RouteId::of(route, "").name).is_some_and(has));
     check(taken_over || reports == Some(Acceptance::Ignored), || {
         format!("the clock of stage {name} starts before the gateway has its weight")
     })

@@ -8,6 +8,7 @@ mod specs;
 
 mod adoption;
 mod bite;
+mod capacity;
 mod contention;
 mod crash;
 mod edits;

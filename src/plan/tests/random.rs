@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     cluster::{Cluster, Controller, Gateway, user_route},
     lab::Lab,
-    specs::{by_pods, routed, with},
+    specs::{by_pods, progressive, routed, surging, with},
 };
 use crate::api::{Phase, Verdict};
 
@@ -80,7 +80,14 @@ pub(super) struct World {
 }
 
 pub(super) fn world() -> impl Strategy<Value = World> {
-    let specs = vec![routed(), by_pods(), with(&json!({"onFailure": "Hold"}))];
+    let specs = vec![
+        routed(),
+        by_pods(),
+        with(&json!({"onFailure": "Hold"})),
+        progressive(),
+        surging(&json!(1)),
+        surging(&json!("50%")),
+    ];
     (select(specs), prop::collection::vec(happening(), 1..40)).prop_map(|(spec, happenings)| World { spec, happenings })
 }
 

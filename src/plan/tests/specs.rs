@@ -19,6 +19,18 @@ pub fn by_pods() -> Value {
     spec
 }
 
+/// [`routed`], with stable's pods following its share.
+pub fn progressive() -> Value {
+    with(&json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "capacity": "Progressive"}}))
+}
+
+/// [`by_pods`] with so many more pods than are asked for.
+pub fn surging(surge: &Value) -> Value {
+    let mut spec = by_pods();
+    spec["maxSurge"] = surge.clone();
+    spec
+}
+
 /// [`routed`] with other values.
 pub fn with(changes: &Value) -> Value {
     let mut spec = routed();

@@ -165,10 +165,12 @@ impl Cluster {
     fn run_replica_sets(&mut self) {
         for name in self.replica_sets.keys().cloned().collect::<Vec<_>>() {
             let set = &self.replica_sets[&name];
-            let (wanted, ready) = (usize::try_from(set.replicas()).unwrap(), !self.broken.contains(&image_of(set)));
+            let image = image_of(set);
+            let wanted = usize::try_from(set.replicas()).unwrap();
+            let ready = if self.broken.contains(&image) { 0 } else { *self.limits.get(&image).unwrap_or(&wanted) };
             let mut pods = self.pods.remove(&name).unwrap_or_default();
-            for pod in &mut pods {
-                pod.ready = ready;
+            for (place, pod) in pods.iter_mut().enumerate() {
+                pod.ready = place < ready;
             }
             while pods.len() > wanted {
                 self.ended.extend(pods.pop().map(|pod| pod.name));

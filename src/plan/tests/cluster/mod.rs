@@ -50,13 +50,15 @@ pub struct Cluster {
     pub gateway: Gateway,
     /// Images whose pods are not ready.
     pub broken: BTreeSet<String>,
+    /// How many pods of an image are ready at most: there is no room for more.
+    pub limits: BTreeMap<String, usize>,
     /// An autoscaler that targets the Deployment.
     pub autoscaler: Option<String>,
     pub rival: Option<String>,
     /// Admission does not let a ReplicaSet change its owner.
     pub forbids_moving: bool,
-    /// Until when each ReplicaSet had traffic.
-    pub last_traffic: BTreeMap<String, Timestamp>,
+    /// Until when each ReplicaSet had at least each part of the traffic that it ever had, in thousandths.
+    pub last_traffic: BTreeMap<(String, u16), Timestamp>,
     /// Until when a route gave weight to each Service.
     pub last_weight: BTreeMap<String, Timestamp>,
     /// Pods that ended.
@@ -80,6 +82,7 @@ impl Cluster {
             programmed: BTreeMap::new(),
             gateway: Gateway::Accepts,
             broken: BTreeSet::new(),
+            limits: BTreeMap::new(),
             autoscaler: None,
             rival: None,
             forbids_moving: false,
@@ -95,8 +98,10 @@ impl Cluster {
     pub fn pass(&mut self, seconds: i64) {
         self.now = self.now.checked_add(Days::new().seconds(seconds)).unwrap();
         for set in self.replica_sets.keys().cloned().collect::<Vec<_>>() {
-            if self.share(&set) > 0.0 {
-                self.last_traffic.insert(set, self.now);
+            let thousandths = thousandths(self.share(&set));
+            if thousandths > 0 {
+                let now = self.now;
+                self.last_traffic.insert((set.clone(), thousandths), now);
             }
         }
         for service in self.services.keys().cloned().collect::<Vec<_>>() {
@@ -126,6 +131,12 @@ impl Cluster {
                 .map(|name| gateway::share(route, &names, name).percent())
         });
         shares.fold(0.0, f64::max)
+    }
+
+    /// The largest part of the traffic, in thousandths, that a ReplicaSet has had at any moment since `start`.
+    pub fn share_since(&self, replica_set: &str, start: Timestamp) -> u16 {
+        let had = self.last_traffic.iter().filter(|((set, _), last)| set == replica_set && **last > start);
+        had.map(|((_, thousandths), _)| *thousandths).fold(thousandths(self.share(replica_set)), u16::max)
     }
 
     /// Whether any route, as written or as the data plane has it, gives weight to a Service.
@@ -188,6 +199,12 @@ impl Cluster {
         self.names += 1;
         self.names
     }
+}
+
+/// A share in percent as thousandths, rounded up.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+fn thousandths(share: f64) -> u16 {
+    (share * 10.0 - 1e-6).ceil() as u16
 }
 
 /// The image of a ReplicaSet's only container.

@@ -4,7 +4,7 @@ use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::Tim
 use serde_json::{Value, json};
 
 use super::Cluster;
-use crate::{api::Rollout, plan::Effect, workload::Deployment};
+use crate::{api::Rollout, plan::Effect, traffic::RouteId, workload::Deployment};
 
 impl Cluster {
     /// A Deployment of ten pods of `v1` that serve, a Service, and a route that points at it.
@@ -67,6 +67,14 @@ impl Cluster {
         self.write(&Effect::PatchDeployment("checkout".to_owned(), patch)).unwrap();
     }
 
+    /// From now on no more than so many pods of an image are ready; all of them without a number.
+    pub fn ready_at_most(&mut self, image: &str, pods: Option<usize>) {
+        match pods {
+            Some(pods) => self.limits.insert(image.to_owned(), pods),
+            None => self.limits.remove(image),
+        };
+    }
+
     /// `kubectl scale deployment`.
     pub fn scale_deployment(&mut self, replicas: i32) {
         let patch = json!({"spec": {"replicas": replicas}});
@@ -105,7 +113,7 @@ impl Cluster {
     pub fn write_backends(&mut self, backends: &Value) {
         let mut route = self.routes["checkout"].clone();
         route["spec"]["rules"][0]["backendRefs"] = backends.clone();
-        self.write(&Effect::ReplaceRoute("checkout".to_owned(), Box::new(route))).unwrap();
+        self.write(&Effect::ReplaceRoute(RouteId::http_route("checkout"), Box::new(route))).unwrap();
     }
 }
 
