@@ -24,6 +24,7 @@ mod promotion;
 mod resilience;
 mod revert;
 mod rig_itself;
+mod routers;
 mod scenes;
 mod sharing;
 mod steering;
@@ -56,6 +57,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("sharing", sharing::behaviours()),
+        ("routers", routers::behaviours()),
         ("tools", tools::behaviours()),
         ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),

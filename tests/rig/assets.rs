@@ -49,6 +49,11 @@ impl Assets {
         Ok(Self { envoy: Some(envoy), ..Self::find(kind)? })
     }
 
+    /// The CRDs of Traefik, which lie beside those of the Gateway API.
+    pub fn traefik(&self) -> PathBuf {
+        self.gateway_api.with_file_name("traefik.yaml")
+    }
+
     /// The path of one of the control plane's binaries.
     pub fn binary(&self, name: &str) -> PathBuf {
         self.binaries.join(name)

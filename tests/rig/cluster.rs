@@ -31,9 +31,9 @@ pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
     grant(client).await
 }
 
-/// Installs one kind of routes, such as `httproutes`, from the Gateway API's bundle.
-pub async fn install_routes(client: &Client, kind: Kind, gateway_api: &Path, plural: &str) -> Result<()> {
-    install_crd(client, as_kept(kind, routes(gateway_api, plural)?)?).await
+/// Installs the CRD of that name from a bundle.
+pub async fn install_from(client: &Client, kind: Kind, bundle: &Path, name: &str) -> Result<()> {
+    install_crd(client, as_kept(kind, definition(bundle, name)?)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -70,12 +70,12 @@ fn drop_rules(schema: &mut Value) {
     }
 }
 
-fn routes(gateway_api: &Path, plural: &str) -> Result<CustomResourceDefinition> {
-    let bundle = fs::read_to_string(gateway_api)?;
-    let name = format!("\n  name: {plural}.gateway.networking.k8s.io\n");
-    let document = documents(&bundle)
-        .find(|document| document.contains(&name))
-        .with_context(|| format!("{} has no {plural}", gateway_api.display()))?;
+fn definition(bundle: &Path, name: &str) -> Result<CustomResourceDefinition> {
+    let text = fs::read_to_string(bundle)?;
+    let line = format!("\n  name: {name}\n");
+    let document = documents(&text)
+        .find(|document| document.contains(&line))
+        .with_context(|| format!("{} has no {name}", bundle.display()))?;
     Ok(serde_saphyr::from_str(document)?)
 }
 

@@ -51,7 +51,7 @@ pub struct InForce {
 /// By kind, namespace and name: everything that ever was in force, oldest first.
 type Routes = HashMap<[String; 3], Vec<InForce>>;
 
-/// Accepts all HTTPRoutes; with Envoy, GRPCRoutes too.
+/// Accepts whatever carries weights; with Envoy, HTTPRoutes and GRPCRoutes.
 #[derive(Clone)]
 pub struct Gateway {
     /// Keeps the Envoy that follows the routes, if one does.
@@ -64,21 +64,23 @@ impl Gateway {
     /// Starts to follow all routes.
     pub fn start(client: Client, adapter: Option<Arc<Adapter>>) -> Self {
         let gateway = Self { adapter, client, routes: Arc::default() };
-        tokio::spawn(gateway.clone().follow(route_resource()));
-        if gateway.adapter.is_some() {
-            tokio::spawn(gateway.clone().follow(grpc_route_resource()));
+        let resources = carriers();
+        let followed = if gateway.adapter.is_some() { 2 } else { resources.len() };
+        for resource in resources.into_iter().take(followed) {
+            tokio::spawn(gateway.clone().follow(resource));
         }
         gateway
     }
 
-    /// What is in force now on an HTTPRoute.
+    /// What is in force now on the route of that name, of whatever kind.
     pub fn in_force(&self, namespace: &str, route: &str) -> Option<InForce> {
-        self.routes().get(&http_route(namespace, route))?.last().cloned()
+        self.history(namespace, route).pop()
     }
 
     /// Everything that ever was in force on it, oldest first.
     pub fn history(&self, namespace: &str, route: &str) -> Vec<InForce> {
-        self.routes().get(&http_route(namespace, route)).cloned().unwrap_or_default()
+        let is_meant = |key: &[String; 3]| key[1] == namespace && key[2] == route;
+        self.routes().iter().find(|(key, _)| is_meant(key)).map(|(_, history)| history.clone()).unwrap_or_default()
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
@@ -164,6 +166,10 @@ impl Gateway {
     }
 
     async fn say(&self, route: &DynamicObject, accepted: Said, resolved: Said) -> Result<()> {
+        if route.data["spec"].get("parentRefs").is_none() {
+            // What is no route of the Gateway API has nowhere to say it.
+            return Ok(());
+        }
         let status = Patch::Merge(status(route, accepted, resolved));
         self.api(route)?.patch_status(&route.name_any(), &PatchParams::default(), &status).await?;
         Ok(())
@@ -189,10 +195,12 @@ impl Gateway {
     }
 
     async fn missing_service(&self, route: &DynamicObject) -> Result<Option<String>> {
-        let services = Api::<Service>::namespaced(self.client.clone(), &route.namespace().unwrap_or_default());
-        for backend in backends(route) {
-            if services.get_opt(&backend.service).await?.is_none() {
-                return Ok(Some(backend.service));
+        for reference in references(route) {
+            let namespace =
+                reference["namespace"].as_str().map_or_else(|| route.namespace().unwrap_or_default(), str::to_owned);
+            let service = reference["name"].as_str().unwrap_or_default();
+            if Api::<Service>::namespaced(self.client.clone(), &namespace).get_opt(service).await?.is_none() {
+                return Ok(Some(service.to_owned()));
             }
         }
         Ok(None)
@@ -207,8 +215,12 @@ pub fn route_resource() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
 }
 
-fn grpc_route_resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "GRPCRoute"))
+/// All that carries weights: those that Envoy follows come first.
+pub fn carriers() -> Vec<ApiResource> {
+    let route = |kind| GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind);
+    let routes = ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"].map(route);
+    let custom = [GroupVersionKind::gvk("traefik.io", "v1alpha1", "TraefikService")];
+    routes.into_iter().chain(custom).map(|kind| ApiResource::from_gvk(&kind)).collect()
 }
 
 fn typed(mut route: DynamicObject, resource: &ApiResource) -> DynamicObject {
@@ -216,7 +228,8 @@ fn typed(mut route: DynamicObject, resource: &ApiResource) -> DynamicObject {
     route
 }
 
-fn resource_of(route: &DynamicObject) -> Result<ApiResource> {
+/// The resource of an object, by its own kind.
+pub fn resource_of(route: &DynamicObject) -> Result<ApiResource> {
     let types = route.types.as_ref().context("a route without a kind")?;
     Ok(ApiResource::from_gvk(&GroupVersionKind::try_from(types)?))
 }
@@ -226,18 +239,28 @@ fn key(route: &DynamicObject) -> [String; 3] {
     [kind, route.namespace().unwrap_or_default(), route.name_any()]
 }
 
-fn http_route(namespace: &str, name: &str) -> [String; 3] {
-    ["HTTPRoute", namespace, name].map(str::to_owned)
+/// What a route's first rule points at.
+fn references(route: &DynamicObject) -> impl Iterator<Item = &Value> {
+    let spec = &route.data["spec"];
+    let of_traefik = &spec["weighted"]["services"];
+    let references = if of_traefik.is_array() { of_traefik } else { &spec["rules"][0]["backendRefs"] };
+    references.as_array().into_iter().flatten()
 }
 
 /// The backends of a route's first rule, with the weights that its spec asks for.
 pub fn backends(route: &DynamicObject) -> Vec<Backend> {
-    let references = route.data["spec"]["rules"][0]["backendRefs"].as_array().into_iter().flatten();
     let backend = |reference: &Value| {
         let service = reference["name"].as_str().unwrap_or_default().to_owned();
         Backend { service, weight: reference["weight"].as_u64().unwrap_or(1) }
     };
-    references.map(backend).collect()
+    let mut backends: Vec<Backend> = Vec::new();
+    for backend in references(route).map(backend) {
+        match backends.iter_mut().find(|known| known.service == backend.service) {
+            Some(known) => known.weight += backend.weight,
+            None => backends.push(backend),
+        }
+    }
+    backends
 }
 
 /// The generation of which it speaks.

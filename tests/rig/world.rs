@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -43,6 +43,8 @@ impl World {
     pub async fn start(assets: Assets, kind: Kind) -> Result<Self> {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
+        let ControlPlane { client, kind, .. } = &world.control_plane;
+        cluster::install_from(client, *kind, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         Ok(world)
     }
 
@@ -54,9 +56,9 @@ impl World {
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
         let ControlPlane { client, kind, .. } = &self.control_plane;
-        cluster::install_routes(client, *kind, &self.assets.gateway_api, "httproutes").await?;
-        if self.data_plane.gateway.adapter.is_some() {
-            cluster::install_routes(client, *kind, &self.assets.gateway_api, "grpcroutes").await?;
+        for plural in ["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"] {
+            let name = format!("{plural}.gateway.networking.k8s.io");
+            cluster::install_from(client, *kind, &self.assets.gateway_api, &name).await?;
         }
         Ok(())
     }
@@ -99,6 +101,7 @@ impl World {
             replicas: 4,
             requests_per_second: 80.0,
             route: true,
+            objects: Vec::new(),
             other_backends: Vec::new(),
             operator: true,
             cluster_wide: false,
@@ -114,6 +117,7 @@ pub struct ShopPlan<'w> {
     replicas: i32,
     requests_per_second: f64,
     route: bool,
+    objects: Vec<Value>,
     other_backends: Vec<(String, u64)>,
     operator: bool,
     cluster_wide: bool,
@@ -136,6 +140,13 @@ impl ShopPlan<'_> {
     /// Without an HTTPRoute: clients call the Service.
     pub fn without_route(mut self) -> Self {
         self.route = false;
+        self
+    }
+
+    /// With these objects in the place of its HTTPRoute. Those in a namespace are made in the shop's.
+    #[allow(dead_code, reason = "what sends real packets, and shares the rig, has HTTPRoutes alone")]
+    pub fn routed_by(mut self, objects: Vec<Value>) -> Self {
+        self.objects = objects;
         self
     }
 
@@ -175,7 +186,14 @@ impl ShopPlan<'_> {
             cluster::create(&client, shop::service(&namespace, app)).await?;
         }
         cluster::create(&client, shop::deployment(&namespace, self.replicas)).await?;
-        if self.route {
+        for object in &self.objects {
+            let mut object = object.clone();
+            if let Some(own) = object["metadata"].get_mut("namespace") {
+                *own = json!(namespace);
+            }
+            cluster::create(&client, object).await?;
+        }
+        if self.route && self.objects.is_empty() {
             cluster::create(&client, shop::route(&namespace, &self.other_backends)).await?;
         }
         let mut shop = Shop {

@@ -28,10 +28,10 @@ const QUIET: SignedDuration = SignedDuration::from_secs(60);
 /// Watches a run, and remembers what was broken.
 pub struct Invariants {
     mirror: BTreeMap<(String, String), Arc<Object>>,
-    /// When each Service last had a ready endpoint.
-    served: BTreeMap<String, Timestamp>,
-    /// When each ReplicaSet was last given traffic by a route.
-    loaded: BTreeMap<String, Timestamp>,
+    /// When each Service last had so many ready endpoints.
+    served: BTreeMap<(String, usize), Timestamp>,
+    /// When each ReplicaSet was last given so many thousandths of the traffic by a route.
+    loaded: BTreeMap<(String, u16), Timestamp>,
     /// Since when the version on its way has to be without traffic.
     reverting: Option<Timestamp>,
     /// The operator's last write.
@@ -93,7 +93,10 @@ impl Invariants {
             "ReplicaSet" if ours => self.replica_set(now, change),
             _ => {}
         }
-        if self.ready("checkout-stable") == 0 || (kind == "HTTPRoute" && change.manager.as_ref() == "user") {
+        if self.ready("checkout-stable") == 0
+            || self.waits_for_stable()
+            || (kind == "HTTPRoute" && change.manager.as_ref() == "user")
+        {
             // Nobody is there to take it; or somebody just gave it back.
             self.reverting = self.reverting.map(|_| now);
         }
@@ -164,8 +167,7 @@ impl Invariants {
             let was = before.get(service).copied().unwrap_or(0.0);
             let exists = self.get("Service", service).is_some();
             self.hold(exists, || format!("the route names Service {service}, which does not exist"));
-            let recent = self.served.get(service).is_some_and(|last| now.duration_since(*last) <= LAG);
-            let served = recent || self.ready(service) > 0;
+            let served = self.ready_lately(service, now) > 0;
             let better = after.keys().any(|other| other != service && self.ready(other) > 0);
             if *weight > was {
                 self.hold(served || !better, || {
@@ -174,6 +176,7 @@ impl Invariants {
             }
         }
         let Some(status) = self.status() else { return };
+        self.carried(now, &status, &before, &after);
         let (was, is) = (canary(&before), canary(&after));
         let allowed = match (status.phase, &status.stage) {
             (Phase::Progressing | Phase::Held, Some(stage)) => stage.weight.percent(),
@@ -188,6 +191,35 @@ impl Invariants {
             .as_ref()
             .is_some_and(|canary| status.failed.iter().any(|failed| failed.revision == canary.revision));
         self.hold(is <= was || !failed, || "a version that failed gets traffic".to_owned());
+    }
+
+    /// Where stable's pods follow its share, no weight rises beyond what ready pods carry, or an equal part for each
+    /// where all of them together do not carry everything.
+    fn carried(
+        &mut self,
+        now: Timestamp,
+        status: &RolloutStatus,
+        before: &BTreeMap<String, f64>,
+        after: &BTreeMap<String, f64>,
+    ) {
+        if !self.is_progressive() || status.route != RouteMode::Split {
+            return;
+        }
+        let wanted = self.wanted(status);
+        let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
+        let all: usize = ready.iter().sum();
+        let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight.percent());
+        for (service, ready) in ["checkout-stable", "checkout-canary"].into_iter().zip(ready) {
+            let weight = |weights: &BTreeMap<String, f64>| weights.get(service).copied();
+            let (Some(was), Some(is)) = (weight(before), weight(after)) else { continue };
+            let part = |of: f64| ready as f64 * 100.0 / of.max(1.0) + 0.01;
+            // What somebody else took away may come back.
+            let given = in_force.map(|canary| if service == "checkout-canary" { canary } else { 100.0 - canary });
+            let fine = is <= was || is <= part(wanted as f64) || is <= part(all as f64);
+            self.hold(fine || given.is_some_and(|given| is <= given + 0.01), || {
+                format!("{service} rises from {was} to {is} %, which {ready} of {wanted} ready pods do not carry")
+            });
+        }
     }
 
     /// One step for each gate, and every gate with its evidence.
@@ -245,15 +277,25 @@ impl Invariants {
         // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
         let available = self.get("Deployment", NAME).and_then(|it| it.pointer("/status/availableReplicas")?.as_i64());
         let handed_back = status.phase == Phase::HandingBack && available.is_some_and(|available| available >= wanted);
-        if is < was && stable && routed && !handed_back {
+        let follows = self.is_progressive() && status.route == RouteMode::Split;
+        if is < was && follows {
+            let share = self.share_lately(&name, now);
+            let needed = (f64::from(share) / 1000.0 * self.wanted(&status) as f64 - 1e-6).ceil() as i64;
+            self.hold(is >= needed, || format!("{name} goes to {is} pods, where {share} thousandths need {needed}"));
+        }
+        let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+        if is < was && stable && routed && !handed_back && !(follows && under_way) {
             self.hold(is >= wanted, || format!("stable {name} goes to {is} pods, where {wanted} are asked for"));
         }
         let unwanted = stable && wanted == 0;
         if is < was && is == 0 && routed && !unwanted {
             let share = self.share(&name);
             self.hold(share == 0.0, || format!("{name} goes to 0 pods with {share} % of the traffic"));
-            let drained = self.loaded.get(&name).is_none_or(|last| now.duration_since(*last) >= self.drain);
+            let drained = self.share_lately(&name, now) == 0;
             self.hold(drained, || format!("{name} goes to 0 pods before its requests have drained"));
+        }
+        if is > was && !stable && under_way {
+            self.within_surge(&status, &name);
         }
         if is > was && !stable {
             let uid = self
@@ -274,6 +316,50 @@ impl Invariants {
                 format!("{name} comes up while {} still has pods", other.unwrap_or_default())
             });
         }
+    }
+
+    /// A version comes up only as far as `maxSurge` leaves room beside the one that serves.
+    fn within_surge(&mut self, status: &RolloutStatus, name: &str) {
+        let Some(rollout) = self.mirror.get(&("Rollout".to_owned(), NAME.to_owned())).and_then(|it| it.parse()) else {
+            return;
+        };
+        let Rollout { spec, .. } = rollout;
+        let Some(surge) = spec.max_surge else { return };
+        let wanted = self.wanted(status);
+        let most = wanted + i64::from(surge.of(i32::try_from(wanted).unwrap_or(i32::MAX)));
+        let stable = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+        let asked = |set: &str| self.get("ReplicaSet", set).and_then(|it| it.pointer("/spec/replicas")?.as_i64());
+        let asked = asked(stable).unwrap_or(0) + asked(name).unwrap_or(0);
+        self.hold(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"));
+    }
+
+    fn is_progressive(&self) -> bool {
+        let capacity = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/traffic/capacity"));
+        capacity.is_some_and(|capacity| capacity == "Progressive")
+    }
+
+    /// The pods that carry everything: an autoscaler may ask for fewer while a new version is on its way.
+    fn wanted(&self, status: &RolloutStatus) -> i64 {
+        let asked = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0);
+        asked.max(i64::from(status.replicas_floor.unwrap_or(0)))
+    }
+
+    /// Whether the way back waits for pods of stable, whose number had followed its share.
+    fn waits_for_stable(&self) -> bool {
+        let Some(status) = self.status().filter(|_| self.is_progressive()) else { return false };
+        i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
+    }
+
+    /// The most endpoints of a Service that were ready within [`LAG`].
+    fn ready_lately(&self, service: &str, now: Timestamp) -> usize {
+        let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
+        had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::max)
+    }
+
+    /// The most that a ReplicaSet had of the traffic within the time that requests have to drain, in thousandths.
+    fn share_lately(&self, set: &str, now: Timestamp) -> u16 {
+        let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
+        had.map(|((_, share), _)| *share).max().unwrap_or(0)
     }
 
     /// How many endpoints of a Service are ready.
@@ -306,15 +392,17 @@ impl Invariants {
         let services: Vec<_> =
             weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
         for service in services {
-            if self.ready(&service) > 0 {
-                self.served.insert(service, now);
+            let ready = self.ready(&service);
+            if ready > 0 {
+                self.served.insert((service, ready), now);
             }
         }
         let sets: Vec<_> =
             self.mirror.keys().filter(|(kind, _)| kind == "ReplicaSet").map(|(_, name)| name.clone()).collect();
         for set in sets {
-            if self.share(&set) > 0.0 {
-                self.loaded.insert(set, now);
+            let thousandths = (self.share(&set) * 10.0 - 1e-6).ceil() as u16;
+            if thousandths > 0 {
+                self.loaded.insert((set, thousandths), now);
             }
         }
     }

@@ -118,7 +118,60 @@ fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances()].concat()
+    [releases(), disturbances(), capacities()].concat()
+}
+
+/// Stable's pods follow its share of the traffic.
+pub fn progressive() -> Value {
+    json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "capacity": "Progressive"}})
+}
+
+/// Pods that follow the traffic, and more of them than are asked for.
+fn capacities() -> Vec<Scene> {
+    let stable = |image| Ending::In(Phase::Stable, image);
+    let reverted = || Ending::In(Phase::Reverted, V1);
+    let following = |scene: Scene| Scene { spec: progressive(), ..scene };
+    let surging = |scene: Scene, surge: Value| Scene { routed: false, spec: json!({"maxSurge": surge}), ..scene };
+    vec![
+        following(pushed("capacity follows a promotion", stable(V2), &[])),
+        following(pushed(
+            "capacity follows errors at a quarter",
+            reverted(),
+            &[(61, Deed::Await(Moment::At("canary"))), (71, Deed::Fail(0.5))],
+        )),
+        following(pushed(
+            "capacity follows errors in the last stage",
+            reverted(),
+            &[(61, Deed::Await(Moment::At("full"))), (71, Deed::Fail(0.5))],
+        )),
+        following(pushed(
+            "capacity follows an autoscaler",
+            stable(V2),
+            &[
+                (61, Deed::Await(Moment::At("canary"))),
+                (71, Deed::Edit(json!({"replicas": 7}))),
+                (81, Deed::Edit(json!({"replicas": 3}))),
+                (111, Deed::Edit(json!({"replicas": 9}))),
+            ],
+        )),
+        following(pushed(
+            "capacity follows a revert while an autoscaler moves",
+            reverted(),
+            &[
+                (61, Deed::Await(Moment::At("full"))),
+                (71, Deed::Fail(0.5)),
+                (72, Deed::Await(Moment::In(Phase::Reverting))),
+                (73, Deed::Edit(json!({"replicas": 8}))),
+            ],
+        )),
+        following(pushed(
+            "capacity follows a deletion in mid-flight",
+            Ending::HandedBack(V1),
+            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::Delete("rollouts"))],
+        )),
+        surging(pushed("promotion by pods with one more", stable(V2), &[]), json!(1)),
+        surging(pushed("errors by pods with twice as many", reverted(), &[(120, Deed::Fail(0.5))]), json!("100%")),
+    ]
 }
 
 /// What people do with their own Rollout, and how its versions turn out.

@@ -49,6 +49,13 @@ pub fn trial(seed: u64) -> Trial {
     let mut scene = all[rng.random_range(0..all.len())].clone();
     // Here they meet whatever stage there is.
     scene.deeds.retain(|(_, deed)| !matches!(deed, Deed::Await(_)));
+    if scene.spec.as_object().is_none_or(serde_json::Map::is_empty) && rng.random_bool(0.5) {
+        scene.spec = match (scene.routed, rng.random_range(1..4)) {
+            (true, _) => scenes::progressive(),
+            (false, 3) => json!({"maxSurge": "75%"}),
+            (false, surge) => json!({"maxSurge": surge}),
+        };
+    }
     for (at, _) in &mut scene.deeds {
         *at = (*at + rng.random_range(0..40)).saturating_sub(20);
     }

@@ -44,6 +44,8 @@ fn culprits(object: &Value, path: &str, sentence: &str) -> Vec<String> {
     }
     let named: &[&str] = if starts("a stage's deadline") {
         &["deadline"]
+    } else if starts("maxSurge has no meaning") {
+        &["maxSurge"]
     } else if starts("a check asks exactly one") {
         // The first is as good as any; what comes after it is too much.
         return ["errorRate", "latency", "query"].into_iter().filter_map(present).skip(1).collect();

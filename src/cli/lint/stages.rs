@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::finding::{Finding, Written};
 use crate::{
-    api::{Check, CheckOverride, OnInconclusive, Percent, Rollout, RolloutSpec, Span, Stage},
+    api::{Check, CheckOverride, OnInconclusive, Percent, Replicas, Rollout, RolloutSpec, Span, Stage},
     judge::{Question, Tolerance, ValueLimits, question},
     plan::capacity,
     traffic::replica_count,
@@ -21,6 +21,7 @@ pub fn check(written: &Written, rollout: &Rollout) -> Vec<Finding> {
         findings.extend(without_traffic(written, spec, index, stage));
         findings.extend(waits_for_nothing(written, spec, index, stage));
         findings.extend(coarse(written, rollout, index, stage));
+        findings.extend(too_few_pods(written, rollout, index, stage));
     }
     for asked in questions(spec, &stages) {
         findings.extend(limits(written, &asked));
@@ -151,6 +152,30 @@ fn coarse(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> 
     );
     let twice = stage.weight.percent() > 0.0 && reached >= 2.0 * stage.weight.percent();
     twice.then(|| written.warning(format!("spec.stages[{index}].weight"), message))
+}
+
+/// A stage that asks for fewer pods than its weight needs. It gets them, with the traffic of more.
+fn too_few_pods(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
+    let asked = stage.replicas?;
+    // A percentage says enough by itself; a count only beside the number of all.
+    let total = match asked {
+        Replicas::Count(_) => rollout.spec.replicas?,
+        Replicas::Share(_) => rollout.spec.replicas.unwrap_or(100),
+    };
+    let (pods, needed) = (asked.of(total), stage.weight.of(total));
+    let carried = Percent::new((f64::from(pods) * 100.0 / f64::from(total.max(1))).round());
+    let message = if rollout.spec.routes().is_empty() {
+        format!(
+            "stage {} has too few new pods for {}: without spec.traffic stable's stay beside them, and the new version gets no more than about {carried}; leave out replicas",
+            stage.name, stage.weight
+        )
+    } else {
+        format!(
+            "stage {} gives {} of the traffic to pods that carry about {carried} of it, if as many as serve today are needed: leave out replicas, or raise it",
+            stage.name, stage.weight
+        )
+    };
+    (total > 0 && pods < needed).then(|| written.warning(format!("spec.stages[{index}].replicas"), message))
 }
 
 /// Limits that can never be passed, never be exceeded, or never warn before they fail.
