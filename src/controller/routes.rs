@@ -116,8 +116,11 @@ impl Routes {
     }
 
     fn start(&self, kind: &Kind, user: String) -> OfKind {
+        // Grants are asked for by namespace, routes by name.
+        let group: fn(&DynamicObject) -> Option<String> =
+            if kind.kind == REFERENCE_GRANT { |grant| grant.metadata.namespace.clone() } else { |_| None };
         let known = Arc::new(Known {
-            cache: Arc::new(Cache::new(&self.in_use, |_| None)),
+            cache: Arc::new(Cache::new(&self.in_use, group)),
             resource: OnceLock::new(),
             served: watch::Sender::new(None),
             answered: self.answered.clone(),
@@ -369,6 +372,31 @@ mod tests {
         assert!(lab.routes.known(&checkout().kind).is_some());
         lab.routes.note(&other.metadata, None);
         assert!(lab.routes.known(&checkout().kind).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_grants_of_a_namespace_are_known_where_a_route_lies_in_another() {
+        let lab = Lab::new();
+        lab.install("HTTPRoute", "httproutes");
+        lab.install("ReferenceGrant", "referencegrants");
+        lab.server
+            .create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "test")
+            .unwrap();
+        let grant = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant",
+            "metadata": {"name": "infra", "namespace": "shop"}, "spec": {"from": [], "to": []},
+        });
+        lab.server.create(grant, "test").unwrap();
+        let mut rollout = rollout("HTTPRoute", "a");
+        let elsewhere = json!({"gatewayAPI": {"routes": [{"name": "public", "namespace": "infra"}]}});
+        rollout.spec.traffic = serde_json::from_value(elsewhere).unwrap();
+        note(&lab, &rollout);
+        let mut answers = lab.routes.answered();
+        while !lab.routes.are_known(&rollout) {
+            answers.changed().await.unwrap();
+        }
+        assert_eq!(lab.routes.grants("shop").len(), 1);
+        assert!(lab.routes.grants("other").is_empty());
     }
 
     #[tokio::test(start_paused = true)]
