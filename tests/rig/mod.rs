@@ -1,8 +1,8 @@
 //! A real control plane, a real Prometheus and real pods' traffic on one machine, without a cluster.
 //!
 //! Kubernetes' own API server and controllers run as they are; or, by choice, the embedded cluster in their place. What
-//! a cluster would add around them is played here: [`kubelet`] runs the pods as servers, [`gateway`] accepts routes, [`load`] sends the requests. A
-//! world may have [`envoy`] for its gateway, through which [`customers`] send real ones.
+//! a cluster would add around them is played here: [`kubelet`] runs the pods as servers, [`gateway`] accepts routes,
+//! [`load`] sends the requests. A world may have [`envoy`] for its gateway, through which [`customers`] send real ones.
 //! [`world`] is the vocabulary in which behaviours are written.
 
 pub mod admission;

@@ -97,7 +97,7 @@ fn loopback(port: u16) -> Value {
 
 /// One port for HTTP/1.1 and HTTP/2. Nothing is tried twice: a request that is lost is to be seen.
 fn listener(routes: &Value) -> Value {
-    let router = json!({
+    let forwarding = json!({
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
     });
@@ -105,7 +105,7 @@ fn listener(routes: &Value) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "rds": {"route_config_name": "routes", "config_source": routes},
-        "http_filters": [router],
+        "http_filters": [forwarding],
     });
     json!({
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",

@@ -1,6 +1,9 @@
 //! HTTPRoutes and GRPCRoutes as Envoy's virtual hosts: one for each namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
@@ -28,20 +31,14 @@ pub fn virtual_hosts<'a>(routes: impl Iterator<Item = &'a DynamicObject>) -> Vec
     for route in routes {
         let namespace = route.namespace().unwrap_or_default();
         for rule in list(&route.data["spec"]["rules"]) {
-            let action = action(&namespace, rule);
-            let matches =
-                matches(rule).into_iter().map(|one| (precedence(&one), json!({"match": one}), action.clone()));
+            let (field, action) = action(&namespace, rule);
+            let matches = matches(rule).into_iter().map(|one| json!({"match": one, field: action}));
             namespaces.entry(namespace.clone()).or_default().extend(matches);
         }
     }
-    let host = |(namespace, mut rules): (String, Vec<([usize; 4], Value, (&str, Value))>)| {
+    let host = |(namespace, mut routes): (String, Vec<Value>)| {
         // The first of those that are equally specific wins, so the sort has to be stable.
-        rules.sort_by(|(one, ..), (other, ..)| other.cmp(one));
-        let route = |(_, mut route, (field, action)): (_, Value, (&str, Value))| {
-            route[field] = action;
-            route
-        };
-        let routes: Vec<_> = rules.into_iter().map(route).collect();
+        routes.sort_by_key(|route| Reverse(precedence(&route["match"])));
         json!({"name": namespace, "domains": [authority(&namespace)], "routes": routes})
     };
     namespaces.into_iter().map(host).collect()
