@@ -27,7 +27,7 @@ pub fn compiles(route: &CustomRoute) -> Result<(), String> {
 pub fn accepted(route: &CustomRoute, object: &Value) -> Acceptance {
     let Some(expression) = &route.accepted else { return Acceptance::Accepted };
     match validate_compiled(&compiled(expression), object, None) {
-        Ok(_) => Acceptance::Accepted,
+        Ok(()) => Acceptance::Accepted,
         Err(_) => {
             Acceptance::Waiting(format!("{} does not say yet that it is in force: {expression}", describe(object)))
         }

@@ -40,7 +40,7 @@ impl Router for Settings<'_> {
     type Object = Value;
 
     fn can_split(&self, object: &Value, weights: &[Percent]) -> Result<(), Unusable> {
-        accepted::compiles(self.route).map_err(|why| self.unusable(object, &why))?;
+        accepted::compiles(self.route).map_err(|why| unusable(object, &why))?;
         weights.iter().try_for_each(|weight| self.split(object, *weight).map(drop))
     }
 
@@ -65,14 +65,16 @@ impl Router for Settings<'_> {
 
     fn can_restore(&self, object: &Value) -> Result<(), Unusable> {
         for setting in &self.route.set {
-            let Some(wanted) = self.written(object, setting, &self.at_rest())? else { continue };
-            let path = Path::parse(&setting.path).map_err(|why| self.unusable(object, &why))?;
+            let template = Template::parse(setting).map_err(|why| unusable(object, &why))?;
+            // Nothing is known beforehand of a place that speaks of revisions.
+            let Some(wanted) = template.fill(&self.at_rest()) else { continue };
+            let path = Path::parse(&setting.path).map_err(|why| unusable(object, &why))?;
             let found = path.get(object);
             if found != Some(&wanted) {
                 let found = found.map_or_else(|| "missing".to_owned(), Value::to_string);
                 let why =
                     format!("{} is {found}, but between rollouts it has to be {wanted}: write that", setting.path);
-                return Err(self.unusable(object, &why));
+                return Err(unusable(object, &why));
             }
         }
         Ok(())
@@ -126,7 +128,7 @@ impl<'a> Settings<'a> {
             });
             missed = missed.or(set.err());
         }
-        (changed, missed.map(|why| self.unusable(object, &why)))
+        (changed, missed.map(|why| unusable(object, &why)))
     }
 
     fn says(&self, object: &Value, values: &Values<'_>) -> bool {
@@ -134,21 +136,15 @@ impl<'a> Settings<'a> {
         missed.is_none() && wanted == *object
     }
 
-    /// What `setting` writes; nothing where it speaks of revisions between rollouts.
-    fn written(&self, object: &Value, setting: &Setting, values: &Values<'_>) -> Result<Option<Value>, Unusable> {
-        let template = Template::parse(setting).map_err(|why| self.unusable(object, &why))?;
-        Ok(template.fill(values))
-    }
-
     fn too_fine(&self, object: &Value, weight: Percent) -> Unusable {
         let why = format!(
             "it cannot carry a weight of {weight}, since its two weights come to {}: let them come to ten times as much, or more, with total",
             self.route.total()
         );
-        self.unusable(object, &why)
+        unusable(object, &why)
     }
+}
 
-    fn unusable(&self, object: &Value, why: &str) -> Unusable {
-        Unusable::new(format!("{}: {why}", describe(object)))
-    }
+fn unusable(object: &Value, why: &str) -> Unusable {
+    Unusable::new(format!("{}: {why}", describe(object)))
 }

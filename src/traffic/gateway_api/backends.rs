@@ -300,10 +300,10 @@ fn with_backends(route: &Value, wanted: Vec<Cow<'_, [Value]>>) -> Value {
 
 /// Whether the backends of all rules are these, weights included.
 fn carries(route: &Value, wanted: &[Cow<'_, [Value]>]) -> bool {
-    let same = |((_, _, one), other): ((usize, &Value, &Vec<Value>), &Cow<'_, [Value]>)| {
+    let same = |(one, other): (&Vec<Value>, &Cow<'_, [Value]>)| {
         one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| is_same(one, other))
     };
-    lists(route).count() == wanted.len() && lists(route).zip(wanted).all(same)
+    lists(route).count() == wanted.len() && lists(route).map(|(_, _, backends)| backends).zip(wanted).all(same)
 }
 
 fn is_service(backend: &Value) -> bool {
