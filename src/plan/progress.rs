@@ -236,8 +236,7 @@ impl Plan<'_> {
 
     fn come_into_force(&mut self, stage: &Stage) -> Outcome {
         let (now, routed) = (self.now, self.is_routed());
-        let share =
-            if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
+        let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
         if let Some(status) = &mut self.status.stage {
             status.since = Some(now);

@@ -93,7 +93,10 @@ impl Invariants {
             "ReplicaSet" if ours => self.replica_set(now, change),
             _ => {}
         }
-        if self.ready("checkout-stable") == 0 || self.waits_for_stable() || (kind == "HTTPRoute" && change.manager.as_ref() == "user") {
+        if self.ready("checkout-stable") == 0
+            || self.waits_for_stable()
+            || (kind == "HTTPRoute" && change.manager.as_ref() == "user")
+        {
             // Nobody is there to take it; or somebody just gave it back.
             self.reverting = self.reverting.map(|_| now);
         }
@@ -204,9 +207,12 @@ impl Invariants {
         }
         let wanted = self.wanted(status);
         let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
-        let all: usize = ready.iter().sum();
+        let least = ["checkout-stable", "checkout-canary"].map(|service| self.least_lately(service, now));
         let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight.percent());
-        for (service, ready) in ["checkout-stable", "checkout-canary"].into_iter().zip(ready) {
+        for (service, (ready, other)) in
+            ["checkout-stable", "checkout-canary"].into_iter().zip(ready.into_iter().zip(least.into_iter().rev()))
+        {
+            let all = ready + other;
             let weight = |weights: &BTreeMap<String, f64>| weights.get(service).copied();
             let (Some(was), Some(is)) = (weight(before), weight(after)) else { continue };
             let part = |of: f64| ready as f64 * 100.0 / of.max(1.0) + 0.01;
@@ -277,7 +283,7 @@ impl Invariants {
         let follows = self.is_progressive() && status.route == RouteMode::Split;
         if is < was && follows {
             let share = self.share_lately(&name, now);
-            let needed = (f64::from(share) / 1000.0 * self.wanted(&status) as f64 - 1e-6).ceil() as i64;
+            let needed = (i64::from(share) * self.wanted(&status) + 999) / 1000;
             self.hold(is >= needed, || format!("{name} goes to {is} pods, where {share} thousandths need {needed}"));
         }
         let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
@@ -353,6 +359,12 @@ impl Invariants {
         had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::max)
     }
 
+    /// The fewest, so.
+    fn least_lately(&self, service: &str, now: Timestamp) -> usize {
+        let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
+        had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::min)
+    }
+
     /// The most that a ReplicaSet had of the traffic within the time that requests have to drain, in thousandths.
     fn share_lately(&self, set: &str, now: Timestamp) -> u16 {
         let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
@@ -390,13 +402,12 @@ impl Invariants {
             weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
         for service in services {
             let ready = self.ready(&service);
-            if ready > 0 {
-                self.served.insert((service, ready), now);
-            }
+            self.served.insert((service, ready), now);
         }
         let sets: Vec<_> =
             self.mirror.keys().filter(|(kind, _)| kind == "ReplicaSet").map(|(_, name)| name.clone()).collect();
         for set in sets {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
             let thousandths = (self.share(&set) * 10.0 - 1e-6).ceil() as u16;
             if thousandths > 0 {
                 self.loaded.insert((set, thousandths), now);

@@ -170,10 +170,7 @@ fn capacities() -> Vec<Scene> {
             &[(61, Deed::Await(Moment::At("half"))), (71, Deed::Delete("rollouts"))],
         )),
         surging(pushed("promotion by pods with one more", stable(V2), &[]), json!(1)),
-        surging(
-            pushed("errors by pods with twice as many", reverted(), &[(120, Deed::Fail(0.5))]),
-            json!("100%"),
-        ),
+        surging(pushed("errors by pods with twice as many", reverted(), &[(120, Deed::Fail(0.5))]), json!("100%")),
     ]
 }
 

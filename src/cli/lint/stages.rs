@@ -165,9 +165,15 @@ fn too_few_pods(written: &Written, rollout: &Rollout, index: usize, stage: &Stag
     let (pods, needed) = (asked.of(total), stage.weight.of(total));
     let carried = Percent::new((f64::from(pods) * 100.0 / f64::from(total.max(1))).round());
     let message = if rollout.spec.routes().is_empty() {
-        format!("stage {} has too few new pods for {}: without spec.traffic stable's stay beside them, and the new version gets no more than about {carried}; leave out replicas", stage.name, stage.weight)
+        format!(
+            "stage {} has too few new pods for {}: without spec.traffic stable's stay beside them, and the new version gets no more than about {carried}; leave out replicas",
+            stage.name, stage.weight
+        )
     } else {
-        format!("stage {} gives {} of the traffic to pods that carry about {carried} of it, if as many as serve today are needed: leave out replicas, or raise it", stage.name, stage.weight)
+        format!(
+            "stage {} gives {} of the traffic to pods that carry about {carried} of it, if as many as serve today are needed: leave out replicas, or raise it",
+            stage.name, stage.weight
+        )
     };
     (total > 0 && pods < needed).then(|| written.warning(format!("spec.stages[{index}].replicas"), message))
 }

@@ -87,7 +87,9 @@ fn route(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, after: &Cl
         _ => Percent::ZERO,
     };
     let (was, is) = (before.canary_weight(), after.canary_weight());
-    check(is <= allowed || is <= was, || format!("the canary's weight rises from {was} to {is}; {allowed} is allowed"))?;
+    check(is <= allowed || is <= was, || {
+        format!("the canary's weight rises from {was} to {is}; {allowed} is allowed")
+    })?;
     carried(rollout, status, [recorded[0].1, recorded[1].1].map(|it| it.cloned()), before, after)
 }
 
