@@ -64,7 +64,7 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
         _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
         RouteMode::Promoted => Goal::Split(Percent::FULL),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
-            let asked = canary_weight(rollout, status, ready.canary);
+            let asked = canary_weight(rollout, observed, status, ready.canary);
             Goal::Split(carried(rollout, observed, status, asked, ready))
         }
         // What is on its way out keeps what stable does not carry yet, and gets nothing back that it has lost.
@@ -111,7 +111,7 @@ pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed:
     replica_count::share(i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary)
 }
 
-fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Percent {
+fn canary_weight(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, ready: i32) -> Percent {
     let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
     if ready == 0 && guard::stands(Guard::ReadyBackends) {
         Percent::ZERO
@@ -120,8 +120,11 @@ fn canary_weight(rollout: &Rollout, status: &RolloutStatus, ready: i32) -> Perce
         || !guard::stands(Guard::CarriedWeight)
     {
         stage.weight
-    } else {
+    } else if capacity::carry(rollout, ready, stage.weight_in_force) {
         stage.weight_in_force
+    } else {
+        // What was taken away when its pods were lost does not come back with the first of them.
+        written(rollout, observed).map_or(stage.weight_in_force, |written| stage.weight_in_force.lower(written))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// The longest status that may be written.
 const LONGEST_STATUS: usize = 16 * 1024;
 /// How old what the operator goes by may be, where nobody delays its watches.
-const LAG: SignedDuration = SignedDuration::from_secs(3);
+pub const LAG: SignedDuration = SignedDuration::from_secs(3);
 /// Within this time after the decision, a version that failed has no traffic.
 const REVERTED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// For so long before the end nothing may be written.
@@ -27,17 +27,17 @@ const QUIET: SignedDuration = SignedDuration::from_secs(60);
 
 /// Watches a run, and remembers what was broken.
 pub struct Invariants {
-    mirror: BTreeMap<(String, String), Arc<Object>>,
+    pub mirror: BTreeMap<(String, String), Arc<Object>>,
     /// When each Service last had so many ready endpoints.
-    served: BTreeMap<(String, usize), Timestamp>,
+    pub served: BTreeMap<(String, usize), Timestamp>,
     /// When each ReplicaSet was last given so many thousandths of the traffic by a route.
-    loaded: BTreeMap<(String, u16), Timestamp>,
+    pub loaded: BTreeMap<(String, u16), Timestamp>,
     /// Since when the version on its way has to be without traffic.
     reverting: Option<Timestamp>,
     /// The operator's last write.
     wrote: Option<(Timestamp, String)>,
     stages: Vec<(String, f64, SignedDuration)>,
-    drain: SignedDuration,
+    pub drain: SignedDuration,
     broken: Vec<String>,
 }
 
@@ -120,11 +120,11 @@ impl Invariants {
         }
     }
 
-    fn get(&self, kind: &str, name: &str) -> Option<&Value> {
+    pub fn get(&self, kind: &str, name: &str) -> Option<&Value> {
         self.mirror.get(&(kind.to_owned(), name.to_owned())).map(|object| object.value())
     }
 
-    fn status(&self) -> Option<RolloutStatus> {
+    pub fn status(&self) -> Option<RolloutStatus> {
         self.mirror.get(&("Rollout".to_owned(), NAME.to_owned()))?.parse::<Rollout>()?.status
     }
 
@@ -193,35 +193,6 @@ impl Invariants {
         self.hold(is <= was || !failed, || "a version that failed gets traffic".to_owned());
     }
 
-    /// Where stable's pods follow its share, no weight rises beyond what ready pods carry, or an equal part for each
-    /// where all of them together do not carry everything.
-    fn carried(
-        &mut self,
-        now: Timestamp,
-        status: &RolloutStatus,
-        before: &BTreeMap<String, f64>,
-        after: &BTreeMap<String, f64>,
-    ) {
-        if !self.is_progressive() || status.route != RouteMode::Split {
-            return;
-        }
-        let wanted = self.wanted(status);
-        let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
-        let all: usize = ready.iter().sum();
-        let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight.percent());
-        for (service, ready) in ["checkout-stable", "checkout-canary"].into_iter().zip(ready) {
-            let weight = |weights: &BTreeMap<String, f64>| weights.get(service).copied();
-            let (Some(was), Some(is)) = (weight(before), weight(after)) else { continue };
-            let part = |of: f64| ready as f64 * 100.0 / of.max(1.0) + 0.01;
-            // What somebody else took away may come back.
-            let given = in_force.map(|canary| if service == "checkout-canary" { canary } else { 100.0 - canary });
-            let fine = is <= was || is <= part(wanted as f64) || is <= part(all as f64);
-            self.hold(fine || given.is_some_and(|given| is <= given + 0.01), || {
-                format!("{service} rises from {was} to {is} %, which {ready} of {wanted} ready pods do not carry")
-            });
-        }
-    }
-
     /// One step for each gate, and every gate with its evidence.
     fn rollout(&mut self, now: Timestamp, change: &Change) {
         let read = |object: &Object| object.parse::<Rollout>();
@@ -280,7 +251,7 @@ impl Invariants {
         let follows = self.is_progressive() && status.route == RouteMode::Split;
         if is < was && follows {
             let share = self.share_lately(&name, now);
-            let needed = (f64::from(share) / 1000.0 * self.wanted(&status) as f64 - 1e-6).ceil() as i64;
+            let needed = (i64::from(share) * self.wanted(&status) + 999) / 1000;
             self.hold(is >= needed, || format!("{name} goes to {is} pods, where {share} thousandths need {needed}"));
         }
         let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
@@ -318,52 +289,8 @@ impl Invariants {
         }
     }
 
-    /// A version comes up only as far as `maxSurge` leaves room beside the one that serves.
-    fn within_surge(&mut self, status: &RolloutStatus, name: &str) {
-        let Some(rollout) = self.mirror.get(&("Rollout".to_owned(), NAME.to_owned())).and_then(|it| it.parse()) else {
-            return;
-        };
-        let Rollout { spec, .. } = rollout;
-        let Some(surge) = spec.max_surge else { return };
-        let wanted = self.wanted(status);
-        let most = wanted + i64::from(surge.of(i32::try_from(wanted).unwrap_or(i32::MAX)));
-        let stable = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
-        let asked = |set: &str| self.get("ReplicaSet", set).and_then(|it| it.pointer("/spec/replicas")?.as_i64());
-        let asked = asked(stable).unwrap_or(0) + asked(name).unwrap_or(0);
-        self.hold(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"));
-    }
-
-    fn is_progressive(&self) -> bool {
-        let capacity = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/traffic/capacity"));
-        capacity.is_some_and(|capacity| capacity == "Progressive")
-    }
-
-    /// The pods that carry everything: an autoscaler may ask for fewer while a new version is on its way.
-    fn wanted(&self, status: &RolloutStatus) -> i64 {
-        let asked = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0);
-        asked.max(i64::from(status.replicas_floor.unwrap_or(0)))
-    }
-
-    /// Whether the way back waits for pods of stable, whose number had followed its share.
-    fn waits_for_stable(&self) -> bool {
-        let Some(status) = self.status().filter(|_| self.is_progressive()) else { return false };
-        i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
-    }
-
-    /// The most endpoints of a Service that were ready within [`LAG`].
-    fn ready_lately(&self, service: &str, now: Timestamp) -> usize {
-        let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
-        had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::max)
-    }
-
-    /// The most that a ReplicaSet had of the traffic within the time that requests have to drain, in thousandths.
-    fn share_lately(&self, set: &str, now: Timestamp) -> u16 {
-        let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
-        had.map(|((_, share), _)| *share).max().unwrap_or(0)
-    }
-
     /// How many endpoints of a Service are ready.
-    fn ready(&self, service: &str) -> usize {
+    pub fn ready(&self, service: &str) -> usize {
         let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
         let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
             object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
@@ -393,13 +320,12 @@ impl Invariants {
             weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
         for service in services {
             let ready = self.ready(&service);
-            if ready > 0 {
-                self.served.insert((service, ready), now);
-            }
+            self.served.insert((service, ready), now);
         }
         let sets: Vec<_> =
             self.mirror.keys().filter(|(kind, _)| kind == "ReplicaSet").map(|(_, name)| name.clone()).collect();
         for set in sets {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
             let thousandths = (self.share(&set) * 10.0 - 1e-6).ceil() as u16;
             if thousandths > 0 {
                 self.loaded.insert((set, thousandths), now);

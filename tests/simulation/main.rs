@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
 
+mod capacity;
 mod faults;
 mod invariants;
 mod numbers;

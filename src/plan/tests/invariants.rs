@@ -91,7 +91,7 @@ fn route(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, after: &Cl
     check(is <= allowed || is <= was, || {
         format!("the canary's weight rises from {was} to {is}; {allowed} is allowed")
     })?;
-    carried(rollout, status, [recorded[0].1, recorded[1].1].map(|it: Option<&_>| it.cloned()), before, after)
+    carried(rollout, status, [recorded[0].1, recorded[1].1].map(Option::<&RevisionStatus>::cloned), before, after)
 }
 
 /// No weight rises beyond what the ready pods of its revision carry. Where all that are ready carry less than

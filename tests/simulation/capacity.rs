@@ -1,0 +1,96 @@
+//! What must be true of pods and weights together: nobody gets more traffic than ready pods carry, nobody loses pods
+//! that the traffic needs, and there are never more pods than were allowed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tidegate::api::{Rollout, RolloutStatus, RouteMode};
+
+use crate::{
+    invariants::{Invariants, LAG},
+    trial::NAME,
+};
+
+impl Invariants {
+    /// Where stable's pods follow its share, no weight rises beyond what ready pods carry, or an equal part for each
+    /// where all of them together do not carry everything.
+    pub fn carried(
+        &mut self,
+        now: Timestamp,
+        status: &RolloutStatus,
+        before: &BTreeMap<String, f64>,
+        after: &BTreeMap<String, f64>,
+    ) {
+        if !self.is_progressive() || status.route != RouteMode::Split {
+            return;
+        }
+        let wanted = self.wanted(status);
+        let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
+        let least = ["checkout-stable", "checkout-canary"].map(|service| self.least_lately(service, now));
+        let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight.percent());
+        for (service, (ready, other)) in
+            ["checkout-stable", "checkout-canary"].into_iter().zip(ready.into_iter().zip(least.into_iter().rev()))
+        {
+            let all = ready + other;
+            let weight = |weights: &BTreeMap<String, f64>| weights.get(service).copied();
+            let (Some(was), Some(is)) = (weight(before), weight(after)) else { continue };
+            let part = |of: f64| ready as f64 * 100.0 / of.max(1.0) + 0.01;
+            // What somebody else took away may come back.
+            let given = in_force.map(|canary| if service == "checkout-canary" { canary } else { 100.0 - canary });
+            let fine = is <= was || is <= part(wanted as f64) || is <= part(all as f64);
+            self.hold(fine || given.is_some_and(|given| is <= given + 0.01), || {
+                format!("{service} rises from {was} to {is} %, which {ready} of {wanted} ready pods do not carry")
+            });
+        }
+    }
+
+    /// A version comes up only as far as `maxSurge` leaves room beside the one that serves.
+    pub fn within_surge(&mut self, status: &RolloutStatus, name: &str) {
+        let Some(rollout) = self.mirror.get(&("Rollout".to_owned(), NAME.to_owned())).and_then(|it| it.parse()) else {
+            return;
+        };
+        let Rollout { spec, .. } = rollout;
+        let Some(surge) = spec.max_surge else { return };
+        let wanted = self.wanted(status);
+        let most = wanted + i64::from(surge.of(i32::try_from(wanted).unwrap_or(i32::MAX)));
+        let stable = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+        let asked = |set: &str| self.get("ReplicaSet", set).and_then(|it| it.pointer("/spec/replicas")?.as_i64());
+        let asked = asked(stable).unwrap_or(0) + asked(name).unwrap_or(0);
+        self.hold(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"));
+    }
+
+    pub fn is_progressive(&self) -> bool {
+        let capacity = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/traffic/capacity"));
+        capacity.is_some_and(|capacity| capacity == "Progressive")
+    }
+
+    /// The pods that carry everything: an autoscaler may ask for fewer while a new version is on its way.
+    pub fn wanted(&self, status: &RolloutStatus) -> i64 {
+        let asked = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0);
+        asked.max(i64::from(status.replicas_floor.unwrap_or(0)))
+    }
+
+    /// Whether the way back waits for pods of stable, whose number had followed its share.
+    pub fn waits_for_stable(&self) -> bool {
+        let Some(status) = self.status().filter(|_| self.is_progressive()) else { return false };
+        i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
+    }
+
+    /// The most endpoints of a Service that were ready within [`LAG`].
+    pub fn ready_lately(&self, service: &str, now: Timestamp) -> usize {
+        let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
+        had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::max)
+    }
+
+    /// The fewest, so.
+    pub fn least_lately(&self, service: &str, now: Timestamp) -> usize {
+        let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
+        had.map(|((_, ready), _)| *ready).fold(self.ready(service), usize::min)
+    }
+
+    /// The most that a ReplicaSet had of the traffic within the time that requests have to drain, in thousandths.
+    pub fn share_lately(&self, set: &str, now: Timestamp) -> u16 {
+        let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
+        had.map(|((_, share), _)| *share).max().unwrap_or(0)
+    }
+}
