@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale crds
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -49,6 +49,9 @@ bench-promotion: ## Measure a promotion on the real control plane: writes, event
 
 bench-scale: ## Measure the operator among 10,000 Rollouts at rest and 1,000 in progress, on the embedded cluster
 	@cargo bench --locked --bench scale
+
+bench-traffic: ## Measure what customers notice behind Envoy: lost requests, shares, time to revert
+	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench traffic
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

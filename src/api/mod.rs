@@ -14,6 +14,7 @@ pub mod nearest;
 mod rollout;
 mod schema;
 mod status;
+mod traffic;
 mod units;
 mod validation;
 
@@ -26,14 +27,12 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
-pub use rollout::{
-    Acceptance, Capacity, GatewayApi, OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, RouteRef, Stage,
-    Traffic, WorkloadKind, WorkloadRef,
-};
+pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
     RolloutStatus, RouteMode, StageBegun, StageStatus, Transition, Verdict,
 };
+pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 

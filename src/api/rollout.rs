@@ -10,6 +10,7 @@ use super::{
     analysis::{Analysis, CheckOverride},
     schema,
     status::RolloutStatus,
+    traffic::{Capacity, Route, Traffic},
     units::{Percent, Span},
 };
 
@@ -173,10 +174,16 @@ impl RolloutSpec {
         self.revision_history_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10)
     }
 
-    /// The routes that carry weights; empty when traffic is split by the number of pods.
+    /// The objects that carry weights; empty when traffic is split by the number of pods.
     #[must_use]
-    pub fn routes(&self) -> &[RouteRef] {
-        self.traffic.as_ref().map_or(&[], |traffic| &traffic.gateway_api.routes)
+    pub fn routes(&self) -> Vec<Route> {
+        self.traffic.iter().flat_map(Traffic::routes).collect()
+    }
+
+    /// Whether objects carry the weights. Otherwise traffic is split by the number of pods.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        self.traffic.is_some()
     }
 }
 
@@ -195,62 +202,6 @@ pub struct WorkloadRef {
 pub enum WorkloadKind {
     /// `apps/v1` Deployment.
     Deployment,
-}
-
-/// Where weights go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Traffic {
-    /// Routes of the Gateway API.
-    #[serde(rename = "gatewayAPI")]
-    pub gateway_api: GatewayApi,
-
-    /// How many pods the stable version keeps while a new one is on its way. Default: `Full`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<Capacity>,
-}
-
-/// How many pods the stable version keeps while a new one is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum Capacity {
-    /// All of them: traffic can go back at once, whatever happens.
-    #[default]
-    Full,
-    /// What its share of the traffic needs, rounded up, and at least one. They go when the weight that frees them is
-    /// in force and their requests have drained. On the way back traffic follows the pods: as many of them as are
-    /// ready, so much of it goes back, and the new version keeps the rest for so long.
-    Progressive,
-}
-
-/// Routes of the Gateway API that point at the Service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GatewayApi {
-    /// The `HTTPRoute`s whose weights follow the stages.
-    #[schemars(length(min = 1, max = 8))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub routes: Vec<RouteRef>,
-
-    /// Whether a stage's clock waits until the gateway says that the route is in force. Default: `Required`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acceptance: Option<Acceptance>,
-}
-
-/// What is waited for after a route was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Acceptance {
-    /// `Accepted` and `ResolvedRefs` of every parent, at the generation that was written.
-    Required,
-    /// Nothing: for gateways that do not report.
-    Ignored,
-}
-
-/// An HTTPRoute in the Rollout's namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RouteRef {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 /// One step of the way to all of the traffic.

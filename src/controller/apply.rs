@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use super::{
     Context,
     error::{Class, Error},
+    memory::Written,
 };
 use crate::{
     api::Rollout,
     plan::{Desired, Effect},
+    traffic::RouteId,
     workload::{Deployment, ReplicaSet},
 };
 
@@ -107,10 +109,11 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         Effect::CreateService(service) => create::<Service>(client, &namespace, service, TRAFFIC_MANAGER).await,
         Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
         Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
-        Effect::ReplaceRoute(_, object) => {
-            let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &super::caches::http_routes());
+        Effect::ReplaceRoute(id, object) => {
+            // What was read is served: its kind is known.
+            let Some(api) = context.caches.routes.api(id, &namespace) else { return Ok(()) };
             match serde_json::from_value::<DynamicObject>(object.as_ref().clone()) {
-                Ok(route) => replace_route(context, rollout, &api, &route).await,
+                Ok(route) => replace_route(context, rollout, id, &api, &route).await,
                 Err(error) => Err(kube::Error::SerdeError(error)),
             }
         }
@@ -120,25 +123,26 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         Err(kube::Error::Api(status)) if created(effect) && status.is_already_exists() => Ok(()),
         Err(kube::Error::Api(status)) if deleted(effect) && status.is_not_found() => Ok(()),
         Ok(written) => {
-            let (kind, name) = object(effect);
-            context.memory.expect(rollout, kind, &name, written.as_deref());
+            if let Some(object) = object(effect) {
+                context.memory.expect(rollout, object, written.as_deref());
+            }
             Ok(())
         }
         Err(error) => Err(Error::api(doing)(error)),
     }
 }
 
-/// The kind and the name of the object that an effect writes.
-fn object(effect: &Effect) -> (&'static str, String) {
-    match effect {
-        Effect::PatchRollout(_) => ("Rollout", String::new()),
-        Effect::PatchDeployment(name, _) => ("Deployment", name.clone()),
-        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => ("ReplicaSet", name.clone()),
-        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => ("Service", name.clone()),
-        Effect::CreateReplicaSet(set) => ("ReplicaSet", set.name().to_owned()),
-        Effect::CreateService(service) => ("Service", service.name_any()),
-        Effect::ReplaceRoute(name, _) => ("HTTPRoute", name.clone()),
-    }
+/// The object beside the Rollout that an effect writes.
+fn object(effect: &Effect) -> Option<Written> {
+    Some(match effect {
+        Effect::PatchRollout(_) => return None,
+        Effect::PatchDeployment(name, _) => Written::Deployment(name.clone()),
+        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => Written::ReplicaSet(name.clone()),
+        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => Written::Service(name.clone()),
+        Effect::CreateReplicaSet(set) => Written::ReplicaSet(set.name().to_owned()),
+        Effect::CreateService(service) => Written::Service(service.name_any()),
+        Effect::ReplaceRoute(id, _) => Written::Route(id.clone()),
+    })
 }
 
 fn created(effect: &Effect) -> bool {
@@ -158,23 +162,23 @@ fn patching(manager: &str) -> PatchParams {
 }
 
 /// What can be written like any other object of a namespace.
-trait Written:
+trait Own:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug
 {
 }
 
-impl Written for Deployment {}
-impl Written for ReplicaSet {}
-impl Written for Service {}
+impl Own for Deployment {}
+impl Own for ReplicaSet {}
+impl Own for Service {}
 
 type Version = Option<String>;
 
-async fn create<K: Written>(client: Client, namespace: &str, object: &K, manager: &str) -> kube::Result<Version> {
+async fn create<K: Own>(client: Client, namespace: &str, object: &K, manager: &str) -> kube::Result<Version> {
     let created = Api::<K>::namespaced(client, namespace).create(&by(manager), object).await?;
     Ok(created.resource_version())
 }
 
-async fn merge<K: Written>(
+async fn merge<K: Own>(
     client: Client,
     namespace: &str,
     name: &str,
@@ -185,7 +189,7 @@ async fn merge<K: Written>(
     Ok(api.patch(name, &patching(manager), &Patch::Merge(patch)).await?.resource_version())
 }
 
-async fn delete<K: Written>(client: Client, namespace: &str, name: &str, uid: &str) -> kube::Result<Version> {
+async fn delete<K: Own>(client: Client, namespace: &str, name: &str, uid: &str) -> kube::Result<Version> {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
     Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(|_| None)
@@ -196,16 +200,17 @@ async fn delete<K: Written>(client: Client, namespace: &str, name: &str, uid: &s
 async fn replace_route(
     context: &Context,
     rollout: &Rollout,
+    id: &RouteId,
     api: &Api<DynamicObject>,
     route: &DynamicObject,
 ) -> kube::Result<Version> {
     let name = route.name_any();
     let replaced = api.replace(&name, &by(TRAFFIC_MANAGER), route).await;
     match &replaced {
-        Ok(written) => context.memory.found_route(rollout, written.clone()),
+        Ok(written) => context.memory.found_route(rollout, id, written.clone()),
         Err(kube::Error::Api(status)) if status.is_conflict() => {
             if let Ok(live) = api.get(&name).await {
-                context.memory.found_route(rollout, live);
+                context.memory.found_route(rollout, id, live);
             }
         }
         Err(_) => {}
@@ -223,7 +228,7 @@ fn describe(effect: &Effect) -> String {
         Effect::CreateService(service) => format!("create Service {}", service.name_any()),
         Effect::DeleteReplicaSet(name, _) => format!("delete ReplicaSet {name}"),
         Effect::DeleteService(name, _) => format!("delete Service {name}"),
-        Effect::ReplaceRoute(name, _) => format!("write the weights of HTTPRoute {name}"),
+        Effect::ReplaceRoute(id, _) => format!("write the weights of {id}"),
     }
 }
 

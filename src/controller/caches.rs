@@ -18,7 +18,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject},
+    api::ApiResource,
     core::{DynamicResourceScope, GroupVersionKind},
     runtime::{
         WatchStreamExt,
@@ -27,13 +27,14 @@ use kube::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
     backoff::Backoff,
     cache::{Cache, path_of},
     index::{Index, Subject},
     packed::InUse,
+    routes::Routes,
     templates::CheckTemplates,
     watched::Watched,
 };
@@ -55,10 +56,8 @@ pub struct Caches {
     pub deployments: Arc<Cache<Deployment>>,
     /// All Services.
     pub services: Arc<Cache<Service>>,
-    /// All `HTTPRoutes`; empty while the Gateway API is not installed.
-    pub routes: Arc<Cache<DynamicObject>>,
-    /// Whether the API server knows `HTTPRoutes`.
-    pub routes_known: watch::Receiver<bool>,
+    /// The objects that carry weights.
+    pub routes: Routes,
     /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them.
     pub replica_sets: Arc<Cache<ReplicaSet>>,
     /// EndpointSlices by namespace and Service.
@@ -81,12 +80,6 @@ pub struct Watches {
     pub triggers: Triggers,
 }
 
-/// The API of `HTTPRoutes`.
-#[must_use]
-pub fn http_routes() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
-}
-
 /// The API of EndpointSlices in the version that the server speaks: `v1beta1` before Kubernetes 1.21.
 ///
 /// # Errors
@@ -104,17 +97,17 @@ pub async fn endpoint_slices(client: &Client) -> Result<ApiResource, kube::Error
 pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource) -> Watches {
     let scope = Scope { client: client.clone(), namespace: namespace.map(str::to_owned) };
     let (rollouts, writer) = reflector::store();
-    let (known, routes_known) = watch::channel(false);
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
     let in_use = Arc::<InUse>::default();
     let (templates, told_by_templates) = CheckTemplates::watch(client, namespace, &in_use);
+    let index = Arc::<Index>::default();
+    let (routes, told_by_routes) = Routes::new(scope.clone(), &in_use, &index);
     let caches = Arc::new(Caches {
         rollouts,
-        index: Arc::default(),
+        index: index.clone(),
         deployments: Arc::new(Cache::new(&in_use, |_| None)),
         services: Arc::new(Cache::new(&in_use, |_| None)),
-        routes: Arc::new(Cache::new(&in_use, |_| None)),
-        routes_known,
+        routes,
         replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| set.holder().map(str::to_owned))),
         endpoint_slices: Arc::new(Cache::new(&in_use, service_of)),
         autoscalers: Arc::new(Cache::new(&in_use, target_of)),
@@ -123,28 +116,25 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         all_ready: AtomicBool::new(false),
     });
     let root = indexed(events(scope.api::<Watched>()), caches.clone(), sender).reflect(writer).touched_objects();
-    let index = &caches.index;
     let triggers = futures::stream::select_all([
         futures::stream::unfold(
             neighbours,
             |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
         )
         .boxed(),
-        cached(events(scope.api::<Deployment>()), &caches.deployments, index, |it| Some(Subject::workload(it))),
-        cached(events(scope.api::<Service>()).modify(lean_service), &caches.services, index, |it| {
+        cached(events(scope.api::<Deployment>()), &caches.deployments, &index, |it| Some(Subject::workload(it))),
+        cached(events(scope.api::<Service>()).modify(lean_service), &caches.services, &index, |it| {
             Some(Subject::service(it))
         }),
-        cached(noticing(events(scope.dynamic(&http_routes())), known), &caches.routes, index, |it| {
-            Some(Subject::route(it))
-        }),
-        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, index, Subject::owned),
-        cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, index, |slice| {
+        told_by_routes,
+        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, &index, Subject::owned),
+        cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, &index, |slice| {
             service_of(slice).map(|path| Subject::Service(path.into()))
         }),
         cached(
             events(scope.api::<HorizontalPodAutoscaler>()).modify(lean_autoscaler),
             &caches.autoscalers,
-            index,
+            &index,
             |autoscaler| target_of(autoscaler).map(|path| Subject::Workload(path.into())),
         ),
         told_by_templates,
@@ -170,6 +160,7 @@ impl Caches {
     fn note(&self, watched: &Watched) -> Vec<ObjectRef<Watched>> {
         let rollout = watched.open(&self.in_use).ok();
         self.templates.note(watched.meta(), rollout.as_deref());
+        self.routes.note(watched.meta(), rollout.as_deref());
         self.index.update(watched.meta(), rollout.as_deref())
     }
 
@@ -179,7 +170,8 @@ impl Caches {
         self.all_ready.load(Ordering::Acquire)
     }
 
-    /// Waits until every cache has seen its first list. `HTTPRoutes` are not waited for: they may not exist.
+    /// Waits until every cache has seen its first list. The routes' are waited for by those who need them:
+    /// [`Routes::are_known`].
     pub async fn ready(&self) {
         // An error means that the watch has ended, and with it the process.
         let _ = self.rollouts.wait_until_ready().await;
@@ -193,9 +185,11 @@ impl Caches {
     }
 }
 
-struct Scope {
-    client: Client,
-    namespace: Option<String>,
+/// What the operator looks after: one namespace, or all of them.
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub client: Client,
+    pub namespace: Option<String>,
 }
 
 impl Scope {
@@ -210,7 +204,7 @@ impl Scope {
     }
 
     /// The API of a kind whose version is only known at run time.
-    fn dynamic<K>(&self, resource: &K::DynamicType) -> Api<K>
+    pub fn dynamic<K>(&self, resource: &K::DynamicType) -> Api<K>
     where
         K: Resource<Scope = DynamicResourceScope>,
     {
@@ -272,6 +266,7 @@ fn indexed(
                 }
                 Ok(Event::Delete(watched)) => {
                     caches.templates.note(watched.meta(), None);
+                    caches.routes.note(watched.meta(), None);
                     caches.index.forget(&watched.meta().namespace.clone().unwrap_or_default(), &watched.name_any())
                 }
                 _ => Vec::new(),
@@ -284,27 +279,8 @@ fn indexed(
         .boxed()
 }
 
-/// Notices whether the API server knows the kind that is watched.
-fn noticing<K: Send + 'static>(
-    events: BoxStream<'static, watcher::Result<Event<K>>>,
-    known: watch::Sender<bool>,
-) -> BoxStream<'static, watcher::Result<Event<K>>> {
-    events
-        .inspect(move |event| {
-            let answer = match event {
-                Ok(Event::InitDone) => Some(true),
-                Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) if status.code == 404 => Some(false),
-                _ => None,
-            };
-            if let Some(answer) = answer {
-                known.send_if_modified(|known| std::mem::replace(known, answer) != answer);
-            }
-        })
-        .boxed()
-}
-
 /// Keeps a cache; the Rollouts that care about what changes in it.
-fn cached<K>(
+pub(super) fn cached<K>(
     events: impl futures::Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     cache: &Arc<Cache<K>>,
     index: &Arc<Index>,
@@ -335,46 +311,4 @@ fn target_of(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let target = &autoscaler.spec.as_ref()?.scale_target_ref;
     let namespace = autoscaler.metadata.namespace.as_deref()?;
     (target.kind == "Deployment").then(|| path_of(namespace, &target.name))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{controller::clock::Clock, sim::api::ApiServer};
-
-    #[tokio::test(start_paused = true)]
-    async fn a_route_is_kept_with_all_that_its_user_wrote() {
-        let server = ApiServer::new(Clock::System, 1);
-        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-        let definition = json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
-            "spec": {
-                "group": "gateway.networking.k8s.io", "scope": "Namespaced",
-                "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
-                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
-            },
-        });
-        server.create(definition, "test").unwrap();
-        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "shop"});
-        let metadata = json!({"name": "checkout", "namespace": "default", "annotations": annotations});
-        let route = json!({
-            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata, "spec": {"rules": []},
-        });
-        server.create(route, "test").unwrap();
-
-        let client = server.client();
-        let slices = endpoint_slices(&client).await.unwrap();
-        let Watches { caches, triggers, .. } = watch_all(&client, None, &slices);
-        tokio::spawn(triggers.for_each(|_| std::future::ready(())));
-        caches.routes.ready().await;
-        let mut kept = serde_json::to_value(&*caches.routes.get("default", "checkout").unwrap()).unwrap();
-        let mut stored = server.get("httproutes", "default", "checkout").unwrap().value().clone();
-        for route in [&mut kept, &mut stored] {
-            route["metadata"].as_object_mut().unwrap().remove("managedFields");
-        }
-        assert_eq!(kept, stored);
-    }
 }

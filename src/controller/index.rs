@@ -14,7 +14,7 @@ use kube::{
 use super::{cache::path_of, watched::Watched};
 use crate::{
     api::{ROLLOUT_LABEL, Rollout},
-    traffic::Names,
+    traffic::{Kind, Names, RouteId},
     workload::{Deployment, ReplicaSet},
 };
 use k8s_openapi::api::core::v1::Service;
@@ -26,10 +26,19 @@ pub enum Subject {
     Workload(Arc<str>),
     /// A Service, or one that a rollout makes of it.
     Service(Arc<str>),
-    /// An HTTPRoute.
-    Route(Arc<str>),
+    /// A route, of whatever kind.
+    Route(Arc<RoutePath>),
+    /// The ReferenceGrants of a namespace.
+    Grants(Arc<str>),
     /// The Rollout itself, by what it owns.
     Rollout(Arc<str>),
+}
+
+/// A route's kind and its [path](path_of).
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct RoutePath {
+    kind: Kind,
+    path: String,
 }
 
 impl Subject {
@@ -45,10 +54,17 @@ impl Subject {
         Self::Service(path(service))
     }
 
-    /// An HTTPRoute.
+    /// A route.
     #[must_use]
-    pub fn route(route: &DynamicObject) -> Self {
-        Self::Route(path(route))
+    pub fn route(kind: &Kind, route: &DynamicObject) -> Self {
+        let path = path_of(route.metadata.namespace.as_deref().unwrap_or_default(), &route.name_any());
+        Self::Route(Arc::new(RoutePath { kind: kind.clone(), path }))
+    }
+
+    /// The ReferenceGrants of a namespace, one of which changed.
+    #[must_use]
+    pub fn grants(grant: &DynamicObject) -> Self {
+        Self::Grants(path_of(grant.metadata.namespace.as_deref().unwrap_or_default(), "").into())
     }
 
     /// Whom a ReplicaSet belongs to: a Rollout, by label or by reference, or a Deployment.
@@ -67,13 +83,24 @@ impl Subject {
     }
 
     /// Its kind and its path.
-    fn parts(&self) -> (&'static str, &str) {
+    fn parts(&self) -> (&str, &str) {
         match self {
             Self::Workload(path) => ("Deployment", path),
             Self::Service(path) => ("Service", path),
-            Self::Route(path) => ("HTTPRoute", path),
+            Self::Route(route) => (&route.kind.kind, &route.path),
+            Self::Grants(path) => ("ReferenceGrants", path),
             Self::Rollout(path) => ("Rollout", path),
         }
+    }
+
+    /// Its namespace.
+    fn namespace(&self) -> &str {
+        self.parts().1.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// Whether one Rollout at most may have it.
+    fn is_exclusive(&self) -> bool {
+        !matches!(self, Self::Rollout(_) | Self::Grants(_))
     }
 }
 
@@ -87,7 +114,7 @@ pub struct Index(RwLock<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// The names of Rollouts, sorted: they are in the namespace of what they care about.
+    /// The names of Rollouts, sorted; with their namespace before it, where it is another one than the subject's.
     caring: HashMap<Subject, Vec<Arc<str>>>,
     /// By the Rollout's path.
     subjects: HashMap<Box<str>, Box<[Subject]>>,
@@ -100,17 +127,18 @@ impl Index {
         let [namespace, name] = [&metadata.namespace, &metadata.name].map(|it| it.as_deref().unwrap_or_default());
         let mut neighbours = self.forget(namespace, name);
         let subjects = subjects(rollout, namespace, name);
-        let name = Arc::<str>::from(name);
+        let here = Arc::<str>::from(name);
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for subject in &subjects {
             let caring = entries.caring.entry(subject.clone()).or_default();
-            neighbours.extend(caring.iter().map(|other| ObjectRef::new(other).within(namespace)));
+            neighbours.extend(caring.iter().map(|other| rollout_of(other, subject)));
+            let name = if subject.namespace() == namespace { here.clone() } else { path_of(namespace, &here).into() };
             if let Err(place) = caring.binary_search(&name) {
                 caring.reserve_exact(1);
-                caring.insert(place, name.clone());
+                caring.insert(place, name);
             }
         }
-        entries.subjects.insert(path_of(namespace, &name).into(), subjects.into());
+        entries.subjects.insert(path_of(namespace, &here).into(), subjects.into());
         neighbours
     }
 
@@ -120,8 +148,8 @@ impl Index {
         let mut neighbours = Vec::new();
         for subject in entries.subjects.remove(path_of(namespace, name).as_str()).unwrap_or_default() {
             let Some(caring) = entries.caring.get_mut(&subject) else { continue };
-            caring.retain(|other| **other != *name);
-            neighbours.extend(caring.iter().map(|other| ObjectRef::new(other).within(namespace)));
+            caring.retain(|other| !is_called(other, &subject, namespace, name));
+            neighbours.extend(caring.iter().map(|other| rollout_of(other, &subject)));
             if caring.is_empty() {
                 entries.caring.remove(&subject);
             }
@@ -133,23 +161,22 @@ impl Index {
     #[must_use]
     pub fn caring_about(&self, subject: &Subject) -> Vec<ObjectRef<Watched>> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (_, path) = subject.parts();
-        let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
         let names = entries.caring.get(subject).into_iter().flatten();
-        names.map(|name| ObjectRef::new(name).within(namespace)).collect()
+        names.map(|name| rollout_of(name, subject)).collect()
     }
 
     /// The other Rollouts that name one of the same objects, with the object's kind and name.
     #[must_use]
-    pub fn rivals(&self, namespace: &str, name: &str) -> Vec<(String, String)> {
+    pub fn rivals(&self, namespace: &str, name: &str) -> Vec<(ObjectRef<Watched>, String)> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let subjects = entries.subjects.get(path_of(namespace, name).as_str());
         let mut rivals = Vec::new();
-        for subject in subjects.into_iter().flatten().filter(|subject| !matches!(subject, Subject::Rollout(_))) {
-            let others = entries.caring.get(subject).into_iter().flatten().filter(|other| ***other != *name);
+        for subject in subjects.into_iter().flatten().filter(|subject| subject.is_exclusive()) {
+            let caring = entries.caring.get(subject).into_iter().flatten();
+            let others = caring.filter(|other| !is_called(other, subject, namespace, name));
             let (kind, path) = subject.parts();
             let object = path.rsplit('/').next().unwrap_or(path);
-            rivals.extend(others.map(|other| (other.to_string(), format!("{kind} {object}"))));
+            rivals.extend(others.map(|other| (rollout_of(other, subject), format!("{kind} {object}"))));
         }
         rivals
     }
@@ -162,8 +189,25 @@ fn subjects(rollout: Option<&Rollout>, namespace: &str, name: &str) -> Vec<Subje
         let names = Names::of(&rollout.spec.service);
         subjects.push(Subject::Workload(path(&rollout.spec.workload.name)));
         subjects.extend([names.service, names.stable, names.canary].map(|name| Subject::Service(path(&name))));
-        let routes = rollout.spec.routes().iter();
-        subjects.extend(routes.map(|route| Subject::Route(path(&route.name))));
+        let routes: Vec<_> = rollout.spec.routes().iter().map(|route| RouteId::of(route, namespace)).collect();
+        if routes.iter().any(|route| route.namespace.is_some()) {
+            subjects.push(Subject::Grants(path("")));
+        }
+        subjects.extend(routes.into_iter().map(|RouteId { kind, namespace: elsewhere, name }| {
+            let path = path_of(elsewhere.as_deref().unwrap_or(namespace), &name);
+            Subject::Route(Arc::new(RoutePath { kind, path }))
+        }));
     }
     subjects
+}
+
+/// The Rollout that is called so among those that care about `subject`.
+fn rollout_of(entry: &str, subject: &Subject) -> ObjectRef<Watched> {
+    let (namespace, name) = entry.split_once('/').unwrap_or((subject.namespace(), entry));
+    ObjectRef::new(name).within(namespace)
+}
+
+/// Whether that is the Rollout of this name.
+fn is_called(entry: &str, subject: &Subject, namespace: &str, name: &str) -> bool {
+    entry.split_once('/').unwrap_or((subject.namespace(), entry)) == (namespace, name)
 }

@@ -13,6 +13,7 @@ use super::allowance::Allowance;
 use crate::{
     api::{Rollout, validate},
     metrics::{Templates, unusable},
+    traffic::RouteId,
 };
 
 /// What is remembered, by the Rollout's UID.
@@ -26,16 +27,29 @@ struct Remembered {
     committed_at: Option<Instant>,
     commits: Allowance,
     writes: Allowance,
-    /// Routes as they were last written, or found when a write met a conflict, by name.
-    routes: HashMap<String, Arc<DynamicObject>>,
+    /// Routes as they were last written, or found when a write met a conflict.
+    routes: HashMap<RouteId, Arc<DynamicObject>>,
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
     /// Which check cannot be asked, if any: the generation that was looked at, and with which templates.
     asked: Option<(Option<i64>, Templates, Option<String>)>,
     failures: u32,
-    /// The resourceVersions that the operator's own writes left behind, by kind and name.
-    expected: HashMap<(&'static str, String), (u64, Instant)>,
+    /// The resourceVersions that the operator's own writes left behind.
+    expected: HashMap<Written, (u64, Instant)>,
+}
+
+/// An object beside the Rollout that the operator writes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Written {
+    /// The Deployment of that name.
+    Deployment(String),
+    /// The ReplicaSet of that name.
+    ReplicaSet(String),
+    /// The Service of that name.
+    Service(String),
+    /// A route.
+    Route(RouteId),
 }
 
 /// How long the caches may lag behind the operator's own writes before it goes on without having seen them.
@@ -73,41 +87,38 @@ impl Memory {
 
     /// Remembers what a write left behind, so that no decision is taken before the caches show it: core controllers do
     /// the same since Kubernetes 1.36, <https://kep.k8s.io/5647>.
-    pub fn expect(&self, rollout: &Rollout, kind: &'static str, name: &str, written: Option<&str>) {
-        let Some(written) = written.and_then(|version| version.parse().ok()) else { return };
-        self.with(rollout, |remembered| {
-            remembered.expected.insert((kind, name.to_owned()), (written, Instant::now()));
-        });
+    pub fn expect(&self, rollout: &Rollout, object: Written, version: Option<&str>) {
+        let Some(version) = version.and_then(|version| version.parse().ok()) else { return };
+        self.with(rollout, |remembered| remembered.expected.insert(object, (version, Instant::now())));
     }
 
     /// Whether the caches show all of the operator's own writes; `seen` tells the resourceVersion of a cached object.
-    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&'static str, &str) -> Option<u64>) -> bool {
+    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&Written) -> Option<u64>) -> bool {
         self.with(rollout, |remembered| {
-            remembered.expected.retain(|(kind, name), (written, at)| {
-                at.elapsed() < LAG && seen(kind, name).is_none_or(|seen| seen < *written)
-            });
+            remembered
+                .expected
+                .retain(|object, (written, at)| at.elapsed() < LAG && seen(object).is_none_or(|seen| seen < *written));
             remembered.expected.is_empty()
         })
     }
 
     /// Remembers a route as the API server has it, for as long as the cache is behind.
-    pub fn found_route(&self, rollout: &Rollout, mut route: DynamicObject) {
+    pub fn found_route(&self, rollout: &Rollout, id: &RouteId, mut route: DynamicObject) {
         route.metadata.managed_fields = None;
-        self.with(rollout, |remembered| remembered.routes.insert(route.name_any(), Arc::new(route)));
+        self.with(rollout, |remembered| remembered.routes.insert(id.clone(), Arc::new(route)));
     }
 
     /// `cached`, or what was found of the same route since: a watch that fell silent is noticed after minutes only, and
     /// traffic must not wait for that.
-    pub fn latest_route(&self, rollout: &Rollout, cached: Arc<DynamicObject>) -> Arc<DynamicObject> {
+    pub fn latest_route(&self, rollout: &Rollout, id: &RouteId, cached: Arc<DynamicObject>) -> Arc<DynamicObject> {
         self.with(rollout, |remembered| {
-            let name = cached.name_any();
             let newer = |found: &&Arc<DynamicObject>| {
                 found.metadata.uid == cached.metadata.uid && version(found.as_ref()) > version(cached.as_ref())
             };
-            if let Some(found) = remembered.routes.get(&name).filter(newer) {
+            if let Some(found) = remembered.routes.get(id).filter(newer) {
                 return found.clone();
             }
-            remembered.routes.remove(&name);
+            remembered.routes.remove(id);
             cached
         })
     }

@@ -16,6 +16,7 @@ mod observe;
 mod packed;
 mod reconcile;
 mod refuse;
+mod routes;
 pub mod telemetry;
 mod templates;
 pub mod timeout;
@@ -100,7 +101,7 @@ pub async fn run(
         events,
         metrics,
     });
-    let everything = futures::stream::select(gained(leadership), changes(caches.routes_known.clone()));
+    let everything = futures::stream::select(gained(leadership), changes(caches.routes.answered()));
     let (warm, warmed) = tokio::sync::watch::channel(false);
     let controller = Controller::for_stream(watches.rollouts, caches.rollouts.clone())
         .with_config(Config::default().concurrency(settings.concurrency))
@@ -136,7 +137,9 @@ fn gained(leadership: Leadership) -> impl Stream<Item = ()> + Send + 'static {
     })
 }
 
-fn changes(receiver: tokio::sync::watch::Receiver<bool>) -> impl Stream<Item = ()> + Send + 'static {
+fn changes<T: Send + Sync + 'static>(
+    receiver: tokio::sync::watch::Receiver<T>,
+) -> impl Stream<Item = ()> + Send + 'static {
     futures::stream::unfold(receiver, |mut receiver| async move {
         match receiver.changed().await {
             Ok(()) => Some(((), receiver)),

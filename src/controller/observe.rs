@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, ResourceExt,
-    api::{DynamicObject, ListParams, PartialObjectMeta},
-    core::ApiResource,
+    api::{ListParams, PartialObjectMeta},
 };
 
-use super::{Context, cache::path_of, caches::http_routes, error::Error};
+use super::{Context, cache::path_of, error::Error, memory::Written};
 use crate::{
+    api,
     api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
     plan::{Observed, Route, Suspect, suspect},
-    traffic::Names,
+    traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, is_deleting},
 };
 
@@ -68,15 +68,14 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
 }
 
 /// The resourceVersion of the object that a cache holds now.
-pub fn seen(context: &Context, rollout: &Rollout, kind: &str, name: &str) -> Option<u64> {
+pub fn seen(context: &Context, rollout: &Rollout, object: &Written) -> Option<u64> {
     let caches = &context.caches;
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
-    match kind {
-        "Deployment" => caches.deployments.version(namespace, name),
-        "Service" => caches.services.version(namespace, name),
-        "HTTPRoute" => caches.routes.version(namespace, name),
-        "ReplicaSet" => caches.replica_sets.version(namespace, name),
-        _ => None,
+    match object {
+        Written::Deployment(name) => caches.deployments.version(namespace, name),
+        Written::Service(name) => caches.services.version(namespace, name),
+        Written::Route(id) => caches.routes.version(id, namespace),
+        Written::ReplicaSet(name) => caches.replica_sets.version(namespace, name),
     }
 }
 
@@ -88,6 +87,8 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
     let service = |name: &str| caches.services.get(&namespace, name);
     let owned_by = |uid: Option<&str>| uid.map(|uid| caches.replica_sets.of(uid)).unwrap_or_default();
     let target = path_of(&namespace, &rollout.spec.workload.name);
+    let routes: Vec<_> =
+        rollout.spec.routes().into_iter().map(|route| read_route(context, rollout, &namespace, route)).collect();
     let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.as_deref());
     Observed {
         invalid: context.memory.invalid(rollout),
@@ -108,8 +109,12 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
                 (name, pods)
             })
             .collect(),
-        routes: rollout.spec.routes().iter().map(|route| read_route(context, rollout, &route.name)).collect(),
-        routes_known: *caches.routes_known.borrow(),
+        grants: if routes.iter().any(|route| route.id.namespace.is_some()) {
+            caches.routes.grants(&namespace)
+        } else {
+            Vec::new()
+        },
+        routes,
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyst.knows(endpoint),
         unusable_check: {
@@ -121,11 +126,13 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
     }
 }
 
-fn read_route(context: &Context, rollout: &Rollout, name: &str) -> Route {
-    let cached = context.caches.routes.get(&rollout.namespace().unwrap_or_default(), name);
-    let latest = cached.map(|cached| context.memory.latest_route(rollout, cached));
+fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::Route) -> Route {
+    let id = RouteId::of(&spec, namespace);
+    let cached = context.caches.routes.get(&id, namespace);
+    let latest = cached.map(|cached| context.memory.latest_route(rollout, &id, cached));
     let object = latest.filter(|route| !is_deleting(route.as_ref()));
-    Route { name: name.to_owned(), object: object.and_then(|route| serde_json::to_value(route.as_ref()).ok()) }
+    let object = object.and_then(|route| serde_json::to_value(route.as_ref()).ok());
+    Route { spec, kind: context.caches.routes.served(&id), id, object }
 }
 
 /// The Rollout that came first to an object which this one names too, in a sentence. Who has adopted keeps; else the
@@ -137,7 +144,9 @@ fn rival(context: &Context, rollout: &Rollout, namespace: &str) -> Option<String
         (!claimed, rollout.creation_timestamp(), rollout.name_any())
     };
     context.caches.index.rivals(namespace, &name).into_iter().find_map(|(other, object)| {
-        let first = context.caches.rollout(namespace, &other)?;
+        let elsewhere = other.namespace.as_deref().unwrap_or_default();
+        let first = context.caches.rollout(elsewhere, &other.name)?;
+        let other = if elsewhere == namespace { other.name } else { format!("{elsewhere}/{}", other.name) };
         (rank(&first) < rank(rollout)).then(|| {
             format!("Rollout {other} already has {object}; one Rollout for each Deployment, Service and route: delete one of the two")
         })
@@ -152,19 +161,19 @@ async fn editor(context: &Context, rollout: &Rollout, suspect: &Suspect) -> Opti
     let (metadata, field) = match suspect {
         Suspect::Workload => {
             let api: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
-            (api.get_metadata(&rollout.spec.workload.name).await.ok()?.metadata, "f:replicas")
+            (api.get_metadata(&rollout.spec.workload.name).await.ok()?.metadata, "/f:spec/f:replicas")
         }
         Suspect::Route(route) => {
-            let resource: ApiResource = http_routes();
-            let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
-            (api.get_metadata(route).await.ok()?.metadata, "f:rules")
+            let api = context.caches.routes.api(route, &namespace)?;
+            let field = if route.kind.is_of_gateway_api() { "/f:spec/f:rules" } else { "/f:spec" };
+            (api.get_metadata(&route.name).await.ok()?.metadata, field)
         }
     };
     let fields = metadata.managed_fields.unwrap_or_default();
     let foreign = |manager: &str| !manager.starts_with(super::MANAGER_PREFIX);
     let touches = |fields: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1>| {
         // The status has a field of the same name, which is its controller's.
-        fields.as_ref().is_some_and(|fields| fields.0.pointer(&format!("/f:spec/{field}")).is_some())
+        fields.as_ref().is_some_and(|fields| fields.0.pointer(field).is_some())
     };
     fields
         .into_iter()

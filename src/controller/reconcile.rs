@@ -34,6 +34,9 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
         Ok(rollout) => rollout,
         Err(invalid) => return refuse(&context, invalid).await.map(|()| Action::await_change()),
     };
+    if !context.caches.routes.are_known(cached) {
+        return Ok(Action::await_change());
+    }
     let started = Instant::now();
     let outcome = work(&context, cached).await;
     let result = outcome.as_ref().map_or_else(Error::label, |_| "ok");
@@ -46,14 +49,14 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 
 async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     let rollout = context.memory.latest(cached);
-    if !context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name)) {
+    if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
         // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
         return Ok(Action::requeue(LAGGING));
     }
     let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await?;
     let effects = desired(&rollout, &observed, context.clock.now());
     let resumed = apply(context, &rollout, effects).await;
-    if !context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name)) {
+    if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
         // What was just written is not in the caches yet: a decision would be about a cluster that is no more.
         return resumed.map(|_| Action::requeue(LAGGING));
     }
@@ -71,7 +74,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         Committed::Written(rollout, transitions) => {
             // Its effects at once: what was decided should not wait for the watch to come round. Unless the writes
             // above are not in the caches yet: then the watch brings the rest.
-            let current = context.memory.is_current(&rollout, |kind, name| seen(context, &rollout, kind, name));
+            let current = context.memory.is_current(&rollout, |object| seen(context, &rollout, object));
             let applied = if current { carry_out(context, &rollout).await } else { Ok(0) };
             for transition in &transitions {
                 context.metrics.transition(&transition.reason);

@@ -306,7 +306,7 @@ pub(super) fn all_wanted(analysis: &Analysis, look: &Look<'_>) -> Vec<Result<Wan
 /// What `check` needs, in this stage and, where it counts requests, in those before.
 fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> Result<Wanted, Fault> {
     let names = Names::of(&look.spec.service);
-    let is_routed = !look.spec.routes().is_empty();
+    let is_routed = look.spec.is_routed();
     let scope = Scope {
         namespace: look.namespace,
         rollout: look.name,

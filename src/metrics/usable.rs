@@ -52,7 +52,7 @@ pub fn usable(check: &Check, spec: &RolloutSpec, templates: &Templates) -> Resul
         namespace: "namespace",
         rollout: "rollout",
         service: &spec.service,
-        backends: (!spec.routes().is_empty()).then_some(Backends { names: &names, canary: &canary }),
+        backends: (spec.is_routed()).then_some(Backends { names: &names, canary: &canary }),
         revision: &canary,
         window: Span::seconds(60),
         parameters: Parameters::NONE,

@@ -36,7 +36,7 @@ pub(super) fn pods(count: i32) -> String {
 pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {
     let total = wanted(rollout);
     let asked = stage.replicas.map(|replicas| replicas.of(total));
-    if !rollout.spec.routes().is_empty() {
+    if rollout.spec.is_routed() {
         return Counts { stable: total, canary: asked.unwrap_or_else(|| stage.weight.of(total)) };
     }
     let surge = rollout.spec.max_surge.map(|surge| surge.of(total));
@@ -77,7 +77,7 @@ pub(super) fn kept_on_the_way_back(rollout: &Rollout, ready: split::Ready) -> Pe
 pub(super) fn now(rollout: &Rollout, observed: &Observed, drained: bool) -> (i32, Option<i32>) {
     let total = wanted(rollout);
     let status = rollout.status.clone().unwrap_or_default();
-    let routed = !rollout.spec.routes().is_empty();
+    let routed = rollout.spec.is_routed();
     if matches!(status.phase, Phase::Progressing | Phase::Held) {
         let Some(stage) = current_stage(rollout) else { return (total, None) };
         let (stable, canary) = if routed {

@@ -78,9 +78,7 @@ impl Plan<'_> {
     /// Nothing was ever behind the canary Service, and the routes were never touched.
     fn never_split(&self) -> bool {
         let names = self.names();
-        let untouched = |route: &crate::plan::Route| {
-            route.object.as_ref().is_none_or(|object| split::says(object, &names, Goal::Service))
-        };
+        let untouched = |route: &crate::plan::Route| split::says(self.rollout, &names, route, Goal::Service);
         self.status.route == RouteMode::Split
             && self.is_cleared()
             && !self.has_foreign_pods()

@@ -3,10 +3,10 @@
 use crate::{
     api::{AdoptionStep, Contention, Phase, Rollout, Span, condition::reason},
     plan::{
-        Observed, Plan, Refusal, after,
+        Observed, Plan, Refusal, Route, after,
         split::{self, Goal},
     },
-    traffic::Names,
+    traffic::{Names, RouteId},
 };
 
 /// How long a quarrel is remembered.
@@ -22,8 +22,8 @@ const LONGEST_PAUSE: u64 = 300;
 pub enum Suspect {
     /// The Deployment was scaled up again.
     Workload,
-    /// The route of that name carries other weights than were in force.
-    Route(String),
+    /// The route carries other weights than were in force.
+    Route(RouteId),
 }
 
 /// Looks for a change that was not Tidegate's.
@@ -37,11 +37,11 @@ pub fn suspect(rollout: &Rollout, observed: &Observed) -> Option<Suspect> {
     if observed.living_workload().is_some_and(|workload| workload.replicas() > 0) {
         return Some(Suspect::Workload);
     }
-    changed_route(rollout, observed).map(|route| Suspect::Route(route.0))
+    changed_route(rollout, observed).map(|route| Suspect::Route(route.id.clone()))
 }
 
-/// A route that does not say what was in force, with its generation.
-pub(super) fn changed_route(rollout: &Rollout, observed: &Observed) -> Option<(String, i64)> {
+/// A route that does not say what was in force.
+pub(super) fn changed_route<'a>(rollout: &Rollout, observed: &'a Observed) -> Option<&'a Route> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
     let settled = matches!(status.phase, Phase::Progressing | Phase::Held) && stage.since.is_some();
@@ -50,9 +50,7 @@ pub(super) fn changed_route(rollout: &Rollout, observed: &Observed) -> Option<(S
         return None;
     }
     let names = Names::of(&rollout.spec.service);
-    let changed =
-        |route: &&super::Route| route.object.as_ref().is_some_and(|object| !split::says(object, &names, goal));
-    observed.routes.iter().find(changed).map(|route| (route.name.clone(), route.generation()))
+    observed.routes.iter().find(|route| !split::says(rollout, &names, route, goal))
 }
 
 impl Plan<'_> {
@@ -92,15 +90,15 @@ impl Plan<'_> {
 
     /// Decides whether to write back a route that somebody changed; the refusal when it was done too often.
     pub(super) fn contended_route(&mut self) -> Option<Refusal> {
-        let (name, generation) = changed_route(self.rollout, self.observed)?;
-        let object = format!("HTTPRoute {name}");
+        let route = changed_route(self.rollout, self.observed)?;
+        let (object, generation) = (route.id.to_string(), route.generation());
         let known = self.known(&object);
         if let Some(known) = &known {
             if known.count >= ROUTE_LIMIT && known.generation != generation {
                 let end = after(known.since, WINDOW);
                 self.wake_at(end);
                 let message = format!(
-                    "{} changed the weights of {object} {} times; holding until it stops: let that writer ignore backendRefs while a rollout lasts",
+                    "{} changed the weights of {object} {} times; holding until it stops: let that writer leave them alone while a rollout lasts",
                     known.manager,
                     known.count + 1
                 );

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     api::{AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode},
     plan::{
-        Guard, Observed, adoption, after, capacity, contention, guard, hand_back,
+        Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back,
         split::{self, Goal, InForce},
     },
-    traffic::{Names, http_route},
+    traffic::{Names, RouteId},
     workload::{
         Ownership, ReplicaSet, is_deleting, new_replica_set, ownership, revision_service, revision_service_spec,
         template,
@@ -37,8 +37,8 @@ pub enum Effect {
     PatchService(String, Value),
     /// Deletes the Service of that name, if it still has that UID.
     DeleteService(String, String),
-    /// Replaces the HTTPRoute of that name by this object, under the resourceVersion in it.
-    ReplaceRoute(String, Box<Value>),
+    /// Replaces the route by this object, under the resourceVersion in it.
+    ReplaceRoute(RouteId, Box<Value>),
 }
 
 /// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
@@ -129,32 +129,42 @@ impl Effects<'_> {
         let contended = contention::changed_route(self.rollout, self.observed);
         let mut desired = Vec::new();
         for route in &self.observed.routes {
-            let Some(object) = route.object.as_ref().filter(|object| !split::says(object, &names, goal)) else {
+            if split::says(self.rollout, &names, route, goal) {
                 continue;
-            };
-            let answered =
-                contention::is_answered(self.rollout, &format!("HTTPRoute {}", route.name), route.generation());
+            }
+            let answered = contention::is_answered(self.rollout, &route.id.to_string(), route.generation());
             if contended.is_some() && !answered {
                 continue;
             }
-            // A route is not made to name a Service that does not exist yet.
-            let services = self.observed.stable_service.is_some() && self.observed.canary_service.is_some();
-            if !services && split::says(object, &names, Goal::Service) {
-                continue;
-            }
-            let wanted = match goal {
-                Goal::Leave => continue,
-                Goal::Service => http_route::unsplit(object, &names),
-                Goal::Split(weight) => match http_route::split(object, &names, weight) {
-                    Ok(wanted) => wanted,
-                    Err(_) => continue,
-                },
-            };
-            let effect = Effect::ReplaceRoute(route.name.clone(), Box::new(wanted));
+            let Some(wanted) = self.route(route, &names, goal) else { continue };
+            let effect = Effect::ReplaceRoute(route.id.clone(), Box::new(wanted));
             let back = goal == Goal::Split(crate::api::Percent::ZERO);
             desired.push(if back { Desired::bold(effect) } else { Desired::cautious(effect) });
         }
         desired
+    }
+
+    /// What a route has to say; nothing where that is not known, or not to be said now.
+    fn route(&self, route: &Route, names: &Names, goal: Goal) -> Option<Value> {
+        let object = route.object.as_ref()?;
+        let router = route.router(self.rollout, names);
+        let services = [&self.observed.stable_service, &self.observed.canary_service];
+        // A route is not made to name a Service that does not exist yet.
+        if services.iter().any(|service| service.is_none()) && router.is_whole(object) {
+            return None;
+        }
+        let wanted = match goal {
+            Goal::Leave => return None,
+            // Between rollouts it is its user's: what a rollout has left in it is known by those Services.
+            Goal::Service
+                if services.iter().all(|service| service.is_none()) && router.can_restore(object).is_err() =>
+            {
+                return None;
+            }
+            Goal::Service => router.unsplit(object),
+            Goal::Split(weight) => router.split(object, weight).ok()?,
+        };
+        (wanted != *object).then_some(wanted)
     }
 
     fn services(&self) -> Vec<Desired> {
@@ -257,7 +267,7 @@ impl Effects<'_> {
 
     /// The canary's pods may be there: they cannot get traffic that no stage gave them.
     fn may_start(&self) -> bool {
-        if self.rollout.spec.routes().is_empty() {
+        if !self.rollout.spec.is_routed() {
             return true;
         }
         let goal = split::goal(self.rollout, self.observed);

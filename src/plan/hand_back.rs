@@ -86,8 +86,7 @@ impl Plan<'_> {
             // Not even pods were to be had in that time. Whoever has some left keeps them: the Deployment sees to them.
             self.status.route = RouteMode::Service;
             let names = self.names();
-            let restored = |object: &serde_json::Value| split::says(object, &names, Goal::Service);
-            return self.observed.routes.iter().filter_map(|route| route.object.as_ref()).all(restored);
+            return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }
         self.wake_at(if waits_for_the_gateway(self.rollout, self.now) { after(since, patience) } else { end });
         self.clear_up()

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 pub use contention::{Suspect, suspect};
 pub use effects::{Desired, Effect, desired};
-pub use observed::{Observed, Route};
+pub use observed::{Observed, Route, Served};
 pub use preflight::Refusal;
 
 use crate::api::{
@@ -199,7 +199,7 @@ impl<'a> Plan<'a> {
     }
 
     fn is_routed(&self) -> bool {
-        !self.rollout.spec.routes().is_empty()
+        self.rollout.spec.is_routed()
     }
 
     /// Takes all traffic back to the stable version, as fast as that carries it.

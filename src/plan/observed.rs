@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
 
-use crate::workload::{Deployment, ReplicaSet, is_deleting, template};
+use crate::{
+    api::{self, RevisionStatus, Rollout},
+    traffic::{Names, Revisions, RouteId, Router, router},
+    workload::{Deployment, ReplicaSet, is_deleting, template},
+};
 
 /// What the cluster looks like around one Rollout.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,8 +34,8 @@ pub struct Observed {
     pub ready_pods: BTreeMap<String, Vec<String>>,
     /// The routes that the Rollout names, in its order.
     pub routes: Vec<Route>,
-    /// The API server knows `HTTPRoutes`.
-    pub routes_known: bool,
+    /// The ReferenceGrants of the Rollout's namespace, if one of its routes lies in another.
+    pub grants: Vec<Value>,
     /// Another Rollout that came first to the Deployment, the Service or a route: a sentence.
     pub rival: Option<String>,
     /// The operator knows the Prometheus endpoint that the Rollout names.
@@ -45,15 +49,42 @@ pub struct Observed {
 }
 
 /// A route that the Rollout names.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// Its name.
-    pub name: String,
+    /// What the Rollout says of it.
+    pub spec: api::Route,
+    /// Which object it is.
+    pub id: RouteId,
+    /// Whether the API server can be asked for it.
+    pub kind: Served,
     /// The whole object; `None` when there is none.
     pub object: Option<Value>,
 }
 
+/// Whether the API server serves a kind of object to the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// It does.
+    Yes,
+    /// It does not know the kind, at this moment.
+    Unknown,
+    /// The operator may not list or watch it.
+    Forbidden,
+    /// The operator serves one namespace, and the object lies in another.
+    OutOfReach,
+}
+
 impl Route {
+    /// How it carries weights.
+    pub(super) fn router<'a>(&'a self, rollout: &'a Rollout, names: &'a Names) -> Box<dyn Router<Object = Value> + 'a> {
+        let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+        let status = rollout.status.as_ref();
+        let hash = |revision: Option<&'a RevisionStatus>| revision.map(|revision| revision.revision.as_str());
+        let stable = hash(status.and_then(|status| status.stable.as_ref())).unwrap_or_default();
+        let canary = hash(status.and_then(|status| status.canary.as_ref())).unwrap_or(stable);
+        router(&self.spec, namespace, names, Revisions { stable, canary })
+    }
+
     /// The route's generation; 0 when it does not exist.
     #[must_use]
     pub fn generation(&self) -> i64 {

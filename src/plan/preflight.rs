@@ -1,9 +1,9 @@
 //! What has to be right before anything is touched.
 
 use crate::{
-    api::{Rollout, condition::reason},
-    plan::Observed,
-    traffic::{Names, http_route},
+    api::{Rollout, RouteMode, condition::reason},
+    plan::{Observed, Route, Served},
+    traffic::{Names, permits},
     workload::{self, ownership},
 };
 
@@ -79,31 +79,74 @@ fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 }
 
 fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
-    let wanted = rollout.spec.routes();
-    if wanted.is_empty() {
-        return None;
-    }
-    if !observed.routes_known {
-        let message =
-            "the cluster does not know HTTPRoutes; install the CRDs of the Gateway API, or leave out spec.traffic";
-        return Some(Refusal::new(reason::ROUTE_KIND_MISSING, message));
-    }
     let names = Names::of(&rollout.spec.service);
+    // Every weight that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
+    let weights: Vec<_> = rollout.spec.stages().iter().map(|stage| stage.weight).collect();
+    let is_whole = rollout.status.as_ref().is_none_or(|status| status.route == RouteMode::Service)
+        && !observed.has_revision_services();
     observed.routes.iter().find_map(|route| {
+        if let Some(refusal) = unserved(route) {
+            return Some(refusal);
+        }
         let Some(object) = &route.object else {
-            let message = format!("HTTPRoute {} does not exist; create it, or name another", route.name);
+            let message = format!("{} does not exist; create it, or name another", route.id);
             return Some(Refusal::new(reason::ROUTE_NOT_FOUND, message));
         };
-        // Every weight that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
-        let stages = rollout.spec.stages();
-        let unusable = http_route::can_split(object, &names, stages.iter().map(|stage| stage.weight)).err()?;
+        if let Some(refusal) = ungranted(route, &names, observed) {
+            return Some(refusal);
+        }
+        let router = route.router(rollout, &names);
+        let restorable = if is_whole { router.can_restore(object) } else { Ok(()) };
+        let unusable = router.can_split(object, &weights).and(restorable).err()?;
         Some(Refusal::new(reason::ROUTE_UNUSABLE, unusable.to_string()))
     })
 }
 
+/// A kind that the API server does not serve to the operator.
+fn unserved(route: &Route) -> Option<Refusal> {
+    let kind = &route.id.kind;
+    let (reason, message) = match route.kind {
+        Served::Yes => return None,
+        Served::Unknown if kind.is_of_gateway_api() => (
+            reason::ROUTE_KIND_MISSING,
+            format!(
+                "the cluster does not know {kind}s; install the CRDs of the Gateway API, or leave out spec.traffic"
+            ),
+        ),
+        Served::Unknown => (
+            reason::ROUTE_KIND_MISSING,
+            format!("the cluster does not know {kind}s of {}; install their CRD, or name another kind", kind.group),
+        ),
+        Served::Forbidden => (
+            reason::ROUTE_UNUSABLE,
+            format!(
+                "the operator may not read {kind}s: let its role get, list, watch and update them in group {}",
+                kind.group
+            ),
+        ),
+        Served::OutOfReach => (
+            reason::ROUTE_UNUSABLE,
+            format!("{} lies in another namespace than the one that the operator serves; name one in it", route.id),
+        ),
+    };
+    Some(Refusal::new(reason, message))
+}
+
+/// A route of another namespace that may not point at all three Services.
+fn ungranted(route: &Route, names: &Names, observed: &Observed) -> Option<Refusal> {
+    let from = route.id.namespace.as_deref()?;
+    let services = [&names.service, &names.stable, &names.canary];
+    let refused = services.into_iter().find(|service| !permits(&observed.grants, &route.id.kind, from, service))?;
+    let message = format!(
+        "no ReferenceGrant lets {} point at Service {refused}; make one in this namespace from {}s of namespace {from} to all Services, or to {}, {} and {}",
+        route.id, route.id.kind, names.service, names.stable, names.canary
+    );
+    Some(Refusal::new(reason::ROUTE_UNUSABLE, message))
+}
+
 /// The names that a rollout gives its Services must be free.
 fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
-    if rollout.spec.routes().is_empty() {
+    if !rollout.spec.is_routed() {
         return None;
     }
     let services = [&observed.stable_service, &observed.canary_service];

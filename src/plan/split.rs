@@ -4,13 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
-    plan::{Guard, Observed, capacity, current_stage, guard, hand_back},
-    traffic::{
-        Names,
-        acceptance::{self, Acceptance as Accepted},
-        http_route::{self, Weights},
-        replica_count,
-    },
+    plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back},
+    traffic::{Acceptance as Accepted, Names, replica_count},
 };
 
 /// What the routes should say now.
@@ -45,7 +40,7 @@ pub(super) struct Ready {
 /// Counts the ready pods of each revision: behind its own Service with a route, behind the one Service without.
 pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Ready {
     let names = Names::of(&rollout.spec.service);
-    let (stable, canary) = if rollout.spec.routes().is_empty() {
+    let (stable, canary) = if !rollout.spec.is_routed() {
         (names.service.as_str(), names.service.as_str())
     } else if status.route == RouteMode::Promoted {
         (names.canary.as_str(), names.stable.as_str())
@@ -98,7 +93,8 @@ fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked
 /// those.
 pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent> {
     let names = Names::of(&rollout.spec.service);
-    let shares = observed.routes.iter().filter_map(|route| http_route::canary_share(route.object.as_ref()?, &names));
+    let share = |route: &Route| route.router(rollout, &names).canary_share(route.object.as_ref()?);
+    let shares = observed.routes.iter().filter_map(share);
     let lowest = shares.reduce(Percent::lower)?.percent();
     let stage = rollout.status.as_ref().and_then(|status| status.stage.as_ref());
     let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.weight_in_force]);
@@ -135,23 +131,21 @@ fn canary_weight(rollout: &Rollout, observed: &Observed, status: &RolloutStatus,
 /// Whether every route says `goal` and the data plane has confirmed it.
 pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> InForce {
     let names = Names::of(&rollout.spec.service);
-    let ignored =
-        rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance) == Some(Acceptance::Ignored);
-    // A server that does not know HTTPRoutes at this moment says nothing of where those lead that were split.
     let is_under_way =
         rollout.status.as_ref().is_some_and(|status| status.canary.is_some() || status.route != RouteMode::Service);
-    if !observed.routes_known && is_under_way && !observed.routes.is_empty() {
-        return InForce::Waiting("the cluster does not know HTTPRoutes".to_owned());
-    }
     for route in &observed.routes {
-        let Some(object) = &route.object else { continue };
-        if !says(object, &names, goal) {
-            return InForce::Waiting(format!("HTTPRoute {} does not carry the weight yet", route.name));
+        // A server that does not know the kind at this moment says nothing of where those lead that were split.
+        if route.kind != Served::Yes && is_under_way {
+            return InForce::Waiting(format!("the cluster does not serve {}s to the operator", route.id.kind));
         }
-        if ignored || !guard::stands(Guard::Acceptance) {
+        let Some(object) = &route.object else { continue };
+        if !says(rollout, &names, route, goal) {
+            return InForce::Waiting(format!("{} does not carry the weight yet", route.id));
+        }
+        if is_ignored(rollout, route) || !guard::stands(Guard::Acceptance) {
             continue;
         }
-        match acceptance::accepted(object) {
+        match route.router(rollout, &names).acceptance(object) {
             Accepted::Accepted => {}
             Accepted::Waiting(sentence) => return InForce::Waiting(sentence),
             Accepted::Rejected(sentence) => return InForce::Rejected(sentence),
@@ -164,18 +158,27 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
 /// counts.
 pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal, now: Timestamp) -> InForce {
     let names = Names::of(&rollout.spec.service);
-    let mut routes = observed.routes.iter().filter_map(|route| route.object.as_ref());
-    if !hand_back::waits_for_the_gateway(rollout, now) && routes.all(|route| says(route, &names, goal)) {
+    let said = |route: &Route| says(rollout, &names, route, goal);
+    if !hand_back::waits_for_the_gateway(rollout, now) && observed.routes.iter().all(said) {
         return InForce::Yes;
     }
     in_force(rollout, observed, goal)
 }
 
-/// Whether a route says `goal`.
-pub(super) fn says(route: &serde_json::Value, names: &Names, goal: Goal) -> bool {
+/// Whether a route says `goal`. One that is not there says nothing else.
+pub(super) fn says(rollout: &Rollout, names: &Names, route: &Route, goal: Goal) -> bool {
+    let Some(object) = &route.object else { return true };
+    let router = route.router(rollout, names);
     match goal {
         Goal::Leave => true,
-        Goal::Service => matches!(http_route::weights(route, names), Some(Weights::Whole) | None),
-        Goal::Split(weight) => http_route::is_split(route, names, weight),
+        Goal::Service => router.is_whole(object),
+        Goal::Split(weight) => router.is_split(object, weight),
     }
+}
+
+/// Whether its gateway is not waited for.
+fn is_ignored(rollout: &Rollout, route: &Route) -> bool {
+    let gateway = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref());
+    let acceptance = gateway.and_then(|gateway| gateway.acceptance);
+    route.id.kind.is_of_gateway_api() && acceptance == Some(Acceptance::Ignored)
 }

@@ -14,7 +14,11 @@ use super::{
     prometheus::Endpoint,
     world::{self, Handle, World},
 };
-use crate::{api::definitions, controller::clock::Clock};
+use crate::{
+    api::{GatewayRouteKind, definitions},
+    controller::clock::Clock,
+    traffic::GATEWAY_API,
+};
 
 /// Who applies the manifests that a cluster starts with.
 const USER: &str = "kubectl-client-side-apply";
@@ -53,7 +57,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster that knows Rollouts, templates and HTTPRoutes, and is empty otherwise. Within a Tokio runtime: where that
+    /// Starts a cluster that knows Rollouts, templates and routes, and is empty otherwise. Within a Tokio runtime: where that
     /// one's time is paused, the cluster's time flies.
     #[must_use]
     pub fn start(clock: Clock, settings: Settings) -> Self {
@@ -98,20 +102,20 @@ impl Cluster {
 
 /// The custom resources that the cluster knows.
 static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let definitions = definitions().into_iter().chain([http_routes()]);
+    let definitions = definitions().into_iter().chain(GatewayRouteKind::ALL.map(routes));
     definitions.filter_map(|definition| serde_json::to_value(&definition).ok()).collect()
 });
 
-/// HTTPRoutes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's
-/// affair.
-fn http_routes() -> CustomResourceDefinition {
+/// Routes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's affair.
+fn routes(kind: GatewayRouteKind) -> CustomResourceDefinition {
+    let (kind, plural) = (kind.to_string(), kind.plural());
     serde_json::from_value(json!({
-        "metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+        "metadata": {"name": format!("{plural}.{GATEWAY_API}")},
         "spec": {
-            "group": "gateway.networking.k8s.io",
+            "group": GATEWAY_API,
             "scope": "Namespaced",
             "names": {
-                "kind": "HTTPRoute", "listKind": "HTTPRouteList", "plural": "httproutes", "singular": "httproute",
+                "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase(),
                 "categories": ["gateway-api"],
             },
             "versions": [{

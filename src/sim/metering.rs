@@ -16,7 +16,10 @@ use super::{
     traffic::{Backend, Load},
     world::{Entry, Handle, PodView, To},
 };
-use crate::controller::clock::Clock;
+use crate::{
+    api::{GatewayRouteKind, RolloutSpec, Route},
+    controller::clock::Clock,
+};
 
 /// Prometheus spreads its scrapes over the interval. So many instants are enough that no two versions are read at the
 /// same ones throughout, and few enough that a week passes quickly.
@@ -27,8 +30,8 @@ const SLOTS: u32 = 3;
 pub struct Application {
     /// Its namespace.
     pub namespace: String,
-    /// The HTTPRoute that clients come in by; without it they call the Service.
-    pub route: Option<String>,
+    /// The route that clients come in by, and its kind; without it they call the Service.
+    pub route: Option<(GatewayRouteKind, String)>,
     /// Its Service.
     pub service: String,
     /// Which version of the scenario an image behaves like. Others behave like the canary.
@@ -68,13 +71,22 @@ impl Target {
     }
 }
 
+/// The route that clients come in by, if one of the Gateway API leads to what a Rollout releases.
+#[must_use]
+pub fn entrance(spec: &RolloutSpec) -> Option<(GatewayRouteKind, String)> {
+    spec.routes().into_iter().find_map(|route| match route {
+        Route::Gateway(route) => Some((route.kind(), route.name)),
+        Route::Custom(_) => None,
+    })
+}
+
 impl Application {
     /// Clients of the Service `service`, who come in by `route` if there is one.
     #[must_use]
-    pub fn new(namespace: &str, route: Option<&str>, service: &str, load: Load) -> Self {
+    pub fn new(namespace: &str, route: Option<(GatewayRouteKind, String)>, service: &str, load: Load) -> Self {
         Self {
             namespace: namespace.to_owned(),
-            route: route.map(str::to_owned),
+            route,
             service: service.to_owned(),
             versions: BTreeMap::new(),
             load,
@@ -85,7 +97,7 @@ impl Application {
     /// Sends the requests where the data plane has them go now.
     fn route(&mut self, now: Timestamp, world: &Handle) {
         let entry = match &self.route {
-            Some(name) => Entry::Route { name, rule: 0 },
+            Some((kind, name)) => Entry::Route { kind: *kind, name, rule: 0 },
             None => Entry::Service(&self.service),
         };
         let pods: BTreeMap<String, PodView> =

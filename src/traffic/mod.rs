@@ -1,11 +1,34 @@
-//! Where weights go: one file for each way to split traffic.
+//! Where weights go: one file or folder for each way to split traffic, all of them a [`Router`].
 //!
 //! Everything here is pure: objects in, objects out. Who reads and writes them is the controller's business.
 
-pub mod acceptance;
-pub mod http_route;
+mod custom;
+mod gateway_api;
+mod kind;
 mod names;
 pub mod replica_count;
-mod scale;
+mod router;
 
+use serde_json::Value;
+
+pub use custom::Revisions;
+pub use gateway_api::permits;
+pub use kind::{GATEWAY_API, Kind, RouteId};
 pub use names::Names;
+pub use router::{Acceptance, Router, Unusable};
+
+use crate::api::Route;
+
+/// How `route` of a Rollout in `namespace` carries the weights between the Services `names` of these `revisions`.
+#[must_use]
+pub fn router<'a>(
+    route: &'a Route,
+    namespace: &'a str,
+    names: &'a Names,
+    revisions: Revisions<'a>,
+) -> Box<dyn Router<Object = Value> + 'a> {
+    match route {
+        Route::Gateway(route) => Box::new(gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() }),
+        Route::Custom(route) => Box::new(custom::Settings { route, names, revisions }),
+    }
+}

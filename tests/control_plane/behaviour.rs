@@ -45,10 +45,14 @@ macro_rules! behaviours {
 }
 pub(crate) use behaviours;
 
+/// Finds what a world is made of, or says in one line what is missing.
+type Find = fn(Kind) -> Result<Assets, String>;
+
 /// The runtime, and the world once it is needed.
 pub struct Stage {
     /// Which control plane the world stands on.
     pub kind: Kind,
+    find: Find,
     passed: AtomicU64,
     runtime: Runtime,
     world: OnceCell<Result<Arc<World>, Absence>>,
@@ -65,17 +69,17 @@ enum Absence {
 }
 
 impl Stage {
-    /// An empty stage.
-    pub fn new(kind: Kind) -> io::Result<Self> {
+    /// An empty stage; `find` says what the world will be made of.
+    pub fn new(kind: Kind, find: Find) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
         let (passed, world, announced) = (AtomicU64::new(0), OnceCell::new(), Mutex::new(false));
-        Ok(Self { kind, passed, runtime, world, announced })
+        Ok(Self { kind, find, passed, runtime, world, announced })
     }
 
     /// Performs one behaviour, on the runtime's own threads: children are bound to the thread that starts them.
     pub fn perform(&self, behaviour: Behaviour) -> Result<Completion, Failed> {
         let world = self.runtime.block_on(self.world.get_or_init(|| async {
-            let assets = Assets::find(self.kind).map_err(Absence::Missing)?;
+            let assets = (self.find)(self.kind).map_err(Absence::Missing)?;
             let world = tokio::spawn(World::start(assets, self.kind)).await;
             let world = world.map_err(anyhow::Error::from).flatten();
             world.map(Arc::new).map_err(|error| Absence::Broken(format!("{error:#}")))

@@ -45,7 +45,47 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     routed.wait("it to heal by itself", LATER, |now| now.is(Phase::Stable)).await?;
     routed.release("v2", &[]).await?;
     promoted(&routed, "v2").await?;
+    a_route_of_another_namespace_needs_a_grant_for_all_three_services(&bare).await?;
     world.audit.add(&bare.audit)
+}
+
+/// Shown here, since it takes an operator of all namespaces.
+async fn a_route_of_another_namespace_needs_a_grant_for_all_three_services(world: &World) -> Result<()> {
+    let shop = world.shop("granted").without_route().load(0.0).without_operator().open().await?;
+    let infra = "infra-of-the-shop";
+    cluster::create(&shop.client, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": infra}}))
+        .await?;
+    let backend = json!({"name": "checkout", "namespace": shop.namespace, "port": 80});
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": "public", "namespace": infra},
+        "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": [backend]}]},
+    });
+    cluster::create(&shop.client, route).await?;
+    cluster::create(&shop.client, grant(&shop.namespace, "one", infra, json!({"name": "checkout"}))).await?;
+    let mut plan = unjudged();
+    plan["traffic"] = json!({"gatewayAPI": {"routes": [{"name": "public", "namespace": infra}]}});
+    shop.apply_rollout(plan).await?;
+    let wanted = "no ReferenceGrant lets HTTPRoute infra-of-the-shop/public point at Service checkout-stable;";
+    shop.wait("it to say what is not granted", SOON, |now| {
+        now.condition(kind::STALLED).is_some_and(|stalled| stalled.message.starts_with(wanted))
+    })
+    .await?;
+
+    cluster::create(&shop.client, grant(&shop.namespace, "all", infra, json!({}))).await?;
+    shop.wait("the grant to be seen", SOON, |now| now.is(Phase::Stable)).await?;
+    shop.release("v2", &[]).await?;
+    promoted(&shop, "v2").await
+}
+
+/// Lets HTTPRoutes of `from` point at Services.
+fn grant(namespace: &str, name: &str, from: &str, mut to: serde_json::Value) -> serde_json::Value {
+    (to["group"], to["kind"]) = (json!(""), json!("Service"));
+    let from = json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": from});
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant",
+        "metadata": {"name": name, "namespace": namespace}, "spec": {"from": [from], "to": [to]},
+    })
 }
 
 /// What the platform team counts as an error.

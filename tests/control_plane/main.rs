@@ -24,6 +24,7 @@ mod promotion;
 mod resilience;
 mod revert;
 mod rig_itself;
+mod routers;
 mod scenes;
 mod sharing;
 mod steering;
@@ -36,7 +37,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use libtest_mimic::{Arguments, Conclusion, Trial, run};
 
 use behaviour::{Behaviour, Stage};
-use rig::control_plane::Kind;
+use rig::{assets::Assets, control_plane::Kind};
 
 const SIDE_BY_SIDE: usize = 8;
 
@@ -56,6 +57,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("sharing", sharing::behaviours()),
+        ("routers", routers::behaviours()),
         ("tools", tools::behaviours()),
         ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),
@@ -77,7 +79,7 @@ fn in_the_end() -> Vec<Topic> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
-    let stages = match [Kind::Real, Kind::Embedded].map(|kind| Stage::new(kind).map(Arc::new)) {
+    let stages = match [Kind::Real, Kind::Embedded].map(|kind| Stage::new(kind, Assets::find).map(Arc::new)) {
         [Ok(real), Ok(embedded)] => [real, embedded],
         [Err(error), _] | [_, Err(error)] => {
             eprintln!("the runtime does not start: {error}");

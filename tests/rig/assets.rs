@@ -18,6 +18,8 @@ pub struct Assets {
     pub prometheus: PathBuf,
     /// The CRDs of the Gateway API.
     pub gateway_api: PathBuf,
+    /// Envoy, for a world that has it as its gateway; without it, the gateway is played.
+    pub envoy: Option<PathBuf>,
 }
 
 impl Assets {
@@ -36,7 +38,20 @@ impl Assets {
             return Err(format!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display()));
         }
         let prometheus = on_path("prometheus").ok_or("prometheus is not on the PATH")?;
-        Ok(Self { binaries, kubectl, prometheus, gateway_api })
+        Ok(Self { binaries, kubectl, prometheus, gateway_api, envoy: None })
+    }
+
+    /// The same with Envoy.
+    #[allow(dead_code, reason = "only what sends real packets has it")]
+    pub fn find_with_envoy(kind: Kind) -> Result<Self, String> {
+        let envoy = env::var_os("ENVOY").map_or_else(|| on_path("envoy"), |envoy| Some(PathBuf::from(envoy)));
+        let envoy = envoy.filter(|envoy| envoy.is_file()).ok_or("envoy is not on the PATH (ENVOY)")?;
+        Ok(Self { envoy: Some(envoy), ..Self::find(kind)? })
+    }
+
+    /// The CRDs of Traefik, which lie beside those of the Gateway API.
+    pub fn traefik(&self) -> PathBuf {
+        self.gateway_api.with_file_name("traefik.yaml")
     }
 
     /// The path of one of the control plane's binaries.

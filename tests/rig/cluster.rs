@@ -31,9 +31,9 @@ pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
     grant(client).await
 }
 
-/// Installs HTTPRoutes from the Gateway API's bundle.
-pub async fn install_http_routes(client: &Client, kind: Kind, gateway_api: &Path) -> Result<()> {
-    install_crd(client, as_kept(kind, http_routes(gateway_api)?)?).await
+/// Installs the CRD of that name from a bundle.
+pub async fn install_from(client: &Client, kind: Kind, bundle: &Path, name: &str) -> Result<()> {
+    install_crd(client, as_kept(kind, definition(bundle, name)?)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -70,11 +70,12 @@ fn drop_rules(schema: &mut Value) {
     }
 }
 
-fn http_routes(gateway_api: &Path) -> Result<CustomResourceDefinition> {
-    let bundle = fs::read_to_string(gateway_api)?;
-    let document = documents(&bundle)
-        .find(|document| document.contains("\n  name: httproutes.gateway.networking.k8s.io\n"))
-        .with_context(|| format!("{} has no HTTPRoute", gateway_api.display()))?;
+fn definition(bundle: &Path, name: &str) -> Result<CustomResourceDefinition> {
+    let text = fs::read_to_string(bundle)?;
+    let line = format!("\n  name: {name}\n");
+    let document = documents(&text)
+        .find(|document| document.contains(&line))
+        .with_context(|| format!("{} has no {name}", bundle.display()))?;
     Ok(serde_saphyr::from_str(document)?)
 }
 

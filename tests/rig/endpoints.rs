@@ -14,6 +14,7 @@ use kube::{
 };
 use serde_json::Value;
 use tidegate::controller::caches;
+use tokio::sync::watch;
 
 /// By namespace, Service and slice: the names of the ready pods.
 type Slices = HashMap<String, HashMap<String, HashMap<String, Vec<String>>>>;
@@ -22,6 +23,7 @@ type Slices = HashMap<String, HashMap<String, HashMap<String, Vec<String>>>>;
 #[derive(Debug, Clone, Default)]
 pub struct Endpoints {
     slices: Arc<RwLock<Slices>>,
+    changes: watch::Sender<()>,
 }
 
 impl Endpoints {
@@ -54,12 +56,18 @@ impl Endpoints {
         pods.into_iter().collect()
     }
 
+    /// Is told of every change from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     fn set(&self, slice: &DynamicObject, pods: Vec<String>) {
         let Some(service) = slice.labels().get("kubernetes.io/service-name") else { return };
         if let Ok(mut slices) = self.slices.write() {
             let services = slices.entry(slice.namespace().unwrap_or_default()).or_default();
             services.entry(service.clone()).or_default().insert(slice.name_any(), pods);
         }
+        self.changes.send_replace(());
     }
 }
 

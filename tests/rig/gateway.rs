@@ -1,6 +1,10 @@
-//! Plays the gateway: accepts HTTPRoutes, says so in their status, and knows which weights are in force.
+//! The gateway: accepts routes, says so in their status, and knows which weights are in force.
 //!
-//! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`.
+//! What it accepts is in force once [`envoy`](super::envoy) follows it; or, in a world without Envoy, at once.
+//!
+//! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`,
+//! `rig/reject-after` (takes back what it said of an accepted route, and goes on following it),
+//! `rig/reports-old-generation` (follows the route, and says so of its generation before).
 
 use std::{
     collections::HashMap,
@@ -8,17 +12,20 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use futures::StreamExt;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, TypeMeta},
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
 use tidegate::api::Span;
 use tokio::time::sleep;
+
+use super::envoy::{Adapter, Reload};
 
 /// Where a route sends a request, and how large its share is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,50 +43,60 @@ pub struct InForce {
     pub generation: i64,
     /// The backends of its first rule.
     pub backends: Vec<Backend>,
+    /// How they came into force.
+    #[allow(dead_code, reason = "read by what sends real packets, which shares the rig")]
+    pub reload: Reload,
 }
 
-/// By namespace and name: everything that ever was in force, oldest first.
-type Routes = HashMap<(String, String), Vec<InForce>>;
+/// By kind, namespace and name: everything that ever was in force, oldest first.
+type Routes = HashMap<[String; 3], Vec<InForce>>;
 
-/// Accepts all HTTPRoutes.
+/// Accepts whatever carries weights; with Envoy, HTTPRoutes and GRPCRoutes.
 #[derive(Clone)]
 pub struct Gateway {
+    /// Keeps the Envoy that follows the routes, if one does.
+    pub adapter: Option<Arc<Adapter>>,
     client: Client,
     routes: Arc<Mutex<Routes>>,
 }
 
 impl Gateway {
     /// Starts to follow all routes.
-    pub fn start(client: Client) -> Self {
-        let gateway = Self { client, routes: Arc::default() };
-        tokio::spawn(gateway.clone().follow());
+    pub fn start(client: Client, adapter: Option<Arc<Adapter>>) -> Self {
+        let gateway = Self { adapter, client, routes: Arc::default() };
+        let resources = carriers();
+        let followed = if gateway.adapter.is_some() { 2 } else { resources.len() };
+        for resource in resources.into_iter().take(followed) {
+            tokio::spawn(gateway.clone().follow(resource));
+        }
         gateway
     }
 
-    /// What is in force now.
+    /// What is in force now on the route of that name, of whatever kind.
     pub fn in_force(&self, namespace: &str, route: &str) -> Option<InForce> {
-        self.routes().get(&(namespace.to_owned(), route.to_owned()))?.last().cloned()
+        self.history(namespace, route).pop()
     }
 
-    /// Everything that ever was in force, oldest first.
+    /// Everything that ever was in force on it, oldest first.
     pub fn history(&self, namespace: &str, route: &str) -> Vec<InForce> {
-        self.routes().get(&(namespace.to_owned(), route.to_owned())).cloned().unwrap_or_default()
+        let is_meant = |key: &[String; 3]| key[1] == namespace && key[2] == route;
+        self.routes().iter().find(|(key, _)| is_meant(key)).map(|(_, history)| history.clone()).unwrap_or_default()
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn follow(self) {
-        let api = Api::<DynamicObject>::all_with(self.client.clone(), &route_resource());
+    async fn follow(self, resource: ApiResource) {
+        let api = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
         let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(watcher::Event::Apply(route) | watcher::Event::InitApply(route)) => {
-                    tokio::spawn(self.clone().see(route));
+                    tokio::spawn(self.clone().see(typed(route, &resource)));
                 }
                 Ok(watcher::Event::Delete(route)) => {
-                    self.routes().remove(&(route.namespace().unwrap_or_default(), route.name_any()));
+                    tokio::spawn(self.clone().forget(typed(route, &resource)));
                 }
                 _ => {}
             }
@@ -87,13 +104,27 @@ impl Gateway {
     }
 
     async fn see(self, route: DynamicObject) {
-        let observed = route.data["status"]["parents"][0]["conditions"][0]["observedGeneration"].as_i64();
-        if observed == route.metadata.generation || route.annotations().contains_key("rig/never-accept") {
+        let annotations = route.annotations();
+        if annotations.contains_key("rig/never-accept") || has_said(&route) {
             return;
         }
-        let after = route.annotations().get("rig/accept-after").and_then(|text| text.parse::<Span>().ok());
-        sleep(after.map_or(Duration::from_millis(50), Span::duration)).await;
-        if let Err(error) = self.accept(&route).await {
+        let span = |name: &str| annotations.get(name).and_then(|text| text.parse::<Span>().ok()).map(Span::duration);
+        sleep(span("rig/accept-after").unwrap_or(Duration::from_millis(50))).await;
+        let mut said = self.accept(&route).await;
+        if let (Ok(()), Some(after)) = (&said, span("rig/reject-after")) {
+            sleep(after).await;
+            said = self.reject(&route).await;
+        }
+        if let Err(error) = said {
+            eprintln!("gateway: route {}: {error:#}", route.name_any());
+        }
+    }
+
+    async fn forget(self, route: DynamicObject) {
+        self.routes().remove(&key(&route));
+        if let Some(adapter) = &self.adapter
+            && let Err(error) = adapter.forget(&route).await
+        {
             eprintln!("gateway: route {}: {error:#}", route.name_any());
         }
     }
@@ -101,22 +132,18 @@ impl Gateway {
     /// Programs the route, unless it has changed or gone in the meantime. One that names a missing Service stays out
     /// of force until the Service is there.
     async fn accept(&self, seen: &DynamicObject) -> Result<()> {
-        let namespace = seen.namespace().unwrap_or_default();
-        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &namespace, &route_resource());
         let mut complained = false;
         loop {
-            let Some(route) = api.get_opt(&seen.name_any()).await? else { return Ok(()) };
-            if route.metadata.generation != seen.metadata.generation {
-                return Ok(());
-            }
-            let backends = backends(&route);
-            let missing = self.missing_service(&namespace, &backends).await?;
+            let Some(route) = self.unless_changed(seen).await? else { return Ok(()) };
+            let missing = self.missing_service(&route).await?;
             if missing.is_none() {
-                self.put_in_force(&route, backends);
+                self.put_in_force(&route).await?;
             }
             if missing.is_none() || !complained {
-                let status = Patch::Merge(status(&route, missing.as_deref()));
-                api.patch_status(&route.name_any(), &PatchParams::default(), &status).await?;
+                let resolved = missing
+                    .as_ref()
+                    .map_or(Ok(()), |service| Err(("BackendNotFound", format!("no Service {service}"))));
+                self.say(&route, Ok(()), resolved).await?;
             }
             if missing.is_none() {
                 return Ok(());
@@ -126,55 +153,143 @@ impl Gateway {
         }
     }
 
-    fn put_in_force(&self, route: &DynamicObject, backends: Vec<Backend>) {
-        let generation = route.metadata.generation.unwrap_or_default();
-        let key = (route.namespace().unwrap_or_default(), route.name_any());
-        let mut routes = self.routes();
-        let history = routes.entry(key).or_default();
-        if history.last().is_none_or(|last| last.generation < generation) {
-            history.push(InForce { generation, backends });
-        }
+    /// Takes back what it said of a route, unless that has changed or gone in the meantime.
+    async fn reject(&self, seen: &DynamicObject) -> Result<()> {
+        let Some(route) = self.unless_changed(seen).await? else { return Ok(()) };
+        self.say(&route, Err(("UnsupportedValue", "it has had second thoughts".to_owned())), Ok(())).await
     }
 
-    async fn missing_service(&self, namespace: &str, backends: &[Backend]) -> Result<Option<String>> {
-        let services = Api::<Service>::namespaced(self.client.clone(), namespace);
-        for backend in backends {
-            if services.get_opt(&backend.service).await?.is_none() {
-                return Ok(Some(backend.service.clone()));
+    async fn unless_changed(&self, seen: &DynamicObject) -> Result<Option<DynamicObject>> {
+        let resource = resource_of(seen)?;
+        let route = self.api(seen)?.get_opt(&seen.name_any()).await?.map(|route| typed(route, &resource));
+        Ok(route.filter(|route| route.metadata.generation == seen.metadata.generation))
+    }
+
+    async fn say(&self, route: &DynamicObject, accepted: Said, resolved: Said) -> Result<()> {
+        if route.data["spec"].get("parentRefs").is_none() {
+            // What is no route of the Gateway API has nowhere to say it.
+            return Ok(());
+        }
+        let status = Patch::Merge(status(route, accepted, resolved));
+        self.api(route)?.patch_status(&route.name_any(), &PatchParams::default(), &status).await?;
+        Ok(())
+    }
+
+    fn api(&self, route: &DynamicObject) -> Result<Api<DynamicObject>> {
+        let namespace = route.namespace().unwrap_or_default();
+        Ok(Api::namespaced_with(self.client.clone(), &namespace, &resource_of(route)?))
+    }
+
+    async fn put_in_force(&self, route: &DynamicObject) -> Result<()> {
+        let reload = match &self.adapter {
+            Some(adapter) => adapter.program(route).await?,
+            None => Reload { began: Timestamp::now(), done: Timestamp::now() },
+        };
+        let generation = route.metadata.generation.unwrap_or_default();
+        let mut routes = self.routes();
+        let history = routes.entry(key(route)).or_default();
+        if history.last().is_none_or(|last| last.generation < generation) {
+            history.push(InForce { generation, backends: backends(route), reload });
+        }
+        Ok(())
+    }
+
+    async fn missing_service(&self, route: &DynamicObject) -> Result<Option<String>> {
+        for reference in references(route) {
+            let namespace =
+                reference["namespace"].as_str().map_or_else(|| route.namespace().unwrap_or_default(), str::to_owned);
+            let service = reference["name"].as_str().unwrap_or_default();
+            if Api::<Service>::namespaced(self.client.clone(), &namespace).get_opt(service).await?.is_none() {
+                return Ok(Some(service.to_owned()));
             }
         }
         Ok(None)
     }
 }
 
+/// Good, or why not: in one word, and in a sentence.
+type Said = Result<(), (&'static str, String)>;
+
 /// HTTPRoutes, as an untyped resource.
 pub fn route_resource() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
 }
 
+/// All that carries weights: those that Envoy follows come first.
+pub fn carriers() -> Vec<ApiResource> {
+    let route = |kind| GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind);
+    let routes = ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"].map(route);
+    let custom = [GroupVersionKind::gvk("traefik.io", "v1alpha1", "TraefikService")];
+    routes.into_iter().chain(custom).map(|kind| ApiResource::from_gvk(&kind)).collect()
+}
+
+fn typed(mut route: DynamicObject, resource: &ApiResource) -> DynamicObject {
+    route.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
+    route
+}
+
+/// The resource of an object, by its own kind.
+pub fn resource_of(route: &DynamicObject) -> Result<ApiResource> {
+    let types = route.types.as_ref().context("a route without a kind")?;
+    Ok(ApiResource::from_gvk(&GroupVersionKind::try_from(types)?))
+}
+
+fn key(route: &DynamicObject) -> [String; 3] {
+    let kind = route.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+    [kind, route.namespace().unwrap_or_default(), route.name_any()]
+}
+
+/// What a route's first rule points at.
+fn references(route: &DynamicObject) -> impl Iterator<Item = &Value> {
+    let spec = &route.data["spec"];
+    let of_traefik = &spec["weighted"]["services"];
+    let references = if of_traefik.is_array() { of_traefik } else { &spec["rules"][0]["backendRefs"] };
+    references.as_array().into_iter().flatten()
+}
+
 /// The backends of a route's first rule, with the weights that its spec asks for.
 pub fn backends(route: &DynamicObject) -> Vec<Backend> {
-    let references = route.data["spec"]["rules"][0]["backendRefs"].as_array().into_iter().flatten();
     let backend = |reference: &Value| {
         let service = reference["name"].as_str().unwrap_or_default().to_owned();
         Backend { service, weight: reference["weight"].as_u64().unwrap_or(1) }
     };
-    references.map(backend).collect()
+    let mut backends: Vec<Backend> = Vec::new();
+    for backend in references(route).map(backend) {
+        match backends.iter_mut().find(|known| known.service == backend.service) {
+            Some(known) => known.weight += backend.weight,
+            None => backends.push(backend),
+        }
+    }
+    backends
 }
 
-fn status(route: &DynamicObject, missing: Option<&str>) -> Value {
-    let now = jiff::Timestamp::now().to_string();
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+/// The generation of which it speaks.
+fn reported_generation(route: &DynamicObject) -> Option<i64> {
+    let old = route.annotations().contains_key("rig/reports-old-generation");
+    route.metadata.generation.map(|generation| generation - i64::from(old))
+}
+
+/// Whether the status says already what it has to say.
+fn has_said(route: &DynamicObject) -> bool {
+    let condition = &route.data["status"]["parents"][0]["conditions"][0];
+    let may_reject = route.annotations().contains_key("rig/reject-after");
+    condition["observedGeneration"].as_i64() == reported_generation(route)
+        && (may_reject || condition["status"] == "True")
+}
+
+fn status(route: &DynamicObject, accepted: Said, resolved: Said) -> Value {
+    let now = Timestamp::now().to_string();
+    let condition = |kind: &'static str, said: Said| {
+        let (status, (reason, message)) = match said {
+            Ok(()) => ("True", (kind, String::new())),
+            Err(why) => ("False", why),
+        };
         json!({
             "type": kind, "status": status, "reason": reason, "message": message,
-            "observedGeneration": route.metadata.generation, "lastTransitionTime": now,
+            "observedGeneration": reported_generation(route), "lastTransitionTime": now,
         })
     };
-    let resolved = match missing {
-        None => condition("ResolvedRefs", "True", "ResolvedRefs", ""),
-        Some(service) => condition("ResolvedRefs", "False", "BackendNotFound", &format!("no Service {service}")),
-    };
-    let conditions = [condition("Accepted", "True", "Accepted", ""), resolved];
+    let conditions = [condition("Accepted", accepted), condition("ResolvedRefs", resolved)];
     let parents = route.data["spec"]["parentRefs"].as_array().into_iter().flatten();
     let parents: Vec<_> = parents
         .map(|parent| json!({"parentRef": parent, "controllerName": "rig.example/gateway", "conditions": conditions}))

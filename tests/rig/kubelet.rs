@@ -23,7 +23,7 @@ use tidegate::api::{POD_TEMPLATE_HASH, Span};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    pod_server::{Crowd, Faults, PodServer},
+    pod_server::{self, Crowd, Faults, PodServer},
     ports::PodPorts,
 };
 
@@ -34,7 +34,8 @@ pub const NODE: &str = "rig";
 pub const SHOP_PREFIX: &str = "shop-";
 
 /// How long a terminating pod goes on serving, as one with a `preStop` pause does: the endpoint controller may take
-/// more than a second to notice, since it backs off that long when its cache is behind.
+/// more than a second to notice, since it backs off that long when its cache is behind. What is left of the pod's
+/// `terminationGracePeriodSeconds` then, it has for the requests under way; those that take longer are cut off.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs the pods of all shops.
@@ -160,7 +161,7 @@ impl Kubelet {
         }
         if self.serving(&pod.namespace().unwrap_or_default(), &pod.name_any()).is_some() {
             sleep(GRACE).await;
-            self.stop(&pod);
+            self.stop(&pod).await;
         }
         // Fails only when the API server has removed it by itself.
         let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
@@ -178,7 +179,7 @@ impl Kubelet {
         self.report(pod, &address, true).await?;
         if let Some(crash) = span(pod, "rig/crash-after")? {
             sleep(crash).await;
-            self.stop(pod);
+            self.stop(pod).await;
             self.report(pod, &address, false).await?;
         }
         Ok(())
@@ -202,18 +203,22 @@ impl Kubelet {
         let faults = self.state().faults.get(&(namespace.clone(), image.clone())).cloned();
         let faults = faults.map_or_else(|| annotated_faults(pod), Ok)?;
         let port = self.inner.ports.take().context("more pods at a time than the rig has ports for")?;
-        let server = PodServer::start(port, (&namespace, &name), faults).await?;
         let revision = pod.labels().get(POD_TEMPLATE_HASH).cloned().unwrap_or_default();
+        let who = pod_server::Identity { namespace: &namespace, pod: &name, revision: &revision };
+        let server = PodServer::start(port, who, faults).await?;
         self.state().serving.entry(namespace).or_default().insert(name, Serving { server, revision, image });
         Ok(())
     }
 
-    fn stop(&self, pod: &Pod) {
+    async fn stop(&self, pod: &Pod) {
         let namespace = pod.namespace().unwrap_or_default();
         let served = self.state().serving.get_mut(&namespace).and_then(|pods| pods.remove(&pod.name_any()));
         if let Some(Serving { server, .. }) = served {
-            server.stop();
-            self.inner.ports.release(server.port);
+            let port = server.port;
+            let whole = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or_default();
+            let whole = Duration::from_secs(u64::try_from(whole).unwrap_or_default());
+            server.stop(whole.saturating_sub(GRACE)).await;
+            self.inner.ports.release(port);
         }
     }
 

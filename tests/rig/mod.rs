@@ -1,7 +1,8 @@
 //! A real control plane, a real Prometheus and real pods' traffic on one machine, without a cluster.
 //!
 //! Kubernetes' own API server and controllers run as they are; or, by choice, the embedded cluster in their place. What
-//! a cluster would add around them is played here: [`kubelet`] runs the pods as HTTP servers, [`gateway`] accepts routes, [`load`] sends the requests.
+//! a cluster would add around them is played here: [`kubelet`] runs the pods as servers, [`gateway`] accepts routes,
+//! [`load`] sends the requests. A world may have [`envoy`] for its gateway, through which [`customers`] send real ones.
 //! [`world`] is the vocabulary in which behaviours are written.
 
 pub mod admission;
@@ -10,8 +11,12 @@ pub mod audit;
 pub mod certificates;
 pub mod cluster;
 pub mod control_plane;
+#[allow(dead_code, reason = "only what sends real packets has them")]
+pub mod customers;
 pub mod diagnosis;
 pub mod endpoints;
+#[allow(dead_code, reason = "only what sends real packets has it")]
+pub mod envoy;
 pub mod false_prometheus;
 pub mod gateway;
 pub mod kubectl;

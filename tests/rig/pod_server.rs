@@ -1,4 +1,10 @@
-//! The application in a pod: an HTTP server that fails and dawdles as told, and counts what it did.
+//! The application in a pod: a server of HTTP/1.1, HTTP/2 and gRPC that fails and dawdles as told, and counts what it did.
+//!
+//! A request may ask with `x-take` that its answer take so long. Each answer names the revision that gave it in
+//! `x-revision`, and in `x-arrived` when the request had arrived, in microseconds since 1970.
+
+mod connections;
+pub mod grpc;
 
 use std::{
     fmt::Write as _,
@@ -13,13 +19,20 @@ use anyhow::Result;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
+use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tidegate::api::Span;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 /// What is wrong with an application.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +70,7 @@ const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 #[derive(Debug)]
 struct Application {
     labels: String,
+    revision: String,
     faults: RwLock<Faults>,
     requests: AtomicU64,
     ok: AtomicU64,
@@ -75,14 +89,27 @@ pub struct PodServer {
     pub port: u16,
     application: Arc<Application>,
     stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+/// Which pod it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub pod: &'a str,
+    /// Its `pod-template-hash`.
+    pub revision: &'a str,
 }
 
 impl PodServer {
     /// Serves on `port` until stopped or dropped.
-    pub async fn start(port: u16, (namespace, pod): (&str, &str), faults: Faults) -> Result<Self> {
+    pub async fn start(port: u16, who: Identity<'_>, faults: Faults) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let application = Arc::new(Application {
-            labels: format!("namespace=\"{namespace}\",pod=\"{pod}\""),
+            labels: format!("namespace=\"{}\",pod=\"{}\"", who.namespace, who.pod),
+            revision: who.revision.to_owned(),
             faults: RwLock::new(faults),
             requests: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -91,19 +118,23 @@ impl PodServer {
             sum_in_microseconds: AtomicU64::new(0),
             crowd: Mutex::default(),
         });
-        let routes =
-            Router::new().route("/", get(serve)).route("/metrics", get(metrics)).with_state(Arc::clone(&application));
-        let (stop, mut stopped) = watch::channel(false);
-        tokio::spawn(async move {
-            let until_stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            axum::serve(listener, routes).with_graceful_shutdown(until_stopped).await
-        });
-        Ok(Self { port, application, stop })
+        let routes = Router::new()
+            .route("/", get(serve))
+            .route("/metrics", get(metrics))
+            .route(grpc::UNARY, post(grpc::unary))
+            .route(grpc::STREAM, post(grpc::stream))
+            .with_state(Arc::clone(&application));
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(connections::serve(listener, routes, stopped));
+        Ok(Self { port, application, stop, serving })
     }
 
-    /// Accepts no more requests, and finishes those under way.
-    pub fn stop(&self) {
+    /// Accepts no more requests, and finishes those under way; cuts off what is not over within `patience`.
+    pub async fn stop(mut self, patience: Duration) {
         self.stop.send_replace(true);
+        if timeout(patience, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
     }
 
     /// From now on, other faults.
@@ -123,6 +154,23 @@ impl Application {
         let place = BUCKETS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(BUCKETS.len());
         self.buckets[place].fetch_add(1, Ordering::Relaxed);
         self.sum_in_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// What one request takes; whether it succeeds.
+    async fn work(&self, asked: &HeaderMap) -> bool {
+        let began = Instant::now();
+        let faults = self.faults();
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        sleep(faults.latency + to_take(asked)).await;
+        self.observe(began.elapsed());
+        let errors_after = |requests: u64| (requests as f64 * faults.error_rate).floor();
+        let fails = errors_after(before + 1) > errors_after(before);
+        if fails { &self.errors } else { &self.ok }.fetch_add(1, Ordering::Relaxed);
+        !fails
+    }
+
+    fn signature(&self, arrived: Timestamp) -> [(&'static str, String); 2] {
+        [("x-revision", self.revision.clone()), ("x-arrived", arrived.as_microsecond().to_string())]
     }
 
     /// Counts the crowd's requests since the last time.
@@ -163,20 +211,10 @@ impl Application {
     }
 }
 
-async fn serve(State(application): State<Arc<Application>>) -> StatusCode {
-    let began = Instant::now();
-    let faults = application.faults();
-    let before = application.requests.fetch_add(1, Ordering::Relaxed);
-    sleep(faults.latency).await;
-    application.observe(began.elapsed());
-    let errors_after = |requests: u64| (requests as f64 * faults.error_rate).floor();
-    if errors_after(before + 1) > errors_after(before) {
-        application.errors.fetch_add(1, Ordering::Relaxed);
-        StatusCode::INTERNAL_SERVER_ERROR
-    } else {
-        application.ok.fetch_add(1, Ordering::Relaxed);
-        StatusCode::OK
-    }
+async fn serve(State(application): State<Arc<Application>>, asked: HeaderMap) -> Response {
+    let arrived = Timestamp::now();
+    let status = if application.work(&asked).await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    (status, application.signature(arrived)).into_response()
 }
 
 async fn metrics(State(application): State<Arc<Application>>) -> Response {
@@ -185,4 +223,9 @@ async fn metrics(State(application): State<Arc<Application>>) -> Response {
     }
     application.count_crowd();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], application.exposition()).into_response()
+}
+
+fn to_take(asked: &HeaderMap) -> Duration {
+    let span = asked.get("x-take").and_then(|take| take.to_str().ok()?.parse::<Span>().ok());
+    span.map_or(Duration::ZERO, Span::duration)
 }

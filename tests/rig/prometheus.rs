@@ -29,10 +29,11 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a server that scrapes all pods, and returns when it does: it takes its time over its first targets.
-    pub async fn start(program: &Path, pods: Range<u16>, http: reqwest::Client) -> Result<Self> {
+    /// Starts a server that scrapes all pods, and Envoy where there is one, and returns when it does: it takes its time
+    /// over its first targets.
+    pub async fn start(program: &Path, pods: Range<u16>, envoy: Option<&str>, http: reqwest::Client) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-prometheus-").tempdir()?;
-        fs::write(directory.path().join("prometheus.yml"), configuration(pods)?)?;
+        fs::write(directory.path().join("prometheus.yml"), configuration(pods, envoy)?)?;
         let address = format!("127.0.0.1:{}", ports::free()?);
         let process = run(program, &address, directory.path())?;
         let url = format!("http://{address}");
@@ -83,7 +84,7 @@ fn run(program: &Path, address: &str, directory: &Path) -> Result<Process> {
 }
 
 /// See [`ports::PodPorts`] for why the targets are static. The pods name themselves in their labels.
-fn configuration(pods: Range<u16>) -> Result<String> {
+fn configuration(pods: Range<u16>, envoy: Option<&str>) -> Result<String> {
     let mut text = "\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
@@ -95,6 +96,10 @@ scrape_configs:
     .to_owned();
     for port in pods {
         writeln!(text, "    - 127.0.0.1:{port}")?;
+    }
+    if let Some(address) = envoy {
+        writeln!(text, "- job_name: envoy\n  metrics_path: /stats/prometheus")?;
+        writeln!(text, "  static_configs:\n  - targets: [\"{address}\"]")?;
     }
     Ok(text)
 }

@@ -16,7 +16,7 @@ use tidegate::api::Rollout;
 
 use super::{
     cluster,
-    gateway::route_resource,
+    gateway::{InForce, route_resource},
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
     pod_server::Faults,
@@ -198,11 +198,16 @@ impl Shop {
         self.data_plane.kubelet.set_faults(&self.namespace, &format!("shop/checkout:{version}"), faults);
     }
 
+    /// Everything that ever was in force on the route, oldest first.
+    pub fn history(&self) -> Vec<InForce> {
+        self.data_plane.gateway.history(&self.namespace, NAME)
+    }
+
     /// What was ever in force on the route, oldest first: the canary's share in percent, or nothing where the route
     /// was the user's.
     pub fn canary_weights(&self) -> Vec<Option<u64>> {
         let mut seen = Vec::new();
-        for in_force in self.data_plane.gateway.history(&self.namespace, NAME) {
+        for in_force in self.history() {
             let share = share(&weights(&in_force.backends));
             if seen.last() != Some(&share) {
                 seen.push(share);

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tidegate::api::{CheckStatus, POD_TEMPLATE_HASH, Phase, Rollout, RolloutStatus};
 use tokio::task::JoinSet;
 
-use super::gateway::{Backend, backends, route_resource};
+use super::gateway::{Backend, backends, carriers};
 
 /// The name of the shop's Deployment, Service, HTTPRoute and Rollout.
 pub const NAME: &str = "checkout";
@@ -32,7 +32,7 @@ pub const NAME: &str = "checkout";
 #[derive(Debug)]
 pub struct Watches {
     rollouts: Store<DynamicObject>,
-    routes: Store<DynamicObject>,
+    routes: Vec<Store<DynamicObject>>,
     deployments: Store<Deployment>,
     replica_sets: Store<ReplicaSet>,
     pods: Store<Pod>,
@@ -45,10 +45,11 @@ impl Watches {
     pub fn start(client: &Client, namespace: &str) -> Self {
         let tasks = &mut JoinSet::new();
         let rollout = ApiResource::erase::<Rollout>(&());
+        let carriers = carriers();
         let untyped = |resource| Api::namespaced_with(client.clone(), namespace, resource);
         Self {
             rollouts: watch(untyped(&rollout), rollout.clone(), tasks),
-            routes: watch(untyped(&route_resource()), route_resource(), tasks),
+            routes: carriers.iter().map(|kind| watch(untyped(kind), kind.clone(), tasks)).collect(),
             deployments: watch(Api::namespaced(client.clone(), namespace), (), tasks),
             replica_sets: watch(Api::namespaced(client.clone(), namespace), (), tasks),
             pods: watch(Api::namespaced(client.clone(), namespace), (), tasks),
@@ -61,7 +62,7 @@ impl Watches {
     pub fn snapshot(&self, in_force: &[Backend]) -> Snapshot {
         Snapshot {
             rollouts: self.rollouts.state(),
-            routes: self.routes.state(),
+            routes: self.routes.iter().flat_map(Store::state).collect(),
             deployments: self.deployments.state(),
             replica_sets: self.replica_sets.state(),
             pods: self.pods.state(),
@@ -93,7 +94,7 @@ where
 pub struct Snapshot {
     /// Untyped, so that one that cannot be decoded hides no other.
     pub rollouts: Vec<Arc<DynamicObject>>,
-    /// The HTTPRoutes.
+    /// What carries weights, of whatever kind.
     pub routes: Vec<Arc<DynamicObject>>,
     /// The Deployments.
     pub deployments: Vec<Arc<Deployment>>,

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     cluster,
     control_plane::{ControlPlane, Identity, Kind},
     endpoints::Endpoints,
+    envoy::{Adapter, Envoy},
     gateway::Gateway,
     kubelet::{Kubelet, SHOP_PREFIX},
     load::{DataPlane, Load},
@@ -42,6 +43,8 @@ impl World {
     pub async fn start(assets: Assets, kind: Kind) -> Result<Self> {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
+        let ControlPlane { client, kind, .. } = &world.control_plane;
+        cluster::install_from(client, *kind, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         Ok(world)
     }
 
@@ -53,7 +56,11 @@ impl World {
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
         let ControlPlane { client, kind, .. } = &self.control_plane;
-        cluster::install_http_routes(client, *kind, &self.assets.gateway_api).await
+        for plural in ["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"] {
+            let name = format!("{plural}.gateway.networking.k8s.io");
+            cluster::install_from(client, *kind, &self.assets.gateway_api, &name).await?;
+        }
+        Ok(())
     }
 
     async fn without_gateway_api(assets: Assets, kind: Kind) -> Result<Self> {
@@ -61,15 +68,21 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let ports = PodPorts::reserve()?;
+        let envoy = match &assets.envoy {
+            Some(program) => Some(Envoy::start(program, http.clone()).await?),
+            None => None,
+        };
+        let administration = envoy.as_ref().map(Envoy::administration);
         let (control_plane, prometheus) = tokio::try_join!(
             ControlPlane::start(&assets, kind),
-            Prometheus::start(&assets.prometheus, ports.all(), http.clone()),
+            Prometheus::start(&assets.prometheus, ports.all(), administration, http.clone()),
         )?;
         let client = control_plane.client.clone();
         cluster::furnish(&client, kind).await?;
         let kubelet = Kubelet::start(client.clone(), ports);
-        let (gateway, endpoints) = (Gateway::start(client.clone()), Endpoints::follow(client).await?);
-        let data_plane = DataPlane { gateway, endpoints, kubelet, http };
+        let endpoints = Endpoints::follow(client.clone()).await?;
+        let adapter = envoy.map(|envoy| Adapter::start(envoy, endpoints.clone(), kubelet.clone()));
+        let data_plane = DataPlane { gateway: Gateway::start(client, adapter), endpoints, kubelet, http };
         let audit = Audit::of(control_plane.audit_log());
         Ok(Self { control_plane, prometheus, data_plane, audit, collects_rollouts: OnceCell::new(), assets })
     }
@@ -77,7 +90,7 @@ impl World {
     /// A Prometheus of one's own, to kill.
     pub async fn another_prometheus(&self) -> Result<Prometheus> {
         let ports = self.data_plane.kubelet.ports().all();
-        Prometheus::start(&self.assets.prometheus, ports, self.data_plane.http.clone()).await
+        Prometheus::start(&self.assets.prometheus, ports, None, self.data_plane.http.clone()).await
     }
 
     /// Plans a shop; `name` must be its own.
@@ -88,6 +101,7 @@ impl World {
             replicas: 4,
             requests_per_second: 80.0,
             route: true,
+            objects: Vec::new(),
             other_backends: Vec::new(),
             operator: true,
             cluster_wide: false,
@@ -103,6 +117,7 @@ pub struct ShopPlan<'w> {
     replicas: i32,
     requests_per_second: f64,
     route: bool,
+    objects: Vec<Value>,
     other_backends: Vec<(String, u64)>,
     operator: bool,
     cluster_wide: bool,
@@ -125,6 +140,13 @@ impl ShopPlan<'_> {
     /// Without an HTTPRoute: clients call the Service.
     pub fn without_route(mut self) -> Self {
         self.route = false;
+        self
+    }
+
+    /// With these objects in the place of its HTTPRoute. Those in a namespace are made in the shop's.
+    #[allow(dead_code, reason = "what sends real packets, and shares the rig, has HTTPRoutes alone")]
+    pub fn routed_by(mut self, objects: Vec<Value>) -> Self {
+        self.objects = objects;
         self
     }
 
@@ -164,7 +186,14 @@ impl ShopPlan<'_> {
             cluster::create(&client, shop::service(&namespace, app)).await?;
         }
         cluster::create(&client, shop::deployment(&namespace, self.replicas)).await?;
-        if self.route {
+        for object in &self.objects {
+            let mut object = object.clone();
+            if let Some(own) = object["metadata"].get_mut("namespace") {
+                *own = json!(namespace);
+            }
+            cluster::create(&client, object).await?;
+        }
+        if self.route && self.objects.is_empty() {
             cluster::create(&client, shop::route(&namespace, &self.other_backends)).await?;
         }
         let mut shop = Shop {

@@ -16,7 +16,7 @@ use crate::{
     sim::{
         api::{ApiServer, Change, Changes, Object},
         cluster::{Cluster, Settings},
-        metering::Application,
+        metering::{Application, entrance},
         operator::{ENDPOINT, Operator},
         scenario::{Action, Event, Manifests, Release, STABLE, Scenario},
         traffic::{Exposed, Load},
@@ -183,8 +183,7 @@ fn plain(text: &str) -> Vec<Line> {
 fn application(rollout: &Rollout, scenario: &Scenario) -> Application {
     let (spec, name) = (&rollout.spec, rollout.metadata.name.as_deref().unwrap_or_default());
     let load = Load::new(scenario, NAMESPACE, Exposed::new(spec, &scenario.traffic), SEED);
-    let route = spec.routes().first().map(|route| route.name.as_str());
-    let mut application = Application::new(NAMESPACE, route, &spec.service, load);
+    let mut application = Application::new(NAMESPACE, entrance(spec), &spec.service, load);
     application.versions.insert(format!("shop/{name}:v1"), STABLE.to_owned());
     for event in &scenario.events {
         if let Action::Release(Release { image, version: Some(version), .. }) = &event.action {

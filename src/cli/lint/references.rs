@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::finding::{Finding, Written};
 use crate::{
-    api::{Percent, manifest::item, nearest::did_you_mean},
-    traffic::{Names, http_route},
+    api::{Percent, Route, Traffic, manifest::item, nearest::did_you_mean},
+    traffic::{Names, Revisions, RouteId, router},
 };
 
 /// Where `rollout` and the other documents do not fit together.
@@ -21,10 +21,13 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
         findings.extend(own_count(rollout, deployment));
         findings.extend(service.and_then(|service| unselected(service, deployment)));
     }
-    for (index, name) in routes(rollout).iter().enumerate() {
-        let field = format!("{}.name", item("spec.traffic.gatewayAPI.routes", index));
-        let route = find(rollout, all, "HTTPRoute", name, &field, &mut findings);
-        findings.extend(route.and_then(|route| unusable(rollout, route)));
+    for (field, route) in routes(rollout) {
+        let id = RouteId::of(&route, rollout.namespace());
+        // Those of other namespaces are other people's, and seldom beside.
+        if id.namespace.is_none() {
+            let object = find(rollout, all, &id.kind.kind, &id.name, &field, &mut findings);
+            findings.extend(object.and_then(|object| unusable(rollout, &route, object)));
+        }
     }
     findings.extend(all.iter().filter_map(|scaler| falls_silent(rollout, scaler)));
     findings.extend(all.iter().filter_map(|other| rival(rollout, other, all)));
@@ -67,9 +70,19 @@ fn find<'a>(
     None
 }
 
-fn routes(rollout: &Written) -> Vec<&str> {
-    let routes = rollout.document.value().pointer("/spec/traffic/gatewayAPI/routes").and_then(Value::as_array);
-    routes.into_iter().flatten().filter_map(|route| route.get("name")?.as_str()).collect()
+/// The routes of a Rollout whose `spec.traffic` can be read, and where each is named.
+fn routes(rollout: &Written) -> Vec<(String, Route)> {
+    let traffic = rollout.document.value().pointer("/spec/traffic").cloned().unwrap_or_default();
+    let Ok(traffic) = serde_json::from_value::<Traffic>(traffic) else { return Vec::new() };
+    let of_gateway = traffic.gateway_api.as_ref().map_or(0, |gateway| gateway.routes.len());
+    let named = |(index, route)| {
+        let place = match &route {
+            Route::Gateway(_) => item("spec.traffic.gatewayAPI.routes", index),
+            Route::Custom(_) => item("spec.traffic.custom", index - of_gateway),
+        };
+        (format!("{place}.name"), route)
+    };
+    traffic.routes().enumerate().map(named).collect()
 }
 
 /// Without readiness, a pod counts as ready before it can answer, and gets traffic.
@@ -117,10 +130,13 @@ fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// Whatever stands in the way of splitting the route, as the operator would say it.
-fn unusable(rollout: &Written, route: &Written) -> Option<Finding> {
-    let service = rollout.document.text(&["spec", "service"])?;
-    let reason = http_route::split(route.document.value(), &Names::of(service), Percent::new(50.0)).err()?;
-    Some(route.error("spec.rules", reason.to_string()))
+fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Finding> {
+    let names = Names::of(rollout.document.text(&["spec", "service"])?);
+    let router = router(route, rollout.namespace(), &names, Revisions::default());
+    let object = written.document.value();
+    let reason = router.can_split(object, &[Percent::new(50.0)]).and(router.can_restore(object)).err()?;
+    let field = if matches!(route, Route::Gateway(_)) { "spec.rules" } else { "spec" };
+    Some(written.error(field, reason.to_string()))
 }
 
 /// An autoscaler of a Deployment without pods does nothing.

@@ -104,7 +104,7 @@ fn equal_weights(rollout: &Written, stages: &[Stage]) -> Vec<Finding> {
 
 /// Checks that count requests never pass where none arrive, so that the stages behind are never reached.
 fn without_traffic(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
-    if stage.weight.percent() > 0.0 || spec.routes().is_empty() {
+    if stage.weight.percent() > 0.0 || !spec.is_routed() {
         return None;
     }
     let stages = std::slice::from_ref(stage);
@@ -136,7 +136,7 @@ fn waits_for_nothing(rollout: &Written, spec: &RolloutSpec, index: usize, stage:
 /// The share of the traffic that a stage really gives to the new version: without a route, that of its pods, as far
 /// as their number is known.
 pub fn reached(rollout: &Rollout, stage: &Stage) -> Percent {
-    if !rollout.spec.routes().is_empty() || rollout.spec.replicas.is_none() {
+    if rollout.spec.is_routed() || rollout.spec.replicas.is_none() {
         return stage.weight;
     }
     let counts = capacity::in_stage(rollout, stage);

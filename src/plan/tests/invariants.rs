@@ -12,6 +12,7 @@ use crate::{
         Span, Stage, StageStatus, Verdict,
     },
     plan::{Effect, Observed, after, capacity, current_stage},
+    traffic::RouteId,
     workload::ReplicaSet,
 };
 
@@ -145,7 +146,7 @@ fn within_surge(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, name
 fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: &ReplicaSet) -> Result<(), String> {
     let (name, new, wanted) = (set.name(), set.replicas(), capacity::wanted(rollout));
     let is = |revision: &Option<RevisionStatus>| revision.as_ref().is_some_and(|known| known.replica_set == name);
-    if rollout.spec.routes().is_empty() {
+    if !rollout.spec.is_routed() {
         let ready = |set: &ReplicaSet| {
             after
                 .endpoints
@@ -275,10 +276,11 @@ fn clock(
     }
     let name = &stage.name;
     check(started == now, || format!("the clock of stage {name} starts at {started}"))?;
-    let reports = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.acceptance);
+    let reports = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref()?.acceptance);
     let names = seen.service_names();
     let has = |route: &Value| share(route, &names, &names.canary) == stage.weight;
-    let taken_over = rollout.spec.routes().iter().all(|route| seen.programmed.get(&route.name).is_some_and(has));
+    let taken_over =
+        rollout.spec.routes().iter().all(|route| seen.programmed.get(&RouteId::of(route, "").name).is_some_and(has));
     check(taken_over || reports == Some(Acceptance::Ignored), || {
         format!("the clock of stage {name} starts before the gateway has its weight")
     })

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Manifests;
-use crate::api::Rollout;
+use crate::{
+    api::Rollout,
+    traffic::{GATEWAY_API, RouteId},
+};
 
 /// What `rollout` names and `manifests` lack, each with a sentence about what stands in for it.
 pub(super) fn missing(rollout: &Rollout, manifests: &Manifests) -> Vec<(Value, String)> {
@@ -24,10 +27,11 @@ pub(super) fn missing(rollout: &Rollout, manifests: &Manifests) -> Vec<(Value, S
         let note = format!("no Service {service} is given: a plain one on port 80 stands in");
         made.push((plain_service(namespace, service, &labels), note));
     }
-    for route in rollout.spec.routes() {
-        if manifests.find("HTTPRoute", namespace, &route.name).is_none() {
-            let note = format!("no HTTPRoute {} is given: a plain one to {service} stands in", route.name);
-            made.push((plain_route(namespace, &route.name, service), note));
+    for route in rollout.spec.routes().iter().map(|route| RouteId::of(route, namespace)) {
+        let kind = &route.kind;
+        if kind.is_of_gateway_api() && manifests.find(&kind.kind, namespace, &route.name).is_none() {
+            let note = format!("no {kind} {} is given: a plain one to {service} stands in", route.name);
+            made.push((plain_route(namespace, &route, service), note));
         }
     }
     made
@@ -62,11 +66,11 @@ fn plain_service(namespace: &str, name: &str, selector: &Value) -> Value {
     })
 }
 
-fn plain_route(namespace: &str, name: &str, service: &str) -> Value {
+fn plain_route(namespace: &str, route: &RouteId, service: &str) -> Value {
     json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": name, "namespace": namespace},
+        "apiVersion": format!("{GATEWAY_API}/v1"),
+        "kind": route.kind.kind,
+        "metadata": {"name": route.name, "namespace": namespace},
         "spec": {
             "parentRefs": [{"name": "gateway"}],
             "rules": [{"backendRefs": [{"name": service, "port": 80}]}],

@@ -6,7 +6,7 @@ use super::{Simulation, Subject};
 use crate::{
     api::Rollout,
     sim::{
-        metering::Application,
+        metering::{Application, entrance},
         scenario::{CANARY, Manifests, STABLE},
         traffic::{Exposed, Load},
         world::{Delay, PodBehaviour},
@@ -19,8 +19,7 @@ impl Simulation<'_> {
         let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
         let spec = &rollout.spec;
         let load = Load::new(self.scenario, namespace, Exposed::new(spec, &self.scenario.traffic), seed);
-        let route = spec.routes().first().map(|route| route.name.as_str());
-        let application = Application::new(namespace, route, &spec.service, load);
+        let application = Application::new(namespace, entrance(spec), &spec.service, load);
         self.cluster.applications.with(|all| all.push(application));
         let subject = Subject {
             rollout: rollout.metadata.name.clone().unwrap_or_default(),

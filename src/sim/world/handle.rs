@@ -12,7 +12,10 @@ use super::{
     cache::Key,
     run::{Shared, State},
 };
-use crate::{api::POD_TEMPLATE_HASH, sim::api::Refusal};
+use crate::{
+    api::{GatewayRouteKind, POD_TEMPLATE_HASH},
+    sim::api::Refusal,
+};
 
 /// By which others give orders to the models, and ask what they know. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,8 +100,10 @@ impl Handle {
         self.order(|state| {
             state.gateway.mode = mode;
             let mut turn = state.ground.turn(&state.cache);
-            for route in turn.api.list("httproutes", None) {
-                state.gateway.notice(&mut turn, Key::new(route.namespace(), route.name()));
+            for kind in GatewayRouteKind::ALL {
+                for route in turn.api.list(kind.plural(), None) {
+                    state.gateway.notice(&mut turn, (kind, Key::new(route.namespace(), route.name())));
+                }
             }
         });
     }

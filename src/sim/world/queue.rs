@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::cache::Key;
+use super::{cache::Key, gateway::RouteKey};
 
 /// One thing that a model looks at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ pub(super) enum Task {
     Autoscaler(Key),
     /// A pod, by scheduler and kubelet.
     Pod(Key),
-    /// An HTTPRoute, by the gateway.
-    Route(Key),
+    /// A route, by the gateway.
+    Route(RouteKey),
     /// The endpoints of a Service, by the data plane.
     Endpoints(Key),
     /// A node that does not answer.

@@ -8,7 +8,11 @@ use super::{
     queue::Task,
     run::State,
 };
-use crate::sim::api::{Change, What};
+use crate::{
+    api::GatewayRouteKind,
+    sim::api::{Change, What},
+    traffic::GATEWAY_API,
+};
 
 /// Puts a change into the cache, and those who care about it into the queue.
 pub(super) fn learn(state: &mut State, change: &Change) {
@@ -18,7 +22,11 @@ pub(super) fn learn(state: &mut State, change: &Change) {
         ("apps", "deployments") => deployment(state, change),
         ("", "services") => service(state, change),
         ("discovery.k8s.io", "endpointslices") => slice(state, change),
-        ("gateway.networking.k8s.io", "httproutes") => route(state, change),
+        (GATEWAY_API, plural) => {
+            if let Some(kind) = GatewayRouteKind::ALL.into_iter().find(|kind| kind.plural() == plural) {
+                route(state, kind, change);
+            }
+        }
         ("", "resourcequotas") => state.cache.apply_quota(change),
         _ => {}
     }
@@ -140,12 +148,12 @@ fn slice(state: &mut State, change: &Change) {
     }
 }
 
-fn route(state: &mut State, change: &Change) {
+fn route(state: &mut State, kind: GatewayRouteKind, change: &Change) {
     let generation = |object: &crate::sim::api::Object| object.value()["metadata"]["generation"].as_i64();
     let before = change.before.as_ref().and_then(|before| generation(before));
     let gone = change.what == What::Deleted;
     if state.models.gateway && (gone || before != generation(&change.object)) {
-        state.gateway.notice(&mut state.ground.turn(&state.cache), key(change));
+        state.gateway.notice(&mut state.ground.turn(&state.cache), (kind, key(change)));
     }
 }
 

@@ -68,7 +68,7 @@ impl Cluster {
                 }
                 Ok(())
             }
-            Effect::ReplaceRoute(name, object) => self.replace_route(name, object),
+            Effect::ReplaceRoute(id, object) => self.replace_route(&id.name, object),
         }
     }
 

@@ -5,7 +5,8 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 use super::Cluster;
 use crate::{
     api::{Rollout, validate},
-    plan::{Observed, Route, suspect},
+    plan::{Observed, Route, Served, suspect},
+    traffic::RouteId,
     workload::ReplicaSet,
 };
 
@@ -37,9 +38,13 @@ impl Cluster {
                 .spec
                 .routes()
                 .iter()
-                .map(|route| Route { name: route.name.clone(), object: self.routes.get(&route.name).cloned() })
+                .map(|spec| {
+                    let id = RouteId::of(spec, "shop");
+                    let object = self.routes.get(&id.name).cloned();
+                    Route { spec: spec.clone(), id, kind: Served::Yes, object }
+                })
                 .collect(),
-            routes_known: true,
+            grants: Vec::new(),
             rival: self.rival.clone(),
             endpoint_known: true,
             unusable_check: None,

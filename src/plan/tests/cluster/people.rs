@@ -4,7 +4,7 @@ use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::Tim
 use serde_json::{Value, json};
 
 use super::Cluster;
-use crate::{api::Rollout, plan::Effect, workload::Deployment};
+use crate::{api::Rollout, plan::Effect, traffic::RouteId, workload::Deployment};
 
 impl Cluster {
     /// A Deployment of ten pods of `v1` that serve, a Service, and a route that points at it.
@@ -113,7 +113,7 @@ impl Cluster {
     pub fn write_backends(&mut self, backends: &Value) {
         let mut route = self.routes["checkout"].clone();
         route["spec"]["rules"][0]["backendRefs"] = backends.clone();
-        self.write(&Effect::ReplaceRoute("checkout".to_owned(), Box::new(route))).unwrap();
+        self.write(&Effect::ReplaceRoute(RouteId::http_route("checkout"), Box::new(route))).unwrap();
     }
 }
 

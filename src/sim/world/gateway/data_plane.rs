@@ -4,13 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Gateway, Reference};
-use crate::sim::world::cache::{Cache, Key};
+use crate::{
+    api::GatewayRouteKind,
+    sim::world::cache::{Cache, Key},
+};
 
 /// Where requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// At a rule of an HTTPRoute, counted from 0.
+    /// At a rule of a route, counted from 0.
     Route {
+        /// The route's kind.
+        kind: GatewayRouteKind,
         /// The route's name.
         name: &'a str,
         /// Which of its rules.
@@ -67,8 +72,8 @@ impl DataPlane {
         let mut shares = BTreeMap::new();
         match entry {
             Entry::Service(name) => self.share_out(&Key::new(namespace, name), 1.0, &mut shares),
-            Entry::Route { name, rule } => {
-                let route = gateway.programmed.get(&Key::new(namespace, name));
+            Entry::Route { kind, name, rule } => {
+                let route = gateway.programmed.get(&(kind, Key::new(namespace, name)));
                 match route.and_then(|route| route.rules.get(rule)) {
                     Some(backends) => self.split(backends, &mut shares),
                     None => drop(shares.insert(To::Nobody(404), 1.0)),

@@ -1,4 +1,4 @@
-//! A gateway: takes HTTPRoutes over into its own configuration, and says so in their status.
+//! A gateway: takes routes over into its own configuration, and says so in their status.
 //!
 //! <https://gateway-api.sigs.k8s.io/guides/implementers/#status>
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Delay, Turn, cache::Key, queue::Task};
-use crate::sim::api::Refusal;
+use crate::{api::GatewayRouteKind, sim::api::Refusal};
 
 pub(super) use data_plane::DataPlane;
 pub use data_plane::{Entry, Share, To};
@@ -43,12 +43,15 @@ pub enum GatewayMode {
 pub(super) struct Gateway {
     pub mode: GatewayMode,
     /// The routes in force.
-    pub programmed: BTreeMap<Key, Programmed>,
+    pub programmed: BTreeMap<RouteKey, Programmed>,
 }
+
+/// A route: its kind, and its namespace and name.
+pub(super) type RouteKey = (GatewayRouteKind, Key);
 
 impl Gateway {
     /// A route, or a Service that it names, has changed.
-    pub(super) fn notice(&self, turn: &mut Turn<'_>, route: Key) {
+    pub(super) fn notice(&self, turn: &mut Turn<'_>, route: RouteKey) {
         let delay = match self.mode {
             GatewayMode::Slow(delay) => delay,
             _ => turn.pace.gateway,
@@ -57,29 +60,30 @@ impl Gateway {
     }
 
     /// Takes a route over as it is now. Whether anything is in force that was not.
-    pub(super) fn sync(&mut self, turn: &Turn<'_>, key: &Key) -> Result<bool, Refusal> {
+    pub(super) fn sync(&mut self, turn: &Turn<'_>, route: &RouteKey) -> Result<bool, Refusal> {
         if self.mode == GatewayMode::Silent {
             return Ok(false);
         }
-        let Some(route) = turn.whole("httproutes", key) else {
-            return Ok(self.programmed.remove(key).is_some());
+        let (kind, key) = route;
+        let Some(object) = turn.whole(kind.plural(), key) else {
+            return Ok(self.programmed.remove(route).is_some());
         };
-        let route = route.value();
-        let programmed = Programmed::read(key, route);
+        let object = object.value();
+        let programmed = Programmed::read(key, object);
         let missing = programmed.references().find(|reference| !exists(turn, reference)).cloned();
         let generation = programmed.generation;
-        let changed = self.mode != GatewayMode::Rejecting && self.programmed.get(key) != Some(&programmed);
+        let changed = self.mode != GatewayMode::Rejecting && self.programmed.get(route) != Some(&programmed);
         if changed {
-            self.programmed.insert(key.clone(), programmed);
+            self.programmed.insert(route.clone(), programmed);
         }
-        self.report(turn, key, route, (generation, missing.as_ref()))?;
+        self.report(turn, route, object, (generation, missing.as_ref()))?;
         Ok(changed)
     }
 
     fn report(
         &self,
         turn: &Turn<'_>,
-        key: &Key,
+        (kind, key): &RouteKey,
         route: &Value,
         (generation, missing): (i64, Option<&Reference>),
     ) -> Result<(), Refusal> {
@@ -109,7 +113,7 @@ impl Gateway {
         if route["status"]["parents"].as_array() == Some(&all) {
             return Ok(());
         }
-        turn.merge_status("httproutes", key, json!({"status": {"parents": all}}), MANAGER)
+        turn.merge_status(kind.plural(), key, json!({"status": {"parents": all}}), MANAGER)
     }
 }
 

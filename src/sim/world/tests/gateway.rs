@@ -8,9 +8,12 @@ use super::{
     Lab,
     lab::{NAME, SHOP, route, service},
 };
-use crate::sim::world::{Delay, Entry, GatewayMode, To};
+use crate::{
+    api::GatewayRouteKind,
+    sim::world::{Delay, Entry, GatewayMode, To},
+};
 
-const ROUTE: Entry<'_> = Entry::Route { name: NAME, rule: 0 };
+const ROUTE: Entry<'_> = Entry::Route { kind: GatewayRouteKind::HTTPRoute, name: NAME, rule: 0 };
 
 /// How much goes to pods of an image, and how much fails with a code.
 fn goes_to(lab: &Lab, image: &str) -> f64 {

@@ -7,6 +7,23 @@ fn names() -> Names {
     Names::of("checkout")
 }
 
+fn split(route: &Value, names: &Names, share: Percent) -> Result<Value, Unusable> {
+    whole(names).split(route, share)
+}
+
+fn unsplit(route: &Value, names: &Names) -> Value {
+    whole(names).unsplit(route)
+}
+
+/// All rules of a route beside the Service.
+fn whole(names: &Names) -> Backends<'_> {
+    Backends { names, namespace: "shop", chosen: None }
+}
+
+fn says(route: &Value, share: Percent) -> bool {
+    whole(&names()).is_split(route, share)
+}
+
 fn percent(percent: f64) -> Percent {
     Percent::new(percent)
 }
@@ -32,7 +49,7 @@ fn route(rules: &[&[Value]]) -> Value {
 /// Name and weight of each backend, rule by rule.
 fn shown(route: &Value) -> Vec<Vec<(String, i64)>> {
     lists(route)
-        .map(|list| list.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), weight(b))).collect())
+        .map(|(_, _, list)| list.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), weight(b))).collect())
         .collect()
 }
 
@@ -75,7 +92,7 @@ fn a_route_without_weights_means_the_same_after_the_round_trip() {
         backend.as_object_mut().unwrap().remove("weight");
     }
     let after = unsplit(&split(&before, &names(), percent(5.0)).unwrap(), &names());
-    assert!(carries(&before, &joined(&after, &names())));
+    assert!(carries(&before, &whole(&names()).joined(&after)));
 }
 
 #[test]
@@ -112,11 +129,10 @@ fn a_service_of_another_namespace_is_refused() {
     let mut foreign = service(1);
     foreign["namespace"] = json!("infra");
     let route = route(&[&[foreign]]);
-    assert!(!mentions(&route, &names()));
     assert_eq!(
         split(&route, &names(), Percent::ZERO).unwrap_err().to_string(),
         "HTTPRoute shop/checkout points at Service checkout in namespace infra: \
-         the route, the Service and the Rollout have to be in the same namespace"
+         the Service and the Rollout have to be in the same namespace"
     );
 }
 
@@ -124,11 +140,11 @@ fn a_service_of_another_namespace_is_refused() {
 fn what_is_no_service_is_not_ours() {
     let mut import = service(1);
     (import["group"], import["kind"]) = (json!("multicluster.x-k8s.io"), json!("ServiceImport"));
-    assert!(!mentions(&route(&[&[import]]), &names()));
+    assert!(split(&route(&[&[import]]), &names(), Percent::ZERO).is_err());
     let mut core = service(1);
     core["group"] = json!("core");
     core["namespace"] = json!("shop");
-    assert!(mentions(&route(&[&[core]]), &names()));
+    assert!(split(&route(&[&[core]]), &names(), Percent::ZERO).is_ok());
 }
 
 #[test]
@@ -146,8 +162,10 @@ fn weights_without_room_are_refused() {
 fn a_rule_that_is_full_is_refused() {
     let mut backends = vec![service(1)];
     backends.extend((0..15).map(|index| other(&format!("b{index}"), 1)));
-    let error = split(&route(&[&backends]), &names(), percent(5.0)).unwrap_err();
-    assert_eq!(error, Unusable::TooManyBackends { route: "HTTPRoute shop/checkout".to_owned(), rule: 1 });
+    assert_eq!(
+        split(&route(&[&backends]), &names(), percent(5.0)).unwrap_err().to_string(),
+        "rule 1 of HTTPRoute shop/checkout has no room for another backend (a rule has at most 16): remove one from it"
+    );
 }
 
 #[test]
@@ -157,14 +175,78 @@ fn a_share_finer_than_any_weight_is_refused() {
 }
 
 #[test]
-fn a_route_tells_what_its_weights_are() {
-    let whole = route(&[&[service(1), other("a", 1)], &[service(0)]]);
-    assert_eq!(weights(&whole, &names()), Some(Weights::Whole));
-    assert_eq!(weights(&route(&[&[other("a", 1)]]), &names()), None);
+fn a_route_says_one_split_at_a_time() {
+    let before = route(&[&[service(1), other("a", 1)], &[service(0)]]);
+    assert!(whole(&names()).is_whole(&before));
     for share in [0.0, 0.1, 5.0, 33.3333, 100.0] {
-        let split = split(&whole, &names(), percent(share));
-        assert_eq!(weights(&split.unwrap(), &names()), Some(Weights::Split(percent(share))));
+        let split = split(&before, &names(), percent(share)).unwrap();
+        assert!(says(&split, percent(share)) && !says(&split, percent(50.0)) && !whole(&names()).is_whole(&split));
     }
+}
+
+/// A route whose rules are called `a`, `b` and `c`.
+fn named() -> Value {
+    let mut route = route(&[&[service(1)], &[service(1), other("x", 1)], &[other("x", 1)]]);
+    for (index, name) in ["a", "b", "c"].into_iter().enumerate() {
+        route["spec"]["rules"][index]["name"] = json!(name);
+    }
+    route
+}
+
+#[test]
+fn rules_that_were_not_chosen_stay_with_stable_until_the_canary_has_everything() {
+    let (names, chosen) = (names(), ["b".to_owned()]);
+    let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen) };
+    let split = router.split(&named(), percent(5.0)).unwrap();
+    let other = ("x", 1);
+    is_shown(
+        &split,
+        &[
+            &[("checkout-stable", 100), ("checkout-canary", 0)],
+            &[("checkout-stable", 95), ("checkout-canary", 5), ("x", 100)],
+            &[other],
+        ],
+    );
+    assert!(router.is_split(&split, percent(5.0)));
+    let full = router.split(&split, percent(100.0)).unwrap();
+    is_shown(
+        &full,
+        &[
+            &[("checkout-stable", 0), ("checkout-canary", 100)],
+            &[("checkout-stable", 0), ("checkout-canary", 100), ("x", 100)],
+            &[other],
+        ],
+    );
+    assert_eq!(router.unsplit(&full), named());
+}
+
+#[test]
+fn a_chosen_rule_has_to_be_there_at_the_start_and_its_name_never_closes_the_way_back() {
+    let names = names();
+    for missing in ["c", "d"] {
+        let chosen = ["b".to_owned(), missing.to_owned()];
+        let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen) };
+        assert_eq!(
+            router.can_split(&named(), &[percent(5.0)]).unwrap_err().to_string(),
+            format!(
+                "HTTPRoute shop/checkout has no rule called {missing} that points at Service checkout: give the rule \
+                 that name, or choose another in spec.traffic.gatewayAPI.routes"
+            )
+        );
+        assert!(router.split(&named(), Percent::ZERO).is_ok());
+    }
+}
+
+#[test]
+fn a_route_of_another_namespace_is_split_where_it_points_at_the_services_own() {
+    let (names, mut ours) = (names(), service(1));
+    ours["namespace"] = json!("shop");
+    let mut before = route(&[&[ours, service(3)]]);
+    before["metadata"]["namespace"] = json!("infra");
+    let split = whole(&names).split(&before, percent(25.0)).unwrap();
+    is_shown(&split, &[&[("checkout-stable", 75), ("checkout-canary", 25), ("checkout", 300)]]);
+    assert_eq!(split["spec"]["rules"][0]["backendRefs"][1]["namespace"], "shop");
+    assert_eq!(whole(&names).unsplit(&split), before);
 }
 
 #[test]
@@ -180,10 +262,9 @@ fn changes_by_somebody_else_are_seen() {
     for (field, value) in changes {
         let mut edited = ours.clone();
         *edited.pointer_mut(field).unwrap() = value;
-        assert_eq!(weights(&edited, &names()), Some(Weights::Foreign), "{field}");
-        assert!(!is_split(&edited, &names(), percent(5.0)), "{field}");
+        assert!(!says(&edited, percent(5.0)), "{field}");
         let mended = split(&edited, &names(), percent(5.0)).unwrap();
-        assert_eq!(weights(&mended, &names()), Some(Weights::Split(percent(5.0))), "{field}");
+        assert!(says(&mended, percent(5.0)), "{field}");
     }
 }
 
@@ -305,10 +386,7 @@ proptest! {
                 prop_assert!((pair[1].1 as f64 - sum * share.fraction()).abs() < 1e-6);
             }
         }
-        let told = weights(&split, &names());
-        let weightless = shown(&split).concat().iter().all(|(name, w)| *w == 0 || !name.starts_with("checkout-"));
-        let expected = if weightless { Percent::ZERO } else { share };
-        prop_assert_eq!(told, Some(Weights::Split(expected)));
+        prop_assert!(says(&split, share));
     }
 
     #[test]
@@ -318,7 +396,7 @@ proptest! {
         let split_by_us = split(&route, &names(), share).unwrap();
         let mut changes = changes.into_iter().cycle();
         let mut by_others = |backend| changed(backend, None, changes.next().unwrap());
-        let others = lists(&split_by_us).map(|list| list.iter().map(&mut by_others).collect::<Vec<_>>().into()).collect();
+        let others = lists(&split_by_us).map(|(_, _, list)| list.iter().map(&mut by_others).collect::<Vec<_>>().into()).collect();
         let edited = with_backends(&split_by_us, others);
         let back = split(&edited, &names(), Percent::ZERO).unwrap();
         for (before, after) in shares(&edited).concat().into_iter().zip(shares(&back).concat()) {

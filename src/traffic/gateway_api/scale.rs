@@ -95,7 +95,7 @@ fn common_scale(weights: &[Weight]) -> Option<i64> {
             }
         }
     }
-    // With no weight on the Service, no share can be read back, and `http_route::split` uses the smallest scale.
+    // With no weight on the Service, no share can be read back, and `Backends::split` uses the smallest scale.
     let scale = found.unwrap_or(SCALES[0]);
     weights.iter().all(|weight| weight.sum() % scale == 0 && weight.sum() <= MAX).then_some(scale)
 }

@@ -6,18 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::http_route::describe;
-
-/// What the gateways say about a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acceptance {
-    /// Every parent serves the route as it now stands.
-    Accepted,
-    /// Some parent has not said so yet; the sentence names it, its condition and the generation.
-    Waiting(String),
-    /// Some parent refuses the route as it now stands; the sentence says which and why.
-    Rejected(String),
-}
+use crate::traffic::{Acceptance, kind::describe};
 
 /// What the gateways say about the route's current generation.
 ///
@@ -155,6 +144,7 @@ mod tests {
 
     fn route(reports: &[Value]) -> Value {
         json!({
+            "kind": "HTTPRoute",
             "metadata": {"name": "checkout", "namespace": "shop", "generation": 7},
             "spec": {"parentRefs": [{"name": "public", "sectionName": "http"}]},
             "status": {"parents": reports},

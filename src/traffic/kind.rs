@@ -1,0 +1,103 @@
+//! Which objects carry weights, by kind and name.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::api::{GatewayRouteKind, Route};
+
+/// The group of the Gateway API.
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
+
+/// A kind of object that the API server may know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind {
+    /// Its API group.
+    pub group: String,
+    /// Its version; without one, whichever the API server recommends.
+    pub version: Option<String>,
+    /// Its name.
+    pub kind: String,
+}
+
+impl Kind {
+    /// A kind of the Gateway API, in whatever version the cluster has it.
+    #[must_use]
+    pub fn of_gateway_api(kind: &str) -> Self {
+        Self { group: GATEWAY_API.to_owned(), version: None, kind: kind.to_owned() }
+    }
+
+    /// That of a route.
+    #[must_use]
+    pub fn of(route: &Route) -> Self {
+        match route {
+            Route::Gateway(route) => Self::of_gateway_api(&route.kind().to_string()),
+            Route::Custom(route) => {
+                let (group, version) = route.api_version.split_once('/').unwrap_or(("", &route.api_version));
+                Self { group: group.to_owned(), version: Some(version.to_owned()), kind: route.kind.clone() }
+            }
+        }
+    }
+
+    /// Whether it is one of the Gateway API.
+    #[must_use]
+    pub fn is_of_gateway_api(&self) -> bool {
+        self.group == GATEWAY_API
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind)
+    }
+}
+
+/// One object that carries weights.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace, if it is another one than the Rollout's.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl RouteId {
+    /// That of a route that a Rollout in `namespace` names.
+    #[must_use]
+    pub fn of(route: &Route, namespace: &str) -> Self {
+        let (elsewhere, name) = match route {
+            Route::Gateway(route) => (route.namespace.as_deref().filter(|other| *other != namespace), &route.name),
+            Route::Custom(route) => (None, &route.name),
+        };
+        Self { kind: Kind::of(route), namespace: elsewhere.map(str::to_owned), name: name.clone() }
+    }
+
+    /// An HTTPRoute beside the Rollout.
+    #[must_use]
+    pub fn http_route(name: &str) -> Self {
+        let kind = Kind::of_gateway_api(&GatewayRouteKind::HTTPRoute.to_string());
+        Self { kind, namespace: None, name: name.to_owned() }
+    }
+}
+
+/// `HTTPRoute checkout`, or `HTTPRoute infra/checkout` where it lies elsewhere.
+impl fmt::Display for RouteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// An object in a sentence: `HTTPRoute shop/checkout`.
+pub(super) fn describe(object: &Value) -> String {
+    let text = |pointer: &str, default: &'static str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
+    let name = text("/metadata/name", "?");
+    format!("{} {}/{name}", text("/kind", "object"), text("/metadata/namespace", ""))
+}

@@ -1,0 +1,195 @@
+//! Sends real requests through the gateway, as many a second as told however long the answers take, and keeps a
+//! receipt of each.
+
+mod call;
+mod connections;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow};
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use self::{call::answer_to, connections::Connections};
+use super::{envoy, shop::Shop};
+
+/// Nobody waits longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is asked, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// HTTP/1.1 on a connection that is kept.
+    Short,
+    /// The same, and the answer takes two seconds.
+    Long,
+    /// HTTP/2, all on one connection.
+    Http2,
+    /// A gRPC method that answers once, on the same connection.
+    Unary,
+    /// A gRPC method that answers for six seconds, on the same connection.
+    Stream,
+}
+
+impl Kind {
+    /// Of the requests in their order: every tenth HTTP/2, every tenth gRPC, every fiftieth long, and a few streams.
+    fn of(number: u64) -> Self {
+        match number {
+            _ if number % 250 == 9 => Self::Stream,
+            _ if number % 50 == 7 => Self::Long,
+            _ if number % 10 == 3 => Self::Http2,
+            _ if number % 10 == 6 => Self::Unary,
+            _ => Self::Short,
+        }
+    }
+
+    /// How long the answer takes.
+    fn takes(self) -> Duration {
+        match self {
+            Self::Short | Self::Http2 | Self::Unary => Duration::ZERO,
+            Self::Long => Duration::from_secs(2),
+            Self::Stream => Duration::from_secs(6),
+        }
+    }
+}
+
+/// A request that was answered in full, and well.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was asked.
+    pub kind: Kind,
+    /// The `pod-template-hash` of the pod that answered.
+    pub revision: String,
+    /// When it arrived at the pod.
+    pub arrived: Timestamp,
+    /// When all of the answer was there.
+    pub over: Timestamp,
+}
+
+/// A request that was not.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What was asked.
+    pub kind: Kind,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// What came instead of an answer.
+    pub why: String,
+}
+
+/// What became of the requests.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt {
+    /// In the order in which they were answered.
+    pub answers: Vec<Answer>,
+    /// In the order in which they failed.
+    pub failures: Vec<Failure>,
+}
+
+/// Customers of one shop; they leave when dropped.
+pub struct Customers {
+    receipt: Arc<Mutex<Receipt>>,
+    leave: watch::Sender<bool>,
+    sending: JoinHandle<()>,
+}
+
+impl Customers {
+    /// Starts to send `per_second` requests a second to a shop's route.
+    pub fn enter(shop: &Shop, per_second: f64) -> Result<Self> {
+        let adapter = shop.data_plane.gateway.adapter.as_ref().context("this world has no Envoy")?;
+        let connections = Connections::to(adapter.envoy.address, envoy::authority(&shop.namespace));
+        let receipt = Arc::new(Mutex::new(Receipt::default()));
+        let (leave, left) = watch::channel(false);
+        let sending = tokio::spawn(send(Arc::new(connections), Arc::clone(&receipt), per_second, left));
+        Ok(Self { receipt, leave, sending })
+    }
+
+    /// What became of the requests that are over so far.
+    pub fn receipt(&self) -> Receipt {
+        lock(&self.receipt).clone()
+    }
+
+    /// Has no more requests sent, and waits for those under way.
+    pub async fn leave(mut self) -> Result<Receipt> {
+        self.leave.send_replace(true);
+        timeout(PATIENCE * 2, &mut self.sending).await??;
+        Ok(self.receipt())
+    }
+}
+
+impl Drop for Customers {
+    fn drop(&mut self) {
+        self.sending.abort();
+    }
+}
+
+async fn send(
+    connections: Arc<Connections>,
+    receipt: Arc<Mutex<Receipt>>,
+    per_second: f64,
+    mut left: watch::Receiver<bool>,
+) {
+    let mut ticks = interval(Duration::from_secs_f64(per_second.recip()));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut under_way = JoinSet::new();
+    for number in 0.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = left.wait_for(|left| *left) => break,
+        }
+        while under_way.try_join_next().is_some() {}
+        under_way.spawn(one(Arc::clone(&connections), Arc::clone(&receipt), Kind::of(number)));
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn one(connections: Arc<Connections>, receipt: Arc<Mutex<Receipt>>, kind: Kind) {
+    let sent = Timestamp::now();
+    let answer = timeout(PATIENCE, answer_to(&connections, kind)).await;
+    let answer = answer.unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")));
+    let mut receipt = lock(&receipt);
+    match answer {
+        Ok(answer) => receipt.answers.push(answer),
+        Err(error) => receipt.failures.push(Failure { kind, sent, why: format!("{error:#}") }),
+    }
+}
+
+impl Receipt {
+    /// How many requests of one kind a revision answered.
+    pub fn answered(&self, revision: &str, kind: Kind) -> usize {
+        self.answers.iter().filter(|answer| answer.revision == revision && answer.kind == kind).count()
+    }
+
+    /// When the last request arrived at a revision.
+    pub fn last_of(&self, revision: &str) -> Option<Timestamp> {
+        self.answers.iter().filter(|answer| answer.revision == revision).map(|answer| answer.arrived).max()
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = BTreeMap::<_, usize>::new();
+        for answer in &self.answers {
+            *counts.entry((&answer.revision, answer.kind)).or_default() += 1;
+        }
+        writeln!(f, "answered: {counts:?}; failed: {}", self.failures.len())?;
+        for Failure { kind, sent, why } in self.failures.iter().take(10) {
+            writeln!(f, "  {kind:?} sent at {sent}: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
