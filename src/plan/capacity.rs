@@ -131,10 +131,13 @@ fn by_pods(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, stage
     }
     if let Some(surge) = rollout.spec.max_surge {
         // Step by step: stable leaves as many as stand in for it, and the canary takes the room that stable leaves.
-        let room = total.saturating_add(surge.of(total)).saturating_sub(present(observed, status.stable.as_ref()));
+        let stable = counts.stable.max(total - ready.min(counts.canary));
+        // Stable's pods may be about to become more, since more are asked for in all.
+        let taken = present(observed, status.stable.as_ref()).max(stable);
+        let room = total.saturating_add(surge.of(total)).saturating_sub(taken);
         let room = if guard::stands(Guard::MaxSurge) { room } else { i32::MAX };
         let canary = counts.canary.min(room.max(asked_of(observed, status.canary.as_ref())));
-        return (counts.stable.max(total - ready.min(counts.canary)), canary);
+        return (stable, canary);
     }
     if ready >= counts.canary {
         return (counts.stable, counts.canary);

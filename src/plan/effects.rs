@@ -255,7 +255,7 @@ impl Effects<'_> {
                 let goal = split::goal(self.rollout, self.observed);
                 let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
                 // While a new version is on its way, what its stage took from stable drains from the stage's start.
-                let stage = self.status.stage.as_ref().filter(|_| self.is_under_way()).and_then(|stage| stage.since);
+                let stage = split::undisturbed_since(self.status).filter(|_| self.is_under_way());
                 let since = self.status.draining_since.or(stage);
                 let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave

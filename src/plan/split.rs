@@ -102,6 +102,13 @@ pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent>
     Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
 }
 
+/// Since when the stage's weight has been in force, and nobody else's: whoever wrote another gave the pods that it freed
+/// requests again.
+pub(super) fn undisturbed_since(status: &RolloutStatus) -> Option<Timestamp> {
+    let since = status.stage.as_ref()?.since?;
+    Some(status.contention.as_ref().map_or(since, |contention| since.max(contention.last)))
+}
+
 /// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one
 /// Service. A pod that has not been ready for long enough gets its part, and so does one that is nobody's.
 pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
