@@ -112,8 +112,9 @@ impl Plan<'_> {
         if adoption.mode == AdoptionMode::Move {
             if moved {
                 self.step(AdoptionStep::Emptying);
-            } else if !waits {
-                // Somebody deleted it, and a paused Deployment brings up no other.
+            } else if !waits || self.is_overtaken(stable) {
+                // Somebody deleted it, and a paused Deployment brings up no other; or the pods of another version, which
+                // came before the pause, were not seen yet.
                 self.step(AdoptionStep::Releasing);
             } else if let Some(refused) = self.observed.refused.clone() {
                 self.surge(&refused);

@@ -167,9 +167,8 @@ impl Plan<'_> {
             return Outcome::Hold(refusal);
         }
         self.set_share_of_pods();
-        if self.rollout.spec.is_progressive() {
+        if let Some(since) = split::undisturbed_since(&self.status).filter(|_| self.rollout.spec.is_progressive()) {
             // Stable's pods that the stage's weight freed go when their requests have drained.
-            let since = split::undisturbed_since(&self.status).unwrap_or(since);
             self.passed(since, self.rollout.spec.drain());
         }
         self.weigh_evidence(stage, since)

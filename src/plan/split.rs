@@ -102,11 +102,11 @@ pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent>
     Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
 }
 
-/// Since when the stage's weight has been in force, and nobody else's: whoever wrote another gave the pods that it freed
-/// requests again.
+/// Since when the stage's weight has been in force, and nobody else's; nothing where somebody wrote another since. That
+/// gave the pods that the stage had freed requests again, and when those ended, nobody knows.
 pub(super) fn undisturbed_since(status: &RolloutStatus) -> Option<Timestamp> {
     let since = status.stage.as_ref()?.since?;
-    Some(status.contention.as_ref().map_or(since, |contention| since.max(contention.last)))
+    status.contention.as_ref().is_none_or(|contention| contention.last < since).then_some(since)
 }
 
 /// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one

@@ -22,6 +22,9 @@ const LONGEST_STATUS: usize = 16 * 1024;
 pub const LAG: SignedDuration = SignedDuration::from_secs(3);
 /// Within this time after the decision, a version that failed has no traffic.
 const REVERTED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// For how long a watch may be silent before anybody notices.
+const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 /// For so long before the end nothing may be written.
 const QUIET: SignedDuration = SignedDuration::from_secs(60);
 
@@ -34,6 +37,8 @@ pub struct Invariants {
     pub loaded: BTreeMap<(String, u16), Timestamp>,
     /// Since when the version on its way has to be without traffic.
     reverting: Option<Timestamp>,
+    /// A version on its way back was left nothing, since none of its pods was ready: everything may go to stable.
+    pub abandoned: bool,
     /// The operator's last write.
     wrote: Option<(Timestamp, String)>,
     stages: Vec<(String, f64, SignedDuration)>,
@@ -58,6 +63,7 @@ impl Invariants {
             served: BTreeMap::new(),
             loaded: BTreeMap::new(),
             reverting: None,
+            abandoned: false,
             wrote: None,
             stages: stages
                 .iter()
@@ -100,7 +106,9 @@ impl Invariants {
             // Nobody is there to take it; or somebody just gave it back.
             self.reverting = self.reverting.map(|_| now);
         }
-        let late = self.reverting.is_some_and(|since| now.duration_since(since) > REVERTED_WITHIN);
+        // Where traffic waits for stable's pods, it waits for the watch that tells of them, too.
+        let patience = if self.is_progressive() { REVERTED_WITHIN + SILENCE } else { REVERTED_WITHIN };
+        let late = self.reverting.is_some_and(|since| now.duration_since(since) > patience);
         let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
         if late && exposed {
             self.reverting = None;
@@ -211,6 +219,9 @@ impl Invariants {
         {
             self.reverting = None;
         }
+        let left = next.stage.as_ref().map_or(0.0, |stage| stage.weight.percent());
+        self.abandoned = next.phase == Phase::Reverting
+            && (self.abandoned || (left == 0.0 && self.least_lately("checkout-canary", now) == 0));
         let version = |status: &RolloutStatus| status.canary.as_ref().map(|canary| canary.revision.clone());
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
