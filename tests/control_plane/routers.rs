@@ -158,7 +158,12 @@ async fn meddle(shop: &Shop, router: Router) -> Result<()> {
         let sets = Api::<k8s_openapi::api::apps::v1::ReplicaSet>::namespaced(shop.client.clone(), &shop.namespace);
         let more = Patch::Merge(json!({"spec": {"replicas": 4}}));
         sets.patch(&canary, &PatchParams::default(), &more).await?;
-        shop.wait("somebody's pods to be there", SOON, |now| now.pods_of("v2") == 4).await?;
+        // They may be taken back before anybody has seen one of them.
+        until("somebody's pods to be taken back", SOON, || async {
+            let set = sets.get(&canary).await.ok()?;
+            (set.spec?.replicas == Some(1)).then_some(())
+        })
+        .await?;
         return Ok(());
     }
     let route = now.routes.iter().find(|route| route.name_any() == "checkout").context("there is no route")?;
