@@ -156,7 +156,7 @@ fn before(rollout: &Rollout, stage: &Stage) -> Counts {
 }
 
 /// How many pods a revision's ReplicaSet asks for.
-fn asked_of(observed: &Observed, revision: Option<&RevisionStatus>) -> i32 {
+pub(super) fn asked_of(observed: &Observed, revision: Option<&RevisionStatus>) -> i32 {
     let set = revision.and_then(|revision| observed.replica_set(&revision.replica_set));
     set.map_or(0, |set| set.replicas())
 }

@@ -67,6 +67,9 @@ impl Plan<'_> {
         if !self.is_routed() || self.status.route != RouteMode::Split {
             return Percent::ZERO;
         }
-        capacity::kept_on_the_way_back(self.rollout, split::ready(self.rollout, &self.status, self.observed))
+        let mut ready = split::ready(self.rollout, &self.status, self.observed);
+        // A pod beyond those that are asked for is about to go, and carries nothing for long.
+        ready.stable = ready.stable.min(capacity::asked_of(self.observed, self.status.stable.as_ref()));
+        capacity::kept_on_the_way_back(self.rollout, ready)
     }
 }

@@ -8,7 +8,7 @@ use tidegate::api::{
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, world::World},
+    rig::{Result, cluster, control_plane::Identity, wait::until, world::World},
     scenes::{LATER, SOON, promoted, unjudged, with_checks},
 };
 
@@ -18,7 +18,7 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     world: &World,
 ) -> Result<()> {
     let bare = world.another_without_gateway_api().await?;
-    let routed = bare.shop("routed").without_route().load(0.0).cluster_wide().open().await?;
+    let mut routed = bare.shop("routed").without_route().load(0.0).cluster_wide().open().await?;
     let plain = bare.shop("plain").without_route().load(40.0).without_operator().open().await?;
     let mut with_route = unjudged();
     with_route["traffic"] = json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}});
@@ -46,6 +46,14 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     routed.release("v2", &[]).await?;
     promoted(&routed, "v2").await?;
     a_route_of_another_namespace_needs_a_grant_for_all_three_services(&bare).await?;
+    // The API server writes down a watch when it ends.
+    routed.operator()?.terminate().await?;
+    until("its watches to be written down", SOON, || async {
+        let requests = bare.audit.requests(Identity::Operator).ok()?;
+        let watched = |kind: &str| requests.iter().any(|it| it.access.verb == "watch" && it.access.resource == kind);
+        (watched("clusterchecktemplates") && watched("referencegrants")).then_some(())
+    })
+    .await?;
     world.audit.add(&bare.audit)
 }
 
