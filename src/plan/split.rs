@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
-    plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back},
+    plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back, way_back},
     traffic::{Acceptance as Accepted, Names, replica_count},
 };
 
@@ -67,11 +67,7 @@ pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
             let asked = canary_weight(rollout, observed, status, ready.canary);
             Goal::Split(carried(rollout, observed, status, asked, ready))
         }
-        // What is on its way out keeps what stable does not carry yet, and gets nothing back that it has lost.
-        RouteMode::Split => {
-            let kept = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
-            Goal::Split(written(rollout, observed).map_or(kept, |written| kept.lower(written)))
-        }
+        RouteMode::Split => Goal::Split(way_back::kept(rollout, status, observed)),
     }
 }
 

@@ -6,8 +6,8 @@
 //! written, and is a whole one, so that a hundred pods are not a hundred writes to the route.
 
 use crate::{
-    api::{Percent, RouteMode, condition::reason},
-    plan::{Plan, Refusal, capacity, split},
+    api::{Percent, Rollout, RolloutStatus, RouteMode, condition::reason},
+    plan::{Observed, Plan, Refusal, capacity, split},
 };
 
 /// How much more of the traffic stable has to carry before it gets it at once, in percent. Less has to wait until what
@@ -39,9 +39,11 @@ impl Plan<'_> {
         let written = split::written(self.rollout, self.observed);
         let Some(stage) = &mut self.status.stage else { return Percent::ZERO };
         let left = written.filter(|written| *written < stage.weight).unwrap_or(left);
+        let retreats = left > stage.weight && written.is_some_and(|written| written > stage.weight);
         let whole = left <= Percent::ZERO || left.percent() + STEP <= stage.weight.percent();
-        if left < stage.weight && (whole || drained || written == Some(left)) {
-            stage.weight = left;
+        if retreats || left < stage.weight && (whole || drained || written == Some(left)) {
+            // Nothing is given back to the new version that it has lost.
+            stage.weight = written.map_or(left, |written| left.lower(written));
             stage.entered_at = now;
             self.status.draining_since = None;
         }
@@ -64,12 +66,26 @@ impl Plan<'_> {
     }
 
     fn left_over(&self) -> Percent {
-        if !self.is_routed() || self.status.route != RouteMode::Split {
-            return Percent::ZERO;
-        }
-        let mut ready = split::ready(self.rollout, &self.status, self.observed);
-        // A pod beyond those that are asked for is about to go, and carries nothing for long.
-        ready.stable = ready.stable.min(capacity::asked_of(self.observed, self.status.stable.as_ref()));
-        capacity::kept_on_the_way_back(self.rollout, ready)
+        left_over(self.rollout, &self.status, self.observed)
     }
+}
+
+/// What stable's ready pods do not carry now.
+fn left_over(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    if !rollout.spec.is_routed() || status.route != RouteMode::Split {
+        return Percent::ZERO;
+    }
+    let mut ready = split::ready(rollout, status, observed);
+    // A pod beyond those that are asked for is about to go, and carries nothing for long.
+    ready.stable = ready.stable.min(capacity::asked_of(observed, status.stable.as_ref()));
+    capacity::kept_on_the_way_back(rollout, ready)
+}
+
+/// What the new version keeps while stable takes its traffic back: what was committed, or what the routes say where
+/// that is less. Where stable carries less than when it was committed, the routes stay until it is committed anew.
+pub(super) fn kept(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    let committed = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
+    let Some(written) = split::written(rollout, observed) else { return committed };
+    let is_too_little = committed < left_over(rollout, status, observed);
+    if is_too_little { written } else { committed.lower(written) }
 }

@@ -178,6 +178,24 @@ fn under_an_autoscaler_stable_grows_in_proportion_and_no_weight_before_its_pods(
 }
 
 #[test]
+fn what_was_decided_before_the_count_rose_is_not_written_after_it() {
+    let mut lab = Lab::in_stage(&progressive(), "full");
+    lab.pass(60);
+    lab.cluster.ready_at_most("v1", Some(1));
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.dies_at = Some(lab.writes + 1);
+    lab.decide();
+    let kept = |lab: &Lab| lab.status().stage.map(|stage| stage.weight);
+    assert_eq!((lab.phase(), kept(&lab)), (Phase::Reverting, Some(Percent::new(90.0))), "committed, and not written");
+    lab.cluster.edit(&json!({"replicas": 20}));
+    lab.settle();
+    assert_eq!((lab.cluster.canary_weight(), kept(&lab)), (Percent::new(95.0), Some(Percent::new(95.0))));
+    lab.cluster.ready_at_most("v1", None);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v1"), lab.cluster.pods_of("v2")), (Phase::Reverted, 20, 0));
+}
+
+#[test]
 fn a_weight_that_somebody_lowers_waits_for_stables_pods() {
     let mut spec = staged();
     spec["traffic"] = progressive()["traffic"].clone();
