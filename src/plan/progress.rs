@@ -10,6 +10,7 @@ use crate::{
         Guard, Plan, Refusal, after, cap, capacity, current_stage, guard, in_seconds,
         split::{self, Goal, InForce},
     },
+    traffic::Split,
     workload::template,
 };
 
@@ -56,6 +57,9 @@ impl Plan<'_> {
             index: counted(place + 1),
             of: counted(self.rollout.spec.stages().len()),
             weight: stage.weight,
+            matches: stage.matches.clone().unwrap_or_default(),
+            mirror: stage.mirror,
+            settled: self.rollout.spec.keeps_users().then_some(if place == 0 { Percent::ZERO } else { in_force }),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             entered_at: self.now,
             since: None,
@@ -135,8 +139,13 @@ impl Plan<'_> {
         let Some(stage) = &mut self.status.stage else { return };
         stage.name.clone_from(&spec.name);
         (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
-        if stage.weight != spec.weight {
+        let matches = spec.matches.as_deref().unwrap_or_default();
+        if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
+            stage.settled =
+                stage.settled.map(|settled| if stage.since.is_some() { stage.weight_in_force } else { settled });
             stage.weight = spec.weight;
+            stage.matches = matches.to_vec();
+            stage.mirror = spec.mirror;
             stage.since = None;
             stage.entered_at = now;
         }
@@ -178,7 +187,8 @@ impl Plan<'_> {
     fn await_weight(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
         let counts = capacity::in_stage(self.rollout, stage);
         let waiting = if self.is_routed() {
-            match split::in_force(self.rollout, self.observed, Goal::Split(stage.weight)) {
+            let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
+            match split::in_force(self.rollout, self.observed, Goal::Split(asked)) {
                 InForce::Yes if ready.canary > 0 => None,
                 InForce::Yes | InForce::Waiting(_) if ready.stable == 0 => Some(self.stable_missing()),
                 InForce::Yes | InForce::Waiting(_) if ready.canary < counts.canary => {

@@ -8,6 +8,7 @@ mod kind;
 mod names;
 pub mod replica_count;
 mod router;
+mod split;
 
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ pub use gateway_api::permits;
 pub use kind::{GATEWAY_API, Kind, RouteId};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};
+pub use split::Split;
 
 use crate::api::Route;
 
@@ -28,7 +30,10 @@ pub fn router<'a>(
     revisions: Revisions<'a>,
 ) -> Box<dyn Router<Object = Value> + 'a> {
     match route {
-        Route::Gateway(route) => Box::new(gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() }),
+        Route::Gateway(route) => {
+            let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() };
+            Box::new(gateway_api::Route { backends, kind: route.kind(), canary: revisions.canary })
+        }
         Route::Custom(route) => Box::new(custom::Settings { route, names, revisions }),
     }
 }

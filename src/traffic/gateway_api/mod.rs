@@ -3,9 +3,15 @@
 //! <https://gateway-api.sigs.k8s.io/reference/spec/>
 
 mod acceptance;
+mod additions;
 mod backends;
 mod grants;
+mod matches;
+mod route;
+mod rules;
 mod scale;
+mod sessions;
 
 pub use backends::Backends;
 pub use grants::permits;
+pub use route::Route;
