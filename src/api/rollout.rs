@@ -288,6 +288,23 @@ impl Stage {
             .into()
     }
 
+    /// Whether it gives the new version more than a share of all requests.
+    #[must_use]
+    pub fn gives_more_than_a_share(&self) -> bool {
+        self.matches.is_some() || self.mirror.is_some()
+    }
+
+    /// What it gives the new version, as a sentence has it: `5% of the traffic and the requests that match`.
+    #[must_use]
+    pub fn gives(&self) -> String {
+        let has_share = self.weight > Percent::ZERO || !self.gives_more_than_a_share();
+        let share = has_share.then(|| format!("{} of the traffic", self.weight));
+        let matches = self.matches.as_ref().map(|_| "the requests that match".to_owned());
+        let mirror = self.mirror.map(|part| format!("copies of {part} of all requests"));
+        let parts: Vec<_> = [share, matches, mirror].into_iter().flatten().collect();
+        parts.join(" and ")
+    }
+
     /// [`Self::bake`], or its default.
     #[must_use]
     pub fn bake(&self) -> Span {

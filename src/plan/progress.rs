@@ -257,12 +257,8 @@ impl Plan<'_> {
         self.status.begun.drain(..oldest);
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
-        let message = format!(
-            "stage {}: {} of the traffic in force{reached}, baking for {}",
-            stage.name,
-            stage.weight,
-            stage.bake()
-        );
+        let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
+        let message = format!("stage {name}: {gives} in force{reached}, baking for {bake}");
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)
@@ -340,14 +336,16 @@ impl Plan<'_> {
             };
         }
         let weight = self.status.stage.as_ref().map_or(stage.weight, |stage| stage.weight_in_force);
+        let (at, share) =
+            if stage.gives_more_than_a_share() { ("with", stage.gives()) } else { ("at", weight.to_string()) };
         match undecided {
             _ if self.is_paused() => Outcome::Wait(format!(
-                "paused at stage {} with {weight}; set spec.paused to false to go on (a failure still reverts)",
+                "paused at stage {} with {share}; set spec.paused to false to go on (a failure still reverts)",
                 stage.name
             )),
-            Some(check) => Outcome::Wait(format!("stage {} at {weight}: waiting for evidence: {check}", stage.name)),
+            Some(check) => Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}", stage.name)),
             None if !baked => Outcome::Wait(format!(
-                "stage {} at {weight}: good so far, bakes until {}",
+                "stage {} {at} {share}: good so far, bakes until {}",
                 stage.name,
                 in_seconds(after(since, stage.bake()))
             )),
@@ -404,8 +402,10 @@ impl Plan<'_> {
     fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
         let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
-        let reverted =
-            format!("version {canary} failed at {weight} of the traffic: {message}; all of it goes back to stable");
+        let stage = current_stage(self.rollout).filter(Stage::gives_more_than_a_share);
+        let had =
+            stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
+        let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
         if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
             self.status.failed.insert(
                 0,
