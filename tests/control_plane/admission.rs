@@ -12,14 +12,16 @@ use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
+use serde_json::{Value, json};
 use tidegate::{
-    api::{Preset, definitions},
+    api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions},
     metrics::presets,
+    traffic::{GATEWAY_API, Names, Revisions, Router, Split, router},
 };
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, wait::until, world::World},
+    rig::{Result, cluster, control_plane::Kind, wait::until, world::World},
     scenes::SOON,
 };
 
@@ -28,6 +30,7 @@ behaviours![
     a_current_kubernetes_accepts_every_example,
     a_current_kubernetes_accepts_every_preset_as_a_template,
     a_current_kubernetes_refuses_every_broken_rule_with_its_sentence,
+    a_current_gateway_api_keeps_what_a_rollout_writes_into_its_routes,
 ];
 
 /// Objects of one kind on the modern CRD server, untyped: what is broken has to reach it as it is written.
@@ -105,6 +108,58 @@ async fn a_current_kubernetes_refuses_every_broken_rule_with_its_sentence(world:
         }
     }
     Ok(())
+}
+
+/// By the rules of its CRDs, which an older API server does not know; what they fill in is no other route.
+async fn a_current_gateway_api_keeps_what_a_rollout_writes_into_its_routes(world: &World) -> Result<()> {
+    let client = world.control_plane.modern().await?.clone();
+    for plural in ["httproutes", "grpcroutes"] {
+        let name = format!("{plural}.{GATEWAY_API}");
+        cluster::install_from(&client, Kind::Real, &world.assets.gateway_api, &name).await?;
+    }
+    let spec: RolloutSpec = serde_json::from_value(json!({
+        "workload": {"kind": "Deployment", "name": "checkout"},
+        "service": "checkout",
+        "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie"},
+        "stages": [
+            {"name": "insiders", "weight": "0.5%", "mirror": "0.1%", "match": [
+                {"headers": [{"name": "X-Beta", "value": "yes"}], "cookie": {"name": "group", "regex": "staff|beta"}},
+                {"queryParams": [{"name": "version", "value": "next"}]},
+            ]},
+            {"name": "quarter", "weight": "25%"},
+        ],
+    }))?;
+    for (kind, word) in [(GatewayRouteKind::HTTPRoute, "HTTPRoute"), (GatewayRouteKind::GRPCRoute, "GRPCRoute")] {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(GATEWAY_API, "v1", word));
+        let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
+        let mut route: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": format!("{GATEWAY_API}/v1"), "kind": word, "metadata": {"name": "checkout"},
+            "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": [{"name": "checkout", "port": 80}]}]},
+        }))?;
+        route = routes.create(&PostParams::default(), &route).await?;
+        let of_user = route.data["spec"].clone();
+        for split in Split::of_stages(&spec) {
+            // Calls have neither queries nor cookies that anybody keeps.
+            let grpc = Split { matches: split.matches.get(..1).unwrap_or_default(), sessions: None, ..split };
+            let split = if kind == GatewayRouteKind::GRPCRoute { grpc } else { split };
+            let written = with_router(kind, |router| Ok(router.split(&serde_json::to_value(&route)?, split)?))?;
+            route = routes.replace("checkout", &PostParams::default(), &serde_json::from_value(written)?).await?;
+            let kept = with_router(kind, |router| Ok(router.is_split(&serde_json::to_value(&route)?, split)))?;
+            ensure!(kept, "{word} was stored as another: {:#}", route.data);
+        }
+        let restored = with_router(kind, |router| Ok(router.unsplit(&serde_json::to_value(&route)?)))?;
+        route = routes.replace("checkout", &PostParams::default(), &serde_json::from_value(restored)?).await?;
+        ensure!(route.data["spec"] == of_user, "{word} does not come back as it was: {:#}", route.data);
+    }
+    Ok(())
+}
+
+/// What the router of a route called `checkout` says.
+fn with_router<T>(kind: GatewayRouteKind, say: impl FnOnce(&dyn Router<Object = Value>) -> Result<T>) -> Result<T> {
+    let route =
+        Route::Gateway(RouteRef { kind: Some(kind), name: "checkout".to_owned(), namespace: None, rules: None });
+    let names = Names::of("checkout");
+    say(router(&route, "default", &names, Revisions { stable: "5d8f7", canary: "77c4b" }).as_ref())
 }
 
 /// The YAML files of a folder of the repository.

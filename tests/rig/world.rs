@@ -35,7 +35,7 @@ pub struct World {
     pub audit: Audit,
     /// That the garbage collector knows Rollouts, once somebody has seen it.
     pub collects_rollouts: OnceCell<()>,
-    pub(super) assets: Assets,
+    pub assets: Assets,
 }
 
 impl World {
