@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// The same kind in whatever version: one object may be read in several, and is one object still.
+    #[must_use]
+    pub fn unversioned(&self) -> Self {
+        Self { version: None, ..self.clone() }
+    }
+
     /// Whether it is one of the Gateway API.
     #[must_use]
     pub fn is_of_gateway_api(&self) -> bool {
@@ -72,6 +78,12 @@ impl RouteId {
             Route::Custom(route) => (None, &route.name),
         };
         Self { kind: Kind::of(route), namespace: elsewhere.map(str::to_owned), name: name.clone() }
+    }
+
+    /// The same object in whatever version.
+    #[must_use]
+    pub fn unversioned(&self) -> Self {
+        Self { kind: self.kind.unversioned(), ..self.clone() }
     }
 
     /// An HTTPRoute beside the Rollout.

@@ -19,3 +19,4 @@ mod random;
 mod revisions;
 mod scaling;
 mod small_worlds;
+mod unnamed;

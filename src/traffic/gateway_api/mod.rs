@@ -5,7 +5,9 @@
 mod acceptance;
 mod backends;
 mod grants;
+mod references;
 mod scale;
 
 pub use backends::Backends;
 pub use grants::permits;
+pub use references::{references, services_of};
