@@ -10,6 +10,7 @@ mod analysis;
 mod check_template;
 pub mod condition;
 pub mod manifest;
+mod matches;
 pub mod nearest;
 mod rollout;
 mod schema;
@@ -27,6 +28,7 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
+pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,

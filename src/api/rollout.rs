@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     analysis::{Analysis, CheckOverride},
+    matches::Match,
     schema,
     status::RolloutStatus,
     traffic::{Capacity, Route, Traffic},
@@ -49,6 +50,10 @@ use super::{
     validation = (
         "!has(self.maxSurge) || !has(self.traffic)",
         "maxSurge has no meaning beside traffic, where weights split the traffic and not the number of pods: leave one of them out"
+    ),
+    validation = (
+        "has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))",
+        "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out"
     ),
     validation = (
         "!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))",
@@ -180,6 +185,12 @@ impl RolloutSpec {
         self.traffic.iter().flat_map(Traffic::routes).collect()
     }
 
+    /// Whether a user stays on one version while a rollout is under way.
+    #[must_use]
+    pub fn keeps_users(&self) -> bool {
+        self.traffic.as_ref().is_some_and(|traffic| traffic.session_persistence.is_some())
+    }
+
     /// Whether objects carry the weights. Otherwise traffic is split by the number of pods.
     #[must_use]
     pub fn is_routed(&self) -> bool {
@@ -221,8 +232,20 @@ pub struct Stage {
     /// The share of traffic that the new version gets.
     pub weight: Percent,
 
+    /// Requests that the new version gets whatever its weight: those that one of these describes. With a weight of 0%
+    /// nobody else sees it. HTTPRoutes can say it, and GRPCRoutes but for parameters of a query.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub matches: Option<Vec<Match>>,
+
+    /// The part of all requests of which the new version gets a copy. Nobody sees what it answers to those, but they
+    /// count for the checks. HTTPRoutes and GRPCRoutes can say it. Only for requests that may be made twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Percent>,
+
     /// How many pods the new version has while the stage lasts: a count, or a percentage of `spec.replicas`.
-    /// Default: its weight's share, rounded up. Fewer are taken as they are written: whoever asks for them knows that
+    /// Default: the share of its weight and of what is mirrored, rounded up, and at least one. Fewer are taken as they are written: whoever asks for them knows that
     /// they carry the weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
@@ -254,6 +277,8 @@ impl Stage {
             .map(|(name, weight)| Self {
                 name: name.to_owned(),
                 weight: Percent::new(weight),
+                matches: None,
+                mirror: None,
                 replicas: None,
                 bake: None,
                 deadline: None,
@@ -261,6 +286,23 @@ impl Stage {
                 checks: None,
             })
             .into()
+    }
+
+    /// Whether it gives the new version more than a share of all requests.
+    #[must_use]
+    pub fn gives_more_than_a_share(&self) -> bool {
+        self.matches.is_some() || self.mirror.is_some()
+    }
+
+    /// What it gives the new version, as a sentence has it: `5% of the traffic and the requests that match`.
+    #[must_use]
+    pub fn gives(&self) -> String {
+        let has_share = self.weight > Percent::ZERO || !self.gives_more_than_a_share();
+        let share = has_share.then(|| format!("{} of the traffic", self.weight));
+        let matches = self.matches.as_ref().map(|_| "the requests that match".to_owned());
+        let mirror = self.mirror.map(|part| format!("copies of {part} of all requests"));
+        let parts: Vec<_> = [share, matches, mirror].into_iter().flatten().collect();
+        parts.join(" and ")
     }
 
     /// [`Self::bake`], or its default.

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    matches::Match,
     schema,
     units::{Percent, Span},
 };
@@ -115,6 +116,15 @@ pub struct StageStatus {
     pub of: u32,
     /// The weight that the stage asks for.
     pub weight: Percent,
+    /// The requests that are the new version's whatever its weight.
+    #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<Match>,
+    /// The part of all requests of which it gets a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Percent>,
+    /// The weight before this one, at which users were given to the versions that they stay on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Percent>,
     /// The weight that the data plane has confirmed; without a route, the share of ready pods.
     pub weight_in_force: Percent,
     /// When the stage was entered.

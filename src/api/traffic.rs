@@ -6,6 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::matches::SessionPersistence;
+
 /// Where weights go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +31,12 @@ pub struct Traffic {
     /// How many pods the stable version keeps while a new one is on its way. Default: `Full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
+
+    /// What keeps a user on one version while a rollout is under way: who has come to the new one stays there, unless it
+    /// is reverted, and who has come to the stable one is asked again once in each stage. HTTPRoutes can say it.
+    /// Default: nothing, every request goes its own way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_persistence: Option<SessionPersistence>,
 }
 
 /// How many pods the stable version keeps while a new one is on its way.

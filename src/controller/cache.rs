@@ -24,8 +24,11 @@ pub struct Changed<K> {
     /// As it is now; as it was last, where it is gone.
     pub object: Arc<K>,
     /// The groups that it came into or left.
-    pub moved: Vec<Box<str>>,
+    pub moved: Groups,
 }
+
+/// What objects share, by name.
+pub type Groups = Vec<Box<str>>;
 
 struct Held<K> {
     current: Objects<K>,
@@ -149,7 +152,7 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
 
 impl<K: Resource> Objects<K> {
     /// Takes in an object as it is now; the groups that it came into or left.
-    fn put(&mut self, object: &Arc<K>, groups: Vec<String>) -> (Arc<Packed<K>>, Vec<Box<str>>) {
+    fn put(&mut self, object: &Arc<K>, groups: Vec<String>) -> (Arc<Packed<K>>, Groups) {
         let key = Arc::<str>::from(key_of(object.as_ref()));
         let before = self.remove(&key);
         let packed = Arc::new(Packed::new(object.clone()));
@@ -181,7 +184,7 @@ impl<K: Resource> Objects<K> {
     }
 
     /// What was added, changed or removed since `before`, by name, with the groups that it came into or left.
-    fn changed_since(&self, before: &Self) -> Vec<(Arc<Packed<K>>, Vec<Box<str>>)> {
+    fn changed_since(&self, before: &Self) -> Vec<(Arc<Packed<K>>, Groups)> {
         let keys: BTreeSet<_> = self.by_name.keys().chain(before.by_name.keys()).collect();
         keys.into_iter()
             .filter_map(|key| match (before.by_name.get(key), self.by_name.get(key)) {
@@ -193,7 +196,7 @@ impl<K: Resource> Objects<K> {
 }
 
 /// The groups that one of the two is in, and the other is not.
-fn moved<K>(before: Option<&Entry<K>>, after: Option<&Entry<K>>) -> Vec<Box<str>> {
+fn moved<K>(before: Option<&Entry<K>>, after: Option<&Entry<K>>) -> Groups {
     let [before, after] = [before, after].map(|entry| entry.map_or(&[][..], |entry| &entry.groups));
     let without = |some: &[Box<str>], others: &[Box<str>]| {
         some.iter().filter(|group| !others.contains(group)).cloned().collect::<Vec<_>>()

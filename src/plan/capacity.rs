@@ -37,7 +37,9 @@ pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {
     let total = wanted(rollout);
     let asked = stage.replicas.map(|replicas| replicas.of(total));
     if rollout.spec.is_routed() {
-        return Counts { stable: total, canary: asked.unwrap_or_else(|| stage.weight.of(total)) };
+        // A copy is as much work as a request.
+        let load = Percent::new(stage.weight.percent() + stage.mirror.unwrap_or_default().percent());
+        return Counts { stable: total, canary: asked.unwrap_or_else(|| load.of(total)) };
     }
     let surge = rollout.spec.max_surge.map(|surge| surge.of(total));
     let counts = match surge {

@@ -6,6 +6,7 @@ use crate::{
         Guard, Plan, guard, hand_back,
         split::{self, Goal, InForce},
     },
+    traffic::Split,
 };
 
 impl Plan<'_> {
@@ -24,14 +25,14 @@ impl Plan<'_> {
             RouteMode::Service => self.forget_services(),
             RouteMode::Split => {
                 let kept = self.step_back();
-                self.clear_behind(Goal::Split(kept))
+                self.clear_behind(Goal::Split(kept.into()))
             }
-            RouteMode::Promoted => self.clear_behind(Goal::Split(Percent::FULL)),
+            RouteMode::Promoted => self.clear_behind(Goal::Split(Percent::FULL.into())),
         }
     }
 
     /// Traffic is pinned by weight; waits until the pods that get none have drained and gone.
-    fn clear_behind(&mut self, goal: Goal) -> bool {
+    fn clear_behind(&mut self, goal: Goal<'_>) -> bool {
         if self.never_split() {
             self.restore();
             return false;
@@ -52,11 +53,11 @@ impl Plan<'_> {
                 }
             }
         }
-        if let (Goal::Split(weight), Some(stage)) = (goal, &mut self.status.stage) {
-            stage.weight_in_force = weight;
+        if let (Goal::Split(split), Some(stage)) = (goal, &mut self.status.stage) {
+            stage.weight_in_force = split.weight;
         }
         let since = *self.status.draining_since.get_or_insert(self.now);
-        if let (RouteMode::Split, Goal::Split(kept)) = (self.status.route, goal)
+        if let (RouteMode::Split, Goal::Split(Split { weight: kept, .. })) = (self.status.route, goal)
             && kept > Percent::ZERO
         {
             self.passed(since, self.rollout.spec.drain());

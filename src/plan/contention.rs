@@ -46,7 +46,7 @@ pub(super) fn changed_route<'a>(rollout: &Rollout, observed: &'a Observed) -> Op
     let stage = status.stage.as_ref()?;
     let settled = matches!(status.phase, Phase::Progressing | Phase::Held) && stage.since.is_some();
     let goal = split::goal(rollout, observed);
-    if !settled || goal != Goal::Split(stage.weight) {
+    if !settled || goal != Goal::Split(split::of_stage(stage)) {
         return None;
     }
     let names = Names::of(&rollout.spec.service);

@@ -11,7 +11,7 @@ use crate::{
         Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back,
         split::{self, Goal, InForce},
     },
-    traffic::{Names, RouteId},
+    traffic::{Names, RouteId, Split},
     workload::{
         Ownership, ReplicaSet, is_deleting, new_replica_set, ownership, revision_service, revision_service_spec,
         template,
@@ -138,14 +138,14 @@ impl Effects<'_> {
             }
             let Some(wanted) = self.route(route, &names, goal) else { continue };
             let effect = Effect::ReplaceRoute(route.id.clone(), Box::new(wanted));
-            let back = goal == Goal::Split(crate::api::Percent::ZERO);
+            let back = goal == Goal::Split(Split::NONE);
             desired.push(if back { Desired::bold(effect) } else { Desired::cautious(effect) });
         }
         desired
     }
 
     /// What a route has to say; nothing where that is not known, or not to be said now.
-    fn route(&self, route: &Route, names: &Names, goal: Goal) -> Option<Value> {
+    fn route(&self, route: &Route, names: &Names, goal: Goal<'_>) -> Option<Value> {
         let object = route.object.as_ref()?;
         let router = route.router(self.rollout, names);
         let services = [&self.observed.stable_service, &self.observed.canary_service];
@@ -162,7 +162,7 @@ impl Effects<'_> {
                 return None;
             }
             Goal::Service => router.unsplit(object),
-            Goal::Split(weight) => router.split(object, weight).ok()?,
+            Goal::Split(split) => router.split(object, split).ok()?,
         };
         (wanted != *object).then_some(wanted)
     }

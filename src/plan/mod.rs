@@ -85,7 +85,9 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
     let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
-    let carries_traffic = stage.since.is_some() || stage.weight_in_force.percent() > 0.0;
+    // Besides a share of everybody it may have had some people's requests, or copies.
+    let had_its_turn = status.begun.last().is_some_and(|begun| begun.stage != stage.name);
+    let carries_traffic = stage.since.is_some() || stage.weight_in_force.percent() > 0.0 || had_its_turn;
     if !under_way || !carries_traffic {
         return None;
     }

@@ -3,7 +3,7 @@
 use crate::{
     api::{Rollout, RouteMode, condition::reason},
     plan::{Observed, Route, Served},
-    traffic::{Names, permits},
+    traffic::{Names, Split, permits},
     workload::{self, ownership},
 };
 
@@ -80,8 +80,8 @@ fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 
 fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let names = Names::of(&rollout.spec.service);
-    // Every weight that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
-    let weights: Vec<_> = rollout.spec.stages().iter().map(|stage| stage.weight).collect();
+    // All that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
+    let splits = Split::of_stages(&rollout.spec);
     let is_whole = rollout.status.as_ref().is_none_or(|status| status.route == RouteMode::Service)
         && !observed.has_revision_services();
     observed.routes.iter().find_map(|route| {
@@ -97,7 +97,7 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         }
         let router = route.router(rollout, &names);
         let restorable = if is_whole { router.can_restore(object) } else { Ok(()) };
-        let unusable = router.can_split(object, &weights).and(restorable).err()?;
+        let unusable = router.can_split(object, &splits).and(restorable).err()?;
         Some(Refusal::new(reason::ROUTE_UNUSABLE, unusable.to_string()))
     })
 }

@@ -10,6 +10,7 @@ use crate::{
         Guard, Plan, Refusal, after, cap, capacity, current_stage, guard, in_seconds,
         split::{self, Goal, InForce},
     },
+    traffic::Split,
     workload::template,
 };
 
@@ -56,6 +57,9 @@ impl Plan<'_> {
             index: counted(place + 1),
             of: counted(self.rollout.spec.stages().len()),
             weight: stage.weight,
+            matches: stage.matches.clone().unwrap_or_default(),
+            mirror: stage.mirror,
+            settled: self.rollout.spec.keeps_users().then_some(if place == 0 { Percent::ZERO } else { in_force }),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             entered_at: self.now,
             since: None,
@@ -135,8 +139,13 @@ impl Plan<'_> {
         let Some(stage) = &mut self.status.stage else { return };
         stage.name.clone_from(&spec.name);
         (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
-        if stage.weight != spec.weight {
+        let matches = spec.matches.as_deref().unwrap_or_default();
+        if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
+            stage.settled =
+                stage.settled.map(|settled| if stage.since.is_some() { stage.weight_in_force } else { settled });
             stage.weight = spec.weight;
+            stage.matches = matches.to_vec();
+            stage.mirror = spec.mirror;
             stage.since = None;
             stage.entered_at = now;
         }
@@ -178,7 +187,8 @@ impl Plan<'_> {
     fn await_weight(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
         let counts = capacity::in_stage(self.rollout, stage);
         let waiting = if self.is_routed() {
-            match split::in_force(self.rollout, self.observed, Goal::Split(stage.weight)) {
+            let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
+            match split::in_force(self.rollout, self.observed, Goal::Split(asked)) {
                 InForce::Yes if ready.canary > 0 => None,
                 InForce::Yes | InForce::Waiting(_) if ready.stable == 0 => Some(self.stable_missing()),
                 InForce::Yes | InForce::Waiting(_) if ready.canary < counts.canary => {
@@ -247,12 +257,8 @@ impl Plan<'_> {
         self.status.begun.drain(..oldest);
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
-        let message = format!(
-            "stage {}: {} of the traffic in force{reached}, baking for {}",
-            stage.name,
-            stage.weight,
-            stage.bake()
-        );
+        let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
+        let message = format!("stage {name}: {gives} in force{reached}, baking for {bake}");
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)
@@ -330,14 +336,16 @@ impl Plan<'_> {
             };
         }
         let weight = self.status.stage.as_ref().map_or(stage.weight, |stage| stage.weight_in_force);
+        let (at, share) =
+            if stage.gives_more_than_a_share() { ("with", stage.gives()) } else { ("at", weight.to_string()) };
         match undecided {
             _ if self.is_paused() => Outcome::Wait(format!(
-                "paused at stage {} with {weight}; set spec.paused to false to go on (a failure still reverts)",
+                "paused at stage {} with {share}; set spec.paused to false to go on (a failure still reverts)",
                 stage.name
             )),
-            Some(check) => Outcome::Wait(format!("stage {} at {weight}: waiting for evidence: {check}", stage.name)),
+            Some(check) => Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}", stage.name)),
             None if !baked => Outcome::Wait(format!(
-                "stage {} at {weight}: good so far, bakes until {}",
+                "stage {} {at} {share}: good so far, bakes until {}",
                 stage.name,
                 in_seconds(after(since, stage.bake()))
             )),
@@ -394,8 +402,10 @@ impl Plan<'_> {
     fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
         let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
-        let reverted =
-            format!("version {canary} failed at {weight} of the traffic: {message}; all of it goes back to stable");
+        let stage = current_stage(self.rollout).filter(Stage::gives_more_than_a_share);
+        let had =
+            stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
+        let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
         if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
             self.status.failed.insert(
                 0,

@@ -3,20 +3,20 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode},
+    api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StageStatus},
     plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back, way_back},
-    traffic::{Acceptance as Accepted, Names, replica_count},
+    traffic::{Acceptance as Accepted, Names, Split, replica_count},
 };
 
 /// What the routes should say now.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Goal {
+pub(super) enum Goal<'a> {
     /// Nothing that is certain to be better than what they say.
     Leave,
     /// What the user wrote.
     Service,
-    /// The stable and the canary Service, the canary with this weight.
-    Split(Percent),
+    /// The stable and the canary Service, and what the canary gets.
+    Split(Split<'a>),
 }
 
 /// Whether a goal has been reached.
@@ -55,19 +55,37 @@ pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observ
     Ready { stable: behind(stable, &status.stable), canary: seasoned(behind(canary, &status.canary)) }
 }
 
+/// What a stage gives the canary, as it was committed.
+pub(super) fn of_stage(stage: &StageStatus) -> Split<'_> {
+    let StageStatus { weight, matches, mirror, settled, .. } = stage;
+    Split { weight: *weight, matches, mirror: mirror.unwrap_or_default(), sessions: *settled }
+}
+
+/// What the canary still has from the stage before, while it does not have all of its new one.
+fn of_stage_before<'a>(rollout: &'a Rollout, status: &RolloutStatus, stage: &StageStatus) -> Split<'a> {
+    let weight = stage.weight_in_force;
+    let begun = status.begun.last().filter(|begun| begun.stage != stage.name);
+    let stages = rollout.spec.stages.as_deref().unwrap_or_default();
+    let before = begun.and_then(|begun| stages.iter().position(|stage| stage.name == begun.stage));
+    let split = before.and_then(|place| Split::of_stages(&rollout.spec).get(place).copied());
+    // One that has lost all of its pods gets nothing back with the first of them.
+    split.filter(|split| split.weight == weight).unwrap_or(weight.into())
+}
+
 /// What the routes should say now, by the committed status: never more than the ready pods can carry.
-pub(super) fn goal(rollout: &Rollout, observed: &Observed) -> Goal {
+pub(super) fn goal<'a>(rollout: &'a Rollout, observed: &Observed) -> Goal<'a> {
     let Some(status) = &rollout.status else { return Goal::Leave };
     let ready = ready(rollout, status, observed);
     match status.route {
         RouteMode::Service => Goal::Service,
         _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
-        RouteMode::Promoted => Goal::Split(Percent::FULL),
+        RouteMode::Promoted => Goal::Split(Percent::FULL.into()),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
-            let asked = canary_weight(rollout, observed, status, ready.canary);
-            Goal::Split(carried(rollout, observed, status, asked, ready))
+            let asked = canary_split(rollout, observed, status, ready.canary);
+            let weight = carried(rollout, observed, status, asked.weight, ready);
+            Goal::Split(Split { weight, ..asked })
         }
-        RouteMode::Split => Goal::Split(way_back::kept(rollout, status, observed)),
+        RouteMode::Split => Goal::Split(way_back::kept(rollout, status, observed).into()),
     }
 }
 
@@ -114,25 +132,25 @@ pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed:
     replica_count::share(i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary)
 }
 
-fn canary_weight(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, ready: i32) -> Percent {
-    let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Percent::ZERO };
+fn canary_split<'a>(rollout: &'a Rollout, observed: &Observed, status: &'a RolloutStatus, ready: i32) -> Split<'a> {
+    let (Some(stage), Some(spec)) = (&status.stage, current_stage(rollout)) else { return Split::NONE };
     if ready == 0 && guard::stands(Guard::ReadyBackends) {
-        Percent::ZERO
+        Split::NONE
     } else if stage.since.is_some()
         || ready >= capacity::in_stage(rollout, &spec).canary
         || !guard::stands(Guard::CarriedWeight)
     {
-        stage.weight
+        of_stage(stage)
     } else if capacity::carry(rollout, ready, stage.weight_in_force) {
-        stage.weight_in_force
+        of_stage_before(rollout, status, stage)
     } else {
         // What was taken away when its pods were lost does not come back with the first of them.
-        written(rollout, observed).map_or(stage.weight_in_force, |written| stage.weight_in_force.lower(written))
+        written(rollout, observed).map_or(stage.weight_in_force, |written| stage.weight_in_force.lower(written)).into()
     }
 }
 
 /// Whether every route says `goal` and the data plane has confirmed it.
-pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> InForce {
+pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal<'_>) -> InForce {
     let names = Names::of(&rollout.spec.service);
     let is_under_way =
         rollout.status.as_ref().is_some_and(|status| status.canary.is_some() || status.route != RouteMode::Service);
@@ -159,7 +177,7 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal) -> In
 
 /// The same at `now`, where the Rollout is deleted and the gateway has had its time to answer: then what is written
 /// counts.
-pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal, now: Timestamp) -> InForce {
+pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal<'_>, now: Timestamp) -> InForce {
     let names = Names::of(&rollout.spec.service);
     let said = |route: &Route| says(rollout, &names, route, goal);
     if !hand_back::waits_for_the_gateway(rollout, now) && observed.routes.iter().all(said) {
@@ -169,13 +187,13 @@ pub(super) fn in_force_at(rollout: &Rollout, observed: &Observed, goal: Goal, no
 }
 
 /// Whether a route says `goal`. One that is not there says nothing else.
-pub(super) fn says(rollout: &Rollout, names: &Names, route: &Route, goal: Goal) -> bool {
+pub(super) fn says(rollout: &Rollout, names: &Names, route: &Route, goal: Goal<'_>) -> bool {
     let Some(object) = &route.object else { return true };
     let router = route.router(rollout, names);
     match goal {
         Goal::Leave => true,
         Goal::Service => router.is_whole(object),
-        Goal::Split(weight) => router.is_split(object, weight),
+        Goal::Split(split) => router.is_split(object, split),
     }
 }
 

@@ -8,6 +8,7 @@ mod kind;
 mod names;
 pub mod replica_count;
 mod router;
+mod split;
 mod unnamed;
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ pub use gateway_api::{permits, references, services_of};
 pub use kind::{GATEWAY_API, Kind, RouteId};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};
+pub use split::Split;
 pub use unnamed::past_the_weights;
 
 use crate::api::Route;
@@ -30,7 +32,10 @@ pub fn router<'a>(
     revisions: Revisions<'a>,
 ) -> Box<dyn Router<Object = Value> + 'a> {
     match route {
-        Route::Gateway(route) => Box::new(gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() }),
+        Route::Gateway(route) => {
+            let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() };
+            Box::new(gateway_api::Route { backends, kind: route.kind(), canary: revisions.canary })
+        }
         Route::Custom(route) => Box::new(custom::Settings { route, names, revisions }),
     }
 }

@@ -1,5 +1,6 @@
 //! What every way to carry weights has to know.
 
+use super::Split;
 use crate::api::Percent;
 
 /// A way to carry the weights of a rollout: what has to stand in an object so that the canary gets its share of it.
@@ -9,21 +10,21 @@ pub trait Router {
     /// What carries the weights: an object of the API for routes, numbers of pods without one.
     type Object;
 
-    /// Whether `object` can carry each of these weights of the canary, so that no rollout finds out half-way that it
-    /// cannot.
+    /// Whether `object` can say each of these splits, so that no rollout finds out half-way that it cannot.
     ///
     /// # Errors
     /// Why it cannot, for the user to mend.
-    fn can_split(&self, object: &Self::Object, weights: &[Percent]) -> Result<(), Unusable>;
+    fn can_split(&self, object: &Self::Object, splits: &[Split<'_>]) -> Result<(), Unusable>;
 
-    /// `object` with the canary at `weight`, and stable at what is left of the Service's share.
+    /// `object` with the canary at the split's weight, stable at what is left of the Service's share, and all else that
+    /// the split gives the canary.
     ///
     /// # Errors
-    /// Why it cannot carry that weight. The way back to stable is open from wherever a split has led.
-    fn split(&self, object: &Self::Object, weight: Percent) -> Result<Self::Object, Unusable>;
+    /// Why it cannot say that. The way back to stable is open from wherever a split has led.
+    fn split(&self, object: &Self::Object, split: Split<'_>) -> Result<Self::Object, Unusable>;
 
     /// Whether `object` is what [`Self::split`] makes of it.
-    fn is_split(&self, object: &Self::Object, weight: Percent) -> bool;
+    fn is_split(&self, object: &Self::Object, split: Split<'_>) -> bool;
 
     /// `object` as its user wrote it.
     fn unsplit(&self, object: &Self::Object) -> Self::Object;

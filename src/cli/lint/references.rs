@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::finding::{Finding, Written};
 use crate::{
-    api::{Percent, Route, Traffic, manifest::item, nearest::did_you_mean},
-    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, past_the_weights, references, router},
+    api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
+    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, Split, past_the_weights, references, router},
 };
 
 /// Where `rollout` and the other documents do not fit together.
@@ -137,7 +137,9 @@ fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Findi
     let names = Names::of(rollout.document.text(&["spec", "service"])?);
     let router = router(route, rollout.namespace(), &names, Revisions::default());
     let object = written.document.value();
-    let reason = router.can_split(object, &[Percent::new(50.0)]).and(router.can_restore(object)).err()?;
+    let spec = serde_json::from_value::<RolloutSpec>(rollout.document.value().get("spec")?.clone());
+    let splits = spec.as_ref().map_or_else(|_| vec![Percent::new(50.0).into()], Split::of_stages);
+    let reason = router.can_split(object, &splits).and(router.can_restore(object)).err()?;
     let field = if matches!(route, Route::Gateway(_)) { "spec.rules" } else { "spec" };
     Some(written.error(field, reason.to_string()))
 }

@@ -91,7 +91,8 @@ fn equal_weights(rollout: &Written, stages: &[Stage]) -> Vec<Finding> {
     let pairs = stages.windows(2).enumerate();
     let equal = pairs.filter_map(|(index, pair)| {
         let [before, after] = pair else { return None };
-        (before.weight == after.weight).then(|| {
+        let same = (before.weight, &before.matches, before.mirror) == (after.weight, &after.matches, after.mirror);
+        same.then(|| {
             let message = format!(
                 "stage {} has the same weight as stage {} before it: it moves no traffic",
                 after.name, before.name
@@ -104,7 +105,7 @@ fn equal_weights(rollout: &Written, stages: &[Stage]) -> Vec<Finding> {
 
 /// Checks that count requests never pass where none arrive, so that the stages behind are never reached.
 fn without_traffic(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
-    if stage.weight.percent() > 0.0 || !spec.is_routed() {
+    if stage.weight.percent() > 0.0 || stage.gives_more_than_a_share() || !spec.is_routed() {
         return None;
     }
     let stages = std::slice::from_ref(stage);

@@ -43,6 +43,11 @@ fn happening() -> impl Strategy<Value = Happening> {
         json!([{"name": "canary", "weight": "10%", "bake": "1m"}, {"name": "full", "weight": "100%", "bake": "1m"}]),
         json!([{"name": "half", "weight": "50%", "deadline": "20m"}, {"name": "full", "weight": "100%"}]),
         json!([{"name": "full", "weight": "100%", "bake": "0s"}]),
+        json!([
+            {"name": "insiders", "weight": "0%", "match": [{"headers": [{"name": "X-Beta", "value": "yes"}]}]},
+            {"name": "copies", "weight": "10%", "mirror": "10%", "bake": "1m"},
+            {"name": "full", "weight": "100%", "bake": "1m"},
+        ]),
     ];
     let pair = |stable, canary| {
         json!([
@@ -85,6 +90,9 @@ pub(super) fn world() -> impl Strategy<Value = World> {
         by_pods(),
         with(&json!({"onFailure": "Hold"})),
         progressive(),
+        with(&json!({"traffic": {
+            "gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie",
+        }})),
         surging(&json!(1)),
         surging(&json!("50%")),
     ];

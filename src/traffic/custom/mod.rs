@@ -13,7 +13,7 @@ use self::{
     path::Path,
     template::{Template, Values},
 };
-use super::{Acceptance, Names, Router, Unusable, kind::describe};
+use super::{Acceptance, Names, Router, Split, Unusable, kind::describe};
 use crate::api::{CustomRoute, Percent, Setting};
 
 /// The revisions of a rollout, by their hashes; the same one twice where there is no other.
@@ -39,20 +39,25 @@ pub struct Settings<'a> {
 impl Router for Settings<'_> {
     type Object = Value;
 
-    fn can_split(&self, object: &Value, weights: &[Percent]) -> Result<(), Unusable> {
+    fn can_split(&self, object: &Value, splits: &[Split<'_>]) -> Result<(), Unusable> {
         accepted::compiles(self.route).map_err(|why| unusable(object, &why))?;
-        weights.iter().try_for_each(|weight| self.split(object, *weight).map(drop))
+        splits.iter().try_for_each(|split| self.split(object, *split).map(drop))
     }
 
-    fn split(&self, object: &Value, weight: Percent) -> Result<Value, Unusable> {
+    fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, Unusable> {
+        if !split.is_plain() {
+            let why = "its settings say weights only: leave out match and mirror of the stages, and sessionPersistence";
+            return Err(unusable(object, why));
+        }
+        let weight = split.weight;
         let values = self.at(weight).ok_or_else(|| self.too_fine(object, weight))?;
         let (changed, missed) = self.with(object, &values);
         // On the way back, what can be set is set, whatever somebody has taken away beside it.
         if weight == Percent::ZERO { Ok(changed) } else { missed.map_or(Ok(changed), Err) }
     }
 
-    fn is_split(&self, object: &Value, weight: Percent) -> bool {
-        self.at(weight).is_some_and(|values| self.says(object, &values))
+    fn is_split(&self, object: &Value, split: Split<'_>) -> bool {
+        split.is_plain() && self.at(split.weight).is_some_and(|values| self.says(object, &values))
     }
 
     fn unsplit(&self, object: &Value) -> Value {

@@ -11,12 +11,12 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    acceptance::accepted,
+    rules::{lists, namespace},
     scale::{MAX, Ratio, Weight, restored},
 };
 use crate::{
     api::Percent,
-    traffic::{Acceptance, Names, Router, Unusable, kind::describe},
+    traffic::{Names, Unusable, kind::describe},
 };
 
 /// How many backends a rule may have.
@@ -34,38 +34,44 @@ pub struct Backends<'a> {
     pub chosen: Option<&'a [String]>,
 }
 
-impl Router for Backends<'_> {
-    type Object = Value;
-
-    fn can_split(&self, route: &Value, weights: &[Percent]) -> Result<(), Unusable> {
-        let joined = self.joined(route);
-        weights.iter().try_for_each(|weight| self.divided(route, &joined, *weight).map(drop))?;
-        self.missing_rule(route, &joined).map_or(Ok(()), |name| Err(self.no_such_rule(route, name)))
+impl Backends<'_> {
+    /// Whether every rule that was chosen is there. Only asked beforehand: somebody who renames a rule in mid-flight must
+    /// not close the way back.
+    ///
+    /// # Errors
+    /// Which one is not.
+    pub fn has_chosen_rules(&self, route: &Value) -> Result<(), Unusable> {
+        self.missing_rule(route, &self.joined(route)).map_or(Ok(()), |name| Err(self.no_such_rule(route, name)))
     }
 
-    /// A route that is split already is thought back to what its user wrote first. Once a route is split, a split by
-    /// whole percents is never refused for its weights, so that the way back is always open.
-    fn split(&self, route: &Value, weight: Percent) -> Result<Value, Unusable> {
+    /// `route` with the canary at `weight`.
+    ///
+    /// # Errors
+    /// Why its weights cannot say that.
+    pub fn split(&self, route: &Value, weight: Percent) -> Result<Value, Unusable> {
         let divided = self.divided(route, &self.joined(route), weight)?;
         Ok(with_backends(route, divided))
     }
 
-    fn is_split(&self, route: &Value, weight: Percent) -> bool {
+    /// Whether they are as [`Self::split`] leaves them.
+    pub fn are_split(&self, route: &Value, weight: Percent) -> bool {
         self.divided(route, &self.joined(route), weight).is_ok_and(|wanted| carries(route, &wanted))
     }
 
     /// Exactly as the user wrote it, if nobody else has changed it since; otherwise every backend keeps the share that
     /// it now has.
-    fn unsplit(&self, route: &Value) -> Value {
+    pub fn unsplit(&self, route: &Value) -> Value {
         with_backends(route, self.joined(route))
     }
 
-    fn is_whole(&self, route: &Value) -> bool {
+    /// Whether none of them is stable's or the canary's.
+    pub fn are_whole(&self, route: &Value) -> bool {
         let namespace = namespace(route);
         !backends(route).any(|backend| matches!(self.role(backend, namespace), Role::Stable | Role::Canary))
     }
 
-    fn canary_share(&self, route: &Value) -> Option<Percent> {
+    /// The canary's part of the Service's share: the lowest of all rules.
+    pub fn canary_share(&self, route: &Value) -> Option<Percent> {
         let share = |backends: &Vec<Value>| {
             let of = |wanted: Role| {
                 let ours = backends.iter().filter(|backend| self.role(backend, namespace(route)) == wanted);
@@ -78,14 +84,31 @@ impl Router for Backends<'_> {
         lists(route).filter_map(|(_, _, backends)| share(backends)).reduce(Percent::lower)
     }
 
-    fn acceptance(&self, route: &Value) -> Acceptance {
-        accepted(route)
+    /// Whether a rule, with these backends as the user wrote them, carries what a stage gives the canary, and any
+    /// requests at all.
+    pub fn carries(&self, route: &Value, rule: &Value, joined: &[Value]) -> bool {
+        let ours = |backend: &&Value| self.role(backend, namespace(route)) == Role::Service;
+        self.is_chosen(rule) && joined.iter().filter(ours).any(|backend| weight(backend) > 0)
+    }
+
+    /// The backends of rule `number`, with the canary at `share`.
+    ///
+    /// # Errors
+    /// Why its weights cannot say that.
+    pub fn of_rule(
+        &self,
+        route: &Value,
+        number: usize,
+        joined: &[Value],
+        share: Percent,
+    ) -> Result<Vec<Value>, Unusable> {
+        Cut { backends: self, route, rule: number, share }.divided(joined)
     }
 }
 
 /// What a backend is to the rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub enum Role {
     Service,
     Stable,
     Canary,
@@ -151,7 +174,8 @@ impl Cut<'_> {
 }
 
 impl Backends<'_> {
-    fn role(&self, backend: &Value, of_route: &str) -> Role {
+    /// What `backend` is, in a route of namespace `of_route`.
+    pub fn role(&self, backend: &Value, of_route: &str) -> Role {
         let namespace = backend["namespace"].as_str().unwrap_or(of_route);
         if !is_service(backend) || namespace != self.namespace {
             return Role::Other;
@@ -194,8 +218,7 @@ impl Backends<'_> {
         self.chosen.is_none_or(|chosen| chosen.iter().any(|name| rule["name"] == **name))
     }
 
-    /// A chosen rule that is not there. Only asked beforehand: somebody who renames a rule in mid-flight must not close
-    /// the way back.
+    /// A chosen rule that is not there.
     fn missing_rule(&self, route: &Value, joined: &[Cow<'_, [Value]>]) -> Option<&String> {
         let is_there = |name: &String| {
             let mut rules = lists(route).zip(joined);
@@ -205,7 +228,7 @@ impl Backends<'_> {
     }
 
     /// The backends of each rule, with the Service where stable and canary stand.
-    fn joined<'a>(&self, route: &'a Value) -> Vec<Cow<'a, [Value]>> {
+    pub fn joined<'a>(&self, route: &'a Value) -> Vec<Cow<'a, [Value]>> {
         let whole = |backends: &'a Vec<Value>| self.rejoined(backends, namespace(route));
         lists(route)
             .map(|(_, _, backends)| whole(backends).map_or(Cow::Borrowed(backends.as_slice()), Cow::Owned))
@@ -269,21 +292,7 @@ impl Backends<'_> {
     }
 }
 
-fn namespace(route: &Value) -> &str {
-    route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn rules(route: &Value) -> impl Iterator<Item = &Value> {
-    route.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Each rule that has backends: its number from 1, the rule, and those.
-fn lists(route: &Value) -> impl Iterator<Item = (usize, &Value, &Vec<Value>)> {
-    let numbered = rules(route).enumerate();
-    numbered.filter_map(|(index, rule)| Some((index + 1, rule, rule.get("backendRefs")?.as_array()?)))
-}
-
-pub(super) fn backends(route: &Value) -> impl Iterator<Item = &Value> {
+fn backends(route: &Value) -> impl Iterator<Item = &Value> {
     lists(route).flat_map(|(_, _, backends)| backends)
 }
 
@@ -312,7 +321,7 @@ pub(super) fn is_service(backend: &Value) -> bool {
 }
 
 /// Whether two backends say the same. The API server writes the default weight into what it stores.
-fn is_same(one: &Value, other: &Value) -> bool {
+pub fn is_same(one: &Value, other: &Value) -> bool {
     weight(one) == weight(other) && same_but_for(&["weight"], one, other)
 }
 

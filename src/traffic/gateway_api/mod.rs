@@ -3,11 +3,17 @@
 //! <https://gateway-api.sigs.k8s.io/reference/spec/>
 
 mod acceptance;
+mod additions;
 mod backends;
 mod grants;
+mod matches;
 mod references;
+mod route;
+mod rules;
 mod scale;
+mod sessions;
 
 pub use backends::Backends;
 pub use grants::permits;
 pub use references::{references, services_of};
+pub use route::Route;

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::backends::{backends, is_service, weight};
+use super::{
+    backends::{is_service, weight},
+    rules::lists,
+};
 
 /// The Services that the rules of a route in `namespace` point at with some weight, by their namespaces and names.
 #[must_use]
 pub fn references<'a>(namespace: &'a str, route: &'a Value) -> BTreeSet<(&'a str, &'a str)> {
-    let weighty = backends(route).filter(|backend| is_service(backend) && weight(backend) > 0);
+    let weighty =
+        lists(route).flat_map(|(_, _, backends)| backends).filter(|backend| is_service(backend) && weight(backend) > 0);
     let place =
         |backend: &'a Value| Some((backend["namespace"].as_str().unwrap_or(namespace), backend["name"].as_str()?));
     weighty.filter_map(place).collect()

@@ -21,7 +21,7 @@ fn whole(names: &Names) -> Backends<'_> {
 }
 
 fn says(route: &Value, share: Percent) -> bool {
-    whole(&names()).is_split(route, share)
+    whole(&names()).are_split(route, share)
 }
 
 fn percent(percent: f64) -> Percent {
@@ -177,10 +177,10 @@ fn a_share_finer_than_any_weight_is_refused() {
 #[test]
 fn a_route_says_one_split_at_a_time() {
     let before = route(&[&[service(1), other("a", 1)], &[service(0)]]);
-    assert!(whole(&names()).is_whole(&before));
+    assert!(whole(&names()).are_whole(&before));
     for share in [0.0, 0.1, 5.0, 33.3333, 100.0] {
         let split = split(&before, &names(), percent(share)).unwrap();
-        assert!(says(&split, percent(share)) && !says(&split, percent(50.0)) && !whole(&names()).is_whole(&split));
+        assert!(says(&split, percent(share)) && !says(&split, percent(50.0)) && !whole(&names()).are_whole(&split));
     }
 }
 
@@ -207,7 +207,7 @@ fn rules_that_were_not_chosen_stay_with_stable_until_the_canary_has_everything()
             &[other],
         ],
     );
-    assert!(router.is_split(&split, percent(5.0)));
+    assert!(router.are_split(&split, percent(5.0)));
     let full = router.split(&split, percent(100.0)).unwrap();
     is_shown(
         &full,
@@ -227,7 +227,7 @@ fn a_chosen_rule_has_to_be_there_at_the_start_and_its_name_never_closes_the_way_
         let chosen = ["b".to_owned(), missing.to_owned()];
         let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen) };
         assert_eq!(
-            router.can_split(&named(), &[percent(5.0)]).unwrap_err().to_string(),
+            router.has_chosen_rules(&named()).unwrap_err().to_string(),
             format!(
                 "HTTPRoute shop/checkout has no rule called {missing} that points at Service checkout: give the rule \
                  that name, or choose another in spec.traffic.gatewayAPI.routes"

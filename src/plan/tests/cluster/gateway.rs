@@ -56,7 +56,12 @@ impl Cluster {
 /// The part of what a route gives to the Rollout's Services that `service` gets.
 pub fn share(route: &Value, names: &Names, service: &str) -> Percent {
     let weight = |backend: &Value| backend["weight"].as_f64().unwrap_or(1.0);
-    let ours: Vec<_> = backends(route)
+    // The user's own rule is the last one: those before it are for some requests only.
+    let rule = route.pointer("/spec/rules").and_then(Value::as_array).and_then(|rules| rules.last());
+    let ours: Vec<_> = rule
+        .and_then(|rule| rule["backendRefs"].as_array())
+        .into_iter()
+        .flatten()
         .filter(|backend| [&names.service, &names.stable, &names.canary].iter().any(|name| backend["name"] == **name))
         .collect();
     let all: f64 = ours.iter().map(|backend| weight(backend)).sum();

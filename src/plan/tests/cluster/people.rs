@@ -111,8 +111,15 @@ impl Cluster {
 
     /// Somebody writes these backends into the route.
     pub fn write_backends(&mut self, backends: &Value) {
+        let mut rules = self.routes["checkout"]["spec"]["rules"].clone();
+        rules[0]["backendRefs"] = backends.clone();
+        self.write_rules(&rules);
+    }
+
+    /// Somebody writes these rules into the route.
+    pub fn write_rules(&mut self, rules: &Value) {
         let mut route = self.routes["checkout"].clone();
-        route["spec"]["rules"][0]["backendRefs"] = backends.clone();
+        route["spec"]["rules"] = rules.clone();
         self.write(&Effect::ReplaceRoute(RouteId::http_route("checkout"), Box::new(route))).unwrap();
     }
 }
