@@ -3,7 +3,7 @@
 use crate::{
     api::{Rollout, RouteMode, condition::reason},
     plan::{Observed, Route, Served},
-    traffic::{Names, Split, permits},
+    traffic::{Names, Split, named_twice, permits},
     workload::{self, ownership},
 };
 
@@ -79,6 +79,9 @@ fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 }
 
 fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    if let Some(twice) = named_twice(observed.routes.iter().map(|route| &route.id)) {
+        return Some(Refusal::new(reason::INVALID_SPEC, twice));
+    }
     let names = Names::of(&rollout.spec.service);
     // All that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
     let splits = Split::of_stages(&rollout.spec);

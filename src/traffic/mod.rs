@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use custom::Revisions;
 pub use gateway_api::{permits, references, services_of};
-pub use kind::{GATEWAY_API, Kind, RouteId};
+pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};
 pub use split::Split;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::finding::{Finding, Written};
 use crate::{
     api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
-    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, Split, past_the_weights, references, router},
+    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, Split, named_twice, past_the_weights, references, router},
 };
 
 /// Where `rollout` and the other documents do not fit together.
@@ -23,7 +23,10 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
         findings.extend(own_count(rollout, deployment));
         findings.extend(service.and_then(|service| unselected(service, deployment)));
     }
-    for (field, route) in routes(rollout) {
+    let named = routes(rollout);
+    let ids: Vec<_> = named.iter().map(|(_, route)| RouteId::of(route, rollout.namespace())).collect();
+    findings.extend(named_twice(&ids).map(|twice| rollout.error("spec.traffic", twice)));
+    for (field, route) in named {
         let id = RouteId::of(&route, rollout.namespace());
         // Those of other namespaces are other people's, and seldom beside.
         if id.namespace.is_none() {
