@@ -4,7 +4,7 @@
 mod known;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -32,8 +32,8 @@ use crate::{
     traffic::{Kind, RouteId},
 };
 
-/// How many kinds are watched at a time: enough for every mesh and gateway together, and a bound for manifests that
-/// name kinds without end.
+/// How many kinds are watched at a time beside those of `gatewayAPI`, which are few: enough for every mesh and gateway
+/// together, and a bound for manifests that name kinds without end.
 const MOST_KINDS: usize = 32;
 
 /// All watches of kinds that carry weights.
@@ -41,9 +41,16 @@ pub struct Routes {
     scope: Scope,
     in_use: Arc<InUse>,
     index: Arc<Index>,
-    kinds: Mutex<HashMap<Kind, OfKind>>,
+    kinds: Mutex<Kinds>,
     started: mpsc::UnboundedSender<Triggers>,
     answered: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Kinds {
+    watched: HashMap<Kind, OfKind>,
+    /// Those that there is no room for, with the paths of the Rollouts that name them.
+    waiting: BTreeMap<Kind, HashSet<String>>,
 }
 
 /// The watch of one kind.
@@ -83,7 +90,7 @@ impl Routes {
         let named = rollout.map(|rollout| kinds(rollout, namespace)).unwrap_or_default();
         let user = path_of(namespace, name);
         let mut kinds = self.lock();
-        kinds.retain(|kind, of_kind| {
+        kinds.watched.retain(|kind, of_kind| {
             if !named.contains(kind) {
                 of_kind.users.remove(&user);
             }
@@ -93,32 +100,48 @@ impl Routes {
                 // What was said because of its objects is to be taken back.
                 self.answered.send_replace(());
             }
-            is_used || named.contains(kind)
+            is_used
         });
+        kinds.waiting.retain(|kind, users| named.contains(kind) || !users.remove(&user) || !users.is_empty());
         for kind in named {
-            if let Some(of_kind) = kinds.get_mut(&kind) {
-                of_kind.users.insert(user.clone());
-            } else if kinds.len() < MOST_KINDS {
-                let of_kind = self.start(&kind, user.clone());
-                kinds.insert(kind, of_kind);
+            let users = match kinds.watched.get_mut(&kind) {
+                Some(of_kind) => &mut of_kind.users,
+                None => kinds.waiting.entry(kind).or_default(),
+            };
+            users.insert(user.clone());
+        }
+        self.fill(&mut kinds);
+    }
+
+    /// Watches what waits, as far as there is room.
+    fn fill(&self, kinds: &mut Kinds) {
+        let is_bounded = |kind: &Kind| kind.version.is_some();
+        let mut room = MOST_KINDS.saturating_sub(kinds.watched.keys().filter(|kind| is_bounded(kind)).count());
+        for (kind, users) in std::mem::take(&mut kinds.waiting) {
+            if is_bounded(&kind) && room == 0 {
+                kinds.waiting.insert(kind, users);
+                continue;
             }
+            room -= usize::from(is_bounded(&kind));
+            let of_kind = self.start(&kind, users);
+            kinds.watched.insert(kind, of_kind);
         }
     }
 
-    fn start(&self, kind: &Kind, user: String) -> OfKind {
+    fn start(&self, kind: &Kind, users: HashSet<String>) -> OfKind {
         let known = Arc::new(Known::new(kind, &self.in_use, &self.answered));
         let (watched, watch) = abortable(known.clone().follow(self.scope.clone(), kind.clone(), self.index.clone()));
         // The receiver lives as long as the controller does.
         let _ = self.started.send(watched.boxed());
-        OfKind { known, users: HashSet::from([user]), watch }
+        OfKind { known, users, watch }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, OfKind>> {
+    fn lock(&self) -> MutexGuard<'_, Kinds> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, kind: &Kind) -> Option<Arc<Known>> {
-        Some(self.lock().get(kind)?.known.clone())
+        Some(self.lock().watched.get(kind)?.known.clone())
     }
 
     /// Whether the API server has answered for each kind that `rollout` names.
@@ -135,7 +158,12 @@ impl Routes {
         if route.namespace.is_some() && self.scope.namespace.is_some() {
             return Served::OutOfReach;
         }
-        self.known(&route.kind).and_then(|known| known.served()).unwrap_or(Served::Unknown)
+        let kinds = self.lock();
+        match kinds.watched.get(&route.kind) {
+            Some(of_kind) => of_kind.known.served().unwrap_or(Served::Unknown),
+            None if kinds.waiting.contains_key(&route.kind) => Served::NoRoom { most: MOST_KINDS },
+            None => Served::Unknown,
+        }
     }
 
     /// The route, of a Rollout in `namespace`.
@@ -163,7 +191,7 @@ impl Routes {
     #[must_use]
     pub fn pointing_at(&self, namespace: &str, service: &str) -> Option<BTreeSet<RouteId>> {
         let mut routes = BTreeSet::new();
-        for (kind, OfKind { known, .. }) in self.lock().iter().filter(|(kind, _)| kind.is_of_gateway_api()) {
+        for (kind, OfKind { known, .. }) in self.lock().watched.iter().filter(|(kind, _)| kind.is_of_gateway_api()) {
             if known.served()? != Served::Yes {
                 continue;
             }

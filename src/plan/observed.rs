@@ -72,6 +72,11 @@ pub enum Served {
     Unknown,
     /// The operator may not list or watch it.
     Forbidden,
+    /// The operator watches as many kinds as it does at a time, and this is not one of them.
+    NoRoom {
+        /// How many that are.
+        most: usize,
+    },
     /// The operator serves one namespace, and the object lies in another.
     OutOfReach,
 }

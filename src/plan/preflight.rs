@@ -127,6 +127,13 @@ fn unserved(route: &Route) -> Option<Refusal> {
                 kind.group
             ),
         ),
+        Served::NoRoom { most } => (
+            reason::ROUTE_UNUSABLE,
+            format!(
+                "{kind}s of {} are not watched: the operator watches {most} kinds at a time, and other Rollouts name as many under spec.traffic.custom; name one of those, or let some of them name none",
+                kind.group
+            ),
+        ),
         Served::OutOfReach => (
             reason::ROUTE_UNUSABLE,
             format!("{} lies in another namespace than the one that the operator serves; name one in it", route.id),

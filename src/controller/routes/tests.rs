@@ -203,15 +203,72 @@ async fn which_routes_point_at_a_service_is_not_known_before_all_their_kinds_are
     assert!(answers.has_changed().unwrap(), "what was said because of its objects is to be taken back");
 }
 
+/// A Rollout that names a kind of its own.
+fn of_kind(index: usize) -> Rollout {
+    let mut rollout = rollout("HTTPRoute", &format!("r{index}"));
+    let custom = json!([{"apiVersion": "example.com/v1", "kind": format!("Kind{index:03}"), "name": "checkout",
+                         "set": [{"path": "spec.weight", "value": "{{canary.weight}}"}]}]);
+    rollout.spec.traffic = serde_json::from_value(json!({"custom": custom})).unwrap();
+    rollout
+}
+
+fn route_of(rollout: &Rollout) -> RouteId {
+    RouteId::of(&rollout.spec.routes()[0], "shop")
+}
+
 #[tokio::test(start_paused = true)]
 async fn manifests_cannot_have_kinds_watched_without_end() {
     let lab = Lab::new();
     for index in 0..100 {
-        let mut rollout = rollout("HTTPRoute", &format!("r{index}"));
-        let custom = json!([{"apiVersion": "example.com/v1", "kind": format!("Kind{index}"), "name": "checkout",
-                             "set": [{"path": "spec.weight", "value": "{{canary.weight}}"}]}]);
-        rollout.spec.traffic = serde_json::from_value(json!({"custom": custom})).unwrap();
-        note(&lab, &rollout);
+        note(&lab, &of_kind(index));
     }
-    assert_eq!(lab.routes.lock().len(), MOST_KINDS);
+    assert_eq!(lab.routes.lock().watched.len(), MOST_KINDS);
+    assert_eq!(lab.routes.served(&route_of(&of_kind(99))), Served::NoRoom { most: MOST_KINDS });
+    assert!(lab.routes.are_known(&of_kind(99)), "nobody will answer for it");
+    note(&lab, &rollout("HTTPRoute", "a"));
+    assert!(lab.routes.known(&checkout().kind).is_some(), "the kinds of gatewayAPI have their own room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_waits_for_room_is_watched_when_another_is_named_no_more() {
+    let lab = Lab::new();
+    let (first, last) = (of_kind(0), of_kind(MOST_KINDS));
+    for index in 0..=MOST_KINDS {
+        note(&lab, &of_kind(index));
+    }
+    assert!(lab.routes.known(&route_of(&last).kind).is_none());
+    lab.routes.note(&first.metadata, None);
+    assert!(lab.routes.known(&route_of(&last).kind).is_some());
+    lab.says(&route_of(&last), Served::Unknown).await;
+    assert!(lab.routes.lock().waiting.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_room_who_names_the_kind_no_more() {
+    let lab = Lab::new();
+    for index in 0..=MOST_KINDS {
+        note(&lab, &of_kind(index));
+    }
+    lab.routes.note(&of_kind(MOST_KINDS).metadata, None);
+    assert!(lab.routes.lock().waiting.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_is_no_grant_by_its_name_alone() {
+    let lab = Lab::new();
+    lab.install("ReferenceGrant", "referencegrants");
+    let grant = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant",
+        "metadata": {"name": "checkout", "namespace": "shop"}, "spec": {"from": [], "to": []},
+    });
+    lab.server.create(grant, "test").unwrap();
+    assert!(!is_grant(&Kind { group: "example.com".to_owned(), ..grants() }));
+    let mut rollout = rollout("HTTPRoute", "a");
+    let custom = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant", "name": "checkout",
+                         "set": [{"path": "spec.weight", "value": "{{canary.weight}}"}]}]);
+    rollout.spec.traffic = serde_json::from_value(json!({"custom": custom})).unwrap();
+    note(&lab, &rollout);
+    lab.says(&route_of(&rollout), Served::Yes).await;
+    assert!(lab.routes.get(&route_of(&rollout), "shop").is_some());
+    assert!(lab.routes.grants("shop").is_empty(), "nobody asked for them");
 }

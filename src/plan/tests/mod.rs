@@ -15,6 +15,7 @@ mod crash;
 mod edits;
 mod hand_back;
 mod judgement;
+mod preflight;
 mod promotion;
 mod random;
 mod revisions;
