@@ -55,6 +55,7 @@ macro_rules! table {
 
 table! {
     http_route: "HTTPRoute",
+    some_users: "Some users first",
     grpc_route: "GRPCRoute",
     tls_route: "TLSRoute",
     tcp_route: "TCPRoute",
@@ -63,7 +64,7 @@ table! {
 }
 
 impl Router {
-    /// The manifests under its heading: what the Rollout says of traffic, and everything else.
+    /// The manifests under its heading: what the Rollout says, and everything else.
     fn manifests(self) -> Result<(Value, Vec<Value>)> {
         let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/traffic.md"))?;
         let section = text.split("\n## ").find_map(|section| section.strip_prefix(self.heading));
@@ -72,17 +73,27 @@ impl Router {
         let documents: Vec<Value> = block.split("---\n").map(serde_saphyr::from_str).collect::<Result<_, _>>()?;
         let (rollouts, rest): (Vec<_>, Vec<_>) = documents.into_iter().partition(|object| object["kind"] == "Rollout");
         ensure!(rollouts.len() == 1, "not one Rollout under {}", self.heading);
-        Ok((rollouts[0]["spec"]["traffic"].clone(), rest))
+        Ok((rollouts[0]["spec"].clone(), rest))
     }
 
     /// Opens a shop with these manifests, under this plan, and has it adopted.
     async fn adopted(self, world: &World, part: &str, mut plan: Value) -> Result<Shop> {
-        let (traffic, objects) = self.manifests()?;
+        let (mut spec, objects) = self.manifests()?;
+        let traffic = spec["traffic"].take();
         let shop = world.shop(&format!("{}-{part}", self.name.replace('_', "-")));
         let shop = if traffic.is_null() { shop.without_route() } else { shop.routed_by(objects) };
         let shop = shop.open().await?;
         if !traffic.is_null() {
             plan["traffic"] = traffic;
+        }
+        // Of its stages, what they give beside the weights.
+        let given = spec["stages"].as_array().cloned().unwrap_or_default();
+        for (stage, given) in plan["stages"].as_array_mut().into_iter().flatten().zip(given) {
+            for field in ["match", "mirror"] {
+                if !given[field].is_null() {
+                    stage[field] = given[field].clone();
+                }
+            }
         }
         shop.apply_rollout(plan).await?;
         shop.wait("the Deployment to be adopted", SOON, |now| now.is(Phase::Stable)).await?;

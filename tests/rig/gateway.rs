@@ -239,15 +239,24 @@ fn key(route: &DynamicObject) -> [String; 3] {
     [kind, route.namespace().unwrap_or_default(), route.name_any()]
 }
 
-/// What a route's first rule points at.
+/// What a route's first rule for everybody points at.
 fn references(route: &DynamicObject) -> impl Iterator<Item = &Value> {
     let spec = &route.data["spec"];
     let of_traefik = &spec["weighted"]["services"];
-    let references = if of_traefik.is_array() { of_traefik } else { &spec["rules"][0]["backendRefs"] };
+    let mut rules = spec["rules"].as_array().into_iter().flatten();
+    let of_rule = rules.find(|rule| !is_for_some(rule)).map_or(&Value::Null, |rule| &rule["backendRefs"]);
+    let references = if of_traefik.is_array() { of_traefik } else { of_rule };
     references.as_array().into_iter().flatten()
 }
 
-/// The backends of a route's first rule, with the weights that its spec asks for.
+/// Whether a rule was put there for those who ask for the canary, or who came to a version before.
+fn is_for_some(rule: &Value) -> bool {
+    let mut backends = rule["backendRefs"].as_array().into_iter().flatten().filter_map(|it| it["name"].as_str());
+    let canary_alone = backends.clone().count() > 0 && backends.all(|name| name.ends_with("-canary"));
+    canary_alone || rule["matches"].to_string().contains("tidegate-")
+}
+
+/// The backends of a route's first rule for everybody, with the weights that its spec asks for.
 pub fn backends(route: &DynamicObject) -> Vec<Backend> {
     let backend = |reference: &Value| {
         let service = reference["name"].as_str().unwrap_or_default().to_owned();

@@ -144,6 +144,7 @@ impl Invariants {
         let untouched = |paths: &[&str]| {
             let (mut before, mut after) = (before.clone(), after.clone());
             for object in [&mut before, &mut after] {
+                last_rule_first(object);
                 for path in paths.iter().chain(&[
                     "/metadata/resourceVersion",
                     "/metadata/generation",
@@ -160,7 +161,7 @@ impl Invariants {
         };
         let fine = match (kind, name) {
             ("Service", NAME) => untouched(&[]),
-            ("HTTPRoute", _) => untouched(&["/spec/rules/0/backendRefs"]),
+            ("HTTPRoute", _) => untouched(&["/spec/rules/0/backendRefs", "/spec/rules/0/filters"]),
             ("Deployment", _) => untouched(&["/spec/replicas", "/spec/paused", "/spec/template"]),
             _ => true,
         };
@@ -351,7 +352,8 @@ impl Invariants {
         }
         let route = api.get("httproutes", SHOP, NAME);
         if let Some(route) = route {
-            let whole = route.value().pointer("/spec/rules/0/backendRefs/0/name").is_some_and(|name| name == NAME);
+            let rules = route.value().pointer("/spec/rules").and_then(Value::as_array).map(Vec::as_slice);
+            let whole = matches!(rules, Some([rule]) if rule["backendRefs"][0]["name"] == NAME && rule.get("filters").is_none());
             self.hold(whole, || "the route does not say what the user wrote".to_owned());
         }
         let rollout = api.get("rollouts", SHOP, NAME).and_then(|object| object.parse::<Rollout>());
@@ -415,16 +417,27 @@ impl Invariants {
 }
 
 fn without_nulls(value: &mut Value) {
-    if let Value::Object(fields) = value {
-        fields.values_mut().for_each(without_nulls);
-        fields.retain(|_, value| !value.is_null());
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(without_nulls);
+            fields.retain(|_, value| !value.is_null());
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 
-/// The parts of the traffic of the first rule, in percent, by Service.
+/// The user's rule alone: those before it are for some requests only, and the operator's.
+fn last_rule_first(route: &mut Value) {
+    if let Some(rules) = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut) {
+        rules.drain(..rules.len().saturating_sub(1));
+    }
+}
+
+/// The parts of the traffic that the user's rule gives, in percent, by Service.
 fn weights(route: &Value) -> BTreeMap<String, f64> {
-    let backends =
-        route.pointer("/spec/rules/0/backendRefs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let rule = route.pointer("/spec/rules").and_then(Value::as_array).and_then(|rules| rules.last());
+    let backends = rule.and_then(|rule| rule["backendRefs"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let weight = |backend: &Value| backend["weight"].as_f64().unwrap_or(1.0);
     let all: f64 = backends.iter().map(weight).sum();
     let named = |backend: &Value| Some((backend["name"].as_str()?.to_owned(), weight(backend) * 100.0 / all.max(1.0)));

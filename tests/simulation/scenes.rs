@@ -118,7 +118,35 @@ fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities()].concat()
+    [releases(), disturbances(), capacities(), audiences()].concat()
+}
+
+/// Stages for those who ask, with copies of what others send, and users who stay.
+pub fn choosy() -> Value {
+    json!({
+        "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie"},
+        "stages": [
+            {
+                "name": "canary", "weight": "25%", "bake": "30s",
+                "match": [{"headers": [{"name": "X-Beta", "value": "yes"}]}],
+            },
+            {"name": "half", "weight": "50%", "mirror": "10%", "bake": "30s"},
+            {"name": "full", "weight": "100%", "bake": "30s"},
+        ],
+    })
+}
+
+/// Rules, copies and cookies that come and go with the stages.
+fn audiences() -> Vec<Scene> {
+    let choosy = |scene: Scene| Scene { spec: choosy(), ..scene };
+    vec![
+        choosy(pushed("a promotion past those who ask", Ending::In(Phase::Stable, V2), &[])),
+        choosy(pushed(
+            "errors among users who stay",
+            Ending::In(Phase::Reverted, V1),
+            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::Fail(0.5))],
+        )),
+    ]
 }
 
 /// Stable's pods follow its share of the traffic.

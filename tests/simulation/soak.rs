@@ -51,6 +51,7 @@ pub fn trial(seed: u64) -> Trial {
     scene.deeds.retain(|(_, deed)| !matches!(deed, Deed::Await(_)));
     if scene.spec.as_object().is_none_or(serde_json::Map::is_empty) && rng.random_bool(0.5) {
         scene.spec = match (scene.routed, rng.random_range(1..4)) {
+            (true, 1) => scenes::choosy(),
             (true, _) => scenes::progressive(),
             (false, 3) => json!({"maxSurge": "75%"}),
             (false, surge) => json!({"maxSurge": surge}),

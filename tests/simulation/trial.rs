@@ -340,7 +340,7 @@ fn told(change: &Change) -> String {
             text("/status/route"),
             text("/status/message")
         ),
-        "HTTPRoute" => format!(": {}", text("/spec/rules/0/backendRefs").replace("\"group\":\"\",", "")),
+        "HTTPRoute" => format!(": {}", text("/spec/rules").replace("\"group\":\"\",", "")),
         "ReplicaSet" => format!(": {} of {}", text("/status/readyReplicas"), text("/spec/replicas")),
         "Deployment" => format!(": {} paused {}", text("/spec/replicas"), text("/spec/paused")),
         "Event" => format!(": {} {}", text("/reason"), text("/note")),

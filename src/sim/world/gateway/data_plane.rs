@@ -12,13 +12,13 @@ use crate::{
 /// Where requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// At a rule of a route, counted from 0.
+    /// At a rule of a route that asks for no headers and no parameters, as requests have none here.
     Route {
         /// The route's kind.
         kind: GatewayRouteKind,
         /// The route's name.
         name: &'a str,
-        /// Which of its rules.
+        /// Which of those rules, counted from 0; of all rules, where there is none of those.
         rule: usize,
     },
     /// At a Service, from within the cluster.

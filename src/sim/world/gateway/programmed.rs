@@ -8,8 +8,11 @@ use crate::sim::world::cache::Key;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sim::world) struct Programmed {
     pub generation: i64,
-    /// The backends of each of its rules.
+    /// The backends of each rule that a request without headers and parameters meets; of all rules, where there is
+    /// none of those.
     pub rules: Vec<Vec<Reference>>,
+    /// The backends of the others.
+    pub particular: Vec<Vec<Reference>>,
 }
 
 /// One backend of a rule.
@@ -24,18 +27,33 @@ pub(in crate::sim::world) struct Reference {
 
 impl Programmed {
     pub(in crate::sim::world) fn read(key: &Key, route: &Value) -> Self {
-        let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+        let all = route["spec"]["rules"].as_array().into_iter().flatten();
+        let (particular, plain): (Vec<_>, Vec<_>) = all.partition(|rule| is_particular(rule));
         let backends = |rule: &Value| {
             let references = rule["backendRefs"].as_array().into_iter().flatten();
             references.map(|reference| Reference::read(key, reference)).collect()
         };
-        Self { generation: route["metadata"]["generation"].as_i64().unwrap_or(0), rules: rules.map(backends).collect() }
+        let (rules, rest) = if plain.is_empty() { (particular, plain) } else { (plain, particular) };
+        Self {
+            generation: route["metadata"]["generation"].as_i64().unwrap_or(0),
+            rules: rules.into_iter().map(backends).collect(),
+            particular: rest.into_iter().map(backends).collect(),
+        }
     }
 
     /// All backends of all rules.
     pub(in crate::sim::world) fn references(&self) -> impl Iterator<Item = &Reference> {
-        self.rules.iter().flatten()
+        self.rules.iter().chain(&self.particular).flatten()
     }
+}
+
+/// Whether each of a rule's matches asks for headers or parameters.
+fn is_particular(rule: &Value) -> bool {
+    let matches = rule["matches"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let asks = |asked: &Value| {
+        ["headers", "queryParams"].iter().any(|list| asked[list].as_array().is_some_and(|all| !all.is_empty()))
+    };
+    !matches.is_empty() && matches.iter().all(asks)
 }
 
 impl Reference {
