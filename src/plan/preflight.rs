@@ -1,9 +1,9 @@
 //! What has to be right before anything is touched.
 
 use crate::{
-    api::{Rollout, RouteMode, condition::reason},
-    plan::{Observed, Route, Served},
-    traffic::{Names, Split, named_twice, permits},
+    api::{Percent, Rollout, RouteMode, condition::reason},
+    plan::{Observed, Route, Served, capacity},
+    traffic::{Names, Router, Split, named_twice, permits},
     workload::{self, ownership},
 };
 
@@ -85,6 +85,11 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let names = Names::of(&rollout.spec.service);
     // All that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
     let splits = Split::of_stages(&rollout.spec);
+    if !rollout.spec.is_routed() {
+        let router = capacity::by_count(rollout);
+        let unusable = router.can_split(&router.counts(Percent::ZERO), &splits).err()?;
+        return Some(Refusal::new(reason::INVALID_SPEC, unusable.to_string()));
+    }
     let is_whole = rollout.status.as_ref().is_none_or(|status| status.route == RouteMode::Service)
         && !observed.has_revision_services();
     observed.routes.iter().find_map(|route| {
