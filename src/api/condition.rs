@@ -15,6 +15,9 @@ pub mod kind {
     pub const STALLED: &str = "Stalled";
     /// The cluster is being brought to what the spec says.
     pub const RECONCILING: &str = "Reconciling";
+    /// It works, but hardly as somebody wants it: nothing waits for it, and somebody should look. Present only while it
+    /// holds.
+    pub const WARNING: &str = "Warning";
 }
 
 /// Reasons of conditions, transitions and events.
@@ -33,6 +36,8 @@ pub mod reason {
     pub const ROUTE_NOT_FOUND: &str = "RouteNotFound";
     /// The route does not mention the Service, or cannot carry weights.
     pub const ROUTE_UNUSABLE: &str = "RouteUnusable";
+    /// A route points at the Service, and the Rollout does not name it.
+    pub const ROUTE_NOT_NAMED: &str = "RouteNotNamed";
     /// The Gateway API is not installed.
     pub const ROUTE_KIND_MISSING: &str = "GatewayAPINotInstalled";
     /// No Prometheus endpoint of that name is configured.

@@ -1,7 +1,7 @@
 //! All objects of one kind, kept by a watch.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -11,13 +11,24 @@ use tokio::sync::watch;
 
 use super::packed::{InUse, Pack, Packed};
 
-/// All objects of one kind, by namespace and name, and by something that several of them may share.
+/// All objects of one kind, by namespace and name, and by what several of them may share.
 pub struct Cache<K> {
     held: RwLock<Held<K>>,
     ready: watch::Sender<bool>,
-    group: fn(&K) -> Option<String>,
+    groups: fn(&K) -> Vec<String>,
     in_use: Arc<InUse>,
 }
+
+/// An object that is not what it was.
+pub struct Changed<K> {
+    /// As it is now; as it was last, where it is gone.
+    pub object: Arc<K>,
+    /// The groups that it came into or left.
+    pub moved: Groups,
+}
+
+/// What objects share, by name.
+pub type Groups = Vec<Box<str>>;
 
 struct Held<K> {
     current: Objects<K>,
@@ -26,18 +37,19 @@ struct Held<K> {
 }
 
 struct Objects<K> {
-    by_name: HashMap<Box<str>, Entry<K>>,
+    by_name: HashMap<Arc<str>, Entry<K>>,
     groups: HashMap<Box<str>, Vec<Member<K>>>,
 }
 
 struct Entry<K> {
     version: Option<u64>,
-    group: Option<Box<str>>,
+    /// Sorted, each once.
+    groups: Box<[Box<str>]>,
     object: Arc<Packed<K>>,
 }
 
 struct Member<K> {
-    key: Box<str>,
+    key: Arc<str>,
     object: Arc<Packed<K>>,
 }
 
@@ -53,10 +65,10 @@ pub fn path_of(namespace: &str, name: &str) -> String {
 }
 
 impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K> {
-    /// An empty cache, whose objects share `group`.
-    pub fn new(in_use: &Arc<InUse>, group: fn(&K) -> Option<String>) -> Self {
+    /// An empty cache, whose objects share `groups`.
+    pub fn new(in_use: &Arc<InUse>, groups: fn(&K) -> Vec<String>) -> Self {
         let held = Held { current: Objects::default(), incoming: Objects::default() };
-        Self { held: RwLock::new(held), ready: watch::Sender::new(false), group, in_use: in_use.clone() }
+        Self { held: RwLock::new(held), ready: watch::Sender::new(false), groups, in_use: in_use.clone() }
     }
 
     /// The object of that name.
@@ -82,6 +94,12 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
         objects.iter().filter_map(|object| object.open(&self.in_use)).collect()
     }
 
+    /// The [paths](path_of) of the objects of one group, in their order.
+    pub fn paths_of(&self, group: &str) -> Vec<Arc<str>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.current.groups.get(group).into_iter().flatten().map(|member| member.key.clone()).collect()
+    }
+
     /// Waits until the first list was read.
     pub async fn ready(&self) {
         // The sender lives as long as the cache.
@@ -95,7 +113,7 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
 
     /// Takes in what the watch tells, and returns the objects that are not what they were: after a list that was read
     /// anew, those that changed meanwhile. The first list changes nothing, since nothing was known before.
-    pub fn take(&self, event: Event<K>) -> Vec<Arc<K>> {
+    pub fn take(&self, event: Event<K>) -> Vec<Changed<K>> {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Init => {
@@ -104,7 +122,7 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
             }
             Event::InitApply(object) => {
                 let object = Arc::new(object);
-                held.incoming.put(&object, (self.group)(&object)).pack();
+                held.incoming.put(&object, (self.groups)(&object)).0.pack();
                 Vec::new()
             }
             Event::InitDone => {
@@ -113,63 +131,77 @@ impl<K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static> Cache<K
                 let is_first = !self.ready.send_replace(true);
                 let changed = if is_first { Vec::new() } else { held.current.changed_since(&before) };
                 drop(held);
-                changed.iter().filter_map(|object| object.open(&self.in_use)).collect()
+                let opened =
+                    |(object, moved): (Arc<Packed<K>>, _)| Some(Changed { object: object.open(&self.in_use)?, moved });
+                changed.into_iter().filter_map(opened).collect()
             }
             Event::Apply(object) => {
                 let object = Arc::new(object);
-                let packed = held.current.put(&object, (self.group)(&object));
+                let (packed, moved) = held.current.put(&object, (self.groups)(&object));
                 drop(held);
                 self.in_use.add(packed);
-                vec![object]
+                vec![Changed { object, moved }]
             }
             Event::Delete(object) => {
-                held.current.remove(&key_of(&object));
-                vec![Arc::new(object)]
+                let moved = held.current.remove(&key_of(&object)).map(|entry| entry.groups.into_vec());
+                vec![Changed { object: Arc::new(object), moved: moved.unwrap_or_default() }]
             }
         }
     }
 }
 
 impl<K: Resource> Objects<K> {
-    fn put(&mut self, object: &Arc<K>, group: Option<String>) -> Arc<Packed<K>> {
-        let key = key_of(object.as_ref());
-        self.remove(&key);
+    /// Takes in an object as it is now; the groups that it came into or left.
+    fn put(&mut self, object: &Arc<K>, groups: Vec<String>) -> (Arc<Packed<K>>, Groups) {
+        let key = Arc::<str>::from(key_of(object.as_ref()));
+        let before = self.remove(&key);
         let packed = Arc::new(Packed::new(object.clone()));
-        if let Some(group) = &group {
-            let members = self.groups.entry(group.as_str().into()).or_default();
+        let groups: BTreeSet<Box<str>> = groups.into_iter().map(Into::into).collect();
+        for group in &groups {
+            let members = self.groups.entry(group.clone()).or_default();
             // Most groups have one member, and a list that grows by itself begins with room for four.
             members.reserve_exact(1);
-            let place = members.partition_point(|member| *member.key < *key);
-            members.insert(place, Member { key: key.as_str().into(), object: packed.clone() });
+            let place = members.partition_point(|member| member.key < key);
+            members.insert(place, Member { key: key.clone(), object: packed.clone() });
         }
         let version = object.meta().resource_version.as_deref().and_then(|version| version.parse().ok());
-        self.by_name.insert(key.into(), Entry { version, group: group.map(Into::into), object: packed.clone() });
-        packed
+        let entry = Entry { version, groups: groups.into_iter().collect(), object: packed.clone() };
+        let moved = moved(before.as_ref(), Some(&entry));
+        self.by_name.insert(key, entry);
+        (packed, moved)
     }
 
-    fn remove(&mut self, key: &str) {
-        let Some(group) = self.by_name.remove(key).and_then(|entry| entry.group) else { return };
-        if let Some(members) = self.groups.get_mut(&group) {
+    fn remove(&mut self, key: &str) -> Option<Entry<K>> {
+        let entry = self.by_name.remove(key)?;
+        for group in &entry.groups {
+            let Some(members) = self.groups.get_mut(group) else { continue };
             members.retain(|member| *member.key != *key);
             if members.is_empty() {
-                self.groups.remove(&group);
+                self.groups.remove(group);
             }
         }
+        Some(entry)
     }
 
-    /// What was added, changed or removed since `before`, by name.
-    fn changed_since(&self, before: &Self) -> Vec<Arc<Packed<K>>> {
-        let keys: HashSet<_> = self.by_name.keys().chain(before.by_name.keys()).collect();
-        let mut changed: Vec<_> = keys
-            .into_iter()
+    /// What was added, changed or removed since `before`, by name, with the groups that it came into or left.
+    fn changed_since(&self, before: &Self) -> Vec<(Arc<Packed<K>>, Groups)> {
+        let keys: BTreeSet<_> = self.by_name.keys().chain(before.by_name.keys()).collect();
+        keys.into_iter()
             .filter_map(|key| match (before.by_name.get(key), self.by_name.get(key)) {
                 (Some(old), Some(new)) if old.version == new.version => None,
-                (old, new) => Some((key, new.or(old)?.object.clone())),
+                (old, new) => Some((new.or(old)?.object.clone(), moved(old, new))),
             })
-            .collect();
-        changed.sort_unstable_by_key(|(key, _)| *key);
-        changed.into_iter().map(|(_, object)| object).collect()
+            .collect()
     }
+}
+
+/// The groups that one of the two is in, and the other is not.
+fn moved<K>(before: Option<&Entry<K>>, after: Option<&Entry<K>>) -> Groups {
+    let [before, after] = [before, after].map(|entry| entry.map_or(&[][..], |entry| &entry.groups));
+    let without = |some: &[Box<str>], others: &[Box<str>]| {
+        some.iter().filter(|group| !others.contains(group)).cloned().collect::<Vec<_>>()
+    };
+    [without(before, after), without(after, before)].concat()
 }
 
 fn key_of<K: Resource>(object: &K) -> String {
@@ -184,7 +216,10 @@ mod tests {
     use super::*;
 
     fn cache() -> Cache<ConfigMap> {
-        Cache::new(&Arc::default(), |object| object.labels().get("app").cloned())
+        Cache::new(&Arc::default(), |object| {
+            let apps = object.labels().get("app").map(String::as_str).unwrap_or_default();
+            apps.split('.').map(str::to_owned).collect()
+        })
     }
 
     fn object(name: &str, version: u64, app: &str) -> ConfigMap {
@@ -197,11 +232,16 @@ mod tests {
         let begun = cache.take(Event::Init).len();
         let brought: usize = objects.into_iter().map(|object| cache.take(Event::InitApply(object)).len()).sum();
         assert_eq!(begun + brought, 0, "nothing is told before the cache shows it");
-        names(&cache.take(Event::InitDone))
+        changed(&cache.take(Event::InitDone))
     }
 
     fn names(objects: &[Arc<ConfigMap>]) -> Vec<String> {
         objects.iter().map(|object| object.name_any()).collect()
+    }
+
+    /// `name: groups that it came into or left`.
+    fn changed(objects: &[Changed<ConfigMap>]) -> Vec<String> {
+        objects.iter().map(|changed| format!("{}: {}", changed.object.name_any(), changed.moved.join(" "))).collect()
     }
 
     #[test]
@@ -217,10 +257,23 @@ mod tests {
     fn an_object_that_changes_its_group_leaves_the_old_one() {
         let cache = cache();
         list(&cache, [object("a", 1, "one"), object("b", 2, "one")]);
-        assert_eq!(names(&cache.take(Event::Apply(object("a", 3, "two")))), ["a"]);
+        assert_eq!(changed(&cache.take(Event::Apply(object("a", 3, "two")))), ["a: one two"]);
         assert_eq!((names(&cache.of("one")), names(&cache.of("two"))), (vec!["b".to_owned()], vec!["a".to_owned()]));
-        cache.take(Event::Delete(object("b", 4, "one")));
+        assert_eq!(changed(&cache.take(Event::Delete(object("b", 4, "one")))), ["b: one"]);
         assert!(cache.of("one").is_empty() && cache.get("shop", "b").is_none());
+    }
+
+    #[test]
+    fn an_object_may_be_in_several_groups() {
+        let cache = cache();
+        list(&cache, [object("a", 1, "one.two.one"), object("b", 2, "two")]);
+        assert_eq!(
+            (names(&cache.of("one")), names(&cache.of("two"))),
+            (vec!["a".to_owned()], vec!["a".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(cache.paths_of("two").iter().map(|path| &**path).collect::<Vec<_>>(), ["shop/a", "shop/b"]);
+        assert_eq!(changed(&cache.take(Event::Apply(object("a", 3, "two.three")))), ["a: one three"]);
+        assert_eq!(changed(&cache.take(Event::Apply(object("a", 4, "three.two")))), ["a: "]);
     }
 
     #[test]
@@ -228,7 +281,7 @@ mod tests {
         let cache = cache();
         assert!(list(&cache, [object("gone", 1, "one"), object("kept", 2, "one"), object("new", 3, "one")]).is_empty());
         let changed = list(&cache, [object("added", 7, "one"), object("kept", 2, "one"), object("new", 6, "one")]);
-        assert_eq!(changed, ["added", "gone", "new"]);
+        assert_eq!(changed, ["added: one", "gone: one", "new: "]);
         assert_eq!(names(&cache.of("one")), ["added", "kept", "new"]);
     }
 }

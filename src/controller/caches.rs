@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 
 use super::{
     backoff::Backoff,
-    cache::{Cache, path_of},
+    cache::{Cache, Changed, path_of},
     index::{Index, Subject},
     packed::InUse,
     routes::Routes,
@@ -105,12 +105,14 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
     let caches = Arc::new(Caches {
         rollouts,
         index: index.clone(),
-        deployments: Arc::new(Cache::new(&in_use, |_| None)),
-        services: Arc::new(Cache::new(&in_use, |_| None)),
+        deployments: Arc::new(Cache::new(&in_use, |_| Vec::new())),
+        services: Arc::new(Cache::new(&in_use, |_| Vec::new())),
         routes,
-        replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| set.holder().map(str::to_owned))),
-        endpoint_slices: Arc::new(Cache::new(&in_use, service_of)),
-        autoscalers: Arc::new(Cache::new(&in_use, target_of)),
+        replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| {
+            set.holder().map(str::to_owned).into_iter().collect()
+        })),
+        endpoint_slices: Arc::new(Cache::new(&in_use, |slice| service_of(slice).into_iter().collect())),
+        autoscalers: Arc::new(Cache::new(&in_use, |autoscaler| target_of(autoscaler).into_iter().collect())),
         templates,
         in_use: in_use.clone(),
         all_ready: AtomicBool::new(false),
@@ -122,20 +124,23 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
             |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
         )
         .boxed(),
-        cached(events(scope.api::<Deployment>()), &caches.deployments, &index, |it| Some(Subject::workload(it))),
+        cached(events(scope.api::<Deployment>()), &caches.deployments, &index, |it| {
+            Some(Subject::workload(&it.object))
+        }),
         cached(events(scope.api::<Service>()).modify(lean_service), &caches.services, &index, |it| {
-            Some(Subject::service(it))
+            Some(Subject::service(&it.object))
         }),
         told_by_routes,
-        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, &index, Subject::owned),
-        cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, &index, |slice| {
-            service_of(slice).map(|path| Subject::Service(path.into()))
+        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, &index, |it| Subject::owned(&it.object)),
+        cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, &index, |it| {
+            service_of(&it.object).map(|path| Subject::Service(path.into()))
         }),
+        // Of an autoscaler, only what it targets is read, and what it targeted is free of it.
         cached(
             events(scope.api::<HorizontalPodAutoscaler>()).modify(lean_autoscaler),
             &caches.autoscalers,
             &index,
-            |autoscaler| target_of(autoscaler).map(|path| Subject::Workload(path.into())),
+            |it| it.moved.iter().map(|path| Subject::Workload(path.as_ref().into())).collect::<Vec<_>>(),
         ),
         told_by_templates,
     ])
@@ -280,21 +285,35 @@ fn indexed(
 }
 
 /// Keeps a cache; the Rollouts that care about what changes in it.
-pub(super) fn cached<K>(
+fn cached<K, S>(
     events: impl futures::Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     cache: &Arc<Cache<K>>,
     index: &Arc<Index>,
-    subject: impl Fn(&K) -> Option<Subject> + Send + 'static,
+    subjects: impl Fn(&Changed<K>) -> S + Send + 'static,
 ) -> Triggers
 where
     K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: IntoIterator<Item = Subject>,
 {
-    let (cache, index) = (cache.clone(), index.clone());
-    events
-        .filter_map(|event| std::future::ready(event.ok()))
-        .flat_map(move |event| {
-            let changed = cache.take(event);
-            let subjects = changed.iter().filter_map(|object| subject(object.as_ref()));
+    let cache = cache.clone();
+    let taken = events.filter_map(|event| std::future::ready(event.ok())).map(move |event| cache.take(event));
+    caring(taken, index, subjects)
+}
+
+/// The Rollouts that care about what changed.
+pub(super) fn caring<K, S>(
+    changed: impl futures::Stream<Item = Vec<Changed<K>>> + Send + 'static,
+    index: &Arc<Index>,
+    subjects: impl Fn(&Changed<K>) -> S + Send + 'static,
+) -> Triggers
+where
+    K: Send + Sync + 'static,
+    S: IntoIterator<Item = Subject>,
+{
+    let index = index.clone();
+    changed
+        .flat_map(move |changed| {
+            let subjects = changed.iter().flat_map(&subjects);
             let caring: Vec<_> = subjects.flat_map(|subject| index.caring_about(&subject)).collect();
             futures::stream::iter(caring)
         })

@@ -29,6 +29,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::STABLE_NOT_READY,
         reason::STABLE_LOST,
         reason::ADOPTION_REFUSED,
+        reason::ROUTE_NOT_NAMED,
     ])
 });
 

@@ -34,7 +34,7 @@ pub enum Subject {
     Rollout(Arc<str>),
 }
 
-/// A route's kind and its [path](path_of).
+/// A route's kind, in whatever version, and its [path](path_of).
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct RoutePath {
     kind: Kind,
@@ -58,7 +58,7 @@ impl Subject {
     #[must_use]
     pub fn route(kind: &Kind, route: &DynamicObject) -> Self {
         let path = path_of(route.metadata.namespace.as_deref().unwrap_or_default(), &route.name_any());
-        Self::Route(Arc::new(RoutePath { kind: kind.clone(), path }))
+        Self::Route(Arc::new(RoutePath { kind: kind.unversioned(), path }))
     }
 
     /// The ReferenceGrants of a namespace, one of which changed.
@@ -195,7 +195,7 @@ fn subjects(rollout: Option<&Rollout>, namespace: &str, name: &str) -> Vec<Subje
         }
         subjects.extend(routes.into_iter().map(|RouteId { kind, namespace: elsewhere, name }| {
             let path = path_of(elsewhere.as_deref().unwrap_or(namespace), &name);
-            Subject::Route(Arc::new(RoutePath { kind, path }))
+            Subject::Route(Arc::new(RoutePath { kind: kind.unversioned(), path }))
         }));
     }
     subjects
@@ -210,4 +210,51 @@ fn rollout_of(entry: &str, subject: &Subject) -> ObjectRef<Watched> {
 /// Whether that is the Rollout of this name.
 fn is_called(entry: &str, subject: &Subject, namespace: &str, name: &str) -> bool {
     entry.split_once('/').unwrap_or((subject.namespace(), entry)) == (namespace, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn noted(index: &Index, name: &str, traffic: &Value) -> Vec<String> {
+        let rollout: Rollout = serde_json::from_value(json!({
+            "apiVersion": "tidegate.dev/v1alpha1", "kind": "Rollout", "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"workload": {"kind": "Deployment", "name": name}, "service": name, "traffic": traffic},
+        }))
+        .unwrap();
+        let neighbours = index.update(&rollout.metadata, Some(&rollout));
+        neighbours.into_iter().map(|neighbour| neighbour.name).collect()
+    }
+
+    fn custom(version: &str, kind: &str) -> Value {
+        let set = json!([{"path": "spec.weight", "value": "{{canary.weight}}"}]);
+        let version = format!("gateway.networking.k8s.io/{version}");
+        json!({"custom": [{"apiVersion": version, "kind": kind, "name": "checkout", "set": set}]})
+    }
+
+    #[test]
+    fn two_rollouts_are_rivals_for_a_route_however_each_of_them_names_it() {
+        let index = Index::default();
+        assert!(noted(&index, "a", &json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}})).is_empty());
+        assert_eq!(noted(&index, "b", &custom("v1", "HTTPRoute")), ["a"]);
+        assert_eq!(noted(&index, "c", &custom("v1beta1", "HTTPRoute")), ["a", "b"]);
+        assert!(noted(&index, "d", &custom("v1", "UDPRoute")).is_empty());
+        let rivals = index.rivals("shop", "c");
+        let rivals: Vec<_> = rivals.iter().map(|(rollout, object)| (rollout.name.as_str(), object.as_str())).collect();
+        assert_eq!(rivals, [("a", "HTTPRoute checkout"), ("b", "HTTPRoute checkout")]);
+    }
+
+    #[test]
+    fn a_route_wakes_all_who_name_it_whichever_version_it_was_read_in() {
+        let index = Index::default();
+        noted(&index, "a", &json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}}));
+        noted(&index, "b", &custom("v1", "HTTPRoute"));
+        let metadata = json!({"name": "checkout", "namespace": "shop"});
+        let route: DynamicObject = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+        let kind = Kind { version: Some("v1beta1".to_owned()), ..Kind::of_gateway_api("HTTPRoute") };
+        let caring = index.caring_about(&Subject::route(&kind, &route));
+        assert_eq!(caring.into_iter().map(|rollout| rollout.name).collect::<Vec<_>>(), ["a", "b"]);
+    }
 }

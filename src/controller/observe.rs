@@ -97,6 +97,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         workload,
         autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
         service: service(&names.service),
+        unnamed_routes: unnamed_routes(context, rollout, &namespace, &routes),
         stable_service: service(&names.stable),
         canary_service: service(&names.canary),
         ready_pods: [names.service, names.stable, names.canary]
@@ -133,6 +134,19 @@ fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::
     let object = latest.filter(|route| !is_deleting(route.as_ref()));
     let object = object.and_then(|route| serde_json::to_value(route.as_ref()).ok());
     Route { spec, kind: context.caches.routes.served(&id), id, object }
+}
+
+/// Routes that pass the weights by: those that give requests to the Service, and are not the Rollout's. Without a route
+/// there are no weights to pass by.
+fn unnamed_routes(context: &Context, rollout: &Rollout, namespace: &str, named: &[Route]) -> Option<Vec<RouteId>> {
+    if !rollout.spec.is_routed() {
+        return Some(Vec::new());
+    }
+    let mut routes = context.caches.routes.pointing_at(namespace, &rollout.spec.service)?;
+    for route in named {
+        routes.remove(&route.id.unversioned());
+    }
+    Some(routes.into_iter().collect())
 }
 
 /// The Rollout that came first to an object which this one names too, in a sentence. Who has adopted keeps; else the

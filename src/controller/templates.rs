@@ -54,7 +54,7 @@ impl CheckTemplates {
     pub fn watch(client: &Client, namespace: Option<&str>, in_use: &Arc<InUse>) -> (Self, Triggers) {
         let client = client.clone();
         let users = Arc::<Users>::default();
-        let own = Arc::new(Cache::new(in_use, |_: &CheckTemplate| None));
+        let own = Arc::new(Cache::new(in_use, |_: &CheckTemplate| Vec::new()));
         let api: Api<CheckTemplate> = match namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
@@ -63,7 +63,7 @@ impl CheckTemplates {
         if namespace.is_some() {
             return (Self { own, cluster: None, users }, woken);
         }
-        let cluster = Arc::new(Cache::new(in_use, |_: &ClusterCheckTemplate| None));
+        let cluster = Arc::new(Cache::new(in_use, |_: &ClusterCheckTemplate| Vec::new()));
         let api: Api<ClusterCheckTemplate> = Api::all(client);
         let all_woken = self::woken(events(api), &cluster, &users, CheckTemplateKind::ClusterCheckTemplate);
         let triggers = futures::stream::select(woken, all_woken).boxed();
@@ -169,7 +169,7 @@ where
             };
             let path =
                 |template: &Arc<K>| path_of(template.namespace().as_deref().unwrap_or_default(), &template.name_any());
-            let woken: Vec<_> = changed.iter().flat_map(|template| users.of(&(kind, path(template)))).collect();
+            let woken: Vec<_> = changed.iter().flat_map(|it| users.of(&(kind, path(&it.object)))).collect();
             futures::stream::iter(woken)
         })
         .boxed()

@@ -6,7 +6,7 @@
 use crate::{
     api::{Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Stage},
     plan::{Guard, Observed, current_stage, guard, split},
-    traffic::replica_count::{self, Counts},
+    traffic::replica_count::{self, Counts, ReplicaCount},
 };
 
 /// How many pods the version that serves should have.
@@ -41,14 +41,17 @@ pub fn in_stage(rollout: &Rollout, stage: &Stage) -> Counts {
         let load = Percent::new(stage.weight.percent() + stage.mirror.unwrap_or_default().percent());
         return Counts { stable: total, canary: asked.unwrap_or_else(|| load.of(total)) };
     }
-    let surge = rollout.spec.max_surge.map(|surge| surge.of(total));
-    let counts = match surge {
-        Some(surge) => replica_count::within(total, surge, stage.weight),
-        None => replica_count::counts(total, stage.weight),
-    };
+    let router = by_count(rollout);
+    let counts = router.counts(stage.weight);
     let Some(canary) = asked else { return counts };
-    let most = surge.map_or(i32::MAX, |surge| total.saturating_add(surge).saturating_sub(canary));
+    let most = router.surge.map_or(i32::MAX, |surge| total.saturating_add(surge).saturating_sub(canary));
     Counts { stable: counts.stable.min(most).max(total - canary), canary }
+}
+
+/// The split without a route.
+pub(super) fn by_count(rollout: &Rollout) -> ReplicaCount {
+    let total = wanted(rollout);
+    ReplicaCount { total, surge: rollout.spec.max_surge.map(|surge| surge.of(total)) }
 }
 
 /// Whether so many ready pods carry `share` of the traffic.

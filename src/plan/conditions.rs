@@ -30,14 +30,15 @@ impl Plan<'_> {
         }
     }
 
-    /// Sets the conditions; those of kstatus (`Reconciling`, `Stalled`) are there only while they hold.
-    pub(super) fn set_conditions(&mut self) {
+    /// Sets the conditions; those of kstatus (`Reconciling`, `Stalled`) and `Warning` are there only while they hold.
+    pub(super) fn set_conditions(&mut self, warning: Option<String>) {
         let generation = self.rollout.metadata.generation;
         let now = self.now;
         let before = std::mem::take(&mut self.status.conditions);
         self.status.conditions = self
             .wanted_conditions()
             .into_iter()
+            .chain(warning.map(|warning| (kind::WARNING, true, reason::ROUTE_NOT_NAMED.to_owned(), warning)))
             .map(|(kind, holds, reason, message)| {
                 let status = if holds { "True" } else { "False" };
                 let known = before.iter().find(|condition| condition.type_ == kind && condition.status == status);

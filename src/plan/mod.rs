@@ -18,6 +18,7 @@ mod progress;
 mod split;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 mod way_back;
 
 use guard::Guard;
@@ -215,7 +216,8 @@ impl<'a> Plan<'a> {
         self.status.observed_generation = self.rollout.metadata.generation;
         self.tell_refused_write();
         self.count_pods();
-        self.set_conditions();
+        let warning = self.warn_of_unnamed_routes();
+        self.set_conditions(warning);
         Next { status: self.status, transitions: self.transitions, wake: self.wake }
     }
 

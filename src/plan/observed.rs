@@ -34,6 +34,8 @@ pub struct Observed {
     pub ready_pods: BTreeMap<String, Vec<String>>,
     /// The routes that the Rollout names, in its order.
     pub routes: Vec<Route>,
+    /// Other routes that give requests to the Service; nothing while it is not known which there are.
+    pub unnamed_routes: Option<Vec<RouteId>>,
     /// The ReferenceGrants of the Rollout's namespace, if one of its routes lies in another.
     pub grants: Vec<Value>,
     /// Another Rollout that came first to the Deployment, the Service or a route: a sentence.
@@ -70,6 +72,11 @@ pub enum Served {
     Unknown,
     /// The operator may not list or watch it.
     Forbidden,
+    /// The operator watches as many kinds as it does at a time, and this is not one of them.
+    NoRoom {
+        /// How many that are.
+        most: usize,
+    },
     /// The operator serves one namespace, and the object lies in another.
     OutOfReach,
 }

@@ -1,9 +1,9 @@
 //! What has to be right before anything is touched.
 
 use crate::{
-    api::{Rollout, RouteMode, condition::reason},
-    plan::{Observed, Route, Served},
-    traffic::{Names, Split, permits},
+    api::{Percent, Rollout, RouteMode, condition::reason},
+    plan::{Observed, Route, Served, capacity},
+    traffic::{Names, Router, Split, named_twice, permits},
     workload::{self, ownership},
 };
 
@@ -79,9 +79,17 @@ fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 }
 
 fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    if let Some(twice) = named_twice(observed.routes.iter().map(|route| &route.id)) {
+        return Some(Refusal::new(reason::INVALID_SPEC, twice));
+    }
     let names = Names::of(&rollout.spec.service);
     // All that a stage will ask for, so that no rollout finds out half-way that its route cannot say it.
     let splits = Split::of_stages(&rollout.spec);
+    if !rollout.spec.is_routed() {
+        let router = capacity::by_count(rollout);
+        let unusable = router.can_split(&router.counts(Percent::ZERO), &splits).err()?;
+        return Some(Refusal::new(reason::INVALID_SPEC, unusable.to_string()));
+    }
     let is_whole = rollout.status.as_ref().is_none_or(|status| status.route == RouteMode::Service)
         && !observed.has_revision_services();
     observed.routes.iter().find_map(|route| {
@@ -121,6 +129,13 @@ fn unserved(route: &Route) -> Option<Refusal> {
             reason::ROUTE_UNUSABLE,
             format!(
                 "the operator may not read {kind}s: let its role get, list, watch and update them in group {}",
+                kind.group
+            ),
+        ),
+        Served::NoRoom { most } => (
+            reason::ROUTE_UNUSABLE,
+            format!(
+                "{kind}s of {} are not watched: the operator watches {most} kinds at a time, and other Rollouts name as many under spec.traffic.custom; name one of those, or let some of them name none",
                 kind.group
             ),
         ),

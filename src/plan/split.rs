@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StageStatus},
     plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back, way_back},
-    traffic::{Acceptance as Accepted, Names, Split, replica_count},
+    traffic::{Acceptance as Accepted, Names, Router, Split, replica_count::Counts},
 };
 
 /// What the routes should say now.
@@ -129,7 +129,8 @@ pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed:
     let service = &rollout.spec.service;
     let all = observed.ready_pods.get(service).map_or(0, Vec::len);
     let canary = status.canary.as_ref().map_or(0, |canary| observed.ready_behind(service, &canary.replica_set));
-    replica_count::share(i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary)
+    let counts = Counts { stable: i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary };
+    capacity::by_count(rollout).canary_share(&counts).unwrap_or_default()
 }
 
 fn canary_split<'a>(rollout: &'a Rollout, observed: &Observed, status: &'a RolloutStatus, ready: i32) -> Split<'a> {

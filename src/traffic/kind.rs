@@ -1,6 +1,6 @@
 //! Which objects carry weights, by kind and name.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 
@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// The same kind in whatever version: one object may be read in several, and is one object still.
+    #[must_use]
+    pub fn unversioned(&self) -> Self {
+        Self { version: None, ..self.clone() }
+    }
+
     /// Whether it is one of the Gateway API.
     #[must_use]
     pub fn is_of_gateway_api(&self) -> bool {
@@ -74,6 +80,12 @@ impl RouteId {
         Self { kind: Kind::of(route), namespace: elsewhere.map(str::to_owned), name: name.clone() }
     }
 
+    /// The same object in whatever version.
+    #[must_use]
+    pub fn unversioned(&self) -> Self {
+        Self { kind: self.kind.unversioned(), ..self.clone() }
+    }
+
     /// An HTTPRoute beside the Rollout.
     #[must_use]
     pub fn http_route(name: &str) -> Self {
@@ -93,6 +105,14 @@ impl fmt::Display for RouteId {
     }
 }
 
+/// That one of `routes` is there twice, under whatever version, if one is: a sentence.
+#[must_use]
+pub fn named_twice<'a>(routes: impl IntoIterator<Item = &'a RouteId>) -> Option<String> {
+    let mut known = BTreeSet::new();
+    let twice = routes.into_iter().find(|route| !known.insert(route.unversioned()))?;
+    Some(format!("spec.traffic names {twice} twice, and one object has one weight: name it once"))
+}
+
 /// An object in a sentence: `HTTPRoute shop/checkout`.
 pub(super) fn describe(object: &Value) -> String {
     let text = |pointer: &str, default: &'static str| {
@@ -100,4 +120,40 @@ pub(super) fn describe(object: &Value) -> String {
     };
     let name = text("/metadata/name", "?");
     format!("{} {}/{name}", text("/kind", "object"), text("/metadata/namespace", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Traffic;
+
+    fn twice(traffic: &Value) -> Option<String> {
+        let traffic: Traffic = serde_json::from_value(traffic.clone()).unwrap();
+        named_twice(&traffic.routes().map(|route| RouteId::of(&route, "shop")).collect::<Vec<_>>())
+    }
+
+    fn custom(version: &str, kind: &str) -> Value {
+        let set = json!([{"path": "spec.weight", "value": "{{canary.weight}}"}]);
+        json!({"apiVersion": format!("{GATEWAY_API}/{version}"), "kind": kind, "name": "checkout", "set": set})
+    }
+
+    #[test]
+    fn an_object_is_the_same_in_whatever_version_it_is_named() {
+        let gateway = json!({"routes": [{"name": "checkout"}]});
+        let sentence = "spec.traffic names HTTPRoute checkout twice, and one object has one weight: name it once";
+        let both = json!({"gatewayAPI": gateway, "custom": [custom("v1", "HTTPRoute")]});
+        assert_eq!(twice(&both).as_deref(), Some(sentence));
+        let versions = json!({"custom": [custom("v1", "HTTPRoute"), custom("v1beta1", "HTTPRoute")]});
+        assert_eq!(twice(&versions).as_deref(), Some(sentence));
+        assert_eq!(twice(&json!({"gatewayAPI": gateway, "custom": [custom("v1", "UDPRoute")]})), None);
+    }
+
+    #[test]
+    fn a_route_beside_the_rollout_is_the_same_with_its_namespace_written_out() {
+        let routes =
+            |other: &str| json!({"gatewayAPI": {"routes": [{"name": "a"}, {"name": "a", "namespace": other}]}});
+        assert_eq!([twice(&routes("shop")).is_some(), twice(&routes("infra")).is_some()], [true, false]);
+    }
 }

@@ -9,15 +9,17 @@ mod names;
 pub mod replica_count;
 mod router;
 mod split;
+mod unnamed;
 
 use serde_json::Value;
 
 pub use custom::Revisions;
-pub use gateway_api::permits;
-pub use kind::{GATEWAY_API, Kind, RouteId};
+pub use gateway_api::{permits, references, services_of};
+pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};
 pub use split::Split;
+pub use unnamed::past_the_weights;
 
 use crate::api::Route;
 

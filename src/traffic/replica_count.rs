@@ -1,6 +1,67 @@
 //! The split without a route: all pods stand behind one Service, and each gets an equal part of the traffic.
 
+use super::{Acceptance, Router, Split, Unusable};
 use crate::api::Percent;
+
+/// A split by the number of pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaCount {
+    /// How many pods carry all of the traffic.
+    pub total: i32,
+    /// How many more there may be; without it, as many as it takes to leave stable full.
+    pub surge: Option<i32>,
+}
+
+impl Router for ReplicaCount {
+    type Object = Counts;
+
+    fn can_split(&self, _: &Counts, splits: &[Split<'_>]) -> Result<(), Unusable> {
+        let is_told = |split: &Split<'_>| !split.is_plain();
+        if splits.iter().any(is_told) {
+            let why = "pods are not told which requests they get: name routes under traffic, or leave match, mirror and sessionPersistence out";
+            return Err(Unusable::new(why));
+        }
+        Ok(())
+    }
+
+    /// As near to the weight as whole pods come.
+    fn split(&self, counts: &Counts, split: Split<'_>) -> Result<Counts, Unusable> {
+        self.can_split(counts, &[split])?;
+        Ok(self.counts(split.weight))
+    }
+
+    fn is_split(&self, counts: &Counts, split: Split<'_>) -> bool {
+        split.is_plain() && *counts == self.counts(split.weight)
+    }
+
+    fn unsplit(&self, _: &Counts) -> Counts {
+        self.counts(Percent::ZERO)
+    }
+
+    fn is_whole(&self, counts: &Counts) -> bool {
+        *counts == self.counts(Percent::ZERO)
+    }
+
+    fn canary_share(&self, counts: &Counts) -> Option<Percent> {
+        (counts.stable > 0 || counts.canary > 0).then(|| share(counts.stable, counts.canary))
+    }
+
+    /// Pods that are there are in force: nobody else has to take them over.
+    fn acceptance(&self, _: &Counts) -> Acceptance {
+        Acceptance::Accepted
+    }
+}
+
+impl ReplicaCount {
+    /// The counts whose share comes nearest to `weight`.
+    #[must_use]
+    pub fn counts(&self, weight: Percent) -> Counts {
+        match self.surge {
+            Some(surge) => within(self.total, surge, weight),
+            None => counts(self.total, weight),
+        }
+    }
+}
 
 /// How many pods each revision should have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,8 +86,7 @@ pub struct Counts {
 /// them is always full, there are never fewer than `total` pods, and neither has to carry more than its pods can.
 ///
 /// At 0 % the canary has none, at 100 % stable has none. A workload scaled to 0 stays at 0.
-#[must_use]
-pub fn counts(total: i32, weight: Percent) -> Counts {
+fn counts(total: i32, weight: Percent) -> Counts {
     let total = total.max(0);
     let (full, asked) = (f64::from(total), weight.percent());
     if total == 0 || asked <= 0.0 {
@@ -54,8 +114,7 @@ const FURTHEST: i32 = 1_000;
 /// which a `total` of one pod needs a `surge` of at least one.
 ///
 /// At 0 % the canary has none, at 100 % stable has none. A workload scaled to 0 stays at 0.
-#[must_use]
-pub fn within(total: i32, surge: i32, weight: Percent) -> Counts {
+fn within(total: i32, surge: i32, weight: Percent) -> Counts {
     let total = total.max(0);
     if total == 0 || weight <= Percent::ZERO || weight >= Percent::FULL {
         return counts(total, weight);
@@ -131,6 +190,34 @@ mod tests {
         assert_eq!(at(1, 1, 5.0), (1, 1));
         assert_eq!(at(10, 5, 100.0), (0, 10));
         assert_eq!(at(i32::MAX, i32::MAX, 50.0).1, i32::MAX / 2 + 1);
+    }
+
+    #[test]
+    fn a_split_by_pods_can_be_read_back_and_taken_back() {
+        for surge in [None, Some(5)] {
+            let router = ReplicaCount { total: 10, surge };
+            let whole = Counts { stable: 10, canary: 0 };
+            let quarter = Split::from(Percent::new(25.0));
+            let split = router.split(&whole, quarter).unwrap();
+            assert!(router.is_split(&split, quarter) && !router.is_whole(&split));
+            assert_eq!(router.canary_share(&split), Some(share(split.stable, split.canary)));
+            assert_eq!((router.unsplit(&split), router.is_whole(&whole)), (whole, true));
+            assert_eq!(router.acceptance(&split), Acceptance::Accepted);
+        }
+        assert_eq!(ReplicaCount { total: 0, surge: None }.canary_share(&Counts::default()), None);
+    }
+
+    #[test]
+    fn pods_cannot_be_told_which_requests_they_get() {
+        let router = ReplicaCount { total: 10, surge: None };
+        let mirrored = Split { mirror: Percent::new(10.0), ..Split::from(Percent::new(5.0)) };
+        let persistent = Split { sessions: Some(Percent::ZERO), ..Split::from(Percent::new(5.0)) };
+        for split in [mirrored, persistent] {
+            let refused = router.can_split(&Counts::default(), &[Split::NONE, split]).unwrap_err().to_string();
+            assert!(refused.starts_with("pods are not told which requests they get: name routes"), "{refused}");
+            assert!(router.split(&Counts::default(), split).is_err());
+        }
+        assert!(router.can_split(&Counts::default(), &[Split::from(Percent::new(5.0)), Percent::FULL.into()]).is_ok());
     }
 
     #[test]

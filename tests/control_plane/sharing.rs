@@ -1,7 +1,11 @@
-//! Two Rollouts for one object: the first keeps it, the second says so and waits.
+//! Two Rollouts for one object: the first keeps it, the second says so and waits. Two routes to one Service: the
+//! Rollout says which it does not know of.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, api::DeleteParams};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::{Value, json};
 use tidegate::api::{
     Phase, RolloutStatus,
@@ -11,12 +15,13 @@ use tidegate::api::{
 use crate::{
     behaviour::behaviours,
     rig::{Result, cluster, shop::Shop, snapshot::Snapshot, world::World},
-    scenes::{A_WHILE, SOON, unjudged},
+    scenes::{A_WHILE, SOON, adopted, promoted, unjudged},
 };
 
 behaviours![
     of_two_rollouts_on_one_service_the_second_is_refused_until_the_first_is_gone,
     of_two_rollouts_on_one_route_the_second_is_refused_until_the_first_is_gone,
+    a_route_that_passes_the_weights_by_is_told_and_holds_nothing,
 ];
 
 async fn of_two_rollouts_on_one_service_the_second_is_refused_until_the_first_is_gone(world: &World) -> Result<()> {
@@ -33,6 +38,35 @@ async fn of_two_rollouts_on_one_route_the_second_is_refused_until_the_first_is_g
     let shop = world.shop("one-route").replicas(2).load(0.0).other_backend("basket", 1).open().await?;
     neighbours(&shop, json!({"service": "basket"}), "HTTPRoute checkout").await?;
     heals(&shop).await
+}
+
+async fn a_route_that_passes_the_weights_by_is_told_and_holds_nothing(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("two-routes").replicas(2), unjudged()).await?;
+    let route = |service: &str| {
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": "admin", "namespace": shop.namespace},
+            "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": [{"name": service, "port": 80}]}]},
+        })
+    };
+    cluster::create(&shop.client, route("checkout")).await?;
+    let now = shop.wait("the route to be told", SOON, |now| now.holds(kind::WARNING).is_some()).await?;
+    let warning = now.condition(kind::WARNING).map(|warning| warning.message).unwrap_or_default();
+    let is_named = warning.starts_with("HTTPRoute admin points at Service checkout and is not named in");
+    shop.check(&format!("the sentence names both: {warning}"), is_named).await?;
+    shop.check("it is ready all the same", now.holds(kind::READY).is_some()).await?;
+    let version = |now: &Snapshot| now.rollout("checkout").and_then(|rollout| rollout.metadata.resource_version);
+    let told = version(&now);
+    shop.stays("nothing more is written", A_WHILE, |now| version(now) == told).await?;
+    shop.release("v2", &[]).await?;
+    promoted(&shop, "v2").await?;
+    let events = shop.events().await?;
+    let told = events.iter().filter(|event| event.reason == reason::ROUTE_NOT_NAMED).count();
+    shop.check(&format!("an event tells of it, once: {told}"), told == 1).await?;
+    let elsewhere = Patch::Merge(json!({"spec": route("basket")["spec"]}));
+    shop.routes().patch("admin", &PatchParams::default(), &elsewhere).await?;
+    shop.wait("it to be taken back", SOON, |now| now.condition(kind::WARNING).is_none()).await?;
+    shop.lost_nothing().await
 }
 
 /// Has the Rollout `checkout` adopt its Deployment, then applies a Rollout `basket` of its own Deployment, which is

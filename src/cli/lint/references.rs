@@ -2,12 +2,14 @@
 //!
 //! Only what is there is looked at. A Rollout that stands alone may well have its Deployment somewhere else.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::finding::{Finding, Written};
 use crate::{
     api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
-    traffic::{Names, Revisions, RouteId, Split, router},
+    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, Split, named_twice, past_the_weights, references, router},
 };
 
 /// Where `rollout` and the other documents do not fit together.
@@ -21,7 +23,10 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
         findings.extend(own_count(rollout, deployment));
         findings.extend(service.and_then(|service| unselected(service, deployment)));
     }
-    for (field, route) in routes(rollout) {
+    let named = routes(rollout);
+    let ids: Vec<_> = named.iter().map(|(_, route)| RouteId::of(route, rollout.namespace())).collect();
+    findings.extend(named_twice(&ids).map(|twice| rollout.error("spec.traffic", twice)));
+    for (field, route) in named {
         let id = RouteId::of(&route, rollout.namespace());
         // Those of other namespaces are other people's, and seldom beside.
         if id.namespace.is_none() {
@@ -29,6 +34,7 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
             findings.extend(object.and_then(|object| unusable(rollout, &route, object)));
         }
     }
+    findings.extend(unnamed(rollout, all));
     findings.extend(all.iter().filter_map(|scaler| falls_silent(rollout, scaler)));
     findings.extend(all.iter().filter_map(|other| rival(rollout, other, all)));
     findings
@@ -139,6 +145,27 @@ fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Findi
     let reason = router.can_split(object, &splits).and(router.can_restore(object)).err()?;
     let field = if matches!(route, Route::Gateway(_)) { "spec.rules" } else { "spec" };
     Some(written.error(field, reason.to_string()))
+}
+
+/// Routes that point at the Service, and that a Rollout with routes does not name.
+fn unnamed(rollout: &Written, all: &[Written]) -> Option<Finding> {
+    let (namespace, service) = (rollout.namespace(), rollout.document.text(&["spec", "service"])?);
+    let named: BTreeSet<_> =
+        routes(rollout).iter().map(|(_, route)| RouteId::of(route, namespace).unversioned()).collect();
+    if named.is_empty() {
+        return None;
+    }
+    let points_at_it = |written: &&Written| {
+        written.group() == GATEWAY_API
+            && references(written.namespace(), written.document.value()).contains(&(namespace, service))
+    };
+    let id = |written: &Written| {
+        let elsewhere = (written.namespace() != namespace).then(|| written.namespace().to_owned());
+        RouteId { kind: Kind::of_gateway_api(written.kind()), namespace: elsewhere, name: written.name().to_owned() }
+    };
+    let pointing: BTreeSet<_> = all.iter().filter(points_at_it).map(id).collect();
+    let unnamed: Vec<_> = pointing.difference(&named).cloned().collect();
+    past_the_weights(&unnamed, service).map(|warning| rollout.warning("spec.traffic", warning))
 }
 
 /// An autoscaler of a Deployment without pods does nothing.

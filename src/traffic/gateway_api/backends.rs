@@ -315,7 +315,7 @@ fn carries(route: &Value, wanted: &[Cow<'_, [Value]>]) -> bool {
     lists(route).count() == wanted.len() && lists(route).map(|(_, _, backends)| backends).zip(wanted).all(same)
 }
 
-fn is_service(backend: &Value) -> bool {
+pub(super) fn is_service(backend: &Value) -> bool {
     backend["kind"].as_str().is_none_or(|kind| kind == "Service")
         && backend["group"].as_str().is_none_or(|group| matches!(group, "" | "core"))
 }
@@ -333,7 +333,7 @@ fn same_but_for(fields: &[&str], one: &Value, other: &Value) -> bool {
 }
 
 /// The backend's weight; 1 if it has none, as the Gateway API defines.
-fn weight(backend: &Value) -> i64 {
+pub(super) fn weight(backend: &Value) -> i64 {
     backend["weight"].as_i64().map_or(1, |weight| weight.clamp(0, MAX))
 }
 

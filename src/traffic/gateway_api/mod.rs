@@ -7,6 +7,7 @@ mod additions;
 mod backends;
 mod grants;
 mod matches;
+mod references;
 mod route;
 mod rules;
 mod scale;
@@ -14,4 +15,5 @@ mod sessions;
 
 pub use backends::Backends;
 pub use grants::permits;
+pub use references::{references, services_of};
 pub use route::Route;

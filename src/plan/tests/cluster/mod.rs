@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     api::{Percent, RevisionStatus, Rollout, RolloutStatus},
-    traffic::Names,
+    traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, ownership, template},
 };
 
@@ -55,6 +55,8 @@ pub struct Cluster {
     /// An autoscaler that targets the Deployment.
     pub autoscaler: Option<String>,
     pub rival: Option<String>,
+    /// Routes that point at the Service, and that the Rollout does not name.
+    pub unnamed_routes: Option<Vec<RouteId>>,
     /// Admission does not let a ReplicaSet change its owner.
     pub forbids_moving: bool,
     /// Until when each ReplicaSet had at least each part of the traffic that it ever had, in thousandths.
@@ -85,6 +87,7 @@ impl Cluster {
             limits: BTreeMap::new(),
             autoscaler: None,
             rival: None,
+            unnamed_routes: Some(Vec::new()),
             forbids_moving: false,
             last_traffic: BTreeMap::new(),
             last_weight: BTreeMap::new(),

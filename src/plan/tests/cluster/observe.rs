@@ -44,6 +44,7 @@ impl Cluster {
                     Route { spec: spec.clone(), id, kind: Served::Yes, object }
                 })
                 .collect(),
+            unnamed_routes: self.unnamed_routes.clone(),
             grants: Vec::new(),
             rival: self.rival.clone(),
             endpoint_known: true,

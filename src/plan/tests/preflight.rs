@@ -1,0 +1,40 @@
+//! What has to be right before anything is touched.
+
+use serde_json::json;
+
+use super::{lab::Lab, specs::with};
+use crate::{
+    api::condition::reason,
+    plan::{Served, preflight::refusal},
+};
+
+#[test]
+fn a_kind_that_the_operator_has_no_room_to_watch_is_refused_with_the_true_reason() {
+    let set = json!([{"path": "spec.weight", "value": "{{canary.weight}}"}]);
+    let route = json!({"apiVersion": "example.com/v1", "kind": "Split", "name": "checkout", "set": set});
+    let lab = Lab::before_adoption(&with(&json!({"traffic": {"custom": [route]}})));
+    let rollout = lab.cluster.rollout.as_ref().unwrap();
+    let mut observed = lab.cluster.observe(rollout, None);
+    observed.routes[0].kind = Served::NoRoom { most: 32 };
+    let refused = refusal(rollout, &observed).unwrap();
+    assert_eq!(
+        (refused.reason, refused.message.as_str()),
+        (
+            reason::ROUTE_UNUSABLE,
+            "Splits of example.com are not watched: the operator watches 32 kinds at a time, and other Rollouts name as many under spec.traffic.custom; name one of those, or let some of them name none"
+        )
+    );
+}
+
+#[test]
+fn a_route_that_is_named_twice_is_refused() {
+    let set = json!([{"path": "spec.weight", "value": "{{canary.weight}}"}]);
+    let route =
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "checkout", "set": set});
+    let both = json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}, "custom": [route]});
+    let lab = Lab::before_adoption(&with(&json!({"traffic": both})));
+    let rollout = lab.cluster.rollout.as_ref().unwrap();
+    let refused = refusal(rollout, &lab.cluster.observe(rollout, None)).unwrap();
+    assert_eq!(refused.reason, reason::INVALID_SPEC);
+    assert!(refused.message.starts_with("spec.traffic names HTTPRoute checkout twice"), "{}", refused.message);
+}

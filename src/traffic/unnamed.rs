@@ -1,0 +1,56 @@
+//! Routes that point at a Rollout's Service without its knowing of them.
+
+use super::RouteId;
+
+/// How many of them a sentence names.
+const NAMED: usize = 3;
+
+/// What the requests of `routes`, which a Rollout does not name, do during its rollouts, and what to do about it;
+/// nothing without any.
+#[must_use]
+pub fn past_the_weights(routes: &[RouteId], service: &str) -> Option<String> {
+    let (first, more) = routes.split_first()?;
+    if more.is_empty() {
+        return Some(format!(
+            "{first} points at Service {service} and is not named in spec.traffic: during a rollout its requests go to the pods of both versions, past the weights; name it there"
+        ));
+    }
+    let mut listed: Vec<_> = routes.iter().take(NAMED).map(ToString::to_string).collect();
+    if routes.len() > NAMED {
+        listed.push(format!("{} more", routes.len() - NAMED));
+    }
+    let last = listed.pop().unwrap_or_default();
+    Some(format!(
+        "{} and {last} point at Service {service} and are not named in spec.traffic: during a rollout their requests go to the pods of both versions, past the weights; name them there",
+        listed.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(names: &[&str]) -> String {
+        let routes: Vec<_> = names.iter().map(|name| RouteId::http_route(name)).collect();
+        past_the_weights(&routes, "checkout").unwrap_or_default()
+    }
+
+    #[test]
+    fn the_sentence_names_the_routes_and_what_to_do() {
+        assert_eq!(
+            said(&["admin"]),
+            "HTTPRoute admin points at Service checkout and is not named in spec.traffic: during a rollout its requests go to the pods of both versions, past the weights; name it there"
+        );
+        assert!(
+            said(&["a", "b"]).starts_with("HTTPRoute a and HTTPRoute b point at Service checkout and are not named")
+        );
+        assert_eq!(said(&[]), "");
+    }
+
+    #[test]
+    fn a_sentence_about_many_routes_stays_short() {
+        assert!(
+            said(&["a", "b", "c", "d", "e"]).starts_with("HTTPRoute a, HTTPRoute b, HTTPRoute c and 2 more point at")
+        );
+    }
+}
