@@ -30,12 +30,12 @@ impl Cookie<'_> {
 
     /// Who has come to the canary.
     pub fn of_canary(&self) -> Match {
-        self.asked(Some(self.to_canary()), None)
+        self.asked(Some(self.canary_value()), None)
     }
 
     /// Who has come to stable at this weight.
     pub fn of_stable(&self) -> Match {
-        self.asked(Some(self.to_stable()), None)
+        self.asked(Some(self.stable_value()), None)
     }
 
     /// Who has come to stable, at whichever weight.
@@ -48,11 +48,11 @@ impl Cookie<'_> {
         self.asked(None, Some("[^;]*".to_owned()))
     }
 
-    fn to_canary(&self) -> String {
+    fn canary_value(&self) -> String {
         format!("{}-canary", self.canary)
     }
 
-    fn to_stable(&self) -> String {
+    fn stable_value(&self) -> String {
         let millionths = (self.weight.fraction() * 1e6).round();
         format!("{}-stable-{millionths}", self.canary)
     }
@@ -66,7 +66,7 @@ impl Cookie<'_> {
     /// # Errors
     /// That it sets a cookie already, and a list of headers has no room for two of one name: without its subject.
     pub fn set_by(&self, backend: &Value, is_canary: bool) -> Result<Value, String> {
-        let value = if is_canary { self.to_canary() } else { self.to_stable() };
+        let value = if is_canary { self.canary_value() } else { self.stable_value() };
         let cookie = json!({
             "name": SET_COOKIE,
             "value": format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", self.name()),
