@@ -31,7 +31,7 @@ pub use check_template::{
 pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
-    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, FailedRevision, Phase, RevisionStatus,
+    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Draw, FailedRevision, Phase, RevisionStatus,
     RolloutStatus, RouteMode, StageBegun, StageStatus, Transition, Verdict,
 };
 pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};

@@ -122,9 +122,9 @@ pub struct StageStatus {
     /// The part of all requests of which it gets a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Percent>,
-    /// The weight before this one, at which users were given to the versions that they stay on.
+    /// How users come to the versions that they stay on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled: Option<Percent>,
+    pub draw: Option<Draw>,
     /// The weight that the data plane has confirmed; without a route, the share of ready pods.
     pub weight_in_force: Percent,
     /// When the stage was entered.
@@ -135,6 +135,16 @@ pub struct StageStatus {
     /// When its bake time ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// How users come to the versions that they stay on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Draw {
+    /// What tells it from every other draw: the new version's revision, and when it began. A weight that falls begins
+    /// another, in which everybody counts anew.
+    pub id: String,
+    /// The weight before this one, at which everybody who is known came to their version.
+    pub before: Percent,
 }
 
 /// A stage whose weight came into force.

@@ -9,6 +9,7 @@ pub mod capacity;
 mod clear_up;
 mod conditions;
 mod contention;
+mod draw;
 mod effects;
 mod guard;
 mod hand_back;

@@ -59,7 +59,7 @@ impl Plan<'_> {
             weight: stage.weight,
             matches: stage.matches.clone().unwrap_or_default(),
             mirror: stage.mirror,
-            settled: self.rollout.spec.keeps_users().then_some(if place == 0 { Percent::ZERO } else { in_force }),
+            draw: self.drawn(place == 0, in_force),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             entered_at: self.now,
             since: None,
@@ -136,13 +136,13 @@ impl Plan<'_> {
         let now = self.now;
         let stages = self.rollout.spec.stages();
         let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
+        let draw = self.drawn_again(spec.weight);
         let Some(stage) = &mut self.status.stage else { return };
         stage.name.clone_from(&spec.name);
         (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
         let matches = spec.matches.as_deref().unwrap_or_default();
         if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
-            stage.settled =
-                stage.settled.map(|settled| if stage.since.is_some() { stage.weight_in_force } else { settled });
+            stage.draw = draw;
             stage.weight = spec.weight;
             stage.matches = matches.to_vec();
             stage.mirror = spec.mirror;

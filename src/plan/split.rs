@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StageStatus},
     plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back, way_back},
-    traffic::{Acceptance as Accepted, Names, Router, Split, replica_count::Counts},
+    traffic::{Acceptance as Accepted, Names, Router, Sessions, Split, replica_count::Counts},
 };
 
 /// What the routes should say now.
@@ -57,19 +57,21 @@ pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observ
 
 /// What a stage gives the canary, as it was committed.
 pub(super) fn of_stage(stage: &StageStatus) -> Split<'_> {
-    let StageStatus { weight, matches, mirror, settled, .. } = stage;
-    Split { weight: *weight, matches, mirror: mirror.unwrap_or_default(), sessions: *settled }
+    let StageStatus { weight, matches, mirror, draw, .. } = stage;
+    Split { weight: *weight, matches, mirror: mirror.unwrap_or_default(), sessions: draw.as_ref().map(Sessions::of) }
 }
 
 /// What the canary still has from the stage before, while it does not have all of its new one.
-fn of_stage_before<'a>(rollout: &'a Rollout, status: &RolloutStatus, stage: &StageStatus) -> Split<'a> {
+fn of_stage_before<'a>(rollout: &'a Rollout, status: &RolloutStatus, stage: &'a StageStatus) -> Option<Split<'a>> {
     let weight = stage.weight_in_force;
     let begun = status.begun.last().filter(|begun| begun.stage != stage.name);
     let stages = rollout.spec.stages.as_deref().unwrap_or_default();
     let before = begun.and_then(|begun| stages.iter().position(|stage| stage.name == begun.stage));
     let split = before.and_then(|place| Split::of_stages(&rollout.spec).get(place).copied());
-    // One that has lost all of its pods gets nothing back with the first of them.
-    split.filter(|split| split.weight == weight).unwrap_or(weight.into())
+    // Where it has lost all of its pods, it gets nothing back with the first of them.
+    let split = split.filter(|split| split.weight == weight)?;
+    let draw = stage.draw.as_ref().map(|draw| draw.id.as_str());
+    Some(Split { sessions: split.sessions.zip(draw).map(|(known, draw)| Sessions { draw, ..known }), ..split })
 }
 
 /// What the routes should say now, by the committed status: never more than the ready pods can carry.
@@ -143,7 +145,7 @@ fn canary_split<'a>(rollout: &'a Rollout, observed: &Observed, status: &'a Rollo
     {
         of_stage(stage)
     } else if capacity::carry(rollout, ready, stage.weight_in_force) {
-        of_stage_before(rollout, status, stage)
+        of_stage_before(rollout, status, stage).unwrap_or(stage.weight_in_force.into())
     } else {
         // What was taken away when its pods were lost does not come back with the first of them.
         written(rollout, observed).map_or(stage.weight_in_force, |written| stage.weight_in_force.lower(written)).into()

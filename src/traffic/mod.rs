@@ -18,7 +18,7 @@ pub use gateway_api::{permits, references, services_of};
 pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};
-pub use split::Split;
+pub use split::{Sessions, Split};
 pub use unnamed::past_the_weights;
 
 use crate::api::Route;
@@ -34,7 +34,7 @@ pub fn router<'a>(
     match route {
         Route::Gateway(route) => {
             let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() };
-            Box::new(gateway_api::Route { backends, kind: route.kind(), canary: revisions.canary })
+            Box::new(gateway_api::Route { backends, kind: route.kind() })
         }
         Route::Custom(route) => Box::new(custom::Settings { route, names, revisions }),
     }

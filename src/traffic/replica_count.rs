@@ -155,6 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::traffic::Sessions;
 
     fn at(total: i32, weight: f64) -> (i32, i32) {
         let counts = counts(total, Percent::new(weight));
@@ -211,7 +212,8 @@ mod tests {
     fn pods_cannot_be_told_which_requests_they_get() {
         let router = ReplicaCount { total: 10, surge: None };
         let mirrored = Split { mirror: Percent::new(10.0), ..Split::from(Percent::new(5.0)) };
-        let persistent = Split { sessions: Some(Percent::ZERO), ..Split::from(Percent::new(5.0)) };
+        let persistent =
+            Split { sessions: Some(Sessions { draw: "", before: Percent::ZERO }), ..Split::from(Percent::new(5.0)) };
         for split in [mirrored, persistent] {
             let refused = router.can_split(&Counts::default(), &[Split::NONE, split]).unwrap_err().to_string();
             assert!(refused.starts_with("pods are not told which requests they get: name routes"), "{refused}");

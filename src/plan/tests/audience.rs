@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{
     cluster::user_route,
     lab::Lab,
-    specs::{routed, with},
+    specs::{routed, staged, with},
 };
-use crate::api::{Percent, Phase, Verdict};
+use crate::api::{Draw, Percent, Phase, Verdict};
 
 /// A stage for those who ask for it, and then the usual ones.
 fn insiders() -> Value {
@@ -105,10 +105,40 @@ fn users_stay_where_they_came_to_from_the_first_stage_to_the_last() {
     let mut spec = routed();
     spec["traffic"]["sessionPersistence"] = json!("Cookie");
     let mut lab = Lab::in_stage(&spec, "canary");
-    let settled = |lab: &Lab| lab.status().stage.and_then(|stage| stage.settled);
-    assert_eq!((rules(&lab).len(), settled(&lab)), (3, Some(Percent::ZERO)));
+    let before = |lab: &Lab| lab.status().stage.and_then(|stage| Some(stage.draw?.before));
+    assert_eq!((rules(&lab).len(), before(&lab)), (3, Some(Percent::ZERO)));
     lab.until(|lab| lab.stage() == "quarter" && lab.status().stage.is_some_and(|stage| stage.since.is_some()));
-    assert_eq!((rules(&lab).len(), settled(&lab)), (4, Some(Percent::new(5.0))));
+    assert_eq!((rules(&lab).len(), before(&lab)), (4, Some(Percent::new(5.0))));
     lab.finish();
     assert_eq!((lab.phase(), &lab.cluster.routes["checkout"]["spec"]), (Phase::Stable, &user_route()));
+}
+
+#[test]
+fn who_was_drawn_for_more_or_for_another_release_is_drawn_anew() {
+    let mut spec = staged();
+    spec["traffic"]["sessionPersistence"] = json!("Cookie");
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    let draw = |lab: &Lab| lab.status().stage.and_then(|stage| stage.draw);
+    let first = draw(&lab).unwrap();
+    assert_eq!((first.before, rules(&lab).len()), (Percent::new(5.0), 4));
+    lab.pass(1);
+    spec["stages"][1]["weight"] = json!("30%");
+    lab.cluster.edit(&json!({"stages": spec["stages"]}));
+    lab.settle();
+    assert_eq!(
+        draw(&lab).unwrap(),
+        Draw { before: Percent::new(25.0), ..first.clone() },
+        "a weight that rises keeps them"
+    );
+    spec["stages"][1]["weight"] = json!("10%");
+    lab.cluster.edit(&json!({"stages": spec["stages"]}));
+    lab.settle();
+    let second = draw(&lab).unwrap();
+    assert_eq!((second.id == first.id, second.before, rules(&lab).len()), (false, Percent::ZERO, 3));
+    lab.cluster.push("v1");
+    lab.until(|lab| lab.phase() == Phase::Stable);
+    lab.cluster.push("v2");
+    lab.until(|lab| lab.status().stage.is_some_and(|stage| stage.since.is_some()));
+    let again = draw(&lab).unwrap();
+    assert!(again.id != first.id && again.id != second.id);
 }

@@ -13,11 +13,11 @@ use super::{
     backends::Role,
     matches::{self, MOST},
     rules::{lists, namespace, rules},
-    sessions::{Cookie, chance, forgotten},
+    sessions::{Cookie, chance, cookie_of, forgotten},
 };
 use crate::{
     api::{GatewayRouteKind, Match, Percent},
-    traffic::{Split, Unusable, kind::describe},
+    traffic::{Sessions, Split, Unusable, kind::describe},
 };
 
 /// How many rules a route may have, and how many filters a rule.
@@ -28,8 +28,6 @@ const MOST_RULES: usize = 16;
 pub struct Additions<'a> {
     pub backends: Backends<'a>,
     pub kind: GatewayRouteKind,
-    /// The new revision's hash.
-    pub canary: &'a str,
 }
 
 /// One rule that carries the split.
@@ -104,7 +102,7 @@ impl<'a> Additions<'a> {
         let is_split = |roles: &[Role]| roles.iter().any(|role| matches!(role, Role::Stable | Role::Canary));
         let canary_alone = mine.contains(&Role::Canary) && !mine.contains(&Role::Stable);
         let by_cookie = || {
-            let name = self.cookie(Percent::ZERO).name();
+            let name = cookie_of(&self.backends.names.service);
             matches::of(rule, self.kind).iter().all(|asked| matches::asks_for_cookie(asked, &name))
         };
         is_split(&mine) && is_split(&roles(next)) && (canary_alone || by_cookie()) && narrows()
@@ -140,10 +138,6 @@ impl<'a> Additions<'a> {
         rule
     }
 
-    fn cookie(&self, weight: Percent) -> Cookie<'a> {
-        Cookie { service: &self.backends.names.service, canary: self.canary, weight }
-    }
-
     /// The rules that stand for one, itself last.
     fn of_rule(&self, rule: &Rule<'_>, split: Split<'_>) -> Result<Vec<Value>, Unusable> {
         let only = |role: Role, share: Percent| {
@@ -159,13 +153,16 @@ impl<'a> Additions<'a> {
             copied["filters"] = rule.copies(canary.iter().find(of_canary), split.mirror)?;
         }
         let mut all = Vec::new();
-        let cookie = split.sessions.map(|before| (self.cookie(split.weight), before));
+        let service = self.backends.names.service.as_str();
+        let cookie = split.sessions.map(|known| Cookie { service, draw: known.draw, weight: split.weight });
         if !split.matches.is_empty() {
-            let over = cookie.map(|(cookie, _)| cookie.of_anybody());
+            let over = cookie.map(|cookie| cookie.of_anybody());
             let asked = with_variants(split.matches, over);
             all.push(self.narrowed(rule, rule.divided, &asked, only(Role::Canary, Percent::FULL)?)?);
         }
-        if let Some((cookie, before)) = cookie.filter(|_| split.weight > Percent::ZERO) {
+        if let (Some(cookie), Some(Sessions { before, .. })) =
+            (cookie.filter(|_| split.weight > Percent::ZERO), split.sessions)
+        {
             let set = |backends: Vec<Value>| self.with_cookies(rule, backends, cookie);
             let to_canary = only(Role::Canary, Percent::FULL)?;
             all.push(self.narrowed(rule, rule.divided, &[cookie.of_canary()], to_canary)?);

@@ -17,8 +17,6 @@ pub struct Route<'a> {
     pub backends: Backends<'a>,
     /// Its kind, which says what can be told apart.
     pub kind: GatewayRouteKind,
-    /// The new revision's hash.
-    pub canary: &'a str,
 }
 
 impl Router for Route<'_> {
@@ -63,7 +61,7 @@ impl Router for Route<'_> {
 
 impl<'a> Route<'a> {
     fn additions(&self) -> Additions<'a> {
-        Additions { backends: self.backends, kind: self.kind, canary: self.canary }
+        Additions { backends: self.backends, kind: self.kind }
     }
 
     fn divided(&self, base: &Value, split: Split<'_>) -> Result<Value, Unusable> {

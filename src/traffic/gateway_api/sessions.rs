@@ -13,21 +13,21 @@ use crate::api::{Match, Named, Percent};
 /// The name of a header that sets cookies.
 const SET_COOKIE: &str = "Set-Cookie";
 
-/// The cookie of one revision on its way.
+/// What the cookie is called: another one for each Service of a host.
+pub fn cookie_of(service: &str) -> String {
+    format!("tidegate-{service}")
+}
+
+/// The cookie of one draw.
 #[derive(Debug, Clone, Copy)]
 pub struct Cookie<'a> {
     pub service: &'a str,
-    /// The new revision's hash.
-    pub canary: &'a str,
+    /// What tells it from every other draw.
+    pub draw: &'a str,
     pub weight: Percent,
 }
 
 impl Cookie<'_> {
-    /// What it is called: another one for each Service of a host.
-    pub fn name(&self) -> String {
-        format!("tidegate-{}", self.service)
-    }
-
     /// Who has come to the canary.
     pub fn of_canary(&self) -> Match {
         self.asked(Some(self.canary_value()), None)
@@ -40,7 +40,7 @@ impl Cookie<'_> {
 
     /// Who has come to stable, at whichever weight.
     pub fn of_stable_before(&self) -> Match {
-        self.asked(None, Some(format!("{}-stable-[0-9]+", self.canary)))
+        self.asked(None, Some(format!("{}-stable-[0-9]+", self.draw)))
     }
 
     /// Whoever has it.
@@ -49,16 +49,16 @@ impl Cookie<'_> {
     }
 
     fn canary_value(&self) -> String {
-        format!("{}-canary", self.canary)
+        format!("{}-canary", self.draw)
     }
 
     fn stable_value(&self) -> String {
         let millionths = (self.weight.fraction() * 1e6).round();
-        format!("{}-stable-{millionths}", self.canary)
+        format!("{}-stable-{millionths}", self.draw)
     }
 
     fn asked(&self, value: Option<String>, regex: Option<String>) -> Match {
-        Match { cookie: Some(Named { name: self.name(), value, regex }), ..Match::default() }
+        Match { cookie: Some(Named { name: cookie_of(self.service), value, regex }), ..Match::default() }
     }
 
     /// A backend that tells whoever comes to it.
@@ -69,7 +69,7 @@ impl Cookie<'_> {
         let value = if is_canary { self.canary_value() } else { self.stable_value() };
         let cookie = json!({
             "name": SET_COOKIE,
-            "value": format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", self.name()),
+            "value": format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", cookie_of(self.service)),
         });
         let mut backend = backend.clone();
         let mut filters = backend["filters"].as_array().cloned().unwrap_or_default();
@@ -96,7 +96,7 @@ impl Cookie<'_> {
 
 /// The backend without the cookie of `service`; nothing where it has none.
 pub fn forgotten(backend: &Value, service: &str) -> Option<Value> {
-    let start = format!("tidegate-{service}=");
+    let start = format!("{}=", cookie_of(service));
     let ours =
         |header: &Value| sets_cookies(header) && header["value"].as_str().is_some_and(|it| it.starts_with(&start));
     let mut filters = backend["filters"].as_array()?.clone();
