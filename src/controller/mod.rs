@@ -9,6 +9,7 @@ pub mod clock;
 mod commit;
 mod error;
 mod events;
+mod expressions;
 mod index;
 pub mod leader;
 mod memory;
@@ -30,7 +31,9 @@ use kube::{
     runtime::{Controller, controller::Config},
 };
 
-use self::{caches::Caches, clock::Clock, events::Events, leader::Leadership, memory::Memory};
+use self::{
+    caches::Caches, clock::Clock, events::Events, expressions::Expressions, leader::Leadership, memory::Memory,
+};
 use crate::{
     api::Phase,
     metrics::Analyst,
@@ -55,6 +58,7 @@ pub struct Context {
     clock: Clock,
     caches: Arc<Caches>,
     memory: Memory,
+    expressions: Expressions,
     analyst: Analyst,
     leadership: Leadership,
     events: Events,
@@ -96,6 +100,7 @@ pub async fn run(
         clock,
         caches: caches.clone(),
         memory: Memory::default(),
+        expressions: Expressions::default(),
         analyst,
         leadership: leadership.clone(),
         events,

@@ -133,7 +133,11 @@ fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::
     let latest = cached.map(|cached| context.memory.latest_route(rollout, &id, cached));
     let object = latest.filter(|route| !is_deleting(route.as_ref()));
     let object = object.and_then(|route| serde_json::to_value(route.as_ref()).ok());
-    Route { spec, kind: context.caches.routes.served(&id), id, object }
+    let accepted = match &spec {
+        api::Route::Custom(route) => route.accepted.as_deref().map(|text| context.expressions.compiled(text)),
+        api::Route::Gateway(_) => None,
+    };
+    Route { spec, kind: context.caches.routes.served(&id), id, accepted, object }
 }
 
 /// Routes that pass the weights by: those that give requests to the Service, and are not the Rollout's. Without a route

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     api::{self, RevisionStatus, Rollout},
-    traffic::{Names, Revisions, RouteId, Router, router},
+    traffic::{Expression, Names, Revisions, RouteId, Router, router},
     workload::{Deployment, ReplicaSet, is_deleting, template},
 };
 
@@ -57,6 +57,8 @@ pub struct Route {
     pub spec: api::Route,
     /// Which object it is.
     pub id: RouteId,
+    /// The expression that says whether it is in force, compiled, where somebody keeps it so.
+    pub accepted: Option<Arc<Expression>>,
     /// Whether the API server can be asked for it.
     pub kind: Served,
     /// The whole object; `None` when there is none.
@@ -89,7 +91,7 @@ impl Route {
         let hash = |revision: Option<&'a RevisionStatus>| revision.map(|revision| revision.revision.as_str());
         let stable = hash(status.and_then(|status| status.stable.as_ref())).unwrap_or_default();
         let canary = hash(status.and_then(|status| status.canary.as_ref())).unwrap_or(stable);
-        router(&self.spec, namespace, names, Revisions { stable, canary })
+        router(&self.spec, namespace, names, Revisions { stable, canary }, self.accepted.as_ref())
     }
 
     /// The route's generation; 0 when it does not exist.

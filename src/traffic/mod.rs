@@ -11,9 +11,11 @@ mod router;
 mod split;
 mod unnamed;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-pub use custom::Revisions;
+pub use custom::{Expression, Revisions};
 pub use gateway_api::{permits, references, services_of};
 pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
@@ -23,19 +25,21 @@ pub use unnamed::past_the_weights;
 
 use crate::api::Route;
 
-/// How `route` of a Rollout in `namespace` carries the weights between the Services `names` of these `revisions`.
+/// How `route` of a Rollout in `namespace` carries the weights between the Services `names` of these `revisions`. Whether
+/// it was `accepted` is asked by an expression that somebody may have compiled before.
 #[must_use]
 pub fn router<'a>(
     route: &'a Route,
     namespace: &'a str,
     names: &'a Names,
     revisions: Revisions<'a>,
+    accepted: Option<&'a Arc<Expression>>,
 ) -> Box<dyn Router<Object = Value> + 'a> {
     match route {
         Route::Gateway(route) => {
             let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() };
             Box::new(gateway_api::Route { backends, kind: route.kind() })
         }
-        Route::Custom(route) => Box::new(custom::Settings { route, names, revisions }),
+        Route::Custom(route) => Box::new(custom::Settings { route, names, revisions, accepted }),
     }
 }

@@ -138,7 +138,7 @@ fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
 /// Whatever stands in the way of splitting the route, as the operator would say it.
 fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Finding> {
     let names = Names::of(rollout.document.text(&["spec", "service"])?);
-    let router = router(route, rollout.namespace(), &names, Revisions::default());
+    let router = router(route, rollout.namespace(), &names, Revisions::default(), None);
     let object = written.document.value();
     let spec = serde_json::from_value::<RolloutSpec>(rollout.document.value().get("spec")?.clone());
     let splits = spec.as_ref().map_or_else(|_| vec![Percent::new(50.0).into()], Split::of_stages);

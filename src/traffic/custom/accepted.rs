@@ -5,54 +5,71 @@
 use kube::core::cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
 use serde_json::{Value, json};
 
-use crate::{
-    api::CustomRoute,
-    traffic::{Acceptance, kind::describe},
-};
+use crate::traffic::{Acceptance, kind::describe};
 
-/// Whether the expression can be read.
-///
-/// # Errors
-/// What is wrong with it: a sentence.
-pub fn compiles(route: &CustomRoute) -> Result<(), String> {
-    let Some(expression) = &route.accepted else { return Ok(()) };
-    let errors = validate_compiled(&compiled(expression), &json!({}), None).err();
-    let unreadable = errors.iter().flatten().find(|error| {
-        matches!(error.kind, ErrorKind::CompilationFailure | ErrorKind::InvalidRule | ErrorKind::UnsupportedReference)
-    });
-    unreadable.map_or(Ok(()), |error| Err(format!("accepted cannot be read as CEL: {}", error.message)))
+/// An expression that was compiled, which takes many times as long as to ask it.
+#[derive(Debug)]
+pub struct Expression {
+    text: String,
+    compiled: CompiledSchema,
 }
 
-/// What `object` says by the expression. What cannot be told yet, since a field is missing, is waited for.
-pub fn accepted(route: &CustomRoute, object: &Value) -> Acceptance {
-    let Some(expression) = &route.accepted else { return Acceptance::Accepted };
-    match validate_compiled(&compiled(expression), object, None) {
-        Ok(()) => Acceptance::Accepted,
-        Err(_) => {
-            Acceptance::Waiting(format!("{} does not say yet that it is in force: {expression}", describe(object)))
-        }
+/// By what they say.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
-fn compiled(expression: &str) -> CompiledSchema {
-    compile_schema(&json!({
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": true,
-        "x-kubernetes-validations": [{"rule": expression}],
-    }))
+impl Expression {
+    /// Compiles `text`, whether it can be read or not.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let compiled = compile_schema(&json!({
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": true,
+            "x-kubernetes-validations": [{"rule": text}],
+        }));
+        Self { text: text.to_owned(), compiled }
+    }
+
+    /// Whether it is this one.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.text == text
+    }
+
+    /// Whether it can be read.
+    ///
+    /// # Errors
+    /// What is wrong with it: a sentence.
+    pub fn compiles(&self) -> Result<(), String> {
+        let errors = validate_compiled(&self.compiled, &json!({}), None).err();
+        let unreadable = errors.iter().flatten().find(|error| {
+            matches!(
+                error.kind,
+                ErrorKind::CompilationFailure | ErrorKind::InvalidRule | ErrorKind::UnsupportedReference
+            )
+        });
+        unreadable.map_or(Ok(()), |error| Err(format!("accepted cannot be read as CEL: {}", error.message)))
+    }
+
+    /// What `object` says by it. What cannot be told yet, since a field is missing, is waited for.
+    #[must_use]
+    pub fn ask(&self, object: &Value) -> Acceptance {
+        if validate_compiled(&self.compiled, object, None).is_ok() {
+            return Acceptance::Accepted;
+        }
+        Acceptance::Waiting(format!("{} does not say yet that it is in force: {}", describe(object), self.text))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn route(accepted: &str) -> CustomRoute {
-        let (api_version, kind, name) = ("example.com/v1".to_owned(), "Split".to_owned(), "checkout".to_owned());
-        CustomRoute { api_version, kind, name, set: Vec::new(), total: None, accepted: Some(accepted.to_owned()) }
-    }
-
     fn said(expression: &str, object: &Value) -> Acceptance {
-        accepted(&route(expression), object)
+        Expression::new(expression).ask(object)
     }
 
     #[test]
@@ -84,7 +101,9 @@ mod tests {
 
     #[test]
     fn an_expression_that_cannot_be_read_is_told() {
-        assert!(compiles(&route("self.status.ready == true")).is_ok());
-        assert!(compiles(&route("self.status.(")).unwrap_err().starts_with("accepted cannot be read as CEL: "));
+        assert!(Expression::new("self.status.ready == true").compiles().is_ok());
+        assert!(
+            Expression::new("self.status.(").compiles().unwrap_err().starts_with("accepted cannot be read as CEL: ")
+        );
     }
 }

@@ -7,8 +7,11 @@ mod accepted;
 mod path;
 mod template;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+pub use self::accepted::Expression;
 use self::{
     path::Path,
     template::{Template, Values},
@@ -34,13 +37,15 @@ pub struct Settings<'a> {
     pub names: &'a Names,
     /// What the revisions are called.
     pub revisions: Revisions<'a>,
+    /// [`CustomRoute::accepted`], where somebody has it compiled.
+    pub accepted: Option<&'a Arc<Expression>>,
 }
 
 impl Router for Settings<'_> {
     type Object = Value;
 
     fn can_split(&self, object: &Value, splits: &[Split<'_>]) -> Result<(), Unusable> {
-        accepted::compiles(self.route).map_err(|why| unusable(object, &why))?;
+        self.accepted().map_or(Ok(()), |accepted| accepted.compiles()).map_err(|why| unusable(object, &why))?;
         splits.iter().try_for_each(|split| self.split(object, *split).map(drop))
     }
 
@@ -95,11 +100,18 @@ impl Router for Settings<'_> {
     }
 
     fn acceptance(&self, object: &Value) -> Acceptance {
-        accepted::accepted(self.route, object)
+        self.accepted().map_or(Acceptance::Accepted, |accepted| accepted.ask(object))
     }
 }
 
 impl<'a> Settings<'a> {
+    /// The expression that says that the object is in force, if there is one.
+    fn accepted(&self) -> Option<Arc<Expression>> {
+        let text = self.route.accepted.as_deref()?;
+        let compiled = self.accepted.filter(|compiled| compiled.says(text));
+        Some(compiled.map_or_else(|| Arc::new(Expression::new(text)), Arc::clone))
+    }
+
     /// What the templates stand for with the canary at `weight`; nothing if the total is too small to say that.
     fn at(&self, weight: Percent) -> Option<Values<'a>> {
         let total = self.route.total();
