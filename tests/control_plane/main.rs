@@ -15,6 +15,7 @@ mod bad_input;
 mod behaviour;
 mod conformance;
 mod deletion;
+mod endpoints;
 mod evidence;
 mod hostile_prometheus;
 mod installation;
@@ -52,6 +53,7 @@ fn topics() -> Vec<Topic> {
         ("deletion", deletion::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
+        ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
         ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),

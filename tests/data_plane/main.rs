@@ -10,9 +10,15 @@ mod rig;
 #[expect(dead_code, reason = "the behaviours on the control plane begin in more of them")]
 mod scenes;
 
+mod answers;
 mod bad_gateway;
+mod calls;
+mod chosen;
 mod envoy;
 mod nothing_lost;
+mod routing;
+mod sessions;
+mod vanished;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -26,8 +32,14 @@ const SIDE_BY_SIDE: usize = 4;
 fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
     vec![
         ("envoy", envoy::behaviours()),
+        ("routing", routing::behaviours()),
+        ("answers", answers::behaviours()),
         ("nothing lost", nothing_lost::behaviours()),
+        ("calls", calls::behaviours()),
+        ("chosen requests", chosen::behaviours()),
+        ("sessions", sessions::behaviours()),
         ("bad gateway", bad_gateway::behaviours()),
+        ("vanished endpoints", vanished::behaviours()),
     ]
 }
 

@@ -30,7 +30,7 @@ behaviours![
 const REQUESTS_PER_SECOND: f64 = 100.0;
 
 /// Three stages, of which one lasts until the behaviour is over, and pods that stay for as long as the longest stream.
-fn lasting(stage: Option<usize>) -> Value {
+pub fn lasting(stage: Option<usize>) -> Value {
     let mut plan = with_checks(&[errors("5%")]);
     plan["drain"] = json!("6s");
     if let Some(stage) = stage {
@@ -113,7 +113,7 @@ async fn revert(world: &World, name: &str, stage: usize, kind: Kind) -> Result<(
 }
 
 /// Releases a version, and waits until a stage has its weight; since when.
-async fn released(shop: &Shop, version: &str, stage: usize) -> Result<Timestamp> {
+pub async fn released(shop: &Shop, version: &str, stage: usize) -> Result<Timestamp> {
     shop.release(version, &[]).await?;
     let since = |now: &Snapshot| {
         let stage_of = now.status().stage.filter(|of| usize::try_from(of.index) == Ok(stage + 1));
@@ -123,7 +123,8 @@ async fn released(shop: &Shop, version: &str, stage: usize) -> Result<Timestamp>
     since(&now).context("it has gone on")
 }
 
-async fn nothing_lost(shop: &Shop, customers: Customers) -> Result<Receipt> {
+/// Has the customers leave, and fails if one of their requests was lost.
+pub async fn nothing_lost(shop: &Shop, customers: Customers) -> Result<Receipt> {
     let receipt = customers.leave().await?;
     shop.check(&format!("no request was lost: {receipt}"), receipt.failures.is_empty()).await?;
     Ok(receipt)

@@ -41,7 +41,7 @@ pub struct Backend {
 pub struct InForce {
     /// The generation of the route.
     pub generation: i64,
-    /// The backends of its first rule.
+    /// The backends of its first rule for everybody.
     pub backends: Vec<Backend>,
     /// How they came into force.
     #[allow(dead_code, reason = "read by what sends real packets, which shares the rig")]

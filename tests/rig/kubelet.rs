@@ -96,6 +96,14 @@ impl Kubelet {
         Some((serving.server.port, serving.revision.clone()))
     }
 
+    /// How many requests came to the pods of a revision that now serve as copies of those that others answered.
+    #[allow(dead_code, reason = "only a real gateway makes copies")]
+    pub fn copies(&self, namespace: &str, revision: &str) -> u64 {
+        let state = self.state();
+        let serving = state.serving.get(namespace).into_iter().flat_map(HashMap::values);
+        serving.filter(|serving| serving.revision == revision).map(|serving| serving.server.copies()).sum()
+    }
+
     /// From now on, all pods of `image` have these faults.
     pub fn set_faults(&self, namespace: &str, image: &str, faults: Faults) {
         let mut state = self.state();

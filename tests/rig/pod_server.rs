@@ -2,6 +2,8 @@
 //!
 //! A request may ask with `x-take` that its answer take so long. Each answer names the revision that gave it in
 //! `x-revision`, and in `x-arrived` when the request had arrived, in microseconds since 1970.
+//!
+//! A copy of a request, which its host gives away, is served and counted as any other, and counted once more by itself.
 
 mod connections;
 pub mod grpc;
@@ -18,8 +20,9 @@ use std::{
 use anyhow::Result;
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::map_request_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -75,6 +78,8 @@ struct Application {
     requests: AtomicU64,
     ok: AtomicU64,
     errors: AtomicU64,
+    /// How many of the requests were copies.
+    copies: AtomicU64,
     /// One more than there are bounds: the last is `+Inf`. Not cumulative.
     buckets: [AtomicU64; BUCKETS.len() + 1],
     sum_in_microseconds: AtomicU64,
@@ -114,15 +119,17 @@ impl PodServer {
             requests: AtomicU64::new(0),
             ok: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
             sum_in_microseconds: AtomicU64::new(0),
             crowd: Mutex::default(),
         });
         let routes = Router::new()
-            .route("/", get(serve))
             .route("/metrics", get(metrics))
             .route(grpc::UNARY, post(grpc::unary))
             .route(grpc::STREAM, post(grpc::stream))
+            .fallback(serve)
+            .layer(map_request_with_state(Arc::clone(&application), count_copies))
             .with_state(Arc::clone(&application));
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(connections::serve(listener, routes, stopped));
@@ -135,6 +142,12 @@ impl PodServer {
         if timeout(patience, &mut self.serving).await.is_err() {
             self.serving.abort();
         }
+    }
+
+    /// How many requests came as copies of those that others answered.
+    #[allow(dead_code, reason = "only a real gateway makes copies")]
+    pub fn copies(&self) -> u64 {
+        self.application.copies.load(Ordering::Relaxed)
     }
 
     /// From now on, other faults.
@@ -215,6 +228,15 @@ async fn serve(State(application): State<Arc<Application>>, asked: HeaderMap) ->
     let arrived = Timestamp::now();
     let status = if application.work(&asked).await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     (status, application.signature(arrived)).into_response()
+}
+
+/// Envoy marks the host of a copy: <https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto>
+async fn count_copies(State(application): State<Arc<Application>>, asked: Request) -> Request {
+    let host = asked.headers().get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| asked.uri().host());
+    if host.is_some_and(|host| host.ends_with("-shadow")) {
+        application.copies.fetch_add(1, Ordering::Relaxed);
+    }
+    asked
 }
 
 async fn metrics(State(application): State<Arc<Application>>) -> Response {

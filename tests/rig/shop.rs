@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, anyhow, ensure};
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Namespace, Service},
+    core::v1::{Namespace, Pod, Service},
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use super::{
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
     pod_server::Faults,
-    snapshot::{NAME, Snapshot, Watches, share, weights},
+    snapshot::{NAME, Snapshot, Watches, runs, share, weights},
     wait::until,
 };
 
@@ -196,6 +196,22 @@ impl Shop {
     /// From now on, all pods of a version have these faults.
     pub fn set_faults(&self, version: &str, faults: Faults) {
         self.data_plane.kubelet.set_faults(&self.namespace, &format!("shop/checkout:{version}"), faults);
+    }
+
+    /// From now on, the pods of a version that there are say that they are ready, or that they are not; they serve all
+    /// the same.
+    pub async fn set_ready(&self, version: &str, ready: bool) -> Result<()> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), &self.namespace);
+        let now = self.now();
+        for pod in now.pods.iter().filter(|pod| runs(pod, version)) {
+            let mut conditions = pod.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
+            for condition in conditions.iter_mut().filter(|condition| condition.type_ == "Ready") {
+                if ready { "True" } else { "False" }.clone_into(&mut condition.status);
+            }
+            let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
+            api.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await?;
+        }
+        Ok(())
     }
 
     /// Everything that ever was in force on the route, oldest first.

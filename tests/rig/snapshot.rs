@@ -245,7 +245,8 @@ fn version(image: &str) -> Option<String> {
     image.rsplit_once(':').map(|(_, tag)| tag.to_owned())
 }
 
-fn runs(pod: &Pod, tag: &str) -> bool {
+/// Whether it is of a version, such as `v1`.
+pub fn runs(pod: &Pod, tag: &str) -> bool {
     let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.as_deref());
     image.and_then(version).is_some_and(|version| version == tag)
 }

@@ -144,7 +144,6 @@ impl ShopPlan<'_> {
     }
 
     /// With these objects in the place of its HTTPRoute. Those in a namespace are made in the shop's.
-    #[allow(dead_code, reason = "what sends real packets, and shares the rig, has HTTPRoutes alone")]
     pub fn routed_by(mut self, objects: Vec<Value>) -> Self {
         self.objects = objects;
         self

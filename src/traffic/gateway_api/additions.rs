@@ -41,7 +41,7 @@ struct Rule<'a> {
     joined: &'a [Value],
 }
 
-impl<'a> Additions<'a> {
+impl Additions<'_> {
     /// `divided`, which is `base` with its weights, and all else that the split gives the canary.
     ///
     /// # Errors

@@ -3,24 +3,60 @@
 use anyhow::{Context, Result, bail, ensure};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Collected, Full};
-use hyper::{Method, Request, http::response::Parts};
+use hyper::{
+    Method, Request,
+    http::{request::Builder, response::Parts},
+};
 use jiff::Timestamp;
 
 use super::{
-    Answer, Kind,
+    Kind,
     connections::{Connections, Whole},
+    customer::{Customer, Jar},
 };
 use crate::rig::pod_server::grpc;
 
 /// An empty message, uncompressed.
 const NOTHING: &[u8] = &[0; 5];
 
-/// Sends a request of one kind, and reads its answer to the end.
+/// What came, whoever sent it.
+pub struct Reply {
+    /// Its status and headers.
+    pub head: Parts,
+    /// All of its body, with trailers.
+    pub body: Collected<Bytes>,
+}
+
+/// Sends a customer's request of one kind, and reads its answer to the end: which revision gave it, when the request
+/// had arrived there, and when all of the answer was here.
 ///
 /// # Errors
 /// What came instead of an answer by a pod that is whole and good.
-pub async fn answer_to(connections: &Connections, kind: Kind) -> Result<Answer> {
-    let request = request(connections, kind)?;
+pub async fn answer_to(
+    connections: &Connections,
+    kind: Kind,
+    customer: &Customer,
+    jar: &mut Jar,
+) -> Result<(String, [Timestamp; 2])> {
+    let Reply { head, body } = reply_to(connections, kind, customer, jar).await?;
+    let over = Timestamp::now();
+    let Some((revision, arrived)) = signature(&head) else {
+        let said = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        bail!("no pod answered, but the gateway: {} {:?} {said}", head.status, head.headers);
+    };
+    ensure!(head.status.is_success(), "{revision} answered {}", head.status);
+    if matches!(kind, Kind::Unary | Kind::Stream) {
+        is_whole(kind, &revision, body)?;
+    }
+    Ok((revision, [arrived, over]))
+}
+
+/// The same, whatever comes.
+///
+/// # Errors
+/// Why nothing came, or only a part.
+pub async fn reply_to(connections: &Connections, kind: Kind, customer: &Customer, jar: &mut Jar) -> Result<Reply> {
+    let request = request(connections, kind, customer, jar)?;
     let (head, body) = match kind {
         Kind::Short | Kind::Long => {
             let (answer, connection) = connections.http1(request).await?;
@@ -34,24 +70,21 @@ pub async fn answer_to(connections: &Connections, kind: Kind) -> Result<Answer> 
             (head, body.collect().await?)
         }
     };
-    let over = Timestamp::now();
-    let Some((revision, arrived)) = signature(&head) else {
-        let said = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-        bail!("no pod answered, but the gateway: {} {:?} {said}", head.status, head.headers);
-    };
-    ensure!(head.status.is_success(), "{revision} answered {}", head.status);
-    if matches!(kind, Kind::Unary | Kind::Stream) {
-        is_whole(kind, &revision, body)?;
-    }
-    Ok(Answer { kind, revision, arrived, over })
+    jar.keep(&head.headers);
+    Ok(Reply { head, body })
 }
 
-fn request(connections: &Connections, kind: Kind) -> Result<Whole> {
+fn request(connections: &Connections, kind: Kind, customer: &Customer, jar: &Jar) -> Result<Whole> {
     let authority = connections.authority.as_str();
-    let request = Request::builder().header("x-take", format!("{}s", kind.takes().as_secs()));
+    let request = said_by(customer, jar).header("x-take", format!("{}s", kind.takes().as_secs()));
+    let place = customer.place();
     let request = match kind {
-        Kind::Short | Kind::Long => request.uri("/").header("host", authority).body(Full::default()),
-        Kind::Http2 => request.uri(format!("http://{authority}/")).body(Full::default()),
+        Kind::Short | Kind::Long => {
+            request.method(customer.method.clone()).uri(place).header("host", authority).body(Full::default())
+        }
+        Kind::Http2 => {
+            request.method(customer.method.clone()).uri(format!("http://{authority}{place}")).body(Full::default())
+        }
         Kind::Unary | Kind::Stream => {
             let method = if kind == Kind::Unary { grpc::UNARY } else { grpc::STREAM };
             let request = request.method(Method::POST).uri(format!("http://{authority}{method}"));
@@ -60,6 +93,15 @@ fn request(connections: &Connections, kind: Kind) -> Result<Whole> {
         }
     };
     Ok(request?)
+}
+
+fn said_by(customer: &Customer, jar: &Jar) -> Builder {
+    let headers = customer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let request = headers.fold(Request::builder(), |request, (name, value)| request.header(name, value));
+    match jar.header() {
+        Some(cookies) => request.header("cookie", cookies),
+        None => request,
+    }
 }
 
 /// Which revision answered, and when the request had arrived there.

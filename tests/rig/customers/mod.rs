@@ -3,6 +3,7 @@
 
 mod call;
 mod connections;
+mod customer;
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +21,16 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use self::{call::answer_to, connections::Connections};
+use self::{
+    call::{answer_to, reply_to},
+    connections::Connections,
+};
 use super::{envoy, shop::Shop};
+
+pub use self::{
+    call::Reply,
+    customer::{Customer, Jar},
+};
 
 /// Nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,14 +51,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// After so many requests the kinds come again.
+    const ROUND: u64 = 250;
+
     /// Of the requests in their order: every tenth HTTP/2, every tenth gRPC, every fiftieth long, and a few streams.
     fn of(number: u64) -> Self {
         match number {
-            _ if number % 250 == 9 => Self::Stream,
+            _ if number % Self::ROUND == 9 => Self::Stream,
             _ if number % 50 == 7 => Self::Long,
             _ if number % 10 == 3 => Self::Http2,
             _ if number % 10 == 6 => Self::Unary,
             _ => Self::Short,
+        }
+    }
+
+    /// As a call: one that lasts instead of a long request.
+    fn as_call(self) -> Self {
+        match self {
+            Self::Long | Self::Stream => Self::Stream,
+            Self::Short | Self::Http2 | Self::Unary => Self::Unary,
         }
     }
 
@@ -68,6 +88,8 @@ impl Kind {
 pub struct Answer {
     /// What was asked.
     pub kind: Kind,
+    /// Who asked: the place among the customers.
+    pub customer: usize,
     /// The `pod-template-hash` of the pod that answered.
     pub revision: String,
     /// When it arrived at the pod.
@@ -81,6 +103,8 @@ pub struct Answer {
 pub struct Failure {
     /// What was asked.
     pub kind: Kind,
+    /// Who asked: the place among the customers.
+    pub customer: usize,
     /// When it was sent.
     pub sent: Timestamp,
     /// What came instead of an answer.
@@ -103,14 +127,29 @@ pub struct Customers {
     sending: JoinHandle<()>,
 }
 
+/// Customers with their way to the gateway.
+struct Crowd {
+    connections: Connections,
+    customers: Vec<(Customer, tokio::sync::Mutex<Jar>)>,
+    receipt: Arc<Mutex<Receipt>>,
+}
+
 impl Customers {
-    /// Starts to send `per_second` requests a second to a shop's route.
+    /// Starts to send `per_second` requests a second to a shop's route, as somebody who says nothing of himself.
     pub fn enter(shop: &Shop, per_second: f64) -> Result<Self> {
-        let adapter = shop.data_plane.gateway.adapter.as_ref().context("this world has no Envoy")?;
-        let connections = Connections::to(adapter.envoy.address, envoy::authority(&shop.namespace));
+        Self::enter_as(shop, per_second, vec![Customer::default()])
+    }
+
+    /// The same as these customers, of whom one after the other has a turn.
+    pub fn enter_as(shop: &Shop, per_second: f64, customers: Vec<Customer>) -> Result<Self> {
+        let connections = connections(shop)?;
         let receipt = Arc::new(Mutex::new(Receipt::default()));
+        let jars = customers.iter().map(|customer| tokio::sync::Mutex::new(customer.cookies.clone()));
+        let jars: Vec<_> = jars.collect();
+        let customers = customers.into_iter().zip(jars).collect();
+        let crowd = Crowd { connections, customers, receipt: Arc::clone(&receipt) };
         let (leave, left) = watch::channel(false);
-        let sending = tokio::spawn(send(Arc::new(connections), Arc::clone(&receipt), per_second, left));
+        let sending = tokio::spawn(send(Arc::new(crowd), per_second, left));
         Ok(Self { receipt, leave, sending })
     }
 
@@ -133,12 +172,21 @@ impl Drop for Customers {
     }
 }
 
-async fn send(
-    connections: Arc<Connections>,
-    receipt: Arc<Mutex<Receipt>>,
-    per_second: f64,
-    mut left: watch::Receiver<bool>,
-) {
+/// Sends one request, and returns what came, whoever sent it.
+///
+/// # Errors
+/// Why nothing came, or only a part.
+pub async fn ask(shop: &Shop, kind: Kind, customer: &Customer) -> Result<Reply> {
+    let mut jar = customer.cookies.clone();
+    timeout(PATIENCE, reply_to(&connections(shop)?, kind, customer, &mut jar)).await?
+}
+
+fn connections(shop: &Shop) -> Result<Connections> {
+    let adapter = shop.data_plane.gateway.adapter.as_ref().context("this world has no Envoy")?;
+    Ok(Connections::to(adapter.envoy.address, envoy::authority(&shop.namespace)))
+}
+
+async fn send(crowd: Arc<Crowd>, per_second: f64, mut left: watch::Receiver<bool>) {
     let mut ticks = interval(Duration::from_secs_f64(per_second.recip()));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut under_way = JoinSet::new();
@@ -148,19 +196,46 @@ async fn send(
             _ = left.wait_for(|left| *left) => break,
         }
         while under_way.try_join_next().is_some() {}
-        under_way.spawn(one(Arc::clone(&connections), Arc::clone(&receipt), Kind::of(number)));
+        let crowd = Arc::clone(&crowd);
+        under_way.spawn(async move { crowd.send(number).await });
     }
     while under_way.join_next().await.is_some() {}
 }
 
-async fn one(connections: Arc<Connections>, receipt: Arc<Mutex<Receipt>>, kind: Kind) {
-    let sent = Timestamp::now();
-    let answer = timeout(PATIENCE, answer_to(&connections, kind)).await;
-    let answer = answer.unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")));
-    let mut receipt = lock(&receipt);
-    match answer {
-        Ok(answer) => receipt.answers.push(answer),
-        Err(error) => receipt.failures.push(Failure { kind, sent, why: format!("{error:#}") }),
+impl Crowd {
+    async fn send(&self, number: u64) {
+        let customer = self.whose_turn(number);
+        let only_calls = self.customers.get(customer).is_some_and(|(customer, _)| customer.only_calls);
+        let kind = if only_calls { Kind::of(number).as_call() } else { Kind::of(number) };
+        let sent = Timestamp::now();
+        let answer = timeout(PATIENCE, self.answer_to(kind, customer)).await;
+        let answer = answer.unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")));
+        let mut receipt = lock(&self.receipt);
+        match answer {
+            Ok((revision, [arrived, over])) => {
+                receipt.answers.push(Answer { kind, customer, revision, arrived, over });
+            }
+            Err(error) => receipt.failures.push(Failure { kind, customer, sent, why: format!("{error:#}") }),
+        }
+    }
+
+    /// The kinds of requests come in the same order every time: one's customer in one round is the next one's in the
+    /// next.
+    fn whose_turn(&self, number: u64) -> usize {
+        let turn = usize::try_from(number + number / Kind::ROUND).unwrap_or_default();
+        turn.checked_rem(self.customers.len()).unwrap_or_default()
+    }
+
+    /// Who keeps cookies waits for the answer to his last request, as long as a jar can be in one hand only.
+    async fn answer_to(&self, kind: Kind, customer: usize) -> Result<(String, [Timestamp; 2])> {
+        let (customer, jar) = self.customers.get(customer).context("there are no customers")?;
+        let mut jar = jar.lock().await;
+        if customer.keeps_cookies {
+            return answer_to(&self.connections, kind, customer, &mut jar).await;
+        }
+        let mut copy = jar.clone();
+        drop(jar);
+        answer_to(&self.connections, kind, customer, &mut copy).await
     }
 }
 
@@ -183,7 +258,7 @@ impl fmt::Display for Receipt {
             *counts.entry((&answer.revision, answer.kind)).or_default() += 1;
         }
         writeln!(f, "answered: {counts:?}; failed: {}", self.failures.len())?;
-        for Failure { kind, sent, why } in self.failures.iter().take(10) {
+        for Failure { kind, sent, why, .. } in self.failures.iter().take(10) {
             writeln!(f, "  {kind:?} sent at {sent}: {why}")?;
         }
         Ok(())

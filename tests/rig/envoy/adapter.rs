@@ -93,11 +93,11 @@ impl Adapter {
     }
 
     async fn reload(&self, configuration: &mut Configuration) -> Result<Reload> {
+        let virtual_hosts = routes::virtual_hosts(configuration.routes.values())?;
         let wanted: BTreeSet<_> = routes::clusters(configuration.routes.values());
         configuration.add(&wanted, &self.pods)?;
         self.taken_over(admin::CLUSTERS, configuration.write_clusters()?).await?;
         configuration.follow(&self.pods)?;
-        let virtual_hosts = routes::virtual_hosts(configuration.routes.values());
         let began = Timestamp::now();
         self.taken_over(admin::ROUTES, configuration.files.routes(&virtual_hosts)?).await?;
         let reload = Reload { began, done: Timestamp::now() };

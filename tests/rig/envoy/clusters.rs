@@ -20,6 +20,12 @@ impl fmt::Display for Cluster {
 }
 
 impl Cluster {
+    /// The one that a reference from a namespace means.
+    pub fn of(namespace: &str, reference: &Value) -> Self {
+        let namespace = reference["namespace"].as_str().unwrap_or(namespace).to_owned();
+        Self { namespace, service: reference["name"].as_str().unwrap_or_default().to_owned() }
+    }
+
     /// What Envoy is told of it. Requests go on in the protocol in which they came.
     pub fn resource(&self, endpoints: &Value) -> Value {
         let protocols = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

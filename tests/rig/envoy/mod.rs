@@ -4,6 +4,8 @@ mod adapter;
 mod admin;
 mod clusters;
 mod files;
+mod filters;
+mod matches;
 mod routes;
 
 use std::{
@@ -14,6 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use self::admin::Admin;
@@ -78,4 +81,9 @@ impl Envoy {
     fn files(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
+}
+
+/// The items of a list that may be missing.
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }

@@ -45,8 +45,8 @@ fn percent(percent: f64) -> Percent {
 }
 
 /// A draw in which the canary had so many percent of those who are known.
-fn known(before: f64) -> Option<Sessions<'static>> {
-    Some(Sessions { draw: "5d8f7", before: percent(before) })
+fn known(before: f64) -> Sessions<'static> {
+    Sessions { draw: "5d8f7", before: percent(before) }
 }
 
 /// Whether it says what was asked for, and gives back what stood there.
@@ -157,7 +157,7 @@ fn somebody_elses_mirror_is_theirs() {
 
 #[test]
 fn a_user_stays_where_they_came_to_and_is_drawn_once_more_in_each_stage() {
-    let split = Split { sessions: known(5.0), ..percent(25.0).into() };
+    let split = Split { sessions: Some(known(5.0)), ..percent(25.0).into() };
     let after = divided(&lone(), split);
     let [canary, stable, before, drawn] = rules_of(&after)[..] else { panic!("{after:#}") };
     let cookie = |rule: &Value| rule["matches"][0]["headers"][0]["value"].as_str().unwrap().to_owned();
@@ -184,9 +184,9 @@ fn a_user_stays_where_they_came_to_and_is_drawn_once_more_in_each_stage() {
 
 #[test]
 fn in_the_first_stage_there_is_nobody_to_draw_again_and_in_the_last_nobody_to_keep() {
-    let first = divided(&lone(), Split { sessions: known(0.0), ..percent(5.0).into() });
+    let first = divided(&lone(), Split { sessions: Some(known(0.0)), ..percent(5.0).into() });
     assert_eq!(rules_of(&first).len(), 3);
-    let last = divided(&lone(), Split { sessions: known(25.0), ..Percent::FULL.into() });
+    let last = divided(&lone(), Split { sessions: Some(known(25.0)), ..Percent::FULL.into() });
     assert_eq!(rules_of(&last).len(), 1);
 }
 
@@ -196,7 +196,7 @@ fn response_headers_of_the_users_own_are_kept_beside_the_cookie() {
     let own =
         json!([{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "X-A", "value": "1"}]}}]);
     before["spec"]["rules"][0]["backendRefs"][0]["filters"] = own.clone();
-    let split = Split { sessions: known(0.0), ..percent(5.0).into() };
+    let split = Split { sessions: Some(known(0.0)), ..percent(5.0).into() };
     let after = divided(&before, split);
     let filters = &rules_of(&after)[2]["backendRefs"][1]["filters"];
     assert_eq!(filters[0]["responseHeaderModifier"]["set"], own[0]["responseHeaderModifier"]["set"]);
@@ -212,7 +212,7 @@ fn response_headers_of_the_users_own_are_kept_beside_the_cookie() {
 fn a_match_by_query_comes_before_a_cookie() {
     let page = Named { name: "beta".to_owned(), value: Some("1".to_owned()), regex: None };
     let matches = [Match { query_params: Some(vec![page]), ..Match::default() }];
-    let after = divided(&lone(), Split { matches: &matches, sessions: known(0.0), ..percent(5.0).into() });
+    let after = divided(&lone(), Split { matches: &matches, sessions: Some(known(0.0)), ..percent(5.0).into() });
     let asked = rules_of(&after)[0]["matches"].as_array().unwrap();
     assert!(asked.iter().any(|it| it["headers"][0]["name"] == "Cookie" && it["queryParams"][0]["name"] == "beta"));
 }
@@ -226,7 +226,7 @@ fn what_cannot_be_said_is_refused_with_the_reason() {
     let query = [Match { query_params: Some(vec![Named::default()]), ..Match::default() }];
     let grpc = refusal(&lone(), GatewayRouteKind::GRPCRoute, Split { matches: &query, ..Split::NONE });
     assert!(grpc.contains("the parameters of a query"), "{grpc}");
-    let sessions = Split { sessions: known(0.0), ..percent(5.0).into() };
+    let sessions = Split { sessions: Some(known(0.0)), ..percent(5.0).into() };
     let grpc = refusal(&lone(), GatewayRouteKind::GRPCRoute, sessions);
     assert!(grpc.contains("callers of gRPC keep no cookies"), "{grpc}");
 
@@ -266,7 +266,7 @@ fn a_rule_that_gets_no_requests_gets_no_more() {
 #[test]
 fn whatever_somebody_does_to_what_was_added_the_way_back_leads_to_the_users_rules() {
     let matches = [header("X-Beta", "yes")];
-    let split = Split { matches: &matches, mirror: percent(10.0), sessions: known(1.0), ..percent(5.0).into() };
+    let split = Split { matches: &matches, mirror: percent(10.0), sessions: Some(known(1.0)), ..percent(5.0).into() };
     let names = Names::of("checkout");
     let router = as_route(&names, HTTP);
     let before = lone();
@@ -293,7 +293,7 @@ proptest! {
             weight: percent(f64::from(weight)),
             matches: if matched { &matches } else { &[] },
             mirror: percent(f64::from(mirror)),
-            sessions: before.and_then(|before| known(f64::from(before))),
+            sessions: before.map(|before| known(f64::from(before))),
         };
         if weight > 0 || !split.is_plain() {
             divided(&route(&rules), split);
