@@ -166,7 +166,7 @@ async fn a_weight_that_somebody_lowers_is_reached_whoever_was_there_before(world
     stages[1]["weight"] = json!("25%");
     shop.patch_rollout(json!({"stages": stages})).await?;
     shop.wait("the lower weight to be in force", LATER, |now| {
-        now.status().stage.is_some_and(|stage| stage.since.is_some() && stage.weight.percent() == 25.0)
+        now.status().stage.is_some_and(|stage| stage.since.is_some() && stage.weight.to_string() == "25%")
     })
     .await?;
     let part = settled(&customers, &canary).await?;
