@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tidegate::api::{Rollout, RolloutStatus, RouteMode};
+use tidegate::api::{Phase, Rollout, RolloutStatus, RouteMode};
 
 use crate::{
     invariants::{Invariants, LAG},
@@ -27,7 +27,11 @@ impl Invariants {
         let wanted = self.wanted(status);
         let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
         let least = ["checkout-stable", "checkout-canary"].map(|service| self.least_lately(service, now));
-        let in_force = status.stage.as_ref().filter(|stage| stage.since.is_some()).map(|stage| stage.weight.percent());
+        let is_under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+        let in_force = status.stage.as_ref().and_then(|stage| match stage.since {
+            Some(_) => Some(stage.weight.percent()),
+            None => is_under_way.then(|| stage.weight_in_force.percent()),
+        });
         for (service, (ready, other)) in
             ["checkout-stable", "checkout-canary"].into_iter().zip(ready.into_iter().zip(least.into_iter().rev()))
         {
