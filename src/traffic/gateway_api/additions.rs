@@ -93,19 +93,18 @@ impl Additions<'_> {
     /// Whether a rule was put in front of `next`.
     fn is_ours(&self, route: &Value, rule: &Value, next: Option<&Value>) -> bool {
         let Some(next) = next.filter(|_| rule.get("name").is_none()) else { return false };
-        let roles = |rule: &Value| self.roles(route, rule);
-        let (mine, wide) = (roles(rule), matches::of(next, self.kind));
-        let narrows = || {
-            let mut all = matches::of(rule, self.kind).into_iter();
-            all.all(|narrow| wide.iter().any(|wide| matches::is_narrowed(&narrow, wide)))
-        };
-        let is_split = |roles: &[Role]| roles.iter().any(|role| matches!(role, Role::Stable | Role::Canary));
+        let mine = self.roles(route, rule);
+        let is_split = mine.iter().any(|role| matches!(role, Role::Stable | Role::Canary));
+        // Somebody may have written the Service back into the one behind.
+        if !is_split || self.roles(route, next).iter().all(|role| *role == Role::Other) {
+            return false;
+        }
+        let asked = matches::of(rule, self.kind);
         let canary_alone = mine.contains(&Role::Canary) && !mine.contains(&Role::Stable);
-        let by_cookie = || {
-            let name = cookie_of(&self.backends.names.service);
-            matches::of(rule, self.kind).iter().all(|asked| matches::asks_for_cookie(asked, &name))
-        };
-        is_split(&mine) && is_split(&roles(next)) && (canary_alone || by_cookie()) && narrows()
+        let cookie = cookie_of(&self.backends.names.service);
+        let wide = matches::of(next, self.kind);
+        (canary_alone || asked.iter().all(|asked| matches::asks_for_cookie(asked, &cookie)))
+            && asked.iter().all(|narrow| wide.iter().any(|wide| matches::is_narrowed(narrow, wide)))
     }
 
     fn roles(&self, route: &Value, rule: &Value) -> Vec<Role> {

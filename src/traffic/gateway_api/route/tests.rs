@@ -278,6 +278,10 @@ fn whatever_somebody_does_to_what_was_added_the_way_back_leads_to_the_users_rule
         assert_eq!(router.split(&robbed, split).unwrap(), after, "it is repaired");
         assert_eq!(router.unsplit(&robbed), before);
     }
+    let mut overwritten = after.clone();
+    let last = rules(&after).count() - 1;
+    overwritten["spec"]["rules"][last] = before["spec"]["rules"][0].clone();
+    assert_eq!(router.unsplit(&overwritten), before, "the user's rule came back before ours were gone");
     let plain = router.split(&after, percent(5.0).into()).unwrap();
     assert_eq!(plain, router.split(&before, percent(5.0).into()).unwrap(), "a stage with less takes it away");
 }
