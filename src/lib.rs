@@ -8,6 +8,7 @@ pub mod cli;
 pub mod controller;
 pub mod judge;
 pub mod metrics;
+mod pattern;
 pub mod plan;
 pub mod serve;
 pub mod sim;

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::{
-    escape::{ANY, ANY_HASH, escape_pattern, escape_string, pods},
+    escape::{ANY, ANY_HASH, escape_string, pods},
     parameters::Parameters,
 };
 use crate::{
     api::{ParameterType, RevisionStatus, Span, VARIABLES},
+    pattern::exactly,
     traffic::Names,
 };
 
@@ -285,8 +286,8 @@ fn written(name: &str, value: &Value<'_>, place: Place) -> Result<String, Templa
     let text = match (value, matcher) {
         (Value::Pattern(_), Matcher::Equal) => return Err(TemplateError::NotAPattern { name: name() }),
         (Value::Pattern(pattern), _) => pattern.clone().into_owned(),
-        (Value::Text(text), Matcher::Pattern) => escape_pattern(text),
-        (Value::Word(word), Matcher::Pattern) => escape_pattern(word),
+        (Value::Text(text), Matcher::Pattern) => exactly(text),
+        (Value::Word(word), Matcher::Pattern) => exactly(word),
         (Value::Text(text), _) => (*text).to_owned(),
         (Value::Word(word), _) => word.clone().into_owned(),
     };

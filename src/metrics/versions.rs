@@ -2,12 +2,12 @@
 
 use super::{
     answer::Row,
-    escape::{escape_pattern, escape_string, is_pod_of, pod_prefix, unescape_string},
+    escape::{escape_string, is_pod_of, pod_prefix, unescape_string},
     fault::Fault,
     pattern::Pattern,
     template::{Matcher, Piece, Place, Scope, pieces, render},
 };
-use crate::{api::RevisionStatus, judge::Arm};
+use crate::{api::RevisionStatus, judge::Arm, pattern::exactly};
 
 /// A selector for the versions, and whose series it selects.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +111,7 @@ impl Versions<'_> {
         let regex = |filled: &[String]| {
             let inside = filled.get(place)?;
             let plain = if *quote == '`' { inside.clone() } else { unescape_string(inside)? };
-            Some(if *matcher == Matcher::Equal { escape_pattern(&plain) } else { plain })
+            Some(if *matcher == Matcher::Equal { exactly(&plain) } else { plain })
         };
         let [canary, stable] = filled.map(regex);
         let (canary, stable) = (canary?, stable?);

@@ -4,7 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{GatewayRouteKind, Match, Named};
+use crate::{
+    api::{GatewayRouteKind, Match, Named},
+    pattern::exactly,
+};
 
 /// How many matches a rule may have, and how many all rules of a route.
 pub const MOST: (usize, usize) = (64, 128);
@@ -59,7 +62,7 @@ pub fn is_narrowed(narrow: &Value, wide: &Value) -> bool {
 /// Whether a match asks for a cookie of this name by [`in_cookies`].
 pub fn asks_for_cookie(asked: &Value, name: &str) -> bool {
     let headers = asked["headers"].as_array().into_iter().flatten();
-    let needle = format!("{}=", regex_of(name));
+    let needle = format!("{}=", exactly(name));
     let mut cookies =
         headers.filter(|header| names_alike(header, COOKIE)).filter_map(|header| header["value"].as_str());
     cookies.any(|value| value.contains(&needle))
@@ -111,19 +114,7 @@ fn header(name: &str, regex: Option<&str>, value: Option<&str>) -> Value {
 fn in_cookies(cookie: &Named) -> String {
     let wanted = match (&cookie.regex, &cookie.value) {
         (Some(regex), _) => regex.clone(),
-        (None, value) => regex_of(value.as_deref().unwrap_or_default()),
+        (None, value) => exactly(value.as_deref().unwrap_or_default()),
     };
-    format!(r"^(.*;\s*)?{}=({wanted})(;.*)?$", regex_of(&cookie.name))
-}
-
-/// The regular expression that matches this text alone, in every dialect.
-fn regex_of(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if r"\^$.|?*+()[]{}".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
+    format!(r"^(.*;\s*)?{}=({wanted})(;.*)?$", exactly(&cookie.name))
 }
