@@ -173,7 +173,12 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
             }
             vec![Desired::cautious(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
         }
-        AdoptionStep::Releasing => releasing(rollout, observed, moves),
+        // Where it has no pods of its own after all, it gets those that there are: a ReplicaSet may have changed hands
+        // although that was answered with a refusal.
+        AdoptionStep::Releasing => {
+            let serves = observed.workload_replica_sets.iter().any(|set| !set.is_empty());
+            releasing(rollout, observed, moves || !serves)
+        }
         _ => Vec::new(),
     }
 }
@@ -182,7 +187,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 /// nothing to start; then the history. Each loses its last trace of the Rollout once the Deployment has it.
 fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
-    if !moves {
+    if !moves && !observed.replica_sets.is_empty() {
         return observed.replica_sets.iter().filter_map(|set| dissolve(set.as_ref())).collect();
     }
     let patch = |set: &ReplicaSet, patch| {

@@ -8,8 +8,9 @@ use super::{
     specs::{by_pods, routed},
 };
 use crate::{
-    api::Verdict,
+    api::{AdoptionMode, Verdict},
     plan::{Effect, desired},
+    workload::{Ownership, ReplicaSet, ownership, taking_over},
 };
 
 /// Deletes the Rollout, and looks at what is left when it is gone.
@@ -150,6 +151,55 @@ fn pods_that_a_second_replica_set_brought_up_are_handed_back_by_a_third() {
     while lab.cluster.tick() {}
     assert_eq!(lab.cluster.pods_of("v1"), 10);
     assert!(lab.cluster.deployment.unwrap().is_complete());
+}
+
+/// A Rollout whose second ReplicaSet is coming up, since the first may not change hands.
+fn doubling() -> Lab {
+    let mut lab = Lab::before_adoption(&routed());
+    lab.cluster.forbids_moving = true;
+    while lab.status().adoption.is_none_or(|adoption| adoption.mode != AdoptionMode::Surge) {
+        lab.decide();
+        lab.cluster.tick();
+    }
+    lab.decide();
+    assert_eq!(lab.log.last().map(String::as_str), Some("create v1 with 10"));
+    lab
+}
+
+#[test]
+fn a_second_replica_set_that_was_coming_up_goes_and_the_deployment_goes_on() {
+    let mut lab = doubling();
+    lab.cluster.delete();
+    lab.until(|lab| lab.cluster.rollout.is_none());
+    while lab.cluster.tick() {}
+    assert_eq!(lab.cluster.pods_of("v1"), 10);
+    assert!(!lab.cluster.deployment.unwrap().spec.paused);
+}
+
+#[test]
+fn a_replica_set_that_changed_hands_although_it_was_refused_is_handed_back() {
+    let mut lab = doubling();
+    lab.cluster.forbids_moving = false;
+    let (rollout, workload) = (lab.cluster.rollout.clone().unwrap(), lab.cluster.deployment.clone().unwrap());
+    let is_first = |set: &&ReplicaSet| ownership::controller(*set) == workload.metadata.uid.as_deref();
+    let first = lab.cluster.replica_sets.values().find(is_first).unwrap().clone();
+    let moved = taking_over(&first, &Ownership::of(&rollout, &workload));
+    lab.cluster.write(&Effect::PatchReplicaSet(first.name().to_owned(), moved)).unwrap();
+    lab.cluster.push("v2");
+    lab.cluster.delete();
+    let mut least = 10;
+    while lab.cluster.rollout.is_some() {
+        let wrote = lab.decide();
+        let moved = lab.cluster.tick();
+        least = least.min(lab.cluster.pods_of("v1") + lab.cluster.pods_of("v2"));
+        if !wrote && !moved {
+            lab.sleep_until(lab.wake.expect("it waits for something"));
+        }
+    }
+    while lab.cluster.tick() {}
+    let deployment = lab.cluster.deployment.clone().unwrap();
+    assert!(least >= 7, "never fewer than the Deployment's own rollout takes away: {least}");
+    assert_eq!((lab.cluster.pods_of("v2"), deployment.spec.paused), (10, false));
 }
 
 #[test]
