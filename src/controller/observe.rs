@@ -57,6 +57,9 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
     let replica_sets: Api<ReplicaSet> = Api::namespaced(context.client.clone(), &namespace);
     let replica_sets = replica_sets.list(&own).await.map_err(Error::api(doing("ReplicaSets")))?;
     observed.replica_sets = replica_sets.items.into_iter().map(Arc::new).collect();
+    // What a watch that fell silent still shows as the Deployment's own would be left to it, and is not there.
+    let is_left = |set: &ReplicaSet| observed.replica_sets.iter().any(|left| left.name() == set.name());
+    observed.workload_replica_sets.retain(|set| !is_left(set.as_ref()));
 
     let services: Api<Service> = Api::namespaced(context.client.clone(), &namespace);
     let services = services.list(&own).await.map_err(Error::api(doing("Services")))?;
