@@ -1,5 +1,7 @@
 //! What has to be right before anything is touched.
 
+use serde_json::Value;
+
 use crate::{
     api::{Percent, Rollout, RouteMode, condition::reason},
     plan::{Observed, Route, Served, capacity},
@@ -100,7 +102,7 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
             let message = format!("{} does not exist; create it, or name another", route.id);
             return Some(Refusal::new(reason::ROUTE_NOT_FOUND, message));
         };
-        if let Some(refusal) = ungranted(route, &names, observed) {
+        if let Some(refusal) = ungranted(route, &names, observed).or_else(|| controlled(route, object)) {
             return Some(refusal);
         }
         let router = route.router(rollout, &names);
@@ -155,6 +157,18 @@ fn ungranted(route: &Route, names: &Names, observed: &Observed) -> Option<Refusa
     let message = format!(
         "no ReferenceGrant lets {} point at Service {refused}; make one in this namespace from {}s of namespace {from} to all Services, or to {}, {} and {}",
         route.id, route.id.kind, names.service, names.stable, names.canary
+    );
+    Some(Refusal::new(reason::ROUTE_UNUSABLE, message))
+}
+
+/// A route that another controller makes: it writes it as it wants it, and every weight would be a quarrel.
+fn controlled(route: &Route, object: &Value) -> Option<Refusal> {
+    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let controller = owners.iter().find(|owner| owner["controller"] == true)?;
+    let [kind, name] = ["kind", "name"].map(|field| controller[field].as_str().unwrap_or_default());
+    let message = format!(
+        "{} is controlled by {kind} {name}, which would write its own weights back; name a route that no controller keeps",
+        route.id
     );
     Some(Refusal::new(reason::ROUTE_UNUSABLE, message))
 }

@@ -1,6 +1,10 @@
 //! Rollouts that cannot be followed: one clear sentence, no effects, and they heal by themselves.
 
-use kube::api::{ApiResource, DynamicObject, PostParams};
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api, Resource,
+    api::{ApiResource, DynamicObject, PostParams},
+};
 use serde_json::{Value, json};
 use tidegate::api::{
     Phase, Rollout,
@@ -21,6 +25,7 @@ behaviours![
     a_service_without_a_selector_is_refused,
     a_service_that_selects_other_pods_is_refused,
     a_route_that_does_not_mention_the_service_is_refused_and_heals,
+    a_route_that_another_controller_keeps_is_refused_and_heals,
     of_two_rollouts_on_one_deployment_the_second_is_refused,
     a_rollout_that_cannot_be_decoded_stops_no_other,
     rules_that_an_old_api_server_does_not_know_are_kept_all_the_same,
@@ -135,6 +140,16 @@ async fn a_route_that_does_not_mention_the_service_is_refused_and_heals(world: &
     shop.patch_route("test", to("basket")).await?;
     refused(&shop, quick(), reason::ROUTE_UNUSABLE, "checkout").await?;
     shop.patch_route("test", to("checkout")).await?;
+    heals(&shop).await
+}
+
+async fn a_route_that_another_controller_keeps_is_refused_and_heals(world: &World) -> Result<()> {
+    let shop = open(world, "kept").await?;
+    let services: Api<Service> = Api::namespaced(shop.client.clone(), &shop.namespace);
+    let controller = services.get("checkout").await?.controller_owner_ref(&());
+    shop.patch_route("test", json!({"metadata": {"ownerReferences": [controller]}})).await?;
+    refused(&shop, quick(), reason::ROUTE_UNUSABLE, "controlled by Service checkout").await?;
+    shop.patch_route("test", json!({"metadata": {"ownerReferences": null}})).await?;
     heals(&shop).await
 }
 

@@ -38,3 +38,23 @@ fn a_route_that_is_named_twice_is_refused() {
     assert_eq!(refused.reason, reason::INVALID_SPEC);
     assert!(refused.message.starts_with("spec.traffic names HTTPRoute checkout twice"), "{}", refused.message);
 }
+
+#[test]
+fn a_route_that_another_controller_keeps_is_refused_and_one_that_is_only_owned_is_not() {
+    let mut lab = Lab::before_adoption(&with(&json!({})));
+    let mut owned = |controller: bool| {
+        let owner = json!({"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "front", "uid": "1", "controller": controller});
+        lab.cluster.routes.get_mut("checkout").unwrap()["metadata"]["ownerReferences"] = json!([owner]);
+        let rollout = lab.cluster.rollout.as_ref().unwrap();
+        refusal(rollout, &lab.cluster.observe(rollout, None))
+    };
+    assert_eq!(owned(false), None);
+    let refused = owned(true).unwrap();
+    assert_eq!(
+        (refused.reason, refused.message.as_str()),
+        (
+            reason::ROUTE_UNUSABLE,
+            "HTTPRoute checkout is controlled by Canary front, which would write its own weights back; name a route that no controller keeps"
+        )
+    );
+}
