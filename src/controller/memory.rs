@@ -22,8 +22,8 @@ pub struct Memory(Mutex<HashMap<String, Remembered>>);
 
 #[derive(Default)]
 struct Remembered {
-    /// The object as the operator's own last write left it.
-    written: Option<Rollout>,
+    /// The object as the operator's own last write left it. In a box: most have none, and it is larger than the rest.
+    written: Option<Box<Rollout>>,
     committed_at: Option<Instant>,
     commits: Allowance,
     writes: Allowance,
@@ -70,7 +70,7 @@ impl Memory {
     /// resourceVersions of one resource are compared as numbers, as Kubernetes allows since 1.35 and etcd always did.
     pub fn latest(&self, cached: &Rollout) -> Rollout {
         self.with(cached, |remembered| {
-            let newer = remembered.written.as_ref().filter(|written| version(*written) > version(cached));
+            let newer = remembered.written.as_deref().filter(|written| version(*written) > version(cached));
             if let Some(written) = newer {
                 written.clone()
             } else {
@@ -82,7 +82,7 @@ impl Memory {
 
     /// Remembers the object that a write of the operator returned.
     pub fn wrote(&self, rollout: &Rollout) {
-        self.with(rollout, |remembered| remembered.written = Some(rollout.clone()));
+        self.with(rollout, |remembered| remembered.written = Some(Box::new(rollout.clone())));
     }
 
     /// Remembers what a write left behind, so that no decision is taken before the caches show it: core controllers do
@@ -143,7 +143,7 @@ impl Memory {
     /// Remembers when the status was last committed.
     pub fn committed(&self, rollout: &Rollout) {
         self.with(rollout, |remembered| {
-            remembered.written = Some(rollout.clone());
+            remembered.written = Some(Box::new(rollout.clone()));
             let now = Instant::now();
             remembered.committed_at = Some(now);
             remembered.commits.spend(now);
