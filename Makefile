@@ -4,36 +4,25 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# One binary for each folder in tests. The control plane's comes last, because it closes with the count.
-suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
-control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
-
 .PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
-test: ## Set up what the machine lacks, check format and lints, run every test
-	@variables="$$(.ci/setup)" && eval "$$variables" \
-	&& cargo fmt --check \
-	&& cargo clippy --locked --all-targets -- -D warnings \
-	&& cargo test --locked --lib $(suites:%=--test %) \
-	&& $(MAKE) simulation \
-	$(if $(control_plane),&& cargo test --locked $(control_plane))
+test: ## Set up what the machine lacks, check format and lints, run every test; say how long each step took
+	@.ci/test
 
-# What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
-optimised := cargo test --locked --profile bench
-simulation := $(optimised) --test simulation --
+simulation := cargo test --locked --test simulation --
 SEEDS ?= 10000
 
-simulation: ## Simulate every example, play every scene, the sweep, and ten thousand seeds
-	@$(optimised) --test simulate
+simulation: ## Simulate every example whole, play every scene, the whole sweep, and SEEDS seeds
+	@$(MAKE) examples
 	@$(simulation)
 	@$(MAKE) sweep
 	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
-	@$(optimised) --test simulate every_example
+	@EXAMPLES=whole cargo test --locked --test simulate every_example
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

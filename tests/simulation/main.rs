@@ -1,8 +1,8 @@
 //! The real operator on the embedded cluster, with every fault at every moment.
 //!
 //! `cargo test --test simulation` plays each scene once, and some faults. `make sweep` plays every fault at every call
-//! of every scene; `make soak SEEDS=N` plays N runs with whatever their seeds draw. A run that breaks something prints
-//! the command that plays it again.
+//! of every scene; `make soak SEEDS=N` plays N runs with whatever their seeds draw. CI plays a part of both, another one
+//! for each commit. A run that breaks something prints the command that plays it again.
 
 #![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
 
@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial as Test};
 
 use scenes::Scene;
+use sweep::Part;
 use trial::{Record, Trial};
 
 /// How many seeds a plain test plays.
@@ -33,9 +34,9 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["sweep"] => swept(&scenes::all(), 1),
-        ["sweep", step] => swept(&scenes::all(), step.parse().unwrap_or(1)),
-        ["sweep", step, name] => swept(scenes::named(name).as_slice(), step.parse().unwrap_or(1)),
+        ["sweep"] => swept(&scenes::all(), Part::WHOLE),
+        ["sweep", part] => swept_in_part(&scenes::all(), part),
+        ["sweep", part, name] => swept_in_part(scenes::named(name).as_slice(), part),
         ["soak", count] => soaked(0, count.parse().unwrap_or(0)),
         ["soak", first, count] => soaked(first.parse().unwrap_or(0), count.parse().unwrap_or(0)),
         ["replay", seed] => tell(&soak::trial(seed.parse().unwrap_or(0)).play()),
@@ -52,7 +53,7 @@ fn tests() -> Vec<Test> {
         .chain([
             Test::test("the same seed plays the same run, byte for byte", deterministic),
             Test::test("a fault at any call changes nothing in the end", || {
-                match sweep::sweep(&scenes::all(), STEP).broken {
+                match sweep::sweep(&scenes::all(), Part { place: 0, of: STEP }).broken {
                     0 => Ok(()),
                     broken => Err(format!("{broken} runs differ").into()),
                 }
@@ -85,15 +86,25 @@ fn whole(broken: &[String]) -> Result<(), Failed> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n").into()) }
 }
 
-fn swept(scenes: &[Scene], step: usize) -> ExitCode {
-    let sweep::Swept { scenarios, points, broken } = sweep::sweep(scenes, step.max(1));
-    println!("sweep: scenarios={scenarios} points={points} broken={broken}");
+fn swept_in_part(scenes: &[Scene], part: &str) -> ExitCode {
+    match part.parse() {
+        Ok(part) => swept(scenes, part),
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn swept(scenes: &[Scene], part: Part) -> ExitCode {
+    let sweep::Swept { scenarios, points, broken } = sweep::sweep(scenes, part);
+    println!("sweep: scenarios={scenarios} part={part} points={points} broken={broken}");
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn soaked(first: u64, count: u64) -> ExitCode {
     let soak::Soaked { seeds, broken, per_second } = soak::soak(first, count);
-    println!("soak: seeds={seeds} broken={broken} per_second={per_second:.0}");
+    println!("soak: first={first} seeds={seeds} broken={broken} per_second={per_second:.0}");
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

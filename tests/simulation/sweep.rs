@@ -1,6 +1,6 @@
 //! Every fault at every call of every scene: each run ends as the one without a fault.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
     faults::Fault,
@@ -22,6 +22,37 @@ pub const FAULTS: [(&str, Fault); 6] = [
     ("stale", Fault::Stale),
 ];
 
+/// The calls of a scene that get their faults: every `of`th from `place` on. All the parts together are the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    pub place: usize,
+    pub of: usize,
+}
+
+impl Part {
+    /// Every call.
+    pub const WHOLE: Self = Self { place: 0, of: 1 };
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.place + 1, self.of)
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    /// As it is displayed: `3/8` is the third of eight.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(place, of)| Some((place.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((place, of)) if (1..=of).contains(&place) => Ok(Self { place: place - 1, of }),
+            _ => Err(format!("{text:?} is no part such as 3/8")),
+        }
+    }
+}
+
 /// One fault at one call.
 #[derive(Debug, Clone)]
 pub struct Point {
@@ -37,8 +68,8 @@ pub struct Swept {
     pub broken: usize,
 }
 
-/// Plays each of `scenes` without a fault, then with each fault at every `step`th call.
-pub fn sweep(scenes: &[Scene], step: usize) -> Swept {
+/// Plays each of `scenes` without a fault, then with each fault at every call of `part`.
+pub fn sweep(scenes: &[Scene], part: Part) -> Swept {
     let alone = side_by_side(scenes.len(), |place| scenes.get(place).map(|scene| Trial::of(scene, SEED).play()));
     let mut swept = Swept { scenarios: scenes.len(), points: 0, broken: 0 };
     let mut points = Vec::new();
@@ -48,7 +79,7 @@ pub fn sweep(scenes: &[Scene], step: usize) -> Swept {
             swept.broken += 1;
             println!("{}: {broken}\n  {}", scene.name, command(&format!("play {:?}", scene.name)));
         }
-        for call in (0..record.calls.len()).step_by(step) {
+        for call in (part.place..record.calls.len()).step_by(part.of) {
             for (fault, what) in FAULTS {
                 // What is written cannot be stale.
                 let reads = record.calls[call].starts_with("GET") || record.calls[call].starts_with("WATCH");
@@ -119,5 +150,5 @@ fn same_decisions(one: &[String], other: &[String]) -> bool {
 
 /// What plays a run again.
 pub fn command(arguments: &str) -> String {
-    format!("cargo test --profile bench --test simulation -- {arguments}")
+    format!("cargo test --test simulation -- {arguments}")
 }
