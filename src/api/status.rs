@@ -69,9 +69,10 @@ pub struct RolloutStatus {
     /// While a new version is on its way: since when no pod of the stable one is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_lost_since: Option<Timestamp>,
-    /// Who else keeps changing the weights.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contention: Option<Contention>,
+    /// Who else keeps changing what Tidegate writes: one entry for each object, for ten minutes after its last change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["object"]))]
+    pub contentions: Vec<Contention>,
     /// The number of pods, for the scale subresource.
     pub replicas: i32,
     /// Selects the pods of the revision that carries most of the traffic, for the scale subresource.
@@ -125,16 +126,37 @@ pub struct StageStatus {
     /// How users come to the versions that they stay on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
-    /// The weight that the data plane has confirmed; without a route, the share of ready pods.
+    /// The weight that the data plane has confirmed; without a route, the share of ready pods. While somebody else's
+    /// weights are in force, theirs.
     pub weight_in_force: Percent,
+    /// Present while the routes do not say what was in force: the stage's clock stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disturbance: Option<Disturbance>,
     /// When the stage was entered.
     pub entered_at: Timestamp,
-    /// When its weight came into force: its clock started.
+    /// When its weight came into force: its clock started. Later by as long as other weights were in force since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// When its bake time ends.
+    /// When its bake time ends; absent while its clock stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+impl StageStatus {
+    /// The weight that the stage itself brought into force, whatever others wrote since.
+    #[must_use]
+    pub fn own_weight(&self) -> Percent {
+        self.disturbance.as_ref().map_or(self.weight_in_force, |disturbance| disturbance.weight)
+    }
+}
+
+/// The routes do not say what was in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Disturbance {
+    /// When that was first seen.
+    pub since: Timestamp,
+    /// The weight that was in force before.
+    pub weight: Percent,
 }
 
 /// How users come to the versions that they stay on.
@@ -147,13 +169,25 @@ pub struct Draw {
     pub before: Percent,
 }
 
-/// A stage whose weight came into force.
+/// A stage whose weight came into force, or a part of one that was disturbed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StageBegun {
     /// Its name in the spec.
     pub stage: String,
     /// When its weight came into force.
     pub since: Timestamp,
+    /// That it goes on with a stage whose weight was in force already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<StagePart>,
+}
+
+/// A part of a stage after its first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StagePart {
+    /// Another weight came into force: what is seen speaks against the new version, and not for it.
+    Disturbed,
+    /// The stage's own weight is back in force, and its evidence goes on.
+    Resumed,
 }
 
 /// One revision: one pod template, one ReplicaSet.
@@ -339,15 +373,22 @@ pub struct Contention {
     pub object: String,
     /// The field manager that did it, as far as the object tells.
     pub manager: String,
-    /// How many times since `since`.
-    #[schemars(with = "i32")]
-    pub count: u32,
-    /// The generation of the object that is answered; a later one is another change.
+    /// The generation of the object that they left; a later one that is not Tidegate's is another change.
     pub generation: i64,
-    /// When it was first seen.
-    pub since: Timestamp,
-    /// When it was last seen.
-    pub last: Timestamp,
+    /// It is written back.
+    #[serde(default)]
+    pub answered: bool,
+    /// When their changes were seen within the last ten minutes, newest first; at most ten.
+    #[serde(default)]
+    pub changes: Vec<Timestamp>,
+}
+
+impl Contention {
+    /// When the last change was seen.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.changes.first().copied().unwrap_or(Timestamp::MIN)
+    }
 }
 
 #[cfg(test)]

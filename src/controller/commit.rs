@@ -98,6 +98,7 @@ fn decisive(status: &RolloutStatus) -> RolloutStatus {
     }
     if let Some(stage) = &mut status.stage
         && stage.since.is_some()
+        && stage.disturbance.is_none()
         && stage.weight_in_force.percent() > 0.0
     {
         // By pods, the share moves with every pod that comes and goes.

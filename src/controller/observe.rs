@@ -12,7 +12,7 @@ use super::{Context, cache::path_of, error::Error, memory::Written};
 use crate::{
     api,
     api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
-    plan::{Observed, Route, Suspect, suspect},
+    plan::{Observed, Route, Suspect, suspects},
     traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, is_deleting},
 };
@@ -27,8 +27,10 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     if is_leaving(rollout) {
         look_up(context, rollout, &mut observed).await?;
     }
-    if let Some(suspect) = suspect(rollout, &observed) {
-        observed.editor = editor(context, rollout, &suspect).await;
+    for suspect in suspects(rollout, &observed) {
+        if let Some(editor) = editor(context, rollout, &suspect).await {
+            observed.editors.insert(suspect.object(rollout), editor);
+        }
     }
     Ok(observed)
 }
@@ -126,7 +128,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
             context.memory.unusable_check(rollout, templates)
         },
         refused: None,
-        editor: None,
+        editors: BTreeMap::new(),
     }
 }
 

@@ -103,16 +103,22 @@ impl Evidence {
 
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
-        self.provisional = None;
+        self.settle_against(block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
-        let (line, overdispersion) = (self.line, self.overdispersion);
-        let gained = self.against.settle(&line, overdispersion, block);
-        self.recent.add(gained, block);
-        self.in_favour.settle(&line, overdispersion, block);
+        self.in_favour.settle(&self.line, self.overdispersion, block);
         if block.canary.total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
             self.stage.blocks += 1;
+        }
+    }
+
+    /// Adds such a block of a time in which the stage's weight was not in force: it is no evidence for the version.
+    pub fn settle_against(&mut self, block: &Block) {
+        self.provisional = None;
+        let gained = self.against.settle(&self.line, self.overdispersion, block);
+        self.recent.add(gained, block);
+        if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
             self.rollout.bad += block.canary.bad;
         }
@@ -309,6 +315,19 @@ mod tests {
         assert!(seen.against() > before.0 + 5.0);
         seen.set_provisional(Some(block(1, 0.0, 10_000.0)));
         assert_eq!((seen.against(), seen.in_favour()), before);
+    }
+
+    #[test]
+    fn what_was_seen_at_another_weight_speaks_against_a_version_and_never_for_it() {
+        let mut seen = evidence();
+        seen.settle(&block(0, 0.0, 100.0));
+        let (against, in_favour) = (seen.against(), seen.in_favour());
+        seen.settle_against(&block(1, 0.0, 10_000.0));
+        assert_eq!((seen.in_favour(), seen.blocks()), (in_favour, 1));
+        seen.settle_against(&block(2, 900.0, 1000.0));
+        assert!(seen.against() > against + 5.0);
+        assert_eq!(seen.in_favour(), in_favour);
+        assert!(seen.can_fail());
     }
 
     #[test]

@@ -317,7 +317,8 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         parameters: Parameters::NONE,
     };
     let endpoint = endpoint.to_owned();
-    let since = whole_second(look.begun.last().map_or(look.now, |begun| begun.since));
+    let entered = look.begun.iter().rfind(|begun| begun.part.is_none()).or(look.begun.first());
+    let since = whole_second(entered.map_or(look.now, |begun| begun.since));
     if let Question::Value(limits) = asked(check, look.stage)? {
         let promql = expression(check, look.templates, &scope)?;
         let of_stable = || expression(check, look.templates, &Scope { revision: look.stable, ..scope });
@@ -335,7 +336,7 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
         let stage = written.iter().find(|stage| stage.name == begun.stage);
         let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
-        Ok(StagePlan { since: whole_second(begun.since), limits: limits_of(check, &asked) })
+        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, limits: limits_of(check, &asked) })
     });
     let stages = stages.collect::<Result<_, Fault>>()?;
     let overdispersion = look.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{grid::Grid, source::Source};
-use crate::judge::{Measure, Subject, Tolerance};
+use crate::{
+    api::StagePart,
+    judge::{Measure, Subject, Tolerance},
+};
 
 /// What a group of checks reads, and what it is held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +27,16 @@ pub(super) struct Plan {
 pub(super) struct StagePlan {
     /// When its weight came into force.
     pub(super) since: Timestamp,
+    /// That it goes on with the stage before it.
+    pub(super) part: Option<StagePart>,
     pub(super) limits: Vec<Limit>,
+}
+
+impl StagePlan {
+    /// Whether what is seen speaks against the new version alone.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.part == Some(StagePart::Disturbed)
+    }
 }
 
 /// One limit of one check.

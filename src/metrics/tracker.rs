@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
-    asked::{Limit, Plan},
+    asked::{Limit, Plan, StagePlan},
     fault::Fault,
     grid::{Grid, earlier, later, span},
     history,
@@ -80,8 +80,8 @@ impl Tracker {
         let baseline = self.baseline(limit.measure());
         let mut evidence = Evidence::new(limit.tolerance.line, &baseline);
         if let Some(known) = self.known(limit) {
-            let is_present = self.place + 1 >= self.plan.stages.len();
-            evidence = if is_present { known.clone() } else { known.entering(&evidence) };
+            let goes_on = self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
+            evidence = if goes_on { known.clone() } else { known.entering(&evidence) };
         }
         let newest = self.newest_blocks.iter().find(|(measure, _)| *measure == limit.measure());
         evidence.set_provisional(newest.map(|(_, block)| *block));
@@ -269,8 +269,10 @@ impl Tracker {
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
+                    let is_disturbed = self.plan.stages.get(self.place).is_some_and(StagePlan::is_disturbed);
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
-                        evidence.settle(&drawn(block));
+                        let block = drawn(block);
+                        if is_disturbed { evidence.settle_against(&block) } else { evidence.settle(&block) }
                     }
                     self.settled = *end;
                     self.ledger.settle(*end, series);
@@ -289,7 +291,9 @@ impl Tracker {
         let reached = self.plan.stage_at(self.place, self.settled);
         for next in self.place + 1..=reached {
             let fresh = self.fresh(next).into_iter().zip(self.limits(next));
+            let goes_on = self.plan.stages.get(next).is_some_and(|stage| stage.part.is_some());
             let entered = fresh.map(|(fresh, limit)| match self.known(limit) {
+                Some(known) if goes_on => known.clone(),
                 Some(known) => known.entering(&fresh),
                 None => fresh,
             });
@@ -363,7 +367,7 @@ mod tests {
         let plan = Plan {
             endpoint: "default".to_owned(),
             source: Source { selectors: Vec::new() },
-            stages: vec![StagePlan { since: at(-60_000), limits: Vec::new() }],
+            stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
             interval,
             overdispersion: None,
         };

@@ -20,7 +20,7 @@ impl Plan<'_> {
     /// The same when the present stage asks for `weight`, whatever it asked for until now.
     pub(super) fn drawn_again(&self, weight: Percent) -> Option<Draw> {
         let stage = self.status.stage.as_ref()?;
-        let in_force = stage.since.map(|_| stage.weight_in_force);
+        let in_force = stage.since.map(|_| stage.own_weight());
         let before = in_force.or(stage.draw.as_ref().map(|draw| draw.before)).unwrap_or_default();
         self.drawn(weight < stage.weight, before)
     }

@@ -126,14 +126,14 @@ impl Effects<'_> {
     fn routes(&self) -> Vec<Desired> {
         let goal = split::goal(self.rollout, self.observed);
         let names = Names::of(&self.rollout.spec.service);
-        let contended = contention::changed_route(self.rollout, self.observed);
+        let contended = contention::changed_routes(self.rollout, self.observed).next().is_some();
         let mut desired = Vec::new();
         for route in &self.observed.routes {
             if split::says(self.rollout, &names, route, goal) {
                 continue;
             }
             let answered = contention::is_answered(self.rollout, &route.id.to_string(), route.generation());
-            if contended.is_some() && !answered {
+            if contended && !answered {
                 continue;
             }
             let Some(wanted) = self.route(route, &names, goal) else { continue };
@@ -255,7 +255,7 @@ impl Effects<'_> {
                 let goal = split::goal(self.rollout, self.observed);
                 let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
                 // While a new version is on its way, what its stage took from stable drains from the stage's start.
-                let stage = split::undisturbed_since(self.status).filter(|_| self.is_under_way());
+                let stage = split::undisturbed_since(self.rollout, self.status).filter(|_| self.is_under_way());
                 let since = self.status.draining_since.or(stage);
                 let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave

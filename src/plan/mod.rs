@@ -9,6 +9,7 @@ pub mod capacity;
 mod clear_up;
 mod conditions;
 mod contention;
+mod disturbance;
 mod draw;
 mod effects;
 mod guard;
@@ -25,7 +26,7 @@ mod way_back;
 use guard::Guard;
 use jiff::Timestamp;
 
-pub use contention::{Suspect, suspect};
+pub use contention::{Suspect, suspects};
 pub use effects::{Desired, Effect, desired};
 pub use observed::{Observed, Route, Served};
 pub use preflight::Refusal;
@@ -94,7 +95,7 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     }
     if status.begun.is_empty() {
         let since = stage.since.unwrap_or(stage.entered_at);
-        return Some(vec![StageBegun { stage: stage.name.clone(), since }]);
+        return Some(vec![StageBegun { stage: stage.name.clone(), since, part: None }]);
     }
     Some(status.begun.clone())
 }

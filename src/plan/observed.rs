@@ -46,8 +46,8 @@ pub struct Observed {
     pub unusable_check: Option<String>,
     /// The API server's answer to a write of the last round that it refused for good.
     pub refused: Option<String>,
-    /// The field manager that last changed what [`super::suspect`] points at.
-    pub editor: Option<String>,
+    /// The field managers that last changed what [`super::suspects`] points at, by the object.
+    pub editors: BTreeMap<String, String>,
 }
 
 /// A route that the Rollout names.

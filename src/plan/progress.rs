@@ -7,7 +7,9 @@ use crate::{
         condition::{self, reason},
     },
     plan::{
-        Guard, Plan, Refusal, after, cap, capacity, current_stage, guard, in_seconds,
+        Guard, Plan, Refusal, after, cap, capacity, current_stage,
+        disturbance::lose_weight,
+        guard, in_seconds,
         split::{self, Goal, InForce},
     },
     traffic::Split,
@@ -21,7 +23,7 @@ const STABLE_LOST: Span = Span::seconds(60);
 const BEGUN: usize = 32;
 
 /// What is decided about a stage that has its weight.
-enum Outcome {
+pub(super) enum Outcome {
     Wait(String),
     Hold(Refusal),
     Advance,
@@ -38,7 +40,6 @@ impl Plan<'_> {
         self.status.canary = Some(canary);
         self.status.checks.clear();
         self.status.begun.clear();
-        self.status.contention = None;
         self.status.stable_lost_since = None;
         self.status.draining_since = None;
         self.status.replicas_floor = Some(capacity::wanted(self.rollout));
@@ -61,6 +62,7 @@ impl Plan<'_> {
             mirror: stage.mirror,
             draw: self.drawn(place == 0, in_force),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
+            disturbance: None,
             entered_at: self.now,
             since: None,
             until: None,
@@ -146,10 +148,10 @@ impl Plan<'_> {
             stage.weight = spec.weight;
             stage.matches = matches.to_vec();
             stage.mirror = spec.mirror;
-            stage.since = None;
+            lose_weight(stage);
             stage.entered_at = now;
         }
-        stage.until = stage.since.map(|since| after(since, spec.bake()));
+        stage.until = stage.since.filter(|_| stage.disturbance.is_none()).map(|since| after(since, spec.bake()));
     }
 
     fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
@@ -160,8 +162,8 @@ impl Plan<'_> {
         if let Some(check) = self.checks.iter().find(failed) {
             return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));
         }
-        if let Some(contended) = self.contended_route() {
-            return Outcome::Hold(contended);
+        if let Some(disturbed) = self.disturbed(stage) {
+            return disturbed;
         }
         let ready = split::ready(self.rollout, &self.status, self.observed);
         if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {
@@ -176,7 +178,9 @@ impl Plan<'_> {
             return Outcome::Hold(refusal);
         }
         self.set_share_of_pods();
-        if let Some(since) = split::undisturbed_since(&self.status).filter(|_| self.rollout.spec.is_progressive()) {
+        if let Some(since) =
+            split::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
+        {
             // Stable's pods that the stage's weight freed go when their requests have drained.
             self.passed(since, self.rollout.spec.drain());
         }
@@ -252,9 +256,7 @@ impl Plan<'_> {
             status.since = Some(now);
             status.until = Some(after(now, stage.bake()));
         }
-        self.status.begun.push(StageBegun { stage: stage.name.clone(), since: now });
-        let oldest = self.status.begun.len().saturating_sub(BEGUN);
-        self.status.begun.drain(..oldest);
+        self.begin(StageBegun { stage: stage.name.clone(), since: now, part: None });
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
@@ -264,6 +266,13 @@ impl Plan<'_> {
         Outcome::Wait(message)
     }
 
+    /// Remembers where evidence begins to count anew.
+    pub(super) fn begin(&mut self, begun: StageBegun) {
+        self.status.begun.push(begun);
+        let oldest = self.status.begun.len().saturating_sub(BEGUN);
+        self.status.begun.drain(..oldest);
+    }
+
     /// Without a route the share in force is whatever the pods make of it, from moment to moment.
     pub(super) fn set_share_of_pods(&mut self) {
         if !self.is_routed() && self.status.canary.is_some() {
@@ -271,7 +280,7 @@ impl Plan<'_> {
         }
     }
 
-    fn set_in_force(&mut self, weight: Percent) {
+    pub(super) fn set_in_force(&mut self, weight: Percent) {
         // A share of pods has no end of digits: one that reads as the committed one does is no news.
         if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
             stage.weight_in_force = weight;
@@ -306,9 +315,8 @@ impl Plan<'_> {
     fn lose_canary(&mut self) -> Outcome {
         let now = self.now;
         if let Some(stage) = &mut self.status.stage {
+            lose_weight(stage);
             stage.weight_in_force = Percent::ZERO;
-            stage.since = None;
-            stage.until = None;
             stage.entered_at = now;
         }
         let message = "no pod of the new version is ready any more: its traffic goes back to stable until they are";
@@ -457,8 +465,7 @@ impl Plan<'_> {
             format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
         );
         // Where somebody else wrote the route since, the old pods had traffic again.
-        let undisturbed = self.status.stage.as_ref().filter(|_| self.status.contention.is_none());
-        self.status.draining_since = undisturbed.and_then(|stage| stage.since);
+        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status);
         self.become_stable();
     }
 

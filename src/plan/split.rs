@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StageStatus},
-    plan::{Guard, Observed, Route, Served, capacity, current_stage, guard, hand_back, way_back},
+    api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StagePart, StageStatus},
+    plan::{Guard, Observed, Route, Served, capacity, contention, current_stage, guard, hand_back, way_back},
     traffic::{Acceptance as Accepted, Names, Router, Sessions, Split, replica_count::Counts},
 };
 
@@ -63,7 +63,7 @@ pub(super) fn of_stage(stage: &StageStatus) -> Split<'_> {
 
 /// What the canary still has from the stage before, while it does not have all of its new one.
 fn of_stage_before<'a>(rollout: &'a Rollout, status: &RolloutStatus, stage: &'a StageStatus) -> Option<Split<'a>> {
-    let weight = stage.weight_in_force;
+    let weight = stage.own_weight();
     let begun = status.begun.last().filter(|begun| begun.stage != stage.name);
     let stages = rollout.spec.stages.as_deref().unwrap_or_default();
     let before = begun.and_then(|begun| stages.iter().position(|stage| stage.name == begun.stage));
@@ -96,7 +96,7 @@ fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked
     let alone = ready.canary == 0 || !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight);
     let (Some(written), Some(stage)) = (written(rollout, observed), &status.stage) else { return asked };
     // Not what somebody else wrote, beyond anything that a stage gave.
-    let given = [stage.weight, stage.weight_in_force].iter().any(|given| written.percent() <= given.percent() + 1e-6);
+    let given = [stage.weight, stage.own_weight()].iter().any(|given| written.percent() <= given.percent() + 1e-6);
     if alone || !given || written <= asked || capacity::carry(rollout, ready.stable, asked.rest()) {
         return asked;
     }
@@ -113,16 +113,18 @@ pub(super) fn written(rollout: &Rollout, observed: &Observed) -> Option<Percent>
     let shares = observed.routes.iter().filter_map(share);
     let lowest = shares.reduce(Percent::lower)?.percent();
     let stage = rollout.status.as_ref().and_then(|status| status.stage.as_ref());
-    let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.weight_in_force]);
+    let mut given = stage.into_iter().flat_map(|stage| [stage.weight, stage.own_weight()]);
     let known = given.find(|given| (given.percent() - lowest).abs() < 1e-6);
     Some(known.unwrap_or_else(|| Percent::new((lowest + 1e-6).floor())))
 }
 
 /// Since when the stage's weight has been in force, and nobody else's; nothing where somebody wrote another since. That
 /// gave the pods that the stage had freed requests again, and when those ended, nobody knows.
-pub(super) fn undisturbed_since(status: &RolloutStatus) -> Option<Timestamp> {
-    let since = status.stage.as_ref()?.since?;
-    status.contention.as_ref().is_none_or(|contention| contention.last < since).then_some(since)
+pub(super) fn undisturbed_since(rollout: &Rollout, status: &RolloutStatus) -> Option<Timestamp> {
+    let stage = status.stage.as_ref().filter(|stage| stage.disturbance.is_none())?;
+    let resumed = status.begun.last().filter(|begun| begun.part == Some(StagePart::Resumed)).map(|begun| begun.since);
+    let since = resumed.into_iter().fold(stage.since?, Timestamp::max);
+    contention::last_change(rollout, &status.contentions).is_none_or(|last| last < since).then_some(since)
 }
 
 /// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one
@@ -144,11 +146,11 @@ fn canary_split<'a>(rollout: &'a Rollout, observed: &Observed, status: &'a Rollo
         || !guard::stands(Guard::CarriedWeight)
     {
         of_stage(stage)
-    } else if capacity::carry(rollout, ready, stage.weight_in_force) {
-        of_stage_before(rollout, status, stage).unwrap_or(stage.weight_in_force.into())
+    } else if capacity::carry(rollout, ready, stage.own_weight()) {
+        of_stage_before(rollout, status, stage).unwrap_or(stage.own_weight().into())
     } else {
         // What was taken away when its pods were lost does not come back with the first of them.
-        written(rollout, observed).map_or(stage.weight_in_force, |written| stage.weight_in_force.lower(written)).into()
+        written(rollout, observed).map_or(stage.own_weight(), |written| stage.own_weight().lower(written)).into()
     }
 }
 

@@ -23,9 +23,8 @@ impl Plan<'_> {
         self.status.draining_since = None;
         if let Some(stage) = &mut self.status.stage {
             // A weight that was meant for the new version and never written is none that it could keep.
-            stage.weight = stage.weight.lower(written.unwrap_or(stage.weight_in_force)).lower(left);
-            stage.since = None;
-            stage.until = None;
+            stage.weight = stage.weight.lower(written.unwrap_or(stage.own_weight())).lower(left);
+            (stage.disturbance, stage.since, stage.until) = (None, None, None);
             stage.entered_at = now;
         }
     }

@@ -139,8 +139,8 @@ async fn weights_that_somebody_changes_are_written_back_and_the_writer_is_named(
     underway(&shop).await?;
     meddle(&shop).await?;
     shop.wait("the weights to be ours again", SOON, |now| now.share() == Some(25)).await?;
-    let now = shop.wait("the writer to be named", SOON, |now| now.status().contention.is_some()).await?;
-    let manager = now.status().contention.map(|contention| contention.manager);
+    let now = shop.wait("the writer to be named", SOON, |now| !now.status().contentions.is_empty()).await?;
+    let manager = now.status().contentions.first().map(|contention| contention.manager.clone());
     shop.check(&format!("it is {manager:?}"), manager.as_deref() == Some("meddler")).await
 }
 

@@ -150,7 +150,10 @@ fn checks() -> Value {
 }
 
 fn begun(stages: &[(&str, i64)]) -> Vec<StageBegun> {
-    stages.iter().map(|(stage, since)| StageBegun { stage: (*stage).to_owned(), since: at(*since) }).collect()
+    stages
+        .iter()
+        .map(|(stage, since)| StageBegun { stage: (*stage).to_owned(), since: at(*since), part: None })
+        .collect()
 }
 
 #[tokio::test]

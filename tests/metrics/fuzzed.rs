@@ -70,7 +70,11 @@ fn spec() -> RolloutSpec {
 async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
     let spec = spec();
     let (stable, canary) = (revision("old"), revision("new"));
-    let begun = [StageBegun { stage: spec.stages()[0].name.clone(), since: Timestamp::from_second(START).unwrap() }];
+    let begun = [StageBegun {
+        stage: spec.stages()[0].name.clone(),
+        since: Timestamp::from_second(START).unwrap(),
+        part: None,
+    }];
     let stage = spec.stages()[0].clone();
     let now = Timestamp::from_second(START + second).unwrap();
     let look = Look {

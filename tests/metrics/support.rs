@@ -222,7 +222,7 @@ impl Subject {
             stage: &self.stage,
             stable: &self.stable,
             canary: &self.canary,
-            begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since }],
+            begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since, part: None }],
             now: Timestamp::now(),
         };
         analyst.look(&look).await

@@ -140,7 +140,7 @@ const INCIDENTAL: &[&str] = &[
     "enteredAt",
     "checks",
     "conditions",
-    "contention",
+    "contentions",
     "tidegate.dev/rollout-uid",
     "annotations",
 ];

@@ -87,7 +87,7 @@ fn who_is_asked_may_change_while_the_stage_lasts_and_is_nobodys_quarrel() {
     lab.cluster.edit(&json!({"stages": spec["stages"]}));
     lab.settle();
     assert_eq!(rules(&lab)[0].pointer("/matches/0/headers/0/value"), Some(&json!("sure")));
-    assert_eq!(lab.status().contention, None);
+    assert_eq!(lab.status().contentions, []);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_rule_that_somebody_takes_away_is_put_back_and_they_are_named() {
     lab.cluster.write_rules(&json!([added[1]]));
     lab.settle();
     assert_eq!(rules(&lab), added);
-    assert_eq!(lab.status().contention.map(|contention| contention.count), Some(1));
+    assert_eq!(lab.status().contentions.iter().map(|known| known.changes.len()).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

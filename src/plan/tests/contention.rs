@@ -2,8 +2,15 @@
 
 use serde_json::json;
 
-use super::{cluster::user_route, lab::Lab, specs::routed};
-use crate::api::{Percent, Phase, condition::kind};
+use super::{
+    cluster::{Cluster, user_route},
+    lab::Lab,
+    specs::routed,
+};
+use crate::{
+    api::{Percent, Phase, Span, StagePart, condition::kind},
+    plan::{after, in_seconds},
+};
 
 fn foreign() -> serde_json::Value {
     json!([
@@ -31,6 +38,110 @@ fn foreign_weights_are_written_back_three_times_and_then_held() {
         assert!(lab.status().message.contains("argocd-controller"), "{}", lab.status().message);
         assert_eq!(lab.stage(), "canary");
     }
+}
+
+/// Two routes, and a canary at 5 % of both.
+fn two_routes() -> Lab {
+    let mut spec = routed();
+    spec["traffic"]["gatewayAPI"]["routes"] = json!([{"name": "checkout"}, {"name": "partners"}]);
+    let mut cluster = Cluster::serving(10);
+    let mut partners = cluster.routes["checkout"].clone();
+    partners["metadata"]["name"] = json!("partners");
+    cluster.routes.insert("partners".to_owned(), partners);
+    cluster.create_rollout(&spec);
+    let mut lab = Lab::new(cluster);
+    lab.settle();
+    lab.cluster.push("v2");
+    lab.until(|lab| lab.status().stage.is_some_and(|stage| stage.since.is_some()));
+    lab
+}
+
+#[test]
+fn each_of_two_routes_has_its_own_quarrel() {
+    let mut lab = two_routes();
+    for _ in 1..=3 {
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+        lab.pass(30);
+        lab.cluster.write_backends_of("partners", &foreign());
+        lab.settle();
+        assert_eq!(lab.phase(), Phase::Progressing);
+        lab.pass(30);
+    }
+    lab.cluster.write_backends(&foreign());
+    lab.settle();
+    assert_eq!(lab.phase(), Phase::Held);
+    let counts = |lab: &Lab| lab.status().contentions.iter().map(|known| known.changes.len()).collect::<Vec<_>>();
+    assert_eq!(counts(&lab), [4, 3]);
+    lab.pass(30);
+    lab.cluster.write_backends_of("partners", &foreign());
+    lab.settle();
+    assert_eq!((lab.phase(), counts(&lab)), (Phase::Held, vec![4, 4]));
+}
+
+#[test]
+fn the_stage_stands_still_while_other_weights_are_in_force_and_says_which() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let since = |lab: &Lab| lab.status().stage.and_then(|stage| stage.since).unwrap();
+    let began = since(&lab);
+    for _ in 0..4 {
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+    }
+    let stage = lab.status().stage.unwrap();
+    assert_eq!((stage.weight_in_force, stage.until), (Percent::new(50.0), None));
+    // The writer goes on for twenty minutes, which is longer than the bake.
+    for _ in 0..40 {
+        lab.pass(30);
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+        assert_eq!((lab.phase(), lab.stage().as_str()), (Phase::Held, "canary"));
+    }
+    lab.until(|lab| lab.phase() == Phase::Progressing);
+    let stage = lab.status().stage.unwrap();
+    assert_eq!((stage.name.as_str(), stage.weight_in_force), ("canary", Percent::new(5.0)));
+    let stood_still = since(&lab).duration_since(began).as_secs();
+    assert!((1200..1300).contains(&stood_still), "{stood_still}");
+    let parts: Vec<_> = lab.status().begun.iter().map(|begun| begun.part).collect();
+    assert_eq!(parts, [None, Some(StagePart::Disturbed), Some(StagePart::Resumed)]);
+    lab.pass(590);
+    assert_eq!(lab.stage(), "canary", "its bake is ten minutes of its own weight");
+    lab.pass(15);
+    assert_eq!(lab.stage(), "quarter");
+}
+
+#[test]
+fn a_route_is_written_back_within_a_minute_after_the_writer_fell_silent_and_the_message_says_when() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    for _ in 0..4 {
+        lab.cluster.write_backends(&foreign());
+        lab.settle();
+    }
+    let tried = in_seconds(after(lab.cluster.now, Span::seconds(50)));
+    assert!(lab.status().message.contains(&format!("written back at {tried}")), "{}", lab.status().message);
+    lab.pass(49);
+    assert_eq!(lab.cluster.canary_weight(), Percent::new(50.0));
+    lab.pass(1);
+    assert_eq!((lab.cluster.canary_weight(), lab.phase()), (Percent::new(5.0), Phase::Held));
+    lab.pass(45);
+    assert_eq!(lab.phase(), Phase::Progressing);
+}
+
+#[test]
+fn a_writer_who_answers_every_write_back_is_answered_once_a_minute_at_most() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let before = lab.log.len();
+    for _ in 0..600 {
+        if lab.cluster.canary_weight() == Percent::new(5.0) {
+            lab.cluster.write_backends(&foreign());
+        }
+        lab.settle();
+        lab.pass(1);
+        assert_eq!(lab.stage(), "canary");
+    }
+    let written_back = lab.log.len() - before;
+    assert!((10..=16).contains(&written_back), "{written_back}");
+    assert_eq!(lab.phase(), Phase::Held);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The cluster as Tidegate's caches see it.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::Cluster;
 use crate::{
     api::{Rollout, validate},
-    plan::{Observed, Route, Served, suspect},
+    plan::{Observed, Route, Served, suspects},
     traffic::RouteId,
     workload::ReplicaSet,
 };
@@ -50,9 +54,10 @@ impl Cluster {
             endpoint_known: true,
             unusable_check: None,
             refused,
-            editor: None,
+            editors: BTreeMap::new(),
         };
-        observed.editor = suspect(rollout, &observed).map(|_| "argocd-controller".to_owned());
+        let suspects = suspects(rollout, &observed).into_iter();
+        observed.editors = suspects.map(|suspect| (suspect.object(rollout), "argocd-controller".to_owned())).collect();
         observed
     }
 }

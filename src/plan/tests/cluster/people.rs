@@ -111,9 +111,14 @@ impl Cluster {
 
     /// Somebody writes these backends into the route.
     pub fn write_backends(&mut self, backends: &Value) {
-        let mut rules = self.routes["checkout"]["spec"]["rules"].clone();
-        rules[0]["backendRefs"] = backends.clone();
-        self.write_rules(&rules);
+        self.write_backends_of("checkout", backends);
+    }
+
+    /// The same of the route of that name.
+    pub fn write_backends_of(&mut self, name: &str, backends: &Value) {
+        let mut route = self.routes[name].clone();
+        route["spec"]["rules"][0]["backendRefs"] = backends.clone();
+        self.write(&Effect::ReplaceRoute(RouteId::http_route(name), Box::new(route))).unwrap();
     }
 
     /// Somebody writes these rules into the route.

@@ -121,12 +121,15 @@ fn status(status: &RolloutStatus, now: Timestamp, hasher: &mut DefaultHasher) {
     if let Some(stage) = &status.stage {
         (&stage.name, stage.weight.to_string(), stage.weight_in_force.to_string()).hash(hasher);
         (ago(Some(stage.entered_at)), ago(stage.since), ago(stage.until)).hash(hasher);
+        let disturbance = stage.disturbance.as_ref();
+        disturbance.map(|known| (ago(Some(known.since)), known.weight.to_string())).hash(hasher);
     }
     (ago(status.draining_since), ago(status.stable_lost_since), status.replicas_floor).hash(hasher);
     status.failed.iter().for_each(|failed| failed.revision.hash(hasher));
     status.checks.iter().for_each(|check| format!("{:?}", check.verdict).hash(hasher));
-    if let Some(known) = &status.contention {
-        (&known.object, known.count, known.generation, ago(Some(known.since)), ago(Some(known.last))).hash(hasher);
+    for known in &status.contentions {
+        (&known.object, known.generation, known.answered).hash(hasher);
+        known.changes.iter().for_each(|change| ago(Some(*change)).hash(hasher));
     }
 }
 
