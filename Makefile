@@ -12,7 +12,7 @@ help: ## List the targets
 test: ## Set up what the machine lacks, check format and lints, run every test; say how long each step took
 	@.ci/test
 
-simulation := cargo test --locked --test simulation --
+simulation := CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --locked --test simulation --
 SEEDS ?= 10000
 
 simulation: ## Simulate every example whole, play every scene, the whole sweep, and SEEDS seeds
@@ -22,7 +22,7 @@ simulation: ## Simulate every example whole, play every scene, the whole sweep, 
 	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
-	@EXAMPLES=whole cargo test --locked --test simulate every_example
+	@EXAMPLES=whole CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --locked --test simulate every_example
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

@@ -150,5 +150,5 @@ fn same_decisions(one: &[String], other: &[String]) -> bool {
 
 /// What plays a run again.
 pub fn command(arguments: &str) -> String {
-    format!("cargo test --test simulation -- {arguments}")
+    format!("CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --test simulation -- {arguments}")
 }
