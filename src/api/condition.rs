@@ -36,6 +36,12 @@ pub mod reason {
     pub const ROUTE_NOT_FOUND: &str = "RouteNotFound";
     /// The route does not mention the Service, or cannot carry weights.
     pub const ROUTE_UNUSABLE: &str = "RouteUnusable";
+    /// The gateway refuses the route as a rollout needs it.
+    pub const ROUTE_REFUSED: &str = "RouteRefused";
+    /// The gateway has not said within the progress deadline that the route is in force.
+    pub const ROUTE_NOT_CONFIRMED: &str = "RouteNotConfirmed";
+    /// Requests stopped, or failed for both versions, right after the route was written.
+    pub const ROUTE_BROKEN: &str = "RouteBroken";
     /// A route points at the Service, and the Rollout does not name it.
     pub const ROUTE_NOT_NAMED: &str = "RouteNotNamed";
     /// The Gateway API is not installed.

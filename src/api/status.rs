@@ -51,6 +51,10 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub failed: Vec<FailedRevision>,
+    /// The version that waits because the routes could not be written for it: nothing speaks against it. It starts again
+    /// when the Rollout's spec changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
     /// `Ready`, `Progressing`, `Healthy`, `Stalled` and `Reconciling`, as kstatus reads them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -303,6 +307,22 @@ pub struct FailedRevision {
     pub replica_set: String,
     /// When it failed.
     pub at: Timestamp,
+    /// Why, in one sentence.
+    pub message: String,
+}
+
+/// A write of the routes that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenBack {
+    /// The revision that it was for.
+    pub revision: String,
+    /// The generation of the Rollout's spec at that time.
+    pub generation: Option<i64>,
+    /// When.
+    pub at: Timestamp,
+    /// `RouteRefused` or `RouteBroken`.
+    pub reason: String,
     /// Why, in one sentence.
     pub message: String,
 }

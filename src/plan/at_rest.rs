@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use crate::{
     api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason},
-    plan::{Guard, Observed, Plan, capacity, guard},
+    plan::{
+        Guard, Observed, Plan, Refusal, capacity, guard,
+        split::{self, Goal},
+    },
     traffic::Names,
     workload::template,
 };
@@ -15,7 +18,7 @@ impl Plan<'_> {
         if let Some(refusal) = &self.refusal {
             return self.say(refusal.message.clone());
         }
-        if !self.clear_foreign_pods() && guard::stands(Guard::OneCanary) {
+        if !self.clear_foreign_pods() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
             return;
         }
         let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
@@ -43,6 +46,12 @@ impl Plan<'_> {
         if serving.is_none() {
             return self.replace_lost(canary, &stable);
         }
+        if let Some(waits) = self.waits_unwritten(&canary) {
+            self.status.phase = Phase::Reverted;
+            self.say(waits.message.clone());
+            self.refusal = Some(waits);
+            return;
+        }
         if self.is_paused() {
             self.status.phase = Phase::Stable;
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
@@ -51,6 +60,12 @@ impl Plan<'_> {
             self.status.phase = Phase::Stable;
             return self
                 .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
+        }
+        if let Some(sentence) = split::in_force(self.rollout, self.observed, Goal::Service).missing() {
+            self.status.phase = Phase::Stable;
+            let message = format!("a new version waits, and nothing was touched: {sentence}");
+            self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));
+            return self.say(message);
         }
         self.start(canary);
     }

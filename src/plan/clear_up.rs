@@ -4,7 +4,7 @@ use crate::{
     api::{Percent, RouteMode},
     plan::{
         Guard, Plan, guard, hand_back,
-        split::{self, Goal, InForce},
+        split::{self, Goal},
     },
     traffic::Split,
 };
@@ -39,18 +39,16 @@ impl Plan<'_> {
         }
         let routed = self.observed.routes.iter().any(|route| route.object.is_some());
         if routed && guard::stands(Guard::RouteBeforePods) {
-            match split::in_force_at(self.rollout, self.observed, goal, self.now) {
-                InForce::Yes => {}
-                InForce::Waiting(sentence) | InForce::Rejected(sentence) => {
-                    // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
-                    self.status.draining_since = None;
-                    if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
-                        self.say("waiting: no pod of the stable version is ready to take the traffic");
-                    } else {
-                        self.say(format!("taking traffic away: {sentence}"));
-                    }
-                    return false;
+            let in_force = split::in_force_at(self.rollout, self.observed, goal, self.now);
+            if let Some(sentence) = in_force.missing() {
+                // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
+                self.status.draining_since = None;
+                if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
+                    self.say("waiting: no pod of the stable version is ready to take the traffic");
+                } else {
+                    self.say(format!("taking traffic away: {sentence}"));
                 }
+                return false;
             }
         }
         if let (Goal::Split(split), Some(stage)) = (goal, &mut self.status.stage) {
@@ -76,14 +74,15 @@ impl Plan<'_> {
         false
     }
 
-    /// Nothing was ever behind the canary Service, and the routes were never touched.
+    /// Nothing was ever behind the canary Service, and the routes were never touched, or never gave it anything: then a
+    /// gateway that says nothing is not waited for.
     fn never_split(&self) -> bool {
         let names = self.names();
         let untouched = |route: &crate::plan::Route| split::says(self.rollout, &names, route, Goal::Service);
         self.status.route == RouteMode::Split
             && self.is_cleared()
             && !self.has_foreign_pods()
-            && self.observed.routes.iter().all(untouched)
+            && (self.status.begun.is_empty() || self.observed.routes.iter().all(untouched))
     }
 
     fn restore(&mut self) {
@@ -98,9 +97,8 @@ impl Plan<'_> {
             self.status.draining_since = None;
             return true;
         }
-        if let InForce::Waiting(sentence) | InForce::Rejected(sentence) =
-            split::in_force_at(self.rollout, self.observed, Goal::Service, self.now)
-        {
+        let in_force = split::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
+        if let Some(sentence) = in_force.missing() {
             // Until the gateway has it, requests still come by way of those Services.
             self.status.draining_since = None;
             self.say(format!("restoring the routes: {sentence}"));

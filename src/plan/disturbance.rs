@@ -5,7 +5,7 @@ use crate::{
     plan::{
         Plan, after, contention,
         progress::Outcome,
-        split::{self, Goal, InForce},
+        split::{self, Goal},
     },
 };
 
@@ -26,17 +26,17 @@ impl Plan<'_> {
             // The new version has lost its pods meanwhile, and gets nothing at all.
             return None;
         }
-        let in_force = split::in_force(self.rollout, self.observed, goal);
-        match (held, in_force) {
+        let missing = split::in_force(self.rollout, self.observed, goal).missing();
+        match (held, missing) {
             (Some(held), _) => {
                 self.stand_still();
                 Some(Outcome::Hold(held))
             }
-            (None, InForce::Yes) => {
+            (None, None) => {
                 self.resume(stage);
                 None
             }
-            (None, InForce::Waiting(sentence) | InForce::Rejected(sentence)) => {
+            (None, Some(sentence)) => {
                 self.stand_still();
                 Some(Outcome::Wait(format!("stage {} stands still: {sentence}", stage.name)))
             }

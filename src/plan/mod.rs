@@ -5,6 +5,7 @@
 
 mod adoption;
 mod at_rest;
+mod await_weight;
 pub mod capacity;
 mod clear_up;
 mod conditions;
@@ -18,6 +19,7 @@ mod observed;
 mod preflight;
 mod progress;
 mod split;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 mod unnamed;
@@ -149,7 +151,7 @@ impl<'a> Plan<'a> {
         if !promoting {
             self.replace_deleted();
         }
-        if !self.clear_up() && guard::stands(Guard::OneCanary) {
+        if !self.clear_up() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
             return;
         }
         self.status.phase = Phase::Stable;

@@ -3,24 +3,17 @@
 use crate::{
     api::{
         CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
-        StageBegun, StageStatus, Verdict,
+        StageStatus, Verdict,
         condition::{self, reason},
     },
     plan::{
-        Guard, Plan, Refusal, after, cap, capacity, current_stage,
-        disturbance::lose_weight,
-        guard, in_seconds,
-        split::{self, Goal, InForce},
+        Guard, Plan, Refusal, after, cap, capacity, current_stage, disturbance::lose_weight, guard, in_seconds, split,
     },
-    traffic::Split,
     workload::template,
 };
 
 /// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
 const STABLE_LOST: Span = Span::seconds(60);
-
-/// How many stages are remembered that had their weight; one that lost it and got it back counts again.
-const BEGUN: usize = 32;
 
 /// What is decided about a stage that has its weight.
 pub(super) enum Outcome {
@@ -29,6 +22,7 @@ pub(super) enum Outcome {
     Advance,
     TakeOver,
     Fail(&'static str, String),
+    TakeBack(&'static str, String),
 }
 
 impl Plan<'_> {
@@ -40,6 +34,7 @@ impl Plan<'_> {
         self.status.canary = Some(canary);
         self.status.checks.clear();
         self.status.begun.clear();
+        self.status.taken_back = None;
         self.status.stable_lost_since = None;
         self.status.draining_since = None;
         self.status.replicas_floor = Some(capacity::wanted(self.rollout));
@@ -87,6 +82,7 @@ impl Plan<'_> {
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => self.advance(&stage),
             Outcome::TakeOver => self.take_over(),
+            Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
             Outcome::Wait(message) => {
                 self.status.phase = Phase::Progressing;
                 self.say(message);
@@ -187,90 +183,9 @@ impl Plan<'_> {
         self.weigh_evidence(stage, since)
     }
 
-    /// A stage whose weight is not in force yet: its pods come up, its route is written and accepted.
-    fn await_weight(&mut self, stage: &Stage, ready: split::Ready) -> Outcome {
-        let counts = capacity::in_stage(self.rollout, stage);
-        let waiting = if self.is_routed() {
-            let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
-            match split::in_force(self.rollout, self.observed, Goal::Split(asked)) {
-                InForce::Yes if ready.canary > 0 => None,
-                InForce::Yes | InForce::Waiting(_) if ready.stable == 0 => Some(self.stable_missing()),
-                InForce::Yes | InForce::Waiting(_) if ready.canary < counts.canary => {
-                    Some(format!("{} of {} new pods ready", ready.canary, counts.canary))
-                }
-                InForce::Yes => Some("the new pods are not ready".to_owned()),
-                InForce::Waiting(sentence) | InForce::Rejected(sentence) => Some(sentence),
-            }
-        } else if ready.canary < counts.canary {
-            Some(format!("{} of {} new pods ready", ready.canary, counts.canary))
-        } else if ready.stable > counts.stable {
-            Some(format!("{} of {} old pods still ready", ready.stable, counts.stable))
-        } else {
-            None
-        };
-        let Some(waiting) = waiting else { return self.come_into_force(stage) };
-        match self.refusal.clone() {
-            Some(refusal) => Outcome::Hold(refusal),
-            None => self.keep_deadline(stage, &waiting, ready),
-        }
-    }
-
-    fn keep_deadline(&mut self, stage: &Stage, waiting: &str, ready: split::Ready) -> Outcome {
-        let deadline = self.rollout.spec.progress_deadline();
-        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        if !self.passed(entered, deadline) {
-            return Outcome::Wait(format!("stage {} waits: {waiting}", stage.name));
-        }
-        if ready.stable == 0 {
-            // Going back would leave nobody to answer; the new pods are all that serves.
-            let message = format!("{}; look at its pods first", self.stable_missing());
-            return Outcome::Hold(Refusal::new(reason::STABLE_NOT_READY, message));
-        }
-        if self.status.phase == Phase::Held {
-            return self.renew_deadline(stage);
-        }
-        let message = format!("stage {} did not get its weight within {deadline}: {waiting}", stage.name);
-        Outcome::Fail(reason::PROGRESS_DEADLINE_EXCEEDED, message)
-    }
-
-    /// What held the stage is over, and was not the new version's doing: it gets its time anew.
-    fn renew_deadline(&mut self, stage: &Stage) -> Outcome {
-        let now = self.now;
-        if let Some(status) = &mut self.status.stage {
-            status.entered_at = now;
-        }
-        self.wake_at(after(now, self.rollout.spec.progress_deadline()));
-        Outcome::Wait(format!("stage {}: goes on, with the whole progress deadline before it", stage.name))
-    }
-
-    fn stable_missing(&self) -> String {
+    pub(super) fn stable_missing(&self) -> String {
         let name = self.status.stable.as_ref().map_or("stable", |stable| stable.replica_set.as_str());
         format!("no pod of the stable ReplicaSet {name} is ready")
-    }
-
-    fn come_into_force(&mut self, stage: &Stage) -> Outcome {
-        let (now, routed) = (self.now, self.is_routed());
-        let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
-        self.set_in_force(share);
-        if let Some(status) = &mut self.status.stage {
-            status.since = Some(now);
-            status.until = Some(after(now, stage.bake()));
-        }
-        self.begin(StageBegun { stage: stage.name.clone(), since: now, part: None });
-        self.status.checks.clear();
-        let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
-        let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
-        let message = format!("stage {name}: {gives} in force{reached}, baking for {bake}");
-        self.record(reason::STAGE_ENTERED, message.clone());
-        self.wake_at(after(now, stage.bake()));
-        Outcome::Wait(message)
-    }
-
-    /// Remembers where evidence begins to count anew.
-    pub(super) fn begin(&mut self, begun: StageBegun) {
-        self.status.begun.push(begun);
-        let oldest = self.status.begun.len().saturating_sub(BEGUN);
-        self.status.begun.drain(..oldest);
     }
 
     /// Without a route the share in force is whatever the pods make of it, from moment to moment.

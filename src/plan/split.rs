@@ -28,6 +28,18 @@ pub(super) enum InForce {
     Waiting(String),
     /// Written, and refused by the data plane: a sentence.
     Rejected(String),
+    /// Written, and naming something that the data plane does not find, or not yet: a sentence.
+    Unresolved(String),
+}
+
+impl InForce {
+    /// Why it is not, if it is not.
+    pub(super) fn missing(self) -> Option<String> {
+        match self {
+            Self::Yes => None,
+            Self::Waiting(sentence) | Self::Rejected(sentence) | Self::Unresolved(sentence) => Some(sentence),
+        }
+    }
 }
 
 /// The ready pods of each revision, where traffic would reach them.
@@ -175,6 +187,7 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal<'_>) -
             Accepted::Accepted => {}
             Accepted::Waiting(sentence) => return InForce::Waiting(sentence),
             Accepted::Rejected(sentence) => return InForce::Rejected(sentence),
+            Accepted::Unresolved(sentence) => return InForce::Unresolved(sentence),
         }
     }
     InForce::Yes

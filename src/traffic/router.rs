@@ -57,6 +57,8 @@ pub enum Acceptance {
     Waiting(String),
     /// It is refused as it now stands; the sentence says by whom and why.
     Rejected(String),
+    /// It is taken, but names something that does not resolve, or does not yet; the sentence says who says so.
+    Unresolved(String),
 }
 
 /// Why an object cannot carry the weights of a rollout: a sentence that names it and says what to do.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    cluster::{Gateway, user_route},
+    cluster::user_route,
     lab::Lab,
     specs::{by_pods, routed, staged, with},
 };
@@ -238,23 +238,6 @@ fn new_pods_that_never_become_ready_revert_at_the_progress_deadline() {
         assert_eq!(lab.phase(), Phase::Reverted);
         assert_eq!((lab.cluster.pods_of("v1"), lab.cluster.pods_of("v2")), (10, 0));
         assert!(lab.steps.contains(&"Reverted".to_owned()));
-    }
-}
-
-#[test]
-fn a_gateway_that_refuses_the_weight_reverts_at_the_progress_deadline() {
-    for gateway in [Gateway::Rejects, Gateway::Silent] {
-        let mut lab = Lab::in_stage(&routed(), "canary");
-        lab.cluster.gateway = gateway;
-        lab.pass(1200);
-        assert_eq!(lab.phase(), Phase::Reverting, "{}", lab.status().message);
-        // Pods that the data plane may still send requests to stay.
-        lab.pass(24 * 3600);
-        assert_eq!(lab.cluster.pods_of("v2"), 3);
-        lab.cluster.gateway = Gateway::Accepts;
-        lab.finish();
-        assert_eq!(lab.phase(), Phase::Reverted);
-        assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
     }
 }
 

@@ -13,6 +13,7 @@ mod capacity;
 mod contention;
 mod crash;
 mod edits;
+mod gateways;
 mod hand_back;
 mod judgement;
 mod preflight;

@@ -25,7 +25,7 @@ pub fn accepted(route: &Value) -> Acceptance {
         match of_parent(route, &Parent::of(parent, route)) {
             Acceptance::Accepted => {}
             Acceptance::Waiting(sentence) => waiting = waiting.or(Some(sentence)),
-            rejected @ Acceptance::Rejected(_) => return rejected,
+            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
         }
     }
     waiting.map_or(Acceptance::Accepted, Acceptance::Waiting)
@@ -38,7 +38,7 @@ fn of_parent(route: &Value, parent: &Parent<'_>) -> Acceptance {
         match of_report(route, parent, report) {
             Acceptance::Accepted => result = Some(Acceptance::Accepted),
             waiting @ Acceptance::Waiting(_) => result = result.or(Some(waiting)),
-            rejected @ Acceptance::Rejected(_) => return rejected,
+            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
         }
     }
     result.unwrap_or_else(|| {
@@ -63,14 +63,19 @@ fn of_report(route: &Value, parent: &Parent<'_>, report: &Value) -> Acceptance {
             None => Some("a generation that it does not name".to_owned()),
         };
         if let Some(observed) = late {
+            let never = condition["observedGeneration"].as_i64().is_none();
+            let hint =
+                "; if this gateway never names one, set spec.traffic.gatewayAPI.acceptance to Observed or Ignored";
+            let hint = if never { hint } else { "" };
             let sentence =
-                format!("{parent} reports {kind} for {name} at {observed}; waiting for generation {current}");
+                format!("{parent} reports {kind} for {name} at {observed}; waiting for generation {current}{hint}");
             waiting = waiting.or(Some(sentence));
         } else if status == "False" && reason != "Pending" {
             let (controller, message) = (text(report, "controllerName"), text(condition, "message"));
-            return Acceptance::Rejected(format!(
+            let sentence = format!(
                 "{parent} refuses {name} at generation {current}: {kind} is False ({reason}: {message}), says {controller}"
-            ));
+            );
+            return if kind == "Accepted" { Acceptance::Rejected(sentence) } else { Acceptance::Unresolved(sentence) };
         } else if status != "True" {
             let sentence = format!("{parent} reports {kind}={status} ({reason}) for {name} at generation {current}");
             waiting = waiting.or(Some(sentence));
@@ -161,6 +166,7 @@ mod tests {
             Acceptance::Accepted => "accepted".to_owned(),
             Acceptance::Waiting(sentence) => format!("waiting: {sentence}"),
             Acceptance::Rejected(sentence) => format!("rejected: {sentence}"),
+            Acceptance::Unresolved(sentence) => format!("unresolved: {sentence}"),
         }
     }
 
@@ -182,7 +188,7 @@ mod tests {
     fn a_refusal_at_the_current_generation_is_told_with_its_reason() {
         assert_eq!(
             said(accepted(&route(&[report(&public(), ("True", 7), ("False", 7))]))),
-            "rejected: Gateway shop/public (section http) refuses HTTPRoute shop/checkout at generation 7: \
+            "unresolved: Gateway shop/public (section http) refuses HTTPRoute shop/checkout at generation 7: \
              ResolvedRefs is False (BackendNotFound: no such Service), says example.com/gateway"
         );
     }

@@ -14,6 +14,8 @@ pub enum Gateway {
     Silent,
     /// Refuses what it sees, and goes on with what it had.
     Rejects,
+    /// Refuses what names one of the revisions' Services.
+    RejectsSplits,
 }
 
 impl Cluster {
@@ -28,6 +30,8 @@ impl Cluster {
                 Gateway::Silent => continue,
                 Gateway::Accepts => ("True", if dangling { "False" } else { "True" }),
                 Gateway::Rejects => ("False", "True"),
+                Gateway::RejectsSplits if names_a_revision(&route) => ("False", "True"),
+                Gateway::RejectsSplits => ("True", "True"),
             };
             let condition = |kind: &str, status: &str| {
                 json!({
@@ -40,7 +44,7 @@ impl Cluster {
                 "controllerName": "example.com/gateway",
                 "conditions": [condition("Accepted", accepted), condition("ResolvedRefs", resolved)],
             }]});
-            if self.gateway == Gateway::Accepts {
+            if accepted == "True" {
                 self.programmed.insert(name.clone(), route.clone());
             }
             if route["status"] != report {
@@ -51,6 +55,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn names_a_revision(route: &Value) -> bool {
+    backends(route).any(|backend| backend["name"] != "checkout")
 }
 
 /// The part of what a route gives to the Rollout's Services that `service` gets.

@@ -1,0 +1,132 @@
+//! Gateways that say nothing, or no.
+
+use serde_json::json;
+
+use super::{
+    cluster::{Gateway, user_route},
+    lab::Lab,
+    specs::routed,
+};
+use crate::api::{Percent, Phase, condition::kind};
+
+fn message(lab: &Lab) -> String {
+    lab.status().message
+}
+
+#[test]
+fn a_gateway_that_has_not_taken_the_users_own_route_is_named_before_anything_is_touched() {
+    for (gateway, says) in
+        [(Gateway::Silent, "Gateway shop/public reports Accepted"), (Gateway::Rejects, "Gateway shop/public refuses")]
+    {
+        let mut lab = Lab::adopted(&routed());
+        lab.cluster.gateway = gateway;
+        let mut rules = user_route()["rules"].clone();
+        rules[0]["matches"][0]["path"]["value"] = json!("/shop");
+        lab.cluster.write_rules(&rules);
+        lab.cluster.push("v2");
+        lab.settle();
+        assert!(message(&lab).contains(says), "{}", message(&lab));
+        assert_eq!(
+            lab.condition(kind::STALLED).as_deref(),
+            Some("RouteNotConfirmed"),
+            "{:?} {}",
+            lab.phase(),
+            message(&lab)
+        );
+        lab.pass(3600);
+        assert_eq!((lab.log.len(), lab.status().failed.len()), (0, 0), "{:?}", lab.log);
+        lab.cluster.gateway = Gateway::Accepts;
+        lab.finish();
+        assert_eq!(lab.cluster.pods_of("v2"), 10);
+    }
+}
+
+#[test]
+fn a_gateway_that_falls_silent_at_the_pin_is_named_from_the_first_second_and_no_version_is_blamed() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.push("v2");
+    lab.cluster.gateway = Gateway::Silent;
+    lab.settle();
+    assert!(message(&lab).contains("Gateway shop/public reports Accepted"), "{}", message(&lab));
+    lab.pass(601);
+    assert_eq!((lab.phase(), lab.condition(kind::STALLED).as_deref()), (Phase::Held, Some("RouteNotConfirmed")));
+    assert!(message(&lab).contains("acceptance"), "{}", message(&lab));
+    assert_eq!((lab.status().failed.len(), lab.cluster.pods_of("v2")), (0, 0));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}
+
+#[test]
+fn a_revert_of_what_was_never_in_force_ends_although_the_gateway_is_silent() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.push("v2");
+    lab.cluster.gateway = Gateway::Silent;
+    lab.settle();
+    lab.cluster.push("v3");
+    lab.settle();
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route(), "{}", message(&lab));
+    lab.pass(601);
+    assert_eq!(lab.phase(), Phase::Stable, "{}", message(&lab));
+    // It may still send requests by way of it.
+    assert!(lab.cluster.services.contains_key("checkout-stable"));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!((lab.cluster.pods_of("v3"), lab.cluster.services.len()), (10, 1));
+}
+
+#[test]
+fn a_pin_that_the_gateway_refuses_is_taken_back_at_once_and_the_version_waits_unjudged() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.gateway = Gateway::RejectsSplits;
+    lab.cluster.push("v2");
+    lab.settle();
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    lab.finish();
+    assert_eq!((lab.phase(), lab.condition(kind::STALLED).as_deref()), (Phase::Reverted, Some("RouteRefused")));
+    assert!(message(&lab).contains("(Tried: as tried)"), "{}", message(&lab));
+    assert_eq!((lab.status().failed.len(), lab.cluster.services.len()), (0, 1));
+    let before = lab.log.len();
+    lab.pass(24 * 3600);
+    assert_eq!(lab.log.len(), before, "it is not tried again by itself");
+
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.cluster.edit(&json!({"paused": false}));
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}
+
+#[test]
+fn weights_that_the_gateway_refuses_later_send_everything_back_and_blame_no_version() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.cluster.gateway = Gateway::RejectsSplits;
+    lab.until(|lab| lab.phase() == Phase::Reverting);
+    assert_eq!(lab.cluster.canary_weight(), Percent::ZERO);
+    // What it refuses it does not follow: pods that it may still send requests to stay.
+    lab.pass(3600);
+    assert!(lab.cluster.pods_of("v2") > 0);
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!((lab.status().failed.len(), lab.phase()), (0, Phase::Reverted), "{}", message(&lab));
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    lab.cluster.push("v3");
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v3"), 10);
+}
+
+#[test]
+fn a_gateway_that_falls_silent_under_way_holds_the_stage_and_its_weight() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.cluster.gateway = Gateway::Silent;
+    lab.pass(1300);
+    assert_eq!((lab.phase(), lab.stage().as_str()), (Phase::Held, "quarter"), "{}", message(&lab));
+    assert!(message(&lab).contains("Gateway shop/public reports Accepted"), "{}", message(&lab));
+    lab.verdicts.insert("errors".to_owned(), crate::api::Verdict::Fail);
+    lab.decide();
+    assert_eq!((lab.phase(), lab.cluster.canary_weight()), (Phase::Reverting, Percent::ZERO));
+    lab.pass(24 * 3600);
+    assert_eq!(lab.cluster.pods_of("v2"), 3, "the gateway may still send them requests");
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!((lab.phase(), lab.status().failed.len()), (Phase::Reverted, 1));
+}
