@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod events;
 mod expressions;
+mod features;
 mod index;
 pub mod leader;
 mod memory;
@@ -32,7 +33,8 @@ use kube::{
 };
 
 use self::{
-    caches::Caches, clock::Clock, events::Events, expressions::Expressions, leader::Leadership, memory::Memory,
+    caches::Caches, clock::Clock, events::Events, expressions::Expressions, features::Features, leader::Leadership,
+    memory::Memory,
 };
 use crate::{
     api::Phase,
@@ -59,6 +61,7 @@ pub struct Context {
     caches: Arc<Caches>,
     memory: Memory,
     expressions: Expressions,
+    features: Features,
     analyst: Analyst,
     leadership: Leadership,
     events: Events,
@@ -101,6 +104,7 @@ pub async fn run(
         caches: caches.clone(),
         memory: Memory::default(),
         expressions: Expressions::default(),
+        features: Features::default(),
         analyst,
         leadership: leadership.clone(),
         events,

@@ -27,6 +27,9 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     if is_leaving(rollout) {
         look_up(context, rollout, &mut observed).await?;
     }
+    let is_http = |route: &&Route| route.id.kind.kind == "HTTPRoute";
+    let routes: Vec<_> = observed.routes.iter().filter(is_http).filter_map(|route| route.object.clone()).collect();
+    observed.gateway_features = context.features.of(context, rollout, &routes).await;
     for suspect in suspects(rollout, &observed) {
         if let Some(editor) = editor(context, rollout, &suspect).await {
             observed.editors.insert(suspect.object(rollout), editor);
@@ -121,6 +124,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
             Vec::new()
         },
         routes,
+        gateway_features: Vec::new(),
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyst.knows(endpoint),
         unusable_check: {

@@ -102,20 +102,24 @@ async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error>
 /// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
     let now = in_milliseconds(context.clock.now());
-    let unjudged = plan::next(Input { rollout, observed, checks: &[], now });
+    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, now });
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
     let Some(looked) = look(context, rollout).await else { return (unjudged, now) };
     let now = in_milliseconds(context.clock.now());
-    let mut next = plan::next(Input { rollout, observed, checks: &looked.checks, now });
+    let (checks, outage) = (&looked.checks, looked.outage.as_deref());
+    let mut next = plan::next(Input { rollout, observed, checks, outage, now });
     next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
     (next, now)
 }
 
-/// Asks the checks, while the new version has traffic.
+/// Asks the checks, while the new version has traffic. Before that, what they read only shows whether the routes broke
+/// something.
 async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
-    let Some(begun) = plan::evidence_stages(rollout) else {
+    let judged = plan::evidence_stages(rollout);
+    let is_judged = judged.is_some();
+    let Some(begun) = judged.or_else(|| plan::watched_stages(rollout)) else {
         context.analyst.forget(rollout.metadata.uid.as_deref()?);
         return None;
     };
@@ -135,7 +139,11 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
         begun: &begun,
         now: context.clock.now(),
     };
-    Some(context.analyst.look(&look).await)
+    let mut looked = context.analyst.look(&look).await;
+    if !is_judged {
+        looked.checks.clear();
+    }
+    Some(looked)
 }
 
 /// What is kept in the status, people read: nanoseconds say nothing to them.

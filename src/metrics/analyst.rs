@@ -68,6 +68,8 @@ pub struct Looked {
     pub checks: Vec<CheckStatus>,
     /// When the next look is worth it.
     pub next: Timestamp,
+    /// That requests stopped, or fail for both versions, since the present stage's weights were written: a sentence.
+    pub outage: Option<String>,
 }
 
 /// Asks Prometheus, keeps the evidence of each rollout, and judges it.
@@ -134,14 +136,14 @@ impl Analyst {
     /// rollouts do not wait for each other.
     pub async fn look(&self, look: &Look<'_>) -> Looked {
         let Some(analysis) = &look.spec.analysis else {
-            return Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)) };
+            return Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)), outage: None };
         };
         let interval = interval(analysis);
         let name = Endpoints::name_of(analysis.prometheus.as_deref());
         let Some(prometheus) = self.endpoints.get(name) else {
             let fault = Fault::EndpointNotFound { name: name.to_owned() };
             let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
-            return Looked { checks, next: later(look.now, interval) };
+            return Looked { checks, next: later(look.now, interval), outage: None };
         };
         let wanted = all_wanted(analysis, look);
         let memory = self.memory(look.uid);
@@ -150,7 +152,8 @@ impl Analyst {
         memory.prepare(&wanted);
         let faults = memory.observe(prometheus, look.now, deadline).await;
         let checks = memory.statuses(analysis, look, &wanted, &faults);
-        Looked { checks, next: memory.next(look.now).unwrap_or_else(|| later(look.now, interval)) }
+        let next = memory.next(look.now).unwrap_or_else(|| later(look.now, interval));
+        Looked { checks, next, outage: memory.outage() }
     }
 
     fn memory(&self, uid: &str) -> Arc<tokio::sync::Mutex<Memory>> {
@@ -200,6 +203,10 @@ impl Memory {
         let (trackers, values) = join(join_all(trackers), join_all(values)).await;
         let faults = |results: Vec<Result<(), Fault>>| results.into_iter().map(Result::err).collect();
         Faults { trackers: faults(trackers), values: faults(values) }
+    }
+
+    fn outage(&self) -> Option<String> {
+        self.trackers.iter().find_map(Tracker::outage).map(str::to_owned)
     }
 
     fn next(&self, now: Timestamp) -> Option<Timestamp> {

@@ -14,7 +14,7 @@ use super::{
     prometheus::Prometheus,
     scrape,
 };
-use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{Arm, Baseline, Block, Evidence, Flow, Ledger, Meaning, Measure, Refusal, Series, Stretch, outage};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -30,6 +30,9 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// For so long, or four scrapes, whatever happens to the requests of both versions may come from what was written.
+const JUST_WRITTEN: Duration = Duration::from_mins(1);
 
 /// How many blocks of what came before the rollout are read.
 pub(super) const HISTORY: u32 = 120;
@@ -55,6 +58,9 @@ pub(super) struct Tracker {
     window: Duration,
     newest: Option<Timestamp>,
     refusal: Option<Refusal>,
+    /// The requests before the weights of the present stage were written.
+    before: Flow,
+    outage: Option<String>,
 }
 
 impl Tracker {
@@ -71,6 +77,8 @@ impl Tracker {
             window: FIRST_WINDOW,
             newest: None,
             refusal: None,
+            before: Flow::default(),
+            outage: None,
         }
     }
 
@@ -135,6 +143,7 @@ impl Tracker {
                 return Err(fault);
             }
         };
+        self.watch_for_outage(now, &recent);
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
             return Err(Fault::Empty { hint: "the pods of the new version are scraped and expose the metric" });
         }
@@ -156,6 +165,23 @@ impl Tracker {
             self.catch_up(prometheus, block, limit, deadline).await?;
         }
         self.look_at_newest(now, &recent)
+    }
+
+    /// That requests stopped, or fail for both versions, since the weights of the present stage were written.
+    pub(super) fn outage(&self) -> Option<&str> {
+        self.outage.as_deref()
+    }
+
+    fn watch_for_outage(&mut self, now: Timestamp, recent: &[Series]) {
+        let Some(stage) = self.plan.stages.last().filter(|stage| !stage.is_disturbed()) else { return };
+        let before = Flow::between(recent, Timestamp::MIN, stage.since.min(now));
+        if before.time() >= self.before.time().min(FIRST_WINDOW / 2) && !before.time().is_zero() {
+            self.before = before;
+        }
+        let scrape = scrape::interval(recent).or(self.scrape).unwrap_or(FIRST_WINDOW);
+        let is_recent = span(stage.since, now) <= JUST_WRITTEN.max(4 * scrape);
+        let after = Flow::between(recent, stage.since, now);
+        self.outage = outage(&self.before, &after).filter(|_| is_recent);
     }
 
     /// Learns what stable was like before the rollout began.

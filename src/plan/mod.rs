@@ -30,7 +30,7 @@ use jiff::Timestamp;
 
 pub use contention::{Suspect, suspects};
 pub use effects::{Desired, Effect, desired};
-pub use observed::{Observed, Route, Served};
+pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use preflight::Refusal;
 
 use crate::api::{
@@ -50,6 +50,8 @@ pub struct Input<'a> {
     pub observed: &'a Observed,
     /// What the checks said at this look; empty when nobody looked.
     pub checks: &'a [CheckStatus],
+    /// That the requests of both versions stopped, or fail, since the routes were written: a sentence.
+    pub outage: Option<&'a str>,
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -102,6 +104,17 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     Some(status.begun.clone())
 }
 
+/// What the requests of the stable version are watched for while the routes are written for a version that has none
+/// yet: the stage, from when it was entered. Nothing where the checks are asked, which see as much.
+#[must_use]
+pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
+    let status = rollout.status.as_ref()?;
+    let stage = status.stage.as_ref()?;
+    let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split;
+    let is_watched = pins && evidence_stages(rollout).is_none();
+    is_watched.then(|| vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None }])
+}
+
 /// The stage that the status speaks of, as the spec has it now: by name. Where that is gone, the last one that asks
 /// for no more weight than it did: no gate has been passed for more.
 #[must_use]
@@ -119,6 +132,7 @@ struct Plan<'a> {
     rollout: &'a Rollout,
     observed: &'a Observed,
     checks: &'a [CheckStatus],
+    outage: Option<&'a str>,
     now: Timestamp,
     status: RolloutStatus,
     transitions: Vec<Transition>,
@@ -129,9 +143,9 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(input: Input<'a>) -> Self {
-        let Input { rollout, observed, checks, now } = input;
+        let Input { rollout, observed, checks, outage, now } = input;
         let status = rollout.status.clone().unwrap_or_default();
-        Self { rollout, observed, checks, now, status, transitions: Vec::new(), wake: None, refusal: None }
+        Self { rollout, observed, checks, outage, now, status, transitions: Vec::new(), wake: None, refusal: None }
     }
 
     /// An adopted Rollout that nobody is deleting.

@@ -1,6 +1,9 @@
 //! What the cluster looks like, as far as a decision may depend on it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
@@ -38,6 +41,8 @@ pub struct Observed {
     pub unnamed_routes: Option<Vec<RouteId>>,
     /// The ReferenceGrants of the Rollout's namespace, if one of its routes lies in another.
     pub grants: Vec<Value>,
+    /// What the gateways of the routes say that they support, before a rollout that asks for more than every gateway has.
+    pub gateway_features: Vec<GatewayFeatures>,
     /// Another Rollout that came first to the Deployment, the Service or a route: a sentence.
     pub rival: Option<String>,
     /// The operator knows the Prometheus endpoint that the Rollout names.
@@ -48,6 +53,17 @@ pub struct Observed {
     pub refused: Option<String>,
     /// The field managers that last changed what [`super::suspects`] points at, by the object.
     pub editors: BTreeMap<String, String>,
+}
+
+/// What a gateway says that it supports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayFeatures {
+    /// The Gateway, by namespace and name.
+    pub gateway: String,
+    /// The name of its GatewayClass, which says so.
+    pub class: String,
+    /// The names of the features.
+    pub supported: BTreeSet<String>,
 }
 
 /// A route that the Rollout names.

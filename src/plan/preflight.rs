@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     api::{Percent, Rollout, RouteMode, condition::reason},
-    plan::{Observed, Route, Served, capacity},
-    traffic::{Names, Router, Split, named_twice, permits},
+    plan::{GatewayFeatures, Observed, Route, Served, capacity},
+    traffic::{Names, Router, Split, features, named_twice, permits},
     workload::{self, ownership},
 };
 
@@ -35,6 +35,7 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     workload(rollout, observed)
         .or_else(|| service(rollout, observed))
         .or_else(|| routes(rollout, observed))
+        .or_else(|| features(rollout, observed))
         .or_else(|| revision_services(rollout, observed))
         .or_else(|| prometheus(rollout, observed))
         .or_else(|| observed.unusable_check.clone().map(|why| Refusal::new(reason::CHECK_UNUSABLE, why)))
@@ -109,6 +110,18 @@ fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         let restorable = if is_whole { router.can_restore(object) } else { Ok(()) };
         let unusable = router.can_split(object, &splits).and(restorable).err()?;
         Some(Refusal::new(reason::ROUTE_UNUSABLE, unusable.to_string()))
+    })
+}
+
+/// A stage that asks for what a gateway says that it does not know.
+fn features(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    let asked = features::asked(&rollout.spec);
+    observed.gateway_features.iter().find_map(|GatewayFeatures { gateway, class, supported }| {
+        let (feature, field) = asked.iter().find(|(feature, _)| !supported.contains(*feature))?;
+        let message = format!(
+            "Gateway {gateway} does not support {feature}, says GatewayClass {class}, but spec.{field} needs it: leave that out, or use a gateway that supports it"
+        );
+        Some(Refusal::new(reason::ROUTE_UNUSABLE, message))
     })
 }
 

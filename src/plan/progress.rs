@@ -154,6 +154,9 @@ impl Plan<'_> {
         if let Some(failed) = self.failed(canary) {
             return Outcome::Fail(reason::CHECK_FAILED, failed.message);
         }
+        if let Some(outage) = self.outage.filter(|_| self.is_routed()) {
+            return Outcome::TakeBack(reason::ROUTE_BROKEN, self.since_written(outage));
+        }
         let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
         if let Some(check) = self.checks.iter().find(failed) {
             return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));

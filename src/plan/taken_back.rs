@@ -32,6 +32,12 @@ impl Plan<'_> {
         }
     }
 
+    /// What happened to the requests, with what was written before it.
+    pub(super) fn since_written(&self, outage: &str) -> String {
+        let routes: Vec<_> = self.observed.routes.iter().map(|route| route.id.to_string()).collect();
+        format!("since {} was written for this rollout, {outage}", routes.join(" and "))
+    }
+
     /// Why a version waits for which the routes could not be written, if it does.
     pub(super) fn waits_unwritten(&self, canary: &RevisionStatus) -> Option<Refusal> {
         let known = self.status.taken_back.as_ref()?;

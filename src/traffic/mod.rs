@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use custom::{Expression, Revisions};
-pub use gateway_api::{permits, references, services_of};
+pub use gateway_api::{features, permits, references, services_of};
 pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
 pub use router::{Acceptance, Router, Unusable};

@@ -33,6 +33,9 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [referencegrants]
   verbs: [list, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways, gatewayclasses]
+  verbs: [get]
 {{- end }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]

@@ -130,3 +130,27 @@ fn a_gateway_that_falls_silent_under_way_holds_the_stage_and_its_weight() {
     lab.finish();
     assert_eq!((lab.phase(), lab.status().failed.len()), (Phase::Reverted, 1));
 }
+
+#[test]
+fn routes_after_which_all_requests_stop_are_taken_back_and_the_version_waits_unjudged() {
+    let outage = Some("requests stopped: 0 in 30s, where about 300 were to be expected".to_owned());
+    for stage in [None, Some("canary"), Some("quarter")] {
+        let mut lab = stage.map_or_else(|| Lab::adopted(&routed()), |stage| Lab::in_stage(&routed(), stage));
+        if stage.is_none() {
+            lab.cluster.push("v2");
+            lab.decide();
+        }
+        lab.outage.clone_from(&outage);
+        lab.verdicts.insert("errors".to_owned(), crate::api::Verdict::Fail);
+        lab.decide();
+        lab.outage = None;
+        let goes_back = lab.cluster.routes["checkout"]["spec"] == user_route();
+        assert!(goes_back || lab.cluster.canary_weight() == Percent::ZERO, "{stage:?}");
+        assert_eq!(goes_back, stage.is_none(), "the pin itself is what broke it");
+        lab.finish();
+        assert_eq!((lab.phase(), lab.condition(kind::STALLED).as_deref()), (Phase::Reverted, Some("RouteBroken")));
+        assert!(message(&lab).contains("since HTTPRoute checkout was written for this rollout, requests stopped"));
+        assert_eq!((lab.status().failed.len(), lab.cluster.all_pods().len()), (0, 10));
+        assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    }
+}

@@ -30,6 +30,8 @@ pub struct Lab {
     pub cluster: Cluster,
     /// What each check answers; `Pass` when it is not in here.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// What happened to the requests since the routes were written.
+    pub outage: Option<String>,
     /// How long each check says that it will take.
     pub more_time: BTreeMap<String, Span>,
     /// When the operator asked to be woken.
@@ -51,6 +53,7 @@ impl Lab {
         Self {
             cluster,
             verdicts: BTreeMap::new(),
+            outage: None,
             more_time: BTreeMap::new(),
             wake: None,
             log: Vec::new(),
@@ -138,7 +141,8 @@ impl Lab {
         }
         self.nothing_is_written_twice(rollout);
         let checks = self.look(rollout);
-        let next = plan::next(Input { rollout, observed: &observed, checks: &checks, now });
+        let next =
+            plan::next(Input { rollout, observed: &observed, checks: &checks, outage: self.outage.as_deref(), now });
         self.wake = next.wake;
         if rollout.status.as_ref() == Some(&next.status) {
             return resumed;

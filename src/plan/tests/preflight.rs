@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{lab::Lab, specs::with};
 use crate::{
     api::condition::reason,
-    plan::{Served, preflight::refusal},
+    plan::{GatewayFeatures, Served, preflight::refusal},
 };
 
 #[test]
@@ -55,6 +55,31 @@ fn a_route_that_another_controller_keeps_is_refused_and_one_that_is_only_owned_i
         (
             reason::ROUTE_UNUSABLE,
             "HTTPRoute checkout is controlled by Canary front, which would write its own weights back; name a route that no controller keeps"
+        )
+    );
+}
+
+#[test]
+fn a_copy_that_the_gateway_does_not_know_is_refused_before_anything_is_written() {
+    let stages = json!([{"name": "shadow", "weight": "0%", "mirror": "10%"}, {"name": "full", "weight": "100%"}]);
+    let lab = Lab::before_adoption(&with(&json!({"stages": stages})));
+    let rollout = lab.cluster.rollout.as_ref().unwrap();
+    let mut observed = lab.cluster.observe(rollout, None);
+    let mut supporting = |features: &[&str]| {
+        observed.gateway_features = vec![GatewayFeatures {
+            gateway: "shop/public".to_owned(),
+            class: "traefik".to_owned(),
+            supported: features.iter().map(|feature| (*feature).to_owned()).collect(),
+        }];
+        refusal(rollout, &observed)
+    };
+    assert_eq!(supporting(&["HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"]), None);
+    let refused = supporting(&["HTTPRouteMethodMatching"]).unwrap();
+    assert_eq!(
+        (refused.reason, refused.message.as_str()),
+        (
+            reason::ROUTE_UNUSABLE,
+            "Gateway shop/public does not support HTTPRouteRequestMirror, says GatewayClass traefik, but spec.stages[].mirror needs it: leave that out, or use a gateway that supports it"
         )
     );
 }

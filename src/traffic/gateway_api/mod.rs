@@ -5,6 +5,7 @@
 mod acceptance;
 mod additions;
 mod backends;
+pub mod features;
 mod grants;
 mod matches;
 mod references;

@@ -50,6 +50,7 @@ impl Cluster {
                 .collect(),
             unnamed_routes: self.unnamed_routes.clone(),
             grants: Vec::new(),
+            gateway_features: Vec::new(),
             rival: self.rival.clone(),
             endpoint_known: true,
             unusable_check: None,
