@@ -51,6 +51,9 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub failed: Vec<FailedRevision>,
+    /// A gateway of the routes refused a backend of weight 0: what gets nothing is left out of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub zero_weights_refused: bool,
     /// The version that waits because the routes could not be written for it: nothing speaks against it. It starts again
     /// when the Rollout's spec changes.
     #[serde(skip_serializing_if = "Option::is_none")]

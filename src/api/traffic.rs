@@ -77,6 +77,9 @@ pub struct GatewayApi {
 pub enum Acceptance {
     /// `Accepted` and `ResolvedRefs` of every parent, at the generation that was written.
     Required,
+    /// The same, where conditions that name no generation count if they changed after the route was written: for gateways
+    /// that report anew for each change, and name no generation.
+    Observed,
     /// Nothing: for gateways that do not report.
     Ignored,
 }

@@ -113,7 +113,10 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
             // What was read is served: its kind is known.
             let Some(api) = context.caches.routes.api(id, &namespace) else { return Ok(()) };
             match serde_json::from_value::<DynamicObject>(object.as_ref().clone()) {
-                Ok(route) => replace_route(context, rollout, id, &api, &route).await,
+                Ok(route) => {
+                    context.memory.wrote_route(rollout, id, context.clock.now());
+                    replace_route(context, rollout, id, &api, &route).await
+                }
                 Err(error) => Err(kube::Error::SerdeError(error)),
             }
         }

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use kube::{ResourceExt, api::DynamicObject};
 use tokio::time::Instant;
 
 use super::allowance::Allowance;
 use crate::{
-    api::{Rollout, validate},
+    api::{Acceptance, Rollout, validate},
     metrics::{Templates, unusable},
     traffic::RouteId,
 };
@@ -29,6 +30,8 @@ struct Remembered {
     writes: Allowance,
     /// Routes as they were last written, or found when a write met a conflict.
     routes: HashMap<RouteId, Arc<DynamicObject>>,
+    /// When they were last written, for gateways whose reports name no generation.
+    written_at: HashMap<RouteId, Timestamp>,
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
@@ -121,6 +124,19 @@ impl Memory {
             remembered.routes.remove(id);
             cached
         })
+    }
+
+    /// Remembers when a route was written, where its gateway names no generation in its reports.
+    pub fn wrote_route(&self, rollout: &Rollout, id: &RouteId, now: Timestamp) {
+        let gateway = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref());
+        if gateway.and_then(|gateway| gateway.acceptance) == Some(Acceptance::Observed) {
+            self.with(rollout, |remembered| remembered.written_at.insert(id.clone(), now));
+        }
+    }
+
+    /// When a route was last written, as far as this process knows.
+    pub fn route_written(&self, rollout: &Rollout, id: &RouteId) -> Option<Timestamp> {
+        self.with(rollout, |remembered| remembered.written_at.get(id).copied())
     }
 
     /// How long the next commit has to wait, so that no quarrel about the status floods the API server.

@@ -146,7 +146,8 @@ fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::
         api::Route::Custom(route) => route.accepted.as_deref().map(|text| context.expressions.compiled(text)),
         api::Route::Gateway(_) => None,
     };
-    Route { spec, kind: context.caches.routes.served(&id), id, accepted, object }
+    let written = context.memory.route_written(rollout, &id);
+    Route { spec, kind: context.caches.routes.served(&id), id, accepted, object, written }
 }
 
 /// Routes that pass the weights by: those that give requests to the Service, and are not the Rollout's. Without a route

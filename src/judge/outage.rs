@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    series::{Arm, Meaning, Series},
+    series::{Arm, ByKey, Key, Meaning, Sample, Series},
     wording::{about, count, percent},
 };
 
@@ -24,58 +24,112 @@ const FAILING: f64 = 0.5;
 /// Before the write, no more than this part of the requests may have failed: what was broken already was not broken by it.
 const SOUND: f64 = 0.1;
 
+/// How many requests come in a second, and how many of them fail.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Rate {
+    all: f64,
+    failed: f64,
+}
+
 /// The requests of both versions over some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Flow {
-    /// Of the canary and of stable: all requests, and those of them that failed.
-    canary: (f64, f64),
-    stable: (f64, f64),
-    /// From the first scrape to the last, of the target that was seen longest.
+    canary: Rate,
+    stable: Rate,
+    /// For how long every target was seen; nothing where one of them was only seen once.
     time: Duration,
+}
+
+/// What was seen of one target.
+#[derive(Debug, Default)]
+struct Target {
+    arm: Option<Arm>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    all: f64,
+    failed: f64,
 }
 
 impl Flow {
     /// What `series` count between the first and the last of their samples after `start`, up to and including `end`.
     #[must_use]
     pub fn between(series: &[Series], start: Timestamp, end: Timestamp) -> Self {
-        let mut flow = Self::default();
+        let mut targets: ByKey<Target> = ByKey::default();
         for series in series {
-            let samples = series.between(start, end);
-            let (Some(first), Some(last)) = (samples.first(), samples.last()) else { continue };
-            let time = last.at.duration_since(first.at).unsigned_abs();
+            let target = targets.entry(target_of(series)).or_default();
+            target.arm = Some(series.arm);
+            for sample in series.between(start, end) {
+                target.first = Some(target.first.map_or(sample.at, |first| first.min(sample.at)));
+                target.last = Some(target.last.map_or(sample.at, |last| last.max(sample.at)));
+            }
+        }
+        for series in series {
+            if let Some(target) = targets.get_mut(&target_of(series)) {
+                let gained = gained(series.between(start, end), target.first);
+                let (all, failed) = counted(series.meaning, gained);
+                target.all += all;
+                target.failed += failed;
+            }
+        }
+        Self::of(targets.into_values())
+    }
+
+    fn of(targets: impl Iterator<Item = Target>) -> Self {
+        let (mut flow, mut shortest) = (Self::default(), None);
+        for target in targets {
+            let (Some(arm), Some(first), Some(last)) = (target.arm, target.first, target.last) else { continue };
+            let time = last.duration_since(first).unsigned_abs();
+            shortest = Some(shortest.map_or(time, |shortest: Duration| shortest.min(time)));
             if time.is_zero() {
                 continue;
             }
-            flow.time = flow.time.max(time);
-            // A counter that falls began anew at nothing.
-            let gains = samples.windows(2).filter_map(|pair| {
-                let (one, next) = (pair.first()?.value, pair.last()?.value);
-                Some(if next < one { next } else { next - one })
-            });
-            let gained: f64 = gains.sum();
-            let of = match series.arm {
+            let rate = match arm {
                 Arm::Canary => &mut flow.canary,
                 Arm::Stable => &mut flow.stable,
             };
-            match series.meaning {
-                Meaning::Requests => of.0 += gained,
-                Meaning::Bucket { le, .. } if le == f64::INFINITY => of.0 += gained,
-                Meaning::Bucket { .. } => {}
-                Meaning::FailedRequests => *of = (of.0 + gained, of.1 + gained),
-                Meaning::Failures => of.1 += gained,
-            }
+            rate.all += target.all / time.as_secs_f64();
+            rate.failed += target.failed / time.as_secs_f64();
         }
-        flow
+        Self { time: shortest.unwrap_or_default(), ..flow }
     }
 
-    /// From the first scrape to the last.
+    /// For how long every target was seen.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.time
     }
 
-    fn requests(&self) -> f64 {
-        self.canary.0 + self.stable.0
+    /// Requests in a second, of both versions.
+    fn rate(&self) -> f64 {
+        self.canary.all + self.stable.all
+    }
+}
+
+/// A gateway counts for both versions, and for each it is a target of its own.
+fn target_of(series: &Series) -> Key {
+    series.instance.with(Key::of("arm", if series.arm == Arm::Canary { "canary" } else { "stable" }))
+}
+
+/// What a counter gained over these samples. One that falls began anew at nothing, and so did one that was not there when
+/// its target was first looked at.
+fn gained(samples: &[Sample], target_since: Option<Timestamp>) -> f64 {
+    let Some(first) = samples.first() else { return 0.0 };
+    let new = if target_since.is_some_and(|since| since < first.at) { first.value } else { 0.0 };
+    let gains = samples.windows(2).filter_map(|pair| {
+        let (one, next) = (pair.first()?.value, pair.last()?.value);
+        Some(if next < one { next } else { next - one })
+    });
+    new + gains.sum::<f64>()
+}
+
+/// How many requests that is, and how many failed ones.
+fn counted(meaning: Meaning, gained: f64) -> (f64, f64) {
+    match meaning {
+        Meaning::Requests => (gained, 0.0),
+        Meaning::Bucket { le, .. } if le == f64::INFINITY => (gained, 0.0),
+        Meaning::Bucket { .. } => (0.0, 0.0),
+        Meaning::FailedRequests => (gained, gained),
+        Meaning::Failures => (0.0, gained),
     }
 }
 
@@ -86,19 +140,23 @@ pub fn outage(before: &Flow, after: &Flow) -> Option<String> {
     if before.time.is_zero() || after.time.is_zero() {
         return None;
     }
-    let expected = before.requests() / before.time.as_secs_f64() * after.time.as_secs_f64();
-    let seconds = after.time.as_secs_f64().round();
-    if expected >= ENOUGH && after.requests() <= LEFT * expected {
-        let (seen, expected) = (count(after.requests()), about(expected));
-        return Some(format!("requests stopped: {seen} in {seconds}s, where about {expected} were to be expected"));
+    let seconds = after.time.as_secs_f64();
+    let (expected, seen) = (before.rate() * seconds, after.rate() * seconds);
+    let round = seconds.round();
+    if expected >= ENOUGH && seen <= LEFT * expected {
+        let (seen, expected) = (count(seen), about(expected));
+        return Some(format!("requests stopped: {seen} in {round}s, where about {expected} were to be expected"));
     }
-    let share = |(all, failed): (f64, f64)| if all > 0.0 { failed / all } else { 0.0 };
-    let fails = |of: (f64, f64)| of.0 >= ENOUGH && share(of) >= FAILING;
-    let canary_fails_too = after.canary.0 < ENOUGH || fails(after.canary);
-    if fails(after.stable) && canary_fails_too && share(before.stable) <= SOUND && before.stable.0 >= ENOUGH {
-        let (now, then, of) = (percent(share(after.stable)), percent(share(before.stable)), count(after.stable.0));
+    let share = |rate: Rate| if rate.all > 0.0 { rate.failed / rate.all } else { 0.0 };
+    let is_enough = |rate: Rate| rate.all * seconds >= ENOUGH;
+    let fails = |rate: Rate| is_enough(rate) && share(rate) >= FAILING;
+    let canary_fails_too = !is_enough(after.canary) || fails(after.canary);
+    let was_sound = is_enough(before.stable) && share(before.stable) <= SOUND;
+    if fails(after.stable) && canary_fails_too && was_sound {
+        let (now, then) = (percent(share(after.stable)), percent(share(before.stable)));
+        let of = count(after.stable.all * seconds);
         return Some(format!(
-            "requests fail whichever version serves them: {now} of {of} at the stable version in {seconds}s, {then} before"
+            "requests fail whichever version serves them: {now} of {of} at the stable version in {round}s, {then} before"
         ));
     }
     None
@@ -107,11 +165,11 @@ pub fn outage(before: &Flow, after: &Flow) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{Key, Sample};
 
     /// A flow of so many requests in 30 s, and how many of them failed, for the canary and for stable.
     fn flow(canary: (f64, f64), stable: (f64, f64)) -> Flow {
-        Flow { canary, stable, time: Duration::from_secs(30) }
+        let rate = |(all, failed): (f64, f64)| Rate { all: all / 30.0, failed: failed / 30.0 };
+        Flow { canary: rate(canary), stable: rate(stable), time: Duration::from_secs(30) }
     }
 
     const NONE: (f64, f64) = (0.0, 0.0);
@@ -143,23 +201,35 @@ mod tests {
         assert_eq!(outage(&Flow::default(), &flow(NONE, NONE)), None);
     }
 
+    fn series(target: &str, meaning: Meaning, arm: Arm, values: &[(i64, f64)]) -> Series {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let samples = values.iter().map(|(second, value)| Sample { at: at(*second), value: *value }).collect();
+        Series { key: Key::default(), instance: Key::of("pod", target), arm, meaning, samples }
+    }
+
+    fn between(series: &[Series]) -> Flow {
+        let [start, end] = [5, 30].map(|second| Timestamp::from_second(second).unwrap());
+        Flow::between(series, start, end)
+    }
+
     #[test]
     fn a_flow_counts_each_request_once_and_a_restart_from_nothing() {
-        let series = |meaning, arm, values: &[(i64, f64)]| {
-            let at = |second| Timestamp::from_second(second).unwrap();
-            let samples = values.iter().map(|(second, value)| Sample { at: at(*second), value: *value }).collect();
-            Series { key: Key::default(), instance: Key::default(), arm, meaning, samples }
-        };
         let infinite = Meaning::Bucket { histogram: Key::default(), le: f64::INFINITY };
         let finite = Meaning::Bucket { histogram: Key::default(), le: 1.0 };
         let all = [
-            series(Meaning::Requests, Arm::Stable, &[(0, 5.0), (10, 10.0), (20, 3.0), (40, 4.0)]),
-            series(Meaning::FailedRequests, Arm::Stable, &[(10, 0.0), (20, 2.0)]),
-            series(infinite, Arm::Canary, &[(10, 0.0), (20, 7.0)]),
-            series(finite, Arm::Canary, &[(10, 0.0), (20, 6.0)]),
+            series("a", Meaning::Requests, Arm::Stable, &[(0, 5.0), (10, 10.0), (20, 3.0), (40, 4.0)]),
+            series("a", Meaning::FailedRequests, Arm::Stable, &[(20, 2.0)]),
+            series("b", infinite, Arm::Canary, &[(10, 0.0), (20, 7.0)]),
+            series("b", finite, Arm::Canary, &[(10, 0.0), (20, 6.0)]),
         ];
-        let [start, end] = [5, 30].map(|second| Timestamp::from_second(second).unwrap());
-        let counted = Flow { canary: (7.0, 0.0), stable: (5.0, 2.0), time: Duration::from_secs(10) };
-        assert_eq!(Flow::between(&all, start, end), counted);
+        let [canary, stable] = [Rate { all: 0.7, failed: 0.0 }, Rate { all: 0.5, failed: 0.2 }];
+        assert_eq!(between(&all), Flow { canary, stable, time: Duration::from_secs(10) });
+    }
+
+    #[test]
+    fn a_target_that_was_scraped_only_once_since_leaves_it_open() {
+        let twice = series("a", Meaning::Requests, Arm::Canary, &[(10, 0.0), (25, 1.0)]);
+        let once = series("b", Meaning::Requests, Arm::Stable, &[(20, 1000.0)]);
+        assert_eq!(between(&[twice, once]).time(), Duration::ZERO);
     }
 }

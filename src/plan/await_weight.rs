@@ -1,7 +1,7 @@
 //! A stage whose weight is not in force yet: its pods come up, its route is written and confirmed.
 
 use crate::{
-    api::{Phase, Stage, StageBegun, condition::reason},
+    api::{Percent, Phase, Stage, StageBegun, condition::reason},
     plan::{
         Plan, Refusal, after, capacity,
         progress::Outcome,
@@ -28,7 +28,10 @@ impl Plan<'_> {
         if self.is_refused_for_good(&in_force)
             && let Some(sentence) = in_force.clone().missing()
         {
-            return Outcome::TakeBack(reason::ROUTE_REFUSED, sentence);
+            return self.leave_out_zero_weights(stage, &sentence).unwrap_or_else(|| {
+                self.status.zero_weights_refused = false;
+                Outcome::TakeBack(reason::ROUTE_REFUSED, sentence)
+            });
         }
         match (self.awaited(stage, ready, in_force), self.refusal.clone()) {
             (None, _) => self.come_into_force(stage),
@@ -39,6 +42,17 @@ impl Plan<'_> {
             }
             (Some(Awaited::Routes(waiting)), None) => Outcome::Wait(format!("stage {} waits: {waiting}", stage.name)),
         }
+    }
+
+    /// Some gateways refuse a backend of weight 0: before a refusal is taken for the last word, it is tried without.
+    fn leave_out_zero_weights(&mut self, stage: &Stage, sentence: &str) -> Option<Outcome> {
+        let Goal::Split(split) = split::goal(self.rollout, self.observed) else { return None };
+        let has_zero = split.weight == Percent::ZERO || split.weight == Percent::FULL;
+        if !has_zero || std::mem::replace(&mut self.status.zero_weights_refused, true) {
+            return None;
+        }
+        let message = format!("stage {} waits: {sentence}; tried once more without a backend of weight 0", stage.name);
+        Some(Outcome::Wait(message))
     }
 
     /// Whether the routes say what they should at this moment: before there are new pods, stable alone.

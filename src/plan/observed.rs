@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
 
 use crate::{
     api::{self, RevisionStatus, Rollout},
-    traffic::{Expression, Names, Revisions, RouteId, Router, router},
+    traffic::{Expression, Names, Quirks, Revisions, RouteId, Router, router},
     workload::{Deployment, ReplicaSet, is_deleting, template},
 };
 
@@ -79,6 +80,8 @@ pub struct Route {
     pub kind: Served,
     /// The whole object; `None` when there is none.
     pub object: Option<Value>,
+    /// When this process last wrote it, where its gateway names no generation.
+    pub written: Option<Timestamp>,
 }
 
 /// Whether the API server serves a kind of object to the operator.
@@ -107,7 +110,18 @@ impl Route {
         let hash = |revision: Option<&'a RevisionStatus>| revision.map(|revision| revision.revision.as_str());
         let stable = hash(status.and_then(|status| status.stable.as_ref())).unwrap_or_default();
         let canary = hash(status.and_then(|status| status.canary.as_ref())).unwrap_or(stable);
-        router(&self.spec, namespace, names, Revisions { stable, canary }, self.accepted.as_ref())
+        router(&self.spec, namespace, names, Revisions { stable, canary }, self.accepted.as_ref(), self.quirks(rollout))
+    }
+
+    fn quirks(&self, rollout: &Rollout) -> Quirks {
+        let status = rollout.status.as_ref();
+        let gateway = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref());
+        let is_observed = gateway.and_then(|gateway| gateway.acceptance) == Some(api::Acceptance::Observed);
+        // Another process may have written it, at the earliest when the stage was entered.
+        let entered = || status.and_then(|status| status.stage.as_ref()).map(|stage| stage.entered_at);
+        let reports_since = if is_observed { self.written.or_else(entered).or(Some(Timestamp::MIN)) } else { None };
+        let refuses_zero_weights = status.is_some_and(|status| status.zero_weights_refused);
+        Quirks { refuses_zero_weights, reports_since }
     }
 
     /// The route's generation; 0 when it does not exist.

@@ -13,6 +13,7 @@ mod unnamed;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 pub use custom::{Expression, Revisions};
@@ -25,6 +26,15 @@ pub use unnamed::past_the_weights;
 
 use crate::api::Route;
 
+/// In what a gateway differs from others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// It refuses a backend of weight 0: one that gets nothing is left out.
+    pub refuses_zero_weights: bool,
+    /// Its reports name no generation: those count that changed after this instant, at which the route was written.
+    pub reports_since: Option<Timestamp>,
+}
+
 /// How `route` of a Rollout in `namespace` carries the weights between the Services `names` of these `revisions`. Whether
 /// it was `accepted` is asked by an expression that somebody may have compiled before.
 #[must_use]
@@ -34,10 +44,11 @@ pub fn router<'a>(
     names: &'a Names,
     revisions: Revisions<'a>,
     accepted: Option<&'a Arc<Expression>>,
+    quirks: Quirks,
 ) -> Box<dyn Router<Object = Value> + 'a> {
     match route {
         Route::Gateway(route) => {
-            let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref() };
+            let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref(), quirks };
             Box::new(gateway_api::Route { backends, kind: route.kind() })
         }
         Route::Custom(route) => Box::new(custom::Settings { route, names, revisions, accepted }),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tidegate::{
     api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions},
     metrics::presets,
-    traffic::{GATEWAY_API, Names, Revisions, Router, Split, router},
+    traffic::{GATEWAY_API, Names, Quirks, Revisions, Router, Split, router},
 };
 
 use crate::{
@@ -159,7 +159,8 @@ fn with_router<T>(kind: GatewayRouteKind, say: impl FnOnce(&dyn Router<Object = 
     let route =
         Route::Gateway(RouteRef { kind: Some(kind), name: "checkout".to_owned(), namespace: None, rules: None });
     let names = Names::of("checkout");
-    say(router(&route, "default", &names, Revisions { stable: "5d8f7", canary: "77c4b" }, None).as_ref())
+    say(router(&route, "default", &names, Revisions { stable: "5d8f7", canary: "77c4b" }, None, Quirks::default())
+        .as_ref())
 }
 
 /// The YAML files of a folder of the repository.

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use super::finding::{Finding, Written};
 use crate::{
     api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
-    traffic::{GATEWAY_API, Kind, Names, Revisions, RouteId, Split, named_twice, past_the_weights, references, router},
+    traffic::{
+        GATEWAY_API, Kind, Names, Quirks, Revisions, RouteId, Split, named_twice, past_the_weights, references, router,
+    },
 };
 
 /// Where `rollout` and the other documents do not fit together.
@@ -138,7 +140,7 @@ fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
 /// Whatever stands in the way of splitting the route, as the operator would say it.
 fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Finding> {
     let names = Names::of(rollout.document.text(&["spec", "service"])?);
-    let router = router(route, rollout.namespace(), &names, Revisions::default(), None);
+    let router = router(route, rollout.namespace(), &names, Revisions::default(), None, Quirks::default());
     let object = written.document.value();
     let spec = serde_json::from_value::<RolloutSpec>(rollout.document.value().get("spec")?.clone());
     let splits = spec.as_ref().map_or_else(|_| vec![Percent::new(50.0).into()], Split::of_stages);

@@ -97,6 +97,17 @@ fn a_pin_that_the_gateway_refuses_is_taken_back_at_once_and_the_version_waits_un
 }
 
 #[test]
+fn a_gateway_that_refuses_backends_of_weight_0_gets_none() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.gateway = Gateway::RejectsZeroWeights;
+    lab.cluster.push("v2");
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v2")), (Phase::Stable, 10), "{}", message(&lab));
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+    assert!(lab.log.iter().all(|step| !step.contains("checkout-stable 0") || step.contains("checkout-canary 100")));
+}
+
+#[test]
 fn weights_that_the_gateway_refuses_later_send_everything_back_and_blame_no_version() {
     let mut lab = Lab::in_stage(&routed(), "canary");
     lab.cluster.gateway = Gateway::RejectsSplits;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::traffic::{Acceptance, kind::describe};
@@ -12,9 +13,10 @@ use crate::traffic::{Acceptance, kind::describe};
 ///
 /// Each of `spec.parentRefs` needs an entry in `status.parents` whose conditions `Accepted` and `ResolvedRefs` are
 /// `True` at that generation. Several controllers may report for one parent: one that accepts is enough, and one that
-/// refuses is too many; reports on older generations count for nothing.
+/// refuses is too many; reports on older generations count for nothing. Those that name none count for nothing either,
+/// unless they changed since an instant that is given: the one at which the route was written.
 #[must_use]
-pub fn accepted(route: &Value) -> Acceptance {
+pub fn accepted(route: &Value, since: Option<Timestamp>) -> Acceptance {
     let parents = route.pointer("/spec/parentRefs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if parents.is_empty() {
         let route = describe(route);
@@ -22,7 +24,7 @@ pub fn accepted(route: &Value) -> Acceptance {
     }
     let mut waiting = None;
     for parent in parents {
-        match of_parent(route, &Parent::of(parent, route)) {
+        match of_parent(route, &Parent::of(parent, route), since) {
             Acceptance::Accepted => {}
             Acceptance::Waiting(sentence) => waiting = waiting.or(Some(sentence)),
             refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
@@ -31,11 +33,11 @@ pub fn accepted(route: &Value) -> Acceptance {
     waiting.map_or(Acceptance::Accepted, Acceptance::Waiting)
 }
 
-fn of_parent(route: &Value, parent: &Parent<'_>) -> Acceptance {
+fn of_parent(route: &Value, parent: &Parent<'_>, since: Option<Timestamp>) -> Acceptance {
     let reports = route.pointer("/status/parents").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut result = None;
     for report in reports.iter().filter(|report| Parent::of(&report["parentRef"], route) == *parent) {
-        match of_report(route, parent, report) {
+        match of_report(route, parent, report, since) {
             Acceptance::Accepted => result = Some(Acceptance::Accepted),
             waiting @ Acceptance::Waiting(_) => result = result.or(Some(waiting)),
             refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
@@ -47,7 +49,7 @@ fn of_parent(route: &Value, parent: &Parent<'_>) -> Acceptance {
     })
 }
 
-fn of_report(route: &Value, parent: &Parent<'_>, report: &Value) -> Acceptance {
+fn of_report(route: &Value, parent: &Parent<'_>, report: &Value, since: Option<Timestamp>) -> Acceptance {
     let (name, current) = (describe(route), generation(route));
     let mut waiting = None;
     for kind in ["Accepted", "ResolvedRefs"] {
@@ -60,6 +62,7 @@ fn of_report(route: &Value, parent: &Parent<'_>, report: &Value) -> Acceptance {
         let late = match condition["observedGeneration"].as_i64() {
             Some(observed) if observed >= current => None,
             Some(observed) => Some(format!("generation {observed}")),
+            None if has_changed(condition, since) => None,
             None => Some("a generation that it does not name".to_owned()),
         };
         if let Some(observed) = late {
@@ -82,6 +85,12 @@ fn of_report(route: &Value, parent: &Parent<'_>, report: &Value) -> Acceptance {
         }
     }
     waiting.map_or(Acceptance::Accepted, Acceptance::Waiting)
+}
+
+/// Whether a condition changed since then. Kubernetes keeps such times to the second.
+fn has_changed(condition: &Value, since: Option<Timestamp>) -> bool {
+    let changed = condition["lastTransitionTime"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    changed.zip(since).is_some_and(|(changed, since)| changed.as_second() >= since.as_second())
 }
 
 fn generation(route: &Value) -> i64 {
@@ -161,6 +170,10 @@ mod tests {
                "sectionName": "http"})
     }
 
+    fn accepted_at(route: &Value) -> Acceptance {
+        accepted(route, None)
+    }
+
     fn said(acceptance: Acceptance) -> String {
         match acceptance {
             Acceptance::Accepted => "accepted".to_owned(),
@@ -172,13 +185,13 @@ mod tests {
 
     #[test]
     fn a_route_is_accepted_when_its_parent_says_so_at_its_generation() {
-        assert_eq!(accepted(&route(&[report(&public(), ("True", 7), ("True", 7))])), Acceptance::Accepted);
+        assert_eq!(accepted_at(&route(&[report(&public(), ("True", 7), ("True", 7))])), Acceptance::Accepted);
     }
 
     #[test]
     fn a_report_on_an_older_generation_is_waited_for() {
         assert_eq!(
-            said(accepted(&route(&[report(&public(), ("True", 7), ("False", 6))]))),
+            said(accepted_at(&route(&[report(&public(), ("True", 7), ("False", 6))]))),
             "waiting: Gateway shop/public (section http) reports ResolvedRefs for HTTPRoute shop/checkout at \
              generation 6; waiting for generation 7"
         );
@@ -187,7 +200,7 @@ mod tests {
     #[test]
     fn a_refusal_at_the_current_generation_is_told_with_its_reason() {
         assert_eq!(
-            said(accepted(&route(&[report(&public(), ("True", 7), ("False", 7))]))),
+            said(accepted_at(&route(&[report(&public(), ("True", 7), ("False", 7))]))),
             "unresolved: Gateway shop/public (section http) refuses HTTPRoute shop/checkout at generation 7: \
              ResolvedRefs is False (BackendNotFound: no such Service), says example.com/gateway"
         );
@@ -198,7 +211,7 @@ mod tests {
         let other = json!({"name": "public", "sectionName": "https"});
         for route in [route(&[]), route(&[report(&other, ("True", 7), ("True", 7))])] {
             assert_eq!(
-                said(accepted(&route)),
+                said(accepted_at(&route)),
                 "waiting: Gateway shop/public (section http) has not reported on HTTPRoute shop/checkout at \
                  generation 7 yet"
             );
@@ -209,38 +222,55 @@ mod tests {
     fn every_parent_has_to_accept() {
         let mut route = route(&[report(&public(), ("True", 7), ("True", 7))]);
         route["spec"]["parentRefs"].as_array_mut().unwrap().push(json!({"name": "internal", "namespace": "infra"}));
-        assert!(said(accepted(&route)).starts_with("waiting: Gateway infra/internal has not reported"));
+        assert!(said(accepted_at(&route)).starts_with("waiting: Gateway infra/internal has not reported"));
     }
 
     #[test]
     fn one_of_several_controllers_is_enough_unless_another_refuses() {
         let (yes, late) = (report(&public(), ("True", 7), ("True", 7)), report(&public(), ("False", 3), ("False", 3)));
         let no = report(&public(), ("False", 7), ("True", 7));
-        assert_eq!(accepted(&route(&[late.clone(), yes.clone()])), Acceptance::Accepted);
-        assert_eq!(accepted(&route(&[yes.clone(), late])), Acceptance::Accepted);
-        assert!(matches!(accepted(&route(&[yes, no])), Acceptance::Rejected(_)));
+        assert_eq!(accepted_at(&route(&[late.clone(), yes.clone()])), Acceptance::Accepted);
+        assert_eq!(accepted_at(&route(&[yes.clone(), late])), Acceptance::Accepted);
+        assert!(matches!(accepted_at(&route(&[yes, no])), Acceptance::Rejected(_)));
     }
 
     #[test]
     fn a_pending_or_unknown_condition_is_waited_for() {
         let mut pending = report(&public(), ("False", 7), ("True", 7));
         pending["conditions"][0]["reason"] = json!("Pending");
-        assert!(matches!(accepted(&route(&[pending])), Acceptance::Waiting(_)));
+        assert!(matches!(accepted_at(&route(&[pending])), Acceptance::Waiting(_)));
         let unknown = report(&public(), ("Unknown", 7), ("True", 7));
-        assert!(matches!(accepted(&route(&[unknown])), Acceptance::Waiting(_)));
+        assert!(matches!(accepted_at(&route(&[unknown])), Acceptance::Waiting(_)));
     }
 
     #[test]
-    fn a_condition_without_a_generation_proves_nothing() {
+    fn a_condition_without_a_generation_proves_nothing_and_what_to_do_is_told() {
         let mut silent = report(&public(), ("True", 7), ("True", 7));
         silent["conditions"][0].as_object_mut().unwrap().remove("observedGeneration");
-        assert!(said(accepted(&route(&[silent]))).contains("at a generation that it does not name"));
+        let said = said(accepted_at(&route(&[silent])));
+        assert!(said.contains("at a generation that it does not name"), "{said}");
+        assert!(said.ends_with("set spec.traffic.gatewayAPI.acceptance to Observed or Ignored"), "{said}");
+    }
+
+    #[test]
+    fn a_condition_without_a_generation_counts_where_it_changed_after_the_write() {
+        let written: Timestamp = "2026-03-02T09:00:00.7Z".parse().unwrap();
+        let at = |time: &str| {
+            let mut silent = report(&public(), ("True", 7), ("True", 7));
+            for condition in silent["conditions"].as_array_mut().unwrap() {
+                condition.as_object_mut().unwrap().remove("observedGeneration");
+                condition["lastTransitionTime"] = json!(time);
+            }
+            accepted(&route(&[silent]), Some(written))
+        };
+        assert_eq!(at("2026-03-02T09:00:00Z"), Acceptance::Accepted);
+        assert!(matches!(at("2026-03-02T08:59:59Z"), Acceptance::Waiting(_)));
     }
 
     #[test]
     fn a_route_without_parents_serves_nobody() {
         let mut route = route(&[]);
         route["spec"]["parentRefs"] = json!([]);
-        assert!(matches!(accepted(&route), Acceptance::Rejected(_)));
+        assert!(matches!(accepted_at(&route), Acceptance::Rejected(_)));
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::Percent,
-    traffic::{Names, Unusable, kind::describe},
+    traffic::{Names, Quirks, Unusable, kind::describe},
 };
 
 /// How many backends a rule may have.
@@ -32,6 +32,8 @@ pub struct Backends<'a> {
     /// The names of the rules that carry the weights; the others stay with stable until the canary has everything.
     /// Without it, all do.
     pub chosen: Option<&'a [String]>,
+    /// In what its gateway differs from others.
+    pub quirks: Quirks,
 }
 
 impl Backends<'_> {
@@ -138,8 +140,12 @@ impl Cut<'_> {
             }
             if role(backend) == Role::Service {
                 let (stable, canary) = ratio.divide(weight);
-                divided.push(changed(backend, Some(&self.backends.names.stable), stable));
-                divided.push(changed(backend, Some(&self.backends.names.canary), canary));
+                let names = self.backends.names;
+                for (name, weight, other) in [(&names.stable, stable, canary), (&names.canary, canary, stable)] {
+                    if weight > 0 || other == 0 || !self.backends.quirks.refuses_zero_weights {
+                        divided.push(changed(backend, Some(name), weight));
+                    }
+                }
             } else {
                 divided.push(changed(backend, None, weight * ratio.scale));
             }

@@ -55,7 +55,7 @@ impl Router for Route<'_> {
     }
 
     fn acceptance(&self, route: &Value) -> Acceptance {
-        accepted(route)
+        accepted(route, self.backends.quirks.reports_since)
     }
 }
 

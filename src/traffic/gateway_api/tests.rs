@@ -17,7 +17,7 @@ fn unsplit(route: &Value, names: &Names) -> Value {
 
 /// All rules of a route beside the Service.
 fn whole(names: &Names) -> Backends<'_> {
-    Backends { names, namespace: "shop", chosen: None }
+    Backends { names, namespace: "shop", chosen: None, quirks: Quirks::default() }
 }
 
 fn says(route: &Value, share: Percent) -> bool {
@@ -196,7 +196,7 @@ fn named() -> Value {
 #[test]
 fn rules_that_were_not_chosen_stay_with_stable_until_the_canary_has_everything() {
     let (names, chosen) = (names(), ["b".to_owned()]);
-    let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen) };
+    let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen), quirks: Quirks::default() };
     let split = router.split(&named(), percent(5.0)).unwrap();
     let other = ("x", 1);
     is_shown(
@@ -225,7 +225,7 @@ fn a_chosen_rule_has_to_be_there_at_the_start_and_its_name_never_closes_the_way_
     let names = names();
     for missing in ["c", "d"] {
         let chosen = ["b".to_owned(), missing.to_owned()];
-        let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen) };
+        let router = Backends { names: &names, namespace: "shop", chosen: Some(&chosen), quirks: Quirks::default() };
         assert_eq!(
             router.has_chosen_rules(&named()).unwrap_err().to_string(),
             format!(
@@ -403,5 +403,27 @@ proptest! {
             prop_assert!((before - after).abs() < 1e-3);
             prop_assert_eq!(before > 0.0, after > 0.0);
         }
+    }
+}
+
+#[test]
+fn where_a_gateway_refuses_weight_0_what_gets_nothing_is_left_out_and_nothing_is_lost_by_it() {
+    let names = names();
+    let quirks = Quirks { refuses_zero_weights: true, ..Quirks::default() };
+    let router = Backends { quirks, ..whole(&names) };
+    let user = route(&[&[service(3), other("blog", 1)]]);
+    let mut now = user.clone();
+    for (share, weights) in [
+        (0.0, vec![("checkout-stable", 300), ("blog", 100)]),
+        (5.0, vec![("checkout-stable", 285), ("checkout-canary", 15), ("blog", 100)]),
+        (100.0, vec![("checkout-canary", 300), ("blog", 100)]),
+        (25.0, vec![("checkout-stable", 225), ("checkout-canary", 75), ("blog", 100)]),
+    ] {
+        now = router.split(&now, percent(share)).unwrap();
+        let said: Vec<_> = backends(&now).map(|backend| (backend["name"].as_str().unwrap(), weight(backend))).collect();
+        assert_eq!(said, weights);
+        assert!(router.are_split(&now, percent(share)));
+        assert_eq!(router.canary_share(&now), Some(percent(share)));
+        assert_eq!(router.unsplit(&now), user);
     }
 }

@@ -16,6 +16,8 @@ pub enum Gateway {
     Rejects,
     /// Refuses what names one of the revisions' Services.
     RejectsSplits,
+    /// Refuses what has a backend of weight 0.
+    RejectsZeroWeights,
 }
 
 impl Cluster {
@@ -31,7 +33,10 @@ impl Cluster {
                 Gateway::Accepts => ("True", if dangling { "False" } else { "True" }),
                 Gateway::Rejects => ("False", "True"),
                 Gateway::RejectsSplits if names_a_revision(&route) => ("False", "True"),
-                Gateway::RejectsSplits => ("True", "True"),
+                Gateway::RejectsZeroWeights if backends(&route).any(|backend| backend["weight"] == 0) => {
+                    ("False", "True")
+                }
+                Gateway::RejectsSplits | Gateway::RejectsZeroWeights => ("True", "True"),
             };
             let condition = |kind: &str, status: &str| {
                 json!({

@@ -45,7 +45,7 @@ impl Cluster {
                 .map(|spec| {
                     let id = RouteId::of(spec, "shop");
                     let object = self.routes.get(&id.name).cloned();
-                    Route { spec: spec.clone(), id, accepted: None, kind: Served::Yes, object }
+                    Route { spec: spec.clone(), id, accepted: None, kind: Served::Yes, object, written: None }
                 })
                 .collect(),
             unnamed_routes: self.unnamed_routes.clone(),

@@ -4,13 +4,13 @@ use serde_json::json;
 use super::*;
 use crate::{
     api::{Match, Named},
-    traffic::{Names, Sessions},
+    traffic::{Names, Quirks, Sessions},
 };
 
 const HTTP: GatewayRouteKind = GatewayRouteKind::HTTPRoute;
 
 fn as_route(names: &Names, kind: GatewayRouteKind) -> Route<'_> {
-    let backends = Backends { names, namespace: "shop", chosen: None };
+    let backends = Backends { names, namespace: "shop", chosen: None, quirks: Quirks::default() };
     Route { backends, kind }
 }
 
