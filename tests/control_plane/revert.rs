@@ -25,7 +25,7 @@ behaviours![
     errors_that_begin_in_the_last_stage_turn_the_traffic_back,
     a_stage_may_tighten_a_check,
     pods_that_never_become_ready_are_given_up_at_the_progress_deadline,
-    a_gateway_that_never_accepts_is_given_up_at_the_progress_deadline,
+    a_gateway_that_never_accepts_is_named_and_no_version_is_blamed_for_it,
     on_failure_hold_freezes_the_rollout,
     a_failed_version_stays_failed,
     a_new_version_after_a_failed_one_starts_anew,
@@ -106,16 +106,20 @@ async fn pods_that_never_become_ready_are_given_up_at_the_progress_deadline(worl
     shop.lost_nothing().await
 }
 
-async fn a_gateway_that_never_accepts_is_given_up_at_the_progress_deadline(world: &World) -> Result<()> {
+async fn a_gateway_that_never_accepts_is_named_and_no_version_is_blamed_for_it(world: &World) -> Result<()> {
     let mut plan = unjudged();
     plan["progressDeadline"] = json!("6s");
     let shop = adopted(world.shop("rejected"), plan).await?;
     shop.patch_route("gateway", json!({"metadata": {"annotations": {"rig/never-accept": "true"}}})).await?;
     shop.release("v2", &[]).await?;
-    shop.wait("v2 to fail", SOON, |now| now.status().failed.len() == 1).await?;
-    // The route cannot be given back while the gateway follows none: nothing that it may still follow must go.
+    let names_it = |message: &str| message.contains("Gateway") && message.contains("HTTPRoute");
+    shop.wait("the gateway to be named", SOON, |now| names_it(&now.status().message)).await?;
+    let now = shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
+    let told = now.holds(kind::STALLED);
+    shop.check(&format!("it is told: {told:?}"), told.as_deref() == Some(reason::ROUTE_NOT_CONFIRMED)).await?;
+    shop.check("no version failed", now.status().failed.is_empty()).await?;
     shop.patch_route("gateway", json!({"metadata": {"annotations": {"rig/never-accept": null}}})).await?;
-    reverted(&shop).await?;
+    promoted(&shop, "v2").await?;
     shop.lost_nothing().await
 }
 

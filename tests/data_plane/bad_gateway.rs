@@ -1,4 +1,4 @@
-//! A gateway that does not do what it should: a stage waits for it until the progress deadline, then it is given up.
+//! A gateway that does not do what it should: a stage waits for it, and nothing of it is held against the new version.
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -12,9 +12,9 @@ use crate::{
 
 behaviours![
     a_gateway_that_accepts_late_starts_the_stages_clock_late,
-    a_gateway_that_never_accepts_is_given_up,
-    a_gateway_that_accepts_and_then_rejects_is_given_up,
-    a_gateway_that_reports_an_old_generation_is_given_up,
+    a_gateway_that_never_accepts_holds_the_stage,
+    a_gateway_that_rejects_gets_its_route_back,
+    a_gateway_that_reports_an_old_generation_holds_the_stage,
 ];
 
 const REQUESTS_PER_SECOND: f64 = 50.0;
@@ -40,31 +40,42 @@ async fn a_gateway_that_accepts_late_starts_the_stages_clock_late(world: &World)
     nothing_lost(&shop, customers).await
 }
 
-async fn a_gateway_that_never_accepts_is_given_up(world: &World) -> Result<()> {
-    given_up(world, "never", ("rig/never-accept", "true")).await
+async fn a_gateway_that_never_accepts_holds_the_stage(world: &World) -> Result<()> {
+    held(world, "never", ("rig/never-accept", "true")).await
 }
 
-async fn a_gateway_that_accepts_and_then_rejects_is_given_up(world: &World) -> Result<()> {
-    given_up(world, "rejects", ("rig/reject-after", "500ms")).await
+async fn a_gateway_that_rejects_gets_its_route_back(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("rejects").load(0.0), impatient()).await?;
+    let customers = Customers::enter(&shop, REQUESTS_PER_SECOND)?;
+    underway(&shop).await?;
+    shop.patch_route("gateway", json!({"metadata": {"annotations": {"rig/reject": "true"}}})).await?;
+    let now = shop.wait("the routes to be taken back", SOON, |now| now.status().taken_back.is_some()).await?;
+    let message = now.status().taken_back.map(|taken| taken.message).unwrap_or_default();
+    shop.check(&format!("the gateway is quoted: {message}"), message.contains("Accepted is False")).await?;
+    shop.check("no version failed", now.status().failed.is_empty()).await?;
+    shop.patch_route("gateway", json!({"metadata": {"annotations": {"rig/reject": null}}})).await?;
+    reverted(&shop).await?;
+    nothing_lost(&shop, customers).await
 }
 
-async fn a_gateway_that_reports_an_old_generation_is_given_up(world: &World) -> Result<()> {
-    given_up(world, "old", ("rig/reports-old-generation", "true")).await
+async fn a_gateway_that_reports_an_old_generation_holds_the_stage(world: &World) -> Result<()> {
+    held(world, "old", ("rig/reports-old-generation", "true")).await
 }
 
-/// The gateway goes wrong while the first stage is under way, and right again after the version was given up for it.
-async fn given_up(world: &World, name: &str, (annotation, value): (&str, &str)) -> Result<()> {
+/// The gateway goes wrong while the first stage is under way, and right again after the rollout has held for it.
+async fn held(world: &World, name: &str, (annotation, value): (&str, &str)) -> Result<()> {
     let shop = adopted(world.shop(name).load(0.0), impatient()).await?;
     let customers = Customers::enter(&shop, REQUESTS_PER_SECOND)?;
     underway(&shop).await?;
     shop.patch_route("gateway", json!({"metadata": {"annotations": {annotation: value}}})).await?;
-    let now = shop.wait("v2 to fail", SOON, |now| now.status().failed.len() == 1).await?;
-    let message = now.status().failed[0].message.clone();
-    shop.check(&format!("the status says why: {message}"), message.contains("8s")).await?;
+    let now = shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
+    let message = now.status().message;
+    shop.check(&format!("the status says why: {message}"), message.contains("Gateway") && message.contains("8s"))
+        .await?;
     shop.check("it never had all of the traffic", shop.canary_weights().iter().flatten().max() < Some(&100)).await?;
-    shop.check("it is on its way back", [Phase::Reverting, Phase::Reverted].contains(&now.phase())).await?;
+    shop.check("no version failed", now.status().failed.is_empty()).await?;
     shop.patch_route("gateway", json!({"metadata": {"annotations": {annotation: null}}})).await?;
-    reverted(&shop).await?;
+    promoted(&shop, "v2").await?;
     nothing_lost(&shop, customers).await
 }
 

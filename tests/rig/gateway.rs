@@ -3,7 +3,7 @@
 //! What it accepts is in force once [`envoy`](super::envoy) follows it; or, in a world without Envoy, at once.
 //!
 //! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`,
-//! `rig/reject-after` (takes back what it said of an accepted route, and goes on following it),
+//! `rig/reject` (refuses each change from then on, and goes on with what it had),
 //! `rig/reports-old-generation` (follows the route, and says so of its generation before).
 
 use std::{
@@ -110,11 +110,8 @@ impl Gateway {
         }
         let span = |name: &str| annotations.get(name).and_then(|text| text.parse::<Span>().ok()).map(Span::duration);
         sleep(span("rig/accept-after").unwrap_or(Duration::from_millis(50))).await;
-        let mut said = self.accept(&route).await;
-        if let (Ok(()), Some(after)) = (&said, span("rig/reject-after")) {
-            sleep(after).await;
-            said = self.reject(&route).await;
-        }
+        let refuses = annotations.contains_key("rig/reject");
+        let said = if refuses { self.reject(&route).await } else { self.accept(&route).await };
         if let Err(error) = said {
             eprintln!("gateway: route {}: {error:#}", route.name_any());
         }
@@ -153,10 +150,10 @@ impl Gateway {
         }
     }
 
-    /// Takes back what it said of a route, unless that has changed or gone in the meantime.
+    /// Refuses a route, unless that has changed or gone in the meantime.
     async fn reject(&self, seen: &DynamicObject) -> Result<()> {
         let Some(route) = self.unless_changed(seen).await? else { return Ok(()) };
-        self.say(&route, Err(("UnsupportedValue", "it has had second thoughts".to_owned())), Ok(())).await
+        self.say(&route, Err(("UnsupportedValue", "it does not do that".to_owned())), Ok(())).await
     }
 
     async fn unless_changed(&self, seen: &DynamicObject) -> Result<Option<DynamicObject>> {
@@ -281,7 +278,7 @@ fn reported_generation(route: &DynamicObject) -> Option<i64> {
 /// Whether the status says already what it has to say.
 fn has_said(route: &DynamicObject) -> bool {
     let condition = &route.data["status"]["parents"][0]["conditions"][0];
-    let may_reject = route.annotations().contains_key("rig/reject-after");
+    let may_reject = route.annotations().contains_key("rig/reject");
     condition["observedGeneration"].as_i64() == reported_generation(route)
         && (may_reject || condition["status"] == "True")
 }

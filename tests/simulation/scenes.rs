@@ -280,11 +280,29 @@ fn disturbances() -> Vec<Scene> {
             &[(85, Deed::Gateway(GatewayMode::Silent)), (150, Deed::Gateway(GatewayMode::Accepting))],
         ),
         pushed(
+            "the gateway refuses the weights, and then does not",
+            stable(V2),
+            &[
+                (50, Deed::Gateway(GatewayMode::RejectingSplits)),
+                (61, Deed::Await(Moment::In(Phase::Reverted))),
+                (71, Deed::Gateway(GatewayMode::Accepting)),
+                (81, Deed::Edit(json!({"progressDeadline": "9m"}))),
+            ],
+        ),
+        pushed("two quarrels at once", stable(V2), &quarrels(61)),
+        pushed(
             "no room for more pods for a while",
             stable(V2),
             &[(50, Deed::Quota(Some(4))), (120, Deed::Quota(None))],
         ),
     ]
+}
+
+/// Somebody writes the weights and scales the Deployment, again and again, from a stage on that is awaited at `second`.
+fn quarrels(second: u64) -> Vec<(u64, Deed)> {
+    let writes = (1..=5).map(|time| (second + 10 * time, Deed::WriteRoute(vec![10, 90])));
+    let scales = (1..=3).map(|time| (second + 10 * time + 5, Deed::ScaleDeployment(2)));
+    [(second, Deed::Await(Moment::At("half")))].into_iter().chain(writes).chain(scales).collect()
 }
 
 /// The one of that name.

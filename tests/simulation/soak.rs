@@ -81,7 +81,7 @@ fn misfortune(rng: &mut StdRng, deeds: &mut Vec<(u64, Deed)>) {
     let until = rng.random_range(from..CALM);
     let image = *["checkout:v1", "checkout:v2", "checkout:v3"].choose(rng).unwrap_or(&"checkout:v2");
     let mut during = |begin: Deed, end: Deed| deeds.extend([(from, begin), (until, end)]);
-    match rng.random_range(0..16) {
+    match rng.random_range(0..19) {
         0 => during(Deed::Numbers(manner(rng)), Deed::Numbers(Manner::Honest)),
         1 => during(Deed::NumbersRestart, Deed::NumbersRestart),
         2 => during(Deed::Gateway(GatewayMode::Silent), Deed::Gateway(GatewayMode::Accepting)),
@@ -103,6 +103,15 @@ fn misfortune(rng: &mut StdRng, deeds: &mut Vec<(u64, Deed)>) {
         12 => during(Deed::Edit(json!({"paused": true})), Deed::Edit(json!({"paused": false}))),
         13 => during(Deed::Edit(json!({"replicas": rng.random_range(0..8)})), Deed::Edit(json!({"replicas": 3}))),
         14 => deeds.push((from, Deed::WriteRoute(vec![rng.random_range(0..100), 50]))),
+        15 => during(Deed::Gateway(GatewayMode::RejectingSplits), Deed::Gateway(GatewayMode::Accepting)),
+        16 => during(Deed::Gateway(GatewayMode::Breaking), Deed::Gateway(GatewayMode::RejectingSplits)),
+        17 => {
+            let (canary, pause) = (rng.random_range(0..100), rng.random_range(2..20_usize));
+            for at in (from..CALM).step_by(pause).take(rng.random_range(2..8)) {
+                deeds.push((at, Deed::WriteRoute(vec![50, canary])));
+                deeds.push((at, Deed::ScaleDeployment(rng.random_range(0..3))));
+            }
+        }
         _ => deeds.push((from, Deed::DeleteReplicaSet(image))),
     }
 }

@@ -216,6 +216,10 @@ pub enum GatewayFault {
     Slow,
     /// It programs nothing, and says nothing.
     Silent,
+    /// It refuses each route that names a Service of one revision, and goes on with what it had.
+    Refusing,
+    /// It takes such routes over and says so, but answers all their requests with an error.
+    Breaking,
 }
 
 /// `{}`.

@@ -125,6 +125,8 @@ impl Simulation<'_> {
                 let mode = match fault {
                     GatewayFault::Slow => GatewayMode::Slow(Delay::Fixed(Duration::from_mins(1))),
                     GatewayFault::Silent => GatewayMode::Silent,
+                    GatewayFault::Refusing => GatewayMode::RejectingSplits,
+                    GatewayFault::Breaking => GatewayMode::Breaking,
                 };
                 self.cluster.world.set_gateway(mode);
                 Ok(())
@@ -262,8 +264,15 @@ fn told(action: &Action) -> (&'static str, String) {
             };
             ("Prometheus", format!("Prometheus {what}"))
         }
-        Action::Gateway(GatewayFault::Slow) => ("Gateway", "the gateway takes a minute for each change".to_owned()),
-        Action::Gateway(GatewayFault::Silent) => ("Gateway", "the gateway falls silent".to_owned()),
+        Action::Gateway(fault) => {
+            let what = match fault {
+                GatewayFault::Slow => "takes a minute for each change",
+                GatewayFault::Silent => "falls silent",
+                GatewayFault::Refusing => "refuses routes that a rollout has split",
+                GatewayFault::Breaking => "accepts routes that a rollout has split, and answers them with errors",
+            };
+            ("Gateway", format!("the gateway {what}"))
+        }
         Action::CrashOperator => ("CrashOperator", "the operator is killed".to_owned()),
     }
 }

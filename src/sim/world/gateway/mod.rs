@@ -34,6 +34,10 @@ pub enum GatewayMode {
     Silent,
     /// Refuses each route as it now is, and goes on with what it had.
     Rejecting,
+    /// The same of routes alone that name a Service of one revision.
+    RejectingSplits,
+    /// Takes such routes over and says so, but answers all their requests with an error.
+    Breaking,
     /// Takes each route over, but reports that at the generation before.
     ReportingLate,
 }
@@ -69,14 +73,23 @@ impl Gateway {
             return Ok(self.programmed.remove(route).is_some());
         };
         let object = object.value();
-        let programmed = Programmed::read(key, object);
+        let mut programmed = Programmed::read(key, object);
+        let is_split = programmed.references().any(names_a_revision);
         let missing = programmed.references().find(|reference| !exists(turn, reference)).cloned();
         let generation = programmed.generation;
-        let changed = self.mode != GatewayMode::Rejecting && self.programmed.get(route) != Some(&programmed);
+        let rejects = match self.mode {
+            GatewayMode::Rejecting => true,
+            GatewayMode::RejectingSplits => is_split,
+            _ => false,
+        };
+        if self.mode == GatewayMode::Breaking && is_split {
+            programmed.break_all();
+        }
+        let changed = !rejects && self.programmed.get(route) != Some(&programmed);
         if changed {
             self.programmed.insert(route.clone(), programmed);
         }
-        self.report(turn, route, object, (generation, missing.as_ref()))?;
+        self.report(turn, route, object, rejects, (generation, missing.as_ref()))?;
         Ok(changed)
     }
 
@@ -85,11 +98,13 @@ impl Gateway {
         turn: &Turn<'_>,
         (kind, key): &RouteKey,
         route: &Value,
+        rejects: bool,
         (generation, missing): (i64, Option<&Reference>),
     ) -> Result<(), Refusal> {
-        let accepted = match self.mode {
-            GatewayMode::Rejecting => ("False", "UnsupportedValue", "the gateway refuses this route".to_owned()),
-            _ => ("True", "Accepted", "the route is in force".to_owned()),
+        let accepted = if rejects {
+            ("False", "UnsupportedValue", "the gateway refuses this route".to_owned())
+        } else {
+            ("True", "Accepted", "the route is in force".to_owned())
         };
         let resolved = match missing {
             Some(Reference { service, .. }) => {
@@ -115,6 +130,11 @@ impl Gateway {
         }
         turn.merge_status(kind.plural(), key, json!({"status": {"parents": all}}), MANAGER)
     }
+}
+
+/// The Services that a rollout adds beside the user's own.
+fn names_a_revision(reference: &Reference) -> bool {
+    ["-stable", "-canary"].iter().any(|suffix| reference.service.name().ends_with(suffix))
 }
 
 fn exists(turn: &Turn<'_>, reference: &Reference) -> bool {

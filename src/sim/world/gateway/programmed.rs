@@ -41,6 +41,11 @@ impl Programmed {
         }
     }
 
+    /// Every request is answered with an error from now on.
+    pub(in crate::sim::world) fn break_all(&mut self) {
+        self.rules.iter_mut().chain(&mut self.particular).for_each(Vec::clear);
+    }
+
     /// All backends of all rules.
     pub(in crate::sim::world) fn references(&self) -> impl Iterator<Item = &Reference> {
         self.rules.iter().chain(&self.particular).flatten()
