@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::command::{GOOD, Plan};
+use crate::command::{GOOD, Plan, ROLLOUT};
 
 #[test]
 fn a_release_that_goes_as_expected_ends_with_0_and_a_table() {
@@ -55,4 +55,41 @@ fn many_runs_are_told_as_a_distribution_over_their_seeds() {
     assert_eq!(outcome.code, 1, "{}", outcome.printed);
     assert!(outcome.printed.contains("2 runs, seeds 1 to 2"), "{}", outcome.printed);
     assert!(outcome.printed.contains("not expected in 2 of 2: "), "{}", outcome.printed);
+}
+
+#[test]
+fn routes_are_taken_in_every_version_that_clusters_have_and_out_of_a_list() {
+    for (kind, version) in [
+        ("HTTPRoute", "v1beta1"),
+        ("GRPCRoute", "v1alpha2"),
+        ("TLSRoute", "v1alpha2"),
+        ("TLSRoute", "v1alpha3"),
+        ("TCPRoute", "v1alpha2"),
+        ("TCPRoute", "v1"),
+    ] {
+        let plan = Plan::new(GOOD);
+        plan.write(
+            "rollout.yaml",
+            &ROLLOUT.replace("[{name: checkout}]", &format!("[{{kind: {kind}, name: checkout}}]")),
+        );
+        let route = format!(
+            "apiVersion: v1\nkind: List\nitems:\n- apiVersion: gateway.networking.k8s.io/{version}\n  kind: {kind}\n  \
+             metadata: {{name: checkout, namespace: shop}}\n  \
+             spec: {{parentRefs: [{{name: public}}], rules: [{{backendRefs: [{{name: checkout, port: 80}}]}}]}}\n"
+        );
+        plan.write("route.yaml", &route);
+        let outcome = plan.simulate(&[]);
+        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{kind} {version}: {}", outcome.printed);
+        assert!(!outcome.printed.contains(&format!("no {kind} checkout is given")), "{}", outcome.printed);
+    }
+}
+
+#[test]
+fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
+    let plan = Plan::new(GOOD);
+    plan.write("fountain.yaml", "apiVersion: example.com/v1\nkind: Fountain\nmetadata: {name: square}\n");
+    let outcome = plan.simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""));
+    let note = "note: Fountain square is left out: the cluster of a simulation knows no Fountain in example.com/v1\n";
+    assert!(outcome.printed.contains(note), "{}", outcome.printed);
 }

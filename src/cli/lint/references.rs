@@ -16,8 +16,9 @@ use crate::{
 pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let spec = |path: &[&str]| rollout.document.text(&[&["spec"], path].concat()).unwrap_or_default();
-    let deployment = find(rollout, all, "Deployment", spec(&["workload", "name"]), "spec.workload.name", &mut findings);
-    let service = find(rollout, all, "Service", spec(&["service"]), "spec.service", &mut findings);
+    let (kind, name) = (("apps", "Deployment"), spec(&["workload", "name"]));
+    let deployment = find(rollout, all, kind, name, "spec.workload.name", &mut findings);
+    let service = find(rollout, all, ("", "Service"), spec(&["service"]), "spec.service", &mut findings);
     if let Some(deployment) = deployment {
         findings.extend(unready(deployment));
         findings.extend(own_count(rollout, deployment));
@@ -30,7 +31,7 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
         let id = RouteId::of(&route, rollout.namespace());
         // Those of other namespaces are other people's, and seldom beside.
         if id.namespace.is_none() {
-            let object = find(rollout, all, &id.kind.kind, &id.name, &field, &mut findings);
+            let object = find(rollout, all, (&id.kind.group, &id.kind.kind), &id.name, &field, &mut findings);
             findings.extend(object.and_then(|object| unusable(rollout, &route, object)));
         }
     }
@@ -40,16 +41,19 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
     findings
 }
 
-/// The object of that name in the Rollout's namespace. When another seems to be meant, that is a finding.
+/// The object of that group, kind and name in the Rollout's namespace. When another seems to be meant, that is a finding.
 fn find<'a>(
     rollout: &Written,
     all: &'a [Written],
-    kind: &str,
+    (group, kind): (&str, &str),
     name: &str,
     field: &str,
     findings: &mut Vec<Finding>,
 ) -> Option<&'a Written> {
-    let of_kind = || all.iter().filter(|written| written.kind() == kind && !written.name().is_empty());
+    let of_kind = || {
+        let named = all.iter().filter(|written| !written.name().is_empty());
+        named.filter(|written| (written.group(), written.kind()) == (group, kind))
+    };
     let near: Vec<_> = of_kind().filter(|written| written.namespace() == rollout.namespace()).collect();
     if let Some(found) = near.iter().find(|written| written.name() == name) {
         return Some(found);

@@ -13,7 +13,11 @@ use super::{
     yaml::{self, Mistake},
 };
 use crate::{
-    api::{Rollout, RolloutSpec, manifest::Document, validate},
+    api::{
+        Rollout, RolloutSpec,
+        manifest::{Document, NO_ITEMS},
+        validate,
+    },
     workload::Deployment,
 };
 
@@ -61,6 +65,9 @@ impl Manifest {
     }
 
     fn read(document: Document, file: &str) -> Result<Self, Mistake> {
+        if document.is_list_without_items() {
+            return Err(Mistake::at(file, &document, "items", NO_ITEMS));
+        }
         for (field, path, such) in [
             ("apiVersion", &["apiVersion"][..], "an object needs apiVersion, such as tidegate.dev/v1alpha1"),
             ("kind", &["kind"], "an object needs a kind, such as Rollout"),
