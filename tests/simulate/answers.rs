@@ -93,3 +93,49 @@ fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
     let note = "note: Fountain square is left out: the cluster of a simulation knows no Fountain in example.com/v1\n";
     assert!(outcome.printed.contains(note), "{}", outcome.printed);
 }
+
+/// A route that has no room for the backend that a rollout adds, and backends that are not there.
+fn full_route() -> String {
+    let others: String = (1..16).map(|number| format!("    - {{name: other-{number}, port: 80}}\n")).collect();
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: checkout, namespace: shop}}\nspec:\n  \
+         rules:\n  - backendRefs:\n    - {{name: checkout, port: 80}}\n{others}"
+    )
+}
+
+#[test]
+fn a_rollout_that_does_not_start_says_why_and_so_do_requests_that_fail() {
+    let plan = Plan::new(&format!("until: 10m\n{GOOD}"));
+    plan.write("route.yaml", &full_route());
+    let why = "rule 1 of HTTPRoute shop/checkout has no room for another backend";
+    let outcome = plan.simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (1, ""));
+    for told in [
+        format!("checkout: Pending: {why}"),
+        format!("not expected: there was no release; Rollout checkout is Pending: {why}"),
+        "answered by nobody: they came to a Service that does not exist, or no backend had a weight (500)".to_owned(),
+    ] {
+        let words = outcome.printed.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&told), "{told} in {}", outcome.printed);
+    }
+    assert!(outcome.printed.lines().any(|line| line.contains("  Pending  rule 1 of")), "{}", outcome.printed);
+
+    let report: Value = serde_json::from_str(&plan.simulate(&["-o", "json"]).printed).unwrap();
+    assert!(report["rollouts"]["checkout"]["message"].as_str().unwrap().starts_with(why), "{report}");
+    let causes = report["requests"]["causes"].as_array().unwrap();
+    let counts: u64 = causes.iter().map(|cause| cause["count"].as_u64().unwrap()).sum();
+    assert_eq!(report["requests"]["failed"], counts);
+    // Fifteen of sixteen requests, fifty a second.
+    let nobody = causes.iter().find(|cause| cause["cause"] == "NoBackend").unwrap()["count"].as_u64().unwrap();
+    assert!((27_000..29_300).contains(&nobody), "{report}");
+}
+
+#[test]
+fn failed_requests_are_told_by_the_version_that_answered_them() {
+    let bad = "versions: {stable: {errors: 1%}, canary: {errors: 20%}}\nevents: [{at: 0s, release: {image: 'checkout:v2'}}]\n";
+    let report: Value = serde_json::from_str(&Plan::new(bad).simulate(&["-o", "json"]).printed).unwrap();
+    let answered = |cause: &&Value| cause["cause"] == "Answered" && cause["count"].as_u64() > Some(0);
+    let causes = report["requests"]["causes"].as_array().unwrap();
+    let versions: Vec<_> = causes.iter().filter(answered).map(|cause| cause["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["canary", "stable"], "{report}");
+}

@@ -6,7 +6,7 @@ use super::{
     Distribution, Entry, Report,
     text::{after, clock, date, thousands, wrapped},
 };
-use crate::sim::scenario::Outcome;
+use crate::{api::Phase, sim::scenario::Outcome};
 
 /// How a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +91,18 @@ fn summary(text: &mut String, report: &Report, style: Style) {
         let outcome = style.painted(paint, &release.outcome.to_string());
         line(text, &format!("{}: {outcome}{took}{stage}", release.image));
     }
-    let requests = report.requests;
+    for (name, (phase, message)) in &report.standing {
+        let silent = report.releases.iter().all(|release| release.rollout != *name);
+        if silent && *phase == Phase::Pending {
+            line(text, &format!("{name}: {}: {message}", style.painted(color::STUCK, &format!("{phase:?}"))));
+        }
+    }
+    let requests = &report.requests;
     let [served, failed, exposed] = [requests.served, requests.failed, requests.exposed].map(thousands);
     line(text, &format!("requests: {served} served, {failed} failed, {exposed} answered by a version under test"));
+    for (cause, count) in &requests.causes {
+        line(text, &format!("failed: {} {cause}", thousands(*count)));
+    }
     let writes = &report.writes;
     let [statuses, objects, events] = [writes.statuses, writes.objects, writes.events].map(thousands);
     line(text, &format!("writes: {statuses} of the status, {objects} of other objects, {events} events"));
