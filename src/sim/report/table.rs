@@ -94,24 +94,30 @@ fn summary(text: &mut String, report: &Report, style: Style) {
     for (name, (phase, message)) in &report.standing {
         let silent = report.releases.iter().all(|release| release.rollout != *name);
         if silent && *phase == Phase::Pending {
-            line(text, &format!("{name}: {}: {message}", style.painted(color::STUCK, &format!("{phase:?}"))));
+            hanging(text, style, (&format!("{name}: Pending: "), color::STUCK), message);
         }
     }
     let requests = &report.requests;
     let [served, failed, exposed] = [requests.served, requests.failed, requests.exposed].map(thousands);
     line(text, &format!("requests: {served} served, {failed} failed, {exposed} answered by a version under test"));
     for (cause, count) in &requests.causes {
-        line(text, &format!("failed: {} {cause}", thousands(*count)));
+        hanging(text, style, ("failed: ", color::FAINT), &format!("{} {cause}", thousands(*count)));
     }
     let writes = &report.writes;
     let [statuses, objects, events] = [writes.statuses, writes.objects, writes.events].map(thousands);
     line(text, &format!("writes: {statuses} of the status, {objects} of other objects, {events} events"));
     line(text, &format!("simulated: {} to {}, seed {}", date(report.start), date(report.end), report.seed));
     for failure in &report.failures {
-        for (index, part) in wrapped(failure, style.width.saturating_sub(14).max(30)).iter().enumerate() {
-            let head = if index == 0 { "not expected: " } else { "              " };
-            line(text, &format!("{}{part}", style.painted(color::BAD, head)));
-        }
+        hanging(text, style, ("not expected: ", color::BAD), failure);
+    }
+}
+
+/// A sentence behind a painted head, whose further lines begin below its first word.
+fn hanging(text: &mut String, style: Style, (head, paint): (&str, &str), sentence: &str) {
+    let indent = head.chars().count();
+    for (index, part) in wrapped(sentence, style.width.saturating_sub(indent).max(30)).iter().enumerate() {
+        let head = if index == 0 { style.painted(paint, head) } else { " ".repeat(indent) };
+        line(text, &format!("{head}{part}"));
     }
 }
 
