@@ -96,7 +96,8 @@ fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
 
 /// A route that has no room for the backend that a rollout adds, and backends that are not there.
 fn full_route() -> String {
-    let others: String = (1..16).map(|number| format!("    - {{name: other-{number}, port: 80}}\n")).collect();
+    let others: Vec<_> = (1..16).map(|number| format!("    - {{name: other-{number}, port: 80}}\n")).collect();
+    let others = others.concat();
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: checkout, namespace: shop}}\nspec:\n  \
          rules:\n  - backendRefs:\n    - {{name: checkout, port: 80}}\n{others}"

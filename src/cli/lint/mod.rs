@@ -1,14 +1,18 @@
 //! `tidegate lint`: everything about manifests that can be known without a cluster.
 
+mod autoscalers;
 mod evidence;
 mod finding;
 mod input;
+mod ports;
 mod queries;
 mod references;
 mod rules;
 mod schema;
+mod selectors;
 pub mod stages;
 mod templates;
+mod workload;
 
 use std::{
     collections::BTreeSet,
