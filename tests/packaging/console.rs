@@ -4,7 +4,10 @@ use std::{env, fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
-use crate::{printed::hold, render::repository};
+use crate::{
+    printed::{documents, hold},
+    render::repository,
+};
 
 /// A folder with the examples of the repository, and the files that `document` speaks of.
 fn folder(document: &Path) -> TempDir {
@@ -35,6 +38,23 @@ fn simulations_and_findings_in_the_documentation_are_what_is_printed() {
         |document, arguments| tidegate(folder(document).path(), arguments, &[]),
     );
     assert!(count >= 5, "only {count} commands were found");
+}
+
+#[test]
+fn every_rollout_in_the_documentation_is_without_errors() {
+    let mut count = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+        for block in blocks.filter(|block| block.contains("kind: Rollout")) {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("it.yaml"), block).unwrap();
+            let found = tidegate(folder.path(), &["lint", "it.yaml"], &[]);
+            assert!(!found.contains(": error: "), "{}: {found}{block}", document.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "only {count} were found");
 }
 
 /// The C library takes another way to logarithms and cosines on processors that multiply and add at once.

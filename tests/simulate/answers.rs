@@ -87,6 +87,11 @@ fn routes_are_taken_in_every_version_that_clusters_have_and_out_of_a_list() {
 #[test]
 fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
     let plan = Plan::new(GOOD);
+    // It lies beside manifests, and is none.
+    plan.write(
+        "kustomization.yaml",
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n",
+    );
     plan.write("fountain.yaml", "apiVersion: example.com/v1\nkind: Fountain\nmetadata: {name: square}\n");
     let outcome = plan.simulate(&[]);
     assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""));

@@ -24,6 +24,9 @@ use crate::{
 /// The namespace of an object that names none.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// The group of what is no object: it says how kustomize puts objects together, and often lies beside them.
+const KUSTOMIZE: &str = "kustomize.config.k8s.io/";
+
 /// Kinds whose objects are in no namespace.
 const CLUSTER_SCOPED: [&str; 2] = ["ClusterCheckTemplate", "Namespace"];
 
@@ -141,6 +144,9 @@ impl Manifests {
     /// Adds the objects in YAML text; `file` is what mistakes call it.
     pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
         for document in yaml::documents(text, file)? {
+            if document.text(&["apiVersion"]).is_some_and(|version| version.starts_with(KUSTOMIZE)) {
+                continue;
+            }
             let manifest = Manifest::read(document, file)?;
             let same = |other: &&Manifest| {
                 (other.kind(), other.namespace(), other.name())
