@@ -87,6 +87,9 @@ fn routes_are_taken_in_every_version_that_clusters_have_and_out_of_a_list() {
 #[test]
 fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
     let plan = Plan::new(GOOD);
+    let others = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: checkout, namespace: shop}\n---\n\
+                  apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: checkout, namespace: shop}\n";
+    plan.write("others.yaml", others);
     // It lies beside manifests, and is none.
     plan.write(
         "kustomization.yaml",
@@ -97,6 +100,9 @@ fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
     assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""));
     let note = "note: Fountain square is left out: the cluster of a simulation knows no Fountain in example.com/v1\n";
     assert!(outcome.printed.contains(note), "{}", outcome.printed);
+    for kept in ["Rollout checkout is left out", "Service checkout is left out", "no Service checkout is given"] {
+        assert!(outcome.printed.contains(&format!("note: {kept}: ")), "{}", outcome.printed);
+    }
 }
 
 /// A route that has no room for the backend that a rollout adds, and backends that are not there.
