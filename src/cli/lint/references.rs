@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     autoscalers,
     finding::{Finding, Written},
-    ports, selectors, workload,
+    policies, ports, selectors, workload,
 };
 use crate::{
     api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
@@ -41,6 +41,7 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
             findings.extend(object.and_then(|object| unusable(rollout, &route, object)));
         }
     }
+    findings.extend(policies::check(rollout, all));
     findings.extend(unnamed(rollout, all));
     findings.extend(all.iter().filter_map(|scaler| autoscalers::check(rollout, scaler)));
     findings.extend(all.iter().filter_map(|other| rival(rollout, other, all)));
