@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds printed
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -44,3 +44,8 @@ bench-traffic: ## Measure what customers notice behind Envoy: lost requests, sha
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository
+
+printed: ## Write into README and docs what the commands in them print
+	@variables="$$(.ci/setup)" && eval "$$variables" && export TIDEGATE_WRITE_PRINTED=1 \
+	&& cargo test --locked --quiet --test packaging in_the_documentation \
+	&& cargo test --locked --quiet --test backtest in_the_documentation

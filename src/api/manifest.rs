@@ -45,6 +45,9 @@ pub struct Malformed {
     pub message: String,
 }
 
+/// What is wrong with a list as [`Document::is_list_without_items`] finds it.
+pub const NO_ITEMS: &str = "a List needs items, each an object, so nothing of it is read";
+
 /// One document of a YAML text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -61,7 +64,8 @@ struct FieldPlaces {
 }
 
 impl Document {
-    /// All documents of `text` that are not empty.
+    /// All documents of `text` that are not empty. A list, as `kubectl get --output yaml` prints one, is as many
+    /// documents as it has items.
     ///
     /// # Errors
     /// [`Malformed`] beside the documents before that place.
@@ -71,7 +75,7 @@ impl Document {
         let mut bytes = text.as_bytes();
         for document in serde_saphyr::read::<_, Spanned<Node>>(&mut bytes) {
             match document {
-                Ok(root) => documents.push(Self::of(root)),
+                Ok(root) => unpack(root, &mut |object| documents.push(Self::of(object))),
                 Err(error) => return (documents, Some(malformed(&error))),
             }
         }
@@ -83,6 +87,12 @@ impl Document {
         let name = root.referenced.into();
         let value = root.value.record("", name, root.referenced.into(), &mut places);
         Self { value, places }
+    }
+
+    /// Whether it calls itself a list, and has no list of items.
+    #[must_use]
+    pub fn is_list_without_items(&self) -> bool {
+        self.text(&["kind"]) == Some("List")
     }
 
     /// What is written.
@@ -149,6 +159,27 @@ fn malformed(error: &serde_saphyr::Error) -> Malformed {
     Malformed { place, message: message.to_owned() }
 }
 
+/// Finds the objects of a list, and of lists in it; anything else is found as it is.
+fn unpack(root: Spanned<Node>, found: &mut dyn FnMut(Spanned<Node>)) {
+    let kind = root.value.text("kind").and_then(|kind| kind.strip_suffix("List")).map(str::to_owned);
+    let version = root.value.text("apiVersion").unwrap_or_default().to_owned();
+    let (Some(kind), Spanned { value: Node::Map(fields), .. }) = (kind, &root) else { return found(root) };
+    let Some(items) = fields.iter().position(|(name, node)| name.value == "items" && node.value.is_list()) else {
+        return found(root);
+    };
+    let Node::Map(mut fields) = root.value else { return };
+    let Node::List(items) = fields.swap_remove(items).1.value else { return };
+    for mut item in items.into_iter().filter(|item| !item.value.is_null()) {
+        // As an API server lists objects of one kind, it leaves out what all of them are.
+        if !kind.is_empty() && item.value.text("kind").is_none() {
+            for (name, text) in [("kind", &kind), ("apiVersion", &version)] {
+                item.value.add(item.referenced, name, text);
+            }
+        }
+        unpack(item, found);
+    }
+}
+
 enum Node {
     Scalar(Value),
     List(Vec<Spanned<Node>>),
@@ -156,6 +187,31 @@ enum Node {
 }
 
 impl Node {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Scalar(Value::Null))
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    /// The text in a field of a map.
+    fn text(&self, name: &str) -> Option<&str> {
+        let Self::Map(fields) = self else { return None };
+        match fields.iter().find(|(field, _)| field.value == name) {
+            Some((_, Spanned { value: Self::Scalar(Value::String(text)), .. })) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Gives a map another field, which stands where the map does.
+    fn add(&mut self, place: serde_saphyr::Location, name: &str, text: &str) {
+        if let Self::Map(fields) = self {
+            let value = Spanned::new(Self::Scalar(text.into()), place, place);
+            fields.push((Spanned::new(name.to_owned(), place, place), value));
+        }
+    }
+
     /// The value, after the places of all its fields were written down.
     fn record(self, path: &str, name: Place, own: Place, places: &mut BTreeMap<String, FieldPlaces>) -> Value {
         let value = if matches!(self, Self::Scalar(_)) { own } else { name };
@@ -305,6 +361,30 @@ kind: Service
         assert_eq!(documents[0].place("spec.stages[1].bake"), place(6, 5));
         assert_eq!(documents[0].place("spec.analysis.checks[3].name"), place(3, 1));
         assert_eq!(documents[1].place("metadata.name"), place(10, 1));
+    }
+
+    #[test]
+    fn a_list_is_as_many_documents_as_it_has_items_each_with_its_places() {
+        let text = "kind: List\nitems:\n- kind: Rollout\n  spec: {a: 1}\n- kind: List\n  items: [~, {kind: Service}]\n---\nkind: Secret\n";
+        let (documents, malformed) = Document::all(text);
+        assert_eq!(malformed, None);
+        let kinds: Vec<_> = documents.iter().map(|document| document.text(&["kind"]).unwrap()).collect();
+        assert_eq!(kinds, ["Rollout", "Service", "Secret"]);
+        assert_eq!([documents[0].place("spec.a"), documents[0].place_of_name("spec.a")], [place(4, 13), place(4, 10)]);
+        assert_eq!([documents[1].place("kind"), documents[1].place("spec")], [place(6, 21), place(6, 14)]);
+    }
+
+    #[test]
+    fn a_list_of_one_kind_says_what_its_items_are() {
+        let (documents, _) = Document::all("apiVersion: apps/v1\nkind: DeploymentList\nitems: [{metadata: {}}]\n");
+        assert_eq!(documents[0].value(), &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}}));
+    }
+
+    #[test]
+    fn a_list_without_items_is_nothing_and_one_whose_items_are_none_says_so() {
+        let (documents, _) = Document::all("kind: List\nitems: []\n---\nkind: List\nitems: {a: 1}\n");
+        let lists: Vec<_> = documents.iter().map(Document::is_list_without_items).collect();
+        assert_eq!(lists, [true]);
     }
 
     #[test]

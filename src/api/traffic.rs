@@ -145,6 +145,16 @@ impl GatewayRouteKind {
             Self::TCPRoute => "tcproutes",
         }
     }
+
+    /// The versions in which clusters have it, the newest first (<https://gateway-api.sigs.k8s.io/guides/crd-management/>).
+    #[must_use]
+    pub fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::HTTPRoute => &["v1", "v1beta1"],
+            Self::GRPCRoute | Self::TCPRoute => &["v1", "v1alpha2"],
+            Self::TLSRoute => &["v1", "v1alpha3", "v1alpha2"],
+        }
+    }
 }
 
 impl fmt::Display for GatewayRouteKind {

@@ -92,6 +92,17 @@ impl Cluster {
         self.api.create(object, USER).map(drop)
     }
 
+    /// Whether it knows the kind of `object`, in whatever version.
+    #[must_use]
+    pub fn knows(&self, object: &Value) -> bool {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+        self.api
+            .resources()
+            .iter()
+            .any(|resource| (resource.group.as_str(), resource.kind.as_str()) == (group, text("kind")))
+    }
+
     /// Starts an operator that calls the Prometheus of this cluster `endpoint`.
     #[must_use]
     pub fn operator(&self, endpoint: &str) -> Operator {
@@ -108,7 +119,18 @@ static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
 
 /// Routes as the Gateway API serves them, without their schema: what a gateway would refuse is the gateway's affair.
 fn routes(kind: GatewayRouteKind) -> CustomResourceDefinition {
-    let (kind, plural) = (kind.to_string(), kind.plural());
+    let (versions, kind, plural) = (kind.versions(), kind.to_string(), kind.plural());
+    let version = |name: &&str| {
+        json!({
+            "name": name, "served": true, "storage": Some(name) == versions.first(),
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [
+                {"name": "Hostnames", "type": "string", "jsonPath": ".spec.hostnames"},
+                {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            ],
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+        })
+    };
     serde_json::from_value(json!({
         "metadata": {"name": format!("{plural}.{GATEWAY_API}")},
         "spec": {
@@ -118,15 +140,7 @@ fn routes(kind: GatewayRouteKind) -> CustomResourceDefinition {
                 "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase(),
                 "categories": ["gateway-api"],
             },
-            "versions": [{
-                "name": "v1", "served": true, "storage": true,
-                "subresources": {"status": {}},
-                "additionalPrinterColumns": [
-                    {"name": "Hostnames", "type": "string", "jsonPath": ".spec.hostnames"},
-                    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-                ],
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            }],
+            "versions": versions.iter().map(version).collect::<Vec<_>>(),
         },
     }))
     .unwrap_or_default()

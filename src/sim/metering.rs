@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     prometheus::{Endpoint, Labels},
     scenario::CANARY,
-    traffic::{Backend, Load},
-    world::{Entry, Handle, PodView, To},
+    traffic::{Backend, Cause, Load},
+    world::{Entry, Handle, PodView, Share, To},
 };
 use crate::{
     api::{GatewayRouteKind, RolloutSpec, Route},
@@ -103,23 +103,25 @@ impl Application {
         let pods: BTreeMap<String, PodView> =
             world.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
         let shares = world.shares(&self.namespace, entry);
-        let backends: Vec<_> = shares
-            .iter()
-            .filter_map(|share| {
-                let To::Pod(name) = &share.to else { return None };
-                let pod = pods.get(name)?;
-                // A request to a pod that is dead, though the data plane does not know it yet, is lost.
-                let ready_since = pod.alive_since?;
-                Some(Backend {
-                    pod: name,
-                    revision: &pod.revision,
-                    version: self.versions.get(&pod.image).map_or(CANARY, String::as_str),
-                    share: share.share,
-                    ready_since,
-                })
-            })
-            .collect();
+        let (mut backends, mut lost) = (Vec::new(), Vec::new());
+        for Share { share, to } in &shares {
+            let (share, name) = match to {
+                To::Pod(name) => (*share, name),
+                To::Nobody(code) => {
+                    lost.push((Cause::of_gateway(*code), *share));
+                    continue;
+                }
+            };
+            let alive = pods.get(name).and_then(|pod| Some((pod, pod.alive_since?)));
+            let Some((pod, ready_since)) = alive else {
+                lost.push((Cause::PodGone, share));
+                continue;
+            };
+            let version = self.versions.get(&pod.image).map_or(CANARY, String::as_str);
+            backends.push(Backend { pod: name, revision: &pod.revision, version, share, ready_since });
+        }
         self.load.route(now, &backends);
+        self.load.lose(lost);
         for pod in pods.values().filter(|pod| pod.alive_since.is_some()) {
             if !self.targets.contains_key(&pod.name) {
                 self.targets.insert(pod.name.clone(), Target::new(&self.namespace, &self.service, &pod.name));

@@ -85,6 +85,12 @@ async fn what_cannot_be_used_is_told_in_one_line() {
         assert_eq!((refused.code, refused.printed.as_str()), (2, ""), "{refused:?}");
         assert!(refused.complaint.contains(sentence), "{refused:?}");
     }
+    let listed = format!("kind: List\nitems:\n- {}\n", errors.trim_end().replace('\n', "\n  "));
+    for command in ["backtest", "plan"] {
+        let from: &[&str] = if command == "plan" { &[] } else { &["--from", "-1h"] };
+        let read = on_file(command, &listed, &[&there, from].concat()).await;
+        assert!(format!("{}{}", read.complaint, read.printed).contains("cannot be reached"), "{read:?}");
+    }
     let nothing = on_file("backtest", "kind: Service\n", &[there.as_slice(), &["--from", "-1h"]].concat()).await;
     assert!(nothing.complaint.contains("rollout.yaml has no Rollout"), "{nothing:?}");
     let wrong = errors.replace("max: 1%", "max: 101%");

@@ -5,8 +5,11 @@
 mod agreement;
 mod backtest;
 mod command;
+mod console;
 mod past;
 mod plan;
+#[path = "../packaging/printed.rs"]
+mod printed;
 #[path = "../promql/remote_write.rs"]
 mod remote_write;
 #[allow(dead_code, reason = "the pods of the past are written, not scraped")]

@@ -46,11 +46,11 @@ fn files_of_a_folder_are_seen_together() {
     let rollout = format!("{WARNED}  analysis: {{checks: [{{name: up, query: {{expr: up, min: 1}}}}]}}\n");
     fs::create_dir(folder.path().join("base")).unwrap();
     fs::write(folder.path().join("base/rollout.yml"), rollout).unwrap();
-    let scaler = "kind: HorizontalPodAutoscaler\nmetadata: {name: checkout}\nspec:\n  scaleTargetRef:\n    kind: Deployment\n    name: checkout\n";
+    let scaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: checkout}\nspec:\n  scaleTargetRef:\n    kind: Deployment\n    name: checkout\n";
     fs::write(folder.path().join("scaler.yaml"), scaler).unwrap();
     fs::write(folder.path().join("notes.txt"), "no: [yaml").unwrap();
     let outcome = lint(folder.path(), &["."]);
-    assert!(outcome.printed.starts_with("./scaler.yaml:4:3: error: HorizontalPodAutoscaler checkout falls silent"));
+    assert!(outcome.printed.starts_with("./scaler.yaml:5:3: error: HorizontalPodAutoscaler checkout falls silent"));
     assert_eq!((outcome.code, outcome.printed.lines().count()), (1, 1), "{}", outcome.printed);
 }
 

@@ -1,10 +1,12 @@
 //! The chart installs what `deploy/` does.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::{
     manifests::{rules, rules_of_a_namespace},
-    render::{chart, file, find, has_kind, helm},
+    render::{chart, file, find, has_kind, helm, kustomization, repository},
 };
 
 /// The pod's spec without what differs on purpose: labels of the release, the pull policy and the log format.
@@ -20,16 +22,17 @@ fn comparable(deployment: &Value) -> Value {
 
 #[test]
 fn the_chart_grants_the_same_rights_as_the_base() {
-    let Some(objects) = chart(&[]) else { return };
-    for path in ["deploy/rbac.yaml", "deploy/user-roles.yaml"] {
-        for object in file(path) {
-            let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
-            let rendered = find(&objects, kind, name);
-            if kind.ends_with("Binding") {
-                assert_eq!(rendered["roleRef"], object["roleRef"]);
-                assert_eq!(rendered["subjects"], object["subjects"]);
-            } else {
-                assert_eq!(rules(rendered), rules(&object), "{kind} {name}");
+    for objects in chart(&[]) {
+        for path in ["deploy/rbac.yaml", "deploy/user-roles.yaml"] {
+            for object in file(path) {
+                let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+                let rendered = find(&objects, kind, name);
+                if kind.ends_with("Binding") {
+                    assert_eq!(rendered["roleRef"], object["roleRef"]);
+                    assert_eq!(rendered["subjects"], object["subjects"]);
+                } else {
+                    assert_eq!(rules(rendered), rules(&object), "{kind} {name}");
+                }
             }
         }
     }
@@ -37,56 +40,106 @@ fn the_chart_grants_the_same_rights_as_the_base() {
 
 #[test]
 fn the_chart_runs_the_same_pod_as_the_base() {
-    let Some(objects) = chart(&[]) else { return };
-    let base = file("deploy/deployment.yaml").remove(0);
-    assert_eq!(comparable(find(&objects, "Deployment", "tidegate")), comparable(&base));
+    for objects in chart(&[]) {
+        let base = file("deploy/deployment.yaml").remove(0);
+        assert_eq!(comparable(find(&objects, "Deployment", "tidegate")), comparable(&base));
+    }
 }
 
 #[test]
 fn the_chart_configures_the_same_endpoints_as_the_base() {
-    let Some(objects) = chart(&[]) else { return };
-    let base = file("deploy/prometheus.yaml").remove(0);
-    let endpoints = |config: &Value| -> Value {
-        serde_saphyr::from_str(config["data"]["prometheus.yaml"].as_str().unwrap()).unwrap()
-    };
-    assert_eq!(endpoints(find(&objects, "ConfigMap", "tidegate-prometheus")), endpoints(&base));
+    for objects in chart(&[]) {
+        let base = file("deploy/prometheus.yaml").remove(0);
+        let endpoints = |config: &Value| -> Value {
+            serde_saphyr::from_str(config["data"]["prometheus.yaml"].as_str().unwrap()).unwrap()
+        };
+        assert_eq!(endpoints(find(&objects, "ConfigMap", "tidegate-prometheus")), endpoints(&base));
+    }
 }
 
 #[test]
 fn a_watched_namespace_turns_the_cluster_role_into_a_role() {
-    let Some(objects) = chart(&["watchNamespace=shop"]) else { return };
-    assert!(!has_kind(&objects, "ClusterRole") && !has_kind(&objects, "ClusterRoleBinding"));
-    let role = find(&objects, "Role", "tidegate");
-    assert_eq!(role["metadata"]["namespace"], "shop");
-    assert_eq!(rules(role), rules_of_a_namespace(find(&file("deploy/rbac.yaml"), "ClusterRole", "tidegate")));
-    assert_eq!(find(&objects, "RoleBinding", "tidegate")["subjects"][0]["namespace"], "tidegate-system");
-    let deployment = find(&objects, "Deployment", "tidegate");
-    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
-    assert!(arguments.contains(&json!("--namespace=shop")), "{arguments:?}");
+    for objects in chart(&["watchNamespace=shop"]) {
+        assert!(!has_kind(&objects, "ClusterRole") && !has_kind(&objects, "ClusterRoleBinding"));
+        let role = find(&objects, "Role", "tidegate");
+        assert_eq!(role["metadata"]["namespace"], "shop");
+        assert_eq!(rules(role), rules_of_a_namespace(find(&file("deploy/rbac.yaml"), "ClusterRole", "tidegate")));
+        assert_eq!(find(&objects, "RoleBinding", "tidegate")["subjects"][0]["namespace"], "tidegate-system");
+        let deployment = find(&objects, "Deployment", "tidegate");
+        let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        assert!(arguments.contains(&json!("--namespace=shop")), "{arguments:?}");
+    }
 }
 
 #[test]
 fn what_is_off_by_default_renders_when_it_is_on() {
     let values = ["serviceMonitor.enabled=true", "networkPolicy.enabled=true", "prometheus.secrets={token}"];
-    let Some(objects) = chart(&values) else { return };
-    find(&objects, "NetworkPolicy", "tidegate");
-    find(&objects, "ServiceMonitor", "tidegate");
-    let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
-    assert_eq!(pod["volumes"][1]["secret"]["secretName"], "token");
-    assert_eq!(pod["containers"][0]["volumeMounts"][1]["mountPath"], "/etc/tidegate-secrets/token");
-}
-
-#[test]
-fn a_mistyped_value_is_refused() {
-    for value in ["replcas=3", "replicas=0", "logging.format=xml", "prometheus.endpoints[0].url=prometheus:9090"] {
-        let arguments = ["template", "tidegate", "tidegate", "--set", value];
-        let Some(result) = helm(&arguments) else { return };
-        assert!(result.is_err(), "{value} was taken");
+    for objects in chart(&values) {
+        find(&objects, "NetworkPolicy", "tidegate");
+        find(&objects, "ServiceMonitor", "tidegate");
+        let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+        assert_eq!(pod["volumes"][1]["secret"]["secretName"], "token");
+        assert_eq!(pod["containers"][0]["volumeMounts"][1]["mountPath"], "/etc/tidegate-secrets/token");
     }
 }
 
 #[test]
+fn what_cannot_be_is_refused() {
+    for value in [
+        "replcas=3",
+        "replicas=0",
+        "replicas=null",
+        "image=null",
+        "logging.format=xml",
+        "logging=null",
+        "prometheus=null",
+        "prometheus.endpoints=null",
+        "prometheus.endpoints[0].url=prometheus:9090",
+        "prometheus.secrets={a/b}",
+        "watchNamespace=Shop_1",
+        "serviceMonitor=null",
+        "networkPolicy=null",
+    ] {
+        for result in helm(&["template", "tidegate", "tidegate", "--set", value]) {
+            let error = result.expect_err(value);
+            // The schema says so, and names the field; a template that fails names a line of its own.
+            let field = value.split(['=', '.', '[']).next().unwrap();
+            assert!(error.contains("schema") && error.contains(field), "{value}: {error}");
+        }
+    }
+}
+
+/// Helm 4 applies on the server, where older ones know a port by its number and its protocol.
+#[test]
+fn every_port_says_its_protocol() {
+    let mut objects: Vec<Value> = chart(&["serviceMonitor.enabled=true"]).into_iter().flatten().collect();
+    objects.extend(
+        ["deploy/service.yaml", "deploy/deployment.yaml", "examples/minimal/checkout.yaml"].into_iter().flat_map(file),
+    );
+    let mut count = 0;
+    for object in objects {
+        let of_pods = object.pointer("/spec/template/spec/containers/0/ports");
+        let of_service = object.pointer("/spec/ports").filter(|_| object["kind"] == "Service");
+        for port in of_pods.into_iter().chain(of_service).flat_map(|ports| ports.as_array().unwrap()) {
+            assert_eq!(port["protocol"], "TCP", "{object}");
+            count += 1;
+        }
+    }
+    assert!(count >= 4, "{count}");
+}
+
+#[test]
+fn the_notes_name_a_command_that_kubectl_takes() {
+    let notes = fs::read_to_string(repository("charts/tidegate/templates/NOTES.txt")).unwrap();
+    assert!(notes.ends_with("  kubectl apply --server-side --force-conflicts -k crds\n"), "{notes}");
+    assert!(notes.contains("CustomResourceDefinitions, but never upgrades or removes them"), "{notes}");
+    let Some(definitions) = kustomization("crds") else { return };
+    assert_eq!(definitions.len(), 3);
+}
+
+#[test]
 fn helm_lints_the_chart() {
-    let Some(result) = helm(&["lint", "tidegate", "--strict"]) else { return };
-    assert!(result.is_ok(), "{result:?}");
+    for result in helm(&["lint", "tidegate", "--strict"]) {
+        assert!(result.is_ok(), "{result:?}");
+    }
 }

@@ -1,20 +1,10 @@
 //! The documentation that comes with it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use regex::Regex;
 
-fn documents() -> Vec<PathBuf> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents = vec![repository.join("README.md")];
-    documents.extend(fs::read_dir(repository.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
-    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    assert!(documents.len() >= 5, "{documents:?}");
-    documents
-}
+use crate::printed::documents;
 
 /// The names by which a document's headings are linked to.
 fn anchors(text: &str) -> Vec<String> {

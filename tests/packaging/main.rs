@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "clippy takes only #[test] functions for tests")]
 
 mod chart;
+mod console;
 mod definitions;
 mod documentation;
 mod examples;
 mod kustomize;
 mod manifests;
+mod printed;
 mod refusals;
 mod render;

@@ -40,21 +40,26 @@ fn kubectl_minor_version() -> Option<u32> {
     Some(version["clientVersion"]["minor"].as_str().unwrap().trim_end_matches('+').parse().unwrap())
 }
 
-/// Runs `helm` with `arguments` on the chart; nothing where there is no helm.
-pub fn helm(arguments: &[&str]) -> Option<Result<String, String>> {
-    let binary = env::var("HELM").unwrap_or_else(|_| "helm".to_owned());
-    let Ok(output) = Command::new(binary).args(arguments).current_dir(repository("charts")).output() else {
-        return missing("helm");
+/// What Helm 3 and Helm 4 answer to `arguments` in the folder of the chart: one answer for each that is there.
+pub fn helm(arguments: &[&str]) -> Vec<Result<String, String>> {
+    let known = [("HELM", "helm"), ("HELM4", "helm4")];
+    let binaries = known.map(|(variable, binary)| env::var(variable).unwrap_or_else(|_| binary.to_owned()));
+    let answer = |binary: &String| {
+        let Ok(output) = Command::new(binary).args(arguments).current_dir(repository("charts")).output() else {
+            return missing(binary);
+        };
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Some(if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) })
     };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Some(if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) })
+    binaries.iter().filter_map(answer).collect()
 }
 
-/// What the chart becomes as release `tidegate` in `tidegate-system`, with values such as `replicas=3`.
-pub fn chart(values: &[&str]) -> Option<Vec<Value>> {
+/// What the chart becomes as release `tidegate` in `tidegate-system`, with values such as `replicas=3`, by each Helm.
+pub fn chart(values: &[&str]) -> Vec<Vec<Value>> {
     let mut arguments = vec!["template", "tidegate", "tidegate", "--namespace", "tidegate-system", "--include-crds"];
     arguments.extend(values.iter().flat_map(|value| ["--set", value]));
-    Some(documents(&helm(&arguments)?.unwrap_or_else(|error| panic!("{values:?}: {error}"))))
+    let rendered = helm(&arguments).into_iter();
+    rendered.map(|text| documents(&text.unwrap_or_else(|error| panic!("{values:?}: {error}")))).collect()
 }
 
 fn missing<T>(tool: &str) -> Option<T> {

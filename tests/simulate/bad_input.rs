@@ -37,6 +37,20 @@ fn files_without_a_rollout_and_files_that_are_not_there_are_refused() {
 }
 
 #[test]
+fn a_route_in_a_version_that_never_was_and_a_list_without_items_are_refused() {
+    let plan = Plan::new(GOOD);
+    plan.write("route.yaml", "apiVersion: gateway.networking.k8s.io/v9\nkind: HTTPRoute\nmetadata: {name: a}\n");
+    refused(&plan, &[], "HTTPRoute a: no matches for kind \"HTTPRoute\" in version \"gateway.networking.k8s.io/v9\"\n");
+    let plan = Plan::new(GOOD);
+    plan.write("list.yaml", "kind: List\nitems: {it: none}\n");
+    refused(
+        &plan,
+        &["list.yaml"],
+        "list.yaml:2:1: items: a List needs items, each an object, so nothing of it is read\n",
+    );
+}
+
+#[test]
 fn arguments_that_say_nothing_are_refused() {
     let plan = Plan::new(GOOD);
     refused(&plan, &["--runs", "0"], "--runs");

@@ -1,14 +1,19 @@
 //! `tidegate lint`: everything about manifests that can be known without a cluster.
 
+mod autoscalers;
 mod evidence;
 mod finding;
 mod input;
+mod policies;
+mod ports;
 mod queries;
 mod references;
 mod rules;
 mod schema;
+mod selectors;
 pub mod stages;
 mod templates;
+mod workload;
 
 use std::{
     collections::BTreeSet,
@@ -24,11 +29,12 @@ use self::{
 };
 use crate::{
     api::{
-        Rollout,
-        manifest::{Document, field},
+        GatewayRouteKind, Rollout,
+        manifest::{Document, NO_ITEMS, field},
         nearest::nearest,
     },
     metrics::Templates,
+    traffic::GATEWAY_API,
 };
 
 const GROUP: &str = "tidegate.dev";
@@ -127,7 +133,13 @@ fn is_rollout(written: &Written) -> bool {
 
 /// What of the kind is misspelt. Other projects' kinds are none of our business.
 fn kind(written: &Written) -> Option<Finding> {
+    if written.document.is_list_without_items() {
+        return Some(written.error("items", NO_ITEMS));
+    }
     let version = written.document.text(&["apiVersion"]).unwrap_or_default();
+    if written.group() == GATEWAY_API {
+        return route_version(written, version);
+    }
     if written.group() != GROUP {
         let meant = nearest(written.group(), [GROUP]).is_some() && written.kind() == "Rollout";
         return meant
@@ -141,6 +153,15 @@ fn kind(written: &Written) -> Option<Finding> {
     }
     let message = format!("{version} is unknown; write {API_VERSION}");
     (version != API_VERSION).then(|| written.error("apiVersion", message))
+}
+
+/// A route that no cluster takes, since its kind never had that version.
+fn route_version(written: &Written, version: &str) -> Option<Finding> {
+    let kind = GatewayRouteKind::ALL.into_iter().find(|kind| kind.to_string() == written.kind())?;
+    let versions = kind.versions();
+    let known = version.rsplit('/').next().is_some_and(|version| versions.contains(&version));
+    let message = format!("{kind} has no version {version}; write {GATEWAY_API}/{}", versions.join(" or "));
+    (!known).then(|| written.error("apiVersion", message))
 }
 
 fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>) -> Vec<Finding> {

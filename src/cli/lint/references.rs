@@ -6,7 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::finding::{Finding, Written};
+use super::{
+    autoscalers,
+    finding::{Finding, Written},
+    policies, ports, selectors, workload,
+};
 use crate::{
     api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
     traffic::{
@@ -18,13 +22,16 @@ use crate::{
 pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let spec = |path: &[&str]| rollout.document.text(&[&["spec"], path].concat()).unwrap_or_default();
-    let deployment = find(rollout, all, "Deployment", spec(&["workload", "name"]), "spec.workload.name", &mut findings);
-    let service = find(rollout, all, "Service", spec(&["service"]), "spec.service", &mut findings);
+    let (kind, name) = (("apps", "Deployment"), spec(&["workload", "name"]));
+    let deployment = find(rollout, all, kind, name, "spec.workload.name", &mut findings);
+    let service = find(rollout, all, ("", "Service"), spec(&["service"]), "spec.service", &mut findings);
+    findings.extend(workload::long_name(rollout));
     if let Some(deployment) = deployment {
-        findings.extend(unready(deployment));
-        findings.extend(own_count(rollout, deployment));
+        findings.extend(workload::check(rollout, deployment, all));
         findings.extend(service.and_then(|service| unselected(service, deployment)));
+        findings.extend(selectors::check(deployment, service));
     }
+    findings.extend(service.into_iter().flat_map(|service| ports::check(service, all)));
     let named = routes(rollout);
     let ids: Vec<_> = named.iter().map(|(_, route)| RouteId::of(route, rollout.namespace())).collect();
     findings.extend(named_twice(&ids).map(|twice| rollout.error("spec.traffic", twice)));
@@ -32,26 +39,30 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
         let id = RouteId::of(&route, rollout.namespace());
         // Those of other namespaces are other people's, and seldom beside.
         if id.namespace.is_none() {
-            let object = find(rollout, all, &id.kind.kind, &id.name, &field, &mut findings);
+            let object = find(rollout, all, (&id.kind.group, &id.kind.kind), &id.name, &field, &mut findings);
             findings.extend(object.and_then(|object| unusable(rollout, &route, object)));
         }
     }
+    findings.extend(policies::check(rollout, all));
     findings.extend(unnamed(rollout, all));
-    findings.extend(all.iter().filter_map(|scaler| falls_silent(rollout, scaler)));
+    findings.extend(all.iter().filter_map(|scaler| autoscalers::check(rollout, scaler)));
     findings.extend(all.iter().filter_map(|other| rival(rollout, other, all)));
     findings
 }
 
-/// The object of that name in the Rollout's namespace. When another seems to be meant, that is a finding.
+/// The object of that group, kind and name in the Rollout's namespace. When another seems to be meant, that is a finding.
 fn find<'a>(
     rollout: &Written,
     all: &'a [Written],
-    kind: &str,
+    (group, kind): (&str, &str),
     name: &str,
     field: &str,
     findings: &mut Vec<Finding>,
 ) -> Option<&'a Written> {
-    let of_kind = || all.iter().filter(|written| written.kind() == kind && !written.name().is_empty());
+    let of_kind = || {
+        let named = all.iter().filter(|written| !written.name().is_empty());
+        named.filter(|written| (written.group(), written.kind()) == (group, kind))
+    };
     let near: Vec<_> = of_kind().filter(|written| written.namespace() == rollout.namespace()).collect();
     if let Some(found) = near.iter().find(|written| written.name() == name) {
         return Some(found);
@@ -91,33 +102,6 @@ fn routes(rollout: &Written) -> Vec<(String, Route)> {
         (format!("{place}.name"), route)
     };
     traffic.routes().enumerate().map(named).collect()
-}
-
-/// Without readiness, a pod counts as ready before it can answer, and gets traffic.
-fn unready(deployment: &Written) -> Vec<Finding> {
-    let pointer = "/spec/template/spec/containers";
-    let containers = deployment.document.value().pointer(pointer).and_then(Value::as_array);
-    let containers: Vec<_> = containers.into_iter().flatten().collect();
-    if containers.iter().any(|container| container.get("readinessProbe").is_some()) {
-        return Vec::new();
-    }
-    let first = containers.first().map(|container| {
-        let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-        let message = format!("container {name} has no readinessProbe, so new pods get traffic before they can answer");
-        deployment.warning("spec.template.spec.containers[0]", message)
-    });
-    first.into_iter().collect()
-}
-
-/// The Rollout scales the Deployment to zero: a count in Git would bring its pods back with every sync.
-fn own_count(rollout: &Written, deployment: &Written) -> Option<Finding> {
-    let replicas = deployment.document.value().pointer("/spec/replicas")?.as_u64()?;
-    let message = format!(
-        "Rollout {} keeps Deployment {} at 0 and has the pods itself, so a GitOps tool would bring {replicas} more back with every sync: move the count to the Rollout's spec.replicas",
-        rollout.name(),
-        deployment.name()
-    );
-    (replicas > 0).then(|| deployment.warning("spec.replicas", message))
 }
 
 fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
@@ -168,23 +152,6 @@ fn unnamed(rollout: &Written, all: &[Written]) -> Option<Finding> {
     let pointing: BTreeSet<_> = all.iter().filter(points_at_it).map(id).collect();
     let unnamed: Vec<_> = pointing.difference(&named).cloned().collect();
     past_the_weights(&unnamed, service).map(|warning| rollout.warning("spec.traffic", warning))
-}
-
-/// An autoscaler of a Deployment without pods does nothing.
-fn falls_silent(rollout: &Written, scaler: &Written) -> Option<Finding> {
-    if scaler.kind() != "HorizontalPodAutoscaler" || scaler.namespace() != rollout.namespace() {
-        return None;
-    }
-    let target = |name: &str| scaler.document.text(&["spec", "scaleTargetRef", name]);
-    let workload = rollout.document.text(&["spec", "workload", "name"])?;
-    (target("kind") == Some("Deployment") && target("name") == Some(workload)).then(|| {
-        let message = format!(
-            "HorizontalPodAutoscaler {} falls silent, since Deployment {workload} has no pods while Rollout {} has them: target the Rollout (apiVersion: tidegate.dev/v1alpha1, kind: Rollout)",
-            scaler.name(),
-            rollout.name()
-        );
-        scaler.error("spec.scaleTargetRef", message)
-    })
 }
 
 /// Of two Rollouts for the same Deployment or Service, the second does nothing.

@@ -27,7 +27,10 @@ pub use self::{
     table::{Style, distribution_table, table},
     writes::Writes,
 };
-use crate::sim::scenario::Outcome;
+use crate::{
+    api::Phase,
+    sim::{scenario::Outcome, traffic::Causes},
+};
 
 /// What became of one release.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,12 +61,14 @@ pub struct Release {
 }
 
 /// How many requests there were, from the scenario's start to the end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {
     /// That were answered without an error.
     pub served: u64,
     /// That failed, or that nobody answered.
     pub failed: u64,
+    /// The same, by why.
+    pub causes: Causes,
     /// That a new version answered before it was promoted or gone.
     pub exposed: u64,
 }
@@ -89,6 +94,8 @@ pub struct Report {
     pub requests: Requests,
     /// What Tidegate wrote, from the scenario's start to the end.
     pub writes: Writes,
+    /// For each Rollout, how it stands at the end: its phase, and the sentence of its status.
+    pub standing: BTreeMap<String, (Phase, String)>,
     /// For each Rollout, the image that serves at the end.
     pub serving: BTreeMap<String, String>,
     /// One sentence for each expectation that does not hold.
@@ -103,6 +110,13 @@ impl Report {
             rollout.is_none_or(|rollout| rollout == release.rollout) && image.is_none_or(|image| image == release.image)
         };
         self.releases.iter().rev().find(named)
+    }
+
+    /// How that Rollout stands at the end, in a sentence; the first one, where none is named.
+    #[must_use]
+    pub fn standing(&self, rollout: Option<&str>) -> Option<String> {
+        let mut standing = self.standing.iter().filter(|(name, _)| rollout.is_none_or(|rollout| rollout == *name));
+        standing.next().map(|(name, (phase, message))| format!("Rollout {name} is {phase:?}: {message}"))
     }
 
     /// The image that serves at the end.

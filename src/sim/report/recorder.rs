@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use super::{By, CheckSummary, Curves, Entry, Point, Release, Report, Requests, Writes, curve::Since};
 use crate::{
     api::{CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict, condition::reason},
-    sim::{scenario::Outcome, traffic::Load},
+    sim::{
+        scenario::Outcome,
+        traffic::{Causes, Load},
+    },
 };
 
 /// Looks on while a simulation runs, and writes down what happens.
@@ -17,8 +20,8 @@ pub struct Recorder {
     timeline: Vec<Entry>,
     releases: Vec<Release>,
     rollouts: BTreeMap<String, Seen>,
-    /// What was answered before the scenario started: how much, how much of it failed, and what nobody answered.
-    before: (u64, u64, u64),
+    /// What was served before the scenario started, and what failed.
+    before: (u64, Causes),
 }
 
 /// What was seen last of a Rollout.
@@ -44,12 +47,21 @@ impl Recorder {
     /// Nothing has happened yet, and the scenario starts at `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
-        Self { start, timeline: Vec::new(), releases: Vec::new(), rollouts: BTreeMap::new(), before: (0, 0, 0) }
+        Self {
+            start,
+            timeline: Vec::new(),
+            releases: Vec::new(),
+            rollouts: BTreeMap::new(),
+            before: (0, Causes::new()),
+        }
     }
 
-    /// The scenario starts now: what was answered so far does not count.
+    /// The scenario starts now: what was answered so far does not count, and what a Rollout waits for still is told.
     pub fn begin<'a>(&mut self, loads: impl IntoIterator<Item = &'a Load>) {
         self.before = sum(loads);
+        let waiting = self.rollouts.iter().filter(|(_, seen)| seen.phase == Phase::Pending && !seen.message.is_empty());
+        let told = waiting.map(|(name, seen)| seen.entry(name, self.start, phase_word(seen.phase), &seen.message));
+        self.timeline.extend(told);
     }
 
     /// The scenario does something.
@@ -79,7 +91,10 @@ impl Recorder {
             self.follow(&name, &seen, status, transition, answered(&transition.revision));
             self.timeline.push(seen.entry(&name, transition.at, &transition.reason, &transition.message));
         }
-        if transitions.is_empty() && status.phase != seen.phase && is_told(status.phase) {
+        // A Rollout that takes over its pods before the scenario starts waits for them, which is nothing to tell.
+        let waits = status.phase == Phase::Pending && now >= self.start && seen.is_told_anew(&status.message);
+        let is_new = status.phase != seen.phase || waits;
+        if transitions.is_empty() && is_new && is_told(status.phase) {
             self.timeline.push(seen.entry(&name, now, phase_word(status.phase), &status.message));
         }
         if let Some(told) = seen.tell_verdicts(&name, now, &status.checks) {
@@ -133,9 +148,13 @@ impl Recorder {
                 }
             }
         }
-        let (answered, failed, unanswered) = sum(loads.values().copied());
-        let failed = failed.saturating_sub(self.before.1);
+        let (served, mut causes) = sum(loads.values().copied());
+        for (cause, count) in &mut causes {
+            *count -= self.before.1.get(cause).copied().unwrap_or_default().min(*count);
+        }
+        causes.retain(|_, count| *count > 0);
         let serving = self.rollouts.iter().filter_map(|(name, seen)| Some((name.clone(), seen.stable_image.clone()?)));
+        let standing = self.rollouts.iter().map(|(name, seen)| (name.clone(), (seen.phase, seen.message.clone())));
         // What a status tells late stands where it happened.
         self.timeline.sort_by_key(|entry| entry.at);
         Report {
@@ -145,11 +164,13 @@ impl Recorder {
             notes: Vec::new(),
             timeline: self.timeline,
             requests: Requests {
-                served: answered.saturating_sub(self.before.0).saturating_sub(failed),
-                failed: failed + unanswered.saturating_sub(self.before.2),
+                served: served.saturating_sub(self.before.0),
+                failed: causes.values().sum(),
+                causes,
                 exposed: self.releases.iter().map(|release| release.exposed).sum(),
             },
             serving: serving.collect(),
+            standing: standing.collect(),
             curves: self.rollouts.into_iter().map(|(name, seen)| (name, seen.curves)).collect(),
             releases: self.releases,
             writes: Writes::default(),
@@ -243,6 +264,12 @@ impl Seen {
         self.stable_image = stable.and_then(|stable| stable.images.first().cloned());
     }
 
+    /// Whether a sentence says more than how far the same thing has come.
+    fn is_told_anew(&self, message: &str) -> bool {
+        let words = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
+        !message.is_empty() && words(message) != words(&self.message)
+    }
+
     fn entry(&self, rollout: &str, at: Timestamp, what: &str, message: &str) -> Entry {
         let decided = matches!(what, reason::STAGE_PASSED | reason::REVERTED) || outcome(what).is_some();
         Entry {
@@ -301,9 +328,12 @@ fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-fn sum<'a>(loads: impl IntoIterator<Item = &'a Load>) -> (u64, u64, u64) {
-    loads.into_iter().fold((0, 0, 0), |(answered, failed, unanswered), load| {
-        let own = load.answered();
-        (answered + own.0, failed + own.1, unanswered + load.unanswered())
+/// How many requests of all applications were served, and how many failed, by why.
+fn sum<'a>(loads: impl IntoIterator<Item = &'a Load>) -> (u64, Causes) {
+    loads.into_iter().fold((0, Causes::new()), |(served, mut causes), load| {
+        for (cause, count) in load.failures() {
+            *causes.entry(cause.clone()).or_default() += count;
+        }
+        (served + load.served(), causes)
     })
 }

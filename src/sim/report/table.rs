@@ -6,7 +6,7 @@ use super::{
     Distribution, Entry, Report,
     text::{after, clock, date, thousands, wrapped},
 };
-use crate::sim::scenario::Outcome;
+use crate::{api::Phase, sim::scenario::Outcome};
 
 /// How a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,18 +91,33 @@ fn summary(text: &mut String, report: &Report, style: Style) {
         let outcome = style.painted(paint, &release.outcome.to_string());
         line(text, &format!("{}: {outcome}{took}{stage}", release.image));
     }
-    let requests = report.requests;
+    for (name, (phase, message)) in &report.standing {
+        let silent = report.releases.iter().all(|release| release.rollout != *name);
+        if silent && *phase == Phase::Pending {
+            hanging(text, style, (&format!("{name}: Pending: "), color::STUCK), message);
+        }
+    }
+    let requests = &report.requests;
     let [served, failed, exposed] = [requests.served, requests.failed, requests.exposed].map(thousands);
     line(text, &format!("requests: {served} served, {failed} failed, {exposed} answered by a version under test"));
+    for (cause, count) in &requests.causes {
+        hanging(text, style, ("failed: ", color::FAINT), &format!("{} {cause}", thousands(*count)));
+    }
     let writes = &report.writes;
     let [statuses, objects, events] = [writes.statuses, writes.objects, writes.events].map(thousands);
     line(text, &format!("writes: {statuses} of the status, {objects} of other objects, {events} events"));
     line(text, &format!("simulated: {} to {}, seed {}", date(report.start), date(report.end), report.seed));
     for failure in &report.failures {
-        for (index, part) in wrapped(failure, style.width.saturating_sub(14).max(30)).iter().enumerate() {
-            let head = if index == 0 { "not expected: " } else { "              " };
-            line(text, &format!("{}{part}", style.painted(color::BAD, head)));
-        }
+        hanging(text, style, ("not expected: ", color::BAD), failure);
+    }
+}
+
+/// A sentence behind a painted head, whose further lines begin below its first word.
+fn hanging(text: &mut String, style: Style, (head, paint): (&str, &str), sentence: &str) {
+    let indent = head.chars().count();
+    for (index, part) in wrapped(sentence, style.width.saturating_sub(indent).max(30)).iter().enumerate() {
+        let head = if index == 0 { style.painted(paint, head) } else { " ".repeat(indent) };
+        line(text, &format!("{head}{part}"));
     }
 }
 

@@ -163,8 +163,10 @@ fn json_has_what_it_always_has() {
     assert_eq!(json["writes"], writes);
     assert_eq!(json["expect"], value!({"holds": true, "failures": []}));
     let fields: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let known =
-        ["end", "expect", "notes", "outcome", "releases", "requests", "seed", "serving", "start", "timeline", "writes"];
+    let known = [
+        "end", "expect", "notes", "outcome", "releases", "requests", "rollouts", "seed", "serving", "start",
+        "timeline", "writes",
+    ];
     assert_eq!(fields, known);
 }
 

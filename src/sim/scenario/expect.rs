@@ -97,7 +97,10 @@ impl Expectation {
             Some(release) => self.check_release(release, &mut failures),
             None if self.is_about_a_release() => {
                 let which = self.release.as_ref().map_or_else(String::new, |image| format!(" of {image}"));
-                failures.push(format!("there was no release{which}"));
+                let rollout = self.rollout.as_deref();
+                let stands = report.standing(rollout).filter(|_| report.release(rollout, None).is_none());
+                let stands = stands.map_or_else(String::new, |stands| format!("; {stands}"));
+                failures.push(format!("there was no release{which}{stands}"));
             }
             None => {}
         }

@@ -13,12 +13,20 @@ use super::{
     yaml::{self, Mistake},
 };
 use crate::{
-    api::{Rollout, RolloutSpec, manifest::Document, validate},
+    api::{
+        Rollout, RolloutSpec,
+        manifest::{Document, NO_ITEMS},
+        validate,
+    },
+    traffic::GATEWAY_API,
     workload::Deployment,
 };
 
 /// The namespace of an object that names none.
 const DEFAULT_NAMESPACE: &str = "default";
+
+/// The group of what is no object: it says how kustomize puts objects together, and often lies beside them.
+const KUSTOMIZE: &str = "kustomize.config.k8s.io/";
 
 /// Kinds whose objects are in no namespace.
 const CLUSTER_SCOPED: [&str; 2] = ["ClusterCheckTemplate", "Namespace"];
@@ -48,6 +56,25 @@ impl Manifest {
         self.object.get("kind").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Its API group; empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        let version = self.object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        version.rsplit_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Whether it is of that kind of those that a Rollout speaks of. Other groups have a Service or a Rollout, too.
+    #[must_use]
+    pub fn is(&self, kind: &str) -> bool {
+        let group = match kind {
+            "Rollout" => "tidegate.dev",
+            "Deployment" => "apps",
+            "Service" => "",
+            _ => GATEWAY_API,
+        };
+        (self.kind(), self.group()) == (kind, group)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -61,6 +88,9 @@ impl Manifest {
     }
 
     fn read(document: Document, file: &str) -> Result<Self, Mistake> {
+        if document.is_list_without_items() {
+            return Err(Mistake::at(file, &document, "items", NO_ITEMS));
+        }
         for (field, path, such) in [
             ("apiVersion", &["apiVersion"][..], "an object needs apiVersion, such as tidegate.dev/v1alpha1"),
             ("kind", &["kind"], "an object needs a kind, such as Rollout"),
@@ -82,10 +112,12 @@ impl Manifest {
 
     /// What the simulation reads itself has to be readable; the rest is the embedded API server's to judge.
     fn check(&self) -> Result<(), Mistake> {
-        match self.kind() {
-            "Rollout" => self.rollout().map(|_| ()),
-            "Deployment" => self.deployment().map(|_| ()),
-            _ => Ok(()),
+        if self.is("Rollout") {
+            self.rollout().map(drop)
+        } else if self.is("Deployment") {
+            self.deployment().map(drop)
+        } else {
+            Ok(())
         }
     }
 
@@ -134,10 +166,13 @@ impl Manifests {
     /// Adds the objects in YAML text; `file` is what mistakes call it.
     pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
         for document in yaml::documents(text, file)? {
+            if document.text(&["apiVersion"]).is_some_and(|version| version.starts_with(KUSTOMIZE)) {
+                continue;
+            }
             let manifest = Manifest::read(document, file)?;
             let same = |other: &&Manifest| {
-                (other.kind(), other.namespace(), other.name())
-                    == (manifest.kind(), manifest.namespace(), manifest.name())
+                (other.group(), other.kind(), other.namespace(), other.name())
+                    == (manifest.group(), manifest.kind(), manifest.namespace(), manifest.name())
             };
             if let Some(other) = self.objects.iter().find(same) {
                 let file = other.source.as_ref().map_or("the same place", |(file, _)| file.as_str());
@@ -151,15 +186,14 @@ impl Manifests {
 
     /// The Rollouts, in the order in which they are written.
     pub fn rollouts(&self) -> Result<Vec<Rollout>, Mistake> {
-        self.objects.iter().filter(|manifest| manifest.kind() == "Rollout").map(Manifest::rollout).collect()
+        self.objects.iter().filter(|manifest| manifest.is("Rollout")).map(Manifest::rollout).collect()
     }
 
-    /// The object of that kind and name.
+    /// The object of that kind, as [`Manifest::is`] has it, and name.
     #[must_use]
     pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Manifest> {
-        let is =
-            |manifest: &&Manifest| (manifest.kind(), manifest.namespace(), manifest.name()) == (kind, namespace, name);
-        self.objects.iter().find(is)
+        let named = |manifest: &&Manifest| (manifest.namespace(), manifest.name()) == (namespace, name);
+        self.objects.iter().find(|manifest| manifest.is(kind) && named(manifest))
     }
 
     /// Makes up a plain Deployment, Service and HTTPRoute for each Rollout that names one which is not there, and
@@ -171,7 +205,7 @@ impl Manifests {
                 self.notes.push(note);
             }
         }
-        self.objects.sort_by_key(|manifest| manifest.kind() == "Rollout");
+        self.objects.sort_by_key(|manifest| manifest.is("Rollout"));
         Ok(self)
     }
 }

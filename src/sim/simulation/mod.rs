@@ -16,6 +16,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::Value;
 
 use self::deed::Deed;
 use super::{
@@ -24,7 +25,7 @@ use super::{
     metering::Application,
     operator::{ENDPOINT, Operator},
     report::{Recorder, Report, Writes},
-    scenario::{Length, Manifests, SETTLING, Scenario, yaml::Mistake},
+    scenario::{Length, Manifest, Manifests, SETTLING, Scenario, yaml::Mistake},
     traffic::Load,
 };
 use crate::{api::Rollout, controller::clock::Clock};
@@ -88,7 +89,7 @@ pub fn simulate(manifests: &Manifests, scenario: &Scenario, seed: u64) -> Result
     runtime.block_on(async {
         let mut simulation = Simulation::start(manifests, &rollouts, scenario, seed)?;
         simulation.run().await;
-        Ok(simulation.report(manifests, seed))
+        Ok(simulation.report(seed))
     })
 }
 
@@ -101,6 +102,8 @@ struct Simulation<'a> {
     subjects: Vec<Subject>,
     changes: Changes,
     recorder: Recorder,
+    /// What is not as it would be in the user's cluster.
+    notes: Vec<String>,
     /// What the operator wrote since the scenario's start. Nobody else sends requests: the models call the server.
     writes: Arc<Mutex<Writes>>,
     /// What will happen, by when; the number keeps the order of what happens at the same time.
@@ -136,6 +139,7 @@ impl<'a> Simulation<'a> {
             subjects: Vec::new(),
             changes,
             recorder: Recorder::new(scenario.start),
+            notes: manifests.notes.clone(),
             writes,
             due: BTreeMap::new(),
             planned: 0,
@@ -147,11 +151,7 @@ impl<'a> Simulation<'a> {
             simulation.add(rollout, manifests, seeds.random());
         }
         for manifest in &manifests.objects {
-            let applied = simulation.cluster.apply(manifest.object.clone());
-            applied.map_err(|refusal| SimulationError::Refused {
-                object: format!("{} {}", manifest.kind(), manifest.name()),
-                refusal,
-            })?;
+            simulation.apply(manifest)?;
         }
         simulation.operator = Some(simulation.cluster.operator(&simulation.endpoint));
         simulation.plan(scenario.start, Deed::Begin);
@@ -160,6 +160,20 @@ impl<'a> Simulation<'a> {
             simulation.plan_event(event);
         }
         Ok(simulation)
+    }
+
+    /// Applies an object. One of a kind that the cluster does not know, such as another operator's, is left out, and a
+    /// note says so.
+    fn apply(&mut self, manifest: &Manifest) -> Result<(), SimulationError> {
+        let (kind, name) = (manifest.kind(), manifest.name());
+        if !self.cluster.knows(&manifest.object) {
+            let version = manifest.object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+            self.notes
+                .push(format!("{kind} {name} is left out: the cluster of a simulation knows no {kind} in {version}"));
+            return Ok(());
+        }
+        let applied = self.cluster.apply(manifest.object.clone());
+        applied.map_err(|refusal| SimulationError::Refused { object: format!("{kind} {name}"), refusal })
     }
 
     fn plan(&mut self, at: Timestamp, deed: Deed) {
@@ -235,14 +249,14 @@ impl<'a> Simulation<'a> {
         })
     }
 
-    fn report(mut self, manifests: &Manifests, seed: u64) -> Report {
+    fn report(mut self, seed: u64) -> Report {
         self.operator = None;
         let end = self.cluster.clock.now();
         let start = self.scenario.start;
         let mut report = self
             .with_loads(|recorder, loads| std::mem::replace(recorder, Recorder::new(start)).finish(end, seed, loads));
         report.writes = std::mem::take(&mut *self.writes.lock().unwrap_or_else(PoisonError::into_inner));
-        report.notes.clone_from(&manifests.notes);
+        report.notes = self.notes;
         report.failures = self.scenario.expect.failures(&report);
         report
     }

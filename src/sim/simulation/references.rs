@@ -42,7 +42,7 @@ pub(super) fn kind(kind: DeletedKind) -> &'static str {
 }
 
 fn all<'a>(manifests: &'a Manifests, kind: &str) -> Vec<&'a str> {
-    manifests.objects.iter().filter(|manifest| manifest.kind() == kind).map(Manifest::name).collect()
+    manifests.objects.iter().filter(|manifest| manifest.is(kind)).map(Manifest::name).collect()
 }
 
 fn known(field: &'static str, kind: &str, name: &str, names: &[&str]) -> Result<(), SimulationError> {

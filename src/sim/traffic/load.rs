@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     behaviour::Behaviour,
+    cause::{Cause, Causes},
     demand::Demand,
     draw::poisson,
     exposition::{Exposed, Series},
@@ -46,9 +47,11 @@ pub struct Load {
     at: f64,
     /// How many requests were expected so far.
     sent: f64,
-    routed: f64,
-    lost: f64,
-    unanswered: u64,
+    /// Which parts of all requests nobody answers, and why.
+    losing: BTreeMap<Cause, f64>,
+    /// How many of them are expected that have not been drawn yet.
+    lost: BTreeMap<Cause, f64>,
+    failures: Causes,
 }
 
 impl Load {
@@ -72,21 +75,20 @@ impl Load {
             rng,
             at: from,
             sent: 0.0,
-            routed: 0.0,
-            lost: 0.0,
-            unanswered: 0,
+            losing: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            failures: Causes::new(),
         }
     }
 
-    /// From `now` on requests go to these pods, and to no others. Shares that do not make up one leave requests that
-    /// nobody answers.
+    /// From `now` on requests go to these pods, and to no others. Parts that nobody answers are for [`Self::lose`].
     pub fn route(&mut self, now: Timestamp, backends: &[Backend<'_>]) {
         let offset = self.advance(now);
         for pod in self.pods.values_mut() {
             settle(pod, self.sent);
             pod.share = 0.0;
         }
-        let mut routed = 0.0;
+        self.losing.clear();
         for backend in backends {
             let restarted = self.pods.get(backend.pod).is_some_and(|pod| pod.ready_since != backend.ready_since);
             if restarted {
@@ -99,9 +101,14 @@ impl Load {
                 .or_insert_with(|| Pod::new(backend.revision, backend.version, backend.ready_since, offset));
             pod.seen = sent;
             pod.share = backend.share.clamp(0.0, 1.0);
-            routed += pod.share;
         }
-        self.routed = routed;
+    }
+
+    /// From the last call of [`Self::route`] on, these parts of the requests are answered by nobody.
+    pub fn lose(&mut self, parts: impl IntoIterator<Item = (Cause, f64)>) {
+        for (cause, part) in parts {
+            *self.losing.entry(cause).or_default() += part;
+        }
     }
 
     /// What a pod exposes at `now`.
@@ -133,7 +140,10 @@ impl Load {
         for name in names {
             self.draw(now, offset, &name);
         }
-        self.unanswered += poisson(&mut self.rng, std::mem::take(&mut self.lost));
+        for (cause, mean) in std::mem::take(&mut self.lost) {
+            let count = poisson(&mut self.rng, mean);
+            *self.failures.entry(cause).or_default() += count;
+        }
     }
 
     /// What the pods of a revision have answered, as far as it was drawn.
@@ -142,17 +152,16 @@ impl Load {
         self.totals.get(revision)
     }
 
-    /// The same of all revisions together: how many requests were answered, and how many failed.
+    /// How many requests were answered without an error, by the pods of any revision.
     #[must_use]
-    pub fn answered(&self) -> (u64, u64) {
-        let totals = self.totals.values();
-        totals.fold((0, 0), |(requests, failed), totals| (requests + totals.requests, failed + totals.failed))
+    pub fn served(&self) -> u64 {
+        self.totals.values().map(|totals| totals.requests - totals.failed).sum()
     }
 
-    /// How many requests no pod answered, as far as they were drawn.
+    /// How many requests failed, as far as they were drawn, and why.
     #[must_use]
-    pub fn unanswered(&self) -> u64 {
-        self.unanswered
+    pub fn failures(&self) -> &Causes {
+        &self.failures
     }
 
     /// Brings `sent` up to `now`, and says how many seconds after the start that is.
@@ -163,7 +172,9 @@ impl Load {
             self.sent += sent;
             // Before the first pod is ready there is nothing that clients could ask.
             if !self.totals.is_empty() {
-                self.lost += sent * (1.0 - self.routed).max(0.0);
+                for (cause, part) in &self.losing {
+                    *self.lost.entry(cause.clone()).or_default() += sent * part;
+                }
             }
             self.at = offset;
         }
@@ -183,6 +194,9 @@ impl Load {
         }
         let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
         let drawn = pod.draw(&mut self.rng, behaviour.look(offset, bounds), is_cold, totals);
+        if drawn.failed > 0 {
+            *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += drawn.failed;
+        }
         // They are sent again at once, to any pod.
         self.sent += drawn.failed as f64 * self.retried;
         drawn

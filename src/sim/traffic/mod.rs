@@ -6,6 +6,7 @@
 //! binomial draws from it.
 
 mod behaviour;
+mod cause;
 mod demand;
 mod draw;
 mod drift;
@@ -18,6 +19,7 @@ mod tests;
 mod totals;
 mod windows;
 
+pub use cause::{Cause, Causes};
 pub use exposition::{Exposed, Series};
 pub use load::{Backend, Load};
 pub use totals::Totals;

@@ -73,17 +73,24 @@ fn the_quantiles_of_the_totals_are_those_of_the_scenario() {
     let totals = load.totals("stable").unwrap();
     let p99 = totals.quantile(0.99).unwrap();
     assert!((0.3..0.5).contains(&p99), "{p99}");
-    assert_eq!(load.unanswered(), 0);
+    assert!(
+        load.failures().keys().all(|cause| *cause == Cause::Answered("stable".to_owned())),
+        "{:?}",
+        load.failures()
+    );
 }
 
 #[test]
-fn what_nobody_answers_is_counted_too() {
+fn what_nobody_answers_is_counted_by_why() {
     let (mut load, start) = load(SHOP, 1);
     load.route(start, &[backend("a", "stable", 1.0, start)]);
     load.remove(start + MINUTE, "a");
     load.route(start + MINUTE, &[]);
+    load.lose([(Cause::NoReadyPod, 0.75), (Cause::NoBackend, 0.25)]);
     load.settle(start + 2 * MINUTE);
-    assert!((load.unanswered() as f64 / 6000.0 - 1.0).abs() < 0.1, "{}", load.unanswered());
+    for (cause, expected) in [(Cause::NoReadyPod, 4500.0), (Cause::NoBackend, 1500.0)] {
+        assert!((load.failures()[&cause] as f64 / expected - 1.0).abs() < 0.1, "{:?}", load.failures());
+    }
 }
 
 #[test]
@@ -106,7 +113,7 @@ fn failed_requests_come_again_where_clients_repeat_them() {
         for minute in 1..=100 {
             load.scrape(start + minute * MINUTE, "a");
         }
-        load.answered().0 as f64
+        (load.served() + load.failures().values().sum::<u64>()) as f64
     };
     let more = answered(", retries: {share: 80%}") / answered("");
     assert!((more / (1.0 / (1.0 - 0.4)) - 1.0).abs() < 0.05, "{more}");

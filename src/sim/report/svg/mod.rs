@@ -93,7 +93,7 @@ fn word(outcome: Outcome) -> &'static str {
 }
 
 fn head(svg: &mut String, report: &Report) {
-    let requests = report.requests;
+    let requests = &report.requests;
     let [served, failed, exposed] = [requests.served, requests.failed, requests.exposed].map(thousands);
     let what = format!(
         "from {} · {served} requests served, {failed} failed, {exposed} answered by a version under test",
