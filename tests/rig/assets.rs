@@ -8,6 +8,15 @@ use std::{
 
 use super::control_plane::Kind;
 
+/// A release of Kubernetes, and the variable that says where its binaries are.
+struct Release {
+    version: &'static str,
+    variable: &'static str,
+}
+
+const CURRENT: Release = Release { version: "1.37.2", variable: "KUBEBUILDER_ASSETS" };
+const OLDEST: Release = Release { version: "1.20.2", variable: "OLDEST_KUBEBUILDER_ASSETS" };
+
 /// The binaries and manifests that the rig is made of.
 #[derive(Debug, Clone)]
 pub struct Assets {
@@ -28,7 +37,8 @@ impl Assets {
     pub fn find(kind: Kind) -> Result<Self, String> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
         let binaries = match kind {
-            Kind::Real => control_plane(&beside)?,
+            Kind::Real => control_plane(&beside, &CURRENT)?,
+            Kind::Oldest => control_plane(&beside, &OLDEST)?,
             Kind::Embedded => PathBuf::new(),
         };
         let kubectl = on_path("kubectl").ok_or("kubectl is not on the PATH")?;
@@ -60,25 +70,27 @@ impl Assets {
     }
 }
 
-/// The folder of the control plane's binaries.
-fn control_plane(beside: &Path) -> Result<PathBuf, String> {
-    let binaries = match env::var_os("KUBEBUILDER_ASSETS") {
+/// The folder of a control plane's binaries.
+fn control_plane(beside: &Path, Release { version, variable }: &Release) -> Result<PathBuf, String> {
+    let binaries = match env::var_os(variable) {
         Some(directory) => PathBuf::from(directory),
-        None => unpack(&beside.join("control-plane/assets"))?,
+        None => unpack(&beside.join("control-plane/assets"), version)
+            .map_err(|why| format!("{variable} is not set, and {why}"))?,
     };
-    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "apiextensions-apiserver"] {
+    for name in ["etcd", "kube-apiserver", "kube-controller-manager"] {
         if !binaries.join(name).is_file() {
-            return Err(format!("{name} is not in {} (KUBEBUILDER_ASSETS)", binaries.display()));
+            return Err(format!("{name} is not in {} ({variable})", binaries.display()));
         }
     }
     Ok(binaries)
 }
 
 /// Runs the script that unpacks the control plane's binaries and prints where they are.
-fn unpack(script: &Path) -> Result<PathBuf, String> {
-    let output = Command::new(script).output().map_err(|_| {
-        "KUBEBUILDER_ASSETS is not set and no control plane is shipped beside the repository".to_owned()
-    })?;
+fn unpack(script: &Path, version: &str) -> Result<PathBuf, String> {
+    let output = Command::new(script)
+        .arg(version)
+        .output()
+        .map_err(|_| "no control plane is shipped beside the repository".to_owned())?;
     match String::from_utf8(output.stdout) {
         Ok(directory) if output.status.success() => Ok(directory.trim().into()),
         _ => Err(format!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim())),

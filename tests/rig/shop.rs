@@ -9,7 +9,9 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, PropagationPolicy,
+    },
 };
 use serde_json::{Value, json};
 use tidegate::api::Rollout;
@@ -146,8 +148,7 @@ impl Shop {
     /// Releases a version as `kubectl apply` would: the template's image and annotations, nothing else.
     pub async fn release(&self, version: &str, annotations: &[(&str, &str)]) -> Result<()> {
         let mut wanted: BTreeMap<_, _> = annotations.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
-        let current = deployments.get(NAME).await?;
+        let current = self.deployments().get(NAME).await?;
         let template = current.spec.and_then(|spec| spec.template.metadata).and_then(|metadata| metadata.annotations);
         let old = template.unwrap_or_default();
         for gone in old.keys() {
@@ -157,15 +158,28 @@ impl Shop {
             "metadata": {"annotations": wanted},
             "spec": {"containers": [{"name": "app", "image": format!("shop/checkout:{version}")}]},
         }}}));
-        deployments.patch(NAME, &PatchParams::default(), &patch).await?;
+        self.deployments().patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// The Deployments.
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Deletes the Deployment, and waits until it is gone; its pods stay.
+    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
+    pub async fn orphan_the_pods(&self) -> Result<()> {
+        let orphan = DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
+        self.deployments().delete(NAME, &orphan).await?;
+        self.wait("the Deployment to be gone", Duration::from_secs(30), |now| now.deployment().is_none()).await?;
         Ok(())
     }
 
     /// Changes the Deployment, as a merge patch under `manager`.
     pub async fn patch_deployment(&self, manager: &str, patch: Value) -> Result<()> {
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-        deployments.patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        self.deployments().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
         Ok(())
     }
 

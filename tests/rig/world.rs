@@ -43,8 +43,8 @@ impl World {
     pub async fn start(assets: Assets, kind: Kind) -> Result<Self> {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
-        let ControlPlane { client, kind, .. } = &world.control_plane;
-        cluster::install_from(client, *kind, &world.assets.traefik(), "traefikservices.traefik.io").await?;
+        let client = &world.control_plane.client;
+        cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         Ok(world)
     }
 
@@ -55,10 +55,9 @@ impl World {
 
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
-        let ControlPlane { client, kind, .. } = &self.control_plane;
         for plural in ["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"] {
             let name = format!("{plural}.gateway.networking.k8s.io");
-            cluster::install_from(client, *kind, &self.assets.gateway_api, &name).await?;
+            cluster::install_from(&self.control_plane.client, &self.assets.gateway_api, &name).await?;
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl World {
             Prometheus::start(&assets.prometheus, ports.all(), administration, http.clone()),
         )?;
         let client = control_plane.client.clone();
-        cluster::furnish(&client, kind).await?;
+        cluster::furnish(&client).await?;
         let kubelet = Kubelet::start(client.clone(), ports);
         let endpoints = Endpoints::follow(client.clone()).await?;
         let adapter = envoy.map(|envoy| Adapter::start(envoy, endpoints.clone(), kubelet.clone()));
