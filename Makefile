@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
+.PHONY: help test test-oldest simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -20,6 +20,9 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo test --locked --lib $(suites:%=--test %) \
 	&& $(MAKE) simulation \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
+
+test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is tested, of which CI runs a part
+	@variables="$$(.ci/setup)" && eval "$$variables" && cargo test --locked --test control_plane -- oldest:
 
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
 optimised := cargo test --locked --profile bench

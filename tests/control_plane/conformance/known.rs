@@ -63,8 +63,8 @@ const REFUSAL: &[&str] = &[
     "watches: GET /api/v1/namespaces/{ns}/configmaps?watch=true&timeoutSeconds=1&resourceVersion=nonsense",
 ];
 
-/// Nothing but the owned fields differ: the embedded server tells them as Kubernetes does since 1.22, by subresource and
-/// list item, and knows the defaults of later versions.
+/// Nothing but the owned fields differ: an earlier request of the same topic was answered otherwise, and has left other
+/// owners behind.
 const OWNED: &[&str] = &[
     "scales: GET /apis/tidegate.dev/v1alpha1/namespaces/{ns}/rollouts/a",
     r#"patches: PATCH /api/v1/namespaces/{ns}/configmaps/a {"data":{"one":null,"six":"6"}}"#,
@@ -75,15 +75,15 @@ const OWNED: &[&str] = &[
     "patches: GET /api/v1/namespaces/{ns}/configmaps/a",
 ];
 
-/// A write that changes nothing but owned fields: 1.20 counts it as a new version, later ones and the embedded server
-/// do not. What was refused before may also have left another generation.
+/// Which version or generation it leaves: that of a kind without generations may be made up by its creator, and an
+/// object that goes for good has its last version or one more.
 const WRITTEN: &[&str] = &[
     r#"creations: POST /api/v1/namespaces/{ns}/configmaps {"apiVersion":"v1","kind":"ConfigMap","metadata":{"creationTimestamp":"2020-01-01T00:00:00Z","deletionTimestamp":"2020-01-01T00:00:00Z","generation":7,"name":"d","uid":"mine"}}"#,
     r#"deletions: PATCH /api/v1/namespaces/{ns}/configmaps/held {"metadata":{"finalizers":null}}"#,
 ];
 
-/// What it says differs: controllers have got to the object at another moment, later versions fill in more, or a page
-/// for people stands in place of a `Status`.
+/// What it says differs: controllers have got to the object at another moment, a number that is 0 is left out, or a page for
+/// people stands in place of a `Status`.
 const CONTENT: &[&str] = &[
     "scales: GET /apis/apps/v1/namespaces/{ns}/deployments/d/scale",
     r#"strategic-patches: POST /api/v1/namespaces/{ns}/services {"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"name":"http","port":80},{"name":"grpc","port":90}],"selector":{"app":"s"}}}"#,
