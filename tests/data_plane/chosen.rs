@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    behaviour::behaviours,
+    behaviour::{Behaviour, behaviours},
     nothing_lost::{nothing_lost, released},
     rig::{
         Result,
@@ -24,6 +24,11 @@ behaviours![
     copies_reach_the_canary_in_their_share_and_nobody_is_answered_by_it,
     a_version_that_fails_on_copies_is_reverted_before_anybody_has_seen_it,
 ];
+
+/// Those of them that take no copies.
+pub fn matches_alone() -> Vec<Behaviour> {
+    behaviours().into_iter().take(2).collect()
+}
 
 const REQUESTS_PER_SECOND: f64 = 100.0;
 

@@ -18,6 +18,7 @@ use tidegate::api::Rollout;
 
 use super::{
     cluster,
+    envoy::authority,
     gateway::{InForce, route_resource},
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
@@ -264,7 +265,7 @@ impl Drop for Shop {
 }
 
 /// The Deployment of a shop.
-pub(super) fn deployment(namespace: &str, replicas: i32) -> Value {
+pub(super) fn deployment(namespace: &str, replicas: i32, termination_seconds: u64) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -280,7 +281,7 @@ pub(super) fn deployment(namespace: &str, replicas: i32) -> Value {
                         "image": "shop/checkout:v1",
                         "ports": [{"name": "http", "containerPort": 8080}],
                     }],
-                    "terminationGracePeriodSeconds": 5,
+                    "terminationGracePeriodSeconds": termination_seconds,
                 },
             },
         },
@@ -293,7 +294,10 @@ pub(super) fn service(namespace: &str, app: &str) -> Value {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": app, "namespace": namespace},
-        "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+        "spec": {"selector": {"app": app}, "ports": [
+            // Calls come along the same routes as all other requests.
+            {"name": "http", "port": 80, "targetPort": "http", "appProtocol": "kubernetes.io/h2c"},
+        ]},
     })
 }
 
@@ -305,6 +309,9 @@ pub(super) fn route(namespace: &str, others: &[(String, u64)]) -> Value {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": backends}]},
+        "spec": {
+            "parentRefs": [{"name": "public"}], "hostnames": [authority(namespace)],
+            "rules": [{"backendRefs": backends}],
+        },
     })
 }

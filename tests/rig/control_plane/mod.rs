@@ -88,6 +88,12 @@ impl ControlPlane {
         self.directory.path()
     }
 
+    /// Where the API server answers.
+    #[allow(dead_code, reason = "only what sends real packets has a gateway that reads the API server by itself")]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A kubeconfig file with which a process speaks to the API server as `who`.
     pub fn kubeconfig(&self, who: Identity) -> PathBuf {
         identity::kubeconfig_path(self.directory(), who)
