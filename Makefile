@@ -53,7 +53,7 @@ bench-promotion: ## Measure a promotion on the real control plane: writes, event
 bench-scale: ## Measure the operator among 10,000 Rollouts at rest and 1,000 in progress, on the embedded cluster
 	@cargo bench --locked --bench scale
 
-bench-traffic: ## Measure what customers notice behind Envoy: lost requests, shares, time to revert
+bench-traffic: ## Measure what customers notice behind Envoy and behind Traefik: lost requests, shares, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench traffic
 
 crds: ## Write crds/ and the chart's from the Rust types

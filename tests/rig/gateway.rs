@@ -68,6 +68,15 @@ pub enum Leader {
 }
 
 impl Leader {
+    /// How much later than it says it may follow a route. Traefik gathers changes for two seconds, and needs a moment.
+    #[allow(dead_code, reason = "only what sends real packets has customers")]
+    pub fn lag(&self) -> Duration {
+        match self {
+            Self::Played | Self::Envoy(_) => Duration::ZERO,
+            Self::Traefik(_) => Duration::from_secs(3),
+        }
+    }
+
     /// Where customers send their requests.
     #[allow(dead_code, reason = "only what sends real packets has customers")]
     pub fn address(&self) -> Option<SocketAddr> {

@@ -174,7 +174,8 @@ async fn leads_to_pods(shop: &Shop) -> Option<()> {
 /// A shop about to open.
 pub struct ShopPlan<'w> {
     world: &'w World,
-    namespace: String,
+    /// Its own.
+    pub namespace: String,
     replicas: i32,
     requests_per_second: f64,
     route: bool,
