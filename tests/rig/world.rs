@@ -133,8 +133,8 @@ impl World {
         };
         let data_plane = DataPlane { gateway: Gateway::start(client, leader), endpoints, kubelet, http };
         let audit = Audit::of(control_plane.audit_log());
-        let (collects_rollouts, _traefik) = (OnceCell::new(), None);
-        Ok(Self { _traefik, control_plane, prometheus, data_plane, audit, collects_rollouts, assets })
+        let collects_rollouts = OnceCell::new();
+        Ok(Self { _traefik: None, control_plane, prometheus, data_plane, audit, collects_rollouts, assets })
     }
 
     /// A Prometheus of one's own, to kill.
