@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 suites := $(filter-out control_plane simulate simulation,$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 control_plane := $(patsubst tests/%/main.rs,--test %,$(wildcard tests/control_plane/main.rs))
 
-.PHONY: help test test-oldest simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -20,9 +20,6 @@ test: ## Set up what the machine lacks, check format and lints, run every test
 	&& cargo test --locked --lib $(suites:%=--test %) \
 	&& $(MAKE) simulation \
 	$(if $(control_plane),&& cargo test --locked $(control_plane))
-
-test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is tested, of which CI runs a part
-	@variables="$$(.ci/setup)" && eval "$$variables" && cargo test --locked --test control_plane -- oldest:
 
 # What simulates much is built as for release, but linked in parts: linking it as one takes minutes.
 optimised := cargo test --locked --profile bench
@@ -55,6 +52,10 @@ bench-scale: ## Measure the operator among 10,000 Rollouts at rest and 1,000 in 
 
 bench-traffic: ## Measure what customers notice behind Envoy and behind Traefik: lost requests, shares, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench traffic
+
+.PHONY: test-oldest
+test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is tested, of which make test runs a part
+	@variables="$$(.ci/setup)" && eval "$$variables" && cargo test --locked --test control_plane -- oldest:
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

@@ -52,14 +52,10 @@ impl Addresses {
 pub async fn start(
     program: &Path,
     control_plane: &ControlPlane,
-    definitions: &Path,
     addresses: Addresses,
     http: &reqwest::Client,
 ) -> Result<Process> {
     let client = &control_plane.client;
-    for plural in ["gatewayclasses", "gateways"] {
-        cluster::install_from(client, definitions, &format!("{plural}.gateway.networking.k8s.io")).await?;
-    }
     cluster::install_crd(client, serde_json::from_value(backend_tls_policies())?).await?;
     let class = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},

@@ -90,8 +90,7 @@ impl World {
         cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         let traefik = match (&world.assets.gateway, &world.data_plane.gateway.leader) {
             (Some(Program::Traefik(program)), Leader::Traefik(addresses)) => {
-                let (definitions, http) = (&world.assets.gateway_api, &world.data_plane.http);
-                Some(traefik::start(program, &world.control_plane, definitions, *addresses, http).await?)
+                Some(traefik::start(program, &world.control_plane, *addresses, &world.data_plane.http).await?)
             }
             _ => None,
         };
@@ -105,7 +104,10 @@ impl World {
 
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
-        for plural in ["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"] {
+        let parents = ["gatewayclasses", "gateways"];
+        for plural in
+            parents.into_iter().chain(["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"])
+        {
             let name = format!("{plural}.gateway.networking.k8s.io");
             cluster::install_from(&self.control_plane.client, &self.assets.gateway_api, &name).await?;
         }
