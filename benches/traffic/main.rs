@@ -17,6 +17,7 @@ mod writes;
 use std::{env, time::Duration};
 
 use anyhow::{Context, anyhow};
+use jiff::SignedDuration;
 use tokio::runtime::Builder;
 
 use rig::{Result, assets::Assets, control_plane::Kind, world::World};
@@ -49,7 +50,7 @@ fn measure_in_a_world(name: &'static str, find: Find) -> Result<()> {
 
 async fn measure(name: &str, world: &World) -> Result<()> {
     let played = scenes::all(world).await?;
-    let shares = shares::of(&played);
+    let shares = shares::of(&played, SignedDuration::try_from(world.data_plane.gateway.leader.lag())?);
     print!("{}", scenes::Requests(&played));
     print!("{shares}");
     print!("{}", revert::Reverts(&played));

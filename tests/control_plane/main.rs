@@ -48,6 +48,8 @@ type Topic = (&'static str, Vec<Behaviour>);
 
 fn topics() -> Vec<Topic> {
     vec![
+        // It takes the longest, since it has a cluster of its own.
+        ("installation", installation::behaviours()),
         ("rig", rig_itself::behaviours()),
         ("adoption", adoption::behaviours()),
         ("surge", surge::behaviours()),
@@ -65,7 +67,6 @@ fn topics() -> Vec<Topic> {
         ("long history", long_history::behaviours()),
         ("bad input", bad_input::behaviours()),
         ("templates", templates::behaviours()),
-        ("installation", installation::behaviours()),
     ]
 }
 

@@ -30,7 +30,7 @@ use libtest_mimic::{Arguments, Trial, run};
 use behaviour::{Behaviour, Stage};
 use rig::{assets::Assets, control_plane::Kind};
 
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
     vec![
