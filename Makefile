@@ -39,8 +39,12 @@ bench-promotion: ## Measure a promotion on the real control plane: writes, event
 bench-scale: ## Measure the operator among 10,000 Rollouts at rest and 1,000 in progress, on the embedded cluster
 	@cargo bench --locked --bench scale
 
-bench-traffic: ## Measure what customers notice behind Envoy: lost requests, shares, time to revert
+bench-traffic: ## Measure what customers notice behind Envoy and behind Traefik: lost requests, shares, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench traffic
+
+.PHONY: test-oldest
+test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is tested, of which make test runs a part
+	@variables="$$(.ci/setup)" && eval "$$variables" && cargo test --locked --test control_plane -- oldest:
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

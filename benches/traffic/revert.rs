@@ -11,9 +11,9 @@ use crate::{
 
 /// One revert, in milliseconds from the commit of the status that orders it, as a watch shows it.
 pub struct Revert {
-    /// Until the gateway gave Envoy the route without weight.
+    /// Until Envoy was given the route without weight; with Traefik, when it said that it follows it.
     given: i64,
-    /// Until Envoy said that it follows it.
+    /// Until the gateway said that it follows it.
     followed: i64,
     /// Until the last request reached the canary.
     last: i64,
@@ -52,6 +52,10 @@ impl fmt::Display for Reverts<'_> {
         reloads.sort_by(f64::total_cmp);
         let (median, max) = (reloads.get(reloads.len() / 2), reloads.last());
         let (median, max) = (median.copied().unwrap_or_default(), max.copied().unwrap_or_default());
-        writeln!(f, "Envoy's own reload, {} of them: median {median:.1} ms, longest {max:.1} ms", reloads.len())
+        writeln!(
+            f,
+            "the gateway's own reload, as far as it tells, {} of them: median {median:.1} ms, longest {max:.1} ms",
+            reloads.len()
+        )
     }
 }

@@ -12,19 +12,19 @@ use crate::{
 /// The quantile of the normal distribution that leaves half a percent on each side.
 const Z: f64 = 2.576;
 
-/// For the requests that Envoy had routed, and that had not arrived, when it took a weight over.
+/// For the requests that the gateway had routed, and that had not arrived, when it took a weight over.
 const ON_THEIR_WAY: SignedDuration = SignedDuration::from_millis(20);
 
 /// By weight in percent: how many requests there were, and how many of them went to the canary.
 pub struct Shares(BTreeMap<u64, (u64, u64)>);
 
-/// Counts them over all scenes.
-pub fn of(played: &[Played]) -> Shares {
+/// Counts them over all scenes; from `lag` after the gateway said that it follows a weight, which is when it does.
+pub fn of(played: &[Played], lag: SignedDuration) -> Shares {
     let mut shares = BTreeMap::new();
     for scene in played {
         for (place, in_force) in scene.history.iter().enumerate() {
             let Some(weight) = share(&weights(&in_force.backends)).filter(|weight| *weight > 0) else { continue };
-            let from = in_force.reload.done + ON_THEIR_WAY;
+            let from = in_force.reload.done + lag + ON_THEIR_WAY;
             let to = scene.history.get(place + 1).map_or(Timestamp::MAX, |next| next.reload.began);
             let (requests, to_canary) = count(scene, from, to);
             let (all, canary) = shares.entry(weight).or_insert((0, 0));

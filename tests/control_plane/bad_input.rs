@@ -1,13 +1,10 @@
 //! Rollouts that cannot be followed: one clear sentence, no effects, and they heal by themselves.
 
-use k8s_openapi::api::core::v1::Service;
-use kube::{
-    Api, Resource,
-    api::{ApiResource, DynamicObject, PostParams},
-};
+use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, Resource, api::PostParams};
 use serde_json::{Value, json};
 use tidegate::api::{
-    Phase, Rollout,
+    Phase,
     condition::{kind, reason},
 };
 
@@ -19,6 +16,7 @@ use crate::{
 
 behaviours![
     a_missing_deployment_is_named_and_heals,
+    a_mistyped_deployment_is_named_and_the_rollout_can_be_made_anew,
     a_missing_service_is_named_and_heals,
     a_missing_route_is_named_and_heals,
     a_missing_prometheus_endpoint_is_named,
@@ -27,13 +25,11 @@ behaviours![
     a_route_that_does_not_mention_the_service_is_refused_and_heals,
     a_route_that_another_controller_keeps_is_refused_and_heals,
     of_two_rollouts_on_one_deployment_the_second_is_refused,
-    a_rollout_that_cannot_be_decoded_stops_no_other,
-    rules_that_an_old_api_server_does_not_know_are_kept_all_the_same,
 ];
 
 /// Applies `spec`, and waits until it is refused for `reason` with a sentence that contains `named`; nothing else
 /// may have happened.
-async fn refused(shop: &Shop, spec: Value, reason: &str, named: &str) -> Result<()> {
+pub async fn refused(shop: &Shop, spec: Value, reason: &str, named: &str) -> Result<()> {
     shop.apply_rollout(spec).await?;
     let now = shop
         .wait(&format!("it to be refused as {reason}"), SOON, |now| {
@@ -52,12 +48,12 @@ async fn refused(shop: &Shop, spec: Value, reason: &str, named: &str) -> Result<
     .await
 }
 
-async fn heals(shop: &Shop) -> Result<()> {
+pub async fn heals(shop: &Shop) -> Result<()> {
     shop.wait("it to heal by itself", SOON, |now| now.is(Phase::Stable)).await?;
     Ok(())
 }
 
-async fn open(world: &World, name: &str) -> Result<Shop> {
+pub async fn open(world: &World, name: &str) -> Result<Shop> {
     world.shop(name).replicas(2).load(0.0).open().await
 }
 
@@ -69,8 +65,22 @@ fn with(field: &str, value: Value) -> Value {
 
 async fn a_missing_deployment_is_named_and_heals(world: &World) -> Result<()> {
     let shop = open(world, "no-deployment").await?;
+    let mut again = shop.deployments().get("checkout").await?;
+    shop.orphan_the_pods().await?;
+    refused(&shop, quick(), reason::WORKLOAD_NOT_FOUND, "Deployment checkout").await?;
+    again.metadata = ObjectMeta { name: again.metadata.name, ..ObjectMeta::default() };
+    shop.deployments().create(&PostParams::default(), &again).await?;
+    heals(&shop).await?;
+    shop.check("without restarting a pod", shop.pods_created() == 2).await
+}
+
+async fn a_mistyped_deployment_is_named_and_the_rollout_can_be_made_anew(world: &World) -> Result<()> {
+    let shop = open(world, "mistyped").await?;
     let spec = with("workload", json!({"kind": "Deployment", "name": "chekcout"}));
     refused(&shop, spec, reason::WORKLOAD_NOT_FOUND, "Deployment chekcout").await?;
+    // The workload of a Rollout cannot be changed.
+    shop.delete_rollout().await?;
+    shop.wait("the Rollout to be gone", SOON, |now| now.rollouts.is_empty()).await?;
     shop.apply_rollout(quick()).await?;
     heals(&shop).await
 }
@@ -174,27 +184,4 @@ async fn of_two_rollouts_on_one_deployment_the_second_is_refused(world: &World) 
     })
     .await?;
     shop.check("without restarting a pod", shop.pods_created() == 2).await
-}
-
-async fn a_rollout_that_cannot_be_decoded_stops_no_other(world: &World) -> Result<()> {
-    let shop = open(world, "undecodable").await?;
-    // An API server without CEL lets a quantile of 7 pass; the operator's types do not.
-    let spec = json!({
-        "workload": {"kind": "Deployment", "name": "other"}, "service": "other",
-        "analysis": {"checks": [{"name": "p", "latency": {"preset": "pod-http", "quantile": 7, "max": "1s"}}]},
-    });
-    let object = DynamicObject::new("broken", &ApiResource::erase::<Rollout>(&())).data(json!({"spec": spec}));
-    shop.rollouts().create(&PostParams::default(), &object).await?;
-    shop.apply_rollout(quick()).await?;
-    heals(&shop).await?;
-    shop.check("the broken one is still there", shop.now().rollouts.len() == 2).await
-}
-
-async fn rules_that_an_old_api_server_does_not_know_are_kept_all_the_same(world: &World) -> Result<()> {
-    let shop = open(world, "falling").await?;
-    let mut spec = quick();
-    spec["stages"][1]["weight"] = json!("10%");
-    refused(&shop, spec, reason::INVALID_SPEC, "the weights of the stages must rise").await?;
-    shop.apply_rollout(quick()).await?;
-    heals(&shop).await
 }

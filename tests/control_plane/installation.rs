@@ -1,14 +1,23 @@
 //! One operator for a whole cluster, and a cluster that is not complete yet.
 
+use kube::{
+    CustomResourceExt, ResourceExt,
+    api::{ApiResource, DynamicObject, PostParams},
+};
 use serde_json::json;
 use tidegate::api::{
-    Phase,
+    Phase, Rollout,
     condition::{kind, reason},
 };
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, control_plane::Identity, wait::until, world::World},
+    rig::{
+        Result, cluster,
+        control_plane::{Identity, Kind},
+        wait::until,
+        world::World,
+    },
     scenes::{LATER, SOON, promoted, unjudged, with_checks},
 };
 
@@ -46,6 +55,9 @@ async fn one_operator_serves_all_namespaces_and_picks_up_the_gateway_api_when_it
     routed.release("v2", &[]).await?;
     promoted(&routed, "v2").await?;
     a_route_of_another_namespace_needs_a_grant_for_all_three_services(&bare).await?;
+    if bare.control_plane.kind != Kind::Oldest {
+        a_rollout_that_an_earlier_definition_let_pass_says_so_and_stops_no_other(&bare).await?;
+    }
     // The API server writes down a watch when it ends.
     routed.operator()?.terminate().await?;
     until("its watches to be written down", SOON, || async {
@@ -84,6 +96,36 @@ async fn a_route_of_another_namespace_needs_a_grant_for_all_three_services(world
     shop.wait("the grant to be seen", SOON, |now| now.is(Phase::Stable)).await?;
     shop.release("v2", &[]).await?;
     promoted(&shop, "v2").await
+}
+
+/// Shown here, since it takes a cluster whose CRDs nobody else goes by. An API server that drops their rules lets such
+/// Rollouts pass by itself.
+async fn a_rollout_that_an_earlier_definition_let_pass_says_so_and_stops_no_other(world: &World) -> Result<()> {
+    let shop = world.shop("upgraded").replicas(2).without_route().load(0.0).without_operator().open().await?;
+    cluster::without_rules(&shop.client, &Rollout::crd().name_any(), || async {
+        until("the undecodable Rollout to be taken", SOON, || async {
+            shop.rollouts().create(&PostParams::default(), &undecodable()).await.ok()
+        })
+        .await
+    })
+    .await?;
+    let rollouts = shop.rollouts();
+    until("it to say that it cannot be understood", SOON, || async {
+        let message = rollouts.get("broken").await.ok()?.data["status"]["message"].as_str()?.to_owned();
+        message.starts_with("the Rollout cannot be understood: ").then_some(())
+    })
+    .await?;
+    shop.apply_rollout(unjudged()).await?;
+    shop.wait("the other to be adopted", SOON, |now| now.is(Phase::Stable)).await.map(drop)
+}
+
+/// A Rollout that an API server without rules lets pass, with a quantile of 7; the operator's types do not.
+pub fn undecodable() -> DynamicObject {
+    let spec = json!({
+        "workload": {"kind": "Deployment", "name": "other"}, "service": "other",
+        "analysis": {"checks": [{"name": "p", "latency": {"preset": "pod-http", "quantile": 7, "max": "1s"}}]},
+    });
+    DynamicObject::new("broken", &ApiResource::erase::<Rollout>(&())).data(json!({"spec": spec}))
 }
 
 /// Lets HTTPRoutes of `from` point at Services.

@@ -9,6 +9,7 @@ use crate::{
     rig::{
         Result,
         customers::{Customer, Customers, Kind, Receipt},
+        envoy::authority,
         pod_server::{Crowd, Faults},
         shop::Shop,
         wait::until,
@@ -26,17 +27,18 @@ const CALLS_PER_SECOND: f64 = 100.0;
 
 /// A shop whose customers only call, by a GRPCRoute.
 async fn calling(world: &World, name: &str, mut plan: Value) -> Result<(Shop, Customers)> {
+    let shop = world.shop(name).load(0.0);
     let route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "GRPCRoute",
         "metadata": {"name": "checkout", "namespace": "shop"},
-        "spec": {"parentRefs": [{"name": "public"}], "rules": [{
+        "spec": {"parentRefs": [{"name": "public"}], "hostnames": [authority(&shop.namespace)], "rules": [{
             "matches": [{"method": {"service": "shop.Checkout"}}],
             "backendRefs": [{"name": "checkout", "port": 80}],
         }]},
     });
     plan["traffic"] = json!({"gatewayAPI": {"routes": [{"kind": "GRPCRoute", "name": "checkout"}]}});
-    let shop = adopted(world.shop(name).load(0.0).routed_by(vec![route]), plan).await?;
+    let shop = adopted(shop.routed_by(vec![route]), plan).await?;
     let customers = Customers::enter_as(&shop, CALLS_PER_SECOND, vec![Customer::who_only_calls()])?;
     Ok((shop, customers))
 }

@@ -1,5 +1,8 @@
-//! Real packets through a real gateway: customers of HTTP/1.1, HTTP/2 and gRPC, Envoy, and servers that name their
-//! revision, while the operator moves the weights on a real control plane. Not one request may be lost.
+//! Real packets through a real gateway: customers of HTTP/1.1, HTTP/2 and gRPC, and servers that name their revision,
+//! while the operator moves the weights on a real control plane. Not one request may be lost.
+//!
+//! Through Envoy, which the rig tells of the routes; and what does not depend on the rig's own reading of them through
+//! Traefik, too, which reads them by itself. `-- traefik:` runs those only, `-- --skip traefik:` the others.
 
 #[path = "../control_plane/behaviour.rs"]
 mod behaviour;
@@ -27,7 +30,7 @@ use libtest_mimic::{Arguments, Trial, run};
 use behaviour::{Behaviour, Stage};
 use rig::{assets::Assets, control_plane::Kind};
 
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
     vec![
@@ -43,28 +46,55 @@ fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
     ]
 }
 
+/// What runs through Traefik as well: one for each thing that a route is made to say.
+const THROUGH_TRAEFIK: [&str; 9] = [
+    "a_promotion_loses_no_request",
+    "a_revert_in_the_second_stage_loses_no_request",
+    "a_revert_in_the_last_stage_loses_no_request_and_cuts_no_stream",
+    "a_rollout_that_is_deleted_in_mid_flight_loses_no_request",
+    "a_promotion_on_a_grpc_route_loses_no_call_and_cuts_no_stream",
+    "a_revert_on_a_grpc_route_loses_no_call_and_cuts_no_stream",
+    "when_a_stage_of_matches_is_reverted_everybody_is_on_stable",
+    "users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_says",
+    "when_a_version_is_reverted_all_users_are_on_stable_and_stay_there",
+];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
-    let stage = match Stage::new(Kind::Real, Assets::find_with_envoy) {
-        Ok(stage) => Arc::new(stage),
-        Err(error) => {
+    let stages =
+        [Assets::find_with_envoy, Assets::find_with_traefik].map(|find| Stage::new(Kind::Real, find).map(Arc::new));
+    let [envoy, traefik] = match stages {
+        [Ok(envoy), Ok(traefik)] => [envoy, traefik],
+        [Err(error), _] | [_, Err(error)] => {
             eprintln!("the runtime does not start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let behaviours = topics().into_iter().flat_map(|(topic, of)| of.into_iter().map(move |one| (topic, one)));
-    let trial = |(topic, behaviour): (&str, Behaviour)| {
-        let stage = Arc::clone(&stage);
-        Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(topic)
-    };
-    let conclusion = run(&arguments, behaviours.map(trial).collect());
-    let passed = stage.passed();
-    if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
-        stage.close(Duration::from_secs(2));
+    let mut all = trials(&envoy, "");
+    let chosen = |trial: &Trial| THROUGH_TRAEFIK.contains(&trial.name());
+    all.extend(trials(&traefik, "traefik: ").into_iter().filter(chosen));
+    let conclusion = run(&arguments, all);
+    let passed = [("data plane", &envoy), ("traefik", &traefik)].map(|(name, stage)| (name, stage.passed()));
+    for stage in [envoy, traefik] {
+        if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
+            stage.close(Duration::from_secs(2));
+        }
     }
     if !arguments.list {
-        println!("data plane: {passed} behaviours passed");
+        for (name, passed) in passed {
+            println!("{name}: {passed} behaviours passed");
+        }
     }
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn trials(stage: &Arc<Stage>, through: &str) -> Vec<Trial> {
+    let behaviours = topics().into_iter().flat_map(|(topic, of)| of.into_iter().map(move |one| (topic, one)));
+    let trial = |(topic, behaviour): (&str, Behaviour)| {
+        let stage = Arc::clone(stage);
+        let kind = format!("{through}{topic}");
+        Trial::ignorable_test(behaviour.name, move || stage.perform(behaviour)).with_kind(kind)
+    };
+    behaviours.map(trial).collect()
 }

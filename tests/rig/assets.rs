@@ -6,7 +6,16 @@ use std::{
     process::Command,
 };
 
-use super::control_plane::Kind;
+use super::{control_plane::Kind, ports};
+
+/// A release of Kubernetes, and the variable that says where its binaries are.
+struct Release {
+    version: &'static str,
+    variable: &'static str,
+}
+
+const CURRENT: Release = Release { version: "1.37.2", variable: "KUBEBUILDER_ASSETS" };
+const OLDEST: Release = Release { version: "1.20.2", variable: "OLDEST_KUBEBUILDER_ASSETS" };
 
 /// The binaries and manifests that the rig is made of.
 #[derive(Debug, Clone)]
@@ -18,8 +27,19 @@ pub struct Assets {
     pub prometheus: PathBuf,
     /// The CRDs of the Gateway API.
     pub gateway_api: PathBuf,
-    /// Envoy, for a world that has it as its gateway; without it, the gateway is played.
-    pub envoy: Option<PathBuf>,
+    /// The world's gateway; without one, it is played.
+    pub gateway: Option<Program>,
+}
+
+/// The program of a real gateway.
+#[derive(Debug, Clone)]
+pub enum Program {
+    /// It is told of the routes by the rig.
+    #[allow(dead_code, reason = "only what sends real packets has it")]
+    Envoy(PathBuf),
+    /// It reads them by itself.
+    #[allow(dead_code, reason = "only what sends real packets has it")]
+    Traefik(PathBuf),
 }
 
 impl Assets {
@@ -28,7 +48,8 @@ impl Assets {
     pub fn find(kind: Kind) -> Result<Self, String> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
         let binaries = match kind {
-            Kind::Real => control_plane(&beside)?,
+            Kind::Real => control_plane(&beside, &CURRENT)?,
+            Kind::Oldest => control_plane(&beside, &OLDEST)?,
             Kind::Embedded => PathBuf::new(),
         };
         let kubectl = on_path("kubectl").ok_or("kubectl is not on the PATH")?;
@@ -38,15 +59,22 @@ impl Assets {
             return Err(format!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display()));
         }
         let prometheus = on_path("prometheus").ok_or("prometheus is not on the PATH")?;
-        Ok(Self { binaries, kubectl, prometheus, gateway_api, envoy: None })
+        Ok(Self { binaries, kubectl, prometheus, gateway_api, gateway: None })
     }
 
     /// The same with Envoy.
     #[allow(dead_code, reason = "only what sends real packets has it")]
     pub fn find_with_envoy(kind: Kind) -> Result<Self, String> {
-        let envoy = env::var_os("ENVOY").map_or_else(|| on_path("envoy"), |envoy| Some(PathBuf::from(envoy)));
-        let envoy = envoy.filter(|envoy| envoy.is_file()).ok_or("envoy is not on the PATH (ENVOY)")?;
-        Ok(Self { envoy: Some(envoy), ..Self::find(kind)? })
+        Ok(Self { gateway: Some(Program::Envoy(named("envoy", "ENVOY")?)), ..Self::find(kind)? })
+    }
+
+    /// The same with Traefik.
+    #[allow(dead_code, reason = "only what sends real packets has it")]
+    pub fn find_with_traefik(kind: Kind) -> Result<Self, String> {
+        if !ports::pods_are_reachable() {
+            return Err("pods have no addresses here: ip route add local 198.18.0.0/15 dev lo".to_owned());
+        }
+        Ok(Self { gateway: Some(Program::Traefik(named("traefik", "TRAEFIK")?)), ..Self::find(kind)? })
     }
 
     /// The CRDs of Traefik, which lie beside those of the Gateway API.
@@ -60,29 +88,37 @@ impl Assets {
     }
 }
 
-/// The folder of the control plane's binaries.
-fn control_plane(beside: &Path) -> Result<PathBuf, String> {
-    let binaries = match env::var_os("KUBEBUILDER_ASSETS") {
+/// The folder of a control plane's binaries.
+fn control_plane(beside: &Path, Release { version, variable }: &Release) -> Result<PathBuf, String> {
+    let binaries = match env::var_os(variable) {
         Some(directory) => PathBuf::from(directory),
-        None => unpack(&beside.join("control-plane/assets"))?,
+        None => unpack(&beside.join("control-plane/assets"), version)
+            .map_err(|why| format!("{variable} is not set, and {why}"))?,
     };
-    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "apiextensions-apiserver"] {
+    for name in ["etcd", "kube-apiserver", "kube-controller-manager"] {
         if !binaries.join(name).is_file() {
-            return Err(format!("{name} is not in {} (KUBEBUILDER_ASSETS)", binaries.display()));
+            return Err(format!("{name} is not in {} ({variable})", binaries.display()));
         }
     }
     Ok(binaries)
 }
 
 /// Runs the script that unpacks the control plane's binaries and prints where they are.
-fn unpack(script: &Path) -> Result<PathBuf, String> {
-    let output = Command::new(script).output().map_err(|_| {
-        "KUBEBUILDER_ASSETS is not set and no control plane is shipped beside the repository".to_owned()
-    })?;
+fn unpack(script: &Path, version: &str) -> Result<PathBuf, String> {
+    let output = Command::new(script)
+        .arg(version)
+        .output()
+        .map_err(|_| "no control plane is shipped beside the repository".to_owned())?;
     match String::from_utf8(output.stdout) {
         Ok(directory) if output.status.success() => Ok(directory.trim().into()),
         _ => Err(format!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim())),
     }
+}
+
+/// A program that a variable may name instead of the PATH.
+fn named(program: &str, variable: &str) -> Result<PathBuf, String> {
+    let found = env::var_os(variable).map_or_else(|| on_path(program), |path| Some(PathBuf::from(path)));
+    found.filter(|path| path.is_file()).ok_or_else(|| format!("{program} is not on the PATH ({variable})"))
 }
 
 /// Where the shell would find `program`.

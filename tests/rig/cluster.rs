@@ -12,28 +12,25 @@ use kube::{
 use serde_json::{Value, json};
 use tidegate::api::definitions;
 
-use super::{
-    control_plane::{Identity, Kind},
-    kubelet::NODE,
-};
+use super::{control_plane::Identity, kubelet::NODE};
 
 /// Where the operator is installed.
 pub const SYSTEM_NAMESPACE: &str = "tidegate-system";
 
 /// Installs Tidegate's CRDs, its RBAC, and the node that pods are bound to.
-pub async fn furnish(client: &Client, kind: Kind) -> Result<()> {
+pub async fn furnish(client: &Client) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}});
     create(client, namespace).await?;
     create(client, json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await?;
     for definition in definitions() {
-        install_crd(client, as_kept(kind, definition)?).await?;
+        install_crd(client, definition).await?;
     }
     grant(client).await
 }
 
 /// Installs the CRD of that name from a bundle.
-pub async fn install_from(client: &Client, kind: Kind, bundle: &Path, name: &str) -> Result<()> {
-    install_crd(client, as_kept(kind, definition(bundle, name)?)?).await
+pub async fn install_from(client: &Client, bundle: &Path, name: &str) -> Result<()> {
+    install_crd(client, definition(bundle, name)?).await
 }
 
 /// Creates a CRD and waits until it is served.
@@ -48,15 +45,23 @@ pub async fn install_crd(client: &Client, crd: CustomResourceDefinition) -> Resu
     Ok(())
 }
 
-/// What the control plane keeps of a CRD. Kubernetes 1.20 drops the rules in CEL, and behaviours show that the operator
-/// keeps them all the same; the embedded API server knows them, so there they are dropped here. The rules themselves are
-/// shown to [`super::control_plane::ControlPlane::modern`].
-fn as_kept(kind: Kind, crd: CustomResourceDefinition) -> Result<CustomResourceDefinition> {
-    let mut value = serde_json::to_value(crd)?;
-    if kind == Kind::Embedded {
-        drop_rules(&mut value);
-    }
-    Ok(serde_json::from_value(value)?)
+/// Has the API server go without the rules of a CRD while something is done, as if an earlier version of it were
+/// installed.
+#[allow(dead_code, reason = "only the behaviours on the control plane install an earlier version")]
+pub async fn without_rules<T, F>(client: &Client, name: &str, something: impl FnOnce() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let crds = Api::<CustomResourceDefinition>::all(client.clone());
+    let with_rules = crds.get(name).await?;
+    let mut earlier = serde_json::to_value(&with_rules)?;
+    drop_rules(&mut earlier);
+    let earlier = crds.replace(name, &PostParams::default(), &serde_json::from_value(earlier)?).await?;
+    let done = something().await?;
+    let mut again = with_rules;
+    again.metadata.resource_version = earlier.metadata.resource_version;
+    crds.replace(name, &PostParams::default(), &again).await?;
+    Ok(done)
 }
 
 fn drop_rules(schema: &mut Value) {

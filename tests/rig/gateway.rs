@@ -1,6 +1,7 @@
 //! The gateway: accepts routes, says so in their status, and knows which weights are in force.
 //!
-//! What it accepts is in force once [`envoy`](super::envoy) follows it; or, in a world without Envoy, at once.
+//! What it accepts is in force once [`envoy`](super::envoy) follows it; or, in a world without Envoy, at once. In a world
+//! of [`traefik`](super::traefik), that one accepts, and is believed: what it says is in force may be so a little later.
 //!
 //! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`,
 //! `rig/reject` (refuses each change from then on, and goes on with what it had),
@@ -8,6 +9,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,7 +27,10 @@ use serde_json::{Value, json};
 use tidegate::api::Span;
 use tokio::time::sleep;
 
-use super::envoy::{Adapter, Reload};
+use super::{
+    envoy::{Adapter, Reload},
+    traefik,
+};
 
 /// Where a route sends a request, and how large its share is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,21 +56,53 @@ pub struct InForce {
 /// By kind, namespace and name: everything that ever was in force, oldest first.
 type Routes = HashMap<[String; 3], Vec<InForce>>;
 
-/// Accepts whatever carries weights; with Envoy, HTTPRoutes and GRPCRoutes.
+/// Who leads requests along the routes.
+#[derive(Clone)]
+pub enum Leader {
+    /// Nobody: [`load`](super::load) goes by what is in force here.
+    Played,
+    /// Envoy, as told.
+    Envoy(Arc<Adapter>),
+    /// Traefik, which reads the routes and writes their status by itself: here its words are only heard.
+    Traefik(traefik::Addresses),
+}
+
+impl Leader {
+    /// How much later than it says it may follow a route. Traefik gathers changes for two seconds, and needs a moment.
+    #[allow(dead_code, reason = "only what sends real packets has customers")]
+    pub fn lag(&self) -> Duration {
+        match self {
+            Self::Played | Self::Envoy(_) => Duration::ZERO,
+            Self::Traefik(_) => Duration::from_secs(3),
+        }
+    }
+
+    /// Where customers send their requests.
+    #[allow(dead_code, reason = "only what sends real packets has customers")]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Played => None,
+            Self::Envoy(adapter) => Some(adapter.envoy.address),
+            Self::Traefik(addresses) => Some(addresses.web),
+        }
+    }
+}
+
+/// Accepts whatever carries weights; with a real gateway, HTTPRoutes and GRPCRoutes.
 #[derive(Clone)]
 pub struct Gateway {
-    /// Keeps the Envoy that follows the routes, if one does.
-    pub adapter: Option<Arc<Adapter>>,
+    /// Who leads the requests.
+    pub leader: Leader,
     client: Client,
     routes: Arc<Mutex<Routes>>,
 }
 
 impl Gateway {
     /// Starts to follow all routes.
-    pub fn start(client: Client, adapter: Option<Arc<Adapter>>) -> Self {
-        let gateway = Self { adapter, client, routes: Arc::default() };
+    pub fn start(client: Client, leader: Leader) -> Self {
+        let gateway = Self { leader, client, routes: Arc::default() };
         let resources = carriers();
-        let followed = if gateway.adapter.is_some() { 2 } else { resources.len() };
+        let followed = if matches!(gateway.leader, Leader::Played) { resources.len() } else { 2 };
         for resource in resources.into_iter().take(followed) {
             tokio::spawn(gateway.clone().follow(resource));
         }
@@ -104,6 +141,12 @@ impl Gateway {
     }
 
     async fn see(self, route: DynamicObject) {
+        if let Leader::Traefik(_) = self.leader {
+            if traefik::follows(&route) {
+                self.note(&route, Reload { began: Timestamp::now(), done: Timestamp::now() });
+            }
+            return;
+        }
         let annotations = route.annotations();
         if annotations.contains_key("rig/never-accept") || has_said(&route) {
             return;
@@ -119,7 +162,7 @@ impl Gateway {
 
     async fn forget(self, route: DynamicObject) {
         self.routes().remove(&key(&route));
-        if let Some(adapter) = &self.adapter
+        if let Leader::Envoy(adapter) = &self.leader
             && let Err(error) = adapter.forget(&route).await
         {
             eprintln!("gateway: route {}: {error:#}", route.name_any());
@@ -178,17 +221,21 @@ impl Gateway {
     }
 
     async fn put_in_force(&self, route: &DynamicObject) -> Result<()> {
-        let reload = match &self.adapter {
-            Some(adapter) => adapter.program(route).await?,
-            None => Reload { began: Timestamp::now(), done: Timestamp::now() },
+        let reload = match &self.leader {
+            Leader::Envoy(adapter) => adapter.program(route).await?,
+            Leader::Played | Leader::Traefik(_) => Reload { began: Timestamp::now(), done: Timestamp::now() },
         };
+        self.note(route, reload);
+        Ok(())
+    }
+
+    fn note(&self, route: &DynamicObject, reload: Reload) {
         let generation = route.metadata.generation.unwrap_or_default();
         let mut routes = self.routes();
         let history = routes.entry(key(route)).or_default();
         if history.last().is_none_or(|last| last.generation < generation) {
             history.push(InForce { generation, backends: backends(route), reload });
         }
-        Ok(())
     }
 
     async fn missing_service(&self, route: &DynamicObject) -> Result<Option<String>> {

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -24,7 +25,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     pod_server::{self, Crowd, Faults, PodServer},
-    ports::PodPorts,
+    ports::{PodPorts, address},
 };
 
 /// The node that all pods are bound to: the endpoint controller wants to know it.
@@ -33,10 +34,32 @@ pub const NODE: &str = "rig";
 /// Pods of other namespaces are left alone.
 pub const SHOP_PREFIX: &str = "shop-";
 
-/// How long a terminating pod goes on serving, as one with a `preStop` pause does: the endpoint controller may take
-/// more than a second to notice, since it backs off that long when its cache is behind. What is left of the pod's
-/// `terminationGracePeriodSeconds` then, it has for the requests under way; those that take longer are cut off.
-const GRACE: Duration = Duration::from_secs(3);
+/// How the pods of a world live.
+#[derive(Debug, Clone, Copy)]
+pub struct Life {
+    /// How long a terminating pod goes on serving, as one with a `preStop` pause does: the endpoint controller may take
+    /// more than a second to notice, since it backs off that long when its cache is behind, and a gateway has to hear
+    /// of it. What is left of the pod's `terminationGracePeriodSeconds` then, it has for the requests under way; those
+    /// that take longer are cut off.
+    pub grace: Duration,
+    /// Whether they serve at their own addresses, too, for a gateway that goes by EndpointSlices.
+    pub reachable: bool,
+}
+
+impl Life {
+    /// Where nobody sends packets to the addresses of pods.
+    pub const ON_LOOPBACK: Self = Self { grace: Duration::from_secs(3), reachable: false };
+    /// Where a gateway does, which gathers what it hears for up to two seconds.
+    pub const IN_THE_NETWORK: Self = Self { grace: Duration::from_secs(6), reachable: true };
+
+    /// All the time that a pod has for its end.
+    pub fn termination_seconds(self) -> u64 {
+        self.grace.as_secs() + 2
+    }
+}
+
+/// The port of the container that serves, by the templates of shops.
+const CONTAINER_PORT: u16 = 8080;
 
 /// Runs the pods of all shops.
 #[derive(Clone)]
@@ -47,6 +70,7 @@ pub struct Kubelet {
 struct Inner {
     client: Client,
     ports: PodPorts,
+    life: Life,
     state: Mutex<State>,
 }
 
@@ -72,8 +96,8 @@ struct Serving {
 
 impl Kubelet {
     /// Starts to run pods.
-    pub fn start(client: Client, ports: PodPorts) -> Self {
-        let inner = Inner { client, ports, state: Mutex::default() };
+    pub fn start(client: Client, ports: PodPorts, life: Life) -> Self {
+        let inner = Inner { client, ports, life, state: Mutex::default() };
         let kubelet = Self { inner: Arc::new(inner) };
         tokio::spawn(kubelet.clone().follow());
         kubelet
@@ -82,6 +106,11 @@ impl Kubelet {
     /// The ports on which pods may serve.
     pub fn ports(&self) -> &PodPorts {
         &self.inner.ports
+    }
+
+    /// How the pods live.
+    pub fn life(&self) -> Life {
+        self.inner.life
     }
 
     /// How many pods were ever created in `namespace`.
@@ -168,7 +197,7 @@ impl Kubelet {
             _ = terminating.wait_for(|terminate| *terminate) => {}
         }
         if self.serving(&pod.namespace().unwrap_or_default(), &pod.name_any()).is_some() {
-            sleep(GRACE).await;
+            sleep(self.inner.life.grace).await;
             self.stop(&pod).await;
         }
         // Fails only when the API server has removed it by itself.
@@ -178,12 +207,12 @@ impl Kubelet {
 
     async fn live(self, pod: &Pod) -> Result<()> {
         self.bind(pod).await?;
-        let address = self.next_address();
         if flag(pod, "rig/never-ready") {
-            return self.report(pod, &address, false).await;
+            return self.report(pod, &self.next_address(), false).await;
         }
         sleep(span(pod, "rig/ready-after")?.unwrap_or(Duration::from_millis(200))).await;
-        self.serve(pod).await?;
+        let port = self.serve(pod).await?;
+        let address = if self.inner.life.reachable { address(port).to_string() } else { self.next_address() };
         self.report(pod, &address, true).await?;
         if let Some(crash) = span(pod, "rig/crash-after")? {
             sleep(crash).await;
@@ -205,7 +234,7 @@ impl Kubelet {
         Ok(())
     }
 
-    async fn serve(&self, pod: &Pod) -> Result<()> {
+    async fn serve(&self, pod: &Pod) -> Result<u16> {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let image = image(pod);
         let faults = self.state().faults.get(&(namespace.clone(), image.clone())).cloned();
@@ -213,9 +242,10 @@ impl Kubelet {
         let port = self.inner.ports.take().context("more pods at a time than the rig has ports for")?;
         let revision = pod.labels().get(POD_TEMPLATE_HASH).cloned().unwrap_or_default();
         let who = pod_server::Identity { namespace: &namespace, pod: &name, revision: &revision };
-        let server = PodServer::start(port, who, faults).await?;
+        let own = self.inner.life.reachable.then(|| SocketAddr::from((address(port), CONTAINER_PORT)));
+        let server = PodServer::start(port, own, who, faults).await?;
         self.state().serving.entry(namespace).or_default().insert(name, Serving { server, revision, image });
-        Ok(())
+        Ok(port)
     }
 
     async fn stop(&self, pod: &Pod) {
@@ -225,7 +255,7 @@ impl Kubelet {
             let port = server.port;
             let whole = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or_default();
             let whole = Duration::from_secs(u64::try_from(whole).unwrap_or_default());
-            server.stop(whole.saturating_sub(GRACE)).await;
+            server.stop(whole.saturating_sub(self.inner.life.grace)).await;
             self.inner.ports.release(port);
         }
     }
@@ -251,7 +281,7 @@ impl Kubelet {
         Ok(())
     }
 
-    /// EndpointSlices refuse loopback addresses, so pods have made-up ones.
+    /// EndpointSlices refuse loopback addresses, so pods that nobody reaches have made-up ones.
     fn next_address(&self) -> String {
         let mut state = self.state();
         state.addresses += 1;

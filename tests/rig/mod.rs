@@ -2,7 +2,8 @@
 //!
 //! Kubernetes' own API server and controllers run as they are; or, by choice, the embedded cluster in their place. What
 //! a cluster would add around them is played here: [`kubelet`] runs the pods as servers, [`gateway`] accepts routes,
-//! [`load`] sends the requests. A world may have [`envoy`] for its gateway, through which [`customers`] send real ones.
+//! [`load`] sends the requests. A world may have [`envoy`] or [`traefik`] for its gateway, through which [`customers`]
+//! send real ones.
 //! [`world`] is the vocabulary in which behaviours are written.
 
 pub mod admission;
@@ -29,6 +30,8 @@ pub mod process;
 pub mod prometheus;
 pub mod shop;
 pub mod snapshot;
+#[allow(dead_code, reason = "only what sends real packets has it")]
+pub mod traefik;
 pub mod wait;
 pub mod world;
 

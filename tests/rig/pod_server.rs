@@ -10,6 +10,7 @@ pub mod grpc;
 
 use std::{
     fmt::Write as _,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -26,6 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures::{FutureExt, future::join_all};
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
@@ -109,9 +111,12 @@ pub struct Identity<'a> {
 }
 
 impl PodServer {
-    /// Serves on `port` until stopped or dropped.
-    pub async fn start(port: u16, who: Identity<'_>, faults: Faults) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    /// Serves on `port` of loopback, and at an address of its own if it has one, until stopped or dropped.
+    pub async fn start(port: u16, own: Option<SocketAddr>, who: Identity<'_>, faults: Faults) -> Result<Self> {
+        let mut listeners = vec![TcpListener::bind(("127.0.0.1", port)).await?];
+        if let Some(own) = own {
+            listeners.push(TcpListener::bind(own).await?);
+        }
         let application = Arc::new(Application {
             labels: format!("namespace=\"{}\",pod=\"{}\"", who.namespace, who.pod),
             revision: who.revision.to_owned(),
@@ -132,7 +137,8 @@ impl PodServer {
             .layer(map_request_with_state(Arc::clone(&application), count_copies))
             .with_state(Arc::clone(&application));
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(connections::serve(listener, routes, stopped));
+        let serve = move |listener| connections::serve(listener, routes.clone(), stopped.clone());
+        let serving = tokio::spawn(join_all(listeners.into_iter().map(serve)).map(drop));
         Ok(Self { port, application, stop, serving })
     }
 

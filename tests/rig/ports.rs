@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     ops::Range,
     sync::{Mutex, PoisonError},
 };
@@ -13,6 +13,22 @@ use anyhow::{Context, Result};
 pub fn free() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free loopback port")?;
     Ok(listener.local_addr()?.port())
+}
+
+/// The address of the pod that has a port: its own, as that port is.
+///
+/// On loopback, where EndpointSlices allow none, it serves at the port; here, as in a cluster, at the port that its
+/// container names. The range is the one for benchmarks of network devices (<https://www.rfc-editor.org/rfc/rfc2544>),
+/// which leads nowhere else, and here only once somebody has said `ip route add local 198.18.0.0/15 dev lo`.
+pub fn address(port: u16) -> Ipv4Addr {
+    let [high, low] = port.to_be_bytes();
+    Ipv4Addr::new(198, 18, high, low)
+}
+
+/// Whether packets to the addresses of pods arrive on this machine.
+#[allow(dead_code, reason = "only what sends real packets has pods with addresses")]
+pub fn pods_are_reachable() -> bool {
+    TcpListener::bind((address(0), 0)).is_ok()
 }
 
 /// A fixed range of ports for pods.

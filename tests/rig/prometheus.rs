@@ -16,6 +16,15 @@ use super::{ports, process::Process, wait::until};
 
 const START: Duration = Duration::from_secs(30);
 
+/// Where a gateway tells its numbers.
+#[derive(Debug)]
+pub struct Target {
+    /// As `host:port`.
+    pub address: String,
+    /// On it.
+    pub path: &'static str,
+}
+
 /// A Prometheus server that can be killed and brought back with its data.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -29,11 +38,16 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a server that scrapes all pods, and Envoy where there is one, and returns when it does: it takes its time
-    /// over its first targets.
-    pub async fn start(program: &Path, pods: Range<u16>, envoy: Option<&str>, http: reqwest::Client) -> Result<Self> {
+    /// Starts a server that scrapes all pods, and the gateway where there is one, and returns when it does: it takes its
+    /// time over its first targets.
+    pub async fn start(
+        program: &Path,
+        pods: Range<u16>,
+        gateway: Option<Target>,
+        http: reqwest::Client,
+    ) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-prometheus-").tempdir()?;
-        fs::write(directory.path().join("prometheus.yml"), configuration(pods, envoy)?)?;
+        fs::write(directory.path().join("prometheus.yml"), configuration(pods, gateway)?)?;
         let address = format!("127.0.0.1:{}", ports::free()?);
         let process = run(program, &address, directory.path())?;
         let url = format!("http://{address}");
@@ -84,7 +98,7 @@ fn run(program: &Path, address: &str, directory: &Path) -> Result<Process> {
 }
 
 /// See [`ports::PodPorts`] for why the targets are static. The pods name themselves in their labels.
-fn configuration(pods: Range<u16>, envoy: Option<&str>) -> Result<String> {
+fn configuration(pods: Range<u16>, gateway: Option<Target>) -> Result<String> {
     let mut text = "\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
@@ -97,8 +111,8 @@ scrape_configs:
     for port in pods {
         writeln!(text, "    - 127.0.0.1:{port}")?;
     }
-    if let Some(address) = envoy {
-        writeln!(text, "- job_name: envoy\n  metrics_path: /stats/prometheus")?;
+    if let Some(Target { address, path }) = gateway {
+        writeln!(text, "- job_name: gateway\n  metrics_path: {path}")?;
         writeln!(text, "  static_configs:\n  - targets: [\"{address}\"]")?;
     }
     Ok(text)

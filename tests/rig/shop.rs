@@ -9,13 +9,16 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, PropagationPolicy,
+    },
 };
 use serde_json::{Value, json};
 use tidegate::api::Rollout;
 
 use super::{
     cluster,
+    envoy::authority,
     gateway::{InForce, route_resource},
     load::{DataPlane, Load},
     operator::{Operator, RunningOperator},
@@ -146,8 +149,7 @@ impl Shop {
     /// Releases a version as `kubectl apply` would: the template's image and annotations, nothing else.
     pub async fn release(&self, version: &str, annotations: &[(&str, &str)]) -> Result<()> {
         let mut wanted: BTreeMap<_, _> = annotations.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
-        let current = deployments.get(NAME).await?;
+        let current = self.deployments().get(NAME).await?;
         let template = current.spec.and_then(|spec| spec.template.metadata).and_then(|metadata| metadata.annotations);
         let old = template.unwrap_or_default();
         for gone in old.keys() {
@@ -157,15 +159,28 @@ impl Shop {
             "metadata": {"annotations": wanted},
             "spec": {"containers": [{"name": "app", "image": format!("shop/checkout:{version}")}]},
         }}}));
-        deployments.patch(NAME, &PatchParams::default(), &patch).await?;
+        self.deployments().patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// The Deployments.
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Deletes the Deployment, and waits until it is gone; its pods stay.
+    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
+    pub async fn orphan_the_pods(&self) -> Result<()> {
+        let orphan = DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
+        self.deployments().delete(NAME, &orphan).await?;
+        self.wait("the Deployment to be gone", Duration::from_secs(30), |now| now.deployment().is_none()).await?;
         Ok(())
     }
 
     /// Changes the Deployment, as a merge patch under `manager`.
     pub async fn patch_deployment(&self, manager: &str, patch: Value) -> Result<()> {
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &self.namespace);
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-        deployments.patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        self.deployments().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
         Ok(())
     }
 
@@ -250,7 +265,7 @@ impl Drop for Shop {
 }
 
 /// The Deployment of a shop.
-pub(super) fn deployment(namespace: &str, replicas: i32) -> Value {
+pub(super) fn deployment(namespace: &str, replicas: i32, termination_seconds: u64) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -266,7 +281,7 @@ pub(super) fn deployment(namespace: &str, replicas: i32) -> Value {
                         "image": "shop/checkout:v1",
                         "ports": [{"name": "http", "containerPort": 8080}],
                     }],
-                    "terminationGracePeriodSeconds": 5,
+                    "terminationGracePeriodSeconds": termination_seconds,
                 },
             },
         },
@@ -279,7 +294,10 @@ pub(super) fn service(namespace: &str, app: &str) -> Value {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": app, "namespace": namespace},
-        "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+        "spec": {"selector": {"app": app}, "ports": [
+            // Calls come along the same routes as all other requests.
+            {"name": "http", "port": 80, "targetPort": "http", "appProtocol": "kubernetes.io/h2c"},
+        ]},
     })
 }
 
@@ -291,6 +309,9 @@ pub(super) fn route(namespace: &str, others: &[(String, u64)]) -> Value {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {"parentRefs": [{"name": "public"}], "rules": [{"backendRefs": backends}]},
+        "spec": {
+            "parentRefs": [{"name": "public"}], "hostnames": [authority(namespace)],
+            "rules": [{"backendRefs": backends}],
+        },
     })
 }

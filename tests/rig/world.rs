@@ -7,24 +7,30 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{
-    assets::Assets,
+    assets::{Assets, Program},
     audit::Audit,
     cluster,
     control_plane::{ControlPlane, Identity, Kind},
+    customers::{self, Customer},
     endpoints::Endpoints,
     envoy::{Adapter, Envoy},
-    gateway::Gateway,
-    kubelet::{Kubelet, SHOP_PREFIX},
+    gateway::{Gateway, Leader},
+    kubelet::{Kubelet, Life, SHOP_PREFIX},
     load::{DataPlane, Load},
     operator::Operator,
     ports::PodPorts,
-    prometheus::Prometheus,
+    process::Process,
+    prometheus::{Prometheus, Target},
     shop::{self, Shop},
     snapshot::{NAME, Watches},
+    traefik,
+    wait::until,
 };
 
 /// Everything that runs.
 pub struct World {
+    /// The gateway, where it is one that reads the API server by itself.
+    _traefik: Option<Process>,
     /// The API server and its controllers.
     pub control_plane: ControlPlane,
     /// The Prometheus that all shops share.
@@ -38,14 +44,57 @@ pub struct World {
     pub assets: Assets,
 }
 
+/// The gateway, as far as it is there before the API server is.
+enum Started {
+    Nothing,
+    Envoy(Envoy),
+    Traefik(traefik::Addresses),
+}
+
+impl Started {
+    async fn start(assets: &Assets, http: &reqwest::Client) -> Result<Self> {
+        Ok(match &assets.gateway {
+            None => Self::Nothing,
+            Some(Program::Envoy(program)) => Self::Envoy(Envoy::start(program, http.clone()).await?),
+            Some(Program::Traefik(_)) => Self::Traefik(traefik::Addresses::reserve()?),
+        })
+    }
+
+    /// Where it tells its numbers.
+    fn target(&self) -> Option<Target> {
+        match self {
+            Self::Nothing => None,
+            Self::Envoy(envoy) => {
+                Some(Target { address: envoy.administration().to_owned(), path: "/stats/prometheus" })
+            }
+            Self::Traefik(addresses) => {
+                Some(Target { address: addresses.administration.to_string(), path: "/metrics" })
+            }
+        }
+    }
+
+    fn life(&self) -> Life {
+        match self {
+            Self::Nothing | Self::Envoy(_) => Life::ON_LOOPBACK,
+            Self::Traefik(_) => Life::IN_THE_NETWORK,
+        }
+    }
+}
+
 impl World {
     /// Starts it all; takes a few seconds.
     pub async fn start(assets: Assets, kind: Kind) -> Result<Self> {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
-        let ControlPlane { client, kind, .. } = &world.control_plane;
-        cluster::install_from(client, *kind, &world.assets.traefik(), "traefikservices.traefik.io").await?;
-        Ok(world)
+        let client = &world.control_plane.client;
+        cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
+        let traefik = match (&world.assets.gateway, &world.data_plane.gateway.leader) {
+            (Some(Program::Traefik(program)), Leader::Traefik(addresses)) => {
+                Some(traefik::start(program, &world.control_plane, *addresses, &world.data_plane.http).await?)
+            }
+            _ => None,
+        };
+        Ok(Self { _traefik: traefik, ..world })
     }
 
     /// The same on a cluster of its own that nobody has installed the Gateway API into.
@@ -55,10 +104,12 @@ impl World {
 
     /// Makes up for that.
     pub async fn install_gateway_api(&self) -> Result<()> {
-        let ControlPlane { client, kind, .. } = &self.control_plane;
-        for plural in ["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"] {
+        let parents = ["gatewayclasses", "gateways"];
+        for plural in
+            parents.into_iter().chain(["httproutes", "grpcroutes", "tlsroutes", "tcproutes", "referencegrants"])
+        {
             let name = format!("{plural}.gateway.networking.k8s.io");
-            cluster::install_from(client, *kind, &self.assets.gateway_api, &name).await?;
+            cluster::install_from(&self.control_plane.client, &self.assets.gateway_api, &name).await?;
         }
         Ok(())
     }
@@ -68,23 +119,24 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let ports = PodPorts::reserve()?;
-        let envoy = match &assets.envoy {
-            Some(program) => Some(Envoy::start(program, http.clone()).await?),
-            None => None,
-        };
-        let administration = envoy.as_ref().map(Envoy::administration);
+        let program = Started::start(&assets, &http).await?;
         let (control_plane, prometheus) = tokio::try_join!(
             ControlPlane::start(&assets, kind),
-            Prometheus::start(&assets.prometheus, ports.all(), administration, http.clone()),
+            Prometheus::start(&assets.prometheus, ports.all(), program.target(), http.clone()),
         )?;
         let client = control_plane.client.clone();
-        cluster::furnish(&client, kind).await?;
-        let kubelet = Kubelet::start(client.clone(), ports);
+        cluster::furnish(&client).await?;
+        let kubelet = Kubelet::start(client.clone(), ports, program.life());
         let endpoints = Endpoints::follow(client.clone()).await?;
-        let adapter = envoy.map(|envoy| Adapter::start(envoy, endpoints.clone(), kubelet.clone()));
-        let data_plane = DataPlane { gateway: Gateway::start(client, adapter), endpoints, kubelet, http };
+        let leader = match program {
+            Started::Nothing => Leader::Played,
+            Started::Envoy(envoy) => Leader::Envoy(Adapter::start(envoy, endpoints.clone(), kubelet.clone())),
+            Started::Traefik(addresses) => Leader::Traefik(addresses),
+        };
+        let data_plane = DataPlane { gateway: Gateway::start(client, leader), endpoints, kubelet, http };
         let audit = Audit::of(control_plane.audit_log());
-        Ok(Self { control_plane, prometheus, data_plane, audit, collects_rollouts: OnceCell::new(), assets })
+        let collects_rollouts = OnceCell::new();
+        Ok(Self { _traefik: None, control_plane, prometheus, data_plane, audit, collects_rollouts, assets })
     }
 
     /// A Prometheus of one's own, to kill.
@@ -110,10 +162,22 @@ impl World {
     }
 }
 
+/// Whether a request or a call, whichever the route is for, gets an answer from a pod.
+async fn leads_to_pods(shop: &Shop) -> Option<()> {
+    for kind in [customers::Kind::Short, customers::Kind::Unary] {
+        let reply = customers::ask(shop, kind, &Customer::default()).await;
+        if reply.is_ok_and(|reply| reply.head.headers.contains_key("x-revision")) {
+            return Some(());
+        }
+    }
+    None
+}
+
 /// A shop about to open.
 pub struct ShopPlan<'w> {
     world: &'w World,
-    namespace: String,
+    /// Its own.
+    pub namespace: String,
     replicas: i32,
     requests_per_second: f64,
     route: bool,
@@ -184,7 +248,11 @@ impl ShopPlan<'_> {
         for app in self.other_backends.iter().map(|(name, _)| name.as_str()).chain([NAME]) {
             cluster::create(&client, shop::service(&namespace, app)).await?;
         }
-        cluster::create(&client, shop::deployment(&namespace, self.replicas)).await?;
+        if let Leader::Traefik(addresses) = data_plane.gateway.leader {
+            traefik::open(&client, &namespace, addresses).await?;
+        }
+        let seconds = data_plane.kubelet.life().termination_seconds();
+        cluster::create(&client, shop::deployment(&namespace, self.replicas, seconds)).await?;
         for object in &self.objects {
             let mut object = object.clone();
             if let Some(own) = object["metadata"].get_mut("namespace") {
@@ -226,6 +294,10 @@ impl ShopPlan<'_> {
                 && (!self.route || !now.in_force.is_empty())
         })
         .await?;
+        if matches!(self.world.data_plane.gateway.leader, Leader::Traefik(_)) {
+            // It says that it follows a route before it does.
+            until("the gateway to lead to the pods", Duration::from_mins(1), || leads_to_pods(shop)).await?;
+        }
         Ok(())
     }
 

@@ -32,12 +32,9 @@ pub fn of(rule: &Value, kind: GatewayRouteKind) -> Vec<Value> {
 /// # Errors
 /// What it asks for twice, or too much of: a sentence without its subject.
 pub fn narrowed(original: &Value, by: &Match) -> Result<Value, String> {
-    let cookie = by.cookie.iter().map(|cookie| header(COOKIE, Some(&in_cookies(cookie)), None));
-    let headers = by.headers.iter().flatten();
-    let headers = headers.map(|named| header(&named.name, named.regex.as_deref(), named.value.as_deref()));
-    let headers: Vec<_> = headers.chain(cookie).collect();
-    let params = by.query_params.iter().flatten();
-    let params: Vec<_> = params.map(|it| header(&it.name, it.regex.as_deref(), it.value.as_deref())).collect();
+    let cookie = by.cookie.iter().map(|cookie| like(COOKIE, &in_cookies(cookie)));
+    let headers: Vec<_> = by.headers.iter().flatten().map(asked).chain(cookie).collect();
+    let params: Vec<_> = by.query_params.iter().flatten().map(asked).collect();
     let mut narrowed = original.clone();
     extend(&mut narrowed, "headers", headers)?;
     extend(&mut narrowed, "queryParams", params)?;
@@ -103,11 +100,17 @@ fn names_alike(one: &Value, name: &str) -> bool {
     one["name"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(name))
 }
 
-fn header(name: &str, regex: Option<&str>, value: Option<&str>) -> Value {
-    match regex {
-        Some(regex) => json!({"type": "RegularExpression", "name": name, "value": regex}),
-        None => json!({"type": "Exact", "name": name, "value": value.unwrap_or_default()}),
+/// A header or a parameter. Envoy has an expression match all of a value, and Traefik is content with a part of it: the
+/// anchors make both do the same.
+fn asked(named: &Named) -> Value {
+    match &named.regex {
+        Some(regex) => like(&named.name, &format!("^({regex})$")),
+        None => json!({"type": "Exact", "name": named.name, "value": named.value.as_deref().unwrap_or_default()}),
     }
+}
+
+fn like(name: &str, expression: &str) -> Value {
+    json!({"type": "RegularExpression", "name": name, "value": expression})
 }
 
 /// The header of cookies that has this one among others, as a regular expression that has to match all of it.

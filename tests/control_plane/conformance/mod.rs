@@ -87,7 +87,7 @@ async fn both_servers_answer_alike_to_watches(world: &World) -> Result<()> {
 async fn compare(world: &World, topic: &str, steps: &[Step]) -> Result<()> {
     let namespace = format!("conformance-{topic}");
     let embedded = world.control_plane.another(Kind::Embedded).await?;
-    cluster::furnish(&embedded.client, Kind::Embedded).await?;
+    cluster::furnish(&embedded.client).await?;
     let mut real = open(&world.control_plane, &namespace).await?;
     let mut embedded = open(&embedded, &namespace).await?;
     let (mut unknown, mut no_more) = (String::new(), BTreeMap::new());

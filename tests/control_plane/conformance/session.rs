@@ -112,6 +112,10 @@ impl Session {
                         *version = json!("(version)");
                     }
                 }
+                if let Some(Value::Array(causes)) = fields.get_mut("causes") {
+                    // The real server visits the fields of an object in another order each time.
+                    causes.sort_by_key(|cause| (cause["field"].to_string(), cause["message"].to_string()));
+                }
                 if let Some(Value::Array(entries)) = fields.get_mut("managedFields") {
                     entries.sort_by_key(|entry| (entry["manager"].to_string(), entry["operation"].to_string()));
                 }

@@ -3,7 +3,6 @@
 mod embedded;
 mod front_door;
 mod identity;
-mod modern_crds;
 mod real;
 
 use std::{
@@ -14,7 +13,6 @@ use std::{
 use anyhow::Result;
 use kube::Client;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
 use self::{embedded::Embedded, real::Real};
 use super::assets::Assets;
@@ -26,6 +24,8 @@ pub use self::{front_door::Reviews, identity::Identity};
 pub enum Kind {
     /// etcd, kube-apiserver and kube-controller-manager, as released.
     Real,
+    /// The same of the oldest version on which Tidegate is tested. It drops the rules of CRDs: those in CEL are younger.
+    Oldest,
     /// The embedded cluster of `tidegate::sim`, over HTTP.
     Embedded,
 }
@@ -34,6 +34,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Real => "control plane",
+            Self::Oldest => "oldest",
             Self::Embedded => "embedded",
         })
     }
@@ -45,7 +46,6 @@ pub struct ControlPlane {
     pub client: Client,
     /// Which one it is.
     pub kind: Kind,
-    modern: OnceCell<Modern>,
     assets: Assets,
     url: String,
     // Dropped in this order: what depends on another goes before it.
@@ -54,19 +54,7 @@ pub struct ControlPlane {
 }
 
 enum Programs {
-    Real(Box<Real>),
-    Embedded(Embedded),
-}
-
-/// What says what a current Kubernetes says to CRDs.
-struct Modern {
-    client: Client,
-    _server: ModernServer,
-}
-
-#[expect(dead_code, reason = "kept only so that it runs")]
-enum ModernServer {
-    Real(Box<modern_crds::ModernCrds>),
+    Real { _running: Box<Real> },
     Embedded(Embedded),
 }
 
@@ -75,10 +63,10 @@ impl ControlPlane {
     pub async fn start(assets: &Assets, kind: Kind) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-rig-").tempdir()?;
         let (programs, url) = match kind {
-            Kind::Real => {
-                let real = Real::start(assets, directory.path()).await?;
+            Kind::Real | Kind::Oldest => {
+                let real = Real::start(assets, kind, directory.path()).await?;
                 let url = real.url.clone();
-                (Programs::Real(Box::new(real)), url)
+                (Programs::Real { _running: Box::new(real) }, url)
             }
             Kind::Embedded => {
                 let embedded = Embedded::start(directory.path()).await?;
@@ -87,8 +75,7 @@ impl ControlPlane {
             }
         };
         let client = identity::connect(directory.path(), &url, Identity::Admin).await?;
-        let (modern, assets) = (OnceCell::new(), assets.clone());
-        Ok(Self { client, kind, modern, assets, url, programs, directory })
+        Ok(Self { client, kind, assets: assets.clone(), url, programs, directory })
     }
 
     /// Another one beside it, with nothing in it.
@@ -96,34 +83,15 @@ impl ControlPlane {
         Self::start(&self.assets, kind).await
     }
 
-    /// A client, as the administrator, of an API server as current as Kubernetes 1.36, which knows our CRDs
-    /// with all its rules. Started with its first use.
-    pub async fn modern(&self) -> Result<&Client> {
-        let start = || async {
-            let (client, server) = match &self.programs {
-                Programs::Real(real) => {
-                    let server = modern_crds::ModernCrds::start(&self.assets, self.directory(), &real.etcd_url).await?;
-                    (server.client.clone(), ModernServer::Real(Box::new(server)))
-                }
-                Programs::Embedded(_) => {
-                    let directory = self.directory().join("modern");
-                    std::fs::create_dir(&directory)?;
-                    let server = Embedded::start(&directory).await?;
-                    let client = identity::connect(&directory, &server.url, Identity::Admin).await?;
-                    (client, ModernServer::Embedded(server))
-                }
-            };
-            for definition in tidegate::api::definitions() {
-                super::cluster::install_crd(&client, definition).await?;
-            }
-            anyhow::Ok(Modern { client, _server: server })
-        };
-        Ok(&self.modern.get_or_try_init(start).await?.client)
-    }
-
     /// Where keys, kubeconfigs and logs lie while the control plane runs.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where the API server answers.
+    #[allow(dead_code, reason = "only what sends real packets has a gateway that reads the API server by itself")]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// A kubeconfig file with which a process speaks to the API server as `who`.
@@ -139,7 +107,7 @@ impl ControlPlane {
     /// Who has a say in changes, where that takes no webhook.
     pub fn reviews(&self) -> Option<&Reviews> {
         match &self.programs {
-            Programs::Real(_) => None,
+            Programs::Real { .. } => None,
             Programs::Embedded(embedded) => Some(&embedded.reviews),
         }
     }

@@ -6,7 +6,10 @@ use anyhow::Result;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 
-use super::identity::{Identity, connect, kubeconfig_path, write_kubeconfigs};
+use super::{
+    Kind,
+    identity::{Identity, connect, kubeconfig_path, write_kubeconfigs},
+};
 use crate::rig::{assets::Assets, certificates, ports, process::Process, wait::until};
 
 const START: Duration = Duration::from_mins(1);
@@ -28,8 +31,6 @@ rules:
 pub struct Real {
     /// Where the API server answers.
     pub url: String,
-    /// Where etcd answers.
-    pub etcd_url: String,
     // Dropped in this order: what depends on another goes before it.
     _controllers: Process,
     _api_server: Process,
@@ -38,7 +39,7 @@ pub struct Real {
 
 impl Real {
     /// Starts everything in `directory`, and returns when it answers.
-    pub async fn start(assets: &Assets, directory: &Path) -> Result<Self> {
+    pub async fn start(assets: &Assets, kind: Kind, directory: &Path) -> Result<Self> {
         certificates::write(directory)?;
         fs::write(directory.join("audit.yaml"), AUDIT_POLICY)?;
         let tokens =
@@ -58,10 +59,10 @@ impl Real {
                 client.request_text(request).await.is_ok()
             })
             .await?;
-        let controllers = start_controllers(assets, directory)?;
+        let controllers = start_controllers(assets, kind, directory)?;
         let namespaces = Api::<Namespace>::all(client);
         until("the namespace default", START, || async { namespaces.get_opt("default").await.ok().flatten() }).await?;
-        Ok(Self { url, etcd_url, _controllers: controllers, _api_server: api_server, _etcd: etcd })
+        Ok(Self { url, _controllers: controllers, _api_server: api_server, _etcd: etcd })
     }
 }
 
@@ -106,11 +107,10 @@ fn start_api_server(assets: &Assets, directory: &Path, etcd_url: &str, port: u16
     Process::start(&assets.binary("kube-apiserver"), arguments, &[], ("kube-apiserver", directory))
 }
 
-fn start_controllers(assets: &Assets, directory: &Path) -> Result<Process> {
-    let arguments = [
+fn start_controllers(assets: &Assets, kind: Kind, directory: &Path) -> Result<Process> {
+    let mut arguments = vec![
         format!("--kubeconfig={}", kubeconfig_path(directory, Identity::Controllers).display()),
         "--leader-elect=false".to_owned(),
-        "--port=0".to_owned(),
         format!("--secure-port={}", ports::free()?),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--cert-dir={}", directory.display()),
@@ -121,5 +121,9 @@ fn start_controllers(assets: &Assets, directory: &Path) -> Result<Process> {
         "--kube-api-qps=1000".to_owned(),
         "--kube-api-burst=2000".to_owned(),
     ];
+    if kind == Kind::Oldest {
+        // Later versions have no port without TLS that could be taken, and refuse the flag.
+        arguments.push("--port=0".to_owned());
+    }
     Process::start(&assets.binary("kube-controller-manager"), arguments, &[], ("kube-controller-manager", directory))
 }

@@ -182,8 +182,8 @@ pub async fn ask(shop: &Shop, kind: Kind, customer: &Customer) -> Result<Reply> 
 }
 
 fn connections(shop: &Shop) -> Result<Connections> {
-    let adapter = shop.data_plane.gateway.adapter.as_ref().context("this world has no Envoy")?;
-    Ok(Connections::to(adapter.envoy.address, envoy::authority(&shop.namespace)))
+    let address = shop.data_plane.gateway.leader.address().context("this world has no gateway")?;
+    Ok(Connections::to(address, envoy::authority(&shop.namespace)))
 }
 
 async fn send(crowd: Arc<Crowd>, per_second: f64, mut left: watch::Receiver<bool>) {

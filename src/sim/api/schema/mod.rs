@@ -17,6 +17,14 @@ use serde_json::Value;
 use super::{Cause, patch::Structure};
 use node::Node;
 
+/// What rules presume of an object: they are not asked about one that is wrong in such a way.
+const PRESUMED: [&str; 5] =
+    ["FieldValueRequired", "FieldValueTypeInvalid", "FieldValueNotSupported", "FieldValueTooLong", "FieldValueTooMany"];
+
+/// What is said then, in Kubernetes' words, of no field.
+const NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing \
+                           errors to complete validation";
+
 /// The schema of one version of a custom resource, made ready once for all of its objects.
 #[derive(Debug)]
 pub struct Schema {
@@ -61,9 +69,13 @@ impl Schema {
     #[must_use]
     pub fn validate(&self, object: &Value, before: Option<&Value>) -> Vec<Cause> {
         let mut causes = validate::validate_root(&self.root, object, before);
-        // A rule may presume the form that the schema asks for.
-        if causes.is_empty() {
-            causes = rules::check_root(&self.root, object, before);
+        if !self.root.has_rules {
+            return causes;
+        }
+        if causes.iter().any(|cause| PRESUMED.contains(&cause.reason)) {
+            causes.push(Cause::invalid("<nil>", &Value::Null, NOT_CHECKED));
+        } else {
+            causes.extend(rules::check_root(&self.root, object, before));
         }
         causes
     }

@@ -147,6 +147,21 @@ fn rules_speak_at_their_place_and_transitions_know_what_was() {
 }
 
 #[test]
+fn rules_are_not_asked_about_an_object_without_its_form_and_that_is_said() {
+    let ruled = json!({"type": "object", "required": ["low"], "properties": {
+        "low": {"type": "integer", "minimum": 0}, "high": {"type": "integer"},
+    }, "x-kubernetes-validations": [{"rule": "self.low <= self.high", "message": "low must not be above high"}]});
+    let schema = schema(&ruled);
+    let (not_asked, broken) =
+        ("<nil>: Invalid value: null: some validation rules were not checked", "low must not be above high");
+    let formless = told(&schema, &json!({"spec": {"high": -2}}));
+    assert_eq!(formless.len(), 2, "{formless:?}");
+    assert!(formless[0] == "spec.low: Required value" && formless[1].starts_with(not_asked), "{formless:?}");
+    let too_low = told(&schema, &json!({"spec": {"low": -1, "high": -2}}));
+    assert!(too_low.len() == 2 && too_low[1].ends_with(broken), "{too_low:?}");
+}
+
+#[test]
 fn what_was_invalid_before_and_has_not_changed_is_let_be() {
     let schema = schema(&stages());
     let before = stage(&json!({"name": "A", "weight": 1}));

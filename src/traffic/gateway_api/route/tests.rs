@@ -106,7 +106,7 @@ fn cookies_and_queries_are_told_by_expressions() {
             "headers": [{
                 "type": "RegularExpression", "name": "Cookie", "value": r"^(.*;\s*)?group\.id=(staff|beta)(;.*)?$",
             }],
-            "queryParams": [{"type": "RegularExpression", "name": "page", "value": "[0-9]+"}],
+            "queryParams": [{"type": "RegularExpression", "name": "page", "value": "^([0-9]+)$"}],
         })
     );
 }

@@ -1,0 +1,136 @@
+//! Traefik as the gateway: a process on loopback with a Gateway API controller of its own, which reads the API server
+//! and writes what it thinks of routes into their status.
+//!
+//! It sends requests to the addresses of EndpointSlices, so that pods have to serve at theirs: see
+//! [`ports::address`](super::ports::address).
+
+use std::{
+    ffi::OsStr,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::Result;
+use kube::{Client, api::DynamicObject};
+use serde_json::{Value, json};
+
+use super::{
+    cluster,
+    control_plane::{ControlPlane, Identity},
+    ports,
+    process::Process,
+};
+
+const START: Duration = Duration::from_secs(30);
+
+/// The class of its Gateways.
+const CLASS: &str = "traefik";
+
+/// By this name it accepts a class, and signs what it says of a route.
+/// <https://doc.traefik.io/traefik/reference/install-configuration/providers/kubernetes/kubernetes-gateway/>
+const CONTROLLER: &str = "traefik.io/gateway-controller";
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Where customers send their requests.
+    pub web: SocketAddr,
+    /// Where it tells about itself.
+    pub administration: SocketAddr,
+}
+
+impl Addresses {
+    /// On ports that were free a moment ago.
+    pub fn reserve() -> Result<Self> {
+        let free = || anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?)));
+        Ok(Self { web: free()?, administration: free()? })
+    }
+}
+
+/// Installs what it wants to read besides the routes, and starts it.
+pub async fn start(
+    program: &Path,
+    control_plane: &ControlPlane,
+    addresses: Addresses,
+    http: &reqwest::Client,
+) -> Result<Process> {
+    let client = &control_plane.client;
+    cluster::install_crd(client, serde_json::from_value(backend_tls_policies())?).await?;
+    let class = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
+        "spec": {"controllerName": CONTROLLER},
+    });
+    cluster::create(client, class).await?;
+    let provider = |option: &str, value: &str| format!("--providers.kubernetesgateway.{option}={value}");
+    let arguments = [
+        format!("--entrypoints.web.address={}", addresses.web),
+        format!("--entrypoints.traefik.address={}", addresses.administration),
+        "--ping=true".to_owned(),
+        "--metrics.prometheus=true".to_owned(),
+        "--metrics.prometheus.addrouterslabels=true".to_owned(),
+        "--global.checknewversion=false".to_owned(),
+        "--global.sendanonymoususage=false".to_owned(),
+        "--log.level=WARN".to_owned(),
+        provider("endpoint", control_plane.url()),
+        provider("certauthfilepath", &control_plane.directory().join("ca.crt").display().to_string()),
+        provider("token", Identity::Admin.token()),
+    ];
+    // A proxy of the machine is not meant for requests to the pods.
+    let environment = [("NO_PROXY", OsStr::new("*"))];
+    let process = Process::start(program, arguments, &environment, ("traefik", control_plane.directory()))?;
+    let ping = format!("http://{}/ping", addresses.administration);
+    let answers = || async { http.get(&ping).send().await.is_ok_and(|answer| answer.status().is_success()) };
+    process.until_ready(START, answers).await?;
+    Ok(process)
+}
+
+/// Opens a namespace to requests: the Gateway that its routes name as their parent.
+pub async fn open(client: &Client, namespace: &str, addresses: Addresses) -> Result<()> {
+    let listener = json!({"name": "web", "protocol": "HTTP", "port": addresses.web.port()});
+    let gateway = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": {"name": "public", "namespace": namespace},
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    });
+    cluster::create(client, gateway).await
+}
+
+/// Whether it says of a route, as it now is, that it follows it.
+pub fn follows(route: &DynamicObject) -> bool {
+    let parents = route.data["status"]["parents"].as_array().into_iter().flatten();
+    let mut own = parents.filter(|parent| parent["controllerName"] == CONTROLLER);
+    own.any(|parent| {
+        let holds = |kind: &str| {
+            parent["conditions"].as_array().into_iter().flatten().any(|condition| {
+                condition["type"] == kind
+                    && condition["status"] == "True"
+                    && condition["observedGeneration"].as_i64() == route.metadata.generation
+            })
+        };
+        holds("Accepted") && holds("ResolvedRefs")
+    })
+}
+
+/// It does not start without this kind, of which nobody here has an object.
+fn backend_tls_policies() -> Value {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let version = json!({
+        "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": schema},
+    });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "backendtlspolicies.gateway.networking.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io", "scope": "Namespaced", "versions": [version],
+            "names": {
+                "kind": "BackendTLSPolicy", "listKind": "BackendTLSPolicyList",
+                "plural": "backendtlspolicies", "singular": "backendtlspolicy",
+            },
+        },
+    })
+}
