@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use libtest_mimic::{Completion, Failed};
+use libtest_mimic::{Completion, Failed, Trial};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::OnceCell,
@@ -44,6 +44,19 @@ macro_rules! behaviours {
     };
 }
 pub(crate) use behaviours;
+
+/// Those of `trials` that are on a list.
+///
+/// # Errors
+/// What is on the list, and no behaviour any more.
+pub fn listed(mut trials: Vec<Trial>, list: &[&str]) -> Result<Vec<Trial>, String> {
+    let is_there = |name: &&&str| trials.iter().any(|trial| trial.name() == **name);
+    if let Some(gone) = list.iter().find(|name| !is_there(name)) {
+        return Err(format!("a list of behaviours has {gone}, which is none"));
+    }
+    trials.retain(|trial| list.contains(&trial.name()));
+    Ok(trials)
+}
 
 /// Finds what a world is made of, or says in one line what is missing.
 type Find = fn(Kind) -> Result<Assets, String>;

@@ -39,7 +39,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use libtest_mimic::{Arguments, Conclusion, Trial, run};
 
-use behaviour::{Behaviour, Stage};
+use behaviour::{Behaviour, Stage, listed};
 use rig::{assets::Assets, control_plane::Kind};
 
 const SIDE_BY_SIDE: usize = 8;
@@ -124,9 +124,18 @@ fn main() -> ExitCode {
     let mut all = trials(current, topics);
     all.extend(trials(current, with_rules));
     all.extend(trials(&current[..1], comparisons));
-    let whole = arguments.filter.as_deref().is_some_and(|filter| filter.starts_with("oldest"));
-    let on_oldest = [trials(oldest, topics), trials(oldest, without_rules)].into_iter().flatten();
-    all.extend(on_oldest.filter(|trial| whole || OFTEN_ON_THE_OLDEST.contains(&trial.name())));
+    let mut on_oldest = trials(oldest, topics);
+    on_oldest.extend(trials(oldest, without_rules));
+    if !arguments.filter.as_deref().is_some_and(|filter| filter.starts_with("oldest")) {
+        on_oldest = match listed(on_oldest, &OFTEN_ON_THE_OLDEST) {
+            Ok(part) => part,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
+    }
+    all.extend(on_oldest);
     let mut conclusions = vec![run(&arguments, all)];
     if conclusions[0].num_filtered_out == 0 {
         conclusions.push(run(&arguments, trials(current, in_the_end)));

@@ -27,7 +27,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use libtest_mimic::{Arguments, Trial, run};
 
-use behaviour::{Behaviour, Stage};
+use behaviour::{Behaviour, Stage, listed};
 use rig::{assets::Assets, control_plane::Kind};
 
 const SIDE_BY_SIDE: usize = 6;
@@ -72,8 +72,13 @@ fn main() -> ExitCode {
         }
     };
     let mut all = trials(&envoy, "");
-    let chosen = |trial: &Trial| THROUGH_TRAEFIK.contains(&trial.name());
-    all.extend(trials(&traefik, "traefik: ").into_iter().filter(chosen));
+    match listed(trials(&traefik, "traefik: "), &THROUGH_TRAEFIK) {
+        Ok(part) => all.extend(part),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    }
     let conclusion = run(&arguments, all);
     let passed = [("data plane", &envoy), ("traefik", &traefik)].map(|(name, stage)| (name, stage.passed()));
     for stage in [envoy, traefik] {
