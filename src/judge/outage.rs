@@ -31,6 +31,20 @@ struct Rate {
     failed: f64,
 }
 
+impl Rate {
+    fn share(self) -> f64 {
+        if self.all > 0.0 { self.failed / self.all } else { 0.0 }
+    }
+
+    fn is_enough(self, time: Duration) -> bool {
+        self.all * time.as_secs_f64() >= ENOUGH
+    }
+
+    fn fails(self, time: Duration) -> bool {
+        self.is_enough(time) && self.share() >= FAILING
+    }
+}
+
 /// The requests of both versions over some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Flow {
@@ -147,19 +161,22 @@ pub fn outage(before: &Flow, after: &Flow) -> Option<String> {
         let (seen, expected) = (count(seen), about(expected));
         return Some(format!("requests stopped: {seen} in {round}s, where about {expected} were to be expected"));
     }
-    let share = |rate: Rate| if rate.all > 0.0 { rate.failed / rate.all } else { 0.0 };
-    let is_enough = |rate: Rate| rate.all * seconds >= ENOUGH;
-    let fails = |rate: Rate| is_enough(rate) && share(rate) >= FAILING;
-    let canary_fails_too = !is_enough(after.canary) || fails(after.canary);
-    let was_sound = is_enough(before.stable) && share(before.stable) <= SOUND;
-    if fails(after.stable) && canary_fails_too && was_sound {
-        let (now, then) = (percent(share(after.stable)), percent(share(before.stable)));
+    let canary_fails_too = !after.canary.is_enough(after.time) || after.canary.fails(after.time);
+    if stable_fails(before, after) && canary_fails_too {
+        let (now, then) = (percent(after.stable.share()), percent(before.stable.share()));
         let of = count(after.stable.all * seconds);
         return Some(format!(
             "requests fail whichever version serves them: {now} of {of} at the stable version in {round}s, {then} before"
         ));
     }
     None
+}
+
+/// Whether requests of the stable version fail that did not before.
+#[must_use]
+pub fn stable_fails(before: &Flow, after: &Flow) -> bool {
+    let was_sound = before.stable.is_enough(before.time) && before.stable.share() <= SOUND;
+    was_sound && after.stable.fails(after.time)
 }
 
 #[cfg(test)]

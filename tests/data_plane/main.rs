@@ -18,6 +18,7 @@ mod bad_gateway;
 mod calls;
 mod chosen;
 mod envoy;
+mod features;
 mod nothing_lost;
 mod routing;
 mod sessions;
@@ -71,14 +72,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut all = trials(&envoy, "");
-    match listed(trials(&traefik, "traefik: "), &THROUGH_TRAEFIK) {
+    let mut all = trials(&envoy, "", topics());
+    match listed(trials(&traefik, "traefik: ", topics()), &THROUGH_TRAEFIK) {
         Ok(part) => all.extend(part),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     }
+    all.extend(trials(&traefik, "traefik: ", vec![("features", features::behaviours())]));
     let conclusion = run(&arguments, all);
     let passed = [("data plane", &envoy), ("traefik", &traefik)].map(|(name, stage)| (name, stage.passed()));
     for stage in [envoy, traefik] {
@@ -94,8 +96,8 @@ fn main() -> ExitCode {
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn trials(stage: &Arc<Stage>, through: &str) -> Vec<Trial> {
-    let behaviours = topics().into_iter().flat_map(|(topic, of)| of.into_iter().map(move |one| (topic, one)));
+fn trials(stage: &Arc<Stage>, through: &str, topics: Vec<(&'static str, Vec<Behaviour>)>) -> Vec<Trial> {
+    let behaviours = topics.into_iter().flat_map(|(topic, of)| of.into_iter().map(move |one| (topic, one)));
     let trial = |(topic, behaviour): (&str, Behaviour)| {
         let stage = Arc::clone(stage);
         let kind = format!("{through}{topic}");

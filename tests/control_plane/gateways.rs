@@ -1,0 +1,94 @@
+//! What gateways do not know, and what breaks when routes are written.
+
+use anyhow::Context;
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use serde_json::{Value, json};
+use tidegate::api::{
+    Phase,
+    condition::{kind, reason},
+};
+
+use crate::{
+    behaviour::behaviours,
+    rig::{Result, pod_server::Faults, shop::Shop, world::World},
+    scenes::{LATER, SOON, adopted, errors, promoted, unjudged, with_checks},
+};
+
+behaviours![
+    a_feature_that_the_gateway_class_does_not_list_is_refused_before_anything_is_written,
+    routes_after_which_requests_fail_for_both_versions_are_taken_back_and_no_version_is_blamed,
+];
+
+async fn a_feature_that_the_gateway_class_does_not_list_is_refused_before_anything_is_written(
+    world: &World,
+) -> Result<()> {
+    let shop = adopted(world.shop("features"), unjudged()).await?;
+    gateway_without_copies(world, &shop).await?;
+    let shadow = json!([{"name": "shadow", "weight": "0%", "mirror": "10%", "bake": "1s"}, unjudged()["stages"][2]]);
+    shop.patch_rollout(json!({"stages": shadow})).await?;
+    shop.release("v2", &[]).await?;
+    let now = shop.wait("the stage to be refused", SOON, |now| now.holds(kind::STALLED).is_some()).await?;
+    let message = now.status().message;
+    let told = now.holds(kind::STALLED).as_deref() == Some(reason::ROUTE_UNUSABLE);
+    shop.check(&message, told && message.contains("does not support HTTPRouteRequestMirror")).await?;
+    shop.patch_rollout(json!({"stages": unjudged()["stages"]})).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+/// The Gateway that the shop's route hangs on, and its class, which lists something else.
+async fn gateway_without_copies(world: &World, shop: &Shop) -> Result<()> {
+    let client = world.control_plane.client.clone();
+    let resource = |kind: &str, plural: &str| {
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind), plural)
+    };
+    let class = format!("{}-class", shop.namespace);
+    let object = |value: Value| serde_json::from_value::<DynamicObject>(value).context("no object");
+    let classes: Api<DynamicObject> = Api::all_with(client.clone(), &resource("GatewayClass", "gatewayclasses"));
+    let spec = json!({"controllerName": "rig.example/gateway"});
+    let made = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": class}, "spec": spec,
+    });
+    classes.create(&PostParams::default(), &object(made)?).await?;
+    let condition = json!({
+        "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+        "lastTransitionTime": "2026-03-02T09:00:00Z",
+    });
+    let status = json!({
+        "status": {"supportedFeatures": [{"name": "HTTPRouteMethodMatching"}], "conditions": [condition]},
+    });
+    classes.patch_status(&class, &PatchParams::default(), &Patch::Merge(status)).await?;
+    let gateways: Api<DynamicObject> =
+        Api::namespaced_with(client, &shop.namespace, &resource("Gateway", "gateways"));
+    let listeners = json!([{"name": "web", "protocol": "HTTP", "port": 80}]);
+    let made = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "public"},
+        "spec": {"gatewayClassName": class, "listeners": listeners},
+    });
+    gateways.create(&PostParams::default(), &object(made)?).await?;
+    Ok(())
+}
+
+async fn routes_after_which_requests_fail_for_both_versions_are_taken_back_and_no_version_is_blamed(
+    world: &World,
+) -> Result<()> {
+    let mut plan = with_checks(&[errors("5%")]);
+    plan["stages"][0]["bake"] = json!("1m");
+    let shop = adopted(world.shop("broken").load(50.0), plan).await?;
+    shop.seen_by_prometheus(LATER).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the weight to be in force", LATER, |now| now.status().stage.is_some_and(|of| of.since.is_some())).await?;
+    for version in ["v1", "v2"] {
+        shop.set_faults(version, Faults { errors: 1.0, ..Faults::default() });
+    }
+    let now = shop.wait("the routes to be taken back", SOON, |now| now.status().taken_back.is_some()).await?;
+    let taken = now.status().taken_back.context("it was there a moment ago")?;
+    shop.check(&taken.message, taken.reason == reason::ROUTE_BROKEN).await?;
+    shop.check("no version failed", now.status().failed.is_empty()).await?;
+    let now = shop.wait("it to rest", LATER, |now| now.is(Phase::Reverted)).await?;
+    shop.check("somebody is told", now.holds(kind::STALLED).as_deref() == Some(reason::ROUTE_BROKEN)).await
+}
