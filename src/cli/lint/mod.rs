@@ -3,6 +3,7 @@
 mod evidence;
 mod finding;
 mod input;
+mod metricsql;
 mod queries;
 mod references;
 mod rules;
