@@ -255,7 +255,7 @@ impl Memory {
             return without_numbers(check, &Fault::Empty { hint: "the check reads something" });
         };
         let fault = faults.trackers.get(place).and_then(Option::as_ref);
-        match (fault, tracker.doubt(now)) {
+        match (fault, tracker.doubt(&check.name, now)) {
             _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
             (Some(fault), _) => without_numbers(check, fault),
             (None, Some(doubt)) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{grid::Grid, source::Source};
-use crate::judge::{Measure, Subject, Tolerance};
+use crate::judge::{Arm, Measure, Refusal, Series, Subject, Tolerance};
 
 /// What a group of checks reads, and what it is held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +94,14 @@ impl Limit {
     /// What makes a request bad.
     pub(super) fn measure(&self) -> Measure {
         measure(&self.tolerance)
+    }
+
+    /// Why `series` cannot tell whether the limit is kept. Of stable that matters only where it is compared with: the
+    /// version that gets the bucket that was missing has to pass beside one that lacks it.
+    pub(super) fn refusal(&self, series: &[Series]) -> Option<Refusal> {
+        let of = |arm| self.measure().is_counted(arm, series).err();
+        let is_compared = self.tolerance.line.ratio > 0.0;
+        of(Arm::Canary).or_else(|| if is_compared { of(Arm::Stable) } else { None })
     }
 }
 

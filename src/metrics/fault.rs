@@ -27,7 +27,25 @@ pub enum Fault {
     Redirect { endpoint: String, status: u16 },
     #[error("endpoint {endpoint:?} refuses the operator (HTTP {status}); check its credentials")]
     Unauthorized { endpoint: String, status: u16 },
-    #[error("endpoint {endpoint:?} refuses the query (HTTP {status}, {kind}); check the PromQL of the check")]
+    #[error(
+        "endpoint {endpoint:?} refuses the operator (HTTP 403); check its credentials, and that a proxy in between lets \
+         POST to /api/v1/query and /api/v1/query_range through"
+    )]
+    Forbidden { endpoint: String },
+    #[error(
+        "endpoint {endpoint:?} does not take POST (HTTP {status}), which questions are sent by; have the proxy in between \
+         let POST to /api/v1/query and /api/v1/query_range through"
+    )]
+    PostRefused { endpoint: String, status: u16 },
+    #[error(
+        "endpoint {endpoint:?} has no API of Prometheus there (HTTP {status}); check the path of its URL, to which \
+         /api/v1/query is added"
+    )]
+    NoApi { endpoint: String, status: u16 },
+    #[error(
+        "endpoint {endpoint:?} refuses the query (HTTP {status}, {kind}); check the PromQL of the check, and how much it \
+         selects"
+    )]
     QueryRefused { endpoint: String, status: u16, kind: &'static str },
     #[error("endpoint {endpoint:?} fails (HTTP {status})")]
     Status { endpoint: String, status: u16 },
@@ -41,6 +59,14 @@ pub enum Fault {
     TooMuchOfThePast { limit: usize },
     #[error("endpoint {endpoint:?} warns that its answer may be incomplete ({count} warnings); see its own log")]
     Warnings { endpoint: String, count: usize },
+    #[error("endpoint {endpoint:?} says that its answer is partial; bring back the parts of the store that are away")]
+    Partial { endpoint: String },
+    #[error(
+        "the result is a native histogram, which is not read as such: for a latency check, let Prometheus keep the classic \
+         buckets, too (always_scrape_classic_histograms: true) and select …_bucket; in a query, put it into \
+         histogram_quantile() or histogram_fraction()"
+    )]
+    NativeHistogram,
     #[error("the result is not a finite number (NaN or infinite)")]
     NotFinite,
     #[error("the result has no series; check that {hint}")]
@@ -89,12 +115,14 @@ impl Fault {
             Self::Unreachable { .. } => "PrometheusUnreachable",
             Self::Timeout { .. } => "PrometheusTimeout",
             Self::Redirect { .. } => "PrometheusRedirects",
-            Self::Unauthorized { .. } => "PrometheusUnauthorized",
+            Self::Unauthorized { .. } | Self::Forbidden { .. } => "PrometheusUnauthorized",
+            Self::PostRefused { .. } => "PrometheusRefusesPost",
             Self::QueryRefused { .. } => "QueryRefused",
             Self::Status { .. } => "PrometheusFails",
-            Self::Html { .. } | Self::NotJson { .. } => "NotPrometheus",
+            Self::Html { .. } | Self::NotJson { .. } | Self::NoApi { .. } => "NotPrometheus",
             Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => "AnswerTooLarge",
-            Self::Warnings { .. } => "AnswerIncomplete",
+            Self::Warnings { .. } | Self::Partial { .. } => "AnswerIncomplete",
+            Self::NativeHistogram => "NativeHistogram",
             Self::ComparedWithItself => "ComparedWithItself",
             Self::OfStable(fault) => fault.reason(),
             Self::NotFinite => "NotANumber",

@@ -3,8 +3,10 @@
 use super::{
     answer::Row,
     fault::Fault,
+    markers::without_markers,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
+    renamed::joined,
     template::{Scope, render, render_pattern},
     versions::{Arms, Selection, Versions},
 };
@@ -89,9 +91,9 @@ impl Source {
     pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            for row in answer {
-                all.extend(selector.series(row)?);
-            }
+            let series = answer.into_iter().filter_map(|row| selector.series(row).transpose());
+            let series = series.collect::<Result<Vec<_>, _>>()?;
+            all.extend(if matches!(selector.counts, Counted::Buckets(_)) { joined(series) } else { series });
         }
         Ok(without_overhang(all))
     }
@@ -104,7 +106,7 @@ fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
 }
 
 impl Selector {
-    /// `row` as a series that can be counted; nothing if it is neither version's.
+    /// `row` as a series that can be counted; nothing if it is neither version's, or ended before.
     fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
@@ -118,8 +120,12 @@ impl Selector {
             }
         }
         let meaning = self.meaning(&row, all.without(le))?;
+        if let Meaning::Bucket { histogram, le } = meaning {
+            all = histogram.with(Key::of("le", &le.to_string()));
+        }
         let key = all.with(side(&self.counts));
-        Ok(Some(Series { key, instance, arm, meaning, samples: row.samples }))
+        let samples = without_markers(row.samples);
+        Ok((!samples.is_empty()).then_some(Series { key, instance, arm, meaning, samples }))
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.

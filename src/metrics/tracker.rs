@@ -54,7 +54,10 @@ pub(super) struct Tracker {
     scrape: Option<Duration>,
     window: Duration,
     newest: Option<Timestamp>,
+    /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
+    /// The checks that ask for more than the histograms can tell, and why.
+    beyond: Vec<(String, Refusal)>,
 }
 
 impl Tracker {
@@ -71,6 +74,7 @@ impl Tracker {
             window: FIRST_WINDOW,
             newest: None,
             refusal: None,
+            beyond: Vec::new(),
         }
     }
 
@@ -93,11 +97,12 @@ impl Tracker {
         self.newest
     }
 
-    /// Why the evidence, though it was read, must not pass anything.
-    pub(super) fn doubt(&self, now: Timestamp) -> Option<Fault> {
+    /// Why the evidence for `check`, though it was read, must not pass it.
+    pub(super) fn doubt(&self, check: &str, now: Timestamp) -> Option<Fault> {
         let patience = self.scrape.map_or(LONGEST_WINDOW, |scrape| 3 * scrape + Duration::from_secs(10));
         let age = self.newest.map(|newest| span(newest, now)).filter(|age| *age > patience);
-        self.refusal.map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
+        let beyond = self.beyond.iter().find(|(name, _)| name == check).map(|(_, refusal)| *refusal);
+        self.refusal.or(beyond).map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
     }
 
     /// When there will be something new to read: just after the next scrape, as far as that is known. A scrape that
@@ -140,7 +145,8 @@ impl Tracker {
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
         self.newest = scrape::newest(&recent, Arm::Canary);
-        self.ledger.meet(self.settled, &recent);
+        self.beyond = self.beyond(&recent);
+        self.ledger.meet(self.settled, self.settling(), &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.look_at_newest(now, &recent);
@@ -193,7 +199,14 @@ impl Tracker {
         self.scrape = Some(scrape);
         let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
         self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
+        self.beyond = self.beyond(series);
         self.settle(&ends, series, drawn)
+    }
+
+    /// The checks whose limits in the present stage `series` cannot answer.
+    fn beyond(&self, series: &[Series]) -> Vec<(String, Refusal)> {
+        let limits = self.plan.stages.last().map_or(&[][..], |stage| &stage.limits);
+        limits.iter().filter_map(|limit| Some((limit.check.clone(), limit.refusal(series)?))).collect()
     }
 
     /// Up to where everything is counted.
@@ -330,9 +343,13 @@ impl Tracker {
     }
 
     fn blocks(&self, stretch: Stretch, measures: &[Measure], series: &[Series]) -> Result<Vec<Block>, Refusal> {
-        let settling = SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX);
-        let gains = self.ledger.gains(stretch, settling, series)?;
+        let gains = self.ledger.gains(stretch, self.settling(), series)?;
         measures.iter().map(|measure| Block::of(stretch, *measure, series, &gains)).collect()
+    }
+
+    /// How long all processes may take to be scraped for the first time.
+    fn settling(&self) -> SignedDuration {
+        SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX)
     }
 
     /// How far back raw samples are read: to the last settled instant and two scrapes more, unless that is so far
