@@ -18,7 +18,7 @@ use super::{
     load::{DataPlane, Load},
     operator::Operator,
     ports::PodPorts,
-    prometheus::Prometheus,
+    prometheus::{Prometheus, Store},
     shop::{self, Shop},
     snapshot::{NAME, Watches},
 };
@@ -75,7 +75,7 @@ impl World {
         let administration = envoy.as_ref().map(Envoy::administration);
         let (control_plane, prometheus) = tokio::try_join!(
             ControlPlane::start(&assets, kind),
-            Prometheus::start(&assets.prometheus, ports.all(), administration, http.clone()),
+            Prometheus::start(Store::Prometheus(assets.prometheus.clone()), ports.all(), administration, http.clone()),
         )?;
         let client = control_plane.client.clone();
         cluster::furnish(&client, kind).await?;
@@ -89,8 +89,13 @@ impl World {
 
     /// A Prometheus of one's own, to kill.
     pub async fn another_prometheus(&self) -> Result<Prometheus> {
+        self.store(Store::Prometheus(self.assets.prometheus.clone())).await
+    }
+
+    /// The same of any kind.
+    pub async fn store(&self, store: Store) -> Result<Prometheus> {
         let ports = self.data_plane.kubelet.ports().all();
-        Prometheus::start(&self.assets.prometheus, ports, None, self.data_plane.http.clone()).await
+        Prometheus::start(store, ports, None, self.data_plane.http.clone()).await
     }
 
     /// Plans a shop; `name` must be its own.
