@@ -8,6 +8,40 @@ use crate::{
     judge::{InvalidLimit, Refusal},
 };
 
+/// Who counts the requests that a check reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// The pods themselves, or a proxy beside each.
+    Pods,
+    /// A gateway before them.
+    Gateway,
+    /// Nobody knows: a selector of the user's own.
+    Anybody,
+}
+
+impl Counting {
+    /// Who counts what `selector` selects: variables tell, and a preset or template without any is a gateway's.
+    pub(super) fn of(selector: &str, is_published: bool) -> Self {
+        let has = |name: &str| selector.contains(name);
+        if has("{{pods}}") {
+            Self::Pods
+        } else if has("{{backend}}") || is_published && !has("{{revision}}") {
+            Self::Gateway
+        } else {
+            Self::Anybody
+        }
+    }
+
+    /// What to look at where there is nothing.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Self::Pods => "the pods of the version are scraped and expose the metric",
+            Self::Gateway => "the gateway is scraped, and counts the requests of each backend for itself",
+            Self::Anybody => "the selector picks series of the version",
+        }
+    }
+}
+
 /// Why there are no numbers, or none that can be trusted.
 ///
 /// The sentence names the endpoint and what to look at. It never repeats what a server answered: that text is not
@@ -71,6 +105,15 @@ pub enum Fault {
     NotFinite,
     #[error("the result has no series; check that {hint}")]
     Empty { hint: &'static str },
+    #[error("there is no {metric} at all; check that {}{}", counting.hint(), classic(metric))]
+    NoMetric { metric: String, counting: Counting },
+    #[error(
+        "no {metric} has the label {label}, which tells the versions apart (it has {labels}); have Prometheus add it, or \
+         name the one that does"
+    )]
+    NoLabel { metric: String, label: String, labels: String },
+    #[error("there is no {metric} of the version asked for: of its label {label} there is {values}; check that {}", counting.hint())]
+    NoneOfTheVersion { metric: String, label: String, values: String, counting: Counting },
     #[error("the query is the same for both versions, so it compares a version with itself; add pod=~\"{{{{pods}}}}\"")]
     ComparedWithItself,
     #[error("for the stable version: {0}")]
@@ -105,7 +148,19 @@ pub enum Fault {
     Refused(#[from] Refusal),
 }
 
+/// Where the buckets of a classic histogram may have gone.
+fn classic(metric: &str) -> &'static str {
+    let hint =
+        ", and keeps its classic buckets where native histograms are scraped (always_scrape_classic_histograms: true)";
+    if metric.ends_with("_bucket") { hint } else { "" }
+}
+
 impl Fault {
+    /// Whether there was an answer, and nothing in it.
+    pub(super) fn is_absence(&self) -> bool {
+        self.reason() == "NoSeries"
+    }
+
     /// The same in one word.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -126,7 +181,9 @@ impl Fault {
             Self::ComparedWithItself => "ComparedWithItself",
             Self::OfStable(fault) => fault.reason(),
             Self::NotFinite => "NotANumber",
-            Self::Empty { .. } => "NoSeries",
+            Self::Empty { .. } | Self::NoMetric { .. } | Self::NoLabel { .. } | Self::NoneOfTheVersion { .. } => {
+                "NoSeries"
+            }
             Self::SeveralSeries { .. } => "SeveralSeries",
             Self::WrongType { .. } => "WrongResultType",
             Self::NoBound => "NoBucketBound",

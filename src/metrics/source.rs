@@ -2,7 +2,7 @@
 
 use super::{
     answer::Row,
-    fault::Fault,
+    fault::{Counting, Fault},
     markers::without_markers,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
@@ -19,6 +19,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
     pub(super) selectors: Vec<Selector>,
+    /// Who counts.
+    pub(super) counting: Counting,
+    /// What the application is called where it is counted: its workload or its Service.
+    pub(super) about: String,
 }
 
 /// One selector, and how its series are told apart.
@@ -72,6 +76,7 @@ impl Source {
             // A published one must never compare a version with itself; who writes a selector of their own may.
             if is_published && (same || twice) { Err(Fault::VersionsIndistinguishable) } else { Ok(selections) }
         };
+        let counting = Counting::of(reads.selector(), is_published);
         let selectors = match reads {
             Reads::Requests { selector, stable, status } => {
                 let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
@@ -84,7 +89,11 @@ impl Source {
             Reads::Buckets { selector, stable, unit } => counted(select(selector, stable)?, &Counted::Buckets(unit)),
             Reads::Query(_) | Reads::Nothing => Vec::new(),
         };
-        Ok(Self { selectors })
+        let about = match counting {
+            Counting::Gateway => scope.service.to_owned(),
+            Counting::Pods | Counting::Anybody => workload([canary, stable]).to_owned(),
+        };
+        Ok(Self { selectors, counting, about })
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
@@ -99,6 +108,13 @@ impl Source {
     }
 }
 
+/// The workload that has these revisions: its ReplicaSets are called like it, with a hash behind. In the past, one of the
+/// two is nobody's.
+fn workload(revisions: [&RevisionStatus; 2]) -> &str {
+    let names = revisions.into_iter().filter_map(|revision| revision.replica_set.rsplit_once('-'));
+    names.map(|(workload, _)| workload).find(|workload| !workload.is_empty()).unwrap_or_default()
+}
+
 /// Each selection, as something that counts.
 fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
     let selector = |Selection { promql, arms }| Selector { promql, arms, counts: counts.clone() };
@@ -106,6 +122,14 @@ fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
 }
 
 impl Selector {
+    /// The label that tells the versions apart, if one alone does.
+    pub(super) fn told_apart_by(&self) -> Option<&str> {
+        match &self.arms {
+            Arms::ByLabel { label, .. } => Some(label),
+            Arms::One(_) => None,
+        }
+    }
+
     /// `row` as a series that can be counted; nothing if it is neither version's, or ended before.
     fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };

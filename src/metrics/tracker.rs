@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
+    absent,
     asked::{Limit, Plan},
     fault::Fault,
     grid::{Grid, earlier, later, span},
@@ -30,6 +31,9 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// For so long the reason why there is nothing stands.
+const ABSENCE: Duration = Duration::from_secs(15);
 
 /// How many blocks of what came before the rollout are read.
 pub(super) const HISTORY: u32 = 120;
@@ -58,6 +62,8 @@ pub(super) struct Tracker {
     refusal: Option<Refusal>,
     /// The checks that ask for more than the histograms can tell, and why.
     beyond: Vec<(String, Refusal)>,
+    /// Why there was nothing of the new version, and when that was asked.
+    absence: Option<(Timestamp, Fault)>,
 }
 
 impl Tracker {
@@ -75,6 +81,7 @@ impl Tracker {
             newest: None,
             refusal: None,
             beyond: Vec::new(),
+            absence: None,
         }
     }
 
@@ -141,9 +148,10 @@ impl Tracker {
             }
         };
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
-            return Err(Fault::Empty { hint: "the pods of the new version are scraped and expose the metric" });
+            return Err(self.absence(prometheus, now, deadline).await);
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
+        self.absence = None;
         self.newest = scrape::newest(&recent, Arm::Canary);
         self.beyond = self.beyond(&recent);
         self.ledger.meet(self.settled, self.settling(), &recent);
@@ -162,6 +170,18 @@ impl Tracker {
             self.catch_up(prometheus, block, limit, deadline).await?;
         }
         self.look_at_newest(now, &recent)
+    }
+
+    /// Why there is nothing of the new version, asked now and then.
+    async fn absence(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> Fault {
+        match &self.absence {
+            Some((at, known)) if span(*at, now) < ABSENCE => known.clone(),
+            _ => {
+                let fault = absent::explained(prometheus, &self.plan.source, now, deadline).await;
+                self.absence = Some((now, fault.clone()));
+                fault
+            }
+        }
     }
 
     /// Learns what stable was like before the rollout began.
@@ -369,7 +389,7 @@ fn all(block: Block) -> Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{asked::StagePlan, source::Source};
+    use crate::metrics::{asked::StagePlan, fault::Counting, source::Source};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -379,7 +399,7 @@ mod tests {
     fn pause(now: i64, interval: Duration) -> i128 {
         let plan = Plan {
             endpoint: "default".to_owned(),
-            source: Source { selectors: Vec::new() },
+            source: Source { selectors: Vec::new(), counting: Counting::Anybody, about: String::new() },
             stages: vec![StagePlan { since: at(-60_000), limits: Vec::new() }],
             interval,
             overdispersion: None,

@@ -12,4 +12,5 @@ mod hostile;
 mod remote_write;
 mod store;
 mod stores;
+
 mod support;

@@ -81,7 +81,14 @@ async fn expose(State(exposed): State<Arc<Mutex<Exposed>>>) -> Result<String, St
     if exposed.away {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
-    Ok(exposed.counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<Vec<_>>().concat())
+    let mut text = String::new();
+    for (series, value) in &exposed.counters {
+        // What is no histogram by its type keeps its bounds as they are written.
+        let histogram = series.split_once("_bucket{").map(|(name, _)| format!("# TYPE {name} histogram\n"));
+        text.extend(histogram.filter(|kind| !text.contains(kind)));
+        text.extend([series, " ", &value.to_string(), "\n"]);
+    }
+    Ok(text)
 }
 
 /// Waits until `condition` yields something.
@@ -129,6 +136,12 @@ impl Subject {
         Self::new(&serde_json::json!([{"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}}]))
     }
 
+    /// From now on a gateway carries the traffic of both versions.
+    pub fn split_a_route(&mut self) {
+        let traffic = serde_json::json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}});
+        self.spec.traffic = serde_json::from_value(traffic).unwrap();
+    }
+
     pub async fn look(&self, analyst: &Analyst) -> Looked {
         let look = Look {
             uid: "uid",
@@ -172,7 +185,8 @@ impl Subject {
         meanwhile: impl Fn(),
         wanted: impl Fn(&[CheckStatus]) -> bool,
     ) -> Vec<CheckStatus> {
-        let deadline = Instant::now() + Duration::from_secs(40);
+        // A minute is what VictoriaMetrics takes to answer for a range.
+        let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             meanwhile();
             let looked = self.look(analyst).await;
