@@ -39,7 +39,7 @@ impl Features {
     pub(super) async fn of(&self, context: &Context, rollout: &Rollout, routes: &[Value]) -> Vec<GatewayFeatures> {
         let phase = rollout.status.as_ref().map(|status| status.phase).unwrap_or_default();
         let at_rest = matches!(phase, Phase::Pending | Phase::Stable | Phase::Reverted);
-        if !at_rest || context.caches.routes.is_in_one_namespace() || features::asked(&rollout.spec).is_empty() {
+        if !at_rest || features::asked(&rollout.spec).is_empty() {
             return Vec::new();
         }
         let gateways: BTreeSet<_> = routes.iter().flat_map(features::gateways).collect();

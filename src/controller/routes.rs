@@ -144,12 +144,6 @@ impl Routes {
         Some(self.lock().watched.get(kind)?.known.clone())
     }
 
-    /// Whether the operator serves one namespace, and may not look beyond it.
-    #[must_use]
-    pub fn is_in_one_namespace(&self) -> bool {
-        self.scope.namespace.is_some()
-    }
-
     /// Whether the API server has answered for each kind that `rollout` names.
     #[must_use]
     pub fn are_known(&self, rollout: &Rollout) -> bool {

@@ -1,5 +1,7 @@
 //! Counts over a stretch of time.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     line::Share,
     series::{Arm, ByKey, Meaning, Series},
 };
+use crate::api::Span;
 
 /// How many requests there were, and how many of them were bad.
 ///
@@ -97,9 +100,34 @@ pub enum Refusal {
     /// A histogram lacks its last bucket.
     #[error("a histogram has no +Inf bucket; check that the selector picks all of its buckets")]
     IncompleteHistogram,
-    /// A latency limit lies above all finite bounds of the histogram.
-    #[error("the limit is above the largest bucket of the histogram; add a bucket at the limit or lower the limit")]
-    LimitAboveBuckets,
+    /// A latency limit lies above all finite bounds of a version's histograms.
+    #[error(
+        "the limit of {limit} is above {largest}, the largest bucket of the histogram of {}; add a bucket at the limit or \
+         lower the limit", whose(*arm)
+    )]
+    LimitAboveBuckets {
+        /// Whose histograms.
+        arm: Arm,
+        /// The limit.
+        limit: Span,
+        /// The largest finite bound.
+        largest: Span,
+    },
+    /// The histograms of a version have no finite bound at all.
+    #[error("the histogram of {} has no bucket but +Inf; add one at the limit of {limit}", whose(*arm))]
+    NoBuckets {
+        /// Whose histograms.
+        arm: Arm,
+        /// The limit.
+        limit: Span,
+    },
+}
+
+fn whose(arm: Arm) -> &'static str {
+    match arm {
+        Arm::Canary => "the new version",
+        Arm::Stable => "the stable version",
+    }
 }
 
 impl Refusal {
@@ -110,16 +138,41 @@ impl Refusal {
             Self::NotACounter => "NotACounter",
             Self::MoreBadThanTotal => "MoreErrorsThanRequests",
             Self::IncompleteHistogram => "IncompleteHistogram",
-            Self::LimitAboveBuckets => "LimitAboveBuckets",
+            Self::LimitAboveBuckets { .. } | Self::NoBuckets { .. } => "LimitAboveBuckets",
         }
     }
 }
 
-impl Block {
-    /// Sums what each of `series` gained within `stretch`.
+impl Measure {
+    /// Whether the histograms of a version can tell at all how many requests are bad: one of them has to have a bound
+    /// that is not below the limit. Where there are none, nothing contradicts it.
     ///
     /// # Errors
-    /// [`Refusal`], if the numbers contradict each other or cannot answer the question.
+    /// [`Refusal`], with the largest bound that there is.
+    pub fn is_counted(self, arm: Arm, series: &[Series]) -> Result<(), Refusal> {
+        let Self::SlowerThan(limit) = self else { return Ok(()) };
+        let bounds = series.iter().filter(|series| series.arm == arm).filter_map(|series| match series.meaning {
+            Meaning::Bucket { le, .. } => Some(le),
+            _ => None,
+        });
+        let finite = |le: f64| if le.is_finite() { le } else { f64::NEG_INFINITY };
+        let Some(largest) = bounds.map(finite).max_by(f64::total_cmp).filter(|largest| *largest < limit) else {
+            return Ok(());
+        };
+        let span = |nanoseconds: f64| Duration::try_from_secs_f64(nanoseconds / 1e9).map(Span::from);
+        let limit = span(limit).unwrap_or_default();
+        Err(match span(largest) {
+            Ok(largest) => Refusal::LimitAboveBuckets { arm, limit, largest },
+            Err(_) => Refusal::NoBuckets { arm, limit },
+        })
+    }
+}
+
+impl Block {
+    /// Sums what each of `series` gained within `stretch`. Histograms that cannot tell what is asked count for nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`], if the numbers contradict each other.
     pub fn of(stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Self, Refusal> {
         let count = |arm| match measure {
             Measure::Failed => Ok(failed(arm, series, gains)),
@@ -176,13 +229,13 @@ fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts
         }
     }
     let mut counts = Counts::default();
-    let mut answered = histograms.is_empty();
+    let mut answered = false;
     for around in histograms.values() {
         let total = around.total.ok_or(Refusal::IncompleteHistogram)?;
         answered |= around.above.0.is_finite();
         counts = counts.plus(Counts { bad: total - around.above.1, bad_at_most: total - around.below.1, total });
     }
-    if answered { Ok(counts) } else { Err(Refusal::LimitAboveBuckets) }
+    Ok(if answered { counts } else { Counts::default() })
 }
 
 #[cfg(test)]
@@ -265,8 +318,29 @@ mod tests {
 
     #[test]
     fn a_latency_limit_above_all_bounds_cannot_be_judged() {
-        let counted = [bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
-        assert_eq!(block(Measure::SlowerThan(3.0 * SECOND), &counted), Err(Refusal::LimitAboveBuckets));
+        let (small, infinite) = (bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0));
+        let limit = Measure::SlowerThan(3.0 * SECOND);
+        let refused = |counted: &[(Arm, Meaning, f64)]| {
+            assert!(block(limit, counted).unwrap().is_empty());
+            let series: Vec<_> = counted.iter().map(|(arm, meaning, _)| series(*arm, *meaning)).collect();
+            limit.is_counted(Arm::Canary, &series).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&[small, infinite]),
+            "the limit of 3s is above 1s, the largest bucket of the histogram of the new version; add a bucket at the \
+             limit or lower the limit"
+        );
+        let nothing = "the histogram of the new version has no bucket but +Inf; add one at the limit of 3s";
+        assert_eq!(refused(&[infinite]), nothing);
+    }
+
+    #[test]
+    fn a_histogram_of_one_library_may_be_too_small_where_another_one_is_not() {
+        let buckets = [("a", 1.0), ("a", f64::INFINITY), ("b", 5.0), ("b", f64::INFINITY)];
+        let series = buckets.map(|(histogram, le)| series(Arm::Canary, bucket(histogram, le, 0.0).1));
+        assert_eq!(Measure::SlowerThan(3.0 * SECOND).is_counted(Arm::Canary, &series), Ok(()));
+        assert_eq!(Measure::SlowerThan(3.0 * SECOND).is_counted(Arm::Stable, &series), Ok(()), "it has none");
+        assert_eq!(Measure::Failed.is_counted(Arm::Canary, &series), Ok(()));
     }
 
     #[test]

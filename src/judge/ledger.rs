@@ -67,12 +67,26 @@ impl Ledger {
     }
 
     /// Remembers what those of `series` stood at at `until` that were not known before.
-    pub fn meet(&mut self, until: Timestamp, series: &[Series]) {
-        for series in series {
-            if !self.known.contains_key(&series.key) {
-                self.remember(until, series);
-            }
+    ///
+    /// One that began in the meantime, and was not shown when that time was counted, stood at nothing: a store may show
+    /// a series only a while after its first sample. `settling` is as in [`Ledger::gains`].
+    pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
+        let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
+        let late: Vec<_> =
+            unknown.iter().filter_map(|series| Some((series.key, self.late(until, settling, series)?))).collect();
+        for series in unknown {
+            self.remember(until, series);
         }
+        self.known.extend(late);
+    }
+
+    /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
+    fn late(&self, until: Timestamp, settling: SignedDuration, series: &Series) -> Option<Sample> {
+        let first = series.samples.first().filter(|first| first.at <= until)?;
+        let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
+        let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
+        let before = after(first.at, SignedDuration::from_millis(-1));
+        (process_is_older || process_is_new).then_some(Sample { at: before, value: 0.0 })
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
@@ -234,6 +248,25 @@ mod tests {
     }
 
     #[test]
+    fn a_series_that_a_store_shows_late_counts_from_nothing_all_the_same() {
+        let mut ledger = ledger_after(20, &[series("ok", "a", &[(0, 50.0), (20, 70.0)])]);
+        let (known, errors) =
+            (series("ok", "a", &[(18, 68.0), (25, 75.0)]), series("failed", "a", &[(12, 3.0), (25, 4.0)]));
+        let new_pod = series("ok", "b", &[(15, 20.0), (25, 30.0)]);
+        let read = [known, errors, new_pod];
+        ledger.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&ledger, stretch(20, 25), &read), [5.0, 4.0, 30.0]);
+    }
+
+    #[test]
+    fn what_is_seen_for_the_first_time_by_a_new_process_may_be_old() {
+        let mut ledger = Ledger::default();
+        let read = [series("ok", "a", &[(10, 5000.0), (25, 5002.0)]), series("ok", "b", &[(18, 700.0), (25, 701.0)])];
+        ledger.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&ledger, stretch(20, 25), &read), [2.0, 1.0]);
+    }
+
+    #[test]
     fn what_is_not_a_counter_is_refused() {
         for value in [-1.0, f64::NAN, f64::INFINITY] {
             let read = [series("ok", "a", &[(1, value)])];
@@ -245,7 +278,7 @@ mod tests {
     fn what_is_not_a_counter_is_not_remembered() {
         for value in [-1.0, f64::NAN, f64::INFINITY] {
             let mut ledger = ledger_after(5, &[series("ok", "a", &[(5, value)])]);
-            ledger.meet(second(5), &[series("ok", "a", &[(5, 7.0)])]);
+            ledger.meet(second(5), SETTLING, &[series("ok", "a", &[(5, 7.0)])]);
             assert_eq!(gains(&ledger, stretch(5, 10), &[series("ok", "a", &[(9, 12.0)])]), [5.0]);
         }
     }

@@ -151,7 +151,10 @@ impl Analyst {
         let mut memory = memory.lock().await;
         memory.prepare(&wanted);
         let faults = memory.observe(prometheus, look.now, deadline).await;
-        let checks = memory.statuses(analysis, look, &wanted, &faults);
+        let mut checks = memory.statuses(analysis, look, &wanted, &faults);
+        if memory.trackers.iter().any(|tracker| tracker.outage().is_suspected()) {
+            checks.iter_mut().for_each(wait_for_the_next_scrape);
+        }
         let next = memory.next(look.now).unwrap_or_else(|| later(look.now, interval));
         Looked { checks, next, outage: memory.outage() }
     }
@@ -206,7 +209,7 @@ impl Memory {
     }
 
     fn outage(&self) -> Option<String> {
-        self.trackers.iter().find_map(Tracker::outage).map(str::to_owned)
+        self.trackers.iter().find_map(|tracker| tracker.outage().found()).map(str::to_owned)
     }
 
     fn next(&self, now: Timestamp) -> Option<Timestamp> {
@@ -262,7 +265,7 @@ impl Memory {
             return without_numbers(check, &Fault::Empty { hint: "the check reads something" });
         };
         let fault = faults.trackers.get(place).and_then(Option::as_ref);
-        match (fault, tracker.doubt(now)) {
+        match (fault, tracker.doubt(&check.name, now)) {
             _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
             (Some(fault), _) => without_numbers(check, fault),
             (None, Some(doubt)) => {
@@ -367,6 +370,16 @@ fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
         .into_iter()
         .filter_map(|(kind, tolerance)| Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? }));
     written.collect()
+}
+
+/// Both versions fail since a moment: whether it is the new one or what was written for it, the next scrape tells.
+fn wait_for_the_next_scrape(check: &mut CheckStatus) {
+    if check.verdict == Verdict::Fail {
+        check.verdict = Verdict::NeedMoreData;
+        check
+            .message
+            .push_str("; the stable version fails as well since the routes were written: the next scrape tells");
+    }
 }
 
 fn without_numbers(check: &Check, fault: &Fault) -> CheckStatus {

@@ -55,6 +55,10 @@ struct Envelope<'a> {
     error_type: Cow<'a, str>,
     #[serde(default)]
     warnings: Option<Vec<serde::de::IgnoredAny>>,
+    /// `VictoriaMetrics` says it where a part of a cluster did not answer, or a vmselect is told that some may not.
+    /// <https://docs.victoriametrics.com/victoriametrics/cluster-victoriametrics/#cluster-availability>
+    #[serde(default)]
+    is_partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -76,18 +80,20 @@ struct Element<'a> {
     value: Written<'a>,
 }
 
+/// What is beside or in place of the values of a native histogram.
+#[derive(Deserialize)]
+struct Native {
+    #[serde(default, alias = "histograms")]
+    histogram: Option<serde::de::IgnoredAny>,
+}
+
 /// Reads what `endpoint` sent.
 pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Result<Numbers, Fault> {
     let endpoint = endpoint.to_owned();
     let envelope = serde_json::from_slice::<Envelope<'_>>(body);
-    if matches!(status, 401 | 403) {
-        return Err(Fault::Unauthorized { endpoint, status });
-    }
     if !(200..300).contains(&status) {
-        return Err(match envelope.ok().and_then(|envelope| error_kind(&envelope.error_type)) {
-            Some(kind) if (400..500).contains(&status) => Fault::QueryRefused { endpoint, status, kind },
-            _ => Fault::Status { endpoint, status },
-        });
+        let kind = envelope.ok().and_then(|envelope| error_kind(&envelope.error_type));
+        return Err(refusal(endpoint, status, kind));
     }
     if html || body.trim_ascii_start().starts_with(b"<") {
         return Err(Fault::Html { endpoint });
@@ -97,12 +103,39 @@ pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Resu
     if let Some(warnings) = envelope.warnings.filter(|warnings| !warnings.is_empty()) {
         return Err(Fault::Warnings { endpoint, count: warnings.len() });
     }
+    if envelope.is_partial {
+        return Err(Fault::Partial { endpoint });
+    }
     let data = envelope.data.and_then(|data| serde_json::from_str::<Data<'_>>(data.get()).ok());
     let Some(data) = data else { return Err(Fault::NotJson { endpoint }) };
     if data.result_type == "string" {
         return Err(Fault::WrongType { got: "string", wanted: "number" });
     }
+    if is_native(&data) {
+        return Err(Fault::NativeHistogram);
+    }
     numbers(&data).ok_or(Fault::NotJson { endpoint })
+}
+
+/// What an HTTP status says that is no success, with the kind of error where the API of Prometheus has said one.
+fn refusal(endpoint: String, status: u16, kind: Option<&'static str>) -> Fault {
+    match (status, kind) {
+        // Questions may be longer than a URL, so they are always sent by POST.
+        (403, None) => Fault::Forbidden { endpoint },
+        (401 | 403, _) => Fault::Unauthorized { endpoint, status },
+        (400..=499, Some(kind)) => Fault::QueryRefused { endpoint, status, kind },
+        (405 | 501, None) => Fault::PostRefused { endpoint, status },
+        (400 | 404, None) => Fault::NoApi { endpoint, status },
+        _ => Fault::Status { endpoint, status },
+    }
+}
+
+/// Whether any of the series is a native histogram, which has no numbers for values.
+/// <https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms>
+fn is_native(data: &Data<'_>) -> bool {
+    let of_series = matches!(&*data.result_type, "vector" | "matrix") && data.result.get().contains("\"histogram");
+    let series = || serde_json::from_str::<Vec<Native>>(data.result.get()).unwrap_or_default();
+    of_series && series().iter().any(|series| series.histogram.is_some())
 }
 
 fn numbers(data: &Data<'_>) -> Option<Numbers> {
@@ -151,6 +184,8 @@ fn error_kind(kind: &str) -> Option<&'static str> {
         "timeout" => "the query took too long",
         "canceled" => "the query was canceled",
         "not_found" => "not found",
+        // VictoriaMetrics writes the HTTP status, and this one for all that it cannot evaluate.
+        "422" => "it cannot be evaluated",
         _ => return None,
     })
 }
@@ -174,6 +209,20 @@ mod tests {
         );
         assert_eq!(rows[0].samples[0].at.as_millisecond(), 1500);
         assert!(rows[0].samples[1].value.is_infinite());
+    }
+
+    #[test]
+    fn a_native_histogram_is_told_as_one() {
+        let of = |kind: &str, value: &str| {
+            let series = format!(r#"{{"metric":{{"__name__":"http_seconds"}},{value}}}"#);
+            read_text(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":[{series}]}}}}"#))
+        };
+        let histogram = r#"{"count":"1","sum":"0.2","buckets":[[0,"0.1","0.3","1"]]}"#;
+        assert_eq!(of("vector", &format!(r#""histogram":[1.5,{histogram}]"#)), Err(Fault::NativeHistogram));
+        assert_eq!(of("matrix", &format!(r#""histograms":[[1.5,{histogram}]]"#)), Err(Fault::NativeHistogram));
+        let both = format!(r#""values":[[1,"1"]],"histograms":[[1.5,{histogram}]]"#);
+        assert_eq!(of("matrix", &both), Err(Fault::NativeHistogram));
+        assert_eq!(of("vector", r#""value":[1.5,"2"]"#), Ok(Numbers::Vector(vec![2.0])));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{grid::Grid, source::Source};
 use crate::{
     api::StagePart,
-    judge::{Measure, Subject, Tolerance},
+    judge::{Arm, Measure, Refusal, Series, Subject, Tolerance},
 };
 
 /// What a group of checks reads, and what it is held against.
@@ -74,6 +74,11 @@ impl Plan {
         measures
     }
 
+    /// When the weights of the present stage were written; nothing while somebody else's are in force.
+    pub(super) fn written(&self) -> Option<Timestamp> {
+        self.stages.last().filter(|stage| !stage.is_disturbed()).map(|stage| stage.since)
+    }
+
     /// When the first stage's weight came into force.
     pub(super) fn origin(&self) -> Timestamp {
         self.stages.first().map_or(Timestamp::UNIX_EPOCH, |stage| stage.since)
@@ -106,6 +111,14 @@ impl Limit {
     /// What makes a request bad.
     pub(super) fn measure(&self) -> Measure {
         measure(&self.tolerance)
+    }
+
+    /// Why `series` cannot tell whether the limit is kept. Of stable that matters only where it is compared with: the
+    /// version that gets the bucket that was missing has to pass beside one that lacks it.
+    pub(super) fn refusal(&self, series: &[Series]) -> Option<Refusal> {
+        let of = |arm| self.measure().is_counted(arm, series).err();
+        let is_compared = self.tolerance.line.ratio > 0.0;
+        of(Arm::Canary).or_else(|| if is_compared { of(Arm::Stable) } else { None })
     }
 }
 

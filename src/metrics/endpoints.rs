@@ -152,6 +152,9 @@ impl Endpoints {
     }
 }
 
+/// What is added to an endpoint's URL, and what people leave at its end.
+const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
+
 /// The first field with a value that cannot be used, and why.
 fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     let name = &endpoint.name;
@@ -165,6 +168,11 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(("url", "must not hold credentials; use basicAuth with a passwordFile".to_owned()));
+    }
+    let path = url.path().trim_end_matches('/');
+    if let Some(prefix) = API.iter().find_map(|end| path.strip_suffix(end)) {
+        let left = if prefix.is_empty() { "leave the path out".to_owned() } else { format!("end it with {prefix}") };
+        return Err(("url", format!("must not end in /api/v1, which is added to it; {left}")));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(("url", "must not have a query or a fragment".to_owned()));
@@ -220,6 +228,14 @@ endpoints:
             (
                 "{name: a, url: 'http://me:secret@a'}",
                 "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
+            ),
+            (
+                "{name: a, url: 'http://a/api/v1/'}",
+                "endpoint \"a\": url: must not end in /api/v1, which is added to it; leave the path out",
+            ),
+            (
+                "{name: a, url: 'http://a/select/0/prometheus/api/v1/query'}",
+                "endpoint \"a\": url: must not end in /api/v1, which is added to it; end it with /select/0/prometheus",
             ),
             ("{name: a, url: 'http://a', timeout: 0s}", "endpoint \"a\": timeout: must be longer than 0s"),
             (

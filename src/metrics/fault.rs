@@ -8,6 +8,40 @@ use crate::{
     judge::{InvalidLimit, Refusal},
 };
 
+/// Who counts the requests that a check reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// The pods themselves, or a proxy beside each.
+    Pods,
+    /// A gateway before them.
+    Gateway,
+    /// Nobody knows: a selector of the user's own.
+    Anybody,
+}
+
+impl Counting {
+    /// Who counts what `selector` selects: variables tell, and a preset or template without any is a gateway's.
+    pub(super) fn of(selector: &str, is_published: bool) -> Self {
+        let has = |name: &str| selector.contains(name);
+        if has("{{pods}}") {
+            Self::Pods
+        } else if has("{{backend}}") || is_published && !has("{{revision}}") {
+            Self::Gateway
+        } else {
+            Self::Anybody
+        }
+    }
+
+    /// What to look at where there is nothing.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Self::Pods => "the pods of the version are scraped and expose the metric",
+            Self::Gateway => "the gateway is scraped, and counts the requests of each backend for itself",
+            Self::Anybody => "the selector picks series of the version",
+        }
+    }
+}
+
 /// Why there are no numbers, or none that can be trusted.
 ///
 /// The sentence names the endpoint and what to look at. It never repeats what a server answered: that text is not
@@ -27,7 +61,25 @@ pub enum Fault {
     Redirect { endpoint: String, status: u16 },
     #[error("endpoint {endpoint:?} refuses the operator (HTTP {status}); check its credentials")]
     Unauthorized { endpoint: String, status: u16 },
-    #[error("endpoint {endpoint:?} refuses the query (HTTP {status}, {kind}); check the PromQL of the check")]
+    #[error(
+        "endpoint {endpoint:?} refuses the operator (HTTP 403); check its credentials, and that a proxy in between lets \
+         POST to /api/v1/query and /api/v1/query_range through"
+    )]
+    Forbidden { endpoint: String },
+    #[error(
+        "endpoint {endpoint:?} does not take POST (HTTP {status}), which questions are sent by; have the proxy in between \
+         let POST to /api/v1/query and /api/v1/query_range through"
+    )]
+    PostRefused { endpoint: String, status: u16 },
+    #[error(
+        "endpoint {endpoint:?} has no API of Prometheus there (HTTP {status}); check the path of its URL, to which \
+         /api/v1/query is added"
+    )]
+    NoApi { endpoint: String, status: u16 },
+    #[error(
+        "endpoint {endpoint:?} refuses the query (HTTP {status}, {kind}); check the PromQL of the check, and how much it \
+         selects"
+    )]
     QueryRefused { endpoint: String, status: u16, kind: &'static str },
     #[error("endpoint {endpoint:?} fails (HTTP {status})")]
     Status { endpoint: String, status: u16 },
@@ -41,10 +93,27 @@ pub enum Fault {
     TooMuchOfThePast { limit: usize },
     #[error("endpoint {endpoint:?} warns that its answer may be incomplete ({count} warnings); see its own log")]
     Warnings { endpoint: String, count: usize },
+    #[error("endpoint {endpoint:?} says that its answer is partial; bring back the parts of the store that are away")]
+    Partial { endpoint: String },
+    #[error(
+        "the result is a native histogram, which is not read as such: for a latency check, let Prometheus keep the classic \
+         buckets, too (always_scrape_classic_histograms: true) and select …_bucket; in a query, put it into \
+         histogram_quantile() or histogram_fraction()"
+    )]
+    NativeHistogram,
     #[error("the result is not a finite number (NaN or infinite)")]
     NotFinite,
     #[error("the result has no series; check that {hint}")]
     Empty { hint: &'static str },
+    #[error("there is no {metric} at all; check that {}{}", counting.hint(), classic(metric))]
+    NoMetric { metric: String, counting: Counting },
+    #[error(
+        "no {metric} has the label {label}, which tells the versions apart (it has {labels}); have Prometheus add it, or \
+         name the one that does"
+    )]
+    NoLabel { metric: String, label: String, labels: String },
+    #[error("there is no {metric} of the version asked for: of its label {label} there is {values}; check that {}", counting.hint())]
+    NoneOfTheVersion { metric: String, label: String, values: String, counting: Counting },
     #[error("the query is the same for both versions, so it compares a version with itself; add pod=~\"{{{{pods}}}}\"")]
     ComparedWithItself,
     #[error("for the stable version: {0}")]
@@ -79,7 +148,19 @@ pub enum Fault {
     Refused(#[from] Refusal),
 }
 
+/// Where the buckets of a classic histogram may have gone.
+fn classic(metric: &str) -> &'static str {
+    let hint =
+        ", and keeps its classic buckets where native histograms are scraped (always_scrape_classic_histograms: true)";
+    if metric.ends_with("_bucket") { hint } else { "" }
+}
+
 impl Fault {
+    /// Whether there was an answer, and nothing in it.
+    pub(super) fn is_absence(&self) -> bool {
+        self.reason() == "NoSeries"
+    }
+
     /// The same in one word.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -89,16 +170,20 @@ impl Fault {
             Self::Unreachable { .. } => "PrometheusUnreachable",
             Self::Timeout { .. } => "PrometheusTimeout",
             Self::Redirect { .. } => "PrometheusRedirects",
-            Self::Unauthorized { .. } => "PrometheusUnauthorized",
+            Self::Unauthorized { .. } | Self::Forbidden { .. } => "PrometheusUnauthorized",
+            Self::PostRefused { .. } => "PrometheusRefusesPost",
             Self::QueryRefused { .. } => "QueryRefused",
             Self::Status { .. } => "PrometheusFails",
-            Self::Html { .. } | Self::NotJson { .. } => "NotPrometheus",
+            Self::Html { .. } | Self::NotJson { .. } | Self::NoApi { .. } => "NotPrometheus",
             Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => "AnswerTooLarge",
-            Self::Warnings { .. } => "AnswerIncomplete",
+            Self::Warnings { .. } | Self::Partial { .. } => "AnswerIncomplete",
+            Self::NativeHistogram => "NativeHistogram",
             Self::ComparedWithItself => "ComparedWithItself",
             Self::OfStable(fault) => fault.reason(),
             Self::NotFinite => "NotANumber",
-            Self::Empty { .. } => "NoSeries",
+            Self::Empty { .. } | Self::NoMetric { .. } | Self::NoLabel { .. } | Self::NoneOfTheVersion { .. } => {
+                "NoSeries"
+            }
             Self::SeveralSeries { .. } => "SeveralSeries",
             Self::WrongType { .. } => "WrongResultType",
             Self::NoBound => "NoBucketBound",

@@ -57,7 +57,7 @@ pub(super) fn learn(
         for (measure, counts) in measures.iter().zip(&mut blocks) {
             match Block::of(stretch, *measure, series, &gains) {
                 Ok(block) => counts.push(block.stable),
-                // A bound that stable does not have, or a block in which numbers contradict each other: not learned from.
+                // A block in which numbers contradict each other: not learned from.
                 Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
                 Err(_) => {}
             }

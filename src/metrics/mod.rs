@@ -5,6 +5,7 @@
 //! Prometheus after a restart. Whatever goes wrong on the way is a [`Fault`]: one word and one sentence for the
 //! status, and never a pass.
 
+mod absent;
 mod analyst;
 mod answer;
 mod asked;
@@ -14,12 +15,15 @@ mod fault;
 mod grid;
 mod history;
 mod http;
+mod markers;
+mod outage;
 mod parameters;
 mod past;
 mod pattern;
 pub mod presets;
 mod prometheus;
 mod recipe;
+mod renamed;
 mod scrape;
 mod source;
 mod template;
@@ -32,7 +36,7 @@ mod versions;
 pub use analyst::{Analyst, Look, Looked};
 pub use answer::{Numbers, Row};
 pub use endpoints::{Endpoint, Endpoints, EndpointsError};
-pub use fault::Fault;
+pub use fault::{Counting, Fault};
 pub use parameters::{ParameterError, Parameters};
 pub use past::{Change, Found, Outcome, Past, Released, Subject, Surveyed, Versions};
 pub use prometheus::Tally;

@@ -71,6 +71,17 @@ pub(super) enum Reads<'a> {
     Nothing,
 }
 
+impl<'a> Reads<'a> {
+    /// What selects the new version's requests; empty where none are counted.
+    pub(super) fn selector(&self) -> &'a str {
+        match self {
+            Self::Requests { selector, .. } | Self::Buckets { selector, .. } => selector,
+            Self::Counters { total, .. } => total,
+            Self::Query(_) | Self::Nothing => "",
+        }
+    }
+}
+
 /// What a check says of where it reads.
 enum Origin<'a> {
     /// What is called so in sentences, and its spec.

@@ -2,9 +2,11 @@
 
 use super::{
     answer::Row,
-    fault::Fault,
+    fault::{Counting, Fault},
+    markers::without_markers,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
+    renamed::joined,
     template::{Scope, render, render_pattern},
     versions::{Arms, Selection, Versions},
 };
@@ -17,6 +19,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
     pub(super) selectors: Vec<Selector>,
+    /// Who counts.
+    pub(super) counting: Counting,
+    /// What the application is called where it is counted: its workload or its Service.
+    pub(super) about: String,
 }
 
 /// One selector, and how its series are told apart.
@@ -70,6 +76,7 @@ impl Source {
             // A published one must never compare a version with itself; who writes a selector of their own may.
             if is_published && (same || twice) { Err(Fault::VersionsIndistinguishable) } else { Ok(selections) }
         };
+        let counting = Counting::of(reads.selector(), is_published);
         let selectors = match reads {
             Reads::Requests { selector, stable, status } => {
                 let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
@@ -82,19 +89,30 @@ impl Source {
             Reads::Buckets { selector, stable, unit } => counted(select(selector, stable)?, &Counted::Buckets(unit)),
             Reads::Query(_) | Reads::Nothing => Vec::new(),
         };
-        Ok(Self { selectors })
+        let about = match counting {
+            Counting::Gateway => scope.service.to_owned(),
+            Counting::Pods | Counting::Anybody => workload([canary, stable]).to_owned(),
+        };
+        Ok(Self { selectors, counting, about })
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
     pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            for row in answer {
-                all.extend(selector.series(row)?);
-            }
+            let series = answer.into_iter().filter_map(|row| selector.series(row).transpose());
+            let series = series.collect::<Result<Vec<_>, _>>()?;
+            all.extend(if matches!(selector.counts, Counted::Buckets(_)) { joined(series) } else { series });
         }
         Ok(without_overhang(all))
     }
+}
+
+/// The workload that has these revisions: its ReplicaSets are called like it, with a hash behind. In the past, one of the
+/// two is nobody's.
+fn workload(revisions: [&RevisionStatus; 2]) -> &str {
+    let names = revisions.into_iter().filter_map(|revision| revision.replica_set.rsplit_once('-'));
+    names.map(|(workload, _)| workload).find(|workload| !workload.is_empty()).unwrap_or_default()
 }
 
 /// Each selection, as something that counts.
@@ -104,7 +122,15 @@ fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
 }
 
 impl Selector {
-    /// `row` as a series that can be counted; nothing if it is neither version's.
+    /// The label that tells the versions apart, if one alone does.
+    pub(super) fn told_apart_by(&self) -> Option<&str> {
+        match &self.arms {
+            Arms::ByLabel { label, .. } => Some(label),
+            Arms::One(_) => None,
+        }
+    }
+
+    /// `row` as a series that can be counted; nothing if it is neither version's, or ended before.
     fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
@@ -118,8 +144,12 @@ impl Selector {
             }
         }
         let meaning = self.meaning(&row, all.without(le))?;
+        if let Meaning::Bucket { histogram, le } = meaning {
+            all = histogram.with(Key::of("le", &le.to_string()));
+        }
         let key = all.with(side(&self.counts));
-        Ok(Some(Series { key, instance, arm, meaning, samples: row.samples }))
+        let samples = without_markers(row.samples);
+        Ok((!samples.is_empty()).then_some(Series { key, instance, arm, meaning, samples }))
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.

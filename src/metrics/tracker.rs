@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
+    absent,
     asked::{Limit, Plan, StagePlan},
     fault::Fault,
     grid::{Grid, earlier, later, span},
     history,
+    outage::OutageWatch,
     prometheus::Prometheus,
     scrape,
 };
-use crate::judge::{Arm, Baseline, Block, Evidence, Flow, Ledger, Meaning, Measure, Refusal, Series, Stretch, outage};
+use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -31,8 +33,8 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 /// Nothing is asked twice within this time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// For so long, or four scrapes, whatever happens to the requests of both versions may come from what was written.
-const JUST_WRITTEN: Duration = Duration::from_mins(1);
+/// For so long the reason why there is nothing stands.
+const ABSENCE: Duration = Duration::from_secs(15);
 
 /// How many blocks of what came before the rollout are read.
 pub(super) const HISTORY: u32 = 120;
@@ -57,10 +59,13 @@ pub(super) struct Tracker {
     scrape: Option<Duration>,
     window: Duration,
     newest: Option<Timestamp>,
+    /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
-    /// The requests before the weights of the present stage were written.
-    before: Flow,
-    outage: Option<String>,
+    outage: OutageWatch,
+    /// The checks that ask for more than the histograms can tell, and why.
+    beyond: Vec<(String, Refusal)>,
+    /// Why there was nothing of the new version, and when that was asked.
+    absence: Option<(Timestamp, Fault)>,
 }
 
 impl Tracker {
@@ -77,8 +82,9 @@ impl Tracker {
             window: FIRST_WINDOW,
             newest: None,
             refusal: None,
-            before: Flow::default(),
-            outage: None,
+            outage: OutageWatch::default(),
+            beyond: Vec::new(),
+            absence: None,
         }
     }
 
@@ -101,11 +107,12 @@ impl Tracker {
         self.newest
     }
 
-    /// Why the evidence, though it was read, must not pass anything.
-    pub(super) fn doubt(&self, now: Timestamp) -> Option<Fault> {
+    /// Why the evidence for `check`, though it was read, must not pass it.
+    pub(super) fn doubt(&self, check: &str, now: Timestamp) -> Option<Fault> {
         let patience = self.scrape.map_or(LONGEST_WINDOW, |scrape| 3 * scrape + Duration::from_secs(10));
         let age = self.newest.map(|newest| span(newest, now)).filter(|age| *age > patience);
-        self.refusal.map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
+        let beyond = self.beyond.iter().find(|(name, _)| name == check).map(|(_, refusal)| *refusal);
+        self.refusal.or(beyond).map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
     }
 
     /// When there will be something new to read: just after the next scrape, as far as that is known. A scrape that
@@ -143,13 +150,16 @@ impl Tracker {
                 return Err(fault);
             }
         };
-        self.watch_for_outage(now, &recent);
+        let scrape = scrape::interval(&recent).or(self.scrape).unwrap_or(FIRST_WINDOW);
+        self.outage.look(self.plan.written(), scrape, now, &recent);
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
-            return Err(Fault::Empty { hint: "the pods of the new version are scraped and expose the metric" });
+            return Err(self.absence(prometheus, now, deadline).await);
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
+        self.absence = None;
         self.newest = scrape::newest(&recent, Arm::Canary);
-        self.ledger.meet(self.settled, &recent);
+        self.beyond = self.beyond(&recent);
+        self.ledger.meet(self.settled, self.settling(), &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.look_at_newest(now, &recent);
@@ -167,21 +177,21 @@ impl Tracker {
         self.look_at_newest(now, &recent)
     }
 
-    /// That requests stopped, or fail for both versions, since the weights of the present stage were written.
-    pub(super) fn outage(&self) -> Option<&str> {
-        self.outage.as_deref()
+    /// What happened to the requests since the weights of the present stage were written.
+    pub(super) fn outage(&self) -> &OutageWatch {
+        &self.outage
     }
 
-    fn watch_for_outage(&mut self, now: Timestamp, recent: &[Series]) {
-        let Some(stage) = self.plan.stages.last().filter(|stage| !stage.is_disturbed()) else { return };
-        let before = Flow::between(recent, Timestamp::MIN, stage.since.min(now));
-        if before.time() >= self.before.time().min(FIRST_WINDOW / 2) && !before.time().is_zero() {
-            self.before = before;
+    /// Why there is nothing of the new version, asked now and then.
+    async fn absence(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> Fault {
+        match &self.absence {
+            Some((at, known)) if span(*at, now) < ABSENCE => known.clone(),
+            _ => {
+                let fault = absent::explained(prometheus, &self.plan.source, now, deadline).await;
+                self.absence = Some((now, fault.clone()));
+                fault
+            }
         }
-        let scrape = scrape::interval(recent).or(self.scrape).unwrap_or(FIRST_WINDOW);
-        let is_recent = span(stage.since, now) <= JUST_WRITTEN.max(4 * scrape);
-        let after = Flow::between(recent, stage.since, now);
-        self.outage = outage(&self.before, &after).filter(|_| is_recent);
     }
 
     /// Learns what stable was like before the rollout began.
@@ -219,7 +229,14 @@ impl Tracker {
         self.scrape = Some(scrape);
         let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
         self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
+        self.beyond = self.beyond(series);
         self.settle(&ends, series, drawn)
+    }
+
+    /// The checks whose limits in the present stage `series` cannot answer.
+    fn beyond(&self, series: &[Series]) -> Vec<(String, Refusal)> {
+        let limits = self.plan.stages.last().map_or(&[][..], |stage| &stage.limits);
+        limits.iter().filter_map(|limit| Some((limit.check.clone(), limit.refusal(series)?))).collect()
     }
 
     /// Up to where everything is counted.
@@ -360,9 +377,13 @@ impl Tracker {
     }
 
     fn blocks(&self, stretch: Stretch, measures: &[Measure], series: &[Series]) -> Result<Vec<Block>, Refusal> {
-        let settling = SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX);
-        let gains = self.ledger.gains(stretch, settling, series)?;
+        let gains = self.ledger.gains(stretch, self.settling(), series)?;
         measures.iter().map(|measure| Block::of(stretch, *measure, series, &gains)).collect()
+    }
+
+    /// How long all processes may take to be scraped for the first time.
+    fn settling(&self) -> SignedDuration {
+        SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX)
     }
 
     /// How far back raw samples are read: to the last settled instant and two scrapes more, unless that is so far
@@ -382,7 +403,7 @@ fn all(block: Block) -> Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{asked::StagePlan, source::Source};
+    use crate::metrics::{asked::StagePlan, fault::Counting, source::Source};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -392,7 +413,7 @@ mod tests {
     fn pause(now: i64, interval: Duration) -> i128 {
         let plan = Plan {
             endpoint: "default".to_owned(),
-            source: Source { selectors: Vec::new() },
+            source: Source { selectors: Vec::new(), counting: Counting::Anybody, about: String::new() },
             stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
             interval,
             overdispersion: None,

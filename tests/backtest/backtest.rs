@@ -2,7 +2,7 @@
 
 use crate::{
     command::{ERRORS, on, on_file, rollout},
-    past::{BAD, GOOD, OLD, Past},
+    past::{BAD, GOOD, OLD, Past, UPGRADE},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,4 +96,18 @@ async fn what_cannot_be_used_is_told_in_one_line() {
     let wrong = errors.replace("max: 1%", "max: 101%");
     let wrong = on_file("backtest", &wrong, &[there.as_slice(), &["--from", "-1h"]].concat()).await;
     assert!(wrong.complaint.starts_with("tidegate: rollout.yaml:11:"), "{wrong:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_across_an_upgrade_of_prometheus_is_judged_by_all_of_its_requests() {
+    let Some(past) = Past::write_tuesday().await else { return };
+    let latency = rollout("[{name: p95, latency: {preset: pod-http, quantile: 0.95, max: 1s}}]");
+    let (from, to) = (past.minute(UPGRADE - 7).to_string(), past.minute(UPGRADE + 40).to_string());
+    let passed = on(&past, "backtest", &latency, &["--from", &from, "--to", &to, "-o", "json"]).await;
+    println!("{}", passed.printed);
+    assert_eq!(passed.code, 0, "{passed:?}");
+    let report = passed.json();
+    assert_eq!(report["releases"][0]["outcome"], "Passed", "{report}");
+    assert!(!report.to_string().contains("up to"), "{report}");
+    assert!(report["releases"][0]["checks"][0]["sample"].as_i64() > Some(1000), "{report}");
 }

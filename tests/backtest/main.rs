@@ -12,6 +12,9 @@ mod plan;
 mod printed;
 #[path = "../promql/remote_write.rs"]
 mod remote_write;
+#[allow(dead_code, unused_imports, unused_macros, reason = "one server for all")]
+#[path = "../metrics/store.rs"]
+mod store;
 #[allow(dead_code, reason = "the pods of the past are written, not scraped")]
 #[path = "../metrics/support.rs"]
 mod support;

@@ -5,7 +5,8 @@ use tidegate::sim::prometheus::{Labels, Point};
 
 use crate::{
     remote_write,
-    support::{Server, eventually},
+    store::{Server, Store},
+    support::eventually,
 };
 
 /// How far apart samples are, in seconds.
@@ -40,7 +41,8 @@ struct Pod {
 
 impl Past {
     /// Until just now, with an incident from 2:00 to 2:20 in which one request of twenty fails, a release from 4:00 to 4:10 that fails one
-    /// of ten, and one from 5:00 to 5:30 that is as good as ever: 0.2 % fail. Without a Prometheus, nothing.
+    /// of ten, and one from 5:00 to 5:30 that is as good as ever: 0.2 % fail. At 3:00 Prometheus becomes one that writes
+    /// the bounds of buckets otherwise. Without a Prometheus, nothing.
     pub async fn write() -> Option<Self> {
         Self::write_from(Timestamp::now().as_second() / SCRAPE * SCRAPE - 6 * 3600).await
     }
@@ -52,7 +54,7 @@ impl Past {
     }
 
     async fn write_from(start: i64) -> Option<Self> {
-        let server = Server::start(&[]).await?;
+        let server = Server::start(Store::Prometheus2, &[]).await?;
         // Somebody else in this process may have chosen it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pod = |name: String, minutes, failing| Pod { name, minutes, failing };
@@ -62,8 +64,8 @@ impl Past {
             pod(format!("{BAD}-klmno"), (240, 250), |_| 0.1),
             pod(format!("{GOOD}-pqrst"), (300, 330), |_| 0.002),
         ];
-        let series: Vec<_> =
-            pods.iter().zip([0.0, 0.5, 0.0, 0.0]).flat_map(|(pod, owed)| counters(pod, owed)).collect();
+        let counted = pods.iter().zip([0.0, 0.5, 0.0, 0.0]).flat_map(|(pod, owed)| counters(pod, owed));
+        let series: Vec<_> = counted.chain(pods.iter().take(2).flat_map(buckets)).collect();
         for first in (0..6 * 3600 / SCRAPE).step_by(usize::try_from(AT_ONCE).unwrap()) {
             let (from, until) = ((start + first * SCRAPE) * 1000, (start + (first + AT_ONCE) * SCRAPE) * 1000);
             let page: Vec<(&Labels, Vec<Point>)> = series
@@ -92,6 +94,9 @@ impl Past {
     }
 }
 
+/// When Prometheus was upgraded from 2 to 3, in minutes.
+pub const UPGRADE: i64 = 180;
+
 fn usual_and_an_incident(minute: i64) -> f64 {
     if (120..140).contains(&minute) { 0.05 } else { 0.002 }
 }
@@ -114,4 +119,26 @@ fn counters(pod: &Pod, mut owed: f64) -> Vec<(Labels, Vec<Point>)> {
         Labels::new([("__name__", "http_requests_total"), ("code", code), ("namespace", "shop"), ("pod", &pod.name)])
     };
     vec![(labels("200"), goods), (labels("500"), bads)]
+}
+
+/// How long the requests of a pod took: one of a hundred more than half a second, one of five hundred more than one.
+fn buckets(pod: &Pod) -> Vec<(Labels, Vec<Point>)> {
+    let upgrade = UPGRADE * 60 / SCRAPE;
+    let (first, last) = (pod.minutes.0 * 60 / SCRAPE, pod.minutes.1 * 60 / SCRAPE);
+    let bucket = |le: &str, slower: f64, samples: std::ops::Range<i64>| {
+        let name = "http_request_duration_seconds_bucket";
+        let labels = Labels::new([("__name__", name), ("le", le), ("namespace", "shop"), ("pod", &pod.name)]);
+        let value = |sample: i64| {
+            let all = REQUESTS * i32::try_from(sample).map_or(0.0, f64::from);
+            all - (all * slower).floor()
+        };
+        let points = samples.map(|sample| Point { at: sample * SCRAPE * 1000, value: value(sample) });
+        (labels, points.collect())
+    };
+    vec![
+        bucket("0.5", 0.01, first..last + 1),
+        bucket("1", 0.002, first..upgrade),
+        bucket("1.0", 0.002, upgrade..last + 1),
+        bucket("+Inf", 0.0, first..last + 1),
+    ]
 }

@@ -40,6 +40,33 @@ async fn a_plan_says_how_long_each_stage_takes_at_todays_traffic() {
     let nobody = on(&past, "plan", &errors.replace("name: checkout}", "name: cart}"), &[]).await;
     println!("{}", nobody.printed);
     assert_eq!(nobody.code, 1, "{nobody:?}");
-    assert!(nobody.printed.contains("errors: the result has no series; check that the pods"), "{nobody:?}");
+    let nothing =
+        "errors: there is no http_requests_total of the version asked for: of its label pod there is none with cart; ";
+    assert!(nobody.printed.contains(nothing), "{nobody:?}");
     assert!(nobody.printed.contains("takes nobody knows how long"), "{nobody:?}");
+}
+
+/// Two pods with thirty requests each every fifteen seconds.
+const REQUESTS_AN_HOUR: f64 = 14_400.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_of_each_latency_check_for_itself_what_the_buckets_can_tell() {
+    let Some(past) = Past::write().await else { return };
+    let checks = "[{name: p95, latency: {preset: pod-http, quantile: 0.95, max: 1s}}, \
+                  {name: p99, latency: {preset: pod-http, quantile: 0.99, max: 2s}}]";
+    // Over the upgrade of Prometheus, which writes the bound of one second otherwise since.
+    let plan = on(&past, "plan", &rollout(checks), &["--over", "5h", "-o", "json"]).await;
+    println!("{}", plan.printed);
+    assert_eq!(plan.code, 1, "{plan:?}");
+    let report = plan.json();
+    let (p95, p99) = (&report["today"][0], &report["today"][1]);
+    assert!((p95["requestsPerHour"].as_f64().unwrap() / REQUESTS_AN_HOUR - 1.0).abs() < 0.02, "{report}");
+    assert_eq!(p95["bad"], "0.2%", "{report}");
+    assert_eq!(
+        p99["message"],
+        "the limit of 2s is above 1s, the largest bucket of the histogram of the stable version; add a bucket at the limit \
+         or lower the limit"
+    );
+    let hints = report["hints"].as_array().unwrap();
+    assert!(!hints.iter().any(|hint| hint.as_str().unwrap().contains("p99")), "{report}");
 }

@@ -1,15 +1,15 @@
 //! What is not known is never a pass.
 
-use std::time::Duration;
+use std::{env, path::PathBuf, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::future::{try_join, try_join_all};
 use serde_json::json;
 use tidegate::api::{Phase, Verdict, condition::reason};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, world::World},
+    rig::{Result, prometheus::Store, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, errors, promoted, quick, reverted, underway, with_checks},
 };
 
@@ -24,6 +24,8 @@ behaviours![
     without_any_numbers_nothing_advances_even_when_asked_to,
     a_warning_shows_and_decides_nothing,
     a_query_that_prometheus_refuses_is_no_evidence,
+    with_prometheus_3_a_bad_version_is_reverted_and_a_good_one_promoted,
+    with_victoria_metrics_a_bad_version_is_reverted_and_a_good_one_promoted,
 ];
 
 /// Long enough for a stage to be left, if it were.
@@ -148,4 +150,41 @@ async fn a_query_that_prometheus_refuses_is_no_evidence(world: &World) -> Result
         .await?;
     shop.check("it is still in its first stage", now.stage() == "canary").await?;
     shop.stays("it stays there", PATIENCE, |now| now.stage() == "canary").await
+}
+
+async fn with_prometheus_3_a_bad_version_is_reverted_and_a_good_one_promoted(world: &World) -> Result<()> {
+    judged_by(world, "prometheus-3", "PROMETHEUS_3", Store::Prometheus).await
+}
+
+async fn with_victoria_metrics_a_bad_version_is_reverted_and_a_good_one_promoted(world: &World) -> Result<()> {
+    judged_by(world, "victoria-metrics", "VICTORIA_METRICS", Store::VictoriaMetrics).await
+}
+
+/// The same by another store, whose program `variable` names.
+async fn judged_by(world: &World, name: &str, variable: &str, store: fn(PathBuf) -> Store) -> Result<()> {
+    let Some(program) = env::var_os(variable) else {
+        ensure!(env::var("CI").as_deref() != Ok("true"), "{variable} names no program on CI");
+        println!("skipped: 1 ({variable} names no program)");
+        return Ok(());
+    };
+    let store = world.store(store(program.into())).await?;
+    // VictoriaMetrics shows the first failure of a version up to 13 s after its scrape.
+    let mut plan = quick();
+    plan["stages"][0]["bake"] = json!("20s");
+    let release = async |what: &str, errors: &str| {
+        let shop = adopted(world.shop(&format!("{name}-{what}")).prometheus(&store.url), plan.clone()).await?;
+        shop.release("v2", &[("rig/error-rate", errors)]).await?;
+        anyhow::Ok(shop)
+    };
+    let bad = async {
+        let shop = release("bad", "0.5").await?;
+        reverted(&shop).await
+    };
+    let good = async {
+        let shop = release("good", "0").await?;
+        promoted(&shop, "v2").await?;
+        shop.lost_nothing().await
+    };
+    try_join(bad, good).await?;
+    Ok(())
 }

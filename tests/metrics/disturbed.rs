@@ -10,8 +10,19 @@ use tidegate::{
 
 use crate::{
     balancer, remote_write,
-    support::{Pod, Server, Subject, analyst, eventually},
+    store::{Server, Store, on_every_store},
+    support::{Pod, Subject, analyst, eventually},
 };
+
+on_every_store![
+    two_replicas_that_disagree_count_each_request_once,
+    what_was_counted_while_nobody_scraped_counts_once,
+    a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped,
+    pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_that_was_scraped,
+    labels_that_change_in_mid_flight_lose_nothing,
+    samples_that_come_late_are_counted_when_they_come,
+    buckets_that_another_version_has_are_each_read_by_their_own_bounds,
+];
 
 async fn pods() -> (Pod, Pod) {
     let (canary, stable) = (Pod::start("checkout-new-abcde").await, Pod::start("checkout-old-fghij").await);
@@ -27,11 +38,10 @@ async fn counted(subject: &Subject, analyst: &Analyst, requests: i64) {
     assert_eq!(settled.sample, Some(requests), "{settled:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_replicas_that_disagree_count_each_request_once() {
+async fn two_replicas_that_disagree_count_each_request_once(store: Store) {
     let (canary, stable) = pods().await;
-    let Some(one) = Server::replica("a", &[&canary, &stable]).await else { return };
-    let Some(other) = Server::replica("b", &[&canary, &stable]).await else { return };
+    let Some(one) = Server::replica(store, "a", &[&canary, &stable]).await else { return };
+    let Some(other) = Server::replica(store, "b", &[&canary, &stable]).await else { return };
     let analyst = analyst(&balancer::start(&[&one.url, &other.url]).await);
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
@@ -42,10 +52,9 @@ async fn two_replicas_that_disagree_count_each_request_once() {
     counted(&subject, &analyst, 800).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_counted_while_nobody_scraped_counts_once() {
+async fn what_was_counted_while_nobody_scraped_counts_once(store: Store) {
     let (canary, stable) = pods().await;
-    let Some(server) = Server::start(&[&canary, &stable]).await else { return };
+    let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
@@ -65,10 +74,9 @@ async fn what_was_counted_while_nobody_scraped_counts_once() {
     assert_eq!(sample.to_string(), (exposed - 5.0).to_string());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped() {
+async fn a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped(store: Store) {
     let (canary, stable) = pods().await;
-    let Some(server) = Server::start(&[&canary, &stable]).await else { return };
+    let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
@@ -79,13 +87,12 @@ async fn a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped
     counted(&subject, &analyst, 320).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_that_was_scraped() {
+async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_that_was_scraped(store: Store) {
     let (canary, stable) = pods().await;
     let late = Pod::start("checkout-new-zzzzz").await;
     late.is_away(true);
     late.ok(40.0);
-    let Some(server) = Server::start(&[&canary, &stable, &late]).await else { return };
+    let Some(server) = Server::start(store, &[&canary, &stable, &late]).await else { return };
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     let seen = subject.until(&analyst, || {}, |check| check.sample == Some(0)).await.at.unwrap();
@@ -100,10 +107,9 @@ async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_
     counted(&subject, &analyst, 111).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn labels_that_change_in_mid_flight_lose_nothing() {
+async fn labels_that_change_in_mid_flight_lose_nothing(store: Store) {
     let (canary, stable) = pods().await;
-    let Some(server) = Server::start(&[&canary, &stable]).await else { return };
+    let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyst = analyst(&server.url);
     let subject = Subject::errors();
     subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
@@ -115,10 +121,9 @@ async fn labels_that_change_in_mid_flight_lose_nothing() {
     counted(&subject, &analyst, 132).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn samples_that_come_late_are_counted_when_they_come() {
+async fn samples_that_come_late_are_counted_when_they_come(store: Store) {
     let pod = Pod::start("checkout-none-abcde").await;
-    let Some(server) = Server::start(&[&pod]).await else { return };
+    let Some(server) = Server::start(store, &[&pod]).await else { return };
     let start = Timestamp::now().as_millisecond() / 1000 * 1000 - 60_000;
     let series = |pod: &str, code: &str| {
         let name = "http_requests_total";
@@ -150,10 +155,9 @@ async fn samples_that_come_late_are_counted_when_they_come() {
     subject.until(&analyst, || {}, |check| check.sample == Some(150)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds() {
+async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds(store: Store) {
     let (canary, stable) = pods().await;
-    let Some(server) = Server::start(&[&canary, &stable]).await else { return };
+    let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyst = analyst(&server.url);
     let count = |pod: &Pod, bounds: &[&str], fast: f64, all: f64| {
         for le in bounds {

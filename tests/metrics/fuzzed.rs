@@ -114,7 +114,6 @@ fn right() -> Value {
 /// Values that no counter has.
 fn no_counter() -> impl Strategy<Value = Value> {
     prop_oneof![
-        Just(json!("NaN")),
         Just(json!("+Inf")),
         Just(json!("-Inf")),
         Just(json!("many")),
@@ -145,6 +144,16 @@ proptest! {
     fn a_value_that_no_counter_has_never_passes(row in 0usize..3, sample in 0usize..61, value in no_counter()) {
         let mut answer = right();
         answer["data"]["result"][row]["values"][sample][1] = value;
+        let said = answered(200, answer.to_string().into_bytes());
+        prop_assert!(said.verdict == Verdict::NoData && !said.reason.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn a_counter_that_stays_no_number_never_passes(row in 0usize..3, sample in 0usize..58) {
+        let mut answer = right();
+        for sample in sample..sample + 3 {
+            answer["data"]["result"][row]["values"][sample][1] = json!("NaN");
+        }
         let said = answered(200, answer.to_string().into_bytes());
         prop_assert!(said.verdict == Verdict::NoData && !said.reason.is_empty(), "{said:?}");
     }

@@ -70,9 +70,42 @@ async fn an_http_error_is_named_by_its_status_alone() {
         (failing.reason.as_str(), failing.message.as_str()),
         ("PrometheusFails", "endpoint \"default\" fails (HTTP 500)")
     );
-    assert_eq!(asked("403 Forbidden", SECRET).await.reason, "PrometheusUnauthorized");
+    assert_eq!(asked("401 Unauthorized", SECRET).await.reason, "PrometheusUnauthorized");
     let refused = format!(r#"{{"status":"error","errorType":"bad_data","error":"{SECRET}"}}"#);
     assert_eq!(asked("400 Bad Request", refused).await.reason, "QueryRefused");
+}
+
+#[tokio::test]
+async fn a_proxy_that_lets_no_post_through_is_told_with_what_to_let_through() {
+    let forbidden = asked("403 Forbidden", SECRET).await;
+    assert_eq!(forbidden.reason, "PrometheusUnauthorized");
+    assert!(
+        forbidden.message.contains("check its credentials, and that a proxy in between lets POST to /api/v1/query")
+    );
+    for status in ["405 Method Not Allowed", "501 Not Implemented"] {
+        let refused = asked(status, SECRET).await;
+        assert_eq!(refused.reason, "PrometheusRefusesPost");
+        assert!(refused.message.contains("let POST to /api/v1/query and /api/v1/query_range through"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_without_the_api_is_told_with_what_is_added_to_it() {
+    // As Prometheus and VictoriaMetrics answer to a path that they do not know.
+    for (head, body) in [("404 Not Found", "404 page not found\n"), ("400 Bad Request", "unsupported path requested\n")]
+    {
+        let lost = asked(head, body).await;
+        assert_eq!(lost.reason, "NotPrometheus");
+        assert!(lost.message.ends_with("check the path of its URL, to which /api/v1/query is added"), "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_victoria_metrics_cannot_evaluate_is_the_querys_fault() {
+    let refused = format!(r#"{{"status":"error","errorType":"422","error":"{SECRET}"}}"#);
+    let refused = asked("422 Unprocessable Entity", refused).await;
+    assert_eq!(refused.reason, "QueryRefused");
+    assert!(refused.message.contains("(HTTP 422, it cannot be evaluated); check the PromQL"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -137,15 +170,26 @@ async fn warnings_mean_that_the_answer_may_be_incomplete() {
 }
 
 #[tokio::test]
+async fn an_answer_that_says_it_is_partial_is_not_believed() {
+    let with = |partial: &str| {
+        format!(r#"{{"status":"success","isPartial":{partial},"data":{{"resultType":"matrix","result":[]}}}}"#)
+    };
+    assert_eq!(asked(JSON, with("true")).await.reason, "AnswerIncomplete");
+    assert_eq!(asked(JSON, with("false")).await.reason, "NoSeries");
+}
+
+#[tokio::test]
 async fn numbers_that_are_none_never_count() {
     let matrix = |value: &str, labels: &str| {
         json(&format!(
             r#"{{"resultType":"matrix","result":[{{"metric":{{"pod":"checkout-new-abcde"{labels}}},"values":[[1.0,"{value}"]]}}]}}"#
         ))
     };
-    for value in ["NaN", "+Inf", "-Inf", "-1"] {
-        assert_eq!(asked(JSON, matrix(value, r#","code":"200""#)).await.reason, "NotACounter");
+    let code = r#","code":"200""#;
+    for value in ["+Inf", "-Inf", "-1", r#"NaN"],[2.0,"NaN"],[3.0,"NaN"#] {
+        assert_eq!(asked(JSON, matrix(value, code)).await.reason, "NotACounter");
     }
+    assert_eq!(asked(JSON, matrix("NaN", code)).await.reason, "NoSeries", "it ended before");
     assert_eq!(asked(JSON, matrix("1", "")).await.reason, "NoStatusLabel");
     assert_eq!(asked(JSON, json(r#"{"resultType":"matrix","result":[]}"#)).await.reason, "NoSeries");
     assert_eq!(asked(JSON, json(r#"{"resultType":"scalar","result":[1,"1"]}"#)).await.reason, "WrongResultType");

@@ -8,7 +8,9 @@ mod derived;
 mod disturbed;
 mod fuzzed;
 mod hostile;
-mod prometheus;
 #[path = "../promql/remote_write.rs"]
 mod remote_write;
+mod store;
+mod stores;
+
 mod support;

@@ -1,23 +1,19 @@
-//! Servers on loopback: an application with metrics, a Prometheus that scrapes it, and a rollout to look at.
+//! An application with metrics, and a rollout to look at.
 
 use std::{
     collections::BTreeMap,
-    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
-use tempfile::TempDir;
 use tidegate::{
     api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun},
     metrics::{Analyst, Endpoints, Look, Looked, Templates},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
-    process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
 
@@ -85,86 +81,14 @@ async fn expose(State(exposed): State<Arc<Mutex<Exposed>>>) -> Result<String, St
     if exposed.away {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
-    Ok(exposed.counters.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<Vec<_>>().concat())
-}
-
-/// A Prometheus of our own that scrapes once a second.
-pub struct Server {
-    pub url: String,
-    port: u16,
-    child: Child,
-    directory: TempDir,
-}
-
-impl Server {
-    /// Starts the `prometheus` of the machine; without one the test is skipped, except on CI.
-    pub async fn start(pods: &[&Pod]) -> Option<Self> {
-        Self::replica("a", pods).await
+    let mut text = String::new();
+    for (series, value) in &exposed.counters {
+        // What is no histogram by its type keeps its bounds as they are written.
+        let histogram = series.split_once("_bucket{").map(|(name, _)| format!("# TYPE {name} histogram\n"));
+        text.extend(histogram.filter(|kind| !text.contains(kind)));
+        text.extend([series, " ", &value.to_string(), "\n"]);
     }
-
-    /// The same as one of several: they scrape at other moments.
-    pub async fn replica(name: &str, pods: &[&Pod]) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let targets: Vec<_> = pods
-            .iter()
-            .map(|pod| {
-                format!("    - targets: [\"{}\"]\n      labels: {{namespace: shop, pod: {}}}\n", pod.address, pod.name)
-            })
-            .collect();
-        let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {{replica: {name}}}}}\nscrape_configs:\n- job_name: pods\n  static_configs:\n{}",
-            targets.concat()
-        );
-        std::fs::write(directory.path().join("prometheus.yml"), config).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let child = match Self::spawn(&directory, port) {
-            Ok(child) => child,
-            Err(error) => {
-                assert!(
-                    std::env::var("CI").as_deref() != Ok("true"),
-                    "there is no prometheus on this machine: {error}"
-                );
-                println!("skipped: 1 (there is no prometheus on this machine)");
-                return None;
-            }
-        };
-        let server = Self { url: format!("http://127.0.0.1:{port}"), port, child, directory };
-        server.ready().await;
-        Some(server)
-    }
-
-    fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
-        Command::new("prometheus")
-            .current_dir(directory.path())
-            .arg("--config.file=prometheus.yml")
-            .arg("--storage.tsdb.path=data")
-            .arg("--web.enable-remote-write-receiver")
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-    }
-
-    async fn ready(&self) {
-        let address = format!("127.0.0.1:{}", self.port);
-        eventually("Prometheus is ready", async || {
-            let Ok(mut stream) = tokio::net::TcpStream::connect(&address).await else { return None };
-            stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").await.ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.ok()?;
-            answer.contains(" 200 ").then_some(())
-        })
-        .await;
-    }
-
-    /// Stops it, throws its data away, and starts it again.
-    pub async fn lose_data(&mut self) {
-        self.child.kill().await.unwrap();
-        std::fs::remove_dir_all(self.directory.path().join("data")).unwrap();
-        self.child = Self::spawn(&self.directory, self.port).unwrap();
-        self.ready().await;
-    }
+    Ok(text)
 }
 
 /// Waits until `condition` yields something.
@@ -212,6 +136,12 @@ impl Subject {
         Self::new(&serde_json::json!([{"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.5%"}}]))
     }
 
+    /// From now on a gateway carries the traffic of both versions.
+    pub fn split_a_route(&mut self) {
+        let traffic = serde_json::json!({"gatewayAPI": {"routes": [{"name": "checkout"}]}});
+        self.spec.traffic = serde_json::from_value(traffic).unwrap();
+    }
+
     pub async fn look(&self, analyst: &Analyst) -> Looked {
         let look = Look {
             uid: "uid",
@@ -245,14 +175,25 @@ impl Subject {
         meanwhile: impl Fn(),
         wanted: impl Fn(&CheckStatus) -> bool,
     ) -> CheckStatus {
-        let deadline = Instant::now() + Duration::from_secs(40);
+        self.until_all(analyst, meanwhile, |checks| wanted(&checks[0])).await.remove(0)
+    }
+
+    /// The same, until all checks together satisfy `wanted`.
+    pub async fn until_all(
+        &self,
+        analyst: &Analyst,
+        meanwhile: impl Fn(),
+        wanted: impl Fn(&[CheckStatus]) -> bool,
+    ) -> Vec<CheckStatus> {
+        // A minute is what VictoriaMetrics takes to answer for a range.
+        let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             meanwhile();
             let looked = self.look(analyst).await;
-            if wanted(&looked.checks[0]) {
-                return looked.checks[0].clone();
+            if wanted(&looked.checks) {
+                return looked.checks;
             }
-            assert!(Instant::now() < deadline, "still: {:?}", looked.checks[0]);
+            assert!(Instant::now() < deadline, "still: {:?}", looked.checks);
             let pause = looked.next.duration_since(Timestamp::now());
             sleep(Duration::try_from(pause).unwrap_or_default()).await;
         }

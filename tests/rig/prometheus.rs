@@ -14,7 +14,34 @@ use tempfile::TempDir;
 
 use super::{ports, process::Process, wait::until};
 
-const START: Duration = Duration::from_secs(30);
+/// `VictoriaMetrics` answers with what was 30 s ago.
+const START: Duration = Duration::from_mins(1);
+
+/// A kind of server, and where its program is.
+#[derive(Debug, Clone)]
+pub enum Store {
+    Prometheus(PathBuf),
+    #[allow(dead_code, reason = "only what asks about evidence has it")]
+    VictoriaMetrics(PathBuf),
+}
+
+impl Store {
+    fn start(&self, address: &str, directory: &Path) -> Result<Process> {
+        let (configuration, data) = (directory.join("prometheus.yml"), directory.join("data"));
+        let (configuration, data) = (configuration.display(), data.display());
+        let (program, arguments) = match self {
+            Self::Prometheus(program) => {
+                let [file, data] = [format!("--config.file={configuration}"), format!("--storage.tsdb.path={data}")];
+                (program, [file, data, format!("--web.listen-address={address}"), "--log.level=warn".to_owned()])
+            }
+            Self::VictoriaMetrics(program) => {
+                let [file, data] = [format!("-promscrape.config={configuration}"), format!("-storageDataPath={data}")];
+                (program, [file, data, format!("-httpListenAddr={address}"), "-memory.allowedPercent=10".to_owned()])
+            }
+        };
+        Process::start(program, arguments, &[], ("prometheus", directory))
+    }
+}
 
 /// Where a gateway tells its numbers.
 #[derive(Debug)]
@@ -31,7 +58,7 @@ pub struct Prometheus {
     /// Its address, the same over all its lives.
     pub url: String,
     process: Process,
-    program: PathBuf,
+    store: Store,
     address: String,
     http: reqwest::Client,
     directory: TempDir,
@@ -40,18 +67,13 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts a server that scrapes all pods, and the gateway where there is one, and returns when it does: it takes its
     /// time over its first targets.
-    pub async fn start(
-        program: &Path,
-        pods: Range<u16>,
-        gateway: Option<Target>,
-        http: reqwest::Client,
-    ) -> Result<Self> {
+    pub async fn start(store: Store, pods: Range<u16>, gateway: Option<Target>, http: reqwest::Client) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-prometheus-").tempdir()?;
         fs::write(directory.path().join("prometheus.yml"), configuration(pods, gateway)?)?;
         let address = format!("127.0.0.1:{}", ports::free()?);
-        let process = run(program, &address, directory.path())?;
+        let process = store.start(&address, directory.path())?;
         let url = format!("http://{address}");
-        let prometheus = Self { url, process, program: program.to_owned(), address, http, directory };
+        let prometheus = Self { url, process, store, address, http, directory };
         prometheus.ready().await?;
         until("Prometheus to scrape", START, || async {
             prometheus.query("up").await.ok().filter(|targets| !targets.is_empty())
@@ -67,7 +89,7 @@ impl Prometheus {
 
     /// Comes back at the same address with the same data.
     pub async fn resume(&mut self) -> Result<()> {
-        self.process = run(&self.program, &self.address, self.directory.path())?;
+        self.process = self.store.start(&self.address, self.directory.path())?;
         self.ready().await
     }
 
@@ -85,16 +107,6 @@ impl Prometheus {
         let answers = || async { self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) };
         self.process.until_ready(START, answers).await
     }
-}
-
-fn run(program: &Path, address: &str, directory: &Path) -> Result<Process> {
-    let arguments = [
-        format!("--config.file={}", directory.join("prometheus.yml").display()),
-        format!("--storage.tsdb.path={}", directory.join("data").display()),
-        format!("--web.listen-address={address}"),
-        "--log.level=warn".to_owned(),
-    ];
-    Process::start(program, arguments, &[], ("prometheus", directory))
 }
 
 /// See [`ports::PodPorts`] for why the targets are static. The pods name themselves in their labels.

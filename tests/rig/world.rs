@@ -20,7 +20,7 @@ use super::{
     operator::Operator,
     ports::PodPorts,
     process::Process,
-    prometheus::{Prometheus, Target},
+    prometheus::{Prometheus, Store, Target},
     shop::{self, Shop},
     snapshot::{NAME, Watches},
     traefik,
@@ -122,7 +122,12 @@ impl World {
         let program = Started::start(&assets, &http).await?;
         let (control_plane, prometheus) = tokio::try_join!(
             ControlPlane::start(&assets, kind),
-            Prometheus::start(&assets.prometheus, ports.all(), program.target(), http.clone()),
+            Prometheus::start(
+                Store::Prometheus(assets.prometheus.clone()),
+                ports.all(),
+                program.target(),
+                http.clone()
+            ),
         )?;
         let client = control_plane.client.clone();
         cluster::furnish(&client).await?;
@@ -141,8 +146,13 @@ impl World {
 
     /// A Prometheus of one's own, to kill.
     pub async fn another_prometheus(&self) -> Result<Prometheus> {
+        self.store(Store::Prometheus(self.assets.prometheus.clone())).await
+    }
+
+    /// The same of any kind.
+    pub async fn store(&self, store: Store) -> Result<Prometheus> {
         let ports = self.data_plane.kubelet.ports().all();
-        Prometheus::start(&self.assets.prometheus, ports, None, self.data_plane.http.clone()).await
+        Prometheus::start(store, ports, None, self.data_plane.http.clone()).await
     }
 
     /// Plans a shop; `name` must be its own.

@@ -4,6 +4,7 @@ mod autoscalers;
 mod evidence;
 mod finding;
 mod input;
+mod metricsql;
 mod policies;
 mod ports;
 mod queries;

@@ -4,7 +4,10 @@
 use promql_parser::parser::{Expr, VectorSelector, parse, value::ValueType};
 use serde_json::Value;
 
-use super::finding::{Finding, Written};
+use super::{
+    finding::{Finding, Written},
+    metricsql,
+};
 use crate::{
     api::{
         RevisionStatus, Span,
@@ -140,6 +143,12 @@ impl Queries<'_> {
     fn parsed(&self, path: &str, text: &str) -> Result<Expr, Finding> {
         let promql = self.rendered(text, "a").map_err(|error| self.written.error(path, error.to_string()))?;
         parse(&promql).map_err(|error| {
+            if let Some(word) = metricsql::found(&promql) {
+                let message = format!(
+                    "this is MetricsQL ({word}), which VictoriaMetrics answers and Prometheus refuses; lint does not read it"
+                );
+                return self.written.warning(path, message);
+            }
             let reason = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read");
             self.written.error(path, format!("this is not PromQL: {reason}"))
         })

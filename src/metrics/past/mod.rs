@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
+    absent,
     asked::Plan,
     endpoints::{Endpoints, EndpointsError},
     fault::Fault,
@@ -71,6 +72,7 @@ impl Past {
                 return Ok(scrape);
             }
         }
-        Err(Fault::Empty { hint: "the pods of the workload were scraped and exposed the metric at that time" })
+        let Some(last) = at.first() else { return Err(Fault::Empty { hint: plan.source.counting.hint() }) };
+        Err(absent::explained(&self.prometheus, &plan.source, *last, self.deadline()).await)
     }
 }

@@ -163,7 +163,7 @@ impl Past {
         let source = plan.source.clone();
         let scrape = match self.scrape(plan, &[to, from]).await {
             Ok(scrape) => scrape,
-            Err(fault @ Fault::Empty { .. }) => {
+            Err(fault) if fault.is_absence() => {
                 return Ok(Counters { source, scrape: plan.interval, series: Err(fault) });
             }
             Err(fault) => return Err(fault),

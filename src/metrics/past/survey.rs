@@ -131,6 +131,9 @@ impl Past {
         for series in &mut series {
             series.arm = Arm::Stable;
         }
+        for measure in measures {
+            measure.is_counted(Arm::Stable, &series)?;
+        }
         let first = |series: &Series| series.samples.first().map(|sample| sample.at);
         let last = |series: &Series| series.samples.last().map(|sample| sample.at);
         let seen = series.iter().filter_map(first).min().zip(series.iter().filter_map(last).max());

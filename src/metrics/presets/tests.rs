@@ -131,8 +131,9 @@ fn presets_of_a_gateway_tell_the_versions_apart_by_their_services() {
     assert_eq!(
         promql(Preset::Traefik, "latency"),
         [concat!(
-            r#"traefik_service_request_duration_seconds_bucket{service=~"shop-checkout-canary-((http|grpc)-)?[0-9]+@kubernetesgateway"#,
-            r#"|shop-checkout-stable-((http|grpc)-)?[0-9]+@kubernetesgateway"}"#
+            r#"traefik_service_request_duration_seconds_bucket{service=~""#,
+            "((http|grpc)route-shop-.+-svc-)?shop-checkout-canary-((http|grpc)-)?[0-9]+@kubernetesgateway|",
+            r#"((http|grpc)route-shop-.+-svc-)?shop-checkout-stable-((http|grpc)-)?[0-9]+@kubernetesgateway"}"#
         )]
     );
     assert_eq!(
@@ -167,6 +168,13 @@ fn a_series_of_a_gateway_belongs_to_the_version_behind_its_service() {
             "shop-checkout-canary-http-80@kubernetesgateway",
             "shop-checkout-stable-80@kubernetesgateway",
             "shop-checkout-http-80@kubernetesgateway",
+        ),
+        (
+            Preset::Traefik,
+            "service",
+            "httproute-shop-checkout-gw-infra-main-ep-web-0-2f1bc4c1c1f5d9f0a3b2-svc-shop-checkout-canary-1@kubernetesgateway",
+            "httproute-shop-checkout-gw-infra-main-ep-web-0-2f1bc4c1c1f5d9f0a3b2-svc-shop-checkout-stable-0@kubernetesgateway",
+            "httproute-shop-checkout-gw-infra-main-ep-web-0-2f1bc4c1c1f5d9f0a3b2-wrr@kubernetesgateway",
         ),
     ] {
         let arm = |value| counted(preset, "latency", &[(label, value), ("le", "0.1")]).map(|series| series.arm);

@@ -1,0 +1,72 @@
+//! What there is in place of the series that a check asks for: which metric, which labels, which values.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use promql_parser::parser::{Expr, parse};
+use tokio::time::Instant;
+
+use super::{answer::Row, escape::escape_string, fault::Fault, prometheus::Prometheus, source::Source};
+use crate::pattern::exactly;
+
+/// What there was so many seconds ago is there.
+const RECENT: i64 = 60;
+
+/// So many values of a label are told.
+const MOST_VALUES: usize = 3;
+
+/// No more of a value is told: a gateway's may be of any length.
+const LONGEST_VALUE: usize = 120;
+
+/// Why `source` has no series at `at`. Two small questions: one series of its metric, for the labels; and what the
+/// label that tells the versions apart is of this application. Of others nothing is told: who may write a Rollout need
+/// not know what else there is.
+pub(super) async fn explained(prometheus: &Prometheus, source: &Source, at: Timestamp, deadline: Instant) -> Fault {
+    let counting = source.counting;
+    let unknown = Fault::Empty { hint: counting.hint() };
+    let Some(selector) = source.selectors.first() else { return unknown };
+    let Some(metric) = metric(&selector.promql) else { return unknown };
+    // The minute before counts, too: VictoriaMetrics leaves the last 30 s out of what it answers for a range.
+    let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
+    let ask = async |query: String| prometheus.grid(&query, start, end, RECENT, deadline).await;
+    let labels = match ask(format!("topk(1, {metric})")).await {
+        Ok(rows) => rows.first().map(labels),
+        Err(_) => return unknown,
+    };
+    let Some(labels) = labels else { return Fault::NoMetric { metric, counting } };
+    let Some(label) = selector.told_apart_by().filter(|_| !source.about.is_empty()) else { return unknown };
+    if !labels.contains(label) {
+        let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
+        return Fault::NoLabel { metric, label: label.to_owned(), labels };
+    }
+    let own = escape_string(&format!(".*{}.*", exactly(&source.about)), '"');
+    let values = ask(format!("count by ({label}) ({metric}{{{label}=~\"{own}\"}})")).await.unwrap_or_default();
+    let values: BTreeSet<_> = values.iter().filter_map(|row| row.label(label)).map(shortened).collect();
+    let told: Vec<_> = values.iter().take(MOST_VALUES).map(|value| format!("{value:?}")).collect();
+    let more = values.len().saturating_sub(told.len());
+    let values = match (told.is_empty(), more) {
+        (true, _) => format!("none with {}", source.about),
+        (false, 0) => told.join(", "),
+        (false, more) => format!("{} and {more} more", told.join(", ")),
+    };
+    Fault::NoneOfTheVersion { metric, label: label.to_owned(), values, counting }
+}
+
+/// The metric that a plain selector names.
+fn metric(selector: &str) -> Option<String> {
+    let Ok(Expr::VectorSelector(selector)) = parse(selector) else { return None };
+    selector.name
+}
+
+fn labels(row: &Row) -> BTreeSet<String> {
+    row.labels.iter().map(|(name, _)| name.to_string()).filter(|name| name != "__name__").collect()
+}
+
+fn shortened(value: &str) -> String {
+    let mut letters = value.chars();
+    let mut shortened: String = letters.by_ref().take(LONGEST_VALUE).collect();
+    if letters.next().is_some() {
+        shortened.push('…');
+    }
+    shortened
+}
