@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Resource;
 
 /// The version of Kubernetes whose API this is.
-const VERSION: (&str, &str) = ("1", "33");
+const VERSION: (&str, &str) = ("1", "37");
 
 /// An answer that is not about objects.
 #[derive(Debug, PartialEq)]

@@ -17,6 +17,7 @@ pub mod http;
 pub mod object;
 pub mod patch;
 mod place;
+pub mod protobuf;
 mod read;
 pub mod refusal;
 mod request;

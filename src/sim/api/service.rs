@@ -16,6 +16,7 @@ use super::{
     answer::{Form, done, gone, respond},
     discovery::document,
     place::Place,
+    protobuf,
     request::{Call, Query, Target, Verb},
     watch::Watch,
     write::{
@@ -60,10 +61,8 @@ impl ApiServer {
             Ok(verb) => verb,
             Err(refusal) => return refused(&refusal),
         };
-        let response = match self.answer(verb, &target, &query, parts, body) {
-            Ok(response) => response,
-            Err(refusal) => refused(&refusal),
-        };
+        let answer = in_json(parts, body).and_then(|body| self.answer(verb, &target, &query, parts, &body));
+        let response = answer.unwrap_or_else(|refusal| refused(&refusal));
         self.tell(|| call(verb, target, &query, parts, response.status().as_u16()));
         response
     }
@@ -214,6 +213,14 @@ impl ApiServer {
 
 fn refused(refusal: &Refusal) -> Response<Body> {
     respond(refusal.code, refusal.status().to_string())
+}
+
+/// The body in JSON, whatever it came in.
+fn in_json(parts: &Parts, body: &Bytes) -> Result<Bytes, Refusal> {
+    if header(parts, &CONTENT_TYPE).starts_with(protobuf::MEDIA_TYPE) {
+        return Ok(protobuf::object(body)?.to_string().into());
+    }
+    Ok(body.clone())
 }
 
 fn parse(body: &Bytes) -> Result<Value, Refusal> {
