@@ -102,6 +102,14 @@ impl Front {
         complaint
     }
 
+    /// What kubectl prints where it ends with 1, as it does to tell a difference.
+    pub async fn differing(&self, arguments: &str, manifest: &Value) -> String {
+        let output = self.run(arguments, &manifest.to_string()).await;
+        let (printed, complaint) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "kubectl {arguments}: {complaint}{printed}");
+        printed
+    }
+
     /// A kubectl that is still running, with its output piped.
     pub fn running(&self, arguments: &str) -> tokio::process::Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

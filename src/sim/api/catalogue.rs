@@ -63,6 +63,22 @@ pub(super) fn built_in() -> impl Iterator<Item = Resource> {
     })
 }
 
+/// Events under their newer name: the same objects as the core group's.
+pub(super) fn events_v1() -> Resource {
+    let [group, version, kind, plural] = ["events.k8s.io", "v1", "Event", "events"].map(str::to_owned);
+    Resource {
+        singular: kind.to_lowercase(),
+        short_names: vec!["ev".to_owned()],
+        versions: vec![version.clone()],
+        namespaced: true,
+        group,
+        version,
+        kind,
+        plural,
+        ..Resource::default()
+    }
+}
+
 fn replicas() -> ScalePaths {
     let [spec, status, selector] = [".spec.replicas", ".status.replicas", ".spec.selector"].map(str::to_owned);
     ScalePaths { spec, status, selector }

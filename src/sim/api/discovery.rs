@@ -48,7 +48,6 @@ pub(super) fn document<'a>(
         ["openapi", "v2"] => Some(Document::json(
             &json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1"}, "paths": {}}),
         )),
-        ["openapi", "v3"] => Some(Document::json(&json!({"paths": {}}))),
         ["api"] => Some(Document::json(&json!({
             "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [],
         }))),

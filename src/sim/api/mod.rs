@@ -15,6 +15,7 @@ mod discovery;
 pub mod garbage;
 pub mod http;
 pub mod object;
+mod openapi;
 pub mod patch;
 mod place;
 pub mod protobuf;

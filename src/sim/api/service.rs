@@ -15,6 +15,7 @@ use super::{
     ApiServer, Object, Refusal,
     answer::{Form, done, gone, respond},
     discovery::document,
+    openapi,
     place::Place,
     protobuf,
     request::{Call, Query, Target, Verb},
@@ -203,8 +204,11 @@ impl ApiServer {
 
     fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
         let state = self.lock();
-        let resources = state.collections.values().map(|it| it.resource.as_ref());
-        let document = document(resources, parts.uri.path(), header(parts, &ACCEPT))?;
+        if let Some(path) = parts.uri.path().strip_prefix("/openapi/v3") {
+            return openapi::document(&state, path.trim_matches('/')).map(|it| respond(200, it.to_string()));
+        }
+        let served = state.served();
+        let document = document(served.iter().map(AsRef::as_ref), parts.uri.path(), header(parts, &ACCEPT))?;
         let mut response = Response::new(document.body.into());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
         Some(response)

@@ -50,6 +50,12 @@ impl State {
         })
     }
 
+    /// All kinds as clients are told of them: those with a collection, and the other name of events.
+    pub(super) fn served(&self) -> Vec<Arc<Resource>> {
+        let stored = self.collections.values().map(|it| it.resource.clone());
+        stored.chain([Arc::new(catalogue::events_v1())]).collect()
+    }
+
     /// What a request names.
     pub(super) fn place(&self, target: Target) -> Result<Place, Refusal> {
         let (group, alias) = match (target.group.as_str(), target.plural.as_str()) {
