@@ -122,6 +122,39 @@ async fn an_object_that_was_edited_meanwhile_is_not_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_replaced_keeps_its_address() {
+    let Some(front) = Front::start().await else { return };
+    let mut service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    });
+    front.kubectl_with("create -f -", &service).await;
+    let address = front.object("services", "web")["spec"]["clusterIP"].clone();
+    service["spec"]["ports"][0]["port"] = json!(81);
+    front.kubectl_with("replace -f -", &service).await;
+    let replaced = front.object("services", "web");
+    assert_eq!(replaced["spec"]["ports"][0]["port"], 81);
+    assert_eq!([&replaced["spec"]["clusterIP"], &replaced["spec"]["clusterIPs"][0]], [&address, &address]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_deleted_leaves_nothing_behind() {
+    let Some(front) = Front::start().await else { return };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    front.kubectl_with("create -f -", &namespace).await;
+    // It says nothing of the finalizers that the server gave it.
+    front.kubectl_with("replace -f -", &namespace).await;
+    for typed in ["configmap colours", "serviceaccount clerk", "deployment web --image=shop:1"] {
+        front.kubectl(&format!("create {typed} --namespace=shop")).await;
+    }
+    front.kubectl("delete namespace shop").await;
+    assert!(front.server.get("namespaces", "", "shop").is_none());
+    for kind in ["configmaps", "serviceaccounts", "deployments"] {
+        assert!(front.server.list(kind, Some("shop")).is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delete_waits_until_the_finalizers_are_gone() {
     let Some(front) = Front::start().await else { return };
     let mut guarded = config_map("a");

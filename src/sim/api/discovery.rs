@@ -114,9 +114,13 @@ fn resource_list<'a>(resources: impl Iterator<Item = &'a Resource>, group: &str,
 /// A kind and its subresources.
 fn entries(resource: &Resource) -> Vec<Value> {
     let Resource { plural, kind, namespaced, .. } = resource;
+    let verbs: &[&str] = if resource.transient {
+        &["create"]
+    } else {
+        &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+    };
     let mut entries = vec![json!({
-        "name": plural, "singularName": resource.singular, "namespaced": namespaced, "kind": kind,
-        "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        "name": plural, "singularName": resource.singular, "namespaced": namespaced, "kind": kind, "verbs": verbs,
         "shortNames": resource.short_names, "categories": resource.categories,
     })];
     let verbs = ["get", "patch", "update"];

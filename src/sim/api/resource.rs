@@ -27,6 +27,8 @@ pub struct Resource {
     pub scale: Option<ScalePaths>,
     /// Whether it was defined by a `CustomResourceDefinition`.
     pub custom: bool,
+    /// Whether its objects are questions, which are answered and not kept: they can only be created.
+    pub transient: bool,
 }
 
 /// Where the scale subresource finds its numbers: paths such as `.spec.replicas`.

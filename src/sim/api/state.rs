@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{
     Change, Object, Refusal, Resource, What, catalogue, changes::Cursors, collection::Collection,
-    definition::DEFINITIONS, garbage::Ownership, place::Place, request::Target, resource::full_name, schema::Schema,
-    views::View, write::Writer,
+    definition::DEFINITIONS, garbage::Ownership, place::Place, request::Target, resource::full_name, reviews,
+    schema::Schema, views::View, write::Writer,
 };
 
 /// How many changes of each kind a watch may lag behind, unless told otherwise.
@@ -50,10 +50,10 @@ impl State {
         })
     }
 
-    /// All kinds as clients are told of them: those with a collection, and the other name of events.
+    /// All kinds as clients are told of them: those with a collection, the other name of events, and questions.
     pub(super) fn served(&self) -> Vec<Arc<Resource>> {
         let stored = self.collections.values().map(|it| it.resource.clone());
-        stored.chain([Arc::new(catalogue::events_v1())]).collect()
+        stored.chain([catalogue::events_v1()].into_iter().chain(reviews::kinds()).map(Arc::new)).collect()
     }
 
     /// What a request names.

@@ -3,7 +3,8 @@
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1 as apps, autoscaling::v1 as autoscaling_v1, autoscaling::v2 as autoscaling, batch::v1 as batch,
+        apps::v1 as apps, authentication::v1 as authentication, authorization::v1 as authorization,
+        autoscaling::v1 as autoscaling_v1, autoscaling::v2 as autoscaling, batch::v1 as batch,
         coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
         networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling,
     },
@@ -66,6 +67,9 @@ const KINDS: &[Kind] = &[
     kind::<rbac::ClusterRoleBinding>(),
     kind::<policy::PodDisruptionBudget>(),
     kind::<events::Event>(),
+    kind::<authentication::SelfSubjectReview>(),
+    kind::<authorization::SelfSubjectAccessReview>(),
+    kind::<authorization::SelfSubjectRulesReview>(),
     kind::<apiextensions::CustomResourceDefinition>(),
 ];
 
@@ -115,11 +119,11 @@ impl Components {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::api::catalogue;
+    use crate::sim::api::{catalogue, reviews};
 
     #[test]
     fn every_kind_that_is_served_is_described() {
-        for resource in catalogue::built_in() {
+        for resource in catalogue::built_in().chain([catalogue::events_v1()]).chain(reviews::kinds()) {
             for version in &resource.versions {
                 let group = Some(&resource.group).filter(|group| !group.is_empty());
                 let api_version = group.map_or_else(|| version.clone(), |group| format!("{group}/{version}"));

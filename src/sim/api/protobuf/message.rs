@@ -84,6 +84,15 @@ impl Message {
         MESSAGES.get(name)
     }
 
+    /// The field of that JSON name, also where it stands in a message that is taken into this one.
+    pub(super) fn field_named(&self, name: &str) -> Option<&Field> {
+        self.0.values().find_map(|field| match (field.name, field.kind) {
+            (Some(known), _) => (known == name).then_some(field),
+            (None, Kind::Message(inner)) => Self::named(inner)?.field_named(name),
+            (None, _) => None,
+        })
+    }
+
     /// The field of that number; nothing for one that came later than the table.
     pub(super) fn field(&self, number: u64) -> Option<&Field> {
         self.0.get(&number)

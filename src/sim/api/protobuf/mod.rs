@@ -7,6 +7,7 @@
 //! they stand in. What no library knows, because it is in the tags of Kubernetes' Go types alone, is in `messages.txt`.
 
 mod decode;
+pub(super) mod known;
 mod message;
 mod special;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting objects.
 
+mod allocated;
 mod change;
 mod complete;
 mod create;
@@ -24,6 +25,8 @@ pub(super) struct Writer {
     pub dry_run: bool,
     /// Unknown fields are an error.
     pub strict: bool,
+    /// Unknown fields of built-in kinds are looked for: the writer is none of this process's own.
+    pub is_client: bool,
     /// The object comes with the `managedFields` that server-side apply gave it.
     pub applies: bool,
 }
