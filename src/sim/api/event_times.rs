@@ -20,7 +20,9 @@ const TIMES: [&str; 6] = [
 /// Moves the times of an event, or of all events in a list.
 pub(super) fn shift(answer: &mut Value, by: SignedDuration) {
     if let Some(events) = answer.get_mut("items").and_then(Value::as_array_mut) {
-        events.iter_mut().for_each(|event| shift(event, by));
+        for event in events {
+            shift(event, by);
+        }
     }
     for path in TIMES {
         let Some(Value::String(text)) = answer.pointer_mut(path) else { continue };

@@ -95,7 +95,9 @@ async fn shifted(response: Response, by: SignedDuration, is_watch: bool) -> Resp
     let shifted = move |text: &[u8]| {
         serde_json::from_slice(text).map(|mut answer: Value| {
             let event = if is_watch { answer.get_mut("object") } else { Some(&mut answer) };
-            event.into_iter().for_each(|event| event_times::shift(event, by));
+            if let Some(event) = event {
+                event_times::shift(event, by);
+            }
             answer.to_string()
         })
     };

@@ -1,6 +1,7 @@
 //! What kinds of objects the server knows.
 
 /// One kind of object, and where it is served.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property that Kubernetes gives to kinds")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Resource {
     /// The API group; empty for the core group.

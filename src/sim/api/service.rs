@@ -78,7 +78,7 @@ impl ApiServer {
         body: &Bytes,
     ) -> Result<Response<Body>, Refusal> {
         if verb == Verb::Create
-            && let Some(answer) = self.review(target, parts, body)
+            && let Some(answer) = review(target, parts, body)
         {
             return answer.map(|answer| respond(201, answer.to_string()));
         }
@@ -108,15 +108,6 @@ impl ApiServer {
                 Ok(response)
             }
         }
-    }
-
-    /// The answer to a question, if the request asks one.
-    fn review(&self, target: &Target, parts: &Parts, body: &Bytes) -> Option<Result<Value, Refusal>> {
-        let asked = reviews::kinds().any(|it| it.group == target.group && it.plural == target.plural);
-        asked.then(|| parse(body)).and_then(|body| match body {
-            Ok(body) => reviews::answer(&target.group, &target.plural, body, user(parts)),
-            Err(refusal) => Some(Err(refusal)),
-        })
     }
 
     /// Refuses what goes on within containers: there are none.
@@ -253,6 +244,15 @@ impl ApiServer {
 
 fn refused(refusal: &Refusal) -> Response<Body> {
     respond(refusal.code, refusal.status().to_string())
+}
+
+/// The answer to a question, if the request asks one.
+fn review(target: &Target, parts: &Parts, body: &Bytes) -> Option<Result<Value, Refusal>> {
+    let asked = reviews::kinds().any(|it| it.group == target.group && it.plural == target.plural);
+    asked.then(|| parse(body)).and_then(|body| match body {
+        Ok(body) => reviews::answer(&target.group, &target.plural, body, user(parts)),
+        Err(refusal) => Some(Err(refusal)),
+    })
 }
 
 /// The body in JSON, whatever it came in.

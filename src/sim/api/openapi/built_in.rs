@@ -18,15 +18,15 @@ use serde_json::{Map, Value};
 pub(super) const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// A kind, and what describes it.
-struct Kind {
+struct Described {
     api_version: &'static str,
     kind: &'static str,
     name: fn() -> std::borrow::Cow<'static, str>,
     describe: fn(&mut SchemaGenerator) -> Schema,
 }
 
-const fn kind<T: Resource + JsonSchema>() -> Kind {
-    Kind {
+const fn kind<T: Resource + JsonSchema>() -> Described {
+    Described {
         api_version: T::API_VERSION,
         kind: T::KIND,
         name: T::schema_name,
@@ -34,7 +34,7 @@ const fn kind<T: Resource + JsonSchema>() -> Kind {
     }
 }
 
-const KINDS: &[Kind] = &[
+const KINDS: &[Described] = &[
     kind::<core::Namespace>(),
     kind::<core::Node>(),
     kind::<core::Pod>(),
@@ -110,7 +110,7 @@ impl Components {
         }
     }
 
-    /// All of them, in the form that OpenAPI 3 asks for.
+    /// All of them, in the form that `OpenAPI` 3 asks for.
     pub(super) fn take(mut self) -> Map<String, Value> {
         self.generator.take_definitions(true)
     }

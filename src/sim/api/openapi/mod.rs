@@ -1,4 +1,4 @@
-//! What the fields of every kind mean, as OpenAPI 3: `kubectl explain` prints it, and clients ask it what a server can.
+//! What the fields of every kind mean, as `OpenAPI` 3: `kubectl explain` prints it, and clients ask it what a server can.
 //!
 //! <https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3>
 

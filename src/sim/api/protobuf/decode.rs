@@ -45,7 +45,8 @@ fn put(
     match (field.shape, wire) {
         (Shape::One, wire) => {
             let value = value(field.kind, wire, depth)?;
-            if !value.is_null() && !(field.omits_zero && is_zero(&value)) {
+            let is_left_out = value.is_null() || field.omits_zero && is_zero(&value);
+            if !is_left_out {
                 fields.insert(name.to_owned(), value);
             }
         }
@@ -87,7 +88,7 @@ fn value(kind: Kind, wire: wire::Value<'_>, depth: usize) -> Result<Value, &'sta
         (Kind::Text, wire::Value::Bytes(bytes)) => Ok(wire::text(bytes)?.into()),
         (Kind::Flag, wire::Value::Number(number)) => Ok((number != 0).into()),
         (Kind::Integer, wire::Value::Number(number)) => Ok(number.cast_signed().into()),
-        (Kind::Double, wire::Value::Eight(bytes)) => Ok(f64::from_le_bytes(bytes).into()),
+        (Kind::Double, wire::Value::Eight(bytes)) => Ok(decimal(f64::from_le_bytes(bytes))),
         (Kind::Bytes, wire::Value::Bytes(bytes)) => {
             serde_json::to_value(ByteString(bytes.to_vec())).map_err(|_| "bytes in it cannot be told")
         }
@@ -98,6 +99,13 @@ fn value(kind: Kind, wire: wire::Value<'_>, depth: usize) -> Result<Value, &'sta
         },
         _ => Err("a value in it is not of the kind that its field has"),
     }
+}
+
+/// A number as JSON has it: a whole one without a point.
+#[expect(clippy::cast_possible_truncation, reason = "numbers that large are left as they are")]
+fn decimal(number: f64) -> Value {
+    let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
+    if is_whole { (number as i64).into() } else { number.into() }
 }
 
 fn items(bytes: &[u8]) -> Result<Value, &'static str> {

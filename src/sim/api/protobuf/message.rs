@@ -52,16 +52,13 @@ static MESSAGES: LazyLock<BTreeMap<&'static str, Message>> = LazyLock::new(|| {
     let mut messages = BTreeMap::<_, Message>::new();
     let mut name = "";
     for line in TABLE.lines() {
-        match line.strip_prefix(' ') {
-            Some(line) => {
-                if let Some((number, field)) = Field::parse(line) {
-                    messages.entry(name).or_default().0.insert(number, field);
-                }
+        if let Some(line) = line.strip_prefix(' ') {
+            if let Some((number, field)) = Field::parse(line) {
+                messages.entry(name).or_default().0.insert(number, field);
             }
-            None => {
-                name = line;
-                messages.entry(name).or_default();
-            }
+        } else {
+            name = line;
+            messages.entry(name).or_default();
         }
     }
     messages

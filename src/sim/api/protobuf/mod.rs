@@ -60,7 +60,7 @@ fn open(envelope: &[u8]) -> Result<(String, String, &[u8]), &'static str> {
     for field in wire::fields(type_meta) {
         let (number, wire::Value::Bytes(bytes)) = field? else { continue };
         if let Some(word) = usize::try_from(number).ok().and_then(|number| words.get_mut(number.wrapping_sub(1))) {
-            *word = wire::text(bytes)?.to_owned();
+            wire::text(bytes)?.clone_into(word);
         }
     }
     let [api_version, kind] = words;

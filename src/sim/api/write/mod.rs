@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 /// Who writes, when, and whether it is only a rehearsal.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own about a write")]
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     pub manager: Arc<str>,
