@@ -17,10 +17,11 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    /// The kubectl on the PATH. Without one the test is skipped, except on CI.
+    /// The kubectl that `KUBECTL` names, or the one on the PATH. Without one the test is skipped, except on CI.
     pub fn find() -> Option<Self> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let program = env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+        let on_path = || env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+        let program = env::var_os("KUBECTL").map(PathBuf::from).or_else(on_path);
         if program.is_none() {
             assert!(env::var("CI").as_deref() != Ok("true"), "there is no kubectl on the PATH");
             eprintln!("skipped: there is no kubectl on the PATH");

@@ -5,7 +5,10 @@
 mod demo;
 mod kubectl;
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use demo::Demo;
 use kubectl::Kubectl;
@@ -45,6 +48,30 @@ fn a_watch_of_kubectl_follows_what_happens() {
     let demo = Demo::start(&["--port", "0", "--speed", "100"]);
     let kubectl = kubectl.with(demo.kubeconfig());
     kubectl.watch_until(&["get", "rollouts", "-w"], |line| line.contains("checkout") && line.contains("Progressing"));
+}
+
+#[test]
+fn ages_are_those_of_the_demos_time_wherever_kubectl_shows_them() {
+    let Some(kubectl) = Kubectl::find() else { return };
+    // Two minutes of the demo are little more than a second here.
+    let demo = Demo::start(&["--port", "0", "--speed", "100"]);
+    let kubectl = kubectl.with(demo.kubeconfig());
+    kubectl.run(&["create", "configmap", "late"]);
+    let began = Instant::now();
+    let age =
+        || kubectl.run(&["get", "configmap", "late", "--no-headers"]).split_whitespace().nth(2).map(str::to_owned);
+    while !age().unwrap().contains(['m', 'h']) {
+        assert!(began.elapsed() < Duration::from_mins(1), "it ages as slowly as in life: {age:?}", age = age());
+    }
+    for arguments in [&["get", "events", "--no-headers"][..], &["events", "--no-headers"]] {
+        let told = kubectl.run(arguments);
+        let ages: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(!ages.is_empty());
+        assert!(ages.iter().all(|age| !age.contains(['<', 'd'])), "{told}");
+    }
+    let described = kubectl.run(&["describe", "rollout", "checkout"]);
+    assert!(described.contains("RolloutStarted") && !described.contains("invalid"), "{described}");
+    assert!(!described.contains("23h"), "{described}");
 }
 
 #[test]

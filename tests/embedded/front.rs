@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     io::Write,
     process::{Output, Stdio},
 };
@@ -18,6 +19,11 @@ use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 /// The minor version of the first kubectl that validates on the server and edits subresources.
 const OLDEST: u32 = 25;
 
+/// The kubectl that `KUBECTL` names, or else the one on the path.
+fn program() -> OsString {
+    env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into())
+}
+
 /// A server that serves as long as it is held, with a shop in it.
 pub struct Front {
     /// The server, for what no kubectl does.
@@ -29,9 +35,9 @@ pub struct Front {
 impl Front {
     /// Starts a server; nothing where there is no kubectl.
     pub async fn start() -> Option<Self> {
-        let Ok(told) = Command::new("kubectl").args(["version", "--client", "--output=json"]).output().await else {
+        let Ok(told) = Command::new(program()).args(["version", "--client", "--output=json"]).output().await else {
             assert!(env::var("CI").as_deref() != Ok("true"), "kubectl is missing");
-            eprintln!("skipped: kubectl is not installed");
+            eprintln!("skipped: kubectl is not installed (KUBECTL)");
             return None;
         };
         let version: Value = serde_json::from_slice(&told.stdout).unwrap();
@@ -54,7 +60,7 @@ impl Front {
     }
 
     fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(program());
         command
             .args(arguments.split_whitespace())
             .env("KUBECONFIG", self.kubeconfig.path())
@@ -94,6 +100,14 @@ impl Front {
         let (printed, complaint) = texts(&output);
         assert!(!output.status.success(), "kubectl {arguments}: {printed}");
         complaint
+    }
+
+    /// What kubectl prints where it ends with 1, as it does to tell a difference.
+    pub async fn differing(&self, arguments: &str, manifest: &Value) -> String {
+        let output = self.run(arguments, &manifest.to_string()).await;
+        let (printed, complaint) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "kubectl {arguments}: {complaint}{printed}");
+        printed
     }
 
     /// A kubectl that is still running, with its output piped.

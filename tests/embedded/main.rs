@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests")]
 
+mod asking;
+mod explaining;
 mod front;
 mod ownership;
 mod reading;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::front::{Front, rollout};
+use crate::front::{Front, deployment, rollout};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_that_breaks_the_schema_or_a_rule_is_refused_with_a_sentence() {
@@ -32,6 +32,32 @@ async fn a_field_that_does_not_exist_is_refused_warned_of_or_dropped_as_asked() 
     front.kubectl("delete rollout checkout").await;
     let quiet = front.kubectl_with("create --validate=ignore -f -", &misspelt).await;
     assert!(!quiet.contains("Warning"), "{quiet}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_with_a_field_that_does_not_exist_is_warned_of() {
+    let Some(front) = Front::start().await else { return };
+    front.kubectl_with("apply -f -", &deployment()).await;
+    front.kubectl_with("apply -f -", &rollout()).await;
+    let patch = json!({"spec": {"misspelt": 1}});
+    for typed in
+        ["patch deployment checkout", "patch deployment checkout --type=merge", "patch rollout checkout --type=merge"]
+    {
+        let warned = front.kubectl(&format!("{typed} -p {patch}")).await;
+        assert!(warned.contains("Warning: unknown field \"spec.misspelt\""), "{typed}: {warned}");
+    }
+    assert_eq!(front.object("deployments", "checkout")["spec"].get("misspelt"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_a_built_in_kind_does_not_have_is_refused_or_warned_of_as_well() {
+    let Some(front) = Front::start().await else { return };
+    let mut misspelt = deployment();
+    misspelt["spec"]["template"]["spec"]["containers"][0]["imag"] = json!("shop:1");
+    let refusal = front.refused("apply -f -", &misspelt).await;
+    assert!(refusal.contains("unknown field \"spec.template.spec.containers[0].imag\""), "{refusal}");
+    let warned = front.kubectl_with("apply --validate=warn -f -", &misspelt).await;
+    assert!(warned.contains("Warning: unknown field \"spec.template.spec.containers[0].imag\""), "{warned}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,56 @@ async fn every_kind_of_patch_changes_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_kubectl_makes_up_itself_is_taken_as_it_sends_it() {
+    let Some(front) = Front::start().await else { return };
+    for typed in [
+        "create namespace shop",
+        "create deployment web --image=shop:1 --replicas=0",
+        "create configmap colours --from-literal=one=red",
+        "create secret generic word --from-literal=is=swordfish",
+        "create serviceaccount clerk",
+        "create role reader --verb=get --resource=pods",
+        "create rolebinding reads --role=reader --serviceaccount=default:clerk",
+        "create clusterrole reader --verb=get --resource=pods",
+        "create clusterrolebinding reads --clusterrole=reader --user=clerk",
+        "create quota few --hard=pods=3,limits.cpu=1500m",
+        "create poddisruptionbudget web --selector=app=web --min-available=50%",
+        "create job once --image=shop:1",
+        "create cronjob nightly --image=shop:1 --schedule=@daily",
+        "create ingress web --rule=shop.example/cart=web:80",
+        "create priorityclass high --value=1000",
+        "expose deployment web --port=80 --target-port=http",
+        "run single --image=shop:1 --env=COLOUR=red",
+        "autoscale deployment web --max=5 --cpu=50%",
+    ] {
+        front.kubectl(typed).await;
+    }
+    assert_eq!(front.object("deployments", "web")["spec"]["replicas"], 0);
+    assert_eq!(front.object("secrets", "word")["data"], json!({"is": "c3dvcmRmaXNo"}));
+    assert_eq!(front.object("resourcequotas", "few")["spec"]["hard"], json!({"pods": "3", "limits.cpu": "1500m"}));
+    assert_eq!(front.object("poddisruptionbudgets", "web")["spec"]["minAvailable"], "50%");
+    assert_eq!(front.object("services", "web")["spec"]["ports"][0]["targetPort"], "http");
+    assert_eq!(front.object("pods", "single")["spec"]["containers"][0]["env"][0]["value"], "red");
+    assert_eq!(front.object("horizontalpodautoscalers", "web")["spec"]["maxReplicas"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_drained() {
+    let Some(front) = Front::start().await else { return };
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one"}});
+    front.server.create(node, "test").unwrap();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "single"},
+        "spec": {"nodeName": "one", "terminationGracePeriodSeconds": 0, "containers": [{"name": "app", "image": "shop:1"}]},
+    });
+    front.kubectl_with("create -f -", &pod).await;
+    let told = front.kubectl("drain one --force").await;
+    assert!(told.contains("node/one drained"), "{told}");
+    assert!(front.server.get("pods", "default", "single").is_none());
+    assert_eq!(front.server.get("nodes", "", "one").unwrap().value()["spec"]["unschedulable"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_scale_annotate_and_label() {
     let Some(front) = Front::start().await else { return };
     front.kubectl_with("apply -f -", &deployment()).await;
@@ -69,6 +119,39 @@ async fn an_object_that_was_edited_meanwhile_is_not_replaced() {
     front.kubectl("annotate cm a note=hello").await;
     let refusal = front.refused("replace -f -", &old).await;
     assert!(refusal.contains("the object has been modified"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_replaced_keeps_its_address() {
+    let Some(front) = Front::start().await else { return };
+    let mut service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    });
+    front.kubectl_with("create -f -", &service).await;
+    let address = front.object("services", "web")["spec"]["clusterIP"].clone();
+    service["spec"]["ports"][0]["port"] = json!(81);
+    front.kubectl_with("replace -f -", &service).await;
+    let replaced = front.object("services", "web");
+    assert_eq!(replaced["spec"]["ports"][0]["port"], 81);
+    assert_eq!([&replaced["spec"]["clusterIP"], &replaced["spec"]["clusterIPs"][0]], [&address, &address]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_deleted_leaves_nothing_behind() {
+    let Some(front) = Front::start().await else { return };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    front.kubectl_with("create -f -", &namespace).await;
+    // It says nothing of the finalizers that the server gave it.
+    front.kubectl_with("replace -f -", &namespace).await;
+    for typed in ["configmap colours", "serviceaccount clerk", "deployment web --image=shop:1"] {
+        front.kubectl(&format!("create {typed} --namespace=shop")).await;
+    }
+    front.kubectl("delete namespace shop").await;
+    assert!(front.server.get("namespaces", "", "shop").is_none());
+    for kind in ["configmaps", "serviceaccounts", "deployments"] {
+        assert!(front.server.list(kind, Some("shop")).is_empty(), "{kind}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,14 +15,19 @@ const BUILT_IN: &[(&str, &str, &str, &str, &str)] = &[
     ("", "v1", "ServiceAccount", "serviceaccounts", "sa"),
     ("", "v1", "ResourceQuota", "resourcequotas", "status quota"),
     ("", "v1", "LimitRange", "limitranges", "limits"),
+    ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "status pvc"),
     ("apps", "v1", "Deployment", "deployments", "status scale deploy +all"),
     ("apps", "v1", "ReplicaSet", "replicasets", "status scale rs +all"),
     ("apps", "v1", "StatefulSet", "statefulsets", "status scale sts +all"),
     ("apps", "v1", "DaemonSet", "daemonsets", "status ds +all"),
     ("apps", "v1", "ControllerRevision", "controllerrevisions", ""),
     ("batch", "v1", "Job", "jobs", "status +all"),
+    ("batch", "v1", "CronJob", "cronjobs", "status cj +all"),
     ("autoscaling", "v2 v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "status hpa +all"),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", ""),
+    ("networking.k8s.io", "v1", "Ingress", "ingresses", "status ing"),
+    ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "netpol"),
+    ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "cluster pc"),
     ("coordination.k8s.io", "v1", "Lease", "leases", ""),
     ("rbac.authorization.k8s.io", "v1", "Role", "roles", ""),
     ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", ""),
@@ -56,6 +61,22 @@ pub(super) fn built_in() -> impl Iterator<Item = Resource> {
         }
         resource
     })
+}
+
+/// Events under their newer name: the same objects as the core group's.
+pub(super) fn events_v1() -> Resource {
+    let [group, version, kind, plural] = ["events.k8s.io", "v1", "Event", "events"].map(str::to_owned);
+    Resource {
+        singular: kind.to_lowercase(),
+        short_names: vec!["ev".to_owned()],
+        versions: vec![version.clone()],
+        namespaced: true,
+        group,
+        version,
+        kind,
+        plural,
+        ..Resource::default()
+    }
 }
 
 fn replicas() -> ScalePaths {

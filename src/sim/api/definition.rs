@@ -64,6 +64,7 @@ fn defined(definition: &Value) -> Option<Resource> {
             selector: text(scale, "labelSelectorPath").unwrap_or_default(),
         }),
         custom: true,
+        transient: false,
         kind,
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Resource;
 
 /// The version of Kubernetes whose API this is.
-const VERSION: (&str, &str) = ("1", "33");
+const VERSION: (&str, &str) = ("1", "37");
 
 /// An answer that is not about objects.
 #[derive(Debug, PartialEq)]
@@ -48,7 +48,6 @@ pub(super) fn document<'a>(
         ["openapi", "v2"] => Some(Document::json(
             &json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1"}, "paths": {}}),
         )),
-        ["openapi", "v3"] => Some(Document::json(&json!({"paths": {}}))),
         ["api"] => Some(Document::json(&json!({
             "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [],
         }))),
@@ -115,9 +114,13 @@ fn resource_list<'a>(resources: impl Iterator<Item = &'a Resource>, group: &str,
 /// A kind and its subresources.
 fn entries(resource: &Resource) -> Vec<Value> {
     let Resource { plural, kind, namespaced, .. } = resource;
+    let verbs: &[&str] = if resource.transient {
+        &["create"]
+    } else {
+        &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+    };
     let mut entries = vec![json!({
-        "name": plural, "singularName": resource.singular, "namespaced": namespaced, "kind": kind,
-        "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        "name": plural, "singularName": resource.singular, "namespaced": namespaced, "kind": kind, "verbs": verbs,
         "shortNames": resource.short_names, "categories": resource.categories,
     })];
     let verbs = ["get", "patch", "update"];

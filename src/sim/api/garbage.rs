@@ -216,7 +216,8 @@ impl State {
             if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
                 spec.remove("finalizers");
             }
-            self.rewrite(place, namespace, value, writer);
+            let place = Place { subresource: "finalize".to_owned(), ..place.clone() };
+            self.rewrite(&place, namespace, value, writer);
         }
     }
 

@@ -14,11 +14,12 @@ use http::{
     header::{ACCEPT, CONTENT_LENGTH},
     request::Parts,
 };
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    ApiServer, Refusal,
+    ApiServer, Refusal, event_times,
     request::Target,
     table::{Columns, Include},
 };
@@ -68,10 +69,49 @@ async fn answer(State(server): State<ApiServer>, request: Request) -> Response {
 /// The answer to a request whose body has been read; as a table, where that is asked for.
 pub async fn respond(server: &ApiServer, parts: &Parts, body: &Bytes) -> Response {
     let response = server.respond(parts, body);
-    match wanted_table(server, parts) {
-        Some(view) if response.status() == StatusCode::OK => view.of(response, is_watch(parts)).await,
-        _ => response,
+    if response.status() != StatusCode::OK {
+        return response;
     }
+    if let Some(view) = wanted_table(server, parts) {
+        return view.of(response, is_watch(parts)).await;
+    }
+    match time_to_shift(server, parts) {
+        Some(by) => shifted(response, by, is_watch(parts)).await,
+        None => response,
+    }
+}
+
+/// How far the times in the answer are to be moved, if it tells events to programs in another time.
+fn time_to_shift(server: &ApiServer, parts: &Parts) -> Option<SignedDuration> {
+    let target = Target::parse(parts.uri.path()).filter(|target| target.plural == "events")?;
+    let by = Timestamp::now().duration_since(server.now());
+    let is_another = by.abs() > SignedDuration::from_secs(1);
+    (parts.method == Method::GET && target.subresource.is_empty() && is_another).then_some(by)
+}
+
+async fn shifted(response: Response, by: SignedDuration, is_watch: bool) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    let shifted = move |text: &[u8]| {
+        serde_json::from_slice(text).map(|mut answer: Value| {
+            let event = if is_watch { answer.get_mut("object") } else { Some(&mut answer) };
+            if let Some(event) = event {
+                event_times::shift(event, by);
+            }
+            answer.to_string()
+        })
+    };
+    let body = if is_watch {
+        Body::from_stream(body.into_data_stream().map(move |lines| {
+            let lines = lines.unwrap_or_default();
+            let lines = lines.split(|byte| *byte == b'\n').filter_map(|line| shifted(line).ok());
+            Ok::<_, Infallible>(Bytes::from(lines.map(|line| line + "\n").collect::<String>()))
+        }))
+    } else {
+        let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        shifted(&whole).map_or_else(|_| Body::from(whole), Body::from)
+    };
+    Response::from_parts(parts, body)
 }
 
 fn refused(refusal: &Refusal) -> Response {

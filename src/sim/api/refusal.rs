@@ -156,6 +156,12 @@ impl Refusal {
         Self { details: json!({}), ..Self::of(405, "MethodNotAllowed", message) }
     }
 
+    /// It is part of the API, and not of this server.
+    #[must_use]
+    pub fn not_implemented(message: impl Into<String>) -> Self {
+        Self::of(501, "NotImplemented", message.into())
+    }
+
     /// The body is of a kind that is not understood here.
     #[must_use]
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {

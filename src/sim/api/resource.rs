@@ -1,6 +1,7 @@
 //! What kinds of objects the server knows.
 
 /// One kind of object, and where it is served.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property that Kubernetes gives to kinds")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Resource {
     /// The API group; empty for the core group.
@@ -27,6 +28,8 @@ pub struct Resource {
     pub scale: Option<ScalePaths>,
     /// Whether it was defined by a `CustomResourceDefinition`.
     pub custom: bool,
+    /// Whether its objects are questions, which are answered and not kept: they can only be created.
+    pub transient: bool,
 }
 
 /// Where the scale subresource finds its numbers: paths such as `.spec.replicas`.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::{
     Changes, Object, Refusal, Resource,
@@ -17,6 +18,8 @@ use crate::controller::clock::Clock;
 #[derive(Debug, Clone)]
 pub struct ApiServer {
     clock: Clock,
+    /// Where the clock goes: asked from another runtime, a simulated one would show that runtime's time.
+    runtime: Option<Handle>,
     state: Arc<Mutex<State>>,
     audience: Arc<Mutex<Vec<Listener>>>,
 }
@@ -31,19 +34,22 @@ impl std::fmt::Debug for Listener {
 }
 
 impl ApiServer {
-    /// An empty server with the namespace `default`. From `seed` come UIDs and the ends of generated names.
+    /// An empty server with the namespace `default`. From `seed` come UIDs and the ends of generated names. A simulated
+    /// clock is that of the runtime in which this is called.
     #[must_use]
     pub fn new(clock: Clock, seed: u64) -> Self {
-        let server = Self { clock, state: Arc::new(Mutex::new(State::new(seed))), audience: Arc::default() };
+        let runtime = Handle::try_current().ok();
+        let server = Self { clock, runtime, state: Arc::new(Mutex::new(State::new(seed))), audience: Arc::default() };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}});
         let created = server.create(namespace, "kube-apiserver");
         debug_assert!(created.is_ok(), "{created:?}");
         server
     }
 
-    /// What time it is for the server.
+    /// What time it is for the server, whichever thread asks.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
+        let _there = self.runtime.as_ref().map(Handle::enter);
         self.clock.now()
     }
 
@@ -169,6 +175,13 @@ impl ApiServer {
     }
 
     pub(super) fn writer(&self, manager: &str) -> Writer {
-        Writer { manager: manager.into(), now: self.clock.now(), dry_run: false, strict: false, applies: false }
+        Writer {
+            manager: manager.into(),
+            now: self.now(),
+            dry_run: false,
+            strict: false,
+            is_client: false,
+            applies: false,
+        }
     }
 }

@@ -15,8 +15,11 @@ use super::{
     ApiServer, Object, Refusal,
     answer::{Form, done, gone, respond},
     discovery::document,
+    openapi,
     place::Place,
+    protobuf::{self, known},
     request::{Call, Query, Target, Verb},
+    reviews,
     watch::Watch,
     write::{
         Writer,
@@ -60,10 +63,8 @@ impl ApiServer {
             Ok(verb) => verb,
             Err(refusal) => return refused(&refusal),
         };
-        let response = match self.answer(verb, &target, &query, parts, body) {
-            Ok(response) => response,
-            Err(refusal) => refused(&refusal),
-        };
+        let answer = in_json(parts, body).and_then(|body| self.answer(verb, &target, &query, parts, &body));
+        let response = answer.unwrap_or_else(|refusal| refused(&refusal));
         self.tell(|| call(verb, target, &query, parts, response.status().as_u16()));
         response
     }
@@ -76,6 +77,12 @@ impl ApiServer {
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Response<Body>, Refusal> {
+        if verb == Verb::Create
+            && let Some(answer) = review(target, parts, body)
+        {
+            return answer.map(|answer| respond(201, answer.to_string()));
+        }
+        self.in_containers(target)?;
         let place = self.lock().place(target.clone())?;
         let form = Form::of(parts);
         match verb {
@@ -95,12 +102,27 @@ impl ApiServer {
                 let (object, created) = self.write(verb, &place, query, parts, body, &writer)?;
                 let shown = if place.subresource == "scale" { object } else { place.view.show(object) };
                 let mut response = respond(if created { 201 } else { 200 }, form.object(&shown));
-                if query.field_validation.as_deref() == Some("Warn") {
+                if query.field_validation.as_deref().is_none_or(|asked| asked == "Warn") {
                     response.headers_mut().extend(self.warnings(&place, body).map(|it| (WARNING, it)));
                 }
                 Ok(response)
             }
         }
+    }
+
+    /// Refuses what goes on within containers: there are none.
+    fn in_containers(&self, target: &Target) -> Result<(), Refusal> {
+        let within = ["log", "exec", "attach", "portforward", "proxy"].contains(&target.subresource.as_str());
+        if target.plural != "pods" || !within {
+            return Ok(());
+        }
+        let place = self.lock().place(Target { subresource: String::new(), ..target.clone() })?;
+        self.read(&place)?;
+        let Target { name, subresource, .. } = target;
+        Err(Refusal::not_implemented(format!(
+            "pods \"{name}\": this cluster is a simulation, in which pods have a state and no containers that run, so \
+             that there is no {subresource} of them"
+        )))
     }
 
     fn read(&self, place: &Place) -> Result<Arc<Object>, Refusal> {
@@ -191,21 +213,29 @@ impl ApiServer {
     fn writer_of(&self, query: &Query, parts: &Parts) -> Writer {
         let manager = query.manager.as_deref().unwrap_or_else(|| program(parts));
         let strict = query.field_validation.as_deref() == Some("Strict");
-        Writer { dry_run: query.dry_run, strict, ..self.writer(manager) }
+        Writer { dry_run: query.dry_run, strict, is_client: true, ..self.writer(manager) }
     }
 
     /// One warning for each field in the body that the kind does not have.
     fn warnings(&self, place: &Place, body: &Bytes) -> impl Iterator<Item = HeaderValue> {
         let schema = self.lock().schema(&place.resource);
-        let unknown = schema.zip(serde_json::from_slice(body).ok()).map(|(schema, mut body)| schema.prune(&mut body));
+        let body = serde_json::from_slice(body).ok().filter(|_| ["", "status"].contains(&place.subresource.as_str()));
+        let api_version = place.view.api_version().map_or_else(|| place.resource.api_version(), str::to_owned);
+        let unknown = body.map(|mut body| match schema {
+            Some(schema) => schema.prune(&mut body),
+            None => known::prune(&api_version, &place.resource.kind, &mut body),
+        });
         let quoted = |path: String| HeaderValue::try_from(format!("299 - \"unknown field \\\"{path}\\\"\""));
         unknown.into_iter().flatten().filter_map(move |path| quoted(path).ok())
     }
 
     fn discovery(&self, parts: &Parts) -> Option<Response<Body>> {
         let state = self.lock();
-        let resources = state.collections.values().map(|it| it.resource.as_ref());
-        let document = document(resources, parts.uri.path(), header(parts, &ACCEPT))?;
+        if let Some(path) = parts.uri.path().strip_prefix("/openapi/v3") {
+            return openapi::document(&state, path.trim_matches('/')).map(|it| respond(200, it.to_string()));
+        }
+        let served = state.served();
+        let document = document(served.iter().map(AsRef::as_ref), parts.uri.path(), header(parts, &ACCEPT))?;
         let mut response = Response::new(document.body.into());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
         Some(response)
@@ -214,6 +244,23 @@ impl ApiServer {
 
 fn refused(refusal: &Refusal) -> Response<Body> {
     respond(refusal.code, refusal.status().to_string())
+}
+
+/// The answer to a question, if the request asks one.
+fn review(target: &Target, parts: &Parts, body: &Bytes) -> Option<Result<Value, Refusal>> {
+    let asked = reviews::kinds().any(|it| it.group == target.group && it.plural == target.plural);
+    asked.then(|| parse(body)).and_then(|body| match body {
+        Ok(body) => reviews::answer(&target.group, &target.plural, body, user(parts)),
+        Err(refusal) => Some(Err(refusal)),
+    })
+}
+
+/// The body in JSON, whatever it came in.
+fn in_json(parts: &Parts, body: &Bytes) -> Result<Bytes, Refusal> {
+    if header(parts, &CONTENT_TYPE).starts_with(protobuf::MEDIA_TYPE) {
+        return Ok(protobuf::object(body)?.to_string().into());
+    }
+    Ok(body.clone())
 }
 
 fn parse(body: &Bytes) -> Result<Value, Refusal> {
@@ -232,6 +279,11 @@ fn header<'a>(parts: &'a Parts, name: &HeaderName) -> &'a str {
     parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// Who asks: the bearer token, which is the user's name here; empty without one.
+fn user(parts: &Parts) -> &str {
+    header(parts, &AUTHORIZATION).trim_start_matches("Bearer ")
+}
+
 /// The program that asks, which is the manager of the fields unless another is named.
 fn program(parts: &Parts) -> &str {
     let agent = header(parts, &USER_AGENT);
@@ -242,7 +294,7 @@ fn program(parts: &Parts) -> &str {
 fn call(verb: Verb, target: Target, query: &Query, parts: &Parts, code: u16) -> Call {
     let manager = query.manager.as_deref().unwrap_or_else(|| program(parts));
     Call {
-        user: header(parts, &AUTHORIZATION).trim_start_matches("Bearer ").to_owned(),
+        user: user(parts).to_owned(),
         manager: manager.to_owned(),
         verb,
         group: target.group,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{
     Change, Object, Refusal, Resource, What, catalogue, changes::Cursors, collection::Collection,
-    definition::DEFINITIONS, garbage::Ownership, place::Place, request::Target, resource::full_name, schema::Schema,
-    views::View, write::Writer,
+    definition::DEFINITIONS, garbage::Ownership, place::Place, request::Target, resource::full_name, reviews,
+    schema::Schema, views::View, write::Writer,
 };
 
 /// How many changes of each kind a watch may lag behind, unless told otherwise.
@@ -48,6 +48,12 @@ impl State {
             let (name, collection) = self.collections.range(first.clone()..).next()?;
             name.starts_with(&first).then_some(collection)
         })
+    }
+
+    /// All kinds as clients are told of them: those with a collection, the other name of events, and questions.
+    pub(super) fn served(&self) -> Vec<Arc<Resource>> {
+        let stored = self.collections.values().map(|it| it.resource.clone());
+        stored.chain([catalogue::events_v1()].into_iter().chain(reviews::kinds()).map(Arc::new)).collect()
     }
 
     /// What a request names.

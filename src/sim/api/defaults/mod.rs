@@ -13,9 +13,17 @@ pub(super) fn fill(resource: &Resource, object: &mut Value) {
     if resource.custom {
         return;
     }
+    if resource.kind == "Secret"
+        && let Some(fields) = object.as_object_mut()
+    {
+        set(fields, "type", "Opaque");
+    }
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
     match resource.kind.as_str() {
-        "Pod" => pod::spec(spec),
+        "Pod" => {
+            pod::spec(spec);
+            pod::requests(spec);
+        }
         "Deployment" => workload::deployment(spec),
         "ReplicaSet" => workload::replica_set(spec),
         "StatefulSet" => workload::stateful_set(spec),

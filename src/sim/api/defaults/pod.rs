@@ -39,13 +39,17 @@ fn container(container: &mut Map<String, Value>) {
             set(field, "apiVersion", "v1");
         }
     }
-    if let Some(resources) = within(container, "resources") {
-        requests(resources);
+}
+
+/// What the containers of a pod, and not yet of a template, are limited in and do not request, they request up to the
+/// limit.
+pub(super) fn requests(spec: &mut Map<String, Value>) {
+    for name in ["initContainers", "containers"] {
+        each(spec, name).filter_map(|container| within(container, "resources")).for_each(up_to_the_limits);
     }
 }
 
-/// What is limited and not requested is requested up to the limit.
-fn requests(resources: &mut Map<String, Value>) {
+fn up_to_the_limits(resources: &mut Map<String, Value>) {
     let limits = within(resources, "limits").cloned().unwrap_or_default();
     if limits.is_empty() {
         return;

@@ -10,7 +10,7 @@ use super::{
     conflict::conflict,
     entries::{Entries, Owned, Owner, ownable, time},
     field_set::FieldSet,
-    malformed,
+    last_applied, malformed,
     structured_merge::{merge, remove_unowned, without_nulls},
 };
 use crate::sim::api::Refusal;
@@ -53,7 +53,8 @@ pub fn apply(
         remove_unowned(&mut merged, &last, &entries.union(), structure);
     }
     let comparison = Comparison::between(live, &merged, structure);
-    take_from_others(&mut entries, &owner, &comparison, force)?;
+    let takes_over = last_applied::still_in_place(live, writer.manager, structure);
+    take_from_others(&mut entries, &owner, &comparison, (force, &takes_over))?;
     entries.drop_empty();
     if merged == *live && entries == tracked_before {
         return Ok(merged);
@@ -111,14 +112,27 @@ fn adopt_untracked(entries: &mut Entries, live: &Value, applied: &Value, structu
     entries.drop_empty();
 }
 
-fn take_from_others(entries: &mut Entries, owner: &Owner, comparison: &Comparison, force: bool) -> Result<(), Refusal> {
+/// Takes what changed from all other owners; without force, only where it may be taken over.
+fn take_from_others(
+    entries: &mut Entries,
+    owner: &Owner,
+    comparison: &Comparison,
+    (force, takes_over): (bool, &FieldSet),
+) -> Result<(), Refusal> {
     let others = || entries.0.iter().filter(|(other, _)| *other != owner);
     let conflicts: Vec<(Owner, FieldSet)> = others()
         .map(|(other, owned)| (other.clone(), owned.fields.intersection(&comparison.changed)))
         .filter(|(_, fields)| !fields.is_empty())
         .collect();
-    if !force && !conflicts.is_empty() {
-        return Err(conflict(&conflicts));
+    if !force {
+        let mut fought_over = conflicts.clone();
+        for (_, fields) in &mut fought_over {
+            fields.subtract(takes_over);
+        }
+        fought_over.retain(|(_, fields)| !fields.is_empty());
+        if !fought_over.is_empty() {
+            return Err(conflict(&fought_over));
+        }
     }
     for (other, owned) in entries.0.iter_mut().filter(|(other, _)| *other != owner) {
         if let Some((_, taken)) = conflicts.iter().find(|(loser, _)| loser == other) {

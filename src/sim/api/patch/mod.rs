@@ -7,6 +7,7 @@ mod compare;
 mod conflict;
 mod entries;
 mod field_set;
+mod last_applied;
 mod renew;
 mod strategic;
 mod structure;

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, age};
+use super::{Column, age, stored_only};
 
 /// What is shown where there is nothing to show.
-const NONE: &str = "<none>";
+pub(super) const NONE: &str = "<none>";
 
 /// The columns of a kind; name and age for one that has no others.
 pub fn columns(plural: &str) -> Vec<Column> {
@@ -30,11 +30,14 @@ pub fn columns(plural: &str) -> Vec<Column> {
             columns
         }
         "namespaces" => between(vec![computed("Status", 0, |object, _| text_or(object, "/status/phase", "Active"))]),
-        "nodes" => between(vec![
-            computed("Status", 0, |object, _| node_status(object)),
-            computed("Roles", 0, |_, _| json!(NONE)),
-            field("Version", 0, ".status.nodeInfo.kubeletVersion"),
-        ]),
+        "nodes" => {
+            let mut columns = between(vec![
+                computed("Status", 0, |object, _| node_status(object)),
+                computed("Roles", 0, |_, _| json!(NONE)),
+            ]);
+            columns.push(field("Version", 0, ".status.nodeInfo.kubeletVersion"));
+            columns
+        }
         "endpoints" => between(vec![computed("Endpoints", 0, |object, _| endpoints(object))]),
         "endpointslices" => between(vec![
             field("AddressType", 0, ".addressType"),
@@ -52,12 +55,15 @@ pub fn columns(plural: &str) -> Vec<Column> {
         "leases" => between(vec![field("Holder", 0, ".spec.holderIdentity")]),
         "horizontalpodautoscalers" => between(vec![
             computed("Reference", 0, |object, _| reference(object.pointer("/spec/scaleTargetRef"))),
+            computed("Targets", 0, |object, _| targets(object)),
             computed("MinPods", 0, |object, _| object.pointer("/spec/minReplicas").cloned().unwrap_or(json!(1))),
             computed("MaxPods", 0, |object, _| count(object, "/spec/maxReplicas").into()),
             computed("Replicas", 0, |object, _| count(object, "/status/currentReplicas").into()),
         ]),
-        "customresourcedefinitions" => vec![Column::name(), field("Created At", 0, ".metadata.creationTimestamp")],
-        _ => between(Vec::new()),
+        "customresourcedefinitions" | "roles" | "clusterroles" => {
+            vec![Column::name(), field("Created At", 0, ".metadata.creationTimestamp")]
+        }
+        _ => between(stored_only::columns(plural).unwrap_or_default()),
     }
 }
 
@@ -153,7 +159,7 @@ fn ready_of(workload: &Value) -> Value {
     format!("{}/{wanted}", count(workload, "/status/readyReplicas")).into()
 }
 
-fn text_or(object: &Value, path: &str, otherwise: &str) -> Value {
+pub(super) fn text_or(object: &Value, path: &str, otherwise: &str) -> Value {
     object.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty()).unwrap_or(otherwise).into()
 }
 
@@ -169,7 +175,7 @@ fn containers(workload: &Value, field: &str) -> Value {
     joined(workload, "/spec/template/spec/containers", |container| shown(container.get(field)))
 }
 
-fn joined(object: &Value, path: &str, text: impl Fn(&Value) -> String) -> Value {
+pub(super) fn joined(object: &Value, path: &str, text: impl Fn(&Value) -> String) -> Value {
     let elements = object.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if elements.is_empty() {
         return NONE.into();
@@ -194,8 +200,13 @@ fn service_ports(service: &Value) -> Value {
 fn node_status(node: &Value) -> Value {
     let conditions = node.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
     let mut ready = conditions.filter(|condition| condition.get("type").is_some_and(|it| it == "Ready"));
-    let is_ready = ready.next().and_then(|condition| condition.get("status")).is_some_and(|it| it == "True");
-    if is_ready { "Ready".into() } else { "NotReady".into() }
+    let status = match ready.next().and_then(|condition| condition.get("status")).and_then(Value::as_str) {
+        Some("True") => "Ready",
+        Some(_) => "NotReady",
+        None => "Unknown",
+    };
+    let is_cordoned = node.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
+    if is_cordoned { format!("{status},SchedulingDisabled").into() } else { status.into() }
 }
 
 fn endpoints(object: &Value) -> Value {
@@ -215,7 +226,24 @@ fn entries(object: &Value) -> usize {
     of("data") + of("binaryData")
 }
 
-fn reference(target: Option<&Value>) -> Value {
+pub(super) fn reference(target: Option<&Value>) -> Value {
     let text = |field: &str| target.and_then(|target| target.get(field)).and_then(Value::as_str).unwrap_or_default();
     format!("{}/{}", text("kind"), text("name")).into()
+}
+
+/// What each resource is used to, and is to be used to.
+fn targets(autoscaler: &Value) -> Value {
+    let listed = |path: &str| autoscaler.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let usage = |metric: &Value, what: &str| match metric.pointer(&format!("/resource/{what}/averageUtilization")) {
+        Some(percent) => format!("{percent}%"),
+        None => "<unknown>".to_owned(),
+    };
+    let name = |metric: &Value| shown(metric.pointer("/resource/name"));
+    let told = listed("/spec/metrics").iter().map(|metric| {
+        let current = listed("/status/currentMetrics").iter().find(|it| name(it) == name(metric));
+        let current = current.map_or_else(|| "<unknown>".to_owned(), |current| usage(current, "current"));
+        format!("{}: {current}/{}", name(metric), usage(metric, "target"))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { NONE.into() } else { told.join(", ").into() }
 }

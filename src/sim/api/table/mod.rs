@@ -5,6 +5,7 @@
 mod age;
 mod built_in;
 mod json_path;
+mod stored_only;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -3,6 +3,7 @@
 mod clients;
 mod deletion;
 mod reading;
+mod time;
 mod writing;
 
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Writer,
+    Writer, allocated,
     delete::may_go,
     finalizers,
     metadata::{
@@ -79,6 +79,7 @@ impl State {
         is_meant(resource, current, &object)?;
         let mut object = isolated(resource, current.value(), object, &place.subresource);
         keep_system_fields(current.value(), &mut object);
+        allocated::keep(place, current.value(), &mut object);
         self.complete(resource, &mut object, writer)?;
         let same = if writer.applies { object == *current.value() } else { is_same(current.value(), &object) };
         if same {

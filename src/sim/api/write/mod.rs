@@ -1,5 +1,6 @@
 //! Creating, changing and deleting objects.
 
+mod allocated;
 mod change;
 mod complete;
 mod create;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 /// Who writes, when, and whether it is only a rehearsal.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own about a write")]
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     pub manager: Arc<str>,
@@ -24,6 +26,8 @@ pub(super) struct Writer {
     pub dry_run: bool,
     /// Unknown fields are an error.
     pub strict: bool,
+    /// Unknown fields of built-in kinds are looked for: the writer is none of this process's own.
+    pub is_client: bool,
     /// The object comes with the `managedFields` that server-side apply gave it.
     pub applies: bool,
 }
