@@ -14,8 +14,11 @@ mod effects;
 mod guard;
 mod hand_back;
 mod observed;
+mod orphans;
+mod pinning;
 mod preflight;
 mod progress;
+mod selection;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod endpoints;
 pub mod metadata;
+pub mod naming;
 mod objects;
 pub mod ownership;
 mod replica_set;
