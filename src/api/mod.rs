@@ -32,7 +32,7 @@ pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Draw, FailedRevision, Phase, RevisionStatus,
-    RolloutStatus, RouteMode, StageBegun, StageStatus, Transition, Verdict,
+    RolloutStatus, RouteMode, Scaled, StageBegun, StageStatus, Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
 pub use units::{Percent, Quantile, Span, UnitError};

@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     api::Rollout,
-    workload::{Deployment, EndpointSlice, ReplicaSet},
+    workload::{Deployment, EndpointSlice, ReplicaSet, steering},
 };
 
 /// The stream of Rollouts that something happened to.
@@ -233,7 +233,10 @@ where
 
 /// Takes off what is not read.
 fn lean_service(service: &mut Service) {
-    service.metadata.annotations = None;
+    if let Some(annotations) = &mut service.metadata.annotations {
+        annotations.retain(|key, _| steering::copies_annotation(key));
+    }
+    service.metadata.annotations.take_if(|annotations| annotations.is_empty());
     service.status = None;
 }
 

@@ -13,8 +13,8 @@ use crate::{
     },
     traffic::{Names, RouteId, Split},
     workload::{
-        Ownership, ReplicaSet, is_deleting, new_replica_set, ownership, revision_service, revision_service_spec,
-        template,
+        Ownership, ReplicaSet, changed_spec, is_deleting, new_replica_set, ownership, revision_service,
+        revision_service_spec, template,
     },
 };
 
@@ -214,11 +214,10 @@ impl Effects<'_> {
         };
         let wanted = revision_service_spec(&user, revision);
         let spec = existing.spec.as_ref()?;
-        if (spec.selector == wanted.selector && spec.ports == wanted.ports) || !ownership::is_of(self.rollout, existing)
-        {
+        if !ownership::is_of(self.rollout, existing) {
             return None;
         }
-        let patch = guarded(existing, json!({"spec": {"selector": wanted.selector, "ports": wanted.ports}}));
+        let patch = guarded(existing, changed_spec(spec, &wanted)?);
         Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
     }
 

@@ -7,6 +7,7 @@ mod lab;
 mod specs;
 
 mod adoption;
+mod asked;
 mod audience;
 mod bite;
 mod capacity;
