@@ -65,7 +65,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Simulate(options) => return simulate::main(&options),
         Command::Plan(options) => return plan::main(&options),
         Command::Backtest(options) => return backtest::main(&options),
-        Command::Wait(options) => return wait::main(&options),
+        Command::Wait(options) => return Ok(wait::main(&options)),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

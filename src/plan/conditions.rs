@@ -89,9 +89,8 @@ impl Plan<'_> {
             Phase::Pending => reason::WORKLOAD_INCOMPLETE,
             Phase::Adopting => reason::ADOPTING,
             Phase::Stable if self.serves_what_is_asked() => reason::STABLE,
-            Phase::Stable if self.rollout.spec.paused => reason::PAUSED,
+            Phase::Stable | Phase::Progressing | Phase::Held if self.rollout.spec.paused => reason::PAUSED,
             Phase::Stable => reason::VERSION_WAITS,
-            Phase::Progressing | Phase::Held if self.rollout.spec.paused => reason::PAUSED,
             Phase::HandingBack => reason::HANDING_BACK,
             Phase::Reverted => reason::REVERTED,
             Phase::Progressing | Phase::Held | Phase::Promoting | Phase::Reverting => {

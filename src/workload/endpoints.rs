@@ -47,6 +47,7 @@ pub struct EndpointConditions {
 
 /// Nearly all that are ready serve: in memory, only the others are noted.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(clippy::ref_option, reason = "and to the whole field")]
 fn says_nothing_new(serving: &Option<bool>) -> bool {
     *serving != Some(false)
 }

@@ -13,15 +13,15 @@ use crate::api::POD_TEMPLATE_HASH;
 /// [steer](steering) its traffic.
 #[must_use]
 pub fn revision_service(user: &Service, name: &str, revision: &str, owner: Ownership) -> Service {
-    let mut labels = steering::labels(user.metadata.labels.as_ref().unwrap_or(&Default::default()));
+    let mut labels = user.metadata.labels.as_ref().map(steering::labels).unwrap_or_default();
     labels.extend(owner.labels);
-    let annotations = steering::annotations(user.metadata.annotations.as_ref().unwrap_or(&Default::default()));
+    let annotations = user.metadata.annotations.as_ref().map(steering::annotations);
     Service {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: user.metadata.namespace.clone(),
             labels: Some(labels),
-            annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
+            annotations: annotations.filter(|annotations| !annotations.is_empty()),
             owner_references: Some(owner.references),
             ..ObjectMeta::default()
         },

@@ -1,7 +1,7 @@
 //! Which labels and annotations of a Service steer its traffic, and so belong to the Services of the revisions, too.
 //!
 //! Of annotations nobody knows them all: those are copied but for the ones that would do harm twice. Labels are what other
-//! objects find Services by: a ServiceMonitor that finds the revisions' Services beside the user's counts every request
+//! objects find Services by: a `ServiceMonitor` that finds the revisions' Services beside the user's counts every request
 //! twice, and a GitOps tool prunes what has its label and is not in Git. So only labels are copied that are known to steer.
 
 use std::collections::BTreeMap;

@@ -46,14 +46,11 @@ pub struct Options {
 /// Waits, and says each time where the Rollout stands. The code is 0 when the version serves, 1 when it failed and the one
 /// before it serves, 2 where the cluster cannot be asked, 3 when nothing goes on until somebody acts, and 4 when the time
 /// is over.
-pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
-    match wait(awaited(options)).and_then(std::convert::identity) {
-        Ok(code) => Ok(code),
-        Err(error) => {
-            eprintln!("tidegate: {error:#}");
-            Ok(ExitCode::from(2))
-        }
-    }
+pub fn main(options: &Options) -> ExitCode {
+    wait(awaited(options)).and_then(std::convert::identity).unwrap_or_else(|error| {
+        eprintln!("tidegate: {error:#}");
+        ExitCode::from(2)
+    })
 }
 
 async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
