@@ -62,6 +62,8 @@ pub mod reason {
     pub const ADOPTED: &str = "Adopted";
     /// One version serves, none is on its way.
     pub const STABLE: &str = "Stable";
+    /// The Deployment asks for another version than the one that serves, and it has not started yet.
+    pub const VERSION_WAITS: &str = "VersionWaits";
     /// A new version was found.
     pub const STARTED: &str = "RolloutStarted";
     /// A stage's weight is in force.
@@ -90,6 +92,8 @@ pub mod reason {
     pub const CONTENTION: &str = "Contention";
     /// Pods that belong to neither revision are behind the Service.
     pub const FOREIGN_PODS: &str = "ForeignPods";
+    /// Somebody else sets the Deployment's `spec.replicas`.
+    pub const REPLICAS_IN_WORKLOAD: &str = "ReplicasInDeployment";
     /// No pod of the stable version is ready.
     pub const STABLE_NOT_READY: &str = "StableNotReady";
     /// The stable version is down, and the new one takes over.

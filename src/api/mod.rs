@@ -32,7 +32,8 @@ pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, Draw, FailedRevision, Phase,
-    RevisionStatus, RolloutStatus, RouteMode, StageBegun, StagePart, StageStatus, TakenBack, Transition, Verdict,
+    RevisionStatus, RolloutStatus, RouteMode, Scaled, StageBegun, StagePart, StageStatus, TakenBack, Transition,
+    Verdict, WorkloadStatus,
 };
 pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
 pub use units::{Percent, Quantile, Span, UnitError};

@@ -34,6 +34,9 @@ pub struct RolloutStatus {
     /// evidence of each is counted in blocks of time from there on, so that whoever reads it again comes to the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub begun: Vec<StageBegun>,
+    /// The Deployment that this status speaks of, as it was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<WorkloadStatus>,
     /// The version that worked, and to which traffic returns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable: Option<RevisionStatus>,
@@ -84,6 +87,32 @@ pub struct RolloutStatus {
     pub replicas: i32,
     /// Selects the pods of the revision that carries most of the traffic, for the scale subresource.
     pub selector: String,
+}
+
+/// The Deployment as it was last looked at: what it asks for now, the status has not heard of unless its generation is
+/// this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadStatus {
+    /// Its generation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The images of the containers that it asks for, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// Who else set its `spec.replicas`; forgotten when the Deployment is changed without them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
+}
+
+/// Somebody else asked a Deployment for pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Scaled {
+    /// The field manager, as far as the object tells.
+    pub manager: String,
+    /// The generation of the Deployment in which it was seen.
+    pub generation: i64,
 }
 
 /// Where a Rollout stands, in one word.

@@ -12,6 +12,7 @@ mod rollout_file;
 mod run;
 mod shutdown;
 mod simulate;
+mod wait;
 
 use std::{
     io::{self, Write},
@@ -44,6 +45,8 @@ enum Command {
     Plan(plan::Options),
     /// Runs a Rollout's checks over the past: would they have caught it, would they have cried wolf?
     Backtest(backtest::Options),
+    /// Waits, for pipelines, until the version that a Deployment asks for serves, or has failed.
+    Wait(wait::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -62,6 +65,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Simulate(options) => return simulate::main(&options),
         Command::Plan(options) => return plan::main(&options),
         Command::Backtest(options) => return backtest::main(&options),
+        Command::Wait(options) => return Ok(wait::main(&options)),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

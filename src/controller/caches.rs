@@ -33,6 +33,7 @@ use super::{
     backoff::Backoff,
     cache::{Cache, Changed, path_of},
     index::{Index, Subject},
+    orphans,
     packed::InUse,
     routes::Routes,
     templates::CheckTemplates,
@@ -40,7 +41,7 @@ use super::{
 };
 use crate::{
     api::Rollout,
-    workload::{Deployment, EndpointSlice, ReplicaSet},
+    workload::{Deployment, EndpointSlice, ReplicaSet, steering},
 };
 
 /// The stream of Rollouts that something happened to.
@@ -58,7 +59,8 @@ pub struct Caches {
     pub services: Arc<Cache<Service>>,
     /// The objects that carry weights.
     pub routes: Routes,
-    /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them.
+    /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them; and those
+    /// that a Deployment [keeps](orphans::kept_by) for a Rollout that is gone.
     pub replica_sets: Arc<Cache<ReplicaSet>>,
     /// EndpointSlices by namespace and Service.
     pub endpoint_slices: Arc<Cache<EndpointSlice>>,
@@ -108,9 +110,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         deployments: Arc::new(Cache::new(&in_use, |_| Vec::new())),
         services: Arc::new(Cache::new(&in_use, |_| Vec::new())),
         routes,
-        replica_sets: Arc::new(Cache::new(&in_use, |set: &ReplicaSet| {
-            set.holder().map(str::to_owned).into_iter().collect()
-        })),
+        replica_sets: Arc::new(Cache::new(&in_use, orphans::groups)),
         endpoint_slices: Arc::new(Cache::new(&in_use, |slice| service_of(slice).into_iter().collect())),
         autoscalers: Arc::new(Cache::new(&in_use, |autoscaler| target_of(autoscaler).into_iter().collect())),
         templates,
@@ -233,7 +233,10 @@ where
 
 /// Takes off what is not read.
 fn lean_service(service: &mut Service) {
-    service.metadata.annotations = None;
+    if let Some(annotations) = &mut service.metadata.annotations {
+        annotations.retain(|key, _| steering::copies_annotation(key));
+    }
+    service.metadata.annotations.take_if(|annotations| annotations.is_empty());
     service.status = None;
 }
 

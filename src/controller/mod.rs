@@ -15,6 +15,7 @@ mod index;
 pub mod leader;
 mod memory;
 mod observe;
+mod orphans;
 mod packed;
 mod reconcile;
 mod refuse;

@@ -8,7 +8,7 @@ use kube::{
     api::{ListParams, PartialObjectMeta},
 };
 
-use super::{Context, cache::path_of, error::Error, memory::Written};
+use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
 use crate::{
     api,
     api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
@@ -102,6 +102,18 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         invalid: context.memory.invalid(rollout),
         replica_sets: owned_by(rollout.metadata.uid.as_deref()),
         workload_replica_sets: owned_by(workload.as_ref().and_then(|workload| workload.metadata.uid.as_deref())),
+        orphans: workload
+            .as_ref()
+            .map(|workload| orphans::replica_sets(context, rollout, workload))
+            .unwrap_or_default(),
+        orphaned_services: {
+            let services = [&names.stable, &names.canary].into_iter().filter_map(|name| service(name));
+            let kept = |service: &Arc<Service>| {
+                let workload = workload.as_ref();
+                workload.is_some_and(|workload| orphans::is_kept(context, rollout, workload, service.as_ref()))
+            };
+            services.filter(kept).collect()
+        },
         workload,
         autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
         service: service(&names.service),
@@ -168,7 +180,8 @@ fn unnamed_routes(context: &Context, rollout: &Rollout, namespace: &str, named: 
 fn rival(context: &Context, rollout: &Rollout, namespace: &str) -> Option<String> {
     let name = rollout.name_any();
     let rank = |rollout: &Rollout| {
-        let claimed = rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+        let has_pods = rollout.status.as_ref().is_some_and(|status| status.adoption.is_some());
+        let claimed = has_pods || rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
         (!claimed, rollout.creation_timestamp(), rollout.name_any())
     };
     context.caches.index.rivals(namespace, &name).into_iter().find_map(|(other, object)| {

@@ -1,10 +1,9 @@
 //! Texts as PromQL writes them, and the names of pods as regular expressions.
 
-use crate::pattern::exactly;
-
-/// Kubernetes cuts the base of a generated name here, so that five random letters still fit into 63.
-/// <https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go>
-const GENERATED_BASE: usize = 58;
+use crate::{
+    pattern::exactly,
+    workload::naming::{self, pod_beginning},
+};
 
 /// The hash of a pod template that stands for any: no object's name has it.
 pub(super) const ANY: &str = "*";
@@ -12,18 +11,33 @@ pub(super) const ANY: &str = "*";
 /// What the hash of any pod template looks like.
 pub(super) const ANY_HASH: &str = "[a-z0-9]+";
 
-/// What the names of all pods of a ReplicaSet start with; five letters or digits follow.
-pub(super) fn pod_prefix(replica_set: &str) -> String {
-    format!("{replica_set}-").chars().take(GENERATED_BASE).collect()
-}
+/// What is left of the hash, and of the dash after it, in the names of pods whose ReplicaSet has a long name.
+const CUT_HASH: &str = "[a-z0-9-]*";
 
 /// A regular expression that matches the names of just the pods of a ReplicaSet.
 pub(super) fn pods(replica_set: &str) -> String {
-    let prefix = exactly(&pod_prefix(replica_set)).replace(&exactly(ANY), ANY_HASH);
-    format!("{prefix}[a-z0-9]{{5}}")
+    if let Some(workload) = replica_set.strip_suffix(ANY) {
+        return pods_of_any(workload.trim_end_matches('-'));
+    }
+    format!("{}[a-z0-9]{{5}}", exactly(&pod_beginning(replica_set)))
 }
 
-/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one with this [`pod_prefix`].
+/// The same for the pods of every ReplicaSet that `workload` ever had, whoever named it.
+fn pods_of_any(workload: &str) -> String {
+    let whole = format!("{}[a-z0-9]{{5}}", exactly(&format!("{}-", naming::replica_set(workload, ANY))));
+    let whole = whole.replace(&exactly(ANY), ANY_HASH);
+    if naming::leaves_room(workload) {
+        return whole;
+    }
+    format!("{whole}|{}{CUT_HASH}[a-z0-9]{{5}}", exactly(&pod_beginning(workload)))
+}
+
+/// Whether [`is_pod_of`] tells the pods of a ReplicaSet: not those of all that a workload with a long name ever had.
+pub(super) fn is_comparable(replica_set: &str) -> bool {
+    replica_set.strip_suffix(ANY).is_none_or(|workload| naming::leaves_room(workload.trim_end_matches('-')))
+}
+
+/// Whether `pod`, which matches [`pods`] of one of two ReplicaSets, belongs to the one whose pods begin like this.
 pub(super) fn is_pod_of(prefix: &str, pod: &str) -> bool {
     match prefix.split_once(ANY) {
         Some((workload, _)) => pod.starts_with(workload),
@@ -80,7 +94,20 @@ mod tests {
     fn any_revision_of_a_workload_can_be_asked_for() {
         assert_eq!(pods("check.out-*"), r"check\.out-[a-z0-9]+-[a-z0-9]{5}");
         let pod = "check.out-7f9c6b54d-x7k2p";
-        assert!(is_pod_of(&pod_prefix("check.out-*"), pod) && !is_pod_of(&pod_prefix(""), pod));
+        assert!(is_pod_of(&pod_beginning("check.out-*"), pod) && !is_pod_of(&pod_beginning(""), pod));
+    }
+
+    #[test]
+    fn the_pods_of_a_workload_with_a_long_name_are_found_whoever_named_their_replica_set() {
+        for length in 40..=63 {
+            let workload = "a".repeat(length);
+            let pattern = regex::Regex::new(&format!("^(?:{})$", pods(&format!("{workload}-*")))).unwrap();
+            for set in [format!("{workload}-7f9c6b54d"), naming::replica_set(&workload, "bcdfghjklm")] {
+                let pod = format!("{}x2x9k", pod_beginning(&set));
+                assert!(pattern.is_match(&pod), "{pattern} does not match {pod}");
+            }
+            assert!(!pattern.is_match(&format!("{}-x2x9k", "b".repeat(length))));
+        }
     }
 
     proptest! {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     api::{Check, RevisionStatus, RolloutSpec, Span},
     traffic::Names,
+    workload::naming,
 };
 
 /// A check that cannot be asked, whatever Prometheus would answer.
@@ -44,7 +45,7 @@ pub fn usable(check: &Check, spec: &RolloutSpec, templates: &Templates) -> Resul
     // Which revisions there will be, nobody knows yet; that they are two is enough.
     let [canary, stable] = ["canary", "stable"].map(|revision| RevisionStatus {
         revision: revision.to_owned(),
-        replica_set: format!("{}-{revision}", spec.workload.name),
+        replica_set: naming::replica_set(&spec.workload.name, revision),
         ..RevisionStatus::default()
     });
     let names = Names::of(&spec.service);

@@ -2,12 +2,12 @@
 
 use super::{
     answer::Row,
-    escape::{escape_string, is_pod_of, pod_prefix, unescape_string},
+    escape::{escape_string, is_comparable, is_pod_of, unescape_string},
     fault::Fault,
     pattern::Pattern,
     template::{Matcher, Piece, Place, Scope, pieces, render},
 };
-use crate::{api::RevisionStatus, judge::Arm, pattern::exactly};
+use crate::{api::RevisionStatus, judge::Arm, pattern::exactly, workload::naming::pod_beginning};
 
 /// A selector for the versions, and whose series it selects.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,8 +127,8 @@ impl Versions<'_> {
         }
         let side = |regex, revision: &RevisionStatus| {
             // Most are pods, and a comparison costs less than a regular expression.
-            let is_pods = text.trim_matches(['{', '}', ' ']) == "pods";
-            if is_pods { Side::Pods(pod_prefix(&revision.replica_set)) } else { Side::Matches(Pattern::new(regex)) }
+            let is_pods = text.trim_matches(['{', '}', ' ']) == "pods" && is_comparable(&revision.replica_set);
+            if is_pods { Side::Pods(pod_beginning(&revision.replica_set)) } else { Side::Matches(Pattern::new(regex)) }
         };
         let (canary, stable) = (side(canary, self.canary), side(stable, self.stable));
         Some(Selection { promql, arms: Arms::ByLabel { label: label.to_owned(), canary, stable } })

@@ -10,9 +10,9 @@ use crate::{
     plan::{
         Observed, Plan, Refusal, capacity,
         effects::{Desired, Effect, guarded},
-        preflight,
+        orphans, preflight,
     },
-    workload::{Ownership, ReplicaSet, new_replica_set, taking_over, template},
+    workload::{Ownership, ReplicaSet, naming, new_replica_set, taking_over, template},
 };
 
 impl Plan<'_> {
@@ -30,7 +30,19 @@ impl Plan<'_> {
             );
             return self.refuse(Refusal::new(reason::AUTOSCALER_ON_WORKLOAD, message));
         }
+        if self.adopt_orphans() {
+            return;
+        }
         let Some(workload) = self.observed.living_workload() else { return };
+        let strangers = self.observed.strangers_behind(&self.rollout.spec.service);
+        if !strangers.is_empty() {
+            return self.say(format!(
+                "waiting: pods that are not Deployment {}'s are behind Service {} ({}), and a rollout would give them no traffic: let the Service select the pods of the Deployment alone",
+                self.rollout.spec.workload.name,
+                self.rollout.spec.service,
+                strangers.join(", ")
+            ));
+        }
         if workload.spec.paused {
             // Somebody stopped it for a reason; taking it over would end the pause.
             return self.say(format!(
@@ -92,7 +104,8 @@ impl Plan<'_> {
             AdoptionStep::Emptying if adoption.mode == AdoptionMode::Surge && self.has_foreign_pods() => {}
             AdoptionStep::Emptying if workload.replicas() == 0 && !workload.spec.paused && workload.is_observed() => {
                 self.step(AdoptionStep::Adopted);
-                self.status.phase = Phase::Stable;
+                // What a Rollout that is gone had on its way is turned back first.
+                self.status.phase = if self.status.canary.is_some() { Phase::Reverting } else { Phase::Stable };
                 let pods = capacity::pods(adoption.replicas);
                 self.record(reason::ADOPTED, format!("version {stable} serves with {pods}, taken over as they are"));
             }
@@ -109,6 +122,9 @@ impl Plan<'_> {
     fn await_move(&mut self, adoption: &AdoptionStatus, stable: &RevisionStatus) {
         let moved = self.observed.replica_sets.iter().any(|set| set.name() == stable.replica_set);
         let waits = self.observed.workload_replica_sets.iter().any(|set| set.name() == stable.replica_set);
+        if !moved && orphans::has(self.observed, &stable.replica_set) {
+            return;
+        }
         if adoption.mode == AdoptionMode::Move {
             if moved {
                 self.step(AdoptionStep::Emptying);
@@ -135,7 +151,7 @@ impl Plan<'_> {
         let Some(workload) = self.observed.living_workload() else { return };
         let revision = template::hash(&workload.spec.template, 0);
         self.status.stable = Some(RevisionStatus {
-            replica_set: format!("{}-{revision}", self.rollout.spec.workload.name),
+            replica_set: naming::replica_set(&self.rollout.spec.workload.name, &revision),
             revision,
             images: template::images(&workload.spec.template),
             ..RevisionStatus::default()
@@ -175,6 +191,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
             let needed = !workload.spec.paused;
             needed.then(|| Desired::bold(Effect::PatchDeployment(name, patch))).into_iter().collect()
         }
+        AdoptionStep::Moving if orphans::has(observed, &stable.replica_set) => orphans::effects(rollout, observed),
         AdoptionStep::Moving if adoption.mode == AdoptionMode::Move => {
             take_over(&Ownership::of(rollout, workload), observed, &stable.replica_set)
         }
@@ -208,7 +225,10 @@ fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desir
 }
 
 /// The finalizer, and a count for the scale subresource where the user left it out.
-fn claim(rollout: &Rollout, replicas: i32) -> Option<Effect> {
+///
+/// Whoever replaces the object, as `kubectl replace` does, takes both off: without the finalizer the Rollout would go
+/// without handing its pods back.
+pub(super) fn claim(rollout: &Rollout, replicas: i32) -> Option<Effect> {
     let mut finalizers = rollout.metadata.finalizers.clone().unwrap_or_default();
     let claimed = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     if claimed && rollout.spec.replicas.is_some() {

@@ -5,18 +5,19 @@ use serde_json::Value;
 use crate::{
     api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason},
     plan::{
-        Guard, Observed, Plan, Refusal, capacity, guard,
+        Guard, Plan, Refusal, capacity, guard,
         split::{self, Goal},
     },
     traffic::Names,
-    workload::template,
+    workload::{naming, template},
 };
 
 impl Plan<'_> {
     /// Compares what the Deployment asks for with what serves.
     pub(super) fn at_rest(&mut self) {
-        if let Some(refusal) = &self.refusal {
-            return self.say(refusal.message.clone());
+        if let Some(refusal) = self.refusal.clone() {
+            let kept = if self.keep_unselected() { "; the route keeps giving traffic to them" } else { "" };
+            return self.say(format!("{}{kept}", refusal.message));
         }
         if !self.clear_foreign_pods() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
             return;
@@ -121,7 +122,7 @@ impl Plan<'_> {
     /// Traffic stays pinned on the stable version until pods that belong to no revision are gone.
     fn clear_foreign_pods(&mut self) -> bool {
         if self.has_foreign_pods() {
-            if self.is_routed() && self.status.route == RouteMode::Service {
+            if self.is_routed() && self.status.route == RouteMode::Service && self.may_shut_out_strangers() {
                 self.status.route = RouteMode::Split;
             }
             let foreign = self.observed.foreign_behind(&self.rollout.spec.service);
@@ -145,7 +146,7 @@ impl Plan<'_> {
     /// The revision that holds `asked`: the ReplicaSet that has it already, or the one that will.
     pub(super) fn revision_of(&self, asked: &Value) -> Option<RevisionStatus> {
         let images = template::images(asked);
-        if let Some(set) = Observed::holding(&self.observed.replica_sets, asked) {
+        if let Some(set) = self.observed.reusable(asked) {
             return Some(RevisionStatus {
                 revision: set.revision().to_owned(),
                 replica_set: set.name().to_owned(),
@@ -156,7 +157,7 @@ impl Plan<'_> {
         let workload = &self.rollout.spec.workload.name;
         (0..16).find_map(|collision| {
             let revision = template::hash(asked, collision);
-            let replica_set = format!("{workload}-{revision}");
+            let replica_set = naming::replica_set(workload, &revision);
             // A ReplicaSet of that name with another template: a collision of hashes.
             self.observed.replica_set(&replica_set).is_none().then(|| RevisionStatus {
                 revision,

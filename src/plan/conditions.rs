@@ -31,14 +31,14 @@ impl Plan<'_> {
     }
 
     /// Sets the conditions; those of kstatus (`Reconciling`, `Stalled`) and `Warning` are there only while they hold.
-    pub(super) fn set_conditions(&mut self, warning: Option<String>) {
+    pub(super) fn set_conditions(&mut self, warning: Option<(&str, String)>) {
         let generation = self.rollout.metadata.generation;
         let now = self.now;
         let before = std::mem::take(&mut self.status.conditions);
         self.status.conditions = self
             .wanted_conditions()
             .into_iter()
-            .chain(warning.map(|warning| (kind::WARNING, true, reason::ROUTE_NOT_NAMED.to_owned(), warning)))
+            .chain(warning.map(|(reason, warning)| (kind::WARNING, true, reason.to_owned(), warning)))
             .map(|(kind, holds, reason, message)| {
                 let status = if holds { "True" } else { "False" };
                 let known = before.iter().find(|condition| condition.type_ == kind && condition.status == status);
@@ -63,7 +63,8 @@ impl Plan<'_> {
             Phase::Adopting | Phase::Progressing | Phase::Promoting | Phase::Reverting | Phase::HandingBack
         );
         let refused = self.refusal.is_some();
-        let ready = phase == Phase::Stable && !refused;
+        let waits = phase == Phase::Stable && !self.serves_what_is_asked();
+        let ready = phase == Phase::Stable && !refused && !waits;
         let stalled = refused || matches!(phase, Phase::Held | Phase::Reverted);
         let (healthy, health) = self.health();
         let mut conditions: Vec<Wanted> = vec![
@@ -73,7 +74,7 @@ impl Plan<'_> {
         ];
         if stalled {
             conditions.push((kind::STALLED, true, why, message));
-        } else if moving || phase == Phase::Pending {
+        } else if moving || waits || phase == Phase::Pending {
             conditions.push((kind::RECONCILING, true, why, message));
         }
         conditions
@@ -87,8 +88,9 @@ impl Plan<'_> {
         let word = match self.status.phase {
             Phase::Pending => reason::WORKLOAD_INCOMPLETE,
             Phase::Adopting => reason::ADOPTING,
-            Phase::Stable => reason::STABLE,
-            Phase::Progressing | Phase::Held if self.rollout.spec.paused => reason::PAUSED,
+            Phase::Stable if self.serves_what_is_asked() => reason::STABLE,
+            Phase::Stable | Phase::Progressing | Phase::Held if self.rollout.spec.paused => reason::PAUSED,
+            Phase::Stable => reason::VERSION_WAITS,
             Phase::HandingBack => reason::HANDING_BACK,
             Phase::Reverted => reason::REVERTED,
             Phase::Progressing | Phase::Held | Phase::Promoting | Phase::Reverting => {

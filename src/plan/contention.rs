@@ -69,7 +69,8 @@ impl Suspect {
     }
 }
 
-fn workload_name(rollout: &Rollout) -> String {
+/// What a status calls the Deployment.
+pub(super) fn workload_name(rollout: &Rollout) -> String {
     format!("Deployment {}", rollout.spec.workload.name)
 }
 

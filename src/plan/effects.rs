@@ -6,15 +6,15 @@ use kube::Resource;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode},
+    api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode},
     plan::{
-        Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back,
+        Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back, orphans, selection,
         split::{self, Goal, InForce},
     },
     traffic::{Names, RouteId, Split},
     workload::{
-        Ownership, ReplicaSet, is_deleting, new_replica_set, ownership, revision_service, revision_service_spec,
-        template,
+        Ownership, ReplicaSet, changed_spec, is_deleting, new_replica_set, ownership, revision_service,
+        revision_service_spec, template,
     },
 };
 
@@ -65,7 +65,8 @@ impl Desired {
 pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let status = rollout.status.clone().unwrap_or_default();
     let Some(adoption) = &status.adoption else { return unclaim(rollout, observed, now) };
-    match adoption.step {
+    let mut desired: Vec<_> = reclaim(rollout, observed, adoption).into_iter().collect();
+    desired.extend(match adoption.step {
         AdoptionStep::Pausing | AdoptionStep::Moving | AdoptionStep::Emptying => adoption::effects(rollout, observed),
         AdoptionStep::Clearing | AdoptionStep::Restoring | AdoptionStep::Releasing => {
             hand_back::effects(rollout, observed)
@@ -77,9 +78,21 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<De
             desired.extend(effects.replica_sets());
             desired.extend(effects.workload());
             desired.extend(effects.history());
+            desired.extend(orphans::effects(rollout, observed));
             desired
         }
+    });
+    desired
+}
+
+/// Puts back what somebody took off the Rollout who replaced it: first of all, since nothing is as it should be without.
+fn reclaim(rollout: &Rollout, observed: &Observed, adoption: &AdoptionStatus) -> Option<Desired> {
+    if rollout.metadata.deletion_timestamp.is_some() || adoption.step == AdoptionStep::Pausing {
+        return None;
     }
+    let stable = rollout.status.as_ref().and_then(|status| status.stable.as_ref());
+    let asked = stable.and_then(|stable| observed.replica_set(&stable.replica_set)).map(|set| set.replicas());
+    adoption::claim(rollout, asked.unwrap_or(adoption.replicas)).map(Desired::bold)
 }
 
 /// A deleted Rollout that has nothing of anybody's any more lets itself go. A Service that was overlooked goes before:
@@ -190,19 +203,21 @@ impl Effects<'_> {
     }
 
     fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Desired> {
-        let user = self.observed.service.as_ref()?;
+        let mut user = self.observed.service.as_deref()?.clone();
+        if let Some(spec) = &mut user.spec {
+            spec.selector = Some(selection::of_all_revisions(self.rollout, self.observed));
+        }
         let Some(existing) = existing else {
             let workload = self.observed.living_workload()?;
-            let service = revision_service(user, name, revision, Ownership::of(self.rollout, workload));
+            let service = revision_service(&user, name, revision, Ownership::of(self.rollout, workload));
             return Some(Desired::bold(Effect::CreateService(Box::new(service))));
         };
-        let wanted = revision_service_spec(user, revision);
+        let wanted = revision_service_spec(&user, revision);
         let spec = existing.spec.as_ref()?;
-        if (spec.selector == wanted.selector && spec.ports == wanted.ports) || !ownership::is_of(self.rollout, existing)
-        {
+        if !ownership::is_of(self.rollout, existing) {
             return None;
         }
-        let patch = guarded(existing, json!({"spec": {"selector": wanted.selector, "ports": wanted.ports}}));
+        let patch = guarded(existing, changed_spec(spec, &wanted)?);
         Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
     }
 

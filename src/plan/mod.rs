@@ -4,6 +4,7 @@
 //! written to the cluster. Neither talks to anything, reads a clock, or draws a random number.
 
 mod adoption;
+mod asked;
 mod at_rest;
 mod await_weight;
 pub mod capacity;
@@ -16,8 +17,11 @@ mod effects;
 mod guard;
 mod hand_back;
 mod observed;
+mod orphans;
+mod pinning;
 mod preflight;
 mod progress;
+mod selection;
 mod split;
 mod taken_back;
 #[cfg(test)]
@@ -232,9 +236,11 @@ impl<'a> Plan<'a> {
 
     fn finish(mut self) -> Next {
         self.status.observed_generation = self.rollout.metadata.generation;
+        self.note_workload();
         self.tell_refused_write();
         self.count_pods();
-        let warning = self.warn_of_unnamed_routes();
+        let warning = self.warn_of_unnamed_routes().map(|warning| (reason::ROUTE_NOT_NAMED, warning));
+        let warning = warning.or_else(|| Some((reason::REPLICAS_IN_WORKLOAD, self.warn_of_replicas()?)));
         self.set_conditions(warning);
         Next { status: self.status, transitions: self.transitions, wake: self.wake }
     }

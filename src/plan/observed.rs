@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     api::{self, RevisionStatus, Rollout},
     traffic::{Expression, Names, Quirks, Revisions, RouteId, Router, router},
-    workload::{Deployment, ReplicaSet, is_deleting, template},
+    workload::{Deployment, ReplicaSet, is_deleting, naming, template},
 };
 
 /// What the cluster looks like around one Rollout.
@@ -26,6 +26,10 @@ pub struct Observed {
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     /// The ReplicaSets that the Deployment controls, by name.
     pub workload_replica_sets: Vec<Arc<ReplicaSet>>,
+    /// The ReplicaSets that the Deployment keeps for a Rollout that is gone, by name.
+    pub orphans: Vec<Arc<ReplicaSet>>,
+    /// `<service>-stable` and `<service>-canary`, as far as the Deployment keeps them for a Rollout that is gone.
+    pub orphaned_services: Vec<Arc<Service>>,
     /// An autoscaler that targets the Deployment.
     pub autoscaler: Option<String>,
     /// The Service that the Rollout names.
@@ -148,17 +152,39 @@ impl Observed {
     /// The ReplicaSet among `sets` that holds `wanted`; the oldest, as the Deployment controller chooses.
     #[must_use]
     pub fn holding<'a>(sets: &'a [Arc<ReplicaSet>], wanted: &Value) -> Option<&'a Arc<ReplicaSet>> {
-        sets.iter()
-            .filter(|set| !is_deleting(set.as_ref()) && template::same(&set.spec.template, wanted))
-            .min_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()))
+        oldest_holding(sets.iter(), wanted)
+    }
+
+    /// The ReplicaSet of the Rollout that holds `wanted` and may be given pods: not an empty one whose pods could not be
+    /// told by name from those that another one has.
+    #[must_use]
+    pub fn reusable(&self, wanted: &Value) -> Option<&Arc<ReplicaSet>> {
+        let usable = |set: &&Arc<ReplicaSet>| !set.is_empty() || self.look_alikes(set.name()).next().is_none();
+        oldest_holding(self.replica_sets.iter().filter(usable), wanted)
+    }
+
+    /// The other ReplicaSets with pods whose names begin as those of `replica_set` do: Kubernetes cut both.
+    fn look_alikes(&self, replica_set: &str) -> impl Iterator<Item = &Arc<ReplicaSet>> {
+        let beginning = naming::pod_beginning(replica_set);
+        let is_cut = naming::is_cut(replica_set);
+        self.replica_sets
+            .iter()
+            .chain(&self.workload_replica_sets)
+            .filter(move |set| is_cut && set.name() != replica_set && naming::pod_beginning(set.name()) == beginning)
+            .filter(|set| !set.is_empty())
     }
 
     /// How many ready pods of `replica_set` are behind `service`, by the EndpointSlices.
     #[must_use]
     pub fn ready_behind(&self, service: &str, replica_set: &str) -> i32 {
         let pods = self.ready_pods.get(service).map(Vec::as_slice).unwrap_or_default();
-        let ready = pods.iter().filter(|pod| ReplicaSet::names(replica_set, pod)).count();
-        i32::try_from(ready).unwrap_or(i32::MAX)
+        let ready = pods.iter().filter(|pod| naming::is_pod_of(replica_set, pod)).count();
+        let ready = i32::try_from(ready).unwrap_or(i32::MAX);
+        match self.replica_set(replica_set) {
+            // Some of them may be another's: no more than its own controller counts.
+            Some(set) if self.look_alikes(replica_set).next().is_some() => ready.min(set.status.ready_replicas),
+            _ => ready,
+        }
     }
 
     /// Ready pods behind `service` that belong to no ReplicaSet of the Rollout.
@@ -167,8 +193,16 @@ impl Observed {
         let pods = self.ready_pods.get(service).map(Vec::as_slice).unwrap_or_default();
         pods.iter()
             .map(String::as_str)
-            .filter(|pod| !self.replica_sets.iter().any(|set| ReplicaSet::names(set.name(), pod)))
+            .filter(|pod| !self.replica_sets.iter().any(|set| naming::is_pod_of(set.name(), pod)))
             .collect()
+    }
+
+    /// Ready pods behind `service` that belong neither to the Rollout nor to the Deployment.
+    #[must_use]
+    pub fn strangers_behind(&self, service: &str) -> Vec<&str> {
+        let is_of_workload =
+            |pod: &&str| self.workload_replica_sets.iter().any(|set| naming::is_pod_of(set.name(), pod));
+        self.foreign_behind(service).into_iter().filter(|pod| !is_of_workload(pod)).collect()
     }
 
     /// Either of the Services that tell revisions apart exists.
@@ -176,4 +210,9 @@ impl Observed {
     pub fn has_revision_services(&self) -> bool {
         self.stable_service.is_some() || self.canary_service.is_some()
     }
+}
+
+fn oldest_holding<'a>(sets: impl Iterator<Item = &'a Arc<ReplicaSet>>, wanted: &Value) -> Option<&'a Arc<ReplicaSet>> {
+    sets.filter(|set| !is_deleting(set.as_ref()) && template::same(&set.spec.template, wanted))
+        .min_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()))
 }

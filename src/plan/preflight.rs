@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::{
     api::{Percent, Rollout, RouteMode, condition::reason},
-    plan::{GatewayFeatures, Observed, Route, Served, capacity},
+    plan::{GatewayFeatures, Observed, Route, Served, capacity, orphans, selection},
     traffic::{Names, Router, Split, features, named_twice, permits},
-    workload::{self, ownership},
+    workload::ownership,
 };
 
 /// Why nothing is done: one sentence that names the object and what to do.
@@ -61,24 +61,11 @@ fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
 
 fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let name = &rollout.spec.service;
-    let Some(service) = &observed.service else {
+    if observed.service.is_none() {
         let message = format!("Service {name} does not exist; create it, or name another");
         return Some(Refusal::new(reason::SERVICE_NOT_FOUND, message));
-    };
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
-    if selector.is_empty() {
-        let message =
-            format!("Service {name} has no selector, so no revision can be told apart behind it; give it one");
-        return Some(Refusal::new(reason::SERVICE_UNUSABLE, message));
     }
-    let workload = observed.living_workload()?;
-    (!workload::selects(&selector, &workload.spec.template)).then(|| {
-        let message = format!(
-            "Service {name} does not select the pods of Deployment {}; make its selector match their labels",
-            rollout.spec.workload.name
-        );
-        Refusal::new(reason::SERVICE_UNUSABLE, message)
-    })
+    selection::refusal(rollout, observed)
 }
 
 fn routes(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
@@ -192,7 +179,10 @@ fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> 
         return None;
     }
     let services = [&observed.stable_service, &observed.canary_service];
-    let taken = services.into_iter().flatten().find(|service| !ownership::is_of(rollout, service.as_ref()))?;
+    let taken = services
+        .into_iter()
+        .flatten()
+        .find(|service| !ownership::is_of(rollout, service.as_ref()) && !orphans::is_left_behind(observed, service))?;
     let name = taken.metadata.name.as_deref().unwrap_or_default();
     let message = format!("Service {name} exists and is somebody else's, but a rollout needs that name; rename it");
     Some(Refusal::new(reason::SERVICE_UNUSABLE, message))

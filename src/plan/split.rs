@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Acceptance, Percent, Phase, Rollout, RolloutStatus, RouteMode, StagePart, StageStatus},
-    plan::{Guard, Observed, Route, Served, capacity, contention, current_stage, guard, hand_back, way_back},
+    plan::{Guard, Observed, Route, Served, capacity, contention, current_stage, guard, hand_back, pinning, way_back},
     traffic::{Acceptance as Accepted, Names, Router, Sessions, Split, replica_count::Counts},
 };
 
@@ -93,6 +93,7 @@ pub(super) fn goal<'a>(rollout: &'a Rollout, observed: &Observed) -> Goal<'a> {
     match status.route {
         RouteMode::Service => Goal::Service,
         _ if ready.stable == 0 && guard::stands(Guard::ReadyBackends) => Goal::Leave,
+        RouteMode::Split if pinning::is_premature(rollout, status, observed, ready) => Goal::Leave,
         RouteMode::Promoted => Goal::Split(Percent::FULL.into()),
         RouteMode::Split if matches!(status.phase, Phase::Progressing | Phase::Held) => {
             let asked = canary_split(rollout, observed, status, ready.canary);

@@ -16,7 +16,8 @@ impl Plan<'_> {
     ///
     /// While it is not known which routes there are, what was said of them stands.
     pub(super) fn warn_of_unnamed_routes(&mut self) -> Option<String> {
-        let known = self.status.conditions.iter().find(|condition| condition.type_ == kind::WARNING);
+        let mut known = self.status.conditions.iter();
+        let known = known.find(|known| known.type_ == kind::WARNING && known.reason == reason::ROUTE_NOT_NAMED);
         let said = known.map(|condition| condition.message.clone());
         let Some(routes) = &self.observed.unnamed_routes else { return said };
         // Of two Rollouts for one Service, those are the other's.

@@ -39,6 +39,17 @@ pub struct Endpoint {
 pub struct EndpointConditions {
     /// Absent means unknown, which consumers are told to read as ready.
     pub ready: Option<bool>,
+    /// Whether the pod says that it is ready, where the Service publishes the others as well; absent before Kubernetes
+    /// 1.20.
+    #[serde(skip_serializing_if = "says_nothing_new")]
+    pub serving: Option<bool>,
+}
+
+/// Nearly all that are ready serve: in memory, only the others are noted.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(clippy::ref_option, reason = "and to the whole field")]
+fn says_nothing_new(serving: &Option<bool>) -> bool {
+    *serving != Some(false)
 }
 
 /// The object behind an endpoint.
@@ -75,7 +86,7 @@ impl EndpointSlice {
         self.endpoints
             .iter()
             .flatten()
-            .filter(|endpoint| endpoint.conditions.ready != Some(false))
+            .filter(|endpoint| endpoint.conditions.ready != Some(false) && endpoint.conditions.serving != Some(false))
             .filter_map(|endpoint| endpoint.target_ref.as_ref())
             .filter(|target| target.kind == "Pod")
             .map(|target| target.name.as_str())
@@ -136,6 +147,14 @@ mod tests {
             owned(json!([{"apiVersion": "v1", "kind": "Service", "name": "checkout-stable", "uid": "earlier"}]));
         assert!(slice.is_of(Some("earlier")) && !slice.is_of(Some("this")) && !slice.is_of(None));
         assert!(owned(json!([])).is_of(Some("this")));
+    }
+
+    #[test]
+    fn a_pod_that_is_published_before_it_is_ready_is_not_ready() {
+        let endpoint = |name: &str, serving: bool| json!({"conditions": {"ready": true, "serving": serving}, "targetRef": {"kind": "Pod", "name": name}});
+        let slice = json!({"metadata": {}, "endpoints": [endpoint("a", true), endpoint("b", false)]});
+        let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
+        assert_eq!(slice.ready_pods().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

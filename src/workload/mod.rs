@@ -2,10 +2,12 @@
 
 mod endpoints;
 pub mod metadata;
+pub mod naming;
 mod objects;
 pub mod ownership;
 mod replica_set;
 mod service;
+pub mod steering;
 pub mod template;
 
 pub use endpoints::{Endpoint, EndpointConditions, EndpointSlice, TargetRef};
@@ -14,4 +16,4 @@ pub use objects::{
 };
 pub use ownership::Ownership;
 pub use replica_set::{forgetting, is_let_go, letting_go, new_replica_set, selector_string, selects, taking_over};
-pub use service::{revision_service, revision_service_spec};
+pub use service::{changed_spec, revision_service, revision_service_spec};

@@ -166,13 +166,6 @@ impl ReplicaSet {
     pub fn holder(&self) -> Option<&str> {
         ownership::rollout_of(self).or_else(|| ownership::controller(self))
     }
-
-    /// Whether a pod of that name is one of its own: a ReplicaSet names its pods after itself.
-    #[must_use]
-    pub fn names(replica_set: &str, pod: &str) -> bool {
-        let suffix = pod.strip_prefix(replica_set).and_then(|rest| rest.strip_prefix('-'));
-        suffix.is_some_and(|suffix| !suffix.is_empty() && !suffix.contains('-'))
-    }
 }
 
 macro_rules! apps_v1 {
@@ -220,13 +213,5 @@ mod tests {
         assert_eq!(set.seasoned(3), 3);
         set.spec.min_ready_seconds = Some(30);
         assert_eq!(set.seasoned(3), 1);
-    }
-
-    #[test]
-    fn a_replica_set_knows_its_pods_by_name() {
-        assert!(ReplicaSet::names("checkout-7f9c6b54d", "checkout-7f9c6b54d-x2x9k"));
-        assert!(!ReplicaSet::names("checkout", "checkout-7f9c6b54d-x2x9k"));
-        assert!(!ReplicaSet::names("checkout-7f9c6b54d", "checkout-7f9c6b54d2-x2x9k"));
-        assert!(!ReplicaSet::names("checkout-7f9c6b54d", "checkout-7f9c6b54d"));
     }
 }

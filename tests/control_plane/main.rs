@@ -21,6 +21,7 @@ mod evidence;
 mod hostile_prometheus;
 mod installation;
 mod long_history;
+mod ownership;
 mod permissions;
 mod promotion;
 mod resilience;
@@ -54,6 +55,7 @@ fn topics() -> Vec<Topic> {
         ("adoption", adoption::behaviours()),
         ("surge", surge::behaviours()),
         ("deletion", deletion::behaviours()),
+        ("ownership", ownership::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
         ("endpoints", endpoints::behaviours()),

@@ -6,3 +6,4 @@ mod answers;
 mod bad_input;
 mod command;
 mod examples;
+mod long_names;

@@ -13,7 +13,7 @@ use crate::{
     },
     plan::{Effect, Observed, after, capacity, current_stage},
     traffic::RouteId,
-    workload::ReplicaSet,
+    workload::{ReplicaSet, naming},
 };
 
 /// The longest status that may be written.
@@ -42,6 +42,12 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
         Effect::DeleteReplicaSet(name, _) => {
             let empty = before.pods.get(name).is_none_or(Vec::is_empty);
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
+        }
+        // What leaves it with the same pods takes nothing away.
+        Effect::PatchService(name, _)
+            if after.replica_sets.values().all(|set| before.selects(name, set) == after.selects(name, set)) =>
+        {
+            Ok(())
         }
         Effect::DeleteService(name, _) | Effect::PatchService(name, _) => {
             let harmless = !before.carries_weight(name) || before.endpoints.get(name).is_none_or(Vec::is_empty);
@@ -153,7 +159,7 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
                 .get("checkout")
                 .into_iter()
                 .flatten()
-                .filter(|pod| ReplicaSet::names(set.name(), pod))
+                .filter(|pod| naming::is_pod_of(set.name(), pod))
                 .count()
         };
         let others: usize = after.replica_sets.values().filter(|other| other.name() != name).map(ready).sum();

@@ -27,6 +27,7 @@ pub fn describe(before: &Cluster, after: &Cluster, effect: &Effect) -> String {
         },
         Effect::DeleteReplicaSet(name, _) => format!("delete {}", image(before, name)),
         Effect::CreateService(service) => format!("create {}", service.metadata.name.as_deref().unwrap_or_default()),
+        Effect::PatchService(name, patch) if patch["spec"]["selector"].is_null() => format!("{name} changes its owner"),
         Effect::PatchService(name, patch) => {
             let hash = patch["spec"]["selector"][POD_TEMPLATE_HASH].as_str().unwrap_or_default();
             format!("{name} selects {}", revision(after, hash))

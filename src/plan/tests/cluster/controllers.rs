@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Cluster, Pod, image_of};
 use crate::{
     api::POD_TEMPLATE_HASH,
-    workload::{Deployment, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, ownership, template},
+    workload::{Deployment, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, naming, ownership, template},
 };
 
 /// What runs around the API server.
@@ -125,9 +125,10 @@ impl Cluster {
     fn create_for(&mut self, deployment: &Deployment) -> String {
         let asked = &deployment.spec.template;
         // Not the name that Tidegate would give it, nor one that is taken: the real one counts collisions, too.
+        let name = deployment.metadata.name.clone().unwrap_or_default();
         let hashes = (4711..).map(|collision| template::hash(asked, collision));
         let (name, hash) = hashes
-            .map(|hash| (format!("checkout-{hash}"), hash))
+            .map(|hash| (format!("{name}-{hash}"), hash))
             .find(|(name, _)| !self.replica_sets.contains_key(name))
             .unwrap();
         let template = template::with_hash(asked, &hash);
@@ -177,7 +178,7 @@ impl Cluster {
             }
             while pods.len() < wanted {
                 let number = self.fresh();
-                pods.push(Pod { name: format!("{name}-{number}"), ready: false });
+                pods.push(Pod { name: format!("{}{number:05}", naming::pod_beginning(&name)), ready: false });
             }
             let status = ReplicaSetStatus {
                 replicas: i32::try_from(pods.len()).unwrap(),
@@ -198,7 +199,8 @@ impl Cluster {
         let behind = |service: &String| {
             let sets = self.replica_sets.values().filter(|set| self.selects(service, set));
             let pods = sets.flat_map(|set| self.pods.get(set.name()).into_iter().flatten());
-            pods.filter(|pod| pod.ready).map(|pod| pod.name.clone()).collect()
+            let strangers = self.strangers.iter().filter(|_| service == "checkout");
+            pods.filter(|pod| pod.ready).map(|pod| pod.name.clone()).chain(strangers.cloned()).collect()
         };
         self.endpoints = self.services.keys().map(|service| (service.clone(), behind(service))).collect();
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     api::{Percent, RevisionStatus, Rollout, RolloutStatus},
     traffic::{Names, RouteId},
-    workload::{Deployment, ReplicaSet, ownership, template},
+    workload::{Deployment, ReplicaSet, naming, ownership, template},
 };
 
 pub use api::Refused;
@@ -54,6 +54,8 @@ pub struct Cluster {
     pub limits: BTreeMap<String, usize>,
     /// An autoscaler that targets the Deployment.
     pub autoscaler: Option<String>,
+    /// Ready pods behind the user's Service that are no ReplicaSet's here.
+    pub strangers: Vec<String>,
     pub rival: Option<String>,
     /// Routes that point at the Service, and that the Rollout does not name.
     pub unnamed_routes: Option<Vec<RouteId>>,
@@ -86,6 +88,7 @@ impl Cluster {
             broken: BTreeSet::new(),
             limits: BTreeMap::new(),
             autoscaler: None,
+            strangers: Vec::new(),
             rival: None,
             unnamed_routes: Some(Vec::new()),
             forbids_moving: false,
@@ -168,7 +171,7 @@ impl Cluster {
     pub fn ready_behind(&self, service: &str, revision: Option<&RevisionStatus>) -> usize {
         let Some(revision) = revision else { return 0 };
         let pods = self.endpoints.get(service).map(Vec::as_slice).unwrap_or_default();
-        pods.iter().filter(|pod| ReplicaSet::names(&revision.replica_set, pod)).count()
+        pods.iter().filter(|pod| naming::is_pod_of(&revision.replica_set, pod)).count()
     }
 
     /// The ReplicaSet that runs an image, by name.

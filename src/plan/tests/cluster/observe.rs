@@ -30,6 +30,20 @@ impl Cluster {
             workload_replica_sets: owned_by(
                 self.deployment.as_ref().and_then(|deployment| deployment.metadata.uid.as_deref()),
             ),
+            orphans: self
+                .replica_sets
+                .values()
+                .filter(|set| self.is_orphan(&set.metadata))
+                .cloned()
+                .map(Arc::new)
+                .collect(),
+            orphaned_services: [&names.stable, &names.canary]
+                .into_iter()
+                .filter_map(|name| self.services.get(name))
+                .filter(|service| self.is_orphan(&service.metadata))
+                .cloned()
+                .map(Arc::new)
+                .collect(),
             autoscaler: self.autoscaler.clone(),
             service: service(&names.service),
             stable_service: service(&names.stable),

@@ -1,17 +1,30 @@
 //! What people do: manifests, and changes to them.
 
-use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::{
+    api::core::v1::Service,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
 use serde_json::{Value, json};
 
 use super::Cluster;
-use crate::{api::Rollout, plan::Effect, traffic::RouteId, workload::Deployment};
+use crate::{
+    api::{ROLLOUT_UID_LABEL, Rollout},
+    plan::Effect,
+    traffic::RouteId,
+    workload::Deployment,
+};
 
 impl Cluster {
     /// A Deployment of ten pods of `v1` that serve, a Service, and a route that points at it.
     pub fn serving(replicas: i32) -> Self {
+        Self::serving_as("checkout", replicas)
+    }
+
+    /// The same with another name of the Deployment.
+    pub fn serving_as(name: &str, replicas: i32) -> Self {
         let mut cluster = Self::new();
         let deployment: Deployment = serde_json::from_value(json!({
-            "metadata": {"name": "checkout", "namespace": "shop"},
+            "metadata": {"name": name, "namespace": "shop"},
             "spec": {
                 "replicas": replicas,
                 "selector": {"matchLabels": {"app": "checkout"}},
@@ -98,6 +111,36 @@ impl Cluster {
             meta.resource_version = Some(version);
         }
         self.let_go();
+    }
+
+    /// `kubectl replace -f rollout.yaml`, of a file without finalizers and count.
+    pub fn replace_rollout(&mut self) {
+        let patch = json!({"metadata": {"finalizers": null}, "spec": {"replicas": null}});
+        self.write(&Effect::PatchRollout(patch)).unwrap();
+    }
+
+    /// The Rollout goes without having handed anything back: what it owned stays with its second owner, the Deployment.
+    pub fn lose_rollout(&mut self) {
+        let Some(uid) = self.rollout.take().and_then(|rollout| rollout.metadata.uid) else { return };
+        let version = self.version();
+        let abandon = |meta: &mut ObjectMeta| {
+            let owners = meta.owner_references.get_or_insert_default();
+            let before = owners.len();
+            owners.retain(|owner| owner.uid != uid);
+            if owners.len() < before {
+                meta.resource_version = Some(version.clone());
+            }
+        };
+        self.replica_sets.values_mut().for_each(|set| abandon(&mut set.metadata));
+        self.services.values_mut().for_each(|service| abandon(&mut service.metadata));
+    }
+
+    /// Whether an object was left behind by a Rollout that is gone.
+    pub fn is_orphan(&self, meta: &ObjectMeta) -> bool {
+        let holder = meta.labels.as_ref().and_then(|labels| labels.get(ROLLOUT_UID_LABEL));
+        let present = self.rollout.as_ref().and_then(|rollout| rollout.metadata.uid.as_ref());
+        let mut owners = meta.owner_references.iter().flatten();
+        holder.is_some() && holder != present && owners.any(|owner| owner.kind == "Deployment")
     }
 
     /// `kubectl delete deployment`: its own ReplicaSets go with it.

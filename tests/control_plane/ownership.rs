@@ -1,0 +1,147 @@
+//! Whose the pods are, whatever somebody does to the object that says so.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use tidegate::api::{
+    FINALIZER, Phase,
+    condition::{kind, reason},
+};
+
+use crate::{
+    adoption::handed_back,
+    behaviour::behaviours,
+    rig::{Result, shop::Shop, snapshot::Snapshot, wait::until, world::World},
+    scenes::{LATER, SOON, adopted, lingering, promoted, quick, underway},
+};
+
+behaviours![
+    a_rollout_that_is_replaced_gets_its_finalizer_back_and_hands_its_pods_back,
+    pods_that_a_rollout_left_behind_are_taken_over_by_the_next_one_and_the_new_version_is_judged,
+    what_a_rollout_under_way_left_behind_is_turned_back_by_the_next_one,
+    a_selector_that_moves_with_the_version_starts_nothing_and_the_route_keeps_its_pods,
+];
+
+fn has_finalizer(now: &Snapshot) -> bool {
+    now.rollout("checkout").is_some_and(|rollout| rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER))
+}
+
+/// Takes off what `kubectl replace` takes off.
+async fn replaced(shop: &Shop) -> Result<()> {
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}, "spec": {"replicas": null}}));
+    shop.rollouts().patch("checkout", &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// The Rollout goes while no operator looks, and hands nothing back.
+async fn lost(shop: &mut Shop) -> Result<()> {
+    shop.operator()?.kill();
+    replaced(shop).await?;
+    shop.delete_rollout().await?;
+    shop.wait("the Rollout to be gone, and nobody to control its ReplicaSets", LATER, |now| {
+        let of_a_rollout =
+            |owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference| owner.kind == "Rollout";
+        now.rollouts.is_empty() && !now.replica_sets.iter().any(|set| set.owner_references().iter().any(of_a_rollout))
+    })
+    .await?;
+    Ok(())
+}
+
+async fn a_rollout_that_is_replaced_gets_its_finalizer_back_and_hands_its_pods_back(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("replaced"), quick()).await?;
+    let before = shop.now().uids("v1");
+    replaced(&shop).await?;
+    shop.wait("the finalizer and the count to be put back", SOON, |now| {
+        has_finalizer(now) && now.rollout("checkout").is_some_and(|rollout| rollout.spec.replicas == Some(4))
+    })
+    .await?;
+    shop.delete_rollout().await?;
+    let now = handed_back(&shop).await?;
+    shop.check("the pods are the same", now.uids("v1") == before).await?;
+    shop.lost_nothing().await
+}
+
+async fn pods_that_a_rollout_left_behind_are_taken_over_by_the_next_one_and_the_new_version_is_judged(
+    world: &World,
+) -> Result<()> {
+    let mut shop = adopted(world.shop("left-behind"), quick()).await?;
+    let before = shop.now().uids("v1");
+    lost(&mut shop).await?;
+    shop.check("the pods go on serving", shop.now().uids("v1") == before).await?;
+    // Git is applied again: a new version, and a Rollout for it.
+    shop.release("v2", &[]).await?;
+    shop.apply_rollout(quick()).await?;
+    shop.operator()?.restart()?;
+    let now = shop.wait("v1 to be the stable version again", SOON, |now| now.stable() == "v1").await?;
+    shop.check("its pods are the same", now.uids("v1") == before).await?;
+    shop.wait("v2 to be in its first stage", LATER, |now| now.canary() == "v2" && now.share_in_force() == Some(25))
+        .await?;
+    promoted(&shop, "v2").await?;
+    shop.delete_rollout().await?;
+    shop.wait("the Deployment to have its pods back", LATER, |now| {
+        now.rollouts.is_empty() && now.ready_count("v2") == 4 && now.deployment_replicas() == Some(4)
+    })
+    .await?;
+    shop.lost_nothing().await
+}
+
+async fn what_a_rollout_under_way_left_behind_is_turned_back_by_the_next_one(world: &World) -> Result<()> {
+    let mut shop = adopted(world.shop("left-in-flight"), lingering()).await?;
+    let before = shop.now().uids("v1");
+    underway(&shop).await?;
+    lost(&mut shop).await?;
+    shop.apply_rollout(lingering()).await?;
+    shop.operator()?.restart()?;
+    shop.wait("v1 to be the stable version again", SOON, |now| now.stable() == "v1").await?;
+    let now = underway_again(&shop).await?;
+    shop.check("the pods of v1 are the same", now.uids("v1") == before).await?;
+    shop.lost_nothing().await
+}
+
+async fn underway_again(shop: &Shop) -> Result<Snapshot> {
+    shop.wait("v2 to be turned back, and to begin anew", LATER, |now| {
+        let turned_back = now.status().history.iter().any(|step| step.reason == reason::STARTED);
+        turned_back && now.is(Phase::Progressing) && now.canary() == "v2"
+    })
+    .await
+}
+
+async fn a_selector_that_moves_with_the_version_starts_nothing_and_the_route_keeps_its_pods(
+    world: &World,
+) -> Result<()> {
+    let shop = world.shop("moving-selector").open().await?;
+    let deployments = Api::<Deployment>::namespaced(shop.client.clone(), &shop.namespace);
+    label(&deployments, "v1").await?;
+    shop.wait("the pods to have the label", LATER, |now| now.ready_count("v1") == 4 && now.pods.len() == 4).await?;
+    shop.patch_service(json!({"spec": {"selector": {"version": "v1"}}})).await?;
+    shop.apply_rollout(quick()).await?;
+    shop.wait("the Deployment to be adopted", SOON, |now| now.is(Phase::Stable)).await?;
+    label(&deployments, "v2").await?;
+    shop.patch_service(json!({"spec": {"selector": {"version": "v2"}}})).await?;
+    let now = shop
+        .wait("the route to lead to the pods that serve, by way of their own Service", SOON, |now| {
+            now.holds(kind::STALLED).is_some_and(|why| why == reason::SERVICE_UNUSABLE)
+                && now.share_in_force() == Some(0)
+        })
+        .await?;
+    let message = now.status().message;
+    shop.check(&format!("the advice is safe: {message}"), message.contains("leave version out of its selector"))
+        .await?;
+    shop.check("nothing was started", shop.pods_created() == 8).await?;
+    shop.patch_service(json!({"spec": {"selector": {"version": null}}})).await?;
+    until("the version to be promoted", LATER, || async {
+        let now = shop.now();
+        (now.is(Phase::Stable) && now.holds(kind::READY).is_some() && now.share().is_none()).then_some(())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn label(deployments: &Api<Deployment>, version: &str) -> Result<()> {
+    let patch = json!({"spec": {"template": {"metadata": {"labels": {"version": version}}}}});
+    deployments.patch("checkout", &PatchParams::default(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
