@@ -23,6 +23,7 @@ behaviours![
     flux_that_makes_the_route_only_where_there_is_none_disturbs_no_rollout,
     flux_that_ignores_the_rules_of_the_route_disturbs_no_rollout,
     kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_rollout,
+    what_kubectl_replaces_in_mid_flight_is_written_back_and_the_rollout_goes_on,
 ];
 
 /// The object that every tool fights over, if it is not told otherwise.
@@ -98,6 +99,34 @@ async fn kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_r
     let applied = world.kubectl(shop, &["apply", "--server-side", "--filename", &file]).await;
     let refused = applied.err().map(|error| error.to_string()).unwrap_or_default();
     shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await
+}
+
+async fn what_kubectl_replaces_in_mid_flight_is_written_back_and_the_rollout_goes_on(world: &World) -> Result<()> {
+    let shop = &world.shop("kubectl-replace").open().await?;
+    for version in ["v1", "v2"] {
+        let file = written(world, shop, &git(shop, version))?;
+        world.kubectl(shop, &["apply", "--server-side", "--force-conflicts", "--filename", &file]).await?;
+        let what = format!("{version} to be stable or in a stage that has begun");
+        shop.wait(&what, SOON, |now| {
+            let has_begun = now.status().stage.is_some_and(|stage| stage.since.is_some());
+            now.is(Phase::Stable) && now.stable() == version || now.canary() == version && has_begun
+        })
+        .await?;
+    }
+    // Of the Rollout, which the operator writes all the time, kubectl may have read another state than there is by then.
+    let file = written(world, shop, &shop.manifests("v2"))?;
+    world.kubectl(shop, &["replace", "--filename", &file]).await?;
+    shop.wait("the weights to be ours again, and the count", SOON, |now| {
+        now.share() == Some(25) && now.deployment_replicas() == Some(0) && !now.status().contentions.is_empty()
+    })
+    .await?;
+    promoted(shop, "v2").await?;
+    let events = shop.events().await?;
+    for quarrel in [reason::CONTENTION, reason::FOREIGN_PODS] {
+        let named = events.iter().any(|event| event.reason == quarrel && event.note.contains("kubectl-replace"));
+        shop.check(&format!("the event {quarrel} names the writer"), named).await?;
+    }
+    shop.lost_nothing().await
 }
 
 /// Whether a refusal speaks of what Tidegate owns of the route, and of nothing else.
