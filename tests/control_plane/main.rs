@@ -18,6 +18,8 @@ mod conformance;
 mod deletion;
 mod endpoints;
 mod evidence;
+mod gitops;
+mod helm;
 mod hostile_prometheus;
 mod installation;
 mod long_history;
@@ -77,6 +79,16 @@ fn with_rules() -> Vec<Topic> {
     vec![("admission", admission::behaviours())]
 }
 
+/// What the tools of today do to a cluster of today.
+fn with_tools() -> Vec<Topic> {
+    vec![("gitops", gitops::behaviours())]
+}
+
+/// What sends other bodies than the embedded API server reads.
+fn with_helm() -> Vec<Topic> {
+    vec![("helm", helm::behaviours())]
+}
+
 /// What takes one that drops them.
 fn without_rules() -> Vec<Topic> {
     vec![("without rules", without_rules::behaviours())]
@@ -125,6 +137,8 @@ fn main() -> ExitCode {
     let (current, oldest) = stages.split_at(2);
     let mut all = trials(current, topics);
     all.extend(trials(current, with_rules));
+    all.extend(trials(current, with_tools));
+    all.extend(trials(&current[..1], with_helm));
     all.extend(trials(&current[..1], comparisons));
     let mut on_oldest = trials(oldest, topics);
     on_oldest.extend(trials(oldest, without_rules));

@@ -116,7 +116,7 @@ fn unpack(script: &Path, version: &str) -> Result<PathBuf, String> {
 }
 
 /// A program that a variable may name instead of the PATH.
-fn named(program: &str, variable: &str) -> Result<PathBuf, String> {
+pub fn named(program: &str, variable: &str) -> Result<PathBuf, String> {
     let found = env::var_os(variable).map_or_else(|| on_path(program), |path| Some(PathBuf::from(path)));
     found.filter(|path| path.is_file()).ok_or_else(|| format!("{program} is not on the PATH ({variable})"))
 }

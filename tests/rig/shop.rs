@@ -163,6 +163,19 @@ impl Shop {
         Ok(())
     }
 
+    /// What the shop's owner keeps in Git beside the Rollout, the route first: whatever the rig has made, at a version, and
+    /// without a count.
+    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
+    pub fn manifests(&self, version: &str) -> Vec<Value> {
+        let seconds = self.data_plane.kubelet.life().termination_seconds();
+        let mut deployment = deployment(&self.namespace, 0, seconds);
+        if let Some(spec) = deployment["spec"].as_object_mut() {
+            spec.remove("replicas");
+        }
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("shop/checkout:{version}"));
+        vec![route(&self.namespace, &[]), service(&self.namespace, NAME), deployment]
+    }
+
     /// The Deployments.
     pub fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.client.clone(), &self.namespace)

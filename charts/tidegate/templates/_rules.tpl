@@ -33,8 +33,13 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [referencegrants]
   verbs: [list, watch]
+{{- end }}
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [gateways, gatewayclasses]
+  resources: [gateways]
+  verbs: [get]
+{{- if not .Values.watchNamespace }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gatewayclasses]
   verbs: [get]
 {{- end }}
 - apiGroups: [autoscaling]
