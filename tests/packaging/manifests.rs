@@ -14,7 +14,9 @@ pub fn rules(role: &Value) -> Vec<String> {
 /// Those of them that a Role can grant.
 pub fn rules_of_a_namespace(role: &Value) -> Vec<String> {
     let mut rules = rules(role);
-    rules.retain(|rule| !["clusterchecktemplates", "gatewayclasses", "referencegrants"].iter().any(|cluster| rule.contains(cluster)));
+    rules.retain(|rule| {
+        !["clusterchecktemplates", "gatewayclasses", "referencegrants"].iter().any(|cluster| rule.contains(cluster))
+    });
     rules
 }
 
