@@ -95,10 +95,12 @@ async fn kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_r
         shop.check(&format!("only the route's rules are refused: {refused}"), is_fine).await
     })
     .await?;
-    let file = written(world, shop, &git(shop, "v2"))?;
+    let file = written(world, shop, &git(shop, "v3"))?;
     let applied = world.kubectl(shop, &["apply", "--server-side", "--filename", &file]).await;
     let refused = applied.err().map(|error| error.to_string()).unwrap_or_default();
-    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await
+    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await?;
+    shop.wait("the next version to start all the same", SOON, |now| now.canary() == "v3").await?;
+    Ok(())
 }
 
 async fn what_kubectl_replaces_in_mid_flight_is_written_back_and_the_rollout_goes_on(world: &World) -> Result<()> {
