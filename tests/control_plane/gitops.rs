@@ -20,6 +20,7 @@ use crate::{
 behaviours![
     argo_cd_that_applies_client_side_disturbs_no_rollout,
     argo_cd_that_applies_server_side_disturbs_no_rollout,
+    argo_cd_disturbs_no_rollout_whose_stages_add_rules_to_the_route,
     flux_that_makes_the_route_only_where_there_is_none_disturbs_no_rollout,
     flux_that_ignores_the_rules_of_the_route_disturbs_no_rollout,
     kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_rollout,
@@ -47,6 +48,23 @@ async fn argo_cd_that_applies_server_side_disturbs_no_rollout(world: &World) -> 
             force(shop, "argocd-controller", &object).await?;
         }
         Ok(())
+    })
+    .await
+}
+
+async fn argo_cd_disturbs_no_rollout_whose_stages_add_rules_to_the_route(world: &World) -> Result<()> {
+    let shop = &world.shop("argo-rules").open().await?;
+    undisturbed(shop, Often::OnceInEachMoment, |commit| async move {
+        for mut object in respecting(shop, git(shop, commit.version)).await? {
+            if object["kind"] == "Rollout" {
+                object["spec"]["stages"][0]["match"] = json!([{"headers": [{"name": "X-Beta", "value": "yes"}]}]);
+            }
+            force(shop, "argocd-controller", &object).await?;
+        }
+        let begun = shop.now().stage() == "canary" && moment(&shop.now()).2;
+        let rules = live(shop, &shop.manifests("v2")[0]).await?.map(|route| route.data["spec"]["rules"].clone());
+        let added = rules.as_ref().and_then(Value::as_array).is_some_and(|rules| rules.len() > 1);
+        shop.check(&format!("the first stage has a rule of its own: {rules:?}"), added || !begun).await
     })
     .await
 }
