@@ -20,6 +20,7 @@ use crate::{
 behaviours![
     argo_cd_that_applies_client_side_disturbs_no_rollout,
     argo_cd_that_applies_server_side_disturbs_no_rollout,
+    argo_cd_disturbs_no_rollout_whose_stages_add_rules_to_the_route,
     flux_that_makes_the_route_only_where_there_is_none_disturbs_no_rollout,
     flux_that_ignores_the_rules_of_the_route_disturbs_no_rollout,
     kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_rollout,
@@ -47,6 +48,23 @@ async fn argo_cd_that_applies_server_side_disturbs_no_rollout(world: &World) -> 
             force(shop, "argocd-controller", &object).await?;
         }
         Ok(())
+    })
+    .await
+}
+
+async fn argo_cd_disturbs_no_rollout_whose_stages_add_rules_to_the_route(world: &World) -> Result<()> {
+    let shop = &world.shop("argo-rules").open().await?;
+    undisturbed(shop, Often::OnceInEachMoment, |commit| async move {
+        for mut object in respecting(shop, git(shop, commit.version)).await? {
+            if object["kind"] == "Rollout" {
+                object["spec"]["stages"][0]["match"] = json!([{"headers": [{"name": "X-Beta", "value": "yes"}]}]);
+            }
+            force(shop, "argocd-controller", &object).await?;
+        }
+        let begun = shop.now().stage() == "canary" && moment(&shop.now()).2;
+        let rules = live(shop, &shop.manifests("v2")[0]).await?.map(|route| route.data["spec"]["rules"].clone());
+        let added = rules.as_ref().and_then(Value::as_array).is_some_and(|rules| rules.len() > 1);
+        shop.check(&format!("the first stage has a rule of its own: {rules:?}"), added || !begun).await
     })
     .await
 }
@@ -95,10 +113,12 @@ async fn kubectl_that_applies_server_side_is_refused_the_route_and_disturbs_no_r
         shop.check(&format!("only the route's rules are refused: {refused}"), is_fine).await
     })
     .await?;
-    let file = written(world, shop, &git(shop, "v2"))?;
+    let file = written(world, shop, &git(shop, "v3"))?;
     let applied = world.kubectl(shop, &["apply", "--server-side", "--filename", &file]).await;
     let refused = applied.err().map(|error| error.to_string()).unwrap_or_default();
-    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await
+    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await?;
+    shop.wait("the next version to start all the same", SOON, |now| now.canary() == "v3").await?;
+    Ok(())
 }
 
 async fn what_kubectl_replaces_in_mid_flight_is_written_back_and_the_rollout_goes_on(world: &World) -> Result<()> {

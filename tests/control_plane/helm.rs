@@ -3,16 +3,18 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::{
     behaviour::behaviours,
     gitops::{Often, git, names_the_rules, undisturbed},
     rig::{Result, assets::named, control_plane::Identity, shop::Shop, world::World},
+    scenes::SOON,
 };
 
 behaviours![
@@ -44,9 +46,11 @@ async fn helm_4_that_applies_server_side_is_refused_the_route_and_disturbs_no_ro
         shop.check(&format!("only the route's rules are refused: {refused}"), is_fine).await
     })
     .await?;
-    let output = upgrade(world, shop, helm, "v2", &[]).await?;
+    let output = upgrade(world, shop, helm, "v3", &[]).await?;
     let refused = String::from_utf8_lossy(&output.stderr);
-    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await
+    shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await?;
+    shop.wait("the next version to start all the same", SOON, |now| now.canary() == "v3").await?;
+    Ok(())
 }
 
 async fn upgraded(world: &World, name: &str, helm: &Path, flags: &[&str]) -> Result<()> {
@@ -62,15 +66,16 @@ async fn upgraded(world: &World, name: &str, helm: &Path, flags: &[&str]) -> Res
 /// `helm upgrade --install` of a chart with the shop's objects, which it takes over where they are.
 async fn upgrade(world: &World, shop: &Shop, helm: &Path, version: &str, flags: &[&str]) -> Result<Output> {
     let chart = chart(world, shop, &git(shop, version))?;
-    let mut command = Command::new(helm);
-    command
+    let output = Command::new(helm)
         .args(["upgrade", "--install", "--take-ownership", "shop"])
         .arg(chart)
         .args(flags)
         .args(["--namespace", &shop.namespace])
         .env("KUBECONFIG", world.control_plane.kubeconfig(Identity::Admin))
-        .env("HOME", world.control_plane.directory());
-    let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
+        .env("HOME", world.control_plane.directory())
+        .kill_on_drop(true)
+        .output()
+        .await;
     output.with_context(|| format!("{} does not start", helm.display()))
 }
 
