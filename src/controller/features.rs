@@ -1,4 +1,4 @@
-//! What the gateways of a rollout support, as far as their GatewayClass says so. Read when a rollout asks for something
+//! What the gateways of a rollout support, as far as their `GatewayClass` says so. Read when a rollout asks for something
 //! that a gateway need not have, and before anything is written for it: no watch is worth that.
 
 use std::{

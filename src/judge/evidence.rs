@@ -326,8 +326,7 @@ mod tests {
         assert_eq!((seen.in_favour(), seen.blocks()), (in_favour, 1));
         seen.settle_against(&block(2, 900.0, 1000.0));
         assert!(seen.against() > against + 5.0);
-        assert_eq!(seen.in_favour(), in_favour);
-        assert!(seen.can_fail());
+        assert_eq!((seen.in_favour(), seen.can_fail()), (in_favour, true));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Observed {
 pub struct GatewayFeatures {
     /// The Gateway, by namespace and name.
     pub gateway: String,
-    /// The name of its GatewayClass, which says so.
+    /// The name of its `GatewayClass`, which says so.
     pub class: String,
     /// The names of the features.
     pub supported: BTreeSet<String>,

@@ -14,7 +14,7 @@ use tidegate::api::{
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, shop::Shop, world::World},
+    rig::{Result, pod_server::Faults, shop::Shop, wait::until, world::World},
     scenes::{LATER, SOON, adopted, errors, promoted, unjudged, with_checks},
 };
 
@@ -62,8 +62,7 @@ async fn gateway_without_copies(world: &World, shop: &Shop) -> Result<()> {
         "status": {"supportedFeatures": [{"name": "HTTPRouteMethodMatching"}], "conditions": [condition]},
     });
     classes.patch_status(&class, &PatchParams::default(), &Patch::Merge(status)).await?;
-    let gateways: Api<DynamicObject> =
-        Api::namespaced_with(client, &shop.namespace, &resource("Gateway", "gateways"));
+    let gateways: Api<DynamicObject> = Api::namespaced_with(client, &shop.namespace, &resource("Gateway", "gateways"));
     let listeners = json!([{"name": "web", "protocol": "HTTP", "port": 80}]);
     let made = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "public"},
@@ -79,11 +78,16 @@ async fn routes_after_which_requests_fail_for_both_versions_are_taken_back_and_n
     let mut plan = with_checks(&[errors("5%")]);
     plan["stages"][0]["bake"] = json!("1m");
     let shop = adopted(world.shop("broken").load(50.0), plan).await?;
-    shop.seen_by_prometheus(LATER).await?;
+    let seen = format!("sum(http_requests_total{{namespace=\"{}\"}}) > 200", shop.namespace);
+    until("the requests of stable to be known", LATER, || async {
+        world.prometheus.query(&seen).await.ok().filter(|known| !known.is_empty())
+    })
+    .await?;
     shop.release("v2", &[]).await?;
-    shop.wait("the weight to be in force", LATER, |now| now.status().stage.is_some_and(|of| of.since.is_some())).await?;
+    shop.wait("the weight to be in force", LATER, |now| now.status().stage.is_some_and(|of| of.since.is_some()))
+        .await?;
     for version in ["v1", "v2"] {
-        shop.set_faults(version, Faults { errors: 1.0, ..Faults::default() });
+        shop.set_faults(version, Faults { error_rate: 1.0, ..Faults::default() });
     }
     let now = shop.wait("the routes to be taken back", SOON, |now| now.status().taken_back.is_some()).await?;
     let taken = now.status().taken_back.context("it was there a moment ago")?;

@@ -18,6 +18,7 @@ mod conformance;
 mod deletion;
 mod endpoints;
 mod evidence;
+mod gateways;
 mod gitops;
 mod helm;
 mod hostile_prometheus;
@@ -62,6 +63,7 @@ fn topics() -> Vec<Topic> {
         ("revert", revert::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
+        ("gateways", gateways::behaviours()),
         ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),

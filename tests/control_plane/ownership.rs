@@ -25,10 +25,6 @@ behaviours![
     a_selector_that_moves_with_the_version_starts_nothing_and_the_route_keeps_its_pods,
 ];
 
-fn has_finalizer(now: &Snapshot) -> bool {
-    now.rollout("checkout").is_some_and(|rollout| rollout.finalizers().iter().any(|finalizer| finalizer == FINALIZER))
-}
-
 /// Takes off what `kubectl replace` takes off.
 async fn replaced(shop: &Shop) -> Result<()> {
     let patch = Patch::Merge(json!({"metadata": {"finalizers": null}, "spec": {"replicas": null}}));
@@ -54,8 +50,11 @@ async fn a_rollout_that_is_replaced_gets_its_finalizer_back_and_hands_its_pods_b
     let shop = adopted(world.shop("replaced"), quick()).await?;
     let before = shop.now().uids("v1");
     replaced(&shop).await?;
-    shop.wait("the finalizer and the count to be put back", SOON, |now| {
-        has_finalizer(now) && now.rollout("checkout").is_some_and(|rollout| rollout.spec.replicas == Some(4))
+    // As the API server has it: what a watch shows may be from before.
+    until("the finalizer and the count to be put back", SOON, || async {
+        let rollout = shop.rollouts().get("checkout").await.ok()?;
+        let has_both = rollout.finalizers().iter().any(|it| it == FINALIZER) && rollout.data["spec"]["replicas"] == 4;
+        has_both.then_some(())
     })
     .await?;
     shop.delete_rollout().await?;

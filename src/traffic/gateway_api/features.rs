@@ -1,5 +1,5 @@
 //! What a gateway need not support, and a rollout asks of an HTTPRoute all the same: the extended features of the
-//! Gateway API, by which a GatewayClass says in its status what its gateways know.
+//! Gateway API, by which a `GatewayClass` says in its status what its gateways know.
 //!
 //! A gateway that does not know a filter may answer each request with an error, and report the route as accepted.
 //! <https://gateway-api.sigs.k8s.io/geps/gep-2162/>
@@ -32,7 +32,7 @@ pub fn asked(spec: &RolloutSpec) -> Vec<Asked> {
     all.into_iter().filter(|(_, _, is_asked)| *is_asked).map(|(feature, field, _)| (feature, field)).collect()
 }
 
-/// What a GatewayClass says that its gateways support; nothing where it keeps no list. Before version 1.1 of the Gateway
+/// What a `GatewayClass` says that its gateways support; nothing where it keeps no list. Before version 1.1 of the Gateway
 /// API the names stood in it as they are.
 #[must_use]
 pub fn supported(class: &Value) -> Option<BTreeSet<String>> {
