@@ -121,7 +121,7 @@ impl Rollouts {
             ..RevisionStatus::default()
         });
         let places = (0..ROLLOUTS).map(|number| (format!("uid-{number}"), format!("team-{number:04}"))).collect();
-        let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)? };
+        let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)?, part: None };
         Ok(Self { analyst, spec, begun, canary, stable, places })
     }
 
