@@ -30,6 +30,9 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::STABLE_LOST,
         reason::ADOPTION_REFUSED,
         reason::ROUTE_NOT_NAMED,
+        reason::ROUTE_NOT_CONFIRMED,
+        reason::ROUTE_REFUSED,
+        reason::ROUTE_BROKEN,
     ])
 });
 

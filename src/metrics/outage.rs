@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::grid::{earlier, span};
+use super::{
+    grid::{earlier, span},
+    scrape,
+};
 use crate::judge::{Arm, Flow, Series, outage, stable_fails};
 
 /// For so long, or four scrapes, whatever happens to the requests of both versions may come from what was written.
@@ -36,10 +39,11 @@ impl OutageWatch {
             return;
         }
         self.found = outage(&self.before, &Flow::between(series, written, now));
-        // With the scrape before it, of which a part is from before: enough to wait for the next one.
+        // The last scrape alone is enough to wait for the next one.
         let of_stable: Vec<_> = series.iter().filter(|series| series.arm == Arm::Stable).cloned().collect();
-        let at_once = Flow::between(&of_stable, earlier(written, scrape), now);
-        self.suspected = since <= 3 * scrape && stable_fails(&self.before, &at_once);
+        let newest = scrape::newest(&of_stable, Arm::Stable).unwrap_or(now);
+        let latest = Flow::between(&of_stable, earlier(newest, scrape * 3 / 2), now);
+        self.suspected = since <= 4 * scrape && stable_fails(&self.before, &latest);
     }
 
     /// That requests stopped, or fail for both versions: a sentence.

@@ -7,7 +7,7 @@ use tidegate::api::Phase;
 use crate::{
     behaviour::behaviours,
     rig::{Result, customers::Customers, shop::Shop, world::World},
-    scenes::{SOON, adopted, promoted, reverted, underway, unjudged},
+    scenes::{LATER, SOON, adopted, promoted, underway, unjudged},
 };
 
 behaviours![
@@ -54,7 +54,7 @@ async fn a_gateway_that_rejects_gets_its_route_back(world: &World) -> Result<()>
     shop.check(&format!("the gateway is quoted: {message}"), message.contains("Accepted is False")).await?;
     shop.check("no version failed", now.status().failed.is_empty()).await?;
     shop.patch_route("gateway", json!({"metadata": {"annotations": {"rig/reject": null}}})).await?;
-    reverted(&shop).await?;
+    shop.wait("it to rest", LATER, |now| now.is(Phase::Reverted) && now.share().is_none()).await?;
     nothing_lost(&shop, customers).await
 }
 

@@ -1,6 +1,6 @@
 //! Users who keep their cookies stay on one version.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -75,12 +75,14 @@ fn part_on_canary(ways: &Ways, from: Timestamp, to: Timestamp) -> (usize, f64) {
     (last.len(), last.iter().filter(|canary| **canary).count() as f64 / last.len() as f64)
 }
 
-/// Six standard deviations around a weight, and what the users of each stage really were.
-fn stages(history: &[InForce], ways: &Ways) -> Vec<(u64, usize, f64, bool)> {
+/// Six standard deviations around a weight, and what the users of each stage really were. Where all of them are meant,
+/// those do not count who asked for the last time while the gateway still followed what was before.
+fn stages(history: &[InForce], ways: &Ways, lag: Duration) -> Vec<(u64, usize, f64, bool)> {
     let after = history.iter().skip(1).map(|next| next.reload.began).chain([Timestamp::MAX]);
     let split = |(in_force, to): (&InForce, Timestamp)| {
         let weight = share(&weights(&in_force.backends)).filter(|weight| *weight > 0)?;
-        let (users, part) = part_on_canary(ways, in_force.reload.done, to);
+        let from = in_force.reload.done + if weight == 100 { lag } else { Duration::ZERO };
+        let (users, part) = part_on_canary(ways, from, to);
         let wanted = weight as f64 / 100.0;
         let deviation = (wanted * (1.0 - wanted) / users as f64).sqrt();
         Some((weight, users, part, (part - wanted).abs() <= 6.0 * deviation))
@@ -97,7 +99,7 @@ async fn users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_say
     let ways = ways(&receipt, &canary);
     let restless: Vec<_> = ways.iter().filter(|(_, way)| moves(way) > 1).collect();
     shop.check(&format!("nobody went back and forth: {restless:?}"), restless.is_empty()).await?;
-    let stages = stages(&shop.history(), &ways);
+    let stages = stages(&shop.history(), &ways, world.data_plane.gateway.leader.lag());
     let weights: Vec<_> = stages.iter().map(|(weight, ..)| *weight).collect();
     let all_asked = stages.iter().take(2).all(|(_, users, ..)| users * 10 >= USERS * 9);
     let as_told = weights == [25, 50, 100] && all_asked && stages.iter().all(|(.., inside)| *inside);
