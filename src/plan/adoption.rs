@@ -213,15 +213,18 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 /// A paused Deployment still keeps its count: left with nothing but old empty ReplicaSets, it would scale one of them
 /// up. And with them its history comes over.
 fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desired> {
-    let take = |set: &ReplicaSet| {
-        let patch = guarded(set, taking_over(set, owner));
-        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
-    };
+    let take = |set: &ReplicaSet| taken(set, owner);
     let (last, first): (Vec<_>, Vec<_>) = observed.workload_replica_sets.iter().partition(|set| set.name() == serving);
     if first.is_empty() {
         return last.into_iter().map(|set| take(set.as_ref())).collect();
     }
     first.into_iter().filter(|set| set.is_empty()).map(|set| take(set.as_ref())).collect()
+}
+
+/// Makes the Rollout the owner of `set`.
+pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Desired {
+    let patch = guarded(set, taking_over(set, owner));
+    Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
 }
 
 /// The finalizer, and a count for the scale subresource where the user left it out.

@@ -299,17 +299,22 @@ impl Effects<'_> {
     }
 
     /// Creates a revision's ReplicaSet when there is none and the Deployment still has its template.
+    ///
+    /// Where somebody deleted it, or took its owner away, the Deployment may hold one of that name, which has no pods as
+    /// long as the Deployment asks for none: that is taken over.
     fn missing(&self, revision: Option<&crate::api::RevisionStatus>, replicas: i32) -> Option<Desired> {
         let revision = revision?;
         let workload = self.observed.living_workload()?;
-        if self.observed.replica_set(&revision.replica_set).is_some() {
-            return None;
+        let owner = Ownership::of(self.rollout, workload);
+        if let Some(set) = self.observed.replica_set(&revision.replica_set) {
+            let is_own = self.observed.replica_sets.iter().any(|own| own.name() == set.name());
+            return (!is_own && !is_deleting(set.as_ref())).then(|| adoption::taken(set, &owner));
         }
         let asked = &workload.spec.template;
         if !(0..16).any(|collision| template::hash(asked, collision) == revision.revision) {
             return None;
         }
-        let (name, owner) = (&revision.replica_set, Ownership::of(self.rollout, workload));
+        let name = &revision.replica_set;
         let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
         Some(Desired::bold(Effect::CreateReplicaSet(Box::new(set))))
     }

@@ -10,11 +10,11 @@ use serde_json::json;
 use crate::{
     api::{AdoptionMode, AdoptionStatus, AdoptionStep, POD_TEMPLATE_HASH, Phase, RevisionStatus, Rollout, RouteMode},
     plan::{
-        Observed, Plan,
+        Observed, Plan, adoption,
         effects::{Desired, Effect, guarded},
     },
     traffic::Names,
-    workload::{Ownership, ReplicaSet, ownership, taking_over, template},
+    workload::{Ownership, ReplicaSet, ownership, template},
 };
 
 impl Plan<'_> {
@@ -83,10 +83,7 @@ pub(super) fn has(observed: &Observed, replica_set: &str) -> bool {
 pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     let owner = Ownership::of(rollout, workload);
-    let sets = observed.orphans.iter().map(|set| {
-        let patch = guarded(set.as_ref(), taking_over(set, &owner));
-        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
-    });
+    let sets = observed.orphans.iter().map(|set| adoption::taken(set, &owner));
     let services = observed.orphaned_services.iter().filter_map(|service| taken_over(service, &owner));
     sets.chain(services).collect()
 }

@@ -18,6 +18,7 @@ mod gateways;
 mod hand_back;
 mod judgement;
 mod long_names;
+mod lost_sets;
 mod orphans;
 mod preflight;
 mod promotion;
