@@ -21,7 +21,9 @@ impl Allowance {
     /// How long to wait at `now` before the next write; `None` if it may be at once.
     pub fn pause(&self, now: Instant) -> Option<Duration> {
         let excess = self.spent_at(now) + 1.0 - f64::from(BURST);
-        (excess > 0.0).then(|| PERIOD.mul_f64(excess))
+        // A rest of the division may be too small for a clock: to wait for nothing would be a loop without a pause.
+        let pause = PERIOD.mul_f64(excess.max(0.0));
+        (!pause.is_zero()).then_some(pause)
     }
 
     /// Counts a write at `now`.
@@ -51,5 +53,18 @@ mod tests {
         allowance.spend(start + PERIOD);
         assert_eq!(allowance.pause(start + PERIOD), Some(PERIOD));
         assert_eq!(allowance.pause(start + PERIOD * 100), None);
+    }
+
+    #[test]
+    fn a_pause_is_never_of_no_length() {
+        let start = Instant::now();
+        for nanoseconds in 1..20_000 {
+            let mut allowance = Allowance::default();
+            allowance.spend(start);
+            let later = start + Duration::from_nanos(nanoseconds * 37);
+            (0..BURST).for_each(|_| allowance.spend(later));
+            let pause = allowance.pause(later).unwrap_or_default();
+            assert_eq!(allowance.pause(later + pause), None, "{nanoseconds}");
+        }
     }
 }
