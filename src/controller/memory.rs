@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::allowance::Allowance;
 use crate::{
-    api::{Acceptance, Rollout, validate},
+    api::{Rollout, validate},
     metrics::{Templates, unusable},
     traffic::RouteId,
 };
@@ -30,7 +30,7 @@ struct Remembered {
     writes: Allowance,
     /// Routes as they were last written, or found when a write met a conflict.
     routes: HashMap<RouteId, Arc<DynamicObject>>,
-    /// When they were last written, for gateways whose reports name no generation.
+    /// When they were last written.
     written_at: HashMap<RouteId, Timestamp>,
     refused: Option<String>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
@@ -126,12 +126,9 @@ impl Memory {
         })
     }
 
-    /// Remembers when a route was written, where its gateway names no generation in its reports.
+    /// Remembers when a route was written: for gateways whose reports name no generation, and for what breaks by it.
     pub fn wrote_route(&self, rollout: &Rollout, id: &RouteId, now: Timestamp) {
-        let gateway = rollout.spec.traffic.as_ref().and_then(|traffic| traffic.gateway_api.as_ref());
-        if gateway.and_then(|gateway| gateway.acceptance) == Some(Acceptance::Observed) {
-            self.with(rollout, |remembered| remembered.written_at.insert(id.clone(), now));
-        }
+        self.with(rollout, |remembered| remembered.written_at.insert(id.clone(), now));
     }
 
     /// When a route was last written, as far as this process knows.

@@ -106,7 +106,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
-    let Some(looked) = look(context, rollout).await else { return (unjudged, now) };
+    let Some(looked) = look(context, rollout, observed).await else { return (unjudged, now) };
     let now = in_milliseconds(context.clock.now());
     let (checks, outage) = (&looked.checks, looked.outage.as_deref());
     let mut next = plan::next(Input { rollout, observed, checks, outage, now });
@@ -116,7 +116,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
 
 /// Asks the checks, while the new version has traffic. Before that, what they read only shows whether the routes broke
 /// something.
-async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
+async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Option<Looked> {
     let judged = plan::evidence_stages(rollout);
     let is_judged = judged.is_some();
     let Some(begun) = judged.or_else(|| plan::watched_stages(rollout)) else {
@@ -137,13 +137,10 @@ async fn look(context: &Context, rollout: &Rollout) -> Option<Looked> {
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,
         begun: &begun,
+        written: &plan::written(rollout, observed),
         now: context.clock.now(),
     };
-    let mut looked = context.analyst.look(&look).await;
-    if !is_judged {
-        looked.checks.clear();
-    }
-    Some(looked)
+    Some(if is_judged { context.analyst.look(&look).await } else { context.analyst.watch(&look).await })
 }
 
 /// What is kept in the status, people read: nanoseconds say nothing to them.

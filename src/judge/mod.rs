@@ -30,7 +30,7 @@ pub use bounds::Bounds;
 pub use evidence::Evidence;
 pub use ledger::{Ledger, Stretch};
 pub use line::{Line, Share};
-pub use outage::{Flow, outage, stable_fails};
+pub use outage::{Before, Flow, may_be_both, outage, stretch};
 pub use outlook::{Outlook, Supposed, outlook};
 pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, question};
 pub use run::{Run, Seen, judge_values};

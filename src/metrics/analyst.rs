@@ -36,6 +36,12 @@ const INTERVAL: Span = Span::seconds(10);
 /// A `rate()` over less than this has too few samples in most places.
 const SHORTEST_RATE: Span = Span::seconds(60);
 
+/// When it is looked again whether stable fails as well as a version that does.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether routes that were written broke something, while nothing is judged.
+const WATCH: Duration = Duration::from_secs(5);
+
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
@@ -57,6 +63,9 @@ pub struct Look<'a> {
     pub canary: &'a RevisionStatus,
     /// The stages so far, with when the weight of each came into force; the present one last.
     pub begun: &'a [StageBegun],
+    /// When the routes were written for it, as far as that is known: what happens to the requests of both versions right
+    /// after that speaks against the write.
+    pub written: &'a [Timestamp],
     /// The present.
     pub now: Timestamp,
 }
@@ -68,7 +77,7 @@ pub struct Looked {
     pub checks: Vec<CheckStatus>,
     /// When the next look is worth it.
     pub next: Timestamp,
-    /// That requests stopped, or fail for both versions, since the present stage's weights were written: a sentence.
+    /// That requests stopped, or fail for both versions, since the routes were written: a sentence.
     pub outage: Option<String>,
 }
 
@@ -150,13 +159,32 @@ impl Analyst {
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
         memory.prepare(&wanted);
-        let faults = memory.observe(prometheus, look.now, deadline).await;
+        let faults = memory.observe(prometheus, (look.written, look.now), deadline).await;
         let mut checks = memory.statuses(analysis, look, &wanted, &faults);
-        if memory.trackers.iter().any(|tracker| tracker.outage().is_suspected()) {
+        let mut next = memory.next(look.now).unwrap_or_else(|| later(look.now, interval));
+        if checks.iter().any(|check| check.verdict == Verdict::Fail) && memory.waits(look.now) {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
+            next = next.min(later(look.now, SOON));
         }
-        let next = memory.next(look.now).unwrap_or_else(|| later(look.now, interval));
         Looked { checks, next, outage: memory.outage() }
+    }
+
+    /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
+    /// could be judged.
+    pub async fn watch(&self, look: &Look<'_>) -> Looked {
+        let mut looked = Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)), outage: None };
+        let Some(analysis) = &look.spec.analysis else { return looked };
+        let name = Endpoints::name_of(analysis.prometheus.as_deref());
+        let Some(prometheus) = self.endpoints.get(name) else { return looked };
+        let memory = self.memory(look.uid);
+        let deadline = Instant::now() + prometheus.timeout();
+        let mut memory = memory.lock().await;
+        memory.prepare(&all_wanted(analysis, look));
+        if memory.watch(prometheus, (look.written, look.now), deadline).await {
+            looked.outage = memory.outage();
+            looked.next = later(look.now, WATCH.min(interval(analysis)));
+        }
+        looked
     }
 
     fn memory(&self, uid: &str) -> Arc<tokio::sync::Mutex<Memory>> {
@@ -200,16 +228,41 @@ impl Memory {
         self.values.extend(queries.into_iter().cloned().map(Values::new));
     }
 
-    async fn observe(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> Faults {
-        let trackers = self.trackers.iter_mut().map(|tracker| tracker.observe(prometheus, now, deadline));
+    async fn observe(
+        &mut self,
+        prometheus: &Prometheus,
+        (written, now): (&[Timestamp], Timestamp),
+        deadline: Instant,
+    ) -> Faults {
+        let trackers = self.trackers.iter_mut().map(|tracker| tracker.observe(prometheus, written, now, deadline));
         let values = self.values.iter_mut().map(|values| values.observe(prometheus, now, deadline));
         let (trackers, values) = join(join_all(trackers), join_all(values)).await;
         let faults = |results: Vec<Result<(), Fault>>| results.into_iter().map(Result::err).collect();
         Faults { trackers: faults(trackers), values: faults(values) }
     }
 
-    fn outage(&self) -> Option<String> {
-        self.trackers.iter().find_map(|tracker| tracker.outage().found()).map(str::to_owned)
+    /// Whether anything was written that may have broken something.
+    async fn watch(
+        &mut self,
+        prometheus: &Prometheus,
+        (written, now): (&[Timestamp], Timestamp),
+        deadline: Instant,
+    ) -> bool {
+        let window = SHORTEST_RATE.duration();
+        let trackers = self.trackers.iter_mut().filter_map(|tracker| {
+            tracker.outage().recent(written, now)?;
+            Some(tracker.watch(prometheus, written, (window, now), deadline))
+        });
+        !join_all(trackers).await.is_empty()
+    }
+
+    fn outage(&mut self) -> Option<String> {
+        self.trackers.iter_mut().find_map(|tracker| tracker.outage().found().map(str::to_owned))
+    }
+
+    /// Whether a version that fails is to be looked at once more, since both may. All are told that it fails.
+    fn waits(&mut self, now: Timestamp) -> bool {
+        self.trackers.iter_mut().map(|tracker| tracker.outage().waits(now)).filter(|waits| *waits).count() > 0
     }
 
     fn next(&self, now: Timestamp) -> Option<Timestamp> {

@@ -74,11 +74,6 @@ impl Plan {
         measures
     }
 
-    /// When the weights of the present stage were written; nothing while somebody else's are in force.
-    pub(super) fn written(&self) -> Option<Timestamp> {
-        self.stages.last().filter(|stage| !stage.is_disturbed()).map(|stage| stage.since)
-    }
-
     /// When the first stage's weight came into force.
     pub(super) fn origin(&self) -> Timestamp {
         self.stages.first().map_or(Timestamp::UNIX_EPOCH, |stage| stage.since)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
     prometheus::Prometheus,
     scrape,
 };
-use crate::judge::{Arm, Baseline, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -130,18 +130,17 @@ impl Tracker {
         expected.clamp(soonest, latest)
     }
 
-    /// Reads what is new up to `now`. Nothing is remembered of a reading that fails.
+    /// Reads what is new up to `now`, where the routes were `written` at these times. Nothing is remembered of a reading
+    /// that fails.
     pub(super) async fn observe(
         &mut self,
         prometheus: &Prometheus,
+        written: &[Timestamp],
         now: Timestamp,
         deadline: Instant,
     ) -> Result<(), Fault> {
         let window = self.window(now);
-        let selectors = self.plan.source.selectors.iter();
-        let answers =
-            try_join_all(selectors.map(|selector| prometheus.samples(&selector.promql, window, now, deadline)));
-        let recent = match answers.await.and_then(|answers| self.plan.source.series(answers)) {
+        let (window, recent) = match self.watch(prometheus, written, (window, now), deadline).await {
             Ok(recent) => recent,
             Err(fault) => {
                 if matches!(fault, Fault::TooLarge { .. }) && self.scrape.is_none() {
@@ -150,8 +149,6 @@ impl Tracker {
                 return Err(fault);
             }
         };
-        let scrape = scrape::interval(&recent).or(self.scrape).unwrap_or(FIRST_WINDOW);
-        self.outage.look(self.plan.written(), scrape, now, &recent);
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
             return Err(self.absence(prometheus, now, deadline).await);
         }
@@ -177,9 +174,68 @@ impl Tracker {
         self.look_at_newest(now, &recent)
     }
 
-    /// What happened to the requests since the weights of the present stage were written.
-    pub(super) fn outage(&self) -> &OutageWatch {
-        &self.outage
+    /// Reads the samples of the time before `now`, and what happened to the requests since the routes were `written`;
+    /// returns them, and how far back they go: at least to then.
+    pub(super) async fn watch(
+        &mut self,
+        prometheus: &Prometheus,
+        written: &[Timestamp],
+        (window, now): (Duration, Timestamp),
+        deadline: Instant,
+    ) -> Result<(Duration, Vec<Series>), Fault> {
+        let write = self.outage.recent(written, now);
+        let window = write.map_or(window, |write| window.max(span(write.last, now)));
+        let unknown = write.filter(|write| self.outage.lacks(*write));
+        let before = async {
+            match unknown {
+                Some(write) => Some((write, self.before(prometheus, write.first, deadline).await?)),
+                None => None,
+            }
+        };
+        let (recent, before) = join(self.read(prometheus, (window, now), deadline), before).await;
+        if let Some((write, before)) = before {
+            self.outage.learn(write, before);
+        }
+        let recent = recent?;
+        self.outage.look(write, now, &recent);
+        Ok((window, recent))
+    }
+
+    /// What requests were like before `written`, as the store has it, and how far apart scrapes were: the operator may be
+    /// a new one. Nothing where it does not tell, which is no fault of the checks.
+    async fn before(
+        &self,
+        prometheus: &Prometheus,
+        written: Timestamp,
+        deadline: Instant,
+    ) -> Option<(Before, Duration)> {
+        for window in [LONGEST_WINDOW, LONGEST_WINDOW / 4] {
+            match self.read(prometheus, (window, written), deadline).await {
+                Ok(series) => {
+                    let scrape = scrape::interval(&series)?;
+                    return Some((Before::of(&series, written, scrape), scrape));
+                }
+                Err(Fault::TooLarge { .. }) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    async fn read(
+        &self,
+        prometheus: &Prometheus,
+        (window, end): (Duration, Timestamp),
+        deadline: Instant,
+    ) -> Result<Vec<Series>, Fault> {
+        let selectors = self.plan.source.selectors.iter();
+        let answers = selectors.map(|selector| prometheus.samples(&selector.promql, window, end, deadline));
+        self.plan.source.series(try_join_all(answers).await?)
+    }
+
+    /// What happened to the requests since the routes were last written.
+    pub(super) fn outage(&mut self) -> &mut OutageWatch {
+        &mut self.outage
     }
 
     /// Why there is nothing of the new version, asked now and then.

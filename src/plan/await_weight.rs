@@ -25,7 +25,10 @@ impl Plan<'_> {
     /// What is decided until the stage has its weight.
     pub(super) fn await_weight(&mut self, stage: &Stage, ready: Ready) -> Outcome {
         let in_force = self.routes_in_force();
-        if self.is_refused_for_good(&in_force)
+        let refused_from = self.refused_from(&in_force);
+        if let Some(until) = refused_from.filter(|from| *from > self.now) {
+            self.wake_at(until);
+        } else if refused_from.is_some()
             && let Some(sentence) = in_force.clone().missing()
         {
             return self.leave_out_zero_weights(stage, &sentence).unwrap_or_else(|| {

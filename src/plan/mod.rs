@@ -38,8 +38,8 @@ pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use preflight::Refusal;
 
 use crate::api::{
-    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, Transition,
-    condition::reason,
+    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
+    Transition, condition::reason,
 };
 
 /// How many transitions and failed revisions a status keeps.
@@ -117,6 +117,24 @@ pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split;
     let is_watched = pins && evidence_stages(rollout).is_none();
     is_watched.then(|| vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None }])
+}
+
+/// When the routes were written for the version on its way, as far as that is known. A new process does not know when
+/// the last one wrote them: at the latest when a stage's weights came into force, and right after the first was entered.
+/// Nothing while somebody else's weights are in force, or where there are no routes.
+#[must_use]
+pub fn written(rollout: &Rollout, observed: &Observed) -> Vec<Timestamp> {
+    let Some((status, stage)) = rollout.status.as_ref().and_then(|status| Some((status, status.stage.as_ref()?)))
+    else {
+        return Vec::new();
+    };
+    if stage.disturbance.is_some() || !rollout.spec.is_routed() {
+        return Vec::new();
+    }
+    let pinned = (stage.index == 1).then_some(stage.entered_at);
+    let begun = status.begun.iter().filter(|begun| begun.part != Some(StagePart::Disturbed)).map(|begun| begun.since);
+    let known = observed.routes.iter().filter_map(|route| route.written);
+    pinned.into_iter().chain(begun).chain(known).collect()
 }
 
 /// The stage that the status speaks of, as the spec has it now: by name. Where that is gone, the last one that asks

@@ -28,8 +28,9 @@ pub(super) enum InForce {
     Waiting(String),
     /// Written, and refused by the data plane: a sentence.
     Rejected(String),
-    /// Written, and naming something that the data plane does not find, or not yet: a sentence.
-    Unresolved(String),
+    /// Written, and naming something that the data plane does not find, or not yet: a sentence, and since when, as far as
+    /// the data plane tells.
+    Unresolved(String, Option<Timestamp>),
 }
 
 impl InForce {
@@ -37,7 +38,7 @@ impl InForce {
     pub(super) fn missing(self) -> Option<String> {
         match self {
             Self::Yes => None,
-            Self::Waiting(sentence) | Self::Rejected(sentence) | Self::Unresolved(sentence) => Some(sentence),
+            Self::Waiting(sentence) | Self::Rejected(sentence) | Self::Unresolved(sentence, _) => Some(sentence),
         }
     }
 }
@@ -188,7 +189,7 @@ pub(super) fn in_force(rollout: &Rollout, observed: &Observed, goal: Goal<'_>) -
             Accepted::Accepted => {}
             Accepted::Waiting(sentence) => return InForce::Waiting(sentence),
             Accepted::Rejected(sentence) => return InForce::Rejected(sentence),
-            Accepted::Unresolved(sentence) => return InForce::Unresolved(sentence),
+            Accepted::Unresolved(sentence, since) => return InForce::Unresolved(sentence, since),
         }
     }
     InForce::Yes

@@ -1,10 +1,12 @@
 //! A write of the routes that a gateway refuses, or after which requests stop or fail whatever serves them: it is taken
 //! back, and nothing of it is held against the version that it was for.
 
+use jiff::Timestamp;
+
 use crate::{
     api::{Phase, RevisionStatus, RouteMode, Span, TakenBack, condition::reason},
     plan::{
-        Plan, Refusal,
+        Plan, Refusal, after,
         split::{self, Goal, InForce},
     },
 };
@@ -53,13 +55,18 @@ impl Plan<'_> {
         is_meant.then(|| Refusal::new(reason, message))
     }
 
-    /// Whether a gateway refuses for good what the stage needs. What does not resolve may be too new to be known.
-    pub(super) fn is_refused_for_good(&mut self, in_force: &InForce) -> bool {
-        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
+    /// From when on a gateway's refusal of what the stage needs is its last word; nothing where it does not refuse. What
+    /// does not resolve may be too new to be known: it has its time from the last write, or from when it ceased to.
+    pub(super) fn refused_from(&self, in_force: &InForce) -> Option<Timestamp> {
         match in_force {
-            InForce::Rejected(_) => true,
-            InForce::Unresolved(_) => self.passed(entered, UNRESOLVED),
-            InForce::Yes | InForce::Waiting(_) => false,
+            InForce::Rejected(_) => Some(self.now),
+            InForce::Unresolved(_, changed) => {
+                let written = super::written(self.rollout, self.observed);
+                let latest = written.into_iter().chain(*changed).filter(|known| *known <= self.now).max();
+                let entered = || self.status.stage.as_ref().map(|stage| stage.entered_at);
+                Some(after(latest.or_else(entered).unwrap_or(self.now), UNRESOLVED))
+            }
+            InForce::Yes | InForce::Waiting(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Split;
 use crate::api::Percent;
+use jiff::Timestamp;
 
 /// A way to carry the weights of a rollout: what has to stand in an object so that the canary gets its share of it.
 ///
@@ -57,8 +58,9 @@ pub enum Acceptance {
     Waiting(String),
     /// It is refused as it now stands; the sentence says by whom and why.
     Rejected(String),
-    /// It is taken, but names something that does not resolve, or does not yet; the sentence says who says so.
-    Unresolved(String),
+    /// It is taken, but names something that does not resolve, or does not yet; the sentence says who says so, and the
+    /// instant since when, as far as they tell.
+    Unresolved(String, Option<Timestamp>),
 }
 
 /// Why an object cannot carry the weights of a rollout: a sentence that names it and says what to do.

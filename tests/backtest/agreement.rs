@@ -33,6 +33,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
             stable: &of(OLD),
             canary: &of(canary),
             begun: &begun,
+            written: &[],
             now,
         };
         let check = analyst.look(&look).await.checks[0].clone();

@@ -5,7 +5,7 @@ use tidegate::api::{Phase, condition::kind, condition::reason};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, shop::Shop, world::World},
+    rig::{Result, shop::Shop, wait::until, world::World},
     scenes::{A_WHILE, SOON, adopted, promoted, underway, unjudged},
 };
 
@@ -53,7 +53,11 @@ async fn with_no_pod_ready_on_either_side_the_rollout_holds_says_so_and_writes_n
     let shop = in_first_stage(world, "nobody-ready").await?;
     let routes = shop.routes();
     shop.set_ready("v1", false).await?;
-    shop.wait("no pod of v1 to be ready", SOON, |now| now.ready_count("v1") == 0).await?;
+    // What the operator goes by are the EndpointSlices, which are a little behind the pods.
+    until("no endpoint of v1 to be ready", SOON, || async {
+        world.data_plane.endpoints.ready(&shop.namespace, "checkout-stable").is_empty().then_some(())
+    })
+    .await?;
     let written = routes.get("checkout").await?.metadata.generation;
     shop.set_ready("v2", false).await?;
     let now = shop.wait("the rollout to hold", SOON, |now| now.phase() == Phase::Held).await?;

@@ -11,9 +11,9 @@ use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
 use tidegate::{
-    api::{CheckStatus, RolloutSpec, StageBegun},
+    api::{CheckStatus, RolloutSpec, StageBegun, Verdict},
     controller::clock::Clock,
-    metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When},
+    metrics::{Analyst, Answer, Fault, Look, Looked, Question, Templates, Transport, When},
     sim::prometheus::{Endpoint, Labels},
 };
 
@@ -47,6 +47,8 @@ struct Service {
     luck: StdRng,
     counted: [[f64; 3]; 2],
     scraped: i64,
+    /// From then on all requests fail, whoever answers them.
+    broken: i64,
 }
 
 fn at(second: i64) -> Timestamp {
@@ -73,6 +75,7 @@ impl Service {
             luck: StdRng::seed_from_u64(11),
             counted: [[0.0; 3]; 2],
             scraped: -2000,
+            broken: i64::MAX,
         }
     }
 
@@ -93,6 +96,7 @@ impl Service {
                 }
                 let mut draw = |of, rate: f64| Binomial::new(of, rate).unwrap().sample(&mut self.luck);
                 let (failed, slow) = (draw(total, 1.0 / 300.0), draw(total, 1.0 / 40.0));
+                let failed = if self.scraped > self.broken { total } else { failed };
                 let slower = draw(slow, 0.5);
                 for (counted, more) in self.counted[place].iter_mut().zip([failed, slow, slower]) {
                     *counted += f64::from(u32::try_from(more).unwrap());
@@ -122,6 +126,10 @@ impl Service {
     }
 
     async fn look(&self, analyst: &Analyst, begun: &[StageBegun], now: Timestamp) -> Vec<CheckStatus> {
+        self.looked(analyst, begun, &[], now).await.checks
+    }
+
+    async fn looked(&self, analyst: &Analyst, begun: &[StageBegun], written: &[Timestamp], now: Timestamp) -> Looked {
         let name = &begun.last().unwrap().stage;
         let stages = self.spec.stages();
         let stage = stages.iter().find(|stage| stage.name == *name).unwrap();
@@ -136,9 +144,10 @@ impl Service {
             stable: &stable,
             canary: &canary,
             begun,
+            written,
             now,
         };
-        analyst.look(&look).await.checks
+        analyst.look(&look).await
     }
 }
 
@@ -208,4 +217,23 @@ async fn one_source_is_asked_once_for_each_look_however_many_checks_read_it() {
     let mut distinct: Vec<_> = questions.iter().map(|question| question.query.split('{').next().unwrap()).collect();
     distinct.sort_unstable();
     assert_eq!(distinct, ["http_request_duration_seconds_bucket", "http_requests_total", "sum(up) or vector(1)"]);
+}
+
+#[tokio::test]
+async fn what_breaks_by_a_write_is_found_by_any_process_within_two_scrapes_and_before_a_version_is_blamed() {
+    let mut service = Service::new(&checks());
+    let first = service.analyst();
+    (service.broken, service.luck) = (105, StdRng::seed_from_u64(12));
+    // The first write gave nothing away, and the second is a minute later.
+    let (begun, written) = (begun(&[("canary", 43)]), [at(43), at(100)]);
+    for now in (45..=125).step_by(5) {
+        service.pass(now);
+        let at = at(now) + SignedDuration::from_millis(200);
+        for analyst in [&first, &service.analyst()] {
+            let looked = service.looked(analyst, &begun, &written, at).await;
+            let is_blamed = looked.checks.iter().any(|check| check.verdict == Verdict::Fail);
+            assert!(!is_blamed || looked.outage.is_some(), "{now}: {looked:?}");
+            assert_eq!(looked.outage.is_some(), now >= 110, "{now}: {looked:?}");
+        }
+    }
 }

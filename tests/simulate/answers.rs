@@ -151,3 +151,20 @@ fn failed_requests_are_told_by_the_version_that_answered_them() {
     let versions: Vec<_> = causes.iter().filter(answered).map(|cause| cause["version"].as_str().unwrap()).collect();
     assert_eq!(versions, ["canary", "stable"], "{report}");
 }
+
+#[test]
+fn routes_that_a_gateway_breaks_are_taken_back_within_two_scrapes_and_no_version_has_failed() {
+    // Without room for a new pod nothing is written after the first split.
+    let broken = "until: 12m\nevents:\n- {at: 0s, gateway: Breaking}\n- {at: 1s, quota: {pods: 2}}\n\
+                  - {at: 10m, release: {image: 'checkout:v2'}}\n";
+    for seed in ["1", "2", "3", "4", "5"] {
+        let outcome = Plan::new(broken).simulate(&["-o", "json", "--seed", seed]);
+        let report: Value = serde_json::from_str(&outcome.printed).unwrap();
+        let rollout = &report["rollouts"]["checkout"];
+        assert!(rollout["message"].as_str().unwrap().contains("requests stopped: "), "{rollout}");
+        let causes = report["requests"]["causes"].as_array().unwrap();
+        let lost: u64 = causes.iter().map(|cause| cause["count"].as_u64().unwrap()).sum();
+        // Fifty a second: two scrapes are 30 s, and the gateway and the operator need a moment.
+        assert!((750..=1750).contains(&lost), "{report}");
+    }
+}

@@ -87,6 +87,7 @@ impl Past {
             stable: &stable,
             canary: &canary,
             begun: &begun,
+            written: &[],
             now,
         };
         let mut surveyed = Vec::new();

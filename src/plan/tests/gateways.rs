@@ -96,6 +96,41 @@ fn a_pin_that_the_gateway_refuses_is_taken_back_at_once_and_the_version_waits_un
     assert_eq!(lab.cluster.pods_of("v2"), 10);
 }
 
+/// A stage whose pods needed a minute, and whose weight was written a moment ago: the gateway does not find its Service.
+fn unresolved_late() -> Lab {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.ready_at_most("v2", Some(0));
+    lab.cluster.push("v2");
+    lab.settle();
+    lab.pass(60);
+    lab.cluster.gateway = Gateway::Unresolving;
+    lab.cluster.ready_at_most("v2", None);
+    lab.pass(1);
+    assert!(message(&lab).contains("ResolvedRefs is False"), "{}", message(&lab));
+    lab
+}
+
+#[test]
+fn a_service_that_a_gateway_does_not_find_for_a_moment_takes_no_write_back_however_long_the_stage_has_lasted() {
+    let mut lab = unresolved_late();
+    lab.pass(3);
+    assert_eq!(lab.phase(), Phase::Progressing, "{}", message(&lab));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!(lab.cluster.pods_of("v2"), 10);
+}
+
+#[test]
+fn a_service_that_a_gateway_does_not_find_for_five_seconds_takes_the_write_back() {
+    let mut lab = unresolved_late();
+    lab.pass(5);
+    assert_eq!(lab.phase(), Phase::Reverting, "{}", message(&lab));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.finish();
+    assert_eq!((lab.phase(), lab.condition(kind::STALLED).as_deref()), (Phase::Reverted, Some("RouteRefused")));
+    assert_eq!(lab.status().failed.len(), 0);
+}
+
 #[test]
 fn a_gateway_that_refuses_backends_of_weight_0_gets_none() {
     let mut lab = Lab::adopted(&routed());

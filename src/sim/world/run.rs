@@ -187,7 +187,15 @@ impl State {
             Task::EndpointSlices(key) => endpoint_slices::sync(&turn, key),
             Task::Autoscaler(key) => self.autoscalers.sync(&mut turn, key),
             Task::Pod(key) => self.kubelets.sync(&mut turn, key).inspect(|()| self.epoch += 1),
-            Task::Route(key) => self.gateway.sync(&turn, key).map(|changed| self.epoch += u64::from(changed)),
+            Task::Route(key) => {
+                let known = self.gateway.named();
+                let changed = self.gateway.sync(&turn, key)?;
+                for service in self.gateway.named().difference(&known) {
+                    self.data_plane.sync(cache, service);
+                }
+                self.epoch += u64::from(changed);
+                Ok(())
+            }
             Task::Endpoints(key) => {
                 self.epoch += u64::from(self.data_plane.sync(cache, key));
                 Ok(())

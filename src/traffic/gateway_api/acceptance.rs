@@ -27,7 +27,7 @@ pub fn accepted(route: &Value, since: Option<Timestamp>) -> Acceptance {
         match of_parent(route, &Parent::of(parent, route), since) {
             Acceptance::Accepted => {}
             Acceptance::Waiting(sentence) => waiting = waiting.or(Some(sentence)),
-            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
+            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(..)) => return refused,
         }
     }
     waiting.map_or(Acceptance::Accepted, Acceptance::Waiting)
@@ -40,7 +40,7 @@ fn of_parent(route: &Value, parent: &Parent<'_>, since: Option<Timestamp>) -> Ac
         match of_report(route, parent, report, since) {
             Acceptance::Accepted => result = Some(Acceptance::Accepted),
             waiting @ Acceptance::Waiting(_) => result = result.or(Some(waiting)),
-            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(_)) => return refused,
+            refused @ (Acceptance::Rejected(_) | Acceptance::Unresolved(..)) => return refused,
         }
     }
     result.unwrap_or_else(|| {
@@ -78,7 +78,11 @@ fn of_report(route: &Value, parent: &Parent<'_>, report: &Value, since: Option<T
             let sentence = format!(
                 "{parent} refuses {name} at generation {current}: {kind} is False ({reason}: {message}), says {controller}"
             );
-            return if kind == "Accepted" { Acceptance::Rejected(sentence) } else { Acceptance::Unresolved(sentence) };
+            return if kind == "Accepted" {
+                Acceptance::Rejected(sentence)
+            } else {
+                Acceptance::Unresolved(sentence, changed(condition))
+            };
         } else if status != "True" {
             let sentence = format!("{parent} reports {kind}={status} ({reason}) for {name} at generation {current}");
             waiting = waiting.or(Some(sentence));
@@ -89,8 +93,11 @@ fn of_report(route: &Value, parent: &Parent<'_>, report: &Value, since: Option<T
 
 /// Whether a condition changed since then. Kubernetes keeps such times to the second.
 fn has_changed(condition: &Value, since: Option<Timestamp>) -> bool {
-    let changed = condition["lastTransitionTime"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    changed.zip(since).is_some_and(|(changed, since)| changed.as_second() >= since.as_second())
+    changed(condition).zip(since).is_some_and(|(changed, since)| changed.as_second() >= since.as_second())
+}
+
+fn changed(condition: &Value) -> Option<Timestamp> {
+    condition["lastTransitionTime"].as_str()?.parse().ok()
 }
 
 fn generation(route: &Value) -> i64 {
@@ -179,7 +186,7 @@ mod tests {
             Acceptance::Accepted => "accepted".to_owned(),
             Acceptance::Waiting(sentence) => format!("waiting: {sentence}"),
             Acceptance::Rejected(sentence) => format!("rejected: {sentence}"),
-            Acceptance::Unresolved(sentence) => format!("unresolved: {sentence}"),
+            Acceptance::Unresolved(sentence, _) => format!("unresolved: {sentence}"),
         }
     }
 

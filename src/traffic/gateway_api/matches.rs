@@ -15,6 +15,13 @@ pub const MOST: (usize, usize) = (64, 128);
 /// How many headers, or parameters, one match may ask for.
 const MOST_NAMES: usize = 16;
 
+/// How many characters what a parameter has to be may have. Of a header it may be 4096, which no match of a stage comes to.
+/// <https://gateway-api.sigs.k8s.io/reference/spec/#httpqueryparammatch>
+const LONGEST_PARAMETER: usize = 1024;
+
+/// What is put around a regular expression.
+const ANCHORS: (&str, &str) = ("^(", ")$");
+
 /// The header that carries cookies.
 const COOKIE: &str = "Cookie";
 
@@ -35,6 +42,14 @@ pub fn narrowed(original: &Value, by: &Match) -> Result<Value, String> {
     let cookie = by.cookie.iter().map(|cookie| like(COOKIE, &in_cookies(cookie)));
     let headers: Vec<_> = by.headers.iter().flatten().map(asked).chain(cookie).collect();
     let params: Vec<_> = by.query_params.iter().flatten().map(asked).collect();
+    let value = |one: &Value| one["value"].as_str().map_or(0, |value| value.chars().count());
+    if let Some(long) = params.iter().find(|one| value(one) > LONGEST_PARAMETER) {
+        let (name, anchors) = (long["name"].as_str().unwrap_or_default(), ANCHORS.0.len() + ANCHORS.1.len());
+        let (length, most) = (value(long) - anchors, LONGEST_PARAMETER - anchors);
+        return Err(format!(
+            "asks for parameter {name} with a regex of {length} characters, of which a route has room for {most}"
+        ));
+    }
     let mut narrowed = original.clone();
     extend(&mut narrowed, "headers", headers)?;
     extend(&mut narrowed, "queryParams", params)?;
@@ -104,7 +119,7 @@ fn names_alike(one: &Value, name: &str) -> bool {
 /// anchors make both do the same.
 fn asked(named: &Named) -> Value {
     match &named.regex {
-        Some(regex) => like(&named.name, &format!("^({regex})$")),
+        Some(regex) => like(&named.name, &format!("{}{regex}{}", ANCHORS.0, ANCHORS.1)),
         None => json!({"type": "Exact", "name": named.name, "value": named.value.as_deref().unwrap_or_default()}),
     }
 }

@@ -18,6 +18,8 @@ pub enum Gateway {
     RejectsSplits,
     /// Refuses what has a backend of weight 0.
     RejectsZeroWeights,
+    /// Takes what names one of the revisions' Services, and says that it does not find it.
+    Unresolving,
 }
 
 impl Cluster {
@@ -36,18 +38,22 @@ impl Cluster {
                 Gateway::RejectsZeroWeights if backends(&route).any(|backend| backend["weight"] == 0) => {
                     ("False", "True")
                 }
-                Gateway::RejectsSplits | Gateway::RejectsZeroWeights => ("True", "True"),
+                Gateway::Unresolving if names_a_revision(&route) => ("True", "False"),
+                Gateway::RejectsSplits | Gateway::RejectsZeroWeights | Gateway::Unresolving => ("True", "True"),
             };
-            let condition = |kind: &str, status: &str| {
+            let condition = |place: usize, kind: &str, status: &str| {
+                let known = &route["status"]["parents"][0]["conditions"][place];
+                let is_same = known["status"] == status;
+                let changed = if is_same { known["lastTransitionTime"].clone() } else { json!(self.now) };
                 json!({
                     "type": kind, "status": status, "reason": "Tried", "message": "as tried",
-                    "observedGeneration": route["metadata"]["generation"],
+                    "observedGeneration": route["metadata"]["generation"], "lastTransitionTime": changed,
                 })
             };
             let report = json!({"parents": [{
                 "parentRef": {"name": "public"},
                 "controllerName": "example.com/gateway",
-                "conditions": [condition("Accepted", accepted), condition("ResolvedRefs", resolved)],
+                "conditions": [condition(0, "Accepted", accepted), condition(1, "ResolvedRefs", resolved)],
             }]});
             if accepted == "True" {
                 self.programmed.insert(name.clone(), route.clone());

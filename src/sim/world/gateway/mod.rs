@@ -5,7 +5,7 @@
 mod data_plane;
 mod programmed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -61,6 +61,15 @@ impl Gateway {
             _ => turn.pace.gateway,
         };
         turn.react(delay, Task::Route(route));
+    }
+
+    /// The backends of the routes in force. What a route names for the first time is taken over together with its
+    /// endpoints: Traefik makes one configuration of both, and who configures Envoy sends the endpoints before the routes
+    /// that lead to them,
+    /// <https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations>.
+    pub(super) fn named(&self) -> BTreeSet<Key> {
+        let references = self.programmed.values().flat_map(Programmed::references);
+        references.map(|reference| reference.service.clone()).collect()
     }
 
     /// Takes a route over as it is now. Whether anything is in force that was not.

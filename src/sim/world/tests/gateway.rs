@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     Lab,
-    lab::{NAME, SHOP, route, service},
+    lab::{NAME, SHOP, deployment, route, service},
 };
 use crate::{
     api::GatewayRouteKind,
-    sim::world::{Delay, Entry, GatewayMode, To},
+    sim::world::{Delay, Entry, GatewayMode, Settings, To},
 };
 
 const ROUTE: Entry<'_> = Entry::Route { kind: GatewayRouteKind::HTTPRoute, name: NAME, rule: 0 };
@@ -59,6 +59,27 @@ async fn a_backend_that_is_missing_is_reported_and_its_share_fails_until_it_is_t
     lab.create(service("gone", json!({"app": "nobody"})));
     lab.until("it is known", |lab| condition(lab, "ResolvedRefs")["status"] == "True").await;
     lab.until("nobody is behind it", |lab| (fails_with(lab, 503) - 0.1).abs() < 1e-9).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_a_route_names_for_the_first_time_is_known_with_its_endpoints() {
+    let mut settings = Settings::default();
+    settings.pace.data_plane = Delay::Fixed(Duration::from_secs(5));
+    let lab = Lab::empty(1, settings);
+    lab.create(deployment(4));
+    lab.create(service(NAME, json!({"app": NAME})));
+    lab.create(route(&[(NAME, 1)]));
+    lab.complete().await;
+    lab.pass(10).await;
+    lab.create(service("alone", json!({"app": NAME})));
+    // Its EndpointSlice is there by then, and the proxies have not been told of it.
+    lab.pass(2).await;
+    lab.patch("httproutes", NAME, json!({"spec": route(&[("alone", 1)])["spec"]}));
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(goes_to(&lab, "checkout:1") > 0.999);
+    }
+    assert_eq!(condition(&lab, "ResolvedRefs")["observedGeneration"], 2);
 }
 
 #[tokio::test(start_paused = true)]

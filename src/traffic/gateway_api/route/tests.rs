@@ -112,6 +112,24 @@ fn cookies_and_queries_are_told_by_expressions() {
 }
 
 #[test]
+fn a_regex_that_has_no_room_in_a_route_with_its_anchors_is_refused() {
+    let of = |length: usize| Named { name: "page".to_owned(), value: None, regex: Some("é".repeat(length)) };
+    let page = |length| Match { query_params: Some(vec![of(length)]), ..Match::default() };
+    let splits = |matches: &'static [Match]| Split { matches, ..percent(5.0).into() };
+    let kept = divided(&lone(), splits(vec![page(1020)].leak()));
+    let value = rules_of(&kept)[0]["matches"][0]["queryParams"][0]["value"].as_str().unwrap().to_owned();
+    assert_eq!(value.chars().count(), 1024);
+    for length in [1021, 1024] {
+        let said = refusal(&lone(), GatewayRouteKind::HTTPRoute, splits(vec![page(length)].leak()));
+        let why =
+            format!("asks for parameter page with a regex of {length} characters, of which a route has room for 1020");
+        assert!(said.contains(&why), "{said}");
+    }
+    let header = Match { headers: Some(vec![of(1024)]), ..Match::default() };
+    divided(&lone(), splits(vec![header].leak()));
+}
+
+#[test]
 fn every_rule_of_the_service_gets_its_own_and_other_fields_come_along() {
     let mut first = rule("/a", &[service("other", 3), service("checkout", 1)]);
     first["name"] = json!("a");
