@@ -12,7 +12,8 @@ help: ## List the targets
 test: ## Set up what the machine lacks, check format and lints, run every test; say how long each step took
 	@.ci/test
 
-simulation := CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --locked --test simulation --
+optimized := --config profile.dev.package.tidegate.opt-level=1
+simulation := cargo test --locked $(optimized) --test simulation --
 SEEDS ?= 10000
 
 simulation: ## Simulate every example whole, play every scene, the whole sweep, and SEEDS seeds
@@ -22,7 +23,7 @@ simulation: ## Simulate every example whole, play every scene, the whole sweep, 
 	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
-	@EXAMPLES=whole CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --locked --test simulate every_example
+	@EXAMPLES=whole cargo test --locked $(optimized) --test simulate every_example
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

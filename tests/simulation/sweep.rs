@@ -152,5 +152,5 @@ fn same_decisions(one: &[String], other: &[String]) -> bool {
 
 /// What plays a run again.
 pub fn command(arguments: &str) -> String {
-    format!("CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --test simulation -- {arguments}")
+    format!("cargo test --config profile.dev.package.tidegate.opt-level=1 --test simulation -- {arguments}")
 }
