@@ -56,6 +56,8 @@ pub mod reason {
     pub const AUTOSCALER_ON_WORKLOAD: &str = "AutoscalerTargetsDeployment";
     /// The Deployment has not finished its own rollout yet.
     pub const WORKLOAD_INCOMPLETE: &str = "DeploymentIncomplete";
+    /// The Deployment does not ask for `spec.workload.image` yet.
+    pub const WORKLOAD_BEHIND: &str = "DeploymentBehind";
     /// The Deployment's pods are being taken over.
     pub const ADOPTING: &str = "Adopting";
     /// The Deployment's pods were taken over.
