@@ -28,6 +28,7 @@ mod long_history;
 mod ownership;
 mod permissions;
 mod pipelines;
+mod policies;
 mod promotion;
 mod resilience;
 mod revert;
@@ -70,6 +71,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("sharing", sharing::behaviours()),
+        ("policies", policies::behaviours()),
         ("routers", routers::behaviours()),
         ("tools", tools::behaviours()),
         ("long history", long_history::behaviours()),

@@ -18,6 +18,7 @@ use super::{
     kubelet::{Kubelet, Life, SHOP_PREFIX},
     load::{DataPlane, Load},
     operator::Operator,
+    policies,
     ports::PodPorts,
     process::Process,
     prometheus::{Prometheus, Store, Target},
@@ -87,6 +88,7 @@ impl World {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
         let client = &world.control_plane.client;
+        policies::install(client).await?;
         cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         let traefik = match (&world.assets.gateway, &world.data_plane.gateway.leader) {
             (Some(Program::Traefik(program)), Leader::Traefik(addresses)) => {

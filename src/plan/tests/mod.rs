@@ -19,6 +19,7 @@ mod hand_back;
 mod judgement;
 mod long_names;
 mod orphans;
+mod policies;
 mod preflight;
 mod promotion;
 mod random;
