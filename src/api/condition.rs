@@ -44,6 +44,8 @@ pub mod reason {
     pub const ROUTE_BROKEN: &str = "RouteBroken";
     /// A route points at the Service, and the Rollout does not name it.
     pub const ROUTE_NOT_NAMED: &str = "RouteNotNamed";
+    /// A policy is attached to the Service, and to neither of those that a rollout adds.
+    pub const POLICY_NOT_ATTACHED: &str = "PolicyNotAttached";
     /// The Gateway API is not installed.
     pub const ROUTE_KIND_MISSING: &str = "GatewayAPINotInstalled";
     /// No Prometheus endpoint of that name is configured.
@@ -56,6 +58,8 @@ pub mod reason {
     pub const AUTOSCALER_ON_WORKLOAD: &str = "AutoscalerTargetsDeployment";
     /// The Deployment has not finished its own rollout yet.
     pub const WORKLOAD_INCOMPLETE: &str = "DeploymentIncomplete";
+    /// The Deployment does not ask for `spec.workload.image` yet.
+    pub const WORKLOAD_BEHIND: &str = "DeploymentBehind";
     /// The Deployment's pods are being taken over.
     pub const ADOPTING: &str = "Adopting";
     /// The Deployment's pods were taken over.

@@ -69,8 +69,8 @@ use super::{
     )
 )]
 pub struct RolloutSpec {
-    /// The workload whose pod template is released. It stays in Git as it is. It cannot be changed.
-    #[x_kube(validation = ("self == oldSelf", "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another"))]
+    /// The workload whose pod template is released. It stays in Git as it is. Its kind and name cannot be changed.
+    #[x_kube(validation = ("self.kind == oldSelf.kind && self.name == oldSelf.name", "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another"))]
     pub workload: WorkloadRef,
 
     /// The Service that clients use today, in the same namespace. It cannot be changed.
@@ -206,6 +206,12 @@ pub struct WorkloadRef {
     /// Its name, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+    /// An image that it asks for in the release that this Rollout belongs to. Changed with each release, it lets tools that
+    /// wait know old conditions from new ones: until the Deployment asks for it, the Rollout is not ready. Nothing else
+    /// depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub image: Option<String>,
 }
 
 /// The kinds of workload that can be released.

@@ -30,6 +30,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::STABLE_LOST,
         reason::ADOPTION_REFUSED,
         reason::ROUTE_NOT_NAMED,
+        reason::POLICY_NOT_ATTACHED,
         reason::ROUTE_NOT_CONFIRMED,
         reason::ROUTE_REFUSED,
         reason::ROUTE_BROKEN,

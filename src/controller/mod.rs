@@ -17,6 +17,7 @@ mod memory;
 mod observe;
 mod orphans;
 mod packed;
+mod policies;
 mod reconcile;
 mod refuse;
 mod routes;
@@ -35,7 +36,7 @@ use kube::{
 
 use self::{
     caches::Caches, clock::Clock, events::Events, expressions::Expressions, features::Features, leader::Leadership,
-    memory::Memory,
+    memory::Memory, policies::Policies,
 };
 use crate::{
     api::Phase,
@@ -63,6 +64,7 @@ pub struct Context {
     memory: Memory,
     expressions: Expressions,
     features: Features,
+    policies: Policies,
     analyst: Analyst,
     leadership: Leadership,
     events: Events,
@@ -106,6 +108,7 @@ pub async fn run(
         memory: Memory::default(),
         expressions: Expressions::default(),
         features: Features::default(),
+        policies: Policies::default(),
         analyst,
         leadership: leadership.clone(),
         events,
@@ -174,6 +177,7 @@ async fn housekeeping(context: &Context) {
         context.metrics.phases(counts);
         for gone in context.memory.keep(|uid| alive.contains(uid)) {
             context.analyst.forget(&gone);
+            context.policies.forget(&gone);
         }
     }
 }

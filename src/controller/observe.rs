@@ -29,6 +29,7 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     }
     let is_http = |route: &&Route| route.id.kind.kind == "HTTPRoute";
     let routes: Vec<_> = observed.routes.iter().filter(is_http).filter_map(|route| route.object.clone()).collect();
+    observed.policies_left_behind = context.policies.left_behind(context, rollout).await;
     observed.gateway_features = context.features.of(context, rollout, &routes).await;
     for suspect in suspects(rollout, &observed) {
         if let Some(editor) = editor(context, rollout, &suspect).await {
@@ -118,6 +119,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
         service: service(&names.service),
         unnamed_routes: unnamed_routes(context, rollout, &namespace, &routes),
+        policies_left_behind: None,
         stable_service: service(&names.stable),
         canary_service: service(&names.canary),
         ready_pods: [names.service, names.stable, names.canary]

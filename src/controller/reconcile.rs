@@ -67,7 +67,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     // What was refused the last time, and is done now, must not be decided on.
     observed.refused = context.memory.refused(&rollout);
     let (next, now) = decide(context, &rollout, &observed).await;
-    let mut due = next.wake.map(|instant| until(now, instant));
+    let mut due = next.wake.map(|instant| until(now, instant)).into_iter().chain(context.policies.due(&rollout)).min();
     match commit(context, &rollout, next).await? {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),

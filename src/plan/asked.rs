@@ -25,6 +25,19 @@ impl Plan<'_> {
         stable.is_some_and(|set| template::same(&set.spec.template, &workload.spec.template))
     }
 
+    /// That the Deployment does not ask for the image of the release yet, in a sentence.
+    ///
+    /// What is applied together is not seen together: nothing that is known of the Deployment answers for that release.
+    pub(super) fn awaited_image(&self) -> Option<String> {
+        let image = self.rollout.spec.workload.image.as_ref()?;
+        let asked = template::images(&self.observed.living_workload()?.spec.template);
+        if asked.contains(image) {
+            return None;
+        }
+        let name = &self.rollout.spec.workload.name;
+        Some(format!("Deployment {name} does not ask for {image} yet, but for {}", asked.join(", ")))
+    }
+
     /// Who else asked the Deployment for pods. What was asked is written back, and with that the object says no more who
     /// it was; that somebody changes it the next time without a count says that it is over.
     fn scaled(&self, workload: &Deployment) -> Option<Scaled> {

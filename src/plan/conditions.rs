@@ -56,16 +56,18 @@ impl Plan<'_> {
 
     fn wanted_conditions(&self) -> Vec<Wanted> {
         let phase = self.status.phase;
-        let message = self.status.message.clone();
-        let why = self.reason();
+        let awaited = self.awaited_image().filter(|_| self.refusal.is_none() && is_an_end(phase));
+        let behind = awaited.is_some();
+        let why = if behind { reason::WORKLOAD_BEHIND.to_owned() } else { self.reason() };
+        let message = awaited.unwrap_or_else(|| self.status.message.clone());
         let moving = matches!(
             phase,
             Phase::Adopting | Phase::Progressing | Phase::Promoting | Phase::Reverting | Phase::HandingBack
         );
         let refused = self.refusal.is_some();
-        let waits = phase == Phase::Stable && !self.serves_what_is_asked();
+        let waits = behind || phase == Phase::Stable && !self.serves_what_is_asked();
         let ready = phase == Phase::Stable && !refused && !waits;
-        let stalled = refused || matches!(phase, Phase::Held | Phase::Reverted);
+        let stalled = refused || !behind && matches!(phase, Phase::Held | Phase::Reverted);
         let (healthy, health) = self.health();
         let mut conditions: Vec<Wanted> = vec![
             (kind::READY, ready, why.clone(), message.clone()),
@@ -113,6 +115,11 @@ impl Plan<'_> {
         let healthy = stable.ready >= wanted;
         (healthy, format!("{} of {wanted} pods of version {stable} are ready", stable.ready))
     }
+}
+
+/// Whether the phase answers for the version that the Deployment asks for.
+fn is_an_end(phase: Phase) -> bool {
+    matches!(phase, Phase::Stable | Phase::Held | Phase::Reverted)
 }
 
 fn count(revision: &mut RevisionStatus, observed: &Observed) {

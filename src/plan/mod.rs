@@ -19,6 +19,7 @@ mod hand_back;
 mod observed;
 mod orphans;
 mod pinning;
+mod policies;
 mod preflight;
 mod progress;
 mod selection;
@@ -27,6 +28,7 @@ mod taken_back;
 #[cfg(test)]
 mod tests;
 mod unnamed;
+mod warnings;
 mod way_back;
 
 use guard::Guard;
@@ -257,8 +259,7 @@ impl<'a> Plan<'a> {
         self.note_workload();
         self.tell_refused_write();
         self.count_pods();
-        let warning = self.warn_of_unnamed_routes().map(|warning| (reason::ROUTE_NOT_NAMED, warning));
-        let warning = warning.or_else(|| Some((reason::REPLICAS_IN_WORKLOAD, self.warn_of_replicas()?)));
+        let warning = self.warning();
         self.set_conditions(warning);
         Next { status: self.status, transitions: self.transitions, wake: self.wake }
     }

@@ -44,6 +44,9 @@ pub struct Observed {
     pub routes: Vec<Route>,
     /// Other routes that give requests to the Service; nothing while it is not known which there are.
     pub unnamed_routes: Option<Vec<RouteId>>,
+    /// Policies that are attached to the Service, and that requests do without during a rollout, by their kind and name;
+    /// nothing while it is not known which there are.
+    pub policies_left_behind: Option<Vec<String>>,
     /// The ReferenceGrants of the Rollout's namespace, if one of its routes lies in another.
     pub grants: Vec<Value>,
     /// What the gateways of the routes say that they support, before a rollout that asks for more than every gateway has.

@@ -1,5 +1,7 @@
 //! Routes that point at a Rollout's Service without its knowing of them.
 
+use std::fmt::Display;
+
 use super::RouteId;
 
 /// How many of them a sentence names.
@@ -15,15 +17,20 @@ pub fn past_the_weights(routes: &[RouteId], service: &str) -> Option<String> {
             "{first} points at Service {service} and is not named in spec.traffic: during a rollout its requests go to the pods of both versions, past the weights; name it there"
         ));
     }
-    let mut listed: Vec<_> = routes.iter().take(NAMED).map(ToString::to_string).collect();
-    if routes.len() > NAMED {
-        listed.push(format!("{} more", routes.len() - NAMED));
+    Some(format!(
+        "{} point at Service {service} and are not named in spec.traffic: during a rollout their requests go to the pods of both versions, past the weights; name them there",
+        listed(routes)
+    ))
+}
+
+/// The first of several objects, and how many more there are.
+pub(super) fn listed(objects: &[impl Display]) -> String {
+    let mut listed: Vec<_> = objects.iter().take(NAMED).map(ToString::to_string).collect();
+    if objects.len() > NAMED {
+        listed.push(format!("{} more", objects.len() - NAMED));
     }
     let last = listed.pop().unwrap_or_default();
-    Some(format!(
-        "{} and {last} point at Service {service} and are not named in spec.traffic: during a rollout their requests go to the pods of both versions, past the weights; name them there",
-        listed.join(", ")
-    ))
+    format!("{} and {last}", listed.join(", "))
 }
 
 #[cfg(test)]

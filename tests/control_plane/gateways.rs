@@ -16,7 +16,7 @@ use tidegate::api::{
 use crate::{
     behaviour::behaviours,
     rig::{Result, pod_server::Faults, shop::Shop, wait::until, world::World},
-    scenes::{LATER, SOON, adopted, errors, promoted, unjudged, with_checks},
+    scenes::{LATER, SOON, adopted, errors, unjudged, with_checks, without_copies},
 };
 
 behaviours![
@@ -29,15 +29,7 @@ async fn a_feature_that_the_gateway_class_does_not_list_is_refused_before_anythi
 ) -> Result<()> {
     let shop = adopted(world.shop("features"), unjudged()).await?;
     gateway_without_copies(world, &shop).await?;
-    let shadow = json!([{"name": "shadow", "weight": "0%", "mirror": "10%", "bake": "1s"}, unjudged()["stages"][2]]);
-    shop.patch_rollout(json!({"stages": shadow})).await?;
-    shop.release("v2", &[]).await?;
-    let now = shop.wait("the stage to be refused", SOON, |now| now.holds(kind::STALLED).is_some()).await?;
-    let message = now.status().message;
-    let told = now.holds(kind::STALLED).as_deref() == Some(reason::ROUTE_UNUSABLE);
-    shop.check(&message, told && message.contains("does not support HTTPRouteRequestMirror")).await?;
-    shop.patch_rollout(json!({"stages": unjudged()["stages"]})).await?;
-    promoted(&shop, "v2").await?;
+    without_copies(&shop).await?;
     shop.lost_nothing().await
 }
 

@@ -39,14 +39,14 @@ async fn helm_4_that_applies_server_side_is_refused_the_route_and_disturbs_no_ro
     undisturbed(shop, Often::AllTheTime, |commit| async move {
         // Who made the objects still has a share in what they say.
         let flags: &[_] = if commit.is_new { &["--server-side=true", "--force-conflicts"] } else { &[] };
-        let output = upgrade(world, shop, helm, commit.version, flags).await?;
+        let output = upgrade(world, shop, helm, &git(shop, commit.version), flags).await?;
         // It goes on with the other objects.
         let refused = String::from_utf8_lossy(&output.stderr);
         let is_fine = output.status.success() || names_the_rules(&refused);
         shop.check(&format!("only the route's rules are refused: {refused}"), is_fine).await
     })
     .await?;
-    let output = upgrade(world, shop, helm, "v3", &[]).await?;
+    let output = upgrade(world, shop, helm, &git(shop, "v3"), &[]).await?;
     let refused = String::from_utf8_lossy(&output.stderr);
     shop.check(&format!("they are refused between rollouts, too: {refused}"), names_the_rules(&refused)).await?;
     shop.wait("the next version to start all the same", SOON, |now| now.canary() == "v3").await?;
@@ -56,16 +56,16 @@ async fn helm_4_that_applies_server_side_is_refused_the_route_and_disturbs_no_ro
 async fn upgraded(world: &World, name: &str, helm: &Path, flags: &[&str]) -> Result<()> {
     let shop = &world.shop(name).open().await?;
     undisturbed(shop, Often::AllTheTime, |commit| async move {
-        let output = upgrade(world, shop, helm, commit.version, flags).await?;
+        let output = upgrade(world, shop, helm, &git(shop, commit.version), flags).await?;
         ensure!(output.status.success(), "helm upgrade failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     })
     .await
 }
 
-/// `helm upgrade --install` of a chart with the shop's objects, which it takes over where they are.
-async fn upgrade(world: &World, shop: &Shop, helm: &Path, version: &str, flags: &[&str]) -> Result<Output> {
-    let chart = chart(world, shop, &git(shop, version))?;
+/// `helm upgrade --install` of a chart with these of the shop's objects, which it takes over where they are.
+pub async fn upgrade(world: &World, shop: &Shop, helm: &Path, objects: &[Value], flags: &[&str]) -> Result<Output> {
+    let chart = chart(world, shop, objects)?;
     let output = Command::new(helm)
         .args(["upgrade", "--install", "--take-ownership", "shop"])
         .arg(chart)
@@ -91,7 +91,7 @@ fn chart(world: &World, shop: &Shop, objects: &[Value]) -> Result<PathBuf> {
 }
 
 /// The program, or nothing where it is missing on somebody's machine.
-fn found(program: &str, variable: &str) -> Result<Option<PathBuf>> {
+pub fn found(program: &str, variable: &str) -> Result<Option<PathBuf>> {
     let found = named(program, variable);
     if let Err(missing) = &found {
         ensure!(env::var_os("CI").is_none_or(|ci| ci != "true"), "on CI nothing may be skipped, and {missing}");

@@ -21,11 +21,14 @@ mod evidence;
 mod gateways;
 mod gitops;
 mod helm;
+mod helm_waits;
 mod hostile_prometheus;
 mod installation;
 mod long_history;
 mod ownership;
 mod permissions;
+mod pipelines;
+mod policies;
 mod promotion;
 mod resilience;
 mod revert;
@@ -68,6 +71,7 @@ fn topics() -> Vec<Topic> {
         ("steering", steering::behaviours()),
         ("resilience", resilience::behaviours()),
         ("sharing", sharing::behaviours()),
+        ("policies", policies::behaviours()),
         ("routers", routers::behaviours()),
         ("tools", tools::behaviours()),
         ("long history", long_history::behaviours()),
@@ -83,12 +87,12 @@ fn with_rules() -> Vec<Topic> {
 
 /// What the tools of today do to a cluster of today.
 fn with_tools() -> Vec<Topic> {
-    vec![("gitops", gitops::behaviours())]
-}
-
-/// What sends other bodies than the embedded API server reads.
-fn with_helm() -> Vec<Topic> {
-    vec![("helm", helm::behaviours())]
+    vec![
+        ("gitops", gitops::behaviours()),
+        ("pipelines", pipelines::behaviours()),
+        ("helm", helm::behaviours()),
+        ("helm waits", helm_waits::behaviours()),
+    ]
 }
 
 /// What takes one that drops them.
@@ -140,7 +144,6 @@ fn main() -> ExitCode {
     let mut all = trials(current, topics);
     all.extend(trials(current, with_rules));
     all.extend(trials(current, with_tools));
-    all.extend(trials(&current[..1], with_helm));
     all.extend(trials(&current[..1], comparisons));
     let mut on_oldest = trials(oldest, topics);
     on_oldest.extend(trials(oldest, without_rules));

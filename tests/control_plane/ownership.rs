@@ -14,7 +14,7 @@ use tidegate::api::{
 use crate::{
     adoption::handed_back,
     behaviour::behaviours,
-    rig::{Result, shop::Shop, snapshot::Snapshot, wait::until, world::World},
+    rig::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World},
     scenes::{LATER, SOON, adopted, lingering, promoted, quick, underway},
 };
 
@@ -23,6 +23,8 @@ behaviours![
     pods_that_a_rollout_left_behind_are_taken_over_by_the_next_one_and_the_new_version_is_judged,
     what_a_rollout_under_way_left_behind_is_turned_back_by_the_next_one,
     a_selector_that_moves_with_the_version_starts_nothing_and_the_route_keeps_its_pods,
+    a_deployment_with_a_name_of_47_letters_is_promoted_and_reverted,
+    a_deployment_with_a_name_of_63_letters_is_promoted_and_reverted,
 ];
 
 /// Takes off what `kubectl replace` takes off.
@@ -143,4 +145,38 @@ async fn label(deployments: &Api<Deployment>, version: &str) -> Result<()> {
     let patch = json!({"spec": {"template": {"metadata": {"labels": {"version": version}}}}});
     deployments.patch("checkout", &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
+}
+
+/// The shortest of which the names of the pods lose something.
+async fn a_deployment_with_a_name_of_47_letters_is_promoted_and_reverted(world: &World) -> Result<()> {
+    long_name(world, 47).await
+}
+
+async fn a_deployment_with_a_name_of_63_letters_is_promoted_and_reverted(world: &World) -> Result<()> {
+    long_name(world, 63).await
+}
+
+async fn long_name(world: &World, letters: usize) -> Result<()> {
+    let name: String =
+        "orders-platform-payments-settlement-reconciliation-of-every-cent".chars().take(letters).collect();
+    let shop = adopted(world.shop(&format!("name-of-{letters}")).workload(&name), quick()).await?;
+    let before = shop.now().uids("v1");
+    shop.check("the pods of v1 are told by their cut names", before.len() == 4 && shop.pods_created() == 4).await?;
+    shop.release("v2", &[]).await?;
+    promoted(&shop, "v2").await?;
+    let weights: Vec<_> = shop.canary_weights().into_iter().filter(|weight| *weight != Some(0)).collect();
+    let planned = [None, Some(25), Some(50), Some(100), None];
+    shop.check(&format!("it went through all its stages: {weights:?}"), weights == planned).await?;
+    shop.set_faults("v3", Faults { error_rate: 0.5, ..Faults::default() });
+    shop.release("v3", &[]).await?;
+    shop.wait("v3 to be reverted, judged by its own pods", LATER, |now| {
+        now.is(Phase::Reverted) && now.stable() == "v2" && now.ready_count("v2") == 4 && now.pods_of("v3") == 0
+    })
+    .await?;
+    shop.delete_rollout().await?;
+    shop.wait("the Deployment to have its pods back", LATER, |now| {
+        now.rollouts.is_empty() && now.ready_count("v2") == 4 && now.deployment_replicas() == Some(4)
+    })
+    .await?;
+    shop.lost_nothing().await
 }

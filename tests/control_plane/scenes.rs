@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::api::Phase;
+use tidegate::api::{
+    Phase,
+    condition::{kind, reason},
+};
 
 use crate::rig::{Result, shop::Shop, world::ShopPlan};
 
@@ -102,4 +105,17 @@ pub async fn reverted(shop: &Shop) -> Result<()> {
     })
     .await?;
     Ok(())
+}
+
+/// Releases v2 with a stage of copies, which the gateway does not know: it is refused, and without that stage promoted.
+pub async fn without_copies(shop: &Shop) -> Result<()> {
+    let shadow = json!([{"name": "shadow", "weight": "0%", "mirror": "10%", "bake": "1s"}, unjudged()["stages"][2]]);
+    shop.patch_rollout(json!({"stages": shadow})).await?;
+    shop.release("v2", &[]).await?;
+    let now = shop.wait("the stage to be refused", SOON, |now| now.holds(kind::STALLED).is_some()).await?;
+    let message = now.status().message;
+    let told = now.holds(kind::STALLED).as_deref() == Some(reason::ROUTE_UNUSABLE);
+    shop.check(&message, told && message.contains("does not support HTTPRouteRequestMirror")).await?;
+    shop.patch_rollout(json!({"stages": unjudged()["stages"]})).await?;
+    promoted(shop, "v2").await
 }

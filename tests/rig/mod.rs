@@ -25,6 +25,7 @@ pub mod kubelet;
 pub mod load;
 pub mod operator;
 pub mod pod_server;
+pub mod policies;
 pub mod ports;
 pub mod process;
 pub mod prometheus;

@@ -1,4 +1,4 @@
-//! One shop: a Deployment, a Service and an HTTPRoute called `checkout`, its customers and its operator.
+//! One shop: a Deployment, a Service and an HTTPRoute, all called `checkout`, its customers and its operator.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -33,6 +33,8 @@ pub struct Shop {
     pub client: Client,
     /// Its own namespace.
     pub namespace: String,
+    /// The name of its Deployment.
+    pub workload: String,
     /// Its customers.
     pub load: Option<Load>,
     /// Its operators: usually one.
@@ -98,7 +100,7 @@ impl Shop {
 
     /// The same under another name.
     pub async fn apply_rollout_as(&self, name: &str, mut spec: Value) -> Result<()> {
-        let mut whole = json!({"workload": {"kind": "Deployment", "name": NAME}, "service": NAME});
+        let mut whole = json!({"workload": {"kind": "Deployment", "name": self.workload}, "service": NAME});
         if self.has_route {
             whole["traffic"] = json!({"gatewayAPI": {"routes": [{"name": NAME}]}});
         }
@@ -149,7 +151,7 @@ impl Shop {
     /// Releases a version as `kubectl apply` would: the template's image and annotations, nothing else.
     pub async fn release(&self, version: &str, annotations: &[(&str, &str)]) -> Result<()> {
         let mut wanted: BTreeMap<_, _> = annotations.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
-        let current = self.deployments().get(NAME).await?;
+        let current = self.deployments().get(&self.workload).await?;
         let template = current.spec.and_then(|spec| spec.template.metadata).and_then(|metadata| metadata.annotations);
         let old = template.unwrap_or_default();
         for gone in old.keys() {
@@ -159,7 +161,7 @@ impl Shop {
             "metadata": {"annotations": wanted},
             "spec": {"containers": [{"name": "app", "image": format!("shop/checkout:{version}")}]},
         }}}));
-        self.deployments().patch(NAME, &PatchParams::default(), &patch).await?;
+        self.deployments().patch(&self.workload, &PatchParams::default(), &patch).await?;
         Ok(())
     }
 
@@ -168,7 +170,7 @@ impl Shop {
     #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
     pub fn manifests(&self, version: &str) -> Vec<Value> {
         let seconds = self.data_plane.kubelet.life().termination_seconds();
-        let mut deployment = deployment(&self.namespace, 0, seconds);
+        let mut deployment = deployment((&self.namespace, &self.workload), 0, seconds);
         if let Some(spec) = deployment["spec"].as_object_mut() {
             spec.remove("replicas");
         }
@@ -185,7 +187,7 @@ impl Shop {
     #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
     pub async fn orphan_the_pods(&self) -> Result<()> {
         let orphan = DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
-        self.deployments().delete(NAME, &orphan).await?;
+        self.deployments().delete(&self.workload, &orphan).await?;
         self.wait("the Deployment to be gone", Duration::from_secs(30), |now| now.deployment().is_none()).await?;
         Ok(())
     }
@@ -193,7 +195,7 @@ impl Shop {
     /// Changes the Deployment, as a merge patch under `manager`.
     pub async fn patch_deployment(&self, manager: &str, patch: Value) -> Result<()> {
         let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-        self.deployments().patch(NAME, &parameters, &Patch::Merge(patch)).await?;
+        self.deployments().patch(&self.workload, &parameters, &Patch::Merge(patch)).await?;
         Ok(())
     }
 
@@ -277,12 +279,12 @@ impl Drop for Shop {
     }
 }
 
-/// The Deployment of a shop.
-pub(super) fn deployment(namespace: &str, replicas: i32, termination_seconds: u64) -> Value {
+/// The Deployment of a shop, by namespace and name.
+pub(super) fn deployment((namespace, name): (&str, &str), replicas: i32, termination_seconds: u64) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": NAME}},

@@ -179,9 +179,11 @@ impl Snapshot {
         share(&self.in_force)
     }
 
-    /// The Deployment.
+    /// The Deployment, whatever it is called: that of the pods behind the Service.
     pub fn deployment(&self) -> Option<&Deployment> {
-        self.deployments.iter().find(|deployment| deployment.name_any() == NAME).map(AsRef::as_ref)
+        let app =
+            |deployment: &Deployment| deployment.spec.as_ref()?.selector.match_labels.as_ref()?.get("app").cloned();
+        self.deployments.iter().find(|deployment| app(deployment).is_some_and(|app| app == NAME)).map(AsRef::as_ref)
     }
 
     /// How many pods the Deployment is told to have.

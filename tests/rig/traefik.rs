@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Result;
 use kube::{Client, api::DynamicObject};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     cluster,
@@ -56,7 +56,6 @@ pub async fn start(
     http: &reqwest::Client,
 ) -> Result<Process> {
     let client = &control_plane.client;
-    cluster::install_crd(client, serde_json::from_value(backend_tls_policies())?).await?;
     let class = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
         "spec": {"controllerName": CONTROLLER},
@@ -109,28 +108,5 @@ pub fn follows(route: &DynamicObject) -> bool {
             })
         };
         holds("Accepted") && holds("ResolvedRefs")
-    })
-}
-
-/// It does not start without this kind, of which nobody here has an object.
-fn backend_tls_policies() -> Value {
-    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let version = json!({
-        "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-        "schema": {"openAPIV3Schema": schema},
-    });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": "backendtlspolicies.gateway.networking.k8s.io",
-            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
-        },
-        "spec": {
-            "group": "gateway.networking.k8s.io", "scope": "Namespaced", "versions": [version],
-            "names": {
-                "kind": "BackendTLSPolicy", "listKind": "BackendTLSPolicyList",
-                "plural": "backendtlspolicies", "singular": "backendtlspolicy",
-            },
-        },
     })
 }

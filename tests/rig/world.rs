@@ -18,6 +18,7 @@ use super::{
     kubelet::{Kubelet, Life, SHOP_PREFIX},
     load::{DataPlane, Load},
     operator::Operator,
+    policies,
     ports::PodPorts,
     process::Process,
     prometheus::{Prometheus, Store, Target},
@@ -87,6 +88,7 @@ impl World {
         let world = Self::without_gateway_api(assets, kind).await?;
         world.install_gateway_api().await?;
         let client = &world.control_plane.client;
+        policies::install(client).await?;
         cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
         let traefik = match (&world.assets.gateway, &world.data_plane.gateway.leader) {
             (Some(Program::Traefik(program)), Leader::Traefik(addresses)) => {
@@ -160,6 +162,7 @@ impl World {
         ShopPlan {
             world: self,
             namespace: format!("{SHOP_PREFIX}{name}"),
+            workload: NAME.to_owned(),
             replicas: 4,
             requests_per_second: 80.0,
             route: true,
@@ -188,6 +191,7 @@ pub struct ShopPlan<'w> {
     world: &'w World,
     /// Its own.
     pub namespace: String,
+    workload: String,
     replicas: i32,
     requests_per_second: f64,
     route: bool,
@@ -199,6 +203,13 @@ pub struct ShopPlan<'w> {
 }
 
 impl ShopPlan<'_> {
+    /// With a Deployment of this name.
+    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
+    pub fn workload(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.workload);
+        self
+    }
+
     /// With so many pods.
     pub fn replicas(mut self, replicas: i32) -> Self {
         self.replicas = replicas;
@@ -262,7 +273,7 @@ impl ShopPlan<'_> {
             traefik::open(&client, &namespace, addresses).await?;
         }
         let seconds = data_plane.kubelet.life().termination_seconds();
-        cluster::create(&client, shop::deployment(&namespace, self.replicas, seconds)).await?;
+        cluster::create(&client, shop::deployment((&namespace, &self.workload), self.replicas, seconds)).await?;
         for object in &self.objects {
             let mut object = object.clone();
             if let Some(own) = object["metadata"].get_mut("namespace") {
@@ -281,6 +292,7 @@ impl ShopPlan<'_> {
             how: self.operator_plan()?,
             data_plane: data_plane.clone(),
             has_route: self.route,
+            workload: self.workload.clone(),
             namespace,
         };
         self.await_opening(&shop).await?;

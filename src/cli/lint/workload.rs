@@ -14,6 +14,7 @@ const LONGEST_NAME: usize = 63;
 pub fn check(rollout: &Written, deployment: &Written, all: &[Written]) -> Vec<Finding> {
     let mut findings: Vec<_> = unready(deployment).into_iter().collect();
     findings.extend(own_count(rollout, deployment));
+    findings.extend(other_image(rollout, deployment));
     findings.extend(paused(rollout, deployment));
     findings.extend(recreated(deployment));
     findings.extend(patient(rollout, deployment));
@@ -52,6 +53,20 @@ fn own_count(rollout: &Written, deployment: &Written) -> Option<Finding> {
         deployment.name()
     );
     (replicas > 0).then(|| deployment.warning("spec.replicas", message))
+}
+
+/// A Rollout is not ready before its Deployment asks for the image that it names.
+fn other_image(rollout: &Written, deployment: &Written) -> Option<Finding> {
+    let image = rollout.document.text(&["spec", "workload", "image"])?;
+    let containers = deployment.document.value().pointer("/spec/template/spec/containers")?.as_array()?;
+    let asked: Vec<_> = containers.iter().filter_map(|container| container.get("image")?.as_str()).collect();
+    let message = format!(
+        "Deployment {} asks for {}, and Rollout {} is not ready before it asks for {image}: write the same image in both",
+        deployment.name(),
+        asked.join(", "),
+        rollout.name()
+    );
+    (!asked.contains(&image)).then(|| rollout.error("spec.workload.image", message))
 }
 
 /// A paused Deployment is somebody's wish that nothing of it changes.

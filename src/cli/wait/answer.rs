@@ -18,12 +18,14 @@ pub enum Answer {
     Stalled(String),
 }
 
-/// The answer of `rollout` about the version that `deployment` asks for, which is to have `image`, if one is given.
+/// The answer of `rollout` about the version that `deployment` asks for, which is to have `image`, if one is given, and the
+/// one that the Rollout itself names.
 ///
 /// What the status says of an earlier state of either object is no answer.
 pub fn answer(rollout: &Rollout, deployment: &Deployment, image: Option<&str>) -> Answer {
     let asked = template::images(&deployment.spec.template);
-    if let Some(image) = image.filter(|image| !asked.iter().any(|asked| asked == image)) {
+    let mut images = image.into_iter().chain(rollout.spec.workload.image.as_deref());
+    if let Some(image) = images.find(|image| !asked.iter().any(|asked| asked == image)) {
         return Answer::Waits(format!("the Deployment does not ask for {image} yet, but for {}", asked.join(", ")));
     }
     let status = rollout.status.clone().unwrap_or_default();
@@ -109,5 +111,13 @@ mod tests {
         assert_eq!(said("Stable", "Ready", 7, Some("checkout:v2")), Answer::Serves("as it is".to_owned()));
         let Answer::Waits(why) = said("Stable", "Ready", 7, Some("checkout:v3")) else { panic!() };
         assert_eq!(why, "the Deployment does not ask for checkout:v3 yet, but for checkout:v2");
+        let deployment = serde_json::from_value(json!({
+            "metadata": {"generation": 7},
+            "spec": {"template": {"spec": {"containers": [{"name": "checkout", "image": "checkout:v2"}]}}},
+        }))
+        .unwrap();
+        let mut ahead = rollout("Reverted", "Stalled");
+        ahead.spec.workload.image = Some("checkout:v3".to_owned());
+        assert!(matches!(answer(&ahead, &deployment, None), Answer::Waits(said) if said == why));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{lab::Lab, specs::routed};
 use crate::{
     api::{
-        Phase,
+        Phase, Verdict,
         condition::{kind, reason},
     },
     plan::Effect,
@@ -61,4 +61,48 @@ fn a_warning_lasts_while_somebody_else_sets_the_count_of_the_deployment() {
         .unwrap();
     lab.finish();
     assert_eq!(lab.condition(kind::WARNING), None, "changed without a count");
+}
+
+/// As a tool that applies a release writes it: into the Rollout and into the Deployment.
+fn release(lab: &mut Lab, image: &str) {
+    lab.cluster.edit(&json!({"workload": {"kind": "Deployment", "name": "checkout", "image": image}}));
+}
+
+#[test]
+fn what_was_said_of_a_version_does_not_stand_for_a_release_that_the_deployment_does_not_ask_for_yet() {
+    let mut lab = Lab::adopted(&routed());
+    release(&mut lab, "v2");
+    lab.settle();
+    assert_eq!(lab.condition(kind::READY), None);
+    assert_eq!(lab.condition(kind::RECONCILING).as_deref(), Some(reason::WORKLOAD_BEHIND));
+    let conditions = lab.status().conditions;
+    assert!(conditions.iter().any(|it| it.message == "Deployment checkout does not ask for v2 yet, but for v1"));
+    lab.cluster.push("v2");
+    lab.finish();
+    assert_eq!(lab.condition(kind::READY).as_deref(), Some(reason::STABLE));
+}
+
+#[test]
+fn a_failure_is_not_that_of_the_release_after_it() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.condition(kind::STALLED).as_deref()), (Phase::Reverted, Some(reason::REVERTED)));
+    release(&mut lab, "v3");
+    lab.settle();
+    assert_eq!(lab.condition(kind::STALLED), None);
+    assert_eq!(lab.condition(kind::RECONCILING).as_deref(), Some(reason::WORKLOAD_BEHIND));
+    lab.verdicts.clear();
+    lab.cluster.push("v3");
+    lab.finish();
+    assert_eq!(lab.condition(kind::READY).as_deref(), Some(reason::STABLE));
+}
+
+#[test]
+fn a_refusal_is_told_whatever_the_deployment_asks_for() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.services.remove("checkout");
+    release(&mut lab, "v2");
+    lab.settle();
+    assert_eq!(lab.condition(kind::STALLED).as_deref(), Some(reason::SERVICE_NOT_FOUND));
 }

@@ -20,6 +20,7 @@ mod judgement;
 mod long_names;
 mod lost_sets;
 mod orphans;
+mod policies;
 mod preflight;
 mod promotion;
 mod random;

@@ -59,6 +59,8 @@ pub struct Cluster {
     pub rival: Option<String>,
     /// Routes that point at the Service, and that the Rollout does not name.
     pub unnamed_routes: Option<Vec<RouteId>>,
+    /// Policies for the Service that requests do without during a rollout.
+    pub policies: Option<Vec<String>>,
     /// Admission does not let a ReplicaSet change its owner.
     pub forbids_moving: bool,
     /// Until when each ReplicaSet had at least each part of the traffic that it ever had, in thousandths.
@@ -91,6 +93,7 @@ impl Cluster {
             strangers: Vec::new(),
             rival: None,
             unnamed_routes: Some(Vec::new()),
+            policies: Some(Vec::new()),
             forbids_moving: false,
             last_traffic: BTreeMap::new(),
             last_weight: BTreeMap::new(),

@@ -63,6 +63,7 @@ impl Cluster {
                 })
                 .collect(),
             unnamed_routes: self.unnamed_routes.clone(),
+            policies_left_behind: self.policies.clone(),
             grants: Vec::new(),
             gateway_features: Vec::new(),
             rival: self.rival.clone(),
