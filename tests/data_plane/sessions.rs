@@ -18,7 +18,7 @@ use crate::{
         shop::Shop,
         snapshot::{share, weights},
         wait::until,
-        world::World,
+        world::{ShopPlan, World},
     },
     scenes::{LATER, adopted, promoted, reverted},
 };
@@ -44,8 +44,8 @@ fn keeping_users(mut plan: Value) -> Value {
     plan
 }
 
-async fn with_users(world: &World, name: &str, plan: Value) -> Result<(Shop, Customers)> {
-    let shop = adopted(world.shop(name).load(0.0), keeping_users(plan)).await?;
+async fn with_users(shop: ShopPlan<'_>, plan: Value) -> Result<(Shop, Customers)> {
+    let shop = adopted(shop.load(0.0), keeping_users(plan)).await?;
     let users = vec![Customer::who_keeps_cookies(); USERS];
     let customers = Customers::enter_as(&shop, REQUESTS_PER_SECOND, users)?;
     Ok((shop, customers))
@@ -91,7 +91,7 @@ fn stages(history: &[InForce], ways: &Ways, lag: Duration) -> Vec<(u64, usize, f
 }
 
 async fn users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_says(world: &World) -> Result<()> {
-    let (shop, customers) = with_users(world, "users", lasting(None)).await?;
+    let (shop, customers) = with_users(world.shop("users"), lasting(None)).await?;
     shop.release("v2", &[]).await?;
     let canary = until("v2 to have a revision", LATER, || async { shop.now().revision("v2") }).await?;
     promoted(&shop, "v2").await?;
@@ -107,7 +107,7 @@ async fn users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_say
 }
 
 async fn when_a_version_is_reverted_all_users_are_on_stable_and_stay_there(world: &World) -> Result<()> {
-    let (shop, customers) = with_users(world, "users-back", lasting(Some(1))).await?;
+    let (shop, customers) = with_users(world.shop("users-back"), lasting(Some(1))).await?;
     released(&shop, "v2", 1).await?;
     let canary = shop.now().revision("v2").context("no revision")?;
     let crowd = Some(Crowd { per_second: 50.0, error_rate: 0.5, seed: 1 });
@@ -146,7 +146,7 @@ fn is_a_quarter(part: f64) -> bool {
 }
 
 async fn a_version_that_comes_again_begins_anew_whoever_knew_it_before(world: &World) -> Result<()> {
-    let (shop, customers) = with_users(world, "users-again", lasting(Some(1))).await?;
+    let (shop, customers) = with_users(world.shop("users-again"), lasting(Some(1))).await?;
     released(&shop, "v2", 1).await?;
     let canary = shop.now().revision("v2").context("no revision")?;
     settled(&customers, &canary).await?;
@@ -160,7 +160,7 @@ async fn a_version_that_comes_again_begins_anew_whoever_knew_it_before(world: &W
 }
 
 async fn a_weight_that_somebody_lowers_is_reached_whoever_was_there_before(world: &World) -> Result<()> {
-    let (shop, customers) = with_users(world, "users-fewer", lasting(Some(1))).await?;
+    let (shop, customers) = with_users(world.shop("users-fewer").patient(), lasting(Some(1))).await?;
     released(&shop, "v2", 1).await?;
     let canary = shop.now().revision("v2").context("no revision")?;
     settled(&customers, &canary).await?;

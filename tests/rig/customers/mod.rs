@@ -78,10 +78,13 @@ impl Kind {
         match self {
             Self::Short | Self::Http2 | Self::Unary => Duration::ZERO,
             Self::Long => Duration::from_secs(2),
-            Self::Stream => Duration::from_secs(6),
+            Self::Stream => LONGEST,
         }
     }
 }
+
+/// How long the longest request takes.
+pub const LONGEST: Duration = Duration::from_secs(6);
 
 /// A request that was answered in full, and well.
 #[derive(Debug, Clone)]
