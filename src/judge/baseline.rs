@@ -26,6 +26,8 @@ pub struct Baseline {
     /// How many requests go bad together: counts are divided by it, so that a crowd of errors with one cause counts
     /// as about one. At least 1.
     pub overdispersion: f64,
+    /// In nine of ten of its blocks no greater part of the requests was certainly bad; nothing where there were too few.
+    pub usual: Option<f64>,
 }
 
 impl Baseline {
@@ -40,7 +42,7 @@ impl Baseline {
             overdispersion(&blocks)
         });
         let counts = history.iter().fold(Counts::default(), |sum, block| sum.plus(*block));
-        Self { counts, overdispersion: learned.into_iter().fold(1.0, f64::max) }
+        Self { counts, overdispersion: learned.into_iter().fold(1.0, f64::max), usual: usual(history) }
     }
 
     /// With what somebody knows better.
@@ -48,6 +50,14 @@ impl Baseline {
     pub fn with_overdispersion(self, known: Option<f64>) -> Self {
         Self { overdispersion: known.map_or(self.overdispersion, |known| known.max(1.0)), ..self }
     }
+}
+
+/// The ninth decile of the parts of a block's requests that were certainly bad.
+fn usual(history: &[Counts]) -> Option<f64> {
+    let answered = history.iter().filter(|block| block.total > 0.0);
+    let mut parts: Vec<_> = answered.map(|block| block.share(Counted::Certain).expected()).collect();
+    parts.sort_by(f64::total_cmp);
+    parts.get(parts.len() * 9 / 10).copied().filter(|_| parts.len() >= ENOUGH_HISTORY)
 }
 
 /// Pearson's χ² over its degrees of freedom, with a margin on what is beyond chance.
@@ -122,6 +132,15 @@ mod tests {
     fn a_service_that_never_failed_is_as_regular_as_can_be() {
         is(&[block(0.0); ENOUGH_HISTORY], None, 1.0);
         is(&[block(100.0); ENOUGH_HISTORY], None, 1.0);
+    }
+
+    #[test]
+    fn a_moment_in_which_all_failed_is_not_what_is_usual() {
+        let mut history = vec![block(1.0); 110];
+        history.extend([block(90.0); 10]);
+        let usual = Baseline::of(&history).usual.unwrap();
+        assert!((0.01..0.02).contains(&usual), "{usual}");
+        assert_eq!(Baseline::of(&history[..ENOUGH_HISTORY - 1]).usual, None);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    arms::Arms,
+    arms::{Arms, log_mean_exp},
     baseline::{Baseline, UNSUITABLE},
     block::{Block, Counted, Counts},
     line::{Line, Share},
+    moments::Moments,
     wealth::Wealth,
 };
 
@@ -24,6 +25,9 @@ const ERRORS_TO_FAIL: f64 = 3.0;
 /// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
 const STABLE_TO_COMPARE: f64 = 100.0;
 
+/// Up to such crowds, counting requests is what shows a failure soonest. Beyond, half of the stake is on whole blocks.
+const CROWDS: f64 = 4.0;
+
 /// What has been seen of a new version, held against one line.
 ///
 /// Two things are kept apart. That it is worse is asked of all blocks since the rollout began: a suspicion of the
@@ -34,6 +38,7 @@ pub struct Evidence {
     line: Line,
     overdispersion: f64,
     against: Side,
+    moments: Moments,
     in_favour: Side,
     stage: Stretch,
     rollout: Seen,
@@ -85,6 +90,7 @@ impl Evidence {
             line,
             overdispersion: baseline.overdispersion,
             against: side(Wealth::against(), Counted::Certain),
+            moments: Moments::new(baseline.usual),
             in_favour: side(Wealth::in_favour(), Counted::Possible),
             stage: Stretch::default(),
             rollout: Seen::default(),
@@ -98,7 +104,8 @@ impl Evidence {
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
         let against = Side { wealth: self.against.wealth, ..next.against };
-        Self { against, rollout: self.rollout, recent: self.recent, ..next.clone() }
+        let moments = self.moments.entering(next.moments);
+        Self { against, moments, rollout: self.rollout, recent: self.recent, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -117,6 +124,7 @@ impl Evidence {
     pub fn settle_against(&mut self, block: &Block) {
         self.provisional = None;
         let gained = self.against.settle(&self.line, self.overdispersion, block);
+        self.moments.settle(&self.line, block);
         self.recent.add(gained, block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
@@ -150,11 +158,19 @@ impl Evidence {
     /// The logarithm of how much speaks for the version being worse than the line allows.
     #[must_use]
     pub fn against(&self) -> f64 {
-        let settled = self.against.wealth.log();
+        let settled = self.worth(&self.against, &self.moments);
         let Some(block) = &self.provisional else { return settled };
-        let mut with_newest = self.against;
-        with_newest.settle(&self.line, self.overdispersion, block);
-        settled.max(with_newest.wealth.log())
+        let (mut requests, mut moments) = (self.against, self.moments);
+        requests.settle(&self.line, self.overdispersion, block);
+        moments.settle(&self.line, block);
+        settled.max(self.worth(&requests, &moments))
+    }
+
+    /// What the bets on requests and on blocks are worth together. Which of them count was decided by history, before the
+    /// first bet.
+    fn worth(&self, requests: &Side, moments: &Moments) -> f64 {
+        let requests = requests.wealth.log();
+        if self.overdispersion <= CROWDS { requests } else { log_mean_exp(&[requests, moments.log()]) }
     }
 
     /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.

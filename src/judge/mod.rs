@@ -12,6 +12,7 @@ mod evidence;
 mod interval;
 mod ledger;
 mod line;
+mod moments;
 mod outage;
 mod outlook;
 mod question;

@@ -40,6 +40,12 @@ impl Wealth {
     /// Bets on one block, and returns what each arm gained.
     pub(super) fn bet(&mut self, line: &Line, expected: f64, canary: Share, stable: Share) -> Arms {
         let gains = line.gains(self.multipliers, expected, canary, stable);
+        self.take(gains);
+        gains
+    }
+
+    /// Takes in what each arm gained from one block.
+    pub(super) fn take(&mut self, gains: Arms) {
         if let Some(blocks) = &mut self.restarts {
             *blocks += 1.0;
             let put_in = -(*blocks * (*blocks + 1.0)).ln();
@@ -50,7 +56,6 @@ impl Wealth {
         for (log, gain) in self.logs.iter_mut().zip(gains) {
             *log += gain;
         }
-        gains
     }
 
     /// The logarithm of what all of it is worth.

@@ -7,3 +7,4 @@ mod bad_input;
 mod command;
 mod examples;
 mod long_names;
+mod weather;
