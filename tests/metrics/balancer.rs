@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 /// Starts one that asks `replicas` by turns, and returns its URL.
 pub async fn start(replicas: &[&str]) -> String {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let replicas: Vec<_> = replicas.iter().map(|url| (*url).to_owned()).collect();
