@@ -81,7 +81,7 @@ impl Policies {
         }
         let before = self.with(&uid, |known| known.left_behind.clone()).flatten();
         let asked = match kinds {
-            Some(kinds) => ask(&context.client, rollout, &kinds).await.ok(),
+            Some(kinds) => ask(&context.client, rollout, &kinds).await.inspect_err(log).ok(),
             None => None,
         };
         let now = Instant::now();
@@ -124,10 +124,15 @@ impl Policies {
         if let Some((_, kinds)) = served.as_ref().filter(|(until, _)| Instant::now() < *until) {
             return Some(kinds.clone());
         }
-        let kinds = discover(client).await.ok()?;
+        let kinds = discover(client).await.inspect_err(log).ok()?;
         *served = Some((Instant::now() + GOOD_FOR, kinds.clone()));
         Some(kinds)
     }
+}
+
+/// It is tried again a minute later, and no release waits for it.
+fn log(error: &kube::Error) {
+    tracing::debug!("policies were asked for in vain: {error}");
 }
 
 /// Whether nothing is under way that a slow answer would hold up.

@@ -16,6 +16,11 @@ pub(super) const WORSE: Arms = [1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
 /// A version that keeps the limit: this part of its odds. No arm is zero, or a single error would end it.
 pub(super) const BETTER: Arms = [0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85];
 
+/// The arms that win with the least difference from the limit.
+pub(super) const MOST_CAUTIOUS_WORSE: usize = 0;
+/// The same of a version that keeps the limit.
+pub(super) const MOST_CAUTIOUS_BETTER: usize = ARMS - 1;
+
 /// What part of its wealth an arm puts on a block, if a version that fails altogether would bring it 1/limit times as much.
 pub(super) const STAKES: Arms = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75];
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    arms::{Arms, log_mean_exp},
+    arms::{Arms, MOST_CAUTIOUS_BETTER, MOST_CAUTIOUS_WORSE, log_mean_exp},
     baseline::{Baseline, UNSUITABLE},
     block::{Block, Counted, Counts},
+    crowds::Crowds,
     line::{Line, Share},
     moments::Moments,
     wealth::Wealth,
@@ -36,13 +37,17 @@ const CROWDS: f64 = 4.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     line: Line,
-    overdispersion: f64,
+    /// How many requests go bad together at worst, as history has it.
+    at_worst: f64,
+    /// The same as a rule, and by now.
+    crowds: Crowds,
     against: Side,
     moments: Moments,
     in_favour: Side,
     stage: Stretch,
     rollout: Seen,
-    recent: Recent,
+    worse: Recent,
+    good: Recent,
     provisional: Option<Block>,
 }
 
@@ -63,8 +68,8 @@ struct Stretch {
     time: Duration,
 }
 
-/// What settled since the version began to look worse than it may be: where the score of a cumulative sum last rose
-/// from nothing. It only tells people what a failure stands on.
+/// What settled since the version began to look worse than it may be, or good enough: where the score of a cumulative sum
+/// last rose from nothing. It only tells people what a verdict stands on.
 /// (Page's test, <https://en.wikipedia.org/wiki/CUSUM>.)
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Recent {
@@ -88,48 +93,63 @@ impl Evidence {
         let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted };
         Self {
             line,
-            overdispersion: baseline.overdispersion,
+            at_worst: baseline.at_worst,
+            crowds: Crowds::new(&baseline.blocks, baseline.overdispersion, baseline.known),
             against: side(Wealth::against(), Counted::Certain),
             moments: Moments::new(baseline.usual),
             in_favour: side(Wealth::in_favour(), Counted::Possible),
             stage: Stretch::default(),
             rollout: Seen::default(),
-            recent: Recent::default(),
+            worse: Recent::default(),
+            good: Recent::default(),
             provisional: None,
         }
     }
 
     /// Another stage begins: `next` has its line, and history counted by its measure. What speaks against the version
-    /// is kept.
+    /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
         let against = Side { wealth: self.against.wealth, ..next.against };
         let moments = self.moments.entering(next.moments);
-        Self { against, moments, rollout: self.rollout, recent: self.recent, ..next.clone() }
+        let crowds = self.crowds.clone();
+        Self { against, moments, crowds, rollout: self.rollout, worse: self.worse, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
-        self.settle_against(block);
+        self.bet_against(block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
-        self.in_favour.settle(&self.line, self.overdispersion, block);
+        let gained = self.in_favour.settle(&self.line, self.crowds.size(), block);
+        self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         if block.canary.total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
             self.stage.blocks += 1;
         }
+        self.learn(block);
     }
 
     /// Adds such a block of a time in which the stage's weight was not in force: it is no evidence for the version.
     pub fn settle_against(&mut self, block: &Block) {
+        self.bet_against(block);
+        self.learn(block);
+    }
+
+    fn bet_against(&mut self, block: &Block) {
         self.provisional = None;
-        let gained = self.against.settle(&self.line, self.overdispersion, block);
+        let gained = self.against.settle(&self.line, self.at_worst, block);
         self.moments.settle(&self.line, block);
-        self.recent.add(gained, block);
+        self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
             self.rollout.bad += block.canary.bad;
         }
+    }
+
+    fn learn(&mut self, block: &Block) {
+        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(Counted::Possible));
+        self.crowds.settle(canary, stable);
     }
 
     /// The newest samples, which later scrapes may still add to. Only a failure looks at them.
@@ -143,16 +163,16 @@ impl Evidence {
         &self.line
     }
 
-    /// How many requests go bad together, as far as is known.
+    /// How many requests go bad together as a rule, as far as is known by now.
     #[must_use]
     pub fn overdispersion(&self) -> f64 {
-        self.overdispersion
+        self.crowds.size()
     }
 
-    /// Whether requests go bad in such crowds that nothing can be shown by counting them.
+    /// Whether requests go bad in such crowds that nothing can pass by counting them.
     #[must_use]
     pub fn is_unsuitable(&self) -> bool {
-        self.overdispersion > UNSUITABLE
+        self.crowds.size() > UNSUITABLE
     }
 
     /// The logarithm of how much speaks for the version being worse than the line allows.
@@ -161,7 +181,7 @@ impl Evidence {
         let settled = self.worth(&self.against, &self.moments);
         let Some(block) = &self.provisional else { return settled };
         let (mut requests, mut moments) = (self.against, self.moments);
-        requests.settle(&self.line, self.overdispersion, block);
+        requests.settle(&self.line, self.at_worst, block);
         moments.settle(&self.line, block);
         settled.max(self.worth(&requests, &moments))
     }
@@ -170,7 +190,7 @@ impl Evidence {
     /// first bet.
     fn worth(&self, requests: &Side, moments: &Moments) -> f64 {
         let requests = requests.wealth.log();
-        if self.overdispersion <= CROWDS { requests } else { log_mean_exp(&[requests, moments.log()]) }
+        if self.at_worst <= CROWDS { requests } else { log_mean_exp(&[requests, moments.log()]) }
     }
 
     /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.
@@ -210,13 +230,25 @@ impl Evidence {
     /// The requests since the version began to look worse than it may be, with the newest samples, and since when
     /// that is.
     #[must_use]
-    pub fn recent(&self) -> (Option<Timestamp>, Counts, Counts) {
-        let mut recent = self.recent;
+    pub fn since_worse(&self) -> (Option<Timestamp>, Counts, Counts) {
+        let mut worse = self.worse;
         if let Some(block) = &self.provisional {
             let mut side = self.against;
-            recent.add(side.settle(&self.line, self.overdispersion, block), block);
+            worse.add(side.settle(&self.line, self.at_worst, block)[MOST_CAUTIOUS_WORSE], block);
         }
-        (recent.since, recent.canary, recent.stable)
+        (worse.since, worse.canary, worse.stable)
+    }
+
+    /// The requests of this stage since the version began to look as good as it has to be, and since when that is. Settled
+    /// blocks alone.
+    #[must_use]
+    pub fn since_good(&self) -> (Option<Timestamp>, Counts, Counts) {
+        (self.good.since, self.good.canary, self.good.stable)
+    }
+
+    /// Whether that is no mere chance: the most cautious bet alone gained so much since then.
+    pub(super) fn became_good(&self, gained: f64) -> bool {
+        self.good.score >= gained
     }
 
     /// Over how long the settled counts of this stage were made.
@@ -235,7 +267,7 @@ impl Evidence {
     pub(super) fn prospect(&self, canary: Share, stable: Share) -> (Arms, Arms) {
         let side = &self.in_favour;
         let line = side.line_beside(&self.line, stable).unwrap_or(self.line);
-        let [canary, stable] = [canary, stable].map(|share| share.divided(self.overdispersion));
+        let [canary, stable] = [canary, stable].map(|share| share.divided(self.crowds.size()));
         let gains = line.gains(side.wealth.multipliers(), side.stable.expected(), canary, stable);
         (side.wealth.arms(), gains)
     }
@@ -247,18 +279,17 @@ impl Evidence {
 }
 
 impl Side {
-    /// Bets on a block, and learns from it how bad stable is. Returns what the most cautious bet gained.
-    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block) -> f64 {
+    /// Bets on a block, and learns from it how bad stable is. Returns what each arm gained.
+    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block) -> Arms {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
-        let mut gained = 0.0;
+        let mut gained = Arms::default();
         // Nothing asked, nothing answered: that is no block, and not one without errors.
         if canary.total > 0.0
             && let Some(line) = self.line_beside(line, stable)
         {
             let expected = self.stable.expected();
             let [canary, stable] = [canary, stable].map(|share| share.divided(overdispersion));
-            let gains = self.wealth.bet(&line, expected, canary, stable);
-            gained = gains.first().copied().unwrap_or_default();
+            gained = self.wealth.bet(&line, expected, canary, stable);
         }
         self.stable = self.stable.plus(stable);
         gained
@@ -364,7 +395,8 @@ mod tests {
         let against = seen.against();
         let entered = seen.entering(&evidence());
         assert!((entered.against() - against).abs() < f64::EPSILON);
-        assert_eq!((entered.in_favour(), entered.blocks(), entered.settled_counts().0.total), (0.0, 0, 0.0));
+        assert!(entered.in_favour().abs() < 1e-9);
+        assert_eq!((entered.blocks(), entered.settled_counts().0.total), (0, 0.0));
     }
 
     fn compared(stable: &[Counts], canary: Counts) -> Evidence {
@@ -380,7 +412,7 @@ mod tests {
     fn a_comparison_begins_when_stable_is_known() {
         let stable = Counts::exact(1.0, 1000.0);
         let [one, more] = [1, 20].map(|blocks| compared(&vec![stable; blocks], Counts::exact(0.0, 200.0)));
-        assert_eq!((one.against(), one.in_favour()), (0.0, 0.0));
+        assert!(one.against().abs().max(one.in_favour().abs()) < 1e-9, "nothing is compared");
         assert!(more.in_favour() > 3.0, "{}", more.in_favour());
     }
 

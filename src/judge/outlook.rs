@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     arms::{Arms, BETTER, WORSE, log_mean_exp},
+    block::Counts,
     bounds::Bounds,
     evidence::Evidence,
     line::{Line, Share},
@@ -33,7 +34,9 @@ pub fn outlook(evidence: &Evidence, bounds: &Bounds) -> Option<Outlook> {
     let stable_rate = evidence.expected_of_stable();
     let limit = line.limit(stable_rate);
     let usual = if line.ratio == 0.0 { limit / 5.0 } else { stable_rate };
-    let rate = (canary.bad_at_most + usual / limit) / (canary.total + 1.0 / limit);
+    let rate_of = |counts: Counts| (counts.bad_at_most + usual / limit) / (counts.total + 1.0 / limit);
+    // A bad beginning says nothing about what comes after it.
+    let rate = if evidence.became_good(bounds.to_pass()) { rate_of(evidence.since_good().1) } else { rate_of(canary) };
     let blocks = f64::from(evidence.blocks());
     let per_block = |total: f64| if blocks > 0.0 { total / blocks } else { 1.0 };
     let [canary_total, stable_total] = [canary.total, stable.total].map(per_block);

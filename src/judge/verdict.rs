@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     arms::log_mean_exp,
+    block::Counts,
     bounds::Bounds,
     evidence::Evidence,
     outlook::{Outlook, outlook},
@@ -181,11 +182,11 @@ fn is_beyond(evidence: &Evidence, bounds: &Bounds) -> bool {
 }
 
 fn failed(culprit: &Culprit<'_>) -> Judgement {
-    let (since, canary, stable) = culprit.evidence.recent();
+    let (since, canary, stable) = culprit.evidence.since_worse();
     let sentence =
         Sentence { tolerance: culprit.tolerance, canary, stable, overdispersion: culprit.evidence.overdispersion() };
     let earlier = culprit.evidence.all_counts().0.total > canary.total;
-    let since = since.filter(|_| earlier).map_or(String::new(), |since| format!("since {}: ", in_seconds(since)));
+    let since = since.filter(|_| earlier).map_or(String::new(), after);
     let message = format!("{since}{sentence}; certain beyond {}", certainty(culprit.against));
     Judgement::new(Verdict::Fail, "AboveLimit", &sentence, message)
 }
@@ -214,16 +215,13 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgeme
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
     if evidence.is_unsuitable() {
         let message = format!(
-            "{sentence}; about {} requests go bad together, so counting them shows nothing: check what the metric counts, or set analysis.statistics.overdispersion",
+            "{sentence}; about {} requests go bad together, so counting them cannot show that the limit is kept, only that it is broken by far: check what the metric counts, or set analysis.statistics.overdispersion",
             count(evidence.overdispersion())
         );
         return Judgement::new(Verdict::NoData, "Overdispersed", &sentence, message);
     }
     if evidence.in_favour() >= bounds.to_pass() && evidence.blocks_to_pass() == 0 {
-        let (canary, stable) = evidence.settled_counts();
-        let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
-        let message = format!("{sentence}; certain beyond {}", certainty(evidence.in_favour()));
-        return Judgement::new(Verdict::Pass, "WithinLimit", &sentence, message);
+        return passed(tolerance, evidence);
     }
     let outlook = outlook(evidence, bounds);
     let (reason, sentence_of_counts) = match (canary.total > 0.0, outlook) {
@@ -240,6 +238,23 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgeme
     }
 }
 
+/// With the requests of the whole stage; where those are beyond the limit, with those since the version became good.
+fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
+    let (whole, beside) = evidence.settled_counts();
+    let limit = tolerance.line.limit(share(beside).unwrap_or(evidence.expected_of_stable()));
+    let became = share(whole).filter(|share| *share > limit).map(|_| evidence.since_good());
+    let (since, canary, stable) = became.unwrap_or((None, whole, beside));
+    let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
+    let since = since.map_or(String::new(), after);
+    let message = format!("{since}{sentence}; certain beyond {}", certainty(evidence.in_favour()));
+    Judgement::new(Verdict::Pass, "WithinLimit", &sentence, message)
+}
+
+/// The part that may have been bad.
+fn share(counts: Counts) -> Option<f64> {
+    (counts.total > 0.0).then(|| counts.bad_at_most / counts.total)
+}
+
 fn needs(outlook: Option<&Outlook>) -> String {
     let Some(outlook) = outlook else {
         return "too close to the limit to say that it is kept, however many more come like these".to_owned();
@@ -249,8 +264,9 @@ fn needs(outlook: Option<&Outlook>) -> String {
     format!("about {requests} more needed{time}")
 }
 
-fn in_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
+/// Since when that was counted which follows.
+fn after(since: Timestamp) -> String {
+    format!("since {}: ", Timestamp::from_second(since.as_second()).unwrap_or(since))
 }
 
 /// A count of requests as a whole number; counts beyond 2⁵³ do not occur.

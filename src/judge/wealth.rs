@@ -5,6 +5,26 @@ use super::{
     line::{Line, Share},
 };
 
+/// What part of the stake is only put in later, and when.
+///
+/// A version that changes in the middle has then no losses to make up for. Fresh stakes at fixed moments are bets of their
+/// own, and the mean of bets is a bet. (E-detectors, <https://arxiv.org/abs/2203.03532>.)
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Later {
+    part: f64,
+    /// After each of so many blocks, ever less: of what is held back, 2/((k+1)(k+2)) the k-th time.
+    every: u32,
+    /// How many blocks there have been.
+    blocks: u32,
+}
+
+/// Half of the stake waits: who bets against a version has to find out within a block or two when it turns bad.
+const AGAINST: Later = Later { part: 0.5, every: 1, blocks: 0 };
+
+/// A tenth of it waits, and goes in once a minute where a block is ten seconds long: a pass may forget the first minutes of a
+/// stage, and a version that was good all along needs hardly more requests for it (3 %, from the logarithm of 0.9).
+const IN_FAVOUR: Later = Later { part: 0.1, every: 6, blocks: 0 };
+
 /// The wealth of seven bets that began with 1 together.
 ///
 /// As long as what they bet against is true, their wealth is not expected to grow, however often and whenever somebody
@@ -13,28 +33,28 @@ use super::{
 pub(super) struct Wealth {
     multipliers: &'static Arms,
     logs: Arms,
-    /// How many blocks there have been, where a part of the stake waits for later ones.
-    restarts: Option<f64>,
+    later: Option<Later>,
 }
 
 impl Wealth {
     /// Grows while a version is worse than its limit.
-    ///
-    /// A part of the stake, 1/(t(t+1)), is only put in at block t: a version that turns bad after a long good time
-    /// has then no losses to make up for. (E-detectors, <https://arxiv.org/abs/2203.03532>.)
     pub(super) fn against() -> Self {
-        Self { multipliers: &WORSE, logs: [f64::NEG_INFINITY; ARMS], restarts: Some(0.0) }
+        Self::new(&WORSE, AGAINST)
     }
 
     /// Grows while a version keeps its limit.
     pub(super) fn in_favour() -> Self {
-        Self { multipliers: &BETTER, logs: [0.0; ARMS], restarts: None }
+        Self::new(&BETTER, IN_FAVOUR)
+    }
+
+    fn new(multipliers: &'static Arms, later: Later) -> Self {
+        Self { multipliers, logs: [(1.0 - later.part).ln(); ARMS], later: Some(later) }
     }
 
     /// The same without anything held back for later.
     #[cfg(test)]
-    pub(super) fn against_at_once() -> Self {
-        Self { multipliers: &WORSE, logs: [0.0; ARMS], restarts: None }
+    pub(super) fn at_once(self) -> Self {
+        Self { logs: [0.0; ARMS], later: None, ..self }
     }
 
     /// Bets on one block, and returns what each arm gained.
@@ -46,11 +66,9 @@ impl Wealth {
 
     /// Takes in what each arm gained from one block.
     pub(super) fn take(&mut self, gains: Arms) {
-        if let Some(blocks) = &mut self.restarts {
-            *blocks += 1.0;
-            let put_in = -(*blocks * (*blocks + 1.0)).ln();
+        if let Some(put_in) = self.later.as_mut().and_then(Later::next_block) {
             for log in &mut self.logs {
-                *log = log_add_exp(*log, put_in);
+                *log = log_add_exp(*log, put_in.ln());
             }
         }
         for (log, gain) in self.logs.iter_mut().zip(gains) {
@@ -65,13 +83,28 @@ impl Wealth {
 
     /// What each arm is worth, with its part of what is held back.
     pub(super) fn arms(&self) -> Arms {
-        let Some(blocks) = self.restarts else { return self.logs };
-        let held_back = -(blocks + 1.0).ln();
-        self.logs.map(|log| log_add_exp(log, held_back))
+        let Some(later) = self.later else { return self.logs };
+        self.logs.map(|log| log_add_exp(log, later.held_back().ln()))
     }
 
     /// What the arms bet on.
     pub(super) fn multipliers(&self) -> &'static Arms {
         self.multipliers
+    }
+}
+
+impl Later {
+    /// Another block begins: what is put in before it.
+    fn next_block(&mut self) -> Option<f64> {
+        self.blocks += 1;
+        let before = self.blocks - 1;
+        let times = f64::from(before / self.every);
+        (before > 0 && before.is_multiple_of(self.every)).then(|| 2.0 * self.part / ((times + 1.0) * (times + 2.0)))
+    }
+
+    /// What is still held back.
+    fn held_back(self) -> f64 {
+        let times = f64::from(self.blocks.saturating_sub(1) / self.every);
+        2.0 * self.part / (times + 2.0)
     }
 }

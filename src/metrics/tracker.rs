@@ -417,7 +417,7 @@ impl Tracker {
     }
 
     fn baseline(&self, measure: Measure) -> Baseline {
-        let known = self.baselines.iter().find(|(known, _)| *known == measure).map(|(_, baseline)| *baseline);
+        let known = self.baselines.iter().find(|(known, _)| *known == measure).map(|(_, baseline)| baseline.clone());
         known.unwrap_or_else(|| Baseline::of(&[]).with_overdispersion(self.plan.overdispersion))
     }
 

@@ -2,45 +2,78 @@
 
 use crate::command::{Plan, ROLLOUT};
 
-/// Ten minutes before a version that fails five times as often as it may, so many of stable's requests failed for half a
-/// minute.
-fn bad_after(hiccup: u32) -> String {
+const STAGES: &str = "stages: [{name: canary, weight: 5%, bake: 10m}, {name: full, weight: 100%, bake: 1m}]";
+
+/// A story of 60 requests a second, in which stable is like this, and a release with so many errors comes after 25 minutes.
+fn story(stable: &str, canary: &str, expect: &str) -> String {
     format!(
         "traffic: {{requestsPerSecond: 60}}
-versions:
-  stable: {{errors: [{{from: 0s, rate: 0.02%}}, {{from: 15m, rate: {hiccup}%}}, {{from: 930s, rate: 0.02%}}]}}
-  canary: {{errors: 5%}}
+versions: {{stable: {{errors: [{stable}]}}, canary: {{errors: {canary}}}}}
 events: [{{at: 25m, release: {{image: 'checkout:v2'}}}}]
-until: 31m
-expect: {{outcome: Reverted, within: 5m}}
+until: 60m
+expect: {{{expect}}}
 "
     )
 }
 
-fn reverted(hiccup: u32, check: &str) {
-    let plan = Plan::new(&bad_after(hiccup));
-    let stages = "stages: [{name: canary, weight: 5%, bake: 10m}, {name: full, weight: 100%, bake: 1m}]";
+/// So many of its requests failed for half a minute, ten minutes before the release.
+fn hiccup(percent: u32) -> String {
+    format!("{{from: 0s, rate: 0.02%}}, {{from: 15m, rate: {percent}%}}, {{from: 930s, rate: 0.02%}}")
+}
+
+/// It is like that whatever the dice say.
+fn holds(story: &str, check: &str) {
+    let plan = Plan::new(story);
     let rollout = ROLLOUT
-        .replace("stages: [{name: full, weight: 100%, bake: 1m}]", stages)
+        .replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES)
         .replace("errorRate: {preset: pod-http, max: 1%}", &format!("errorRate: {{preset: pod-http, {check}}}"));
-    assert!(rollout.contains(stages) && rollout.contains(check), "{rollout}");
+    assert!(rollout.contains(STAGES) && rollout.contains(check), "{rollout}");
     plan.write("rollout.yaml", &rollout);
     for seed in ["1", "2", "3"] {
         let outcome = plan.simulate(&["--seed", seed]);
-        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{hiccup} %, {check}: {}", outcome.printed);
+        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{check}, {story}: {}", outcome.printed);
     }
 }
 
+const FIXED: &str = "max: 1%";
+const COMPARED: &str = "relative: {ratio: 1.5, margin: 1%}";
+const REVERTED: &str = "outcome: Reverted, within: 5m";
+/// One and a half times as long as its stages bake.
+const PROMOTED: &str = "outcome: Promoted, within: 990s";
+
 #[test]
 fn a_bad_version_is_reverted_within_five_minutes_after_a_hiccup_of_whatever_size() {
-    for hiccup in [1, 5, 10, 30, 90, 100] {
-        reverted(hiccup, "max: 1%");
+    for percent in [1, 5, 10, 30, 90, 100] {
+        holds(&story(&hiccup(percent), "5%", REVERTED), FIXED);
     }
 }
 
 #[test]
 fn so_is_one_that_is_compared_with_stable() {
-    for hiccup in [1, 10, 90, 100] {
-        reverted(hiccup, "relative: {ratio: 1.5, margin: 1%}");
+    for percent in [1, 10, 90, 100] {
+        holds(&story(&hiccup(percent), "5%", REVERTED), COMPARED);
     }
+}
+
+#[test]
+fn a_good_version_is_promoted_in_time_after_a_hiccup_of_whatever_size() {
+    for percent in [1, 10, 90, 100] {
+        holds(&story(&hiccup(percent), "0.02%", PROMOTED), FIXED);
+        holds(&story(&hiccup(percent), "0.02%", PROMOTED), COMPARED);
+    }
+}
+
+#[test]
+fn so_is_one_after_an_incident_of_three_minutes() {
+    let incident = "{from: 0s, rate: 0.02%}, {from: 12m, rate: 40%}, {from: 15m, rate: 0.02%}";
+    holds(&story(incident, "0.02%", PROMOTED), FIXED);
+    holds(&story(incident, "5%", REVERTED), FIXED);
+    holds(&story(incident, "0.02%", PROMOTED), COMPARED);
+}
+
+#[test]
+fn the_fix_of_an_incident_is_promoted_while_it_lasts() {
+    let incident = "{from: 0s, rate: 0.02%}, {from: 20m, rate: 60%}";
+    holds(&story(incident, "0.02%", PROMOTED), FIXED);
+    holds(&story(incident, "0.02%", PROMOTED), COMPARED);
 }

@@ -44,10 +44,24 @@ fn verdicts(evidence: &[&Evidence]) -> Vec<Verdict> {
 #[test]
 fn a_version_without_errors_passes_after_about_four_errors_that_did_not_come() {
     assert_eq!(judged(HALF_A_PERCENT, &[counts(0.0, 270.0); 3]).verdict, Verdict::NeedMoreData);
-    let passed = judged(HALF_A_PERCENT, &[counts(0.0, 275.0); 3]);
+    let passed = judged(HALF_A_PERCENT, &[counts(0.0, 285.0); 3]);
     assert_eq!(passed.verdict, Verdict::Pass);
-    assert_eq!(passed.message, "0% of 825 requests failed, allowed 0.5%; certain beyond 95%");
-    assert_eq!(passed.range.as_deref(), Some("0% to 0.84%"));
+    assert_eq!(passed.message, "0% of 855 requests failed, allowed 0.5%; certain beyond 95%");
+    assert_eq!(passed.range.as_deref(), Some("0% to 0.81%"));
+}
+
+#[test]
+fn a_pass_forgets_a_bad_beginning_and_says_since_when_the_version_is_good() {
+    // A little beyond the limit: not enough for a failure.
+    let bad = [counts(3.6, 600.0); 30];
+    let until = |good: usize| judged(HALF_A_PERCENT, &[&bad[..], &vec![counts(0.0, 600.0); good]].concat());
+    assert_eq!(until(1).verdict, Verdict::NeedMoreData);
+    let needed = (2..30).find(|good| until(*good).verdict == Verdict::Pass);
+    assert_eq!(needed, Some(4), "of which each is worth three errors that did not come");
+    assert_eq!(
+        until(4).message,
+        "since 1970-01-01T00:05:00Z: 0% of 2,400 requests failed, allowed 0.5%; certain beyond 99%"
+    );
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn whom_the_comparison_convicts_the_cross_check_suspects_too() {
     let mut rng = StdRng::seed_from_u64(7);
     let line = Line { ratio: 1.5, margin: 0.0 };
     for truth in [0.01, 0.03, 0.1] {
-        let mut wealth = Wealth::against_at_once();
+        let mut wealth = Wealth::against().at_once();
         let (mut all, mut beside) = (Share::default(), Share { bad: 100.0, total: 10_000.0 });
         for _ in 0..30 {
             let mut draw = |total: u32, rate: f64| Share {

@@ -96,7 +96,7 @@ fn a_fixed_limit_is_judged_as_in_the_reference() {
     for vector in vectors().one_sample {
         let canary = Share { bad: vector.k, total: vector.n };
         for (mut wealth, expected) in
-            [(Wealth::against_at_once(), vector.ln_e_fail), (Wealth::in_favour(), vector.ln_e_pass)]
+            [(Wealth::against().at_once(), vector.ln_e_fail), (Wealth::in_favour().at_once(), vector.ln_e_pass)]
         {
             wealth.bet(&Line::fixed(vector.p0), 0.0, canary, Share::default());
             agree(wealth.log(), expected);
@@ -107,7 +107,7 @@ fn a_fixed_limit_is_judged_as_in_the_reference() {
 #[test]
 fn a_fixed_limit_is_the_line_with_ratio_zero_whatever_stable_does() {
     let (canary, stable) = (Share { bad: 5.0, total: 100.0 }, Share { bad: 20.0, total: 1900.0 });
-    let (mut alone, mut beside) = (Wealth::in_favour(), Wealth::in_favour());
+    let (mut alone, mut beside) = (Wealth::in_favour().at_once(), Wealth::in_favour().at_once());
     alone.bet(&Line::fixed(0.005), 0.0, canary, Share::default());
     beside.bet(&Line::fixed(0.005), 0.01, canary, stable);
     agree(alone.log(), beside.log());
@@ -118,8 +118,8 @@ fn a_line_is_judged_as_in_the_reference() {
     for vector in vectors().line {
         let line = Line { ratio: vector.r, margin: vector.d };
         let sides = [
-            (Wealth::against_at_once(), vector.ln_e_fail, vector.arms_fail),
-            (Wealth::in_favour(), vector.ln_e_pass, vector.arms_pass),
+            (Wealth::against().at_once(), vector.ln_e_fail, vector.arms_fail),
+            (Wealth::in_favour().at_once(), vector.ln_e_pass, vector.arms_pass),
         ];
         for (mut wealth, expected, arms) in sides {
             let mut history = Share { bad: vector.hist_k, total: vector.hist_n };
