@@ -24,6 +24,13 @@ pub struct Analysis {
     #[x_kube(validation = ("duration(self) >= duration('1s')", "the interval must be at least 1s"))]
     pub interval: Option<Span>,
 
+    /// For how long the requests of a new pod do not count, of either version: where a process is slow, or fails now and
+    /// then, until it is warm. It begins with the first of the pod's samples; for checks that read what a gateway counts, with
+    /// each stage. A pod of which half of the requests fail counts at once. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("duration(self) <= duration('1h')", "warmUp must be at most 1h"))]
+    pub warm_up: Option<Span>,
+
     /// How a count of bad requests becomes a verdict. Default: `Sequential`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -122,6 +129,11 @@ pub struct Check {
     /// What the check is called in the status, in events and in the overrides of a stage.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
+
+    /// For how long the requests of a new pod do not count for this check. Default: the analysis' own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("duration(self) <= duration('1h')", "warmUp must be at most 1h"))]
+    pub warm_up: Option<Span>,
 
     /// The share of requests that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use super::{
     ledger::Stretch,
     line::Share,
     series::{Arm, ByKey, Meaning, Series},
+    warm_up::CATASTROPHE,
 };
 use crate::api::Span;
 
@@ -181,6 +182,18 @@ impl Block {
         let block =
             Self { start: stretch.start, end: stretch.end, canary: count(Arm::Canary)?, stable: count(Arm::Stable)? };
         if block.canary.is_sound() && block.stable.is_sound() { Ok(block) } else { Err(Refusal::MoreBadThanTotal) }
+    }
+
+    /// Whether most of the new version's requests failed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.canary.total > 0.0 && self.canary.bad >= CATASTROPHE * self.canary.total
+    }
+
+    /// As if nobody had asked anything of the new version.
+    #[must_use]
+    pub fn without_canary(self) -> Self {
+        Self { canary: Counts::default(), ..self }
     }
 
     /// Nobody asked anything of either version.

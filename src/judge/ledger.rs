@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Refusal,
-    series::{ByKey, Sample, Series},
+    series::{Arm, ByKey, Sample, Series},
 };
 
 /// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
@@ -112,6 +112,16 @@ impl Ledger {
         }
     }
 
+    /// The processes that began while others were watched, or belong to the new version, and when that was.
+    pub(super) fn begun(&self, settling: SignedDuration, series: &[Series]) -> ByKey<Timestamp> {
+        let births = self.first_seen(series);
+        let watched_since = births.values().copied().chain(self.watched_since).min();
+        let is_new = |birth: Timestamp| watched_since.is_some_and(|since| birth > after(since, settling));
+        let begun = series.iter().filter_map(|series| Some((series, *births.get(&series.instance)?)));
+        let begun = begun.filter(|(series, birth)| series.arm == Arm::Canary || is_new(*birth));
+        begun.map(|(series, birth)| (series.instance, birth)).collect()
+    }
+
     /// When each process was first seen, in this reading or before.
     fn first_seen(&self, series: &[Series]) -> ByKey<Timestamp> {
         let mut births = ByKey::default();
@@ -163,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::series::{Arm, Key, Meaning};
+    use crate::judge::series::{Key, Meaning};
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 

@@ -23,6 +23,7 @@ mod series;
 mod tests;
 mod threshold;
 mod verdict;
+mod warm_up;
 mod wealth;
 mod wording;
 
@@ -40,4 +41,5 @@ pub use run::{Run, Seen, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
 pub use threshold::{ENOUGH, judge_plainly};
 pub use verdict::{Asked, Judgement, judge};
+pub use warm_up::WarmUp;
 pub use wording::{about, about_time, count, exact_percent, percent};

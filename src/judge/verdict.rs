@@ -230,7 +230,7 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgeme
         (true, None) if canary.bad_at_most > canary.bad => ("LimitBetweenBuckets", sentence.to_string()),
         (true, None) => ("TooCloseToLimit", sentence.to_string()),
     };
-    let message = format!("{sentence_of_counts}; {}", needs(outlook.as_ref()));
+    let message = format!("{sentence_of_counts}; {}{}", needs(outlook.as_ref()), advice(tolerance, evidence, bounds));
     Judgement {
         more_requests: outlook.map(|outlook| outlook.requests),
         more_time: outlook.and_then(|outlook| outlook.time),
@@ -253,6 +253,18 @@ fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
 /// The part that may have been bad.
 fn share(counts: Counts) -> Option<f64> {
     (counts.total > 0.0).then(|| counts.bad_at_most / counts.total)
+}
+
+/// A stage that began badly and went on well looks like one whose pods had to warm up.
+fn advice(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> &'static str {
+    let (whole, stable) = evidence.settled_counts();
+    let limit = tolerance.line.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
+    let is_beyond = share(whole).is_some_and(|share| share > limit);
+    if is_beyond && evidence.became_good(bounds.to_pass()) {
+        "; it was worse before: if its pods had to warm up, set analysis.warmUp"
+    } else {
+        ""
+    }
 }
 
 fn needs(outlook: Option<&Outlook>) -> String {

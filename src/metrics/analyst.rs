@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::{join, join_all};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
-    judge::{Asked, Bounds, Evidence, InvalidLimit, Judgement, Question, judge, judge_plainly, judge_values, question},
+    judge::{
+        Asked, Bounds, Evidence, InvalidLimit, Judgement, Question, WarmUp, judge, judge_plainly, judge_values,
+        question,
+    },
     traffic::Names,
 };
 
@@ -326,7 +329,7 @@ impl Memory {
                 let doubtful = Judgement { verdict: Verdict::NoData, reason, message, ..judgement };
                 doubtful.into_status(&check.name, tracker.newest())
             }
-            (None, None) => judgement.into_status(&check.name, tracker.newest()),
+            (None, None) => cold_or(judgement, tracker).into_status(&check.name, tracker.newest()),
         }
     }
 
@@ -393,7 +396,8 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         let check = check.name.clone();
         return Ok(Wanted::Value(values::Plan { check, endpoint, promql, stable, reduce, limits, since, interval }));
     }
-    let source = Source::of(check, look.templates, &scope, look.canary, look.stable)?;
+    let warm_up = warm_up(check, look.spec.analysis.as_ref());
+    let source = Source { warm_up, ..Source::of(check, look.templates, &scope, look.canary, look.stable)? };
     let written = look.spec.stages();
     let stages = look.begun.iter().map(|begun| {
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
@@ -404,6 +408,23 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
     let stages = stages.collect::<Result<_, Fault>>()?;
     let overdispersion = look.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
     Ok(Wanted::Counters(Plan { endpoint, source, stages, interval, overdispersion }))
+}
+
+/// `judgement`, or why it has nothing to go by: all pods of the new version warm up.
+fn cold_or(judgement: Judgement, tracker: &Tracker) -> Judgement {
+    match tracker.warms_up_until().filter(|_| judgement.reason == "NoRequests").map(whole_second) {
+        Some(until) => {
+            let message = format!("the pods of the new version warm up: their requests count from {until} on");
+            Judgement { reason: "WarmingUp", message, ..judgement }
+        }
+        None => judgement,
+    }
+}
+
+/// For how long the requests of new pods do not count for `check`.
+fn warm_up(check: &Check, analysis: Option<&Analysis>) -> WarmUp {
+    let lasts = check.warm_up.or(analysis.and_then(|analysis| analysis.warm_up));
+    WarmUp(lasts.map_or(SignedDuration::ZERO, |lasts| SignedDuration::try_from(lasts.duration()).unwrap_or_default()))
 }
 
 /// What `check` asks in `stage`.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{grid::Grid, source::Source};
 use crate::{
     api::StagePart,
-    judge::{Arm, Measure, Refusal, Series, Subject, Tolerance},
+    judge::{Arm, Measure, Refusal, Series, Subject, Tolerance, WarmUp},
 };
 
 /// What a group of checks reads, and what it is held against.
@@ -85,6 +85,18 @@ impl Plan {
         let interval = self.interval.max(Duration::from_secs(1));
         let times = (scrape.as_secs_f64() / interval.as_secs_f64() - 0.1).ceil().clamp(1.0, 1e6);
         interval.mul_f64(times)
+    }
+
+    /// When the stage at `place` is warm, where it is not known by pod.
+    pub(super) fn warm_from(&self, place: usize) -> Option<Timestamp> {
+        let WarmUp(lasts) = self.source.warm_up_of_stages();
+        let since = self.stages.get(place).filter(|_| lasts > SignedDuration::ZERO)?.since;
+        since.checked_add(lasts).ok()
+    }
+
+    /// Whether the stage at `place` is not warm yet.
+    pub(super) fn is_cold(&self, place: usize, at: Timestamp) -> bool {
+        self.warm_from(place).is_some_and(|warm| at < warm)
     }
 
     /// The place of the stage that `at` belongs to, not before `place`.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
-use crate::judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch};
+use crate::judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch, WarmUp};
 
 /// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
 /// are read where the answer would be too large; a stable version without any history is no fault.
@@ -29,7 +29,7 @@ pub(super) async fn read(
             Ok(answers) => {
                 let mut series = plan.source.series(answers)?;
                 series.retain(|series| series.arm == Arm::Stable);
-                return Ok(learn(&series, (start, end, step), measures)?);
+                return Ok(learn(&series, (start, end, step), measures, plan.source.warm_up_of_processes())?);
             }
             Err(Fault::TooLarge { .. }) => {}
             Err(fault) => return Err(fault),
@@ -43,6 +43,7 @@ pub(super) fn learn(
     series: &[Series],
     (start, end, step): (i64, i64, i64),
     measures: &[Measure],
+    warm_up: WarmUp,
 ) -> Result<Vec<Baseline>, Refusal> {
     let mut blocks: Vec<Vec<Counts>> = vec![Vec::new(); measures.len()];
     let mut ledger = Ledger::default();
@@ -55,7 +56,8 @@ pub(super) fn learn(
         let stretch = Stretch { start: from, end: instant(at) };
         let gains = ledger.gains(stretch, settling, series)?;
         for (measure, counts) in measures.iter().zip(&mut blocks) {
-            match Block::of(stretch, *measure, series, &gains) {
+            let counted = warm_up.counted(*measure, (&ledger, settling), stretch, series, &gains);
+            match Block::of(stretch, *measure, series, &counted) {
                 Ok(block) => counts.push(block.stable),
                 // A block in which numbers contradict each other: not learned from.
                 Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),

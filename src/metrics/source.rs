@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{Check, RevisionStatus, TimeUnit},
-    judge::{Arm, Key, Meaning, Series},
+    judge::{Arm, Key, Meaning, Series, WarmUp},
 };
 
 /// The series of a check. Checks with the same source share its requests.
@@ -21,6 +21,8 @@ pub(super) struct Source {
     pub(super) selectors: Vec<Selector>,
     /// Who counts.
     pub(super) counting: Counting,
+    /// What counts of processes that have just begun.
+    pub(super) warm_up: WarmUp,
     /// What the application is called where it is counted: its workload or its Service.
     pub(super) about: String,
 }
@@ -93,7 +95,17 @@ impl Source {
             Counting::Gateway => scope.service.to_owned(),
             Counting::Pods | Counting::Anybody => workload([canary, stable]).to_owned(),
         };
-        Ok(Self { selectors, counting, about })
+        Ok(Self { selectors, counting, warm_up: WarmUp::default(), about })
+    }
+
+    /// For how long a process that has just begun is cold, where processes are the application's own.
+    pub(super) fn warm_up_of_processes(&self) -> WarmUp {
+        if self.counting == Counting::Gateway { WarmUp::default() } else { self.warm_up }
+    }
+
+    /// For how long a stage is cold, where nobody knows which pod a request was answered by.
+    pub(super) fn warm_up_of_stages(&self) -> WarmUp {
+        if self.counting == Counting::Pods { WarmUp::default() } else { self.warm_up }
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.

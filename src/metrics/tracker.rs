@@ -64,6 +64,8 @@ pub(super) struct Tracker {
     outage: OutageWatch,
     /// The checks that ask for more than the histograms can tell, and why.
     beyond: Vec<(String, Refusal)>,
+    /// Until when pods of the new version warm up, as they were seen last.
+    cold_until: Option<Timestamp>,
     /// Why there was nothing of the new version, and when that was asked.
     absence: Option<(Timestamp, Fault)>,
 }
@@ -84,6 +86,7 @@ impl Tracker {
             refusal: None,
             outage: OutageWatch::default(),
             beyond: Vec::new(),
+            cold_until: None,
             absence: None,
         }
     }
@@ -105,6 +108,16 @@ impl Tracker {
     /// When the newest sample of the canary was scraped.
     pub(super) fn newest(&self) -> Option<Timestamp> {
         self.newest
+    }
+
+    /// Until when pods of the new version warm up, if any does.
+    pub(super) fn warms_up_until(&self) -> Option<Timestamp> {
+        self.cold_until
+    }
+
+    fn cold_until(&self, now: Timestamp, series: &[Series]) -> Option<Timestamp> {
+        let of_processes = self.plan.source.warm_up_of_processes().lasts((&self.ledger, self.settling()), now, series);
+        of_processes.max(self.plan.warm_from(self.place).filter(|warm| *warm > now))
     }
 
     /// Why the evidence for `check`, though it was read, must not pass it.
@@ -156,6 +169,7 @@ impl Tracker {
         self.absence = None;
         self.newest = scrape::newest(&recent, Arm::Canary);
         self.beyond = self.beyond(&recent);
+        self.cold_until = self.cold_until(now, &recent);
         self.ledger.meet(self.settled, self.settling(), &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
@@ -434,7 +448,16 @@ impl Tracker {
 
     fn blocks(&self, stretch: Stretch, measures: &[Measure], series: &[Series]) -> Result<Vec<Block>, Refusal> {
         let gains = self.ledger.gains(stretch, self.settling(), series)?;
-        measures.iter().map(|measure| Block::of(stretch, *measure, series, &gains)).collect()
+        let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.ledger, self.settling()));
+        let of = |measure: &Measure| {
+            let counted = warm_up.counted(*measure, known, stretch, series, &gains);
+            let block = Block::of(stretch, *measure, series, &counted)?;
+            // What a gateway counts is not known by pod: the whole stage is cold.
+            let is_cold =
+                self.plan.is_cold(self.place, stretch.start) && !(*measure == Measure::Failed && block.is_broken());
+            Ok(if is_cold { block.without_canary() } else { block })
+        };
+        measures.iter().map(of).collect()
     }
 
     /// How long all processes may take to be scraped for the first time.
@@ -459,7 +482,10 @@ fn all(block: Block) -> Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{asked::StagePlan, fault::Counting, source::Source};
+    use crate::{
+        judge::WarmUp,
+        metrics::{asked::StagePlan, fault::Counting, source::Source},
+    };
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -469,7 +495,12 @@ mod tests {
     fn pause(now: i64, interval: Duration) -> i128 {
         let plan = Plan {
             endpoint: "default".to_owned(),
-            source: Source { selectors: Vec::new(), counting: Counting::Anybody, about: String::new() },
+            source: Source {
+                selectors: Vec::new(),
+                counting: Counting::Anybody,
+                warm_up: WarmUp::default(),
+                about: String::new(),
+            },
             stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
             interval,
             overdispersion: None,

@@ -21,17 +21,23 @@ fn hiccup(percent: u32) -> String {
     format!("{{from: 0s, rate: 0.02%}}, {{from: 15m, rate: {percent}%}}, {{from: 930s, rate: 0.02%}}")
 }
 
-/// It is like that whatever the dice say.
+/// It is like that whatever the dice say, where errors are held against `check`.
 fn holds(story: &str, check: &str) {
+    simulates(story, &format!("checks: [{{name: errors, errorRate: {{preset: pod-http, {check}}}}}]"));
+}
+
+/// The same with an analysis of one's own.
+fn simulates(story: &str, analysis: &str) {
     let plan = Plan::new(story);
-    let rollout = ROLLOUT
-        .replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES)
-        .replace("errorRate: {preset: pod-http, max: 1%}", &format!("errorRate: {{preset: pod-http, {check}}}"));
-    assert!(rollout.contains(STAGES) && rollout.contains(check), "{rollout}");
+    let rollout = ROLLOUT.replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES).replace(
+        "analysis:\n    checks: [{name: errors, errorRate: {preset: pod-http, max: 1%}}]",
+        &format!("analysis: {{{analysis}}}"),
+    );
+    assert!(rollout.contains(STAGES) && rollout.contains(analysis), "{rollout}");
     plan.write("rollout.yaml", &rollout);
     for seed in ["1", "2", "3"] {
         let outcome = plan.simulate(&["--seed", seed]);
-        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{check}, {story}: {}", outcome.printed);
+        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{analysis}, {story}: {}", outcome.printed);
     }
 }
 
@@ -76,4 +82,42 @@ fn the_fix_of_an_incident_is_promoted_while_it_lasts() {
     let incident = "{from: 0s, rate: 0.02%}, {from: 20m, rate: 60%}";
     holds(&story(incident, "0.02%", PROMOTED), FIXED);
     holds(&story(incident, "0.02%", PROMOTED), COMPARED);
+}
+
+/// Pods of both versions are twelve times as slow in their first two minutes, as those of a JVM are. The pods of stable are as
+/// old as the simulation.
+fn cold(latency: &str, release: &str, expect: &str) -> String {
+    let cold = "startUp: 25s, warmUp: {for: 2m, slowerBy: 12}";
+    format!(
+        "traffic: {{requestsPerSecond: 60}}
+versions: {{stable: {{latency: {{median: 50ms, p99: 200ms}}, {cold}}}, canary: {{latency: {latency}, {cold}}}}}
+events: [{{at: {release}, release: {{image: 'checkout:v2'}}}}]
+until: 90m
+expect: {{{expect}}}
+"
+    )
+}
+
+const WARMED: &str = "warmUp: 150s, checks: [{name: slow, latency: {preset: pod-http, quantile: 0.99, max: 1s}}]";
+const AS_FAST: &str = "{median: 50ms, p99: 200ms}";
+
+#[test]
+fn a_version_whose_pods_warm_up_is_promoted_in_time() {
+    simulates(&cold(AS_FAST, "25m", "outcome: Promoted, within: 20m"), WARMED);
+}
+
+#[test]
+fn so_is_one_while_the_warm_up_of_stable_is_still_in_its_history() {
+    simulates(&cold(AS_FAST, "12m", "outcome: Promoted, within: 20m"), WARMED);
+}
+
+#[test]
+fn one_that_stays_slow_is_reverted_when_it_should_be_warm() {
+    simulates(&cold("{median: 600ms, p99: 2s}", "25m", "outcome: Reverted, within: 6m"), WARMED);
+}
+
+#[test]
+fn one_that_fails_altogether_is_reverted_before_it_is_warm() {
+    let story = story("{from: 0s, rate: 0.02%}", "80%", "outcome: Reverted, within: 100s");
+    simulates(&story, "warmUp: 10m, checks: [{name: errors, errorRate: {preset: pod-http, max: 1%}}]");
 }

@@ -290,7 +290,12 @@ impl Trial<'_> {
                 Versions::Workload => before.iter_mut().for_each(|series| series.arm = Arm::Stable),
                 Versions::Real { .. } => before.retain(|series| series.arm == Arm::Stable),
             }
-            tracker.teach(history::learn(&before, (start, end.as_second(), step), &tracker.plan.measures())?);
+            tracker.teach(history::learn(
+                &before,
+                (start, end.as_second(), step),
+                &tracker.plan.measures(),
+                tracker.plan.source.warm_up_of_processes(),
+            )?);
         }
         tracker.replay(scrape, now, &between(series, tracker.settled(), now), drawn)
     }

@@ -139,6 +139,14 @@ impl Past {
         let last = |series: &Series| series.samples.last().map(|sample| sample.at);
         let seen = series.iter().filter_map(first).min().zip(series.iter().filter_map(last).max());
         let time = seen.map_or(Duration::ZERO, |(first, last)| span(first, last));
-        Ok((history::learn(&series, (instants.start, instants.end, step), measures)?, time))
+        Ok((
+            history::learn(
+                &series,
+                (instants.start, instants.end, step),
+                measures,
+                plan.source.warm_up_of_processes(),
+            )?,
+            time,
+        ))
     }
 }
