@@ -37,6 +37,22 @@ pub struct Traffic {
     /// Default: nothing, every request goes its own way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_persistence: Option<SessionPersistence>,
+
+    /// What happens when the new version is given another share of the requests than the stage's weight, by what the
+    /// checks count: certainly, and for two minutes. The condition `Warning` says so in any case, reason `ShareOff`.
+    /// Default: `Warn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_share_off: Option<OnShareOff>,
+}
+
+/// What happens when the share that was served is not the one that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum OnShareOff {
+    /// It is told, and nothing else.
+    #[default]
+    Warn,
+    /// It is told, and the stage is not left before the share is the stage's again. A failed check still reverts.
+    Hold,
 }
 
 /// How many pods the stable version keeps while a new one is on its way.

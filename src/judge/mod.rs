@@ -18,6 +18,7 @@ mod outlook;
 mod question;
 mod run;
 mod series;
+mod share;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -36,6 +37,7 @@ pub use outlook::{Outlook, Supposed, outlook};
 pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, question};
 pub use run::{Run, Seen, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
+pub use share::{Divided, Division, Off, Served};
 pub use threshold::{ENOUGH, judge_plainly};
 pub use verdict::{Asked, Judgement, judge};
 pub use wording::{about, about_time, count, exact_percent, percent};

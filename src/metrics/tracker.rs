@@ -15,8 +15,9 @@ use super::{
     outage::OutageWatch,
     prometheus::Prometheus,
     scrape,
+    served::ServedWatch,
 };
-use crate::judge::{Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{Arm, Baseline, Before, Block, Divided, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -62,6 +63,7 @@ pub(super) struct Tracker {
     /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
     outage: OutageWatch,
+    served: ServedWatch,
     /// The checks that ask for more than the histograms can tell, and why.
     beyond: Vec<(String, Refusal)>,
     /// Why there was nothing of the new version, and when that was asked.
@@ -83,6 +85,7 @@ impl Tracker {
             newest: None,
             refusal: None,
             outage: OutageWatch::default(),
+            served: ServedWatch::default(),
             beyond: Vec::new(),
             absence: None,
         }
@@ -238,6 +241,11 @@ impl Tracker {
         &mut self.outage
     }
 
+    /// How the requests of the present stage were divided between the versions.
+    pub(super) fn divided(&self) -> Option<Divided> {
+        self.served.divided(&self.plan)
+    }
+
     /// Why there is nothing of the new version, asked now and then.
     async fn absence(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> Fault {
         match &self.absence {
@@ -368,6 +376,7 @@ impl Tracker {
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
+                    self.served.take(&self.plan, (self.place, self.scrape), &blocks, series);
                     let is_disturbed = self.plan.stages.get(self.place).is_some_and(StagePlan::is_disturbed);
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
                         let block = drawn(block);
