@@ -13,7 +13,7 @@ const LATE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct ServedWatch {
     place: usize,
-    division: Division,
+    division: Option<Division>,
 }
 
 impl ServedWatch {
@@ -31,21 +31,22 @@ impl ServedWatch {
     ) {
         let mut since = plan.stages.iter().take(place + 1).skip(self.place + 1);
         if since.any(|stage| stage.part.is_none()) {
-            self.division = Division::default();
+            self.division = None;
         }
         self.place = self.place.max(place);
         let stage = plan.stages.get(place).filter(|stage| !stage.is_disturbed());
         let Some(((stage, scrape), block)) = stage.zip(scrape).zip(blocks.first()) else { return };
         let is_settled = block.start >= later(stage.since, LATE.max(2 * scrape));
         if is_settled && [Arm::Canary, Arm::Stable].into_iter().all(|arm| is_counted(arm, series)) {
-            self.division.take(block);
+            let new = || Division::new(plan.block(scrape), scrape);
+            self.division.get_or_insert_with(new).take(block);
         }
     }
 
     /// How requests were divided in the last of the plan's stages; nothing while too little is known of it.
     pub(super) fn divided(&self, plan: &Plan) -> Option<Divided> {
         let is_by_gateway = plan.source.counting == Counting::Gateway;
-        let served = self.division.served().filter(|_| self.place + 1 == plan.stages.len())?;
+        let served = self.division.as_ref()?.served().filter(|_| self.place + 1 == plan.stages.len())?;
         Some(Divided { served, is_by_gateway })
     }
 }

@@ -22,6 +22,7 @@ mod features;
 mod nothing_lost;
 mod routing;
 mod sessions;
+mod shares;
 mod vanished;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
         ("calls", calls::behaviours()),
         ("chosen requests", chosen::behaviours()),
         ("sessions", sessions::behaviours()),
+        ("shares", shares::behaviours()),
         ("bad gateway", bad_gateway::behaviours()),
         ("vanished endpoints", vanished::behaviours()),
     ]

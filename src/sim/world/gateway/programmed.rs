@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
+use super::{CANARY, STABLE};
 use crate::sim::world::cache::Key;
+
+/// Weights, which are whole numbers of at most a million, are multiplied by this to be divided otherwise.
+const FINER: u32 = 1000;
 
 /// A route as the gateway has taken it over.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,29 @@ impl Programmed {
     /// Every request is answered with an error from now on.
     pub(in crate::sim::world) fn break_all(&mut self) {
         self.rules.iter_mut().chain(&mut self.particular).for_each(Vec::clear);
+    }
+
+    /// Where a rule has backends of both versions, the new one gets this part of what both have, whatever their weights.
+    pub(in crate::sim::world) fn misdivide(&mut self, share: f64) {
+        for rule in self.rules.iter_mut().chain(&mut self.particular) {
+            let of = |suffix: &str| {
+                let weighing = rule.iter().filter(|backend| backend.service.name().ends_with(suffix));
+                weighing.map(|backend| backend.weight).sum::<u32>()
+            };
+            let (stable, canary) = (of(STABLE), of(CANARY));
+            if stable == 0 || canary == 0 {
+                continue;
+            }
+            let both = f64::from(stable.saturating_add(canary).saturating_mul(FINER));
+            for backend in rule {
+                let (part, before) = match backend.service.name() {
+                    name if name.ends_with(CANARY) => (both * share, canary),
+                    name if name.ends_with(STABLE) => (both * (1.0 - share), stable),
+                    _ => (f64::from(backend.weight.saturating_mul(FINER)), backend.weight.max(1)),
+                };
+                backend.weight = (part * f64::from(backend.weight) / f64::from(before)).round() as u32;
+            }
+        }
     }
 
     /// All backends of all rules.
