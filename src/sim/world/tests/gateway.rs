@@ -135,7 +135,7 @@ async fn a_gateway_whose_shares_are_off_divides_what_both_versions_have_and_noth
         lab.create(service(service_of, json!({"app": NAME})));
     }
     let of_nobody = |lab: &Lab| fails_with(lab, 500);
-    let follow = |backends: &[(&str, u64)]| lab.patch("httproutes", NAME, json!({"spec": route(backends)["spec"]}));
+    let follow = |backends: &[(&str, u32)]| lab.patch("httproutes", NAME, json!({"spec": route(backends)["spec"]}));
     follow(&[("checkout-stable", 99), ("checkout-canary", 1), ("gone", 100)]);
     lab.until("it is in force", |lab| (of_nobody(lab) - 0.5).abs() < 0.001).await;
     follow(&[("gone", 95), ("checkout-canary", 5)]);
