@@ -90,15 +90,12 @@ impl Division {
         if batch.all <= 0.0 {
             return;
         }
-        match self.batches.last_mut().filter(|_| self.filled < self.width) {
-            Some(last) => {
-                *last = last.plus(batch);
-                self.filled += 1;
-            }
-            None => {
-                self.batches.push(batch);
-                self.filled = 1;
-            }
+        if let Some(last) = self.batches.last_mut().filter(|_| self.filled < self.width) {
+            *last = last.plus(batch);
+            self.filled += 1;
+        } else {
+            self.batches.push(batch);
+            self.filled = 1;
         }
         if self.batches.len() == MOST && self.filled == self.width {
             self.batches = pairs(&self.batches);
@@ -188,16 +185,16 @@ fn widened(batches: &[Batch], all: Batch) -> f64 {
         // All went to one version: the blocks do not differ.
         return 0.0;
     }
-    let count = batches.len() as f64;
+    let freedom = batches.len() - 1;
     let squares = batches.iter().map(|batch| (batch.canary - share * batch.all).powi(2)).sum::<f64>();
-    let variance = count / (count - 1.0) * squares / all.all.powi(2);
-    student(count - 1.0).powi(2) * variance / independent
+    let variance = batches.len() as f64 / freedom as f64 * squares / all.all.powi(2);
+    student(freedom).powi(2) * variance / independent
 }
 
 /// The quantile of Student's t at 99.95 % for so many degrees of freedom, by the expansion of Cornish and Fisher
 /// (Abramowitz and Stegun, 26.7.5): within 2 % from five on, and from a table below.
-fn student(freedom: f64) -> f64 {
-    if let Some(few) = FEW.get((freedom - 2.0) as usize) {
+fn student(freedom: usize) -> f64 {
+    if let Some(few) = freedom.checked_sub(2).and_then(|place| FEW.get(place)) {
         return *few;
     }
     let z = QUANTILE;
@@ -207,7 +204,7 @@ fn student(freedom: f64) -> f64 {
         (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0,
         (79.0 * z.powi(9) + 776.0 * z.powi(7) + 1482.0 * z.powi(5) - 1920.0 * z.powi(3) - 945.0 * z) / 92_160.0,
     ];
-    terms.into_iter().rev().fold(0.0, |sum, term| (sum + term) / freedom) + z
+    terms.into_iter().rev().fold(0.0, |sum, term| (sum + term) / freedom as f64) + z
 }
 
 /// Wilson's interval, where `square` is that of the quantile.
@@ -256,7 +253,7 @@ mod tests {
 
     #[test]
     fn students_quantiles_are_those_of_the_tables() {
-        for (freedom, table) in [(2.0, 31.6), (4.0, 8.61), (5.0, 6.869), (11.0, 4.437), (31.0, 3.633), (63.0, 3.449)] {
+        for (freedom, table) in [(2, 31.6), (4, 8.61), (5, 6.869), (11, 4.437), (31, 3.633), (63, 3.449)] {
             assert!((student(freedom) / table - 1.0).abs() < 0.02, "{freedom}: {}", student(freedom));
         }
     }
@@ -265,7 +262,10 @@ mod tests {
     fn wilsons_interval_is_that_of_the_tables() {
         let (low, high) = wilson(Batch { canary: 10.0, all: 100.0 }, 1.959_964_f64.powi(2));
         assert!((low - 0.0552).abs() < 0.0001 && (high - 0.1744).abs() < 0.0001, "{low} {high}");
-        assert!(wilson(Batch { canary: 0.0, all: 300.0 }, QUANTILE.powi(2)).1 > 0.01, "of 300, none may come by chance");
+        assert!(
+            wilson(Batch { canary: 0.0, all: 300.0 }, QUANTILE.powi(2)).1 > 0.01,
+            "of 300, none may come by chance"
+        );
     }
 
     #[test]

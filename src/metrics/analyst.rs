@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
-    judge::{Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, judge, judge_plainly, judge_values, question},
+    judge::{
+        Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, judge, judge_plainly, judge_values,
+        question,
+    },
     traffic::Names,
 };
 

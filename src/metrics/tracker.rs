@@ -17,7 +17,9 @@ use super::{
     scrape,
     served::ServedWatch,
 };
-use crate::judge::{Arm, Baseline, Before, Block, Divided, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{
+    Arm, Baseline, Before, Block, Divided, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch,
+};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);

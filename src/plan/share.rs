@@ -38,13 +38,11 @@ impl Plan<'_> {
         if self.now < after(since, TOLD) {
             return None;
         }
-        match self.said(reason::SHARE_OFF) {
-            Some(said) => Some(said),
-            None => {
-                let warning = self.share_off()?;
-                Some(self.tell(reason::SHARE_OFF, warning))
-            }
+        if let Some(said) = self.said(reason::SHARE_OFF) {
+            return Some(said);
         }
+        let warning = self.share_off()?;
+        Some(self.tell(reason::SHARE_OFF, warning))
     }
 
     /// What is decided instead of leaving a stage whose share is off, where the Rollout asks for that.
@@ -131,7 +129,10 @@ impl Plan<'_> {
                     "a path that the new version does not serve any more: many libraries do not count a 404 for one that \
                      they do not know",
                 );
-                may_be(true, "long connections or sticky clients from before the stage, which stay with the stable version");
+                may_be(
+                    true,
+                    "long connections or sticky clients from before the stage, which stay with the stable version",
+                );
             }
             Off::TooMuch => may_be(true, "a few clients with long connections or many requests each"),
         }

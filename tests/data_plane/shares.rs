@@ -79,7 +79,8 @@ async fn a_gateway_that_ignores_weights_is_told_once_with_the_share_that_it_give
 async fn told_once(shop: &Shop) -> Result<()> {
     let told = until("the event", SOON, || async {
         let events = shop.events().await.ok()?;
-        Some(events.iter().filter(|event| event.reason == reason::SHARE_OFF && event.kind == "Warning").count()).filter(|told| *told > 0)
+        Some(events.iter().filter(|event| event.reason == reason::SHARE_OFF && event.kind == "Warning").count())
+            .filter(|told| *told > 0)
     })
     .await?;
     shop.check(&format!("told {told} times"), told == 1).await

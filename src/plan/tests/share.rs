@@ -131,7 +131,10 @@ fn a_route_that_passes_the_split_by_is_named() {
     lab.settle();
     lab.pass(120);
     let said = warning(&lab).unwrap();
-    assert!(said.starts_with("in stage canary") && said.contains("HTTPRoute admin points at Service checkout"), "{said}");
+    assert!(
+        said.starts_with("in stage canary") && said.contains("HTTPRoute admin points at Service checkout"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -141,7 +144,10 @@ fn requests_that_stable_still_gets_when_all_are_the_new_versions_are_told() {
     lab.settle();
     lab.pass(120);
     let said = warning(&lab).unwrap();
-    assert!(said.contains("and not 100%") && said.contains("past the split") && !said.contains("round robin"), "{said}");
+    assert!(
+        said.contains("and not 100%") && said.contains("past the split") && !said.contains("round robin"),
+        "{said}"
+    );
 }
 
 #[test]

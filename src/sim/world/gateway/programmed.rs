@@ -52,6 +52,7 @@ impl Programmed {
 
     /// Where a rule has backends of both versions, the new one gets this part of what both have, whatever their weights.
     pub(in crate::sim::world) fn misdivide(&mut self, share: f64) {
+        let finer = f64::from(FINER);
         for rule in self.rules.iter_mut().chain(&mut self.particular) {
             let of = |suffix: &str| {
                 let weighing = rule.iter().filter(|backend| backend.service.name().ends_with(suffix));
@@ -61,14 +62,14 @@ impl Programmed {
             if stable == 0 || canary == 0 {
                 continue;
             }
-            let both = f64::from(stable.saturating_add(canary).saturating_mul(FINER));
+            let both = f64::from(stable.saturating_add(canary)) * finer;
             for backend in rule {
-                let (part, before) = match backend.service.name() {
-                    name if name.ends_with(CANARY) => (both * share, canary),
-                    name if name.ends_with(STABLE) => (both * (1.0 - share), stable),
-                    _ => (f64::from(backend.weight.saturating_mul(FINER)), backend.weight.max(1)),
-                };
-                backend.weight = (part * f64::from(backend.weight) / f64::from(before)).round() as u32;
+                let weight = f64::from(backend.weight);
+                backend.weight = whole(match backend.service.name() {
+                    name if name.ends_with(CANARY) => both * share * weight / f64::from(canary),
+                    name if name.ends_with(STABLE) => both * (1.0 - share) * weight / f64::from(stable),
+                    _ => finer * weight,
+                });
             }
         }
     }
@@ -77,6 +78,12 @@ impl Programmed {
     pub(in crate::sim::world) fn references(&self) -> impl Iterator<Item = &Reference> {
         self.rules.iter().chain(&self.particular).flatten()
     }
+}
+
+/// As a weight is written.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no number is too large: it saturates")]
+fn whole(weight: f64) -> u32 {
+    weight.round() as u32
 }
 
 /// Whether each of a rule's matches asks for headers or parameters.
