@@ -254,4 +254,19 @@ impl Traffic {
         let gateway = self.gateway_api.iter().flat_map(|gateway| &gateway.routes).cloned().map(Route::Gateway);
         gateway.chain(self.custom.iter().flatten().cloned().map(Route::Custom))
     }
+
+    /// Why a weight promises the new version no share of all requests: half a sentence. Nothing where it does.
+    #[must_use]
+    pub fn promises_no_share(&self) -> Option<String> {
+        if self.session_persistence.is_some() {
+            return Some("with sessionPersistence the version is drawn for each user".to_owned());
+        }
+        self.gateway_api.iter().flat_map(|gateway| &gateway.routes).find_map(|route| match route.kind() {
+            kind @ (GatewayRouteKind::TLSRoute | GatewayRouteKind::TCPRoute) => {
+                Some(format!("a {kind} draws the version of each connection"))
+            }
+            kind if route.rules.is_some() => Some(format!("of {kind} {} only some rules are shared out", route.name)),
+            _ => None,
+        })
+    }
 }

@@ -55,3 +55,106 @@ impl ServedWatch {
 fn is_counted(arm: Arm, series: &[Series]) -> bool {
     series.iter().any(|series| series.arm == arm && series.meaning != Meaning::Failures)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::{
+        api::StagePart,
+        judge::{Counts, Key},
+        metrics::{asked::StagePlan, source::Source},
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    /// Parts of stages that began at these seconds, counted by a gateway.
+    fn plan(stages: &[(i64, Option<StagePart>)]) -> Plan {
+        let stage = |(since, part): &(i64, _)| StagePlan { since: at(*since), part: *part, limits: Vec::new() };
+        Plan {
+            endpoint: "default".to_owned(),
+            source: Source { selectors: Vec::new(), counting: Counting::Gateway, about: String::new() },
+            stages: stages.iter().map(stage).collect(),
+            interval: Duration::from_secs(10),
+            overdispersion: None,
+        }
+    }
+
+    fn counters(arms: &[Arm]) -> Vec<Series> {
+        let of = |arm: &Arm| Series {
+            key: Key::default(),
+            instance: Key::default(),
+            arm: *arm,
+            meaning: Meaning::Requests,
+            samples: Vec::new(),
+        };
+        arms.iter().map(of).collect()
+    }
+
+    const BOTH: [Arm; 2] = [Arm::Canary, Arm::Stable];
+
+    /// Takes in blocks of ten seconds from `start` on, in which this many of 100 requests were the new version's.
+    fn take(
+        watch: &mut ServedWatch,
+        plan: &Plan,
+        place: usize,
+        (start, blocks): (i64, i64),
+        canary: f64,
+        arms: &[Arm],
+    ) {
+        for block in 0..blocks {
+            let start = at(start + 10 * block);
+            let end = start + SignedDuration::from_secs(10);
+            let [canary, stable] = [canary, 100.0 - canary].map(|total| Counts::exact(0.0, total));
+            let block = Block { start, end, canary, stable };
+            watch.take(plan, (place, Some(Duration::from_secs(5))), &[block], &counters(arms));
+        }
+    }
+
+    fn requests_and_share(watch: &ServedWatch, plan: &Plan) -> Option<(f64, f64)> {
+        watch.divided(plan).map(|divided| (divided.served.requests, divided.served.share))
+    }
+
+    #[test]
+    fn what_may_be_from_before_the_weight_does_not_count() {
+        let (plan, mut watch) = (plan(&[(0, None)]), ServedWatch::default());
+        take(&mut watch, &plan, 0, (0, 1), 90.0, &BOTH);
+        assert_eq!(requests_and_share(&watch, &plan), None);
+        take(&mut watch, &plan, 0, (10, 3), 5.0, &BOTH);
+        assert_eq!(requests_and_share(&watch, &plan), Some((300.0, 0.05)));
+        assert!(watch.divided(&plan).unwrap().is_by_gateway);
+    }
+
+    #[test]
+    fn each_stage_has_its_own_share_and_none_before_its_own_blocks_settled() {
+        let (before, mut watch) = (plan(&[(0, None)]), ServedWatch::default());
+        take(&mut watch, &before, 0, (10, 5), 5.0, &BOTH);
+        let after = plan(&[(0, None), (60, None)]);
+        assert_eq!(requests_and_share(&watch, &after), None);
+        take(&mut watch, &after, 1, (60, 4), 25.0, &BOTH);
+        assert_eq!(requests_and_share(&watch, &after), Some((300.0, 0.25)));
+    }
+
+    #[test]
+    fn a_stage_goes_on_where_it_was_disturbed_and_without_what_came_meanwhile() {
+        let (disturbed, resumed) = (Some(StagePart::Disturbed), Some(StagePart::Resumed));
+        let (plan, mut watch) = (plan(&[(0, None), (60, disturbed), (120, resumed)]), ServedWatch::default());
+        take(&mut watch, &plan, 0, (0, 6), 5.0, &BOTH);
+        take(&mut watch, &plan, 1, (60, 6), 80.0, &BOTH);
+        take(&mut watch, &plan, 2, (120, 1), 80.0, &BOTH);
+        take(&mut watch, &plan, 2, (130, 5), 5.0, &BOTH);
+        assert_eq!(requests_and_share(&watch, &plan), Some((1000.0, 0.05)));
+    }
+
+    #[test]
+    fn where_one_version_is_not_counted_nothing_is_known() {
+        for arms in [&[Arm::Canary][..], &[Arm::Stable], &[]] {
+            let (plan, mut watch) = (plan(&[(0, None)]), ServedWatch::default());
+            take(&mut watch, &plan, 0, (10, 20), 50.0, arms);
+            assert_eq!(requests_and_share(&watch, &plan), None);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! to. So it is told, and at most it holds the stage; it reverts nothing.
 
 use crate::{
-    api::{GatewayRouteKind, OnShareOff, Percent, Phase, Route, Span, Stage, condition::reason},
+    api::{OnShareOff, Percent, Phase, Span, Stage, condition::reason},
     judge::{Divided, Off, count, percent},
     plan::{Plan, Refusal, after, in_seconds, progress::Outcome, split},
     traffic::past_the_weights,
@@ -71,9 +71,9 @@ impl Plan<'_> {
     fn promised(&self) -> Option<f64> {
         let stage = self.status.stage.as_ref()?;
         let traffic = self.rollout.spec.traffic.as_ref()?;
-        let is_plain = stage.matches.is_empty() && stage.mirror.is_none() && traffic.session_persistence.is_none();
+        let is_plain = stage.matches.is_empty() && stage.mirror.is_none();
         let is_in_force = stage.since.is_some() && stage.disturbance.is_none() && stage.weight > Percent::ZERO;
-        if !is_plain || !is_in_force || !traffic.routes().all(|route| draws_for_each_request(&route)) {
+        if !is_plain || !is_in_force || traffic.promises_no_share().is_some() {
             return None;
         }
         // As it stands in the routes: not each can say every weight.
@@ -146,16 +146,5 @@ impl Plan<'_> {
         past_the_weights(routes, service).unwrap_or_else(|| {
             format!("clients or routes that reach Service {service} past the split, by the number of pods")
         })
-    }
-}
-
-/// Whether a route draws the version of each request by the weight: not of each connection, and not of some rules' alone.
-fn draws_for_each_request(route: &Route) -> bool {
-    match route {
-        Route::Gateway(route) => {
-            let is_by_request = matches!(route.kind(), GatewayRouteKind::HTTPRoute | GatewayRouteKind::GRPCRoute);
-            is_by_request && route.rules.is_none()
-        }
-        Route::Custom(_) => true,
     }
 }
