@@ -180,6 +180,16 @@ fn a_warning_holds_nothing_unless_the_user_says_so() {
 }
 
 #[test]
+fn a_held_stage_goes_on_when_the_user_wants_to_be_warned_alone() {
+    let mut lab = served(&holding(), 0.5, 20 * 60);
+    assert_eq!(lab.phase(), Phase::Held);
+    lab.cluster.edit(&json!({"traffic": routed()["traffic"].clone()}));
+    lab.settle();
+    assert_eq!(lab.phase(), Phase::Progressing);
+    assert_ne!(lab.stage(), "canary");
+}
+
+#[test]
 fn a_stage_whose_share_has_been_off_for_less_than_two_minutes_is_not_left_before_that_is_known() {
     let mut lab = served(&holding(), 0.05, 9 * 60);
     lab.divided = Some(divided(0.5));
