@@ -183,7 +183,7 @@ fn a_warning_holds_nothing_unless_the_user_says_so() {
 fn a_held_stage_goes_on_when_the_user_wants_to_be_warned_alone() {
     let mut lab = served(&holding(), 0.5, 20 * 60);
     assert_eq!(lab.phase(), Phase::Held);
-    lab.cluster.edit(&json!({"traffic": routed()["traffic"].clone()}));
+    lab.cluster.edit(&json!({"traffic": {"onShareOff": "Warn"}}));
     lab.settle();
     assert_eq!(lab.phase(), Phase::Progressing);
     assert_ne!(lab.stage(), "canary");
