@@ -151,6 +151,13 @@ pub enum Off {
 }
 
 impl Served {
+    /// Of so many requests, the new version was given none.
+    #[must_use]
+    pub fn none_of(requests: f64) -> Self {
+        let (low, high) = wilson(Batch { canary: 0.0, all: requests.max(1.0) }, QUANTILE * QUANTILE);
+        Self { share: 0.0, low, high, requests }
+    }
+
     /// Whether the share is certainly another than the one that was `promised`, by more than what is tolerated.
     #[must_use]
     pub fn off(&self, promised: f64) -> Option<Off> {
@@ -313,6 +320,7 @@ mod tests {
             (0..blocks).for_each(|_| division.take(&block(0.0, 100.0)));
             division.served().unwrap().off(0.01)
         };
+        assert_eq!([600.0, 1500.0].map(|all| Served::none_of(all).off(0.01)), [None, Some(Off::TooLittle)]);
         assert_eq!(nothing(6), None, "none of 600 may come by chance");
         assert_eq!(nothing(15), Some(Off::TooLittle));
     }

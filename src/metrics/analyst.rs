@@ -274,7 +274,8 @@ impl Memory {
 
     /// How the requests were divided: by a gateway's counters where there are some, which miss none of them.
     fn divided(&self) -> Option<Divided> {
-        let mut all: Vec<_> = self.trackers.iter().filter_map(Tracker::divided).collect();
+        let divided = self.trackers.iter().filter_map(|tracker| tracker.served.divided(&tracker.plan));
+        let mut all: Vec<_> = divided.collect();
         all.sort_by_key(|divided| !divided.is_by_gateway);
         all.first().copied()
     }

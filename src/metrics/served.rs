@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{asked::Plan, fault::Counting, grid::later};
-use crate::judge::{Arm, Block, Divided, Division, Meaning, Series};
+use jiff::Timestamp;
+
+use super::{asked::Plan, fault::Counting, grid::later, scrape};
+use crate::judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
 
 /// At least so long after a weight came into force, requests may still be divided by the one before: a gateway may follow
 /// what it has accepted a little later.
@@ -14,6 +16,8 @@ const LATE: Duration = Duration::from_secs(5);
 pub(super) struct ServedWatch {
     place: usize,
     division: Option<Division>,
+    /// So many requests were all stable's, lately, and the gateway has no counter of the new version yet.
+    starved: Option<f64>,
 }
 
 impl ServedWatch {
@@ -29,6 +33,7 @@ impl ServedWatch {
         blocks: &[Block],
         series: &[Series],
     ) {
+        self.starved = None;
         let mut since = plan.stages.iter().take(place + 1).skip(self.place + 1);
         if since.any(|stage| stage.part.is_none()) {
             self.division = None;
@@ -43,9 +48,22 @@ impl ServedWatch {
         }
     }
 
+    /// Takes in what there is up to `now` where nothing of the new version is. A gateway makes a counter for a backend with
+    /// its first request: where it counts stable's, the new version was given none. Pods that are not scraped say nothing.
+    pub(super) fn see_none(&mut self, plan: &Plan, now: Timestamp, series: &[Series]) {
+        let stage = plan.stages.last().filter(|stage| !stage.is_disturbed());
+        let stage = stage.filter(|_| plan.source.counting == Counting::Gateway && self.division.is_none());
+        let since = stage.zip(scrape::interval(series));
+        let since = since.map(|(stage, scrape)| later(stage.since, LATE.max(2 * scrape)));
+        self.starved = since.map(|since| Flow::between(series, since, now).requests());
+    }
+
     /// How requests were divided in the last of the plan's stages; nothing while too little is known of it.
     pub(super) fn divided(&self, plan: &Plan) -> Option<Divided> {
         let is_by_gateway = plan.source.counting == Counting::Gateway;
+        if let Some(requests) = self.starved {
+            return Some(Divided { served: Served::none_of(requests), is_by_gateway });
+        }
         let served = self.division.as_ref()?.served().filter(|_| self.place + 1 == plan.stages.len())?;
         Some(Divided { served, is_by_gateway })
     }
@@ -58,12 +76,12 @@ fn is_counted(arm: Arm, series: &[Series]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::{
         api::StagePart,
-        judge::{Counts, Key},
+        judge::{Counts, Key, Sample},
         metrics::{asked::StagePlan, source::Source},
     };
 
@@ -147,6 +165,23 @@ mod tests {
         take(&mut watch, &plan, 2, (120, 1), 80.0, &BOTH);
         take(&mut watch, &plan, 2, (130, 5), 5.0, &BOTH);
         assert_eq!(requests_and_share(&watch, &plan), Some((1000.0, 0.05)));
+    }
+
+    #[test]
+    fn a_version_that_a_gateway_gives_nothing_has_no_counter_and_is_known_all_the_same() {
+        let (of_gateway, mut watch) = (plan(&[(0, None)]), ServedWatch::default());
+        let mut stable = counters(&[Arm::Stable]);
+        stable[0].samples = (0..=20).map(|step| Sample { at: at(5 * step), value: 100.0 * step as f64 }).collect();
+        watch.see_none(&of_gateway, at(100), &stable);
+        // Without the first two scrapes.
+        assert_eq!(requests_and_share(&watch, &of_gateway), Some((1700.0, 0.0)));
+        take(&mut watch, &of_gateway, 0, (100, 3), 1.0, &BOTH);
+        assert_eq!(requests_and_share(&watch, &of_gateway), Some((300.0, 0.01)));
+
+        let (mut of_pods, mut watch) = (plan(&[(0, None)]), ServedWatch::default());
+        of_pods.source.counting = Counting::Pods;
+        watch.see_none(&of_pods, at(100), &stable);
+        assert_eq!(requests_and_share(&watch, &of_pods), None);
     }
 
     #[test]

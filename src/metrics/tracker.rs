@@ -17,9 +17,7 @@ use super::{
     scrape,
     served::ServedWatch,
 };
-use crate::judge::{
-    Arm, Baseline, Before, Block, Divided, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch,
-};
+use crate::judge::{Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -65,7 +63,7 @@ pub(super) struct Tracker {
     /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
     outage: OutageWatch,
-    served: ServedWatch,
+    pub(super) served: ServedWatch,
     /// The checks that ask for more than the histograms can tell, and why.
     beyond: Vec<(String, Refusal)>,
     /// Why there was nothing of the new version, and when that was asked.
@@ -155,6 +153,7 @@ impl Tracker {
             }
         };
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
+            self.served.see_none(&self.plan, now, &recent);
             return Err(self.absence(prometheus, now, deadline).await);
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
@@ -241,11 +240,6 @@ impl Tracker {
     /// What happened to the requests since the routes were last written.
     pub(super) fn outage(&mut self) -> &mut OutageWatch {
         &mut self.outage
-    }
-
-    /// How the requests of the present stage were divided between the versions.
-    pub(super) fn divided(&self) -> Option<Divided> {
-        self.served.divided(&self.plan)
     }
 
     /// Why there is nothing of the new version, asked now and then.
