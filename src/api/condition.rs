@@ -44,6 +44,8 @@ pub mod reason {
     pub const ROUTE_BROKEN: &str = "RouteBroken";
     /// A route points at the Service, and the Rollout does not name it.
     pub const ROUTE_NOT_NAMED: &str = "RouteNotNamed";
+    /// The new version is given another share of the requests than its weight promises.
+    pub const SHARE_OFF: &str = "ShareOff";
     /// A policy is attached to the Service, and to neither of those that a rollout adds.
     pub const POLICY_NOT_ATTACHED: &str = "PolicyNotAttached";
     /// The Gateway API is not installed.

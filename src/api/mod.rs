@@ -35,7 +35,9 @@ pub use status::{
     RevisionStatus, RolloutStatus, RouteMode, Scaled, StageBegun, StagePart, StageStatus, TakenBack, Transition,
     Verdict, WorkloadStatus,
 };
-pub use traffic::{Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, Route, RouteRef, Setting, Traffic};
+pub use traffic::{
+    Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,
+};
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 

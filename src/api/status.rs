@@ -165,6 +165,16 @@ pub struct StageStatus {
     /// The weight that the data plane has confirmed; without a route, the share of ready pods. While somebody else's
     /// weights are in force, theirs.
     pub weight_in_force: Percent,
+    /// The share of the requests that the new version was really given since the weight is in force, by what the checks
+    /// count: `4.9%`. Absent where a weight does not promise a share of all requests, and while too few were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_measured: Option<String>,
+    /// Where that share lies, with a certainty of 99.9 %: `4.4% to 5.5%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_range: Option<String>,
+    /// Since when it is certainly another one than the weight promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_off_since: Option<Timestamp>,
     /// Present while the routes do not say what was in force: the stage's clock stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disturbance: Option<Disturbance>,

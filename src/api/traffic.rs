@@ -37,6 +37,22 @@ pub struct Traffic {
     /// Default: nothing, every request goes its own way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_persistence: Option<SessionPersistence>,
+
+    /// What happens when the new version is given another share of the requests than the stage's weight, by what the
+    /// checks count: certainly, and for two minutes. The condition `Warning` says so in any case, reason `ShareOff`.
+    /// Default: `Warn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_share_off: Option<OnShareOff>,
+}
+
+/// What happens when the share that was served is not the one that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum OnShareOff {
+    /// It is told, and nothing else.
+    #[default]
+    Warn,
+    /// It is told, and the stage is not left before the share is the stage's again. A failed check still reverts.
+    Hold,
 }
 
 /// How many pods the stable version keeps while a new one is on its way.
@@ -237,5 +253,20 @@ impl Traffic {
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         let gateway = self.gateway_api.iter().flat_map(|gateway| &gateway.routes).cloned().map(Route::Gateway);
         gateway.chain(self.custom.iter().flatten().cloned().map(Route::Custom))
+    }
+
+    /// Why a weight promises the new version no share of all requests: half a sentence. Nothing where it does.
+    #[must_use]
+    pub fn promises_no_share(&self) -> Option<String> {
+        if self.session_persistence.is_some() {
+            return Some("with sessionPersistence the version is drawn for each user".to_owned());
+        }
+        self.gateway_api.iter().flat_map(|gateway| &gateway.routes).find_map(|route| match route.kind() {
+            kind @ (GatewayRouteKind::TLSRoute | GatewayRouteKind::TCPRoute) => {
+                Some(format!("a {kind} draws the version of each connection"))
+            }
+            kind if route.rules.is_some() => Some(format!("of {kind} {} only some rules are shared out", route.name)),
+            _ => None,
+        })
     }
 }

@@ -96,6 +96,9 @@ fn decisive(status: &RolloutStatus) -> RolloutStatus {
     for revision in [&mut status.stable, &mut status.canary].into_iter().flatten() {
         (revision.replicas, revision.ready) = (0, 0);
     }
+    if let Some(stage) = &mut status.stage {
+        (stage.weight_measured, stage.weight_range) = (None, None);
+    }
     if let Some(stage) = &mut status.stage
         && stage.since.is_some()
         && stage.disturbance.is_none()

@@ -31,6 +31,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::ADOPTION_REFUSED,
         reason::ROUTE_NOT_NAMED,
         reason::POLICY_NOT_ATTACHED,
+        reason::SHARE_OFF,
         reason::ROUTE_NOT_CONFIRMED,
         reason::ROUTE_REFUSED,
         reason::ROUTE_BROKEN,

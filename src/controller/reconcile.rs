@@ -102,14 +102,14 @@ async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error>
 /// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
     let now = in_milliseconds(context.clock.now());
-    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, now });
+    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, divided: None, now });
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
     let Some(looked) = look(context, rollout, observed).await else { return (unjudged, now) };
     let now = in_milliseconds(context.clock.now());
     let (checks, outage) = (&looked.checks, looked.outage.as_deref());
-    let mut next = plan::next(Input { rollout, observed, checks, outage, now });
+    let mut next = plan::next(Input { rollout, observed, checks, outage, divided: looked.divided, now });
     next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
     (next, now)
 }

@@ -26,8 +26,13 @@ const ERRORS_TO_FAIL: f64 = 3.0;
 /// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
 const STABLE_TO_COMPARE: f64 = 100.0;
 
-/// Up to such crowds, counting requests is what shows a failure soonest. Beyond, half of the stake is on whole blocks.
+/// Up to such crowds, counting requests is what shows a failure soonest. Beyond, half of the stake is on whole blocks, where
+/// they are not what is usual but a hiccup.
 const CROWDS: f64 = 4.0;
+
+/// The same where they are what is usual. A crowd that lasts into the next block makes a bet on that block less fair than it
+/// looks, so those who count have to be blind before it is made.
+const USUAL_CROWDS: f64 = 16.0;
 
 /// What has been seen of a new version, held against one line.
 ///
@@ -39,7 +44,9 @@ pub struct Evidence {
     line: Line,
     /// How many requests go bad together at worst, as history has it.
     at_worst: f64,
-    /// The same as a rule, and by now.
+    /// Whether bets on whole blocks count.
+    bets_on_blocks: bool,
+    /// How many requests go bad together as a rule, and by now.
     crowds: Crowds,
     against: Side,
     moments: Moments,
@@ -94,6 +101,7 @@ impl Evidence {
         Self {
             line,
             at_worst: baseline.at_worst,
+            bets_on_blocks: baseline.at_worst > CROWDS.max(baseline.overdispersion) || baseline.at_worst > USUAL_CROWDS,
             crowds: Crowds::new(&baseline.blocks, baseline.overdispersion, baseline.known),
             against: side(Wealth::against(), Counted::Certain),
             moments: Moments::new(baseline.usual),
@@ -190,7 +198,7 @@ impl Evidence {
     /// first bet.
     fn worth(&self, requests: &Side, moments: &Moments) -> f64 {
         let requests = requests.wealth.log();
-        if self.at_worst <= CROWDS { requests } else { log_mean_exp(&[requests, moments.log()]) }
+        if self.bets_on_blocks { log_mean_exp(&[requests, moments.log()]) } else { requests }
     }
 
     /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.

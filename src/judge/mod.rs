@@ -19,6 +19,7 @@ mod outlook;
 mod question;
 mod run;
 mod series;
+mod share;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -39,6 +40,7 @@ pub use outlook::{Outlook, Supposed, outlook};
 pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, question};
 pub use run::{Run, Seen, judge_values};
 pub use series::{Arm, Key, Meaning, Sample, Series};
+pub use share::{Divided, Division, Off, Served};
 pub use threshold::{ENOUGH, judge_plainly};
 pub use verdict::{Asked, Judgement, judge};
 pub use warm_up::WarmUp;

@@ -129,6 +129,12 @@ impl Flow {
         flow
     }
 
+    /// How many requests that were, of both versions.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.canary.all + self.stable.all
+    }
+
     /// Requests in a second, of both versions.
     fn per_second(&self) -> f64 {
         self.canary.per_second + self.stable.per_second

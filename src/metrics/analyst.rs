@@ -27,8 +27,8 @@ use super::{
 use crate::{
     api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
     judge::{
-        Asked, Bounds, Evidence, InvalidLimit, Judgement, Question, WarmUp, judge, judge_plainly, judge_values,
-        question,
+        Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, WarmUp, judge, judge_plainly,
+        judge_values, question,
     },
     traffic::Names,
 };
@@ -82,6 +82,15 @@ pub struct Looked {
     pub next: Timestamp,
     /// That requests stopped, or fail for both versions, since the routes were written: a sentence.
     pub outage: Option<String>,
+    /// How the requests of the present stage were divided between the versions; nothing while that is not known.
+    pub divided: Option<Divided>,
+}
+
+impl Looked {
+    /// Nothing but `checks`.
+    fn only(checks: Vec<CheckStatus>, next: Timestamp) -> Self {
+        Self { checks, next, outage: None, divided: None }
+    }
 }
 
 /// Asks Prometheus, keeps the evidence of each rollout, and judges it.
@@ -148,14 +157,14 @@ impl Analyst {
     /// rollouts do not wait for each other.
     pub async fn look(&self, look: &Look<'_>) -> Looked {
         let Some(analysis) = &look.spec.analysis else {
-            return Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)), outage: None };
+            return Looked::only(Vec::new(), later(look.now, Duration::from_hours(1)));
         };
         let interval = interval(analysis);
         let name = Endpoints::name_of(analysis.prometheus.as_deref());
         let Some(prometheus) = self.endpoints.get(name) else {
             let fault = Fault::EndpointNotFound { name: name.to_owned() };
             let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
-            return Looked { checks, next: later(look.now, interval), outage: None };
+            return Looked::only(checks, later(look.now, interval));
         };
         let wanted = all_wanted(analysis, look);
         let memory = self.memory(look.uid);
@@ -169,13 +178,13 @@ impl Analyst {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
             next = next.min(later(look.now, SOON));
         }
-        Looked { checks, next, outage: memory.outage() }
+        Looked { checks, next, outage: memory.outage(), divided: memory.divided() }
     }
 
     /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
     /// could be judged.
     pub async fn watch(&self, look: &Look<'_>) -> Looked {
-        let mut looked = Looked { checks: Vec::new(), next: later(look.now, Duration::from_hours(1)), outage: None };
+        let mut looked = Looked::only(Vec::new(), later(look.now, Duration::from_hours(1)));
         let Some(analysis) = &look.spec.analysis else { return looked };
         let name = Endpoints::name_of(analysis.prometheus.as_deref());
         let Some(prometheus) = self.endpoints.get(name) else { return looked };
@@ -261,6 +270,14 @@ impl Memory {
 
     fn outage(&mut self) -> Option<String> {
         self.trackers.iter_mut().find_map(|tracker| tracker.outage().found().map(str::to_owned))
+    }
+
+    /// How the requests were divided: by a gateway's counters where there are some, which miss none of them.
+    fn divided(&self) -> Option<Divided> {
+        let divided = self.trackers.iter().filter_map(|tracker| tracker.served.divided(&tracker.plan));
+        let mut all: Vec<_> = divided.collect();
+        all.sort_by_key(|divided| !divided.is_by_gateway);
+        all.first().copied()
     }
 
     /// Whether a version that fails is to be looked at once more, since both may. All are told that it fails.

@@ -36,7 +36,9 @@ impl Counting {
     pub(super) fn hint(self) -> &'static str {
         match self {
             Self::Pods => "the pods of the version are scraped and expose the metric",
-            Self::Gateway => "the gateway is scraped, and counts the requests of each backend for itself",
+            Self::Gateway => {
+                "the gateway is scraped, counts the requests of each backend for itself, and gives the version any"
+            }
             Self::Anybody => "the selector picks series of the version",
         }
     }

@@ -25,6 +25,7 @@ mod prometheus;
 mod recipe;
 mod renamed;
 mod scrape;
+mod served;
 mod source;
 mod template;
 mod tracker;

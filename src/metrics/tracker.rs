@@ -15,8 +15,11 @@ use super::{
     outage::OutageWatch,
     prometheus::Prometheus,
     scrape,
+    served::ServedWatch,
 };
-use crate::judge::{Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch};
+use crate::judge::{
+    Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, WarmUp,
+};
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
 const FIRST_WINDOW: Duration = Duration::from_mins(1);
@@ -62,6 +65,7 @@ pub(super) struct Tracker {
     /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
     outage: OutageWatch,
+    pub(super) served: ServedWatch,
     /// The checks that ask for more than the histograms can tell, and why.
     beyond: Vec<(String, Refusal)>,
     /// Until when pods of the new version warm up, as they were seen last.
@@ -85,6 +89,7 @@ impl Tracker {
             newest: None,
             refusal: None,
             outage: OutageWatch::default(),
+            served: ServedWatch::default(),
             beyond: Vec::new(),
             cold_until: None,
             absence: None,
@@ -163,6 +168,7 @@ impl Tracker {
             }
         };
         if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
+            self.served.see_none(&self.plan, now, &recent);
             return Err(self.absence(prometheus, now, deadline).await);
         }
         self.scrape = scrape::interval(&recent).or(self.scrape);
@@ -382,6 +388,8 @@ impl Tracker {
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
                 Ok(blocks) => {
+                    let all = self.all_requests(Stretch { start: self.settled, end: *end }, &measures, &blocks, series);
+                    self.served.take(&self.plan, (self.place, self.scrape), all.as_ref(), series);
                     let is_disturbed = self.plan.stages.get(self.place).is_some_and(StagePlan::is_disturbed);
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
                         let block = drawn(block);
@@ -460,6 +468,22 @@ impl Tracker {
         measures.iter().map(of).collect()
     }
 
+    /// The requests of a stretch, those of pods that warm up too: they were served. Of `blocks`, one for each of `measures`,
+    /// all count the same.
+    fn all_requests(
+        &self,
+        stretch: Stretch,
+        measures: &[Measure],
+        blocks: &[Block],
+        series: &[Series],
+    ) -> Option<Block> {
+        if self.plan.source.warm_up == WarmUp::default() {
+            return blocks.first().copied();
+        }
+        let gains = self.ledger.gains(stretch, self.settling(), series).ok()?;
+        Block::of(stretch, *measures.first()?, series, &gains).ok()
+    }
+
     /// How long all processes may take to be scraped for the first time.
     fn settling(&self) -> SignedDuration {
         SignedDuration::try_from(2 * self.scrape.unwrap_or(FIRST_WINDOW)).unwrap_or(SignedDuration::MAX)
@@ -482,10 +506,7 @@ fn all(block: Block) -> Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        judge::WarmUp,
-        metrics::{asked::StagePlan, fault::Counting, source::Source},
-    };
+    use crate::metrics::{asked::StagePlan, fault::Counting, source::Source};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()

@@ -96,4 +96,5 @@ impl Plan<'_> {
 pub(super) fn lose_weight(stage: &mut StageStatus) {
     stage.weight_in_force = stage.own_weight();
     (stage.disturbance, stage.since, stage.until) = (None, None, None);
+    (stage.weight_measured, stage.weight_range, stage.weight_off_since) = (None, None, None);
 }

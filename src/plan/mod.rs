@@ -23,6 +23,7 @@ mod policies;
 mod preflight;
 mod progress;
 mod selection;
+mod share;
 mod split;
 mod taken_back;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use crate::api::{
     AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
     Transition, condition::reason,
 };
+use crate::judge::Divided;
 
 /// How many transitions and failed revisions a status keeps.
 const HISTORY: usize = 10;
@@ -58,6 +60,9 @@ pub struct Input<'a> {
     pub checks: &'a [CheckStatus],
     /// That the requests of both versions stopped, or fail, since the routes were written: a sentence.
     pub outage: Option<&'a str>,
+    /// How requests were divided between the versions since the stage's weight came into force; nothing while that is not
+    /// known.
+    pub divided: Option<Divided>,
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -157,6 +162,7 @@ struct Plan<'a> {
     observed: &'a Observed,
     checks: &'a [CheckStatus],
     outage: Option<&'a str>,
+    divided: Option<Divided>,
     now: Timestamp,
     status: RolloutStatus,
     transitions: Vec<Transition>,
@@ -167,9 +173,10 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(input: Input<'a>) -> Self {
-        let Input { rollout, observed, checks, outage, now } = input;
+        let Input { rollout, observed, checks, outage, divided, now } = input;
         let status = rollout.status.clone().unwrap_or_default();
-        Self { rollout, observed, checks, outage, now, status, transitions: Vec::new(), wake: None, refusal: None }
+        let (transitions, wake, refusal) = (Vec::new(), None, None);
+        Self { rollout, observed, checks, outage, divided, now, status, transitions, wake, refusal }
     }
 
     /// An adopted Rollout that nobody is deleting.

@@ -57,6 +57,9 @@ impl Plan<'_> {
             mirror: stage.mirror,
             draw: self.drawn(place == 0, in_force),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
+            weight_measured: None,
+            weight_range: None,
+            weight_off_since: None,
             disturbance: None,
             entered_at: self.now,
             since: None,
@@ -75,7 +78,11 @@ impl Plan<'_> {
         }
         self.keep_checks();
         self.follow_spec(&stage);
-        let outcome = self.weigh(&stage, &canary);
+        self.measure_share();
+        let outcome = match self.weigh(&stage, &canary) {
+            Outcome::Advance => self.held_by_share(&stage).unwrap_or(Outcome::Advance),
+            outcome => outcome,
+        };
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
             Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),

@@ -11,6 +11,9 @@ use crate::{
 impl Plan<'_> {
     /// The reason and the sentence of the condition `Warning`, if there is something.
     pub(super) fn warning(&mut self) -> Option<(&'static str, String)> {
+        if let Some(warning) = self.warn_of_share() {
+            return Some((reason::SHARE_OFF, warning));
+        }
         if let Some(warning) = self.warn_of_unnamed_routes() {
             return Some((reason::ROUTE_NOT_NAMED, warning));
         }

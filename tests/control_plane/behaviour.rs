@@ -20,7 +20,7 @@ use tokio::{
 use crate::rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
 /// No behaviour takes longer.
-const DEADLINE: Duration = Duration::from_mins(3);
+const DEADLINE: Duration = Duration::from_mins(4);
 
 /// One thing that Tidegate does, named by a sentence.
 #[derive(Debug, Clone, Copy)]

@@ -22,6 +22,7 @@ mod features;
 mod nothing_lost;
 mod routing;
 mod sessions;
+mod shares;
 mod vanished;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -42,13 +43,14 @@ fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
         ("calls", calls::behaviours()),
         ("chosen requests", chosen::behaviours()),
         ("sessions", sessions::behaviours()),
+        ("shares", shares::behaviours()),
         ("bad gateway", bad_gateway::behaviours()),
         ("vanished endpoints", vanished::behaviours()),
     ]
 }
 
 /// What runs through Traefik as well: one for each thing that a route is made to say.
-const THROUGH_TRAEFIK: [&str; 9] = [
+const THROUGH_TRAEFIK: [&str; 10] = [
     "a_promotion_loses_no_request",
     "a_revert_in_the_second_stage_loses_no_request",
     "a_revert_in_the_last_stage_loses_no_request_and_cuts_no_stream",
@@ -58,6 +60,7 @@ const THROUGH_TRAEFIK: [&str; 9] = [
     "when_a_stage_of_matches_is_reverted_everybody_is_on_stable",
     "users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_says",
     "when_a_version_is_reverted_all_users_are_on_stable_and_stay_there",
+    "the_share_that_is_measured_is_the_one_that_was_written_and_that_customers_saw",
 ];
 
 fn main() -> ExitCode {

@@ -5,7 +5,8 @@
 //!
 //! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`,
 //! `rig/reject` (refuses each change from then on, and goes on with what it had),
-//! `rig/reports-old-generation` (follows the route, and says so of its generation before).
+//! `rig/reports-old-generation` (follows the route, and says so of its generation before), `rig/ignores-weights` (with
+//! Envoy: gives each backend that has a weight as much as any other).
 
 use std::{
     collections::HashMap,

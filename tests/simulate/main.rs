@@ -7,4 +7,5 @@ mod bad_input;
 mod command;
 mod examples;
 mod long_names;
+mod shares;
 mod weather;

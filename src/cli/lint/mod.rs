@@ -12,6 +12,7 @@ mod references;
 mod rules;
 mod schema;
 mod selectors;
+mod shares;
 pub mod stages;
 mod templates;
 mod workload;
@@ -179,6 +180,7 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
+        findings.extend(shares::check(written, &rollout.spec));
         if let Some(rate) = requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
         }

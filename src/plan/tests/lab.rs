@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict},
+    judge::Divided,
     plan::{self, Desired, Input, desired},
 };
 
@@ -32,6 +33,8 @@ pub struct Lab {
     pub verdicts: BTreeMap<String, Verdict>,
     /// What happened to the requests since the routes were written.
     pub outage: Option<String>,
+    /// How requests were divided since the stage's weight came into force.
+    pub divided: Option<Divided>,
     /// How long each check says that it will take.
     pub more_time: BTreeMap<String, Span>,
     /// When the operator asked to be woken.
@@ -54,6 +57,7 @@ impl Lab {
             cluster,
             verdicts: BTreeMap::new(),
             outage: None,
+            divided: None,
             more_time: BTreeMap::new(),
             wake: None,
             log: Vec::new(),
@@ -141,8 +145,8 @@ impl Lab {
         }
         self.nothing_is_written_twice(rollout);
         let checks = self.look(rollout);
-        let next =
-            plan::next(Input { rollout, observed: &observed, checks: &checks, outage: self.outage.as_deref(), now });
+        let (outage, divided) = (self.outage.as_deref(), self.divided);
+        let next = plan::next(Input { rollout, observed: &observed, checks: &checks, outage, divided, now });
         self.wake = next.wake;
         if rollout.status.as_ref() == Some(&next.status) {
             return resumed;

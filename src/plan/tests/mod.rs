@@ -27,5 +27,6 @@ mod random;
 mod revisions;
 mod scaling;
 mod selection;
+mod share;
 mod small_worlds;
 mod unnamed;

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use super::{By, CheckSummary, Curves, Entry, Point, Release, Report, Requests, Writes, curve::Since};
 use crate::{
-    api::{CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict, condition::reason},
+    api::{
+        CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict,
+        condition::{kind, reason},
+    },
     sim::{
         scenario::Outcome,
         traffic::{Causes, Load},
@@ -35,6 +38,8 @@ struct Seen {
     verdicts: BTreeMap<String, Verdict>,
     /// Checks that were told to have lost their numbers.
     lost: BTreeSet<String>,
+    /// The sentence of the condition `Warning`.
+    warning: Option<String>,
     checks: Vec<CheckSummary>,
     stable: Option<String>,
     stable_image: Option<String>,
@@ -85,6 +90,8 @@ impl Recorder {
         let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| Seen::new(rollout));
         seen.learn(now, status);
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
+        let warned = seen.tell_warning(&name, now, status);
+        self.timeline.extend(warned);
         let newer = status.history.iter().take_while(|transition| Some(*transition) != seen.newest.as_ref());
         let transitions: Vec<_> = newer.collect();
         for transition in transitions.iter().rev() {
@@ -226,6 +233,7 @@ impl Seen {
             weight: Percent::ZERO,
             verdicts: BTreeMap::new(),
             lost: BTreeSet::new(),
+            warning: None,
             checks: Vec::new(),
             stable: None,
             stable_image: None,
@@ -282,6 +290,14 @@ impl Seen {
             weight: Some(self.weight),
             checks: if decided { self.checks.clone() } else { Vec::new() },
         }
+    }
+
+    /// The line that tells of what somebody should look at, although nothing waits for it.
+    fn tell_warning(&mut self, rollout: &str, now: Timestamp, status: &RolloutStatus) -> Option<Entry> {
+        let warning = status.conditions.iter().find(|condition| condition.type_ == kind::WARNING);
+        let before = std::mem::replace(&mut self.warning, warning.map(|warning| warning.message.clone()));
+        let new = warning.filter(|warning| before.as_ref() != Some(&warning.message))?;
+        Some(self.entry(rollout, now, &new.reason, &new.message))
     }
 
     /// The line that tells of checks that lost their numbers, or have some again. That a check begins without any says

@@ -210,7 +210,7 @@ pub enum PrometheusFault {
 }
 
 /// What may be wrong with the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub enum GatewayFault {
     /// It takes a minute to program a route.
     Slow,
@@ -220,6 +220,9 @@ pub enum GatewayFault {
     Refusing,
     /// It takes such routes over and says so, but answers all their requests with an error.
     Breaking,
+    /// It takes such routes over and says so, but gives the new version this share, whatever the weights are.
+    #[serde(rename = "share")]
+    Share(Percent),
 }
 
 /// `{}`.

@@ -127,6 +127,7 @@ impl Simulation<'_> {
                     GatewayFault::Silent => GatewayMode::Silent,
                     GatewayFault::Refusing => GatewayMode::RejectingSplits,
                     GatewayFault::Breaking => GatewayMode::Breaking,
+                    GatewayFault::Share(share) => GatewayMode::Misdividing(share.fraction()),
                 };
                 self.cluster.world.set_gateway(mode);
                 Ok(())
@@ -270,6 +271,7 @@ fn told(action: &Action) -> (&'static str, String) {
                 GatewayFault::Silent => "falls silent",
                 GatewayFault::Refusing => "refuses routes that a rollout has split",
                 GatewayFault::Breaking => "accepts routes that a rollout has split, and answers them with errors",
+                GatewayFault::Share(share) => &format!("gives the new version {share}, whatever its weight is"),
             };
             ("Gateway", format!("the gateway {what}"))
         }

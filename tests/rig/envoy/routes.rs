@@ -40,7 +40,10 @@ pub fn virtual_hosts<'a>(routes: impl Iterator<Item = &'a DynamicObject>) -> Res
         let of_grpc = route.types.as_ref().is_some_and(|types| types.kind == "GRPCRoute");
         let of_route = namespaces.entry(namespace.clone()).or_default();
         for rule in list(&route.data["spec"]["rules"]) {
-            let entry = entry(&namespace, rule, of_grpc).with_context(|| format!("route {namespace}/{name}"))?;
+            let mut entry = entry(&namespace, rule, of_grpc).with_context(|| format!("route {namespace}/{name}"))?;
+            if route.annotations().contains_key("rig/ignores-weights") {
+                divide_evenly(&mut entry);
+            }
             let matches = if of_grpc { matches::of_grpc(rule) } else { matches::of_http(rule) };
             of_route.extend(matches.into_iter().map(|one| {
                 let mut entry = entry.clone();
@@ -56,6 +59,14 @@ pub fn virtual_hosts<'a>(routes: impl Iterator<Item = &'a DynamicObject>) -> Res
         json!({"name": namespace, "domains": [authority(&namespace)], "routes": routes})
     });
     Ok(hosts.collect())
+}
+
+/// What a gateway does that knows no weights but 0.
+fn divide_evenly(entry: &mut Value) {
+    let clusters = entry["route"]["weighted_clusters"]["clusters"].as_array_mut();
+    for cluster in clusters.into_iter().flatten().filter(|cluster| cluster["weight"] != 0) {
+        cluster["weight"] = 1.into();
+    }
 }
 
 /// All that Envoy is told of a rule but what it matches.

@@ -22,6 +22,10 @@ const MANAGER: &str = "gateway-controller";
 /// The name under which it reports.
 const CONTROLLER: &str = "tidegate.dev/simulated-gateway";
 
+/// How the names of the Services end that a rollout adds.
+const STABLE: &str = "-stable";
+const CANARY: &str = "-canary";
+
 /// How the gateway behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum GatewayMode {
@@ -38,6 +42,9 @@ pub enum GatewayMode {
     RejectingSplits,
     /// Takes such routes over and says so, but answers all their requests with an error.
     Breaking,
+    /// Takes such routes over and says so, but gives the new version this part of their requests, whatever their weights:
+    /// a gateway that knows none gives half.
+    Misdividing(f64),
     /// Takes each route over, but reports that at the generation before.
     ReportingLate,
 }
@@ -94,6 +101,9 @@ impl Gateway {
         if self.mode == GatewayMode::Breaking && is_split {
             programmed.break_all();
         }
+        if let GatewayMode::Misdividing(share) = self.mode {
+            programmed.misdivide(share);
+        }
         let changed = !rejects && self.programmed.get(route) != Some(&programmed);
         if changed {
             self.programmed.insert(route.clone(), programmed);
@@ -143,7 +153,7 @@ impl Gateway {
 
 /// The Services that a rollout adds beside the user's own.
 fn names_a_revision(reference: &Reference) -> bool {
-    ["-stable", "-canary"].iter().any(|suffix| reference.service.name().ends_with(suffix))
+    [STABLE, CANARY].iter().any(|suffix| reference.service.name().ends_with(suffix))
 }
 
 fn exists(turn: &Turn<'_>, reference: &Reference) -> bool {

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
+use super::{CANARY, STABLE};
 use crate::sim::world::cache::Key;
+
+/// Weights, which are whole numbers of at most a million, are multiplied by this to be divided otherwise.
+const FINER: u32 = 1000;
 
 /// A route as the gateway has taken it over.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,10 +50,40 @@ impl Programmed {
         self.rules.iter_mut().chain(&mut self.particular).for_each(Vec::clear);
     }
 
+    /// Where a rule has backends of both versions, the new one gets this part of what both have, whatever their weights.
+    pub(in crate::sim::world) fn misdivide(&mut self, share: f64) {
+        let finer = f64::from(FINER);
+        for rule in self.rules.iter_mut().chain(&mut self.particular) {
+            let of = |suffix: &str| {
+                let weighing = rule.iter().filter(|backend| backend.service.name().ends_with(suffix));
+                weighing.map(|backend| backend.weight).sum::<u32>()
+            };
+            let (stable, canary) = (of(STABLE), of(CANARY));
+            if stable == 0 || canary == 0 {
+                continue;
+            }
+            let both = f64::from(stable.saturating_add(canary)) * finer;
+            for backend in rule {
+                let weight = f64::from(backend.weight);
+                backend.weight = whole(match backend.service.name() {
+                    name if name.ends_with(CANARY) => both * share * weight / f64::from(canary),
+                    name if name.ends_with(STABLE) => both * (1.0 - share) * weight / f64::from(stable),
+                    _ => finer * weight,
+                });
+            }
+        }
+    }
+
     /// All backends of all rules.
     pub(in crate::sim::world) fn references(&self) -> impl Iterator<Item = &Reference> {
         self.rules.iter().chain(&self.particular).flatten()
     }
+}
+
+/// As a weight is written.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no number is too large: it saturates")]
+fn whole(weight: f64) -> u32 {
+    weight.round() as u32
 }
 
 /// Whether each of a rule's matches asks for headers or parameters.

@@ -126,3 +126,21 @@ async fn without_a_route_nobody_answers() {
     lab.api.delete("httproutes", SHOP, NAME, "user").unwrap();
     lab.until("the gateway knows", |lab| fails_with(lab, 404) > 0.999).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_whose_shares_are_off_divides_what_both_versions_have_and_nothing_else() {
+    let lab = routed().await;
+    lab.world.set_gateway(GatewayMode::Misdividing(0.25));
+    for service_of in ["checkout-stable", "checkout-canary"] {
+        lab.create(service(service_of, json!({"app": NAME})));
+    }
+    let of_nobody = |lab: &Lab| fails_with(lab, 500);
+    let follow = |backends: &[(&str, u32)]| lab.patch("httproutes", NAME, json!({"spec": route(backends)["spec"]}));
+    follow(&[("checkout-stable", 99), ("checkout-canary", 1), ("gone", 100)]);
+    lab.until("it is in force", |lab| (of_nobody(lab) - 0.5).abs() < 0.001).await;
+    follow(&[("gone", 95), ("checkout-canary", 5)]);
+    lab.until("one version alone has its weight", |lab| (of_nobody(lab) - 0.95).abs() < 0.001).await;
+    lab.api.delete("services", SHOP, "checkout-stable", "user").unwrap();
+    follow(&[("checkout-stable", 95), ("checkout-canary", 5)]);
+    lab.until("the new one has its share", |lab| (of_nobody(lab) - 0.75).abs() < 0.001).await;
+}
