@@ -100,7 +100,7 @@ fn until(
 /// How many blocks it takes to see that a version went bad after so many good ones.
 fn late(rate: f64, good: u32) -> Result<f64> {
     let taken = runs(&format!("late {rate} {good}"), RUNS, |mut rng, _| {
-        let past = Baseline { counts: Counts::exact(10.0, 10_000.0), overdispersion: 1.0, usual: None };
+        let past = Baseline { counts: Counts::exact(10.0, 10_000.0), overdispersion: 1.0, usual: None, typical: None };
         let mut stage = Stage::new(Line { ratio: 1.5, margin: 0.001 }, &past, 1);
         let mut blocks = 1..ENDLESS;
         let found = blocks.find(|block| {

@@ -36,6 +36,11 @@ pub struct Analysis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Statistics>,
 
+    /// What happens while the stable version itself breaks a check's limit, or is far worse than it was before the
+    /// rollout. Default: `Hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_stable_unwell: Option<OnStableUnwell>,
+
     /// The questions. All of them have to pass before a stage is left; any of them fails the revision.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -50,6 +55,16 @@ pub enum Mode {
     Sequential,
     /// By the plain share of bad requests once there are a hundred, as other tools do. Chance decides near the limit.
     Threshold,
+}
+
+/// What happens while the stable version itself is unwell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnStableUnwell {
+    /// No stage is left, unless the new version is certainly well where the stable one is not. What fails still fails.
+    #[default]
+    Hold,
+    /// The new version is judged as if nothing were wrong.
+    Ignore,
 }
 
 /// How sure a verdict has to be.

@@ -21,7 +21,7 @@ mod validation;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
-    Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
+    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
 };
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,

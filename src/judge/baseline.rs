@@ -3,6 +3,7 @@
 use super::{
     block::{Counted, Counts},
     line::Share,
+    unwell::typical,
 };
 
 /// How many blocks of history it takes to learn from.
@@ -28,6 +29,8 @@ pub struct Baseline {
     pub overdispersion: f64,
     /// In nine of ten of its blocks no greater part of the requests was certainly bad; nothing where there were too few.
     pub usual: Option<f64>,
+    /// In half of them; nothing where there were too few.
+    pub typical: Option<f64>,
 }
 
 impl Baseline {
@@ -42,7 +45,12 @@ impl Baseline {
             overdispersion(&blocks)
         });
         let counts = history.iter().fold(Counts::default(), |sum, block| sum.plus(*block));
-        Self { counts, overdispersion: learned.into_iter().fold(1.0, f64::max), usual: usual(history) }
+        Self {
+            counts,
+            overdispersion: learned.into_iter().fold(1.0, f64::max),
+            usual: usual(history),
+            typical: typical(history, ENOUGH_HISTORY),
+        }
     }
 
     /// With what somebody knows better.

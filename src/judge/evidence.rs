@@ -10,6 +10,7 @@ use super::{
     block::{Block, Counted, Counts},
     line::{Line, Share},
     moments::Moments,
+    unwell::{Unwell, Wellbeing},
     wealth::Wealth,
 };
 
@@ -43,6 +44,7 @@ pub struct Evidence {
     stage: Stretch,
     rollout: Seen,
     recent: Recent,
+    wellbeing: Wellbeing,
     provisional: Option<Block>,
 }
 
@@ -95,6 +97,7 @@ impl Evidence {
             stage: Stretch::default(),
             rollout: Seen::default(),
             recent: Recent::default(),
+            wellbeing: Wellbeing::new(&line, baseline),
             provisional: None,
         }
     }
@@ -105,7 +108,8 @@ impl Evidence {
     pub fn entering(&self, next: &Self) -> Self {
         let against = Side { wealth: self.against.wealth, ..next.against };
         let moments = self.moments.entering(next.moments);
-        Self { against, moments, rollout: self.rollout, recent: self.recent, ..next.clone() }
+        let wellbeing = self.wellbeing.entering(next.wellbeing);
+        Self { against, moments, rollout: self.rollout, recent: self.recent, wellbeing, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -123,8 +127,10 @@ impl Evidence {
     /// Adds such a block of a time in which the stage's weight was not in force: it is no evidence for the version.
     pub fn settle_against(&mut self, block: &Block) {
         self.provisional = None;
-        let gained = self.against.settle(&self.line, self.overdispersion, block);
-        self.moments.settle(&self.line, block);
+        self.wellbeing.settle(block);
+        let line = self.line_against(block);
+        let gained = self.against.settle(&line, self.overdispersion, block);
+        self.moments.settle(&line, block);
         self.recent.add(gained, block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
@@ -161,9 +167,25 @@ impl Evidence {
         let settled = self.worth(&self.against, &self.moments);
         let Some(block) = &self.provisional else { return settled };
         let (mut requests, mut moments) = (self.against, self.moments);
-        requests.settle(&self.line, self.overdispersion, block);
-        moments.settle(&self.line, block);
+        let line = self.line_against(block);
+        requests.settle(&line, self.overdispersion, block);
+        moments.settle(&line, block);
         settled.max(self.worth(&requests, &moments))
+    }
+
+    /// How unwell stable itself is, with the newest samples.
+    pub(super) fn unwell(&self) -> Option<Unwell> {
+        self.wellbeing.unwell(self.provisional.as_ref())
+    }
+
+    /// How unwell stable was when it lost its requests.
+    pub(super) fn left_unwell(&self) -> Option<Unwell> {
+        self.wellbeing.left_unwell()
+    }
+
+    /// What a failure in this block goes by.
+    fn line_against(&self, block: &Block) -> Line {
+        self.wellbeing.line_beside(&self.line, self.against.stable.expected(), block)
     }
 
     /// What the bets on requests and on blocks are worth together. Which of them count was decided by history, before the
@@ -214,7 +236,7 @@ impl Evidence {
         let mut recent = self.recent;
         if let Some(block) = &self.provisional {
             let mut side = self.against;
-            recent.add(side.settle(&self.line, self.overdispersion, block), block);
+            recent.add(side.settle(&self.line_against(block), self.overdispersion, block), block);
         }
         (recent.since, recent.canary, recent.stable)
     }

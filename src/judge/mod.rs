@@ -21,6 +21,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod unwell;
 mod verdict;
 mod wealth;
 mod wording;

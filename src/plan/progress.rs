@@ -58,6 +58,7 @@ impl Plan<'_> {
             draw: self.drawn(place == 0, in_force),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             disturbance: None,
+            stable_unwell_since: None,
             entered_at: self.now,
             since: None,
             until: None,
@@ -75,6 +76,7 @@ impl Plan<'_> {
         }
         self.keep_checks();
         self.follow_spec(&stage);
+        self.note_stable(&stage);
         let outcome = self.weigh(&stage, &canary);
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
@@ -257,6 +259,7 @@ impl Plan<'_> {
                 OnInconclusive::Advance if self.is_blind(stage) => {
                     Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
                 }
+                OnInconclusive::Advance if self.is_stable_unwell(stage) => Outcome::Wait(message),
                 OnInconclusive::Advance if baked && !self.is_paused() => Outcome::Advance,
                 OnInconclusive::Advance => Outcome::Wait(message),
             };
@@ -309,7 +312,7 @@ impl Plan<'_> {
     }
 
     /// Whether a check of the spec decides anything in `stage`, or only warns.
-    fn decides(&self, stage: &Stage, name: &str) -> bool {
+    pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
         let overrides = stage.checks.as_deref().unwrap_or_default();
         let changed = overrides.iter().find(|changed| changed.name == name);
         let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);

@@ -6,5 +6,6 @@ mod answers;
 mod bad_input;
 mod command;
 mod examples;
+mod incident;
 mod long_names;
 mod weather;

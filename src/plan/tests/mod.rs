@@ -29,3 +29,4 @@ mod scaling;
 mod selection;
 mod small_worlds;
 mod unnamed;
+mod unwell;
