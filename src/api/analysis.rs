@@ -41,6 +41,14 @@ pub struct Analysis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_stable_unwell: Option<OnStableUnwell>,
 
+    /// What part of the traffic the stable version keeps until the last stage ends, at most 10%, so that there is
+    /// something to compare the new version with while it has all the rest. Needs routes, and none whose `rules` are
+    /// named. Default: 1% where every check that decides is an `errorRate` with `relative` and without `max`, and nothing
+    /// but a share is split; otherwise 0%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) <= 10.0", "controlShare must be at most 10%: more is a stage of its own"))]
+    pub control_share: Option<Percent>,
+
     /// The questions. All of them have to pass before a stage is left; any of them fails the revision.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

@@ -9,6 +9,7 @@ use kube::CustomResourceExt;
 mod analysis;
 mod check_template;
 pub mod condition;
+mod control;
 pub mod manifest;
 mod matches;
 pub mod nearest;

@@ -259,7 +259,7 @@ impl Plan<'_> {
                 OnInconclusive::Advance if self.is_blind(stage) => {
                     Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
                 }
-                OnInconclusive::Advance if self.is_stable_unwell(stage) => Outcome::Wait(message),
+                OnInconclusive::Advance if self.is_stable_unwell() => Outcome::Wait(message),
                 OnInconclusive::Advance if baked && !self.is_paused() => Outcome::Advance,
                 OnInconclusive::Advance => Outcome::Wait(message),
             };
@@ -273,6 +273,9 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}", stage.name)),
+            None if self.is_stable_unwell() => {
+                Outcome::Wait(format!("stage {} {at} {share}: stable itself was unwell a moment ago", stage.name))
+            }
             None if !baked => Outcome::Wait(format!(
                 "stage {} {at} {share}: good so far, bakes until {}",
                 stage.name,

@@ -78,7 +78,7 @@ fn the_fix_for_an_incident_of_stable_alone_is_promoted_in_it() {
         for check in ["max: 1%", COMPARED] {
             // What is before the release is no crowd.
             let known = "    statistics: {overdispersion: 2}\n";
-            let plan = released([&ill, "0.02%"], check, known, "outcome: Promoted, within: 25m");
+            let plan = released([&ill, "0.02%"], check, known, "outcome: Promoted, within: 30m");
             let outcome = plan.simulate(&["--seed", "1"]);
             assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{from}, {check}: {}", outcome.printed);
             assert!(sentences(&outcome).contains("and the new version is well meanwhile"), "{}", outcome.printed);
@@ -88,7 +88,7 @@ fn the_fix_for_an_incident_of_stable_alone_is_promoted_in_it() {
 
 #[test]
 fn who_went_on_in_an_incident_all_the_same_is_not_reverted_for_it_where_stable_has_no_traffic_any_more() {
-    let ignore = "    onStableUnwell: Ignore\n";
+    let ignore = "    onStableUnwell: Ignore\n    controlShare: 0%\n";
     let plan = released([SHARED, SHARED], COMPARED, ignore, "stage: full");
     for seed in ["1", "2", "3", "4"] {
         let outcome = plan.simulate(&["--seed", seed]);
@@ -97,5 +97,28 @@ fn who_went_on_in_an_incident_all_the_same_is_not_reverted_for_it_where_stable_h
         assert!(matches!(entered[..], [.., (23..=32, _)]), "the last stage begins in it: {}", outcome.printed);
         assert!(!outcome.printed.contains("Reverted"), "{}", outcome.printed);
         assert!(!outcome.printed.contains("StableUnwell"), "{}", outcome.printed);
+    }
+}
+
+/// The same incident, when the last stage is nearly over.
+const LATE: &str = "[{from: 0s, rate: 0.1%}, {from: 29m, rate: 10%}, {from: 39m, rate: 0.1%}]";
+
+#[test]
+fn an_incident_in_the_last_stage_is_told_from_a_failure_by_what_stable_keeps_of_the_traffic() {
+    let stages = STAGES.replace("weight: 100%, bake: 5m", "weight: 100%, bake: 15m");
+    let of = |canary, expected: &str| {
+        let plan = released([LATE, canary], COMPARED, "", expected);
+        plan.write("rollout.yaml", &plan.read("rollout.yaml").replace(STAGES, &stages));
+        plan
+    };
+    let good = of(LATE, "stage: full");
+    let bad = of("[{from: 0s, rate: 0.1%}, {from: 29m, rate: 30%}]", "outcome: Reverted, stage: full");
+    for (plan, seed) in [&good, &bad].into_iter().flat_map(|plan| ["1", "2", "3"].map(|seed| (plan, seed))) {
+        let outcome = plan.simulate(&["--seed", seed]);
+        assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "seed {seed}: {}", outcome.printed);
+        assert!(sentences(&outcome).contains("(1% stays with stable to be compared with)"), "{}", outcome.printed);
+        let told = minutes_of(&outcome, "StableUnwell");
+        assert!(told.len() == 1, "told once: {told:?}");
+        assert_eq!(outcome.printed.contains("Reverted"), std::ptr::eq(plan, &raw const bad), "{}", outcome.printed);
     }
 }

@@ -54,6 +54,21 @@ fn nobody_says_that_stable_is_well_while_there_are_no_numbers() {
 }
 
 #[test]
+fn a_moment_in_which_stable_looks_well_is_told_to_nobody_and_no_stage_is_left_in_it() {
+    let mut lab = Lab::in_stage(&routed(), "quarter");
+    lab.pass(lab.status().stage.unwrap().until.unwrap().duration_since(lab.cluster.now).as_secs() - 20);
+    for _ in 0..3 {
+        stable_is_unwell(&mut lab);
+        lab.pass(5);
+        stable_is_well(&mut lab);
+        lab.pass(10);
+    }
+    assert_eq!((lab.stage().as_str(), told(&lab)), ("quarter", vec!["StableUnwell"]));
+    lab.pass(60);
+    assert_eq!(lab.stage(), "full");
+}
+
+#[test]
 fn a_version_that_fails_waits_for_nobody() {
     let mut lab = Lab::in_stage(&routed(), "quarter");
     stable_is_unwell(&mut lab);
