@@ -36,8 +36,8 @@ impl RolloutSpec {
     /// it, and the rules that are not named get to the new version as a whole.
     fn needs_control(&self, stages: &[Stage]) -> bool {
         let Some(last) = stages.last() else { return false };
-        let changes = last.checks.as_deref().unwrap_or_default();
-        let changed = |check: &Check| changes.iter().find(|changed| changed.name == check.name);
+        let overrides = last.checks.as_deref().unwrap_or_default();
+        let changed = |check: &Check| overrides.iter().find(|changed| changed.name == check.name);
         let checks = || self.analysis.iter().flat_map(|analysis| &analysis.checks);
         let deciding = || checks().filter(|check| check.decides(changed(check)));
         let compares = |check: &Check| {
