@@ -206,15 +206,15 @@ impl Wellbeing {
 }
 
 /// The part of stable's requests beyond which it is unwell, if there is one: what is far outside of what it was like, and
-/// what the check allows at all, unless it was always beyond that. A comparison that tolerates more than what is far
-/// outside has its own limit.
+/// what the check allows at all, unless it was always beyond that. Who allows much does not mind half of it, and a
+/// comparison that tolerates more than what is far outside has its own limit.
 fn bar(line: &Line, typical: Option<f64>) -> Option<f64> {
-    let far = typical.map(|typical| FAR.limit(typical));
     if line.ratio > 0.0 {
-        return far.zip(typical).map(|(far, typical)| far.max(line.limit(typical)));
+        return typical.map(|typical| FAR.limit(typical).max(line.limit(typical)));
     }
+    let far = Line { margin: FAR.margin.max(line.margin / 2.0), ..FAR };
     let allowed = Some(line.margin).filter(|max| typical.is_none_or(|typical| typical <= *max));
-    [far, allowed].into_iter().flatten().reduce(f64::min)
+    [typical.map(|typical| far.limit(typical)), allowed].into_iter().flatten().reduce(f64::min)
 }
 
 impl Since {
@@ -433,6 +433,9 @@ mod tests {
         let mut wellbeing = Wellbeing::new(&Line::fixed(0.01), &usually(8.0));
         settle(&mut wellbeing, 0, 60, [(20.0, 1000.0), (1.0, 50.0)]);
         assert!(wellbeing.unwell(None).is_some());
+        let mut slow = Wellbeing::new(&Line::fixed(0.05), &usually(0.0));
+        settle(&mut slow, 0, 60, [(20.0, 1000.0), (1.0, 50.0)]);
+        assert_eq!(slow.unwell(None), None, "two of a hundred, where five may be");
         let mut compared = Wellbeing::new(&COMPARED, &usually(8.0));
         settle(&mut compared, 0, 60, [(20.0, 1000.0), (1.0, 50.0)]);
         assert_eq!(compared.unwell(None), None);
