@@ -43,6 +43,19 @@ pub struct Analysis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Statistics>,
 
+    /// What happens while the stable version itself breaks a check's limit, or is far worse than it was before the
+    /// rollout. Default: `Hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_stable_unwell: Option<OnStableUnwell>,
+
+    /// What part of the traffic the stable version keeps until the last stage ends, at most 10%, so that there is
+    /// something to compare the new version with while it has all the rest. Needs routes, and none whose `rules` are
+    /// named. Default: 1% where every check that decides is an `errorRate` with `relative` and without `max`, and nothing
+    /// but a share is split; otherwise 0%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("double(string(self).replace('%', '')) <= 10.0", "controlShare must be at most 10%: more is a stage of its own"))]
+    pub control_share: Option<Percent>,
+
     /// The questions. All of them have to pass before a stage is left; any of them fails the revision.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -57,6 +70,16 @@ pub enum Mode {
     Sequential,
     /// By the plain share of bad requests once there are a hundred, as other tools do. Chance decides near the limit.
     Threshold,
+}
+
+/// What happens while the stable version itself is unwell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnStableUnwell {
+    /// No stage is left, unless the new version is certainly well where the stable one is not. What fails still fails.
+    #[default]
+    Hold,
+    /// The new version is judged as if nothing were wrong.
+    Ignore,
 }
 
 /// How sure a verdict has to be.

@@ -102,6 +102,10 @@ pub mod reason {
     pub const REPLICAS_IN_WORKLOAD: &str = "ReplicasInDeployment";
     /// No pod of the stable version is ready.
     pub const STABLE_NOT_READY: &str = "StableNotReady";
+    /// The stable version fails itself, or is far worse than it was: the stage waits.
+    pub const STABLE_UNWELL: &str = "StableUnwell";
+    /// The stage does not wait for the stable version any more.
+    pub const STABLE_UNWELL_OVER: &str = "StableUnwellOver";
     /// The stable version is down, and the new one takes over.
     pub const STABLE_LOST: &str = "StableLost";
     /// The Deployment gets its pods back.

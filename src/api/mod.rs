@@ -9,6 +9,7 @@ use kube::CustomResourceExt;
 mod analysis;
 mod check_template;
 pub mod condition;
+mod control;
 pub mod manifest;
 mod matches;
 pub mod nearest;
@@ -21,7 +22,7 @@ mod validation;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
-    Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
+    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
 };
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,

@@ -52,6 +52,14 @@ use super::{
         "maxSurge has no meaning beside traffic, where weights split the traffic and not the number of pods: leave one of them out"
     ),
     validation = (
+        "has(self.traffic) || !has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0",
+        "analysis.controlShare needs routes, since the number of pods splits nothing so finely: name them under traffic, or leave controlShare out"
+    ),
+    validation = (
+        "!has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0 || !has(self.traffic) || !has(self.traffic.gatewayAPI) || self.traffic.gatewayAPI.routes.all(r, !has(r.rules))",
+        "analysis.controlShare does not go with rules of a route: what they leave with stable would come to the new version unjudged; leave one of them out"
+    ),
+    validation = (
         "has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))",
         "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out"
     ),
@@ -146,15 +154,6 @@ pub struct RolloutSpec {
 }
 
 impl RolloutSpec {
-    /// The stages as written, or the default ones.
-    #[must_use]
-    pub fn stages(&self) -> Cow<'_, [Stage]> {
-        match &self.stages {
-            Some(stages) => Cow::Borrowed(stages),
-            None => Cow::Owned(Stage::defaults()),
-        }
-    }
-
     /// [`Self::progress_deadline`], or its default.
     #[must_use]
     pub fn progress_deadline(&self) -> Span {
@@ -278,7 +277,7 @@ pub struct Stage {
 
 impl Stage {
     /// 5 % → 25 % → 100 %, ten minutes each.
-    fn defaults() -> Vec<Self> {
+    pub(super) fn defaults() -> Vec<Self> {
         [("canary", 5.0), ("quarter", 25.0), ("full", 100.0)]
             .map(|(name, weight)| Self {
                 name: name.to_owned(),

@@ -178,6 +178,9 @@ pub struct StageStatus {
     /// Present while the routes do not say what was in force: the stage's clock stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disturbance: Option<Disturbance>,
+    /// Since when the stage waits for a stable version that is unwell itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_unwell_since: Option<Timestamp>,
     /// When the stage was entered.
     pub entered_at: Timestamp,
     /// When its weight came into force: its clock started. Later by as long as other weights were in force since.

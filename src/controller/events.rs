@@ -28,6 +28,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::CANARY_LOST,
         reason::STABLE_NOT_READY,
         reason::STABLE_LOST,
+        reason::STABLE_UNWELL,
         reason::ADOPTION_REFUSED,
         reason::ROUTE_NOT_NAMED,
         reason::POLICY_NOT_ATTACHED,

@@ -4,6 +4,7 @@ use super::{
     block::{Counted, Counts},
     crowds::{ENOUGH_HISTORY, as_a_rule, in_all},
     line::Share,
+    unwell::typical,
 };
 
 /// Beyond this, requests go bad in such crowds that counting them says next to nothing.
@@ -20,6 +21,8 @@ pub struct Baseline {
     pub(super) at_worst: f64,
     /// In nine of ten of its blocks no greater part of the requests was certainly bad; nothing where there were too few.
     pub(super) usual: Option<f64>,
+    /// In half of them; nothing where there were too few.
+    pub(super) typical: Option<f64>,
     /// The parts that may have been bad, block by block.
     pub(super) blocks: Vec<Share>,
     /// What somebody knows better than history.
@@ -41,6 +44,7 @@ impl Baseline {
             overdispersion: as_a_rule(&blocks),
             at_worst: in_all(&certain).max(in_all(&blocks)),
             usual: usual(history),
+            typical: typical(history, ENOUGH_HISTORY),
             blocks,
             known: None,
         }

@@ -11,6 +11,7 @@ use super::{
     crowds::Crowds,
     line::{Line, Share},
     moments::Moments,
+    unwell::{Unwell, Wellbeing},
     wealth::Wealth,
 };
 
@@ -55,6 +56,7 @@ pub struct Evidence {
     rollout: Seen,
     worse: Recent,
     good: Recent,
+    wellbeing: Wellbeing,
     provisional: Option<Block>,
 }
 
@@ -101,7 +103,8 @@ impl Evidence {
         Self {
             line,
             at_worst: baseline.at_worst,
-            bets_on_blocks: baseline.at_worst > CROWDS.max(baseline.overdispersion) || baseline.at_worst > USUAL_CROWDS,
+            bets_on_blocks: baseline.at_worst > CROWDS.max(2.0 * baseline.overdispersion)
+                || baseline.at_worst > USUAL_CROWDS,
             crowds: Crowds::new(&baseline.blocks, baseline.overdispersion, baseline.known),
             against: side(Wealth::against(), Counted::Certain),
             moments: Moments::new(baseline.usual),
@@ -110,6 +113,7 @@ impl Evidence {
             rollout: Seen::default(),
             worse: Recent::default(),
             good: Recent::default(),
+            wellbeing: Wellbeing::new(&line, baseline),
             provisional: None,
         }
     }
@@ -121,7 +125,8 @@ impl Evidence {
         let against = Side { wealth: self.against.wealth, ..next.against };
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
-        Self { against, moments, crowds, rollout: self.rollout, worse: self.worse, ..next.clone() }
+        let wellbeing = self.wellbeing.entering(next.wellbeing);
+        Self { against, moments, crowds, wellbeing, rollout: self.rollout, worse: self.worse, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -146,8 +151,10 @@ impl Evidence {
 
     fn bet_against(&mut self, block: &Block) {
         self.provisional = None;
-        let gained = self.against.settle(&self.line, self.at_worst, block);
-        self.moments.settle(&self.line, block);
+        self.wellbeing.settle(block);
+        let line = self.line_against(block);
+        let gained = self.against.settle(&line, self.at_worst, block);
+        self.moments.settle(&line, block);
         self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
@@ -189,9 +196,25 @@ impl Evidence {
         let settled = self.worth(&self.against, &self.moments);
         let Some(block) = &self.provisional else { return settled };
         let (mut requests, mut moments) = (self.against, self.moments);
-        requests.settle(&self.line, self.at_worst, block);
-        moments.settle(&self.line, block);
+        let line = self.line_against(block);
+        requests.settle(&line, self.at_worst, block);
+        moments.settle(&line, block);
         settled.max(self.worth(&requests, &moments))
+    }
+
+    /// How unwell stable itself is, with the newest samples.
+    pub(super) fn unwell(&self) -> Option<Unwell> {
+        self.wellbeing.unwell(self.provisional.as_ref())
+    }
+
+    /// How unwell stable was when it lost its requests.
+    pub(super) fn left_unwell(&self) -> Option<Unwell> {
+        self.wellbeing.left_unwell()
+    }
+
+    /// What a failure in this block goes by.
+    fn line_against(&self, block: &Block) -> Line {
+        self.wellbeing.line_beside(&self.line, self.against.stable.expected(), block)
     }
 
     /// What the bets on requests and on blocks are worth together. Which of them count was decided by history, before the
@@ -242,7 +265,8 @@ impl Evidence {
         let mut worse = self.worse;
         if let Some(block) = &self.provisional {
             let mut side = self.against;
-            worse.add(side.settle(&self.line, self.at_worst, block)[MOST_CAUTIOUS_WORSE], block);
+            let line = self.line_against(block);
+            worse.add(side.settle(&line, self.at_worst, block)[MOST_CAUTIOUS_WORSE], block);
         }
         (worse.since, worse.canary, worse.stable)
     }

@@ -23,6 +23,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod unwell;
 mod verdict;
 mod warm_up;
 mod wealth;

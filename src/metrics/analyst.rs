@@ -305,6 +305,9 @@ impl Memory {
             Mode::Sequential => judge(&asked, &Bounds::of(analysis, is_last)),
             Mode::Threshold => asked.iter().map(judge_plainly).collect(),
         };
+        let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
+        let judgements = judgements.into_iter().zip(&asked);
+        let judgements = judgements.map(|(judgement, asked)| judgement.beside_stable(asked, on_unwell));
         let all = analysis.checks.iter().zip(wanted).zip(judgements);
         let statuses = all.map(|((check, wanted), judgement)| match wanted {
             Err(fault) => without_numbers(check, fault),

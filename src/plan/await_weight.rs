@@ -132,7 +132,14 @@ impl Plan<'_> {
         self.status.checks.clear();
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
-        let message = format!("stage {name}: {gives} in force{reached}, baking for {bake}");
+        let is_last = self.rollout.spec.stages().last().is_some_and(|last| last.name == *name);
+        let control = stage.weight.rest();
+        let kept = if is_last && control > Percent::ZERO {
+            format!(" ({control} stays with stable to be compared with)")
+        } else {
+            String::new()
+        };
+        let message = format!("stage {name}: {gives} in force{reached}{kept}, baking for {bake}");
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)

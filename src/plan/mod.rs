@@ -29,6 +29,7 @@ mod taken_back;
 #[cfg(test)]
 mod tests;
 mod unnamed;
+mod unwell;
 mod warnings;
 mod way_back;
 

@@ -61,6 +61,7 @@ impl Plan<'_> {
             weight_range: None,
             weight_off_since: None,
             disturbance: None,
+            stable_unwell_since: None,
             entered_at: self.now,
             since: None,
             until: None,
@@ -79,6 +80,7 @@ impl Plan<'_> {
         self.keep_checks();
         self.follow_spec(&stage);
         self.measure_share();
+        self.note_stable(&stage);
         let outcome = match self.weigh(&stage, &canary) {
             Outcome::Advance => self.held_by_share(&stage).unwrap_or(Outcome::Advance),
             outcome => outcome,
@@ -264,6 +266,7 @@ impl Plan<'_> {
                 OnInconclusive::Advance if self.is_blind(stage) => {
                     Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
                 }
+                OnInconclusive::Advance if self.is_stable_unwell() => Outcome::Wait(message),
                 OnInconclusive::Advance if baked && !self.is_paused() => Outcome::Advance,
                 OnInconclusive::Advance => Outcome::Wait(message),
             };
@@ -277,6 +280,9 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}", stage.name)),
+            None if self.is_stable_unwell() => {
+                Outcome::Wait(format!("stage {} {at} {share}: stable itself was unwell a moment ago", stage.name))
+            }
             None if !baked => Outcome::Wait(format!(
                 "stage {} {at} {share}: good so far, bakes until {}",
                 stage.name,
@@ -316,7 +322,7 @@ impl Plan<'_> {
     }
 
     /// Whether a check of the spec decides anything in `stage`, or only warns.
-    fn decides(&self, stage: &Stage, name: &str) -> bool {
+    pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
         let overrides = stage.checks.as_deref().unwrap_or_default();
         let changed = overrides.iter().find(|changed| changed.name == name);
         let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);

@@ -49,6 +49,11 @@ impl Plan {
         fs::write(self.0.path().join(file), text).unwrap();
     }
 
+    /// Reads a file.
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.0.path().join(file)).unwrap()
+    }
+
     /// `tidegate simulate --scenario scenario.yaml` with these arguments, in the folder.
     pub fn simulate(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));

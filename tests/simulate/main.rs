@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod command;
 mod examples;
+mod incident;
 mod long_names;
 mod shares;
 mod weather;

@@ -118,7 +118,7 @@ fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences()].concat()
+    [releases(), disturbances(), capacities(), audiences(), controls()].concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.
@@ -152,6 +152,29 @@ fn audiences() -> Vec<Scene> {
 /// Stable's pods follow its share of the traffic.
 pub fn progressive() -> Value {
     json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "capacity": "Progressive"}})
+}
+
+/// Stable keeps a part of the traffic to the end.
+fn controls() -> Vec<Scene> {
+    let analysis = json!({
+        "interval": "5s",
+        "controlShare": "1%",
+        "checks": [{"name": "errors", "errorRate": {"preset": "pod-http", "max": "5%"}}],
+    });
+    let controlled = |mut scene: Scene| {
+        scene.spec["analysis"] = analysis.clone();
+        scene
+    };
+    let following = |scene: Scene| Scene { spec: progressive(), ..scene };
+    vec![
+        controlled(pushed("a promotion beside a control", Ending::In(Phase::Stable, V2), &[])),
+        controlled(following(pushed("a promotion beside a control of few pods", Ending::In(Phase::Stable, V2), &[]))),
+        controlled(pushed(
+            "errors beside a control",
+            Ending::In(Phase::Reverted, V1),
+            &[(61, Deed::Await(Moment::At("full"))), (71, Deed::Fail(0.5))],
+        )),
+    ]
 }
 
 /// Pods that follow the traffic, and more of them than are asked for.

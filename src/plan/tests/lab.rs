@@ -31,6 +31,8 @@ pub struct Lab {
     pub cluster: Cluster,
     /// What each check answers; `Pass` when it is not in here.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// The reason of a check, where it matters.
+    pub reasons: BTreeMap<String, &'static str>,
     /// What happened to the requests since the routes were written.
     pub outage: Option<String>,
     /// How requests were divided since the stage's weight came into force.
@@ -56,6 +58,7 @@ impl Lab {
         Self {
             cluster,
             verdicts: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             outage: None,
             divided: None,
             more_time: BTreeMap::new(),
@@ -224,7 +227,7 @@ impl Lab {
                 name: check.name.clone(),
                 verdict: self.verdicts.get(&check.name).copied().unwrap_or(Verdict::Pass),
                 more_time: self.more_time.get(&check.name).copied(),
-                reason: "Scripted".to_owned(),
+                reason: self.reasons.get(&check.name).copied().unwrap_or("Scripted").to_owned(),
                 message: "as scripted".to_owned(),
                 ..CheckStatus::default()
             })

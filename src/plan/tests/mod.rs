@@ -30,3 +30,4 @@ mod selection;
 mod share;
 mod small_worlds;
 mod unnamed;
+mod unwell;
