@@ -1,11 +1,13 @@
 //! Requests of processes that have just begun: what is slow there is slow with every version.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Measure,
     ledger::{Ledger, Stretch},
-    series::{Arm, ByKey, Meaning, Series},
+    series::{Arm, ByKey, Key, Meaning, Series},
 };
 
 /// A process of which at least this part fails while it warms up is broken, and not cold.
@@ -33,9 +35,9 @@ impl WarmUp {
         let cold = self.cold(ledger, settling, stretch.start, series);
         let broken = match measure {
             Measure::Failed => broken(series, gains),
-            Measure::SlowerThan(_) => ByKey::default(),
+            Measure::SlowerThan(_) => HashSet::new(),
         };
-        let counts = |series: &Series| !cold.contains_key(&series.instance) || broken.contains_key(&series.instance);
+        let counts = |series: &Series| !cold.contains_key(&series.instance) || broken.contains(&series.instance);
         series.iter().zip(gains).map(|(series, gain)| if counts(series) { *gain } else { 0.0 }).collect()
     }
 
@@ -63,7 +65,7 @@ impl WarmUp {
 }
 
 /// The processes of the new version of whose requests most failed.
-fn broken(series: &[Series], gains: &[f64]) -> ByKey<()> {
+fn broken(series: &[Series], gains: &[f64]) -> HashSet<Key> {
     let mut requests: ByKey<(f64, f64)> = ByKey::default();
     for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == Arm::Canary) {
         let (bad, total) = requests.entry(series.instance).or_default();
@@ -75,13 +77,13 @@ fn broken(series: &[Series], gains: &[f64]) -> ByKey<()> {
         }
     }
     let failing = requests.into_iter().filter(|(_, (bad, total))| *total > 0.0 && *bad >= CATASTROPHE * total);
-    failing.map(|(process, _)| (process, ())).collect()
+    failing.map(|(process, _)| process).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::series::{Key, Sample};
+    use crate::judge::series::Sample;
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(4);
     const TWO_MINUTES: WarmUp = WarmUp(SignedDuration::from_mins(2));
