@@ -14,3 +14,4 @@ mod store;
 mod stores;
 
 mod support;
+mod warm_up;
