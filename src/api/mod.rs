@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 mod analysis;
+mod certainty;
 mod check_template;
 pub mod condition;
 mod control;
@@ -21,9 +22,10 @@ mod units;
 mod validation;
 
 pub use analysis::{
-    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride, Mode,
-    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, Statistics, Strictness, TimeUnit,
+    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
+    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, TimeUnit,
 };
+pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,

@@ -125,10 +125,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         ready_pods: [names.service, names.stable, names.canary]
             .into_iter()
             .map(|name| {
-                let slices = caches.endpoint_slices.of(&path_of(&namespace, &name));
-                let uid = service(&name).and_then(|service| service.metadata.uid.clone());
-                let current = slices.iter().filter(|slice| slice.is_of(uid.as_deref()));
-                let pods = current.flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect();
+                let pods = ready_pods(context, &namespace, &name);
                 (name, pods)
             })
             .collect(),
@@ -148,6 +145,15 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         refused: None,
         editors: BTreeMap::new(),
     }
+}
+
+/// The pods behind a Service that is called like this, not those of one that was deleted.
+fn ready_pods<T: FromIterator<String>>(context: &Context, namespace: &str, service: &str) -> T {
+    let caches = &context.caches;
+    let slices = caches.endpoint_slices.of(&path_of(namespace, service));
+    let current = caches.services.get(namespace, service).and_then(|service| service.metadata.uid.clone());
+    let slices = slices.iter().filter(|slice| slice.is_of(current.as_deref()));
+    slices.flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect()
 }
 
 fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::Route) -> Route {

@@ -1,5 +1,7 @@
 //! The evidence of one group of checks: what was read, what is settled, and what to read next.
 
+mod next;
+
 use std::time::Duration;
 
 use futures::future::{join, try_join_all};
@@ -10,7 +12,7 @@ use super::{
     absent,
     asked::{Limit, Plan, StagePlan},
     fault::Fault,
-    grid::{Grid, earlier, later, span},
+    grid::{Grid, earlier, span},
     history,
     outage::OutageWatch,
     prometheus::Prometheus,
@@ -26,15 +28,6 @@ const FIRST_WINDOW: Duration = Duration::from_mins(1);
 
 /// How far back raw samples are read at most before two of a series have been seen.
 pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
-
-/// How long after a scrape its samples can be asked for, as a rule.
-const INGESTION: Duration = Duration::from_millis(100);
-
-/// How long to wait for a scrape that should have been there.
-const IMPATIENCE: Duration = Duration::from_secs(1);
-
-/// Nothing is asked twice within this time.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// For so long the reason why there is nothing stands.
 const ABSENCE: Duration = Duration::from_secs(15);
@@ -131,21 +124,6 @@ impl Tracker {
         let age = self.newest.map(|newest| span(newest, now)).filter(|age| *age > patience);
         let beyond = self.beyond.iter().find(|(name, _)| name == check).map(|(_, refusal)| *refusal);
         self.refusal.or(beyond).map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
-    }
-
-    /// When there will be something new to read: just after the next scrape, as far as that is known. A scrape that
-    /// is a little late is asked for again soon, one that does not come in its own time.
-    pub(super) fn next(&self, now: Timestamp) -> Timestamp {
-        let soonest = later(now, SHORTEST_PAUSE);
-        let latest = later(now, self.plan.interval.max(SHORTEST_PAUSE));
-        let Some((scrape, newest)) = self.scrape.zip(self.newest) else {
-            let is_new = span(self.plan.origin(), now) < FIRST_WINDOW;
-            return if is_new { later(now, IMPATIENCE).min(latest) } else { latest };
-        };
-        let due = later(later(newest, scrape), INGESTION);
-        let pause = if span(due, now) < scrape { (scrape / 2).min(IMPATIENCE) } else { scrape };
-        let expected = if due > now { due } else { later(now, pause) };
-        expected.clamp(soonest, latest)
     }
 
     /// Reads what is new up to `now`, where the routes were `written` at these times. Nothing is remembered of a reading
@@ -501,42 +479,4 @@ impl Tracker {
 /// The operator counts every request.
 fn all(block: Block) -> Block {
     block
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::{asked::StagePlan, fault::Counting, source::Source};
-
-    fn at(millisecond: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
-    }
-
-    /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
-    fn pause(now: i64, interval: Duration) -> i128 {
-        let plan = Plan {
-            endpoint: "default".to_owned(),
-            source: Source {
-                selectors: Vec::new(),
-                counting: Counting::Anybody,
-                warm_up: WarmUp::default(),
-                about: String::new(),
-            },
-            stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
-            interval,
-            overdispersion: None,
-        };
-        let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
-        tracker.next(at(now)).duration_since(at(now)).as_millis()
-    }
-
-    #[test]
-    fn the_next_look_is_just_behind_the_next_scrape() {
-        let interval = Duration::from_secs(10);
-        assert_eq!(pause(100, interval), 1000);
-        assert_eq!(pause(400, interval), 700);
-        assert_eq!(pause(900, interval), 500, "not at once again, but in time to be behind the one after it");
-        assert_eq!(pause(1300, interval), 500, "it is late");
-        assert_eq!(pause(5000, interval), 1000, "it does not come");
-    }
 }
