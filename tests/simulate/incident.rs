@@ -12,7 +12,7 @@ fn released([stable, canary]: [&str; 2], check: &str, analysis: &str, expected: 
         "traffic: {{requestsPerSecond: 60}}
 versions: {{stable: {{errors: {stable}}}, canary: {{errors: {canary}}}}}
 events: [{{at: 15m, release: {{image: 'checkout:v2'}}}}]
-until: 70m
+until: 100m
 expect: {{{expected}}}
 "
     ));
@@ -76,9 +76,7 @@ fn the_fix_for_an_incident_of_stable_alone_is_promoted_in_it() {
     for from in ["10m", "22m"] {
         let ill = format!("[{{from: 0s, rate: 0.02%}}, {{from: {from}, rate: 60%}}]");
         for check in ["max: 1%", COMPARED] {
-            // What is before the release is no crowd.
-            let known = "    statistics: {overdispersion: 2}\n";
-            let plan = released([&ill, "0.02%"], check, known, "outcome: Promoted, within: 30m");
+            let plan = released([&ill, "0.02%"], check, "", "outcome: Promoted, within: 30m");
             let outcome = plan.simulate(&["--seed", "1"]);
             assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{from}, {check}: {}", outcome.printed);
             assert!(sentences(&outcome).contains("and the new version is well meanwhile"), "{}", outcome.printed);
@@ -89,7 +87,7 @@ fn the_fix_for_an_incident_of_stable_alone_is_promoted_in_it() {
 #[test]
 fn who_went_on_in_an_incident_all_the_same_is_not_reverted_for_it_where_stable_has_no_traffic_any_more() {
     let ignore = "    onStableUnwell: Ignore\n    controlShare: 0%\n";
-    let plan = released([SHARED, SHARED], COMPARED, ignore, "stage: full");
+    let plan = released([SHARED, SHARED], COMPARED, ignore, "outcome: Promoted, stage: full");
     for seed in ["1", "2", "3", "4"] {
         let outcome = plan.simulate(&["--seed", seed]);
         assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "seed {seed}: {}", outcome.printed);
@@ -111,7 +109,7 @@ fn an_incident_in_the_last_stage_is_told_from_a_failure_by_what_stable_keeps_of_
         plan.write("rollout.yaml", &plan.read("rollout.yaml").replace(STAGES, &stages));
         plan
     };
-    let good = of(LATE, "stage: full");
+    let good = of(LATE, "outcome: Promoted, stage: full");
     let bad = of("[{from: 0s, rate: 0.1%}, {from: 29m, rate: 30%}]", "outcome: Reverted, stage: full");
     // With seed 3 the version is reverted as the incident begins: docs/judging.md, "The first seconds of an incident".
     for (plan, seed) in [&good, &bad].into_iter().flat_map(|plan| ["1", "2", "4"].map(|seed| (plan, seed))) {
