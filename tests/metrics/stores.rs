@@ -258,8 +258,8 @@ async fn a_gateways_missing_numbers_are_looked_for_at_the_gateway(store: Store) 
     assert_eq!(
         check.message,
         "there is no traefik_service_requests_total of the version asked for: of its label service there is \
-         \"shop-checkout-http-80@kubernetesgateway\"; check that the gateway is scraped, and counts the requests of each \
-         backend for itself"
+         \"shop-checkout-http-80@kubernetesgateway\"; check that the gateway is scraped, counts the requests of each \
+         backend for itself, and gives the version any"
     );
 }
 
