@@ -395,8 +395,9 @@ impl Plan<'_> {
             reason::PROMOTED,
             format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
         );
-        // Where somebody else wrote the route since, the old pods had traffic again.
-        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status);
+        // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
+        let had_none = stage.weight >= Percent::FULL;
+        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none);
         self.become_stable();
     }
 
