@@ -40,6 +40,7 @@ mod steering;
 mod surge;
 mod templates;
 mod tools;
+mod warm_up;
 mod without_rules;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -66,6 +67,7 @@ fn topics() -> Vec<Topic> {
         ("revert", revert::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
+        ("warm up", warm_up::behaviours()),
         ("gateways", gateways::behaviours()),
         ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),

@@ -1,8 +1,9 @@
 //! Plays scheduler and kubelet: pods are bound, become ready and go, and each ready pod really serves HTTP.
 //!
 //! Annotations of the pod say how it behaves: `rig/ready-after` (default 200ms), `rig/never-ready`,
-//! `rig/error-rate`, `rig/latency`, `rig/crash-after`, `rig/no-metrics`, `rig/crowd` (requests a second that are only
-//! counted, how likely they fail, and a seed).
+//! `rig/error-rate`, `rig/latency`, `rig/cold` (for how long a pod that starts is cold, and the latency until then),
+//! `rig/crash-after`, `rig/no-metrics`, `rig/crowd` (requests a second that are only counted, how likely they fail, and a
+//! seed).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +25,7 @@ use tidegate::api::{POD_TEMPLATE_HASH, Span};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    pod_server::{self, Crowd, Faults, PodServer},
+    pod_server::{self, Cold, Crowd, Faults, PodServer},
     ports::{PodPorts, address},
 };
 
@@ -312,9 +313,16 @@ fn annotated_faults(pod: &Pod) -> Result<Faults> {
     Ok(Faults {
         error_rate: error_rate.unwrap_or_default(),
         latency: span(pod, "rig/latency")?.unwrap_or_default(),
+        cold: pod.annotations().get("rig/cold").map(|text| cold(text)).transpose()?,
         metrics: !flag(pod, "rig/no-metrics"),
         crowd: pod.annotations().get("rig/crowd").map(|text| crowd(text)).transpose()?,
     })
+}
+
+fn cold(text: &str) -> Result<Cold> {
+    let (lasts, latency) = text.split_once(' ').context("rig/cold: too few words")?;
+    let span = |word: &str| anyhow::Ok(word.parse::<Span>()?.duration());
+    Ok(Cold { lasts: span(lasts)?, latency: span(latency)? })
 }
 
 fn crowd(text: &str) -> Result<Crowd> {

@@ -46,10 +46,21 @@ pub struct Faults {
     pub error_rate: f64,
     /// How long every request takes.
     pub latency: Duration,
+    /// How slow it is when it has just started.
+    pub cold: Option<Cold>,
     /// Whether `/metrics` answers.
     pub metrics: bool,
     /// Requests that nobody sends, and that are counted all the same: verdicts need more of them than a test can send.
     pub crowd: Option<Crowd>,
+}
+
+/// A process that compiles what it runs, and fills its caches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cold {
+    /// For how long after its start.
+    pub lasts: Duration,
+    /// How long every request takes until then.
+    pub latency: Duration,
 }
 
 /// Requests that are only counted.
@@ -65,7 +76,7 @@ pub struct Crowd {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { error_rate: 0.0, latency: Duration::ZERO, metrics: true, crowd: None }
+        Self { error_rate: 0.0, latency: Duration::ZERO, cold: None, metrics: true, crowd: None }
     }
 }
 
@@ -76,6 +87,7 @@ const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 struct Application {
     labels: String,
     revision: String,
+    started: Instant,
     faults: RwLock<Faults>,
     requests: AtomicU64,
     ok: AtomicU64,
@@ -120,6 +132,7 @@ impl PodServer {
         let application = Arc::new(Application {
             labels: format!("namespace=\"{}\",pod=\"{}\"", who.namespace, who.pod),
             revision: who.revision.to_owned(),
+            started: Instant::now(),
             faults: RwLock::new(faults),
             requests: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -180,7 +193,8 @@ impl Application {
         let began = Instant::now();
         let faults = self.faults();
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
-        sleep(faults.latency + to_take(asked)).await;
+        let cold = faults.cold.filter(|cold| self.started.elapsed() < cold.lasts);
+        sleep(cold.map_or(faults.latency, |cold| cold.latency) + to_take(asked)).await;
         self.observe(began.elapsed());
         let errors_after = |requests: u64| (requests as f64 * faults.error_rate).floor();
         let fails = errors_after(before + 1) > errors_after(before);
