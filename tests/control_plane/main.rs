@@ -50,7 +50,7 @@ use libtest_mimic::{Arguments, Conclusion, Trial, run};
 use behaviour::{Behaviour, Stage, listed};
 use rig::{assets::Assets, control_plane::Kind};
 
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 12;
 
 type Topic = (&'static str, Vec<Behaviour>);
 
