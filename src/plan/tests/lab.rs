@@ -11,7 +11,7 @@ use super::{
     journal::describe,
 };
 use crate::{
-    api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict},
+    api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict, condition::kind},
     judge::Divided,
     plan::{self, Desired, Input, desired},
 };
@@ -113,6 +113,17 @@ impl Lab {
         let conditions = self.status().conditions;
         let condition = conditions.into_iter().find(|condition| condition.type_ == kind);
         condition.filter(|condition| condition.status == "True").map(|condition| condition.reason)
+    }
+
+    /// What the condition `Warning` says, if there is one.
+    pub fn warning(&self) -> Option<String> {
+        let conditions = self.status().conditions;
+        conditions.into_iter().find(|condition| condition.type_ == kind::WARNING).map(|condition| condition.message)
+    }
+
+    /// How many events of a reason there were.
+    pub fn told(&self, reason: &str) -> usize {
+        self.steps.iter().filter(|step| *step == reason).count()
     }
 
     /// One reconcile, in the order of the controller. Whether anything was written.

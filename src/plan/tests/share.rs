@@ -21,15 +21,6 @@ fn divided(share: f64) -> Divided {
     Divided { served: Served { share, low, high, requests: 10_000.0 }, is_by_gateway: false }
 }
 
-fn warning(lab: &Lab) -> Option<String> {
-    let conditions = lab.status().conditions;
-    conditions.into_iter().find(|condition| condition.type_ == kind::WARNING).map(|condition| condition.message)
-}
-
-fn told(lab: &Lab) -> usize {
-    lab.steps.iter().filter(|step| *step == reason::SHARE_OFF).count()
-}
-
 fn holding() -> Value {
     with(&json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "onShareOff": "Hold"}}))
 }
@@ -49,16 +40,16 @@ fn the_status_shows_the_share_that_was_served_beside_the_one_that_was_written() 
     let stage = lab.status().stage.unwrap();
     assert_eq!(stage.weight_measured.as_deref(), Some("4.9%"));
     assert_eq!(stage.weight_range.as_deref(), Some("3.9% to 5.9%"));
-    assert_eq!((stage.weight_off_since, warning(&lab), told(&lab)), (None, None, 0));
+    assert_eq!((stage.weight_off_since, lab.warning(), lab.told(reason::SHARE_OFF)), (None, None, 0));
 }
 
 #[test]
 fn a_share_that_is_off_for_two_minutes_is_told_once_with_its_likely_causes() {
     let mut lab = served(&routed(), 0.5, 119);
-    assert_eq!(warning(&lab), None);
+    assert_eq!(lab.warning(), None);
     lab.pass(1);
     assert_eq!(lab.condition(kind::WARNING).as_deref(), Some(reason::SHARE_OFF));
-    let said = warning(&lab).unwrap();
+    let said = lab.warning().unwrap();
     assert!(
         said.starts_with(
             "in stage canary the new version is given 50% of 10,000 requests (49% to 51%, with a certainty of 99.9%), \
@@ -69,10 +60,10 @@ fn a_share_that_is_off_for_two_minutes_is_told_once_with_its_likely_causes() {
     // Numbers that move are no news.
     lab.divided = Some(divided(0.49));
     lab.pass(120);
-    assert_eq!((warning(&lab), told(&lab)), (Some(said), 1));
+    assert_eq!((lab.warning(), lab.told(reason::SHARE_OFF)), (Some(said), 1));
     lab.divided = Some(divided(0.05));
     lab.settle();
-    assert_eq!((warning(&lab), told(&lab)), (None, 1));
+    assert_eq!((lab.warning(), lab.told(reason::SHARE_OFF)), (None, 1));
 }
 
 #[test]
@@ -82,22 +73,22 @@ fn a_share_that_is_off_for_a_moment_is_not_told() {
     lab.pass(1);
     lab.divided = Some(divided(0.5));
     lab.pass(100);
-    assert_eq!((warning(&lab), told(&lab)), (None, 0));
+    assert_eq!((lab.warning(), lab.told(reason::SHARE_OFF)), (None, 0));
 }
 
 #[test]
 fn without_another_measurement_it_stays_as_it_was() {
     let mut lab = served(&routed(), 0.5, 120);
-    let said = warning(&lab);
+    let said = lab.warning();
     lab.divided = None;
     lab.pass(60);
-    assert_eq!((warning(&lab), told(&lab)), (said, 1));
+    assert_eq!((lab.warning(), lab.told(reason::SHARE_OFF)), (said, 1));
 }
 
 #[test]
 fn only_causes_that_fit_the_direction_are_named() {
-    let too_little = warning(&served(&routed(), 0.01, 120)).unwrap();
-    let too_much = warning(&served(&routed(), 0.3, 120)).unwrap();
+    let too_little = served(&routed(), 0.01, 120).warning().unwrap();
+    let too_much = served(&routed(), 0.3, 120).warning().unwrap();
     for (cause, of_little, of_much) in [
         ("divides evenly", false, false),
         ("begins its round robin anew", true, false),
@@ -119,7 +110,7 @@ fn what_only_versions_that_count_themselves_get_wrong_is_not_said_of_a_gateway()
     lab.divided = Some(Divided { is_by_gateway: true, ..divided(0.01) });
     lab.settle();
     lab.pass(120);
-    let said = warning(&lab).unwrap();
+    let said = lab.warning().unwrap();
     assert!(!said.contains("404") && !said.contains("probes"), "{said}");
 }
 
@@ -130,7 +121,7 @@ fn a_route_that_passes_the_split_by_is_named() {
     lab.divided = Some(divided(0.3));
     lab.settle();
     lab.pass(120);
-    let said = warning(&lab).unwrap();
+    let said = lab.warning().unwrap();
     assert!(
         said.starts_with("in stage canary") && said.contains("HTTPRoute admin points at Service checkout"),
         "{said}"
@@ -143,7 +134,7 @@ fn requests_that_stable_still_gets_when_all_are_the_new_versions_are_told() {
     lab.divided = Some(divided(0.9));
     lab.settle();
     lab.pass(120);
-    let said = warning(&lab).unwrap();
+    let said = lab.warning().unwrap();
     assert!(
         said.contains("and not 100%") && said.contains("past the split") && !said.contains("round robin"),
         "{said}"
@@ -153,17 +144,17 @@ fn requests_that_stable_still_gets_when_all_are_the_new_versions_are_told() {
 #[test]
 fn a_warning_of_one_stage_is_none_of_the_next() {
     let mut lab = served(&routed(), 0.5, 9 * 60);
-    assert_eq!(told(&lab), 1);
+    assert_eq!(lab.told(reason::SHARE_OFF), 1);
     lab.divided = None;
     lab.until(|lab| lab.stage() == "quarter");
-    assert_eq!(warning(&lab), None);
+    assert_eq!(lab.warning(), None);
     let stage = lab.status().stage.unwrap();
     assert_eq!((stage.weight_measured, stage.weight_range, stage.weight_off_since), (None, None, None));
     lab.until(|lab| lab.status().stage.is_some_and(|stage| stage.since.is_some()));
     lab.divided = Some(divided(0.5));
     lab.settle();
     lab.pass(120);
-    assert_eq!(told(&lab), 2);
+    assert_eq!(lab.told(reason::SHARE_OFF), 2);
 }
 
 #[test]
@@ -221,7 +212,7 @@ fn a_held_share_never_reverts_and_a_failure_does() {
     assert_eq!(lab.phase(), Phase::Held);
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
     lab.finish();
-    assert_eq!((lab.phase(), warning(&lab)), (Phase::Reverted, None));
+    assert_eq!((lab.phase(), lab.warning()), (Phase::Reverted, None));
 }
 
 #[test]
@@ -235,6 +226,6 @@ fn nothing_is_said_where_no_share_of_all_requests_was_promised() {
     for spec in [by_pods(), mirrored, matched, traffic(&json!({"gatewayAPI": route, "sessionPersistence": "Cookie"}))] {
         let lab = served(&spec, 0.5, 300);
         let stage = lab.status().stage.unwrap();
-        assert_eq!((stage.weight_measured, warning(&lab), told(&lab)), (None, None, 0), "{spec}");
+        assert_eq!((stage.weight_measured, lab.warning(), lab.told(reason::SHARE_OFF)), (None, None, 0), "{spec}");
     }
 }
