@@ -82,14 +82,21 @@ impl Plan<'_> {
         let since = begun(&self.status).unwrap_or(self.now);
         let patience = self.rollout.spec.progress_deadline();
         let end = after(after(since, patience), patience);
-        if self.now >= end {
-            // Not even pods were to be had in that time. Whoever has some left keeps them: the Deployment sees to them.
+        if self.now >= end || self.nothing_serves() {
+            // Not even pods were to be had in that time, or there never will be any. Whoever has some left keeps them:
+            // the Deployment sees to them.
             self.status.route = RouteMode::Service;
             let names = self.names();
             return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }
         self.wake_at(if waits_for_the_gateway(self.rollout, self.now) { after(since, patience) } else { end });
         self.clear_up()
+    }
+
+    /// The Deployment was deleted with the Rollout, and the garbage collector was first: of all that requests could be
+    /// kept from losing, nothing is left.
+    fn nothing_serves(&self) -> bool {
+        self.observed.living_workload().is_none() && self.observed.replica_sets.is_empty()
     }
 
     fn is_workload_clear(&self, mode: AdoptionMode) -> bool {

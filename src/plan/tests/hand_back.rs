@@ -267,6 +267,22 @@ fn a_stable_version_without_ready_pods_does_not_block_deletion() {
 }
 
 #[test]
+fn where_nothing_is_left_to_serve_no_gateway_is_waited_for() {
+    for gateway in [Gateway::Silent, Gateway::Rejects] {
+        let mut lab = Lab::in_stage(&routed(), "quarter");
+        lab.cluster.gateway = gateway;
+        lab.cluster.delete();
+        lab.cluster.delete_deployment();
+        lab.cluster.replica_sets.clear();
+        lab.cluster.pods.clear();
+        let deleted = lab.cluster.now;
+        lab.until(|lab| lab.cluster.rollout.is_none());
+        assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route(), "{gateway:?}");
+        assert!(lab.cluster.now.duration_since(deleted).as_secs() < 60, "{gateway:?}: {:?}", lab.log);
+    }
+}
+
+#[test]
 fn where_the_new_version_alone_serves_the_deployment_gets_its_pods() {
     let mut lab = Lab::in_stage(&routed(), "quarter");
     let serving = lab.cluster.pods[lab.cluster.running("v2").unwrap().name()].clone();
