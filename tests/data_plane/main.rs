@@ -32,10 +32,13 @@ use libtest_mimic::{Arguments, Trial, run};
 use behaviour::{Behaviour, Stage, listed};
 use rig::{assets::Assets, control_plane::Kind};
 
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 10;
+
+const SHARES: &str = "shares";
 
 fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
     vec![
+        (SHARES, shares::behaviours()),
         ("envoy", envoy::behaviours()),
         ("routing", routing::behaviours()),
         ("answers", answers::behaviours()),
@@ -43,7 +46,6 @@ fn topics() -> Vec<(&'static str, Vec<Behaviour>)> {
         ("calls", calls::behaviours()),
         ("chosen requests", chosen::behaviours()),
         ("sessions", sessions::behaviours()),
-        ("shares", shares::behaviours()),
         ("bad gateway", bad_gateway::behaviours()),
         ("vanished endpoints", vanished::behaviours()),
     ]
@@ -84,6 +86,8 @@ fn main() -> ExitCode {
         }
     }
     all.extend(trials(&traefik, "traefik: ", vec![("features", features::behaviours())]));
+    // They wait for minutes, and would be waited for in the end.
+    all.sort_by_key(|trial| !trial.kind().ends_with(SHARES));
     let conclusion = run(&arguments, all);
     let passed = [("data plane", &envoy), ("traefik", &traefik)].map(|(name, stage)| (name, stage.passed()));
     for stage in [envoy, traefik] {
