@@ -15,6 +15,10 @@ use crate::{
 /// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
 const STABLE_LOST: Span = Span::seconds(60);
 
+/// A stage waits for long when it has waited for so many times its bake, and for so long at least.
+const LONG_WAIT: u32 = 4;
+const LONG_WAIT_AT_LEAST: Span = Span::seconds(600);
+
 /// What is decided about a stage that has its weight.
 pub(super) enum Outcome {
     Wait(String),
@@ -279,7 +283,10 @@ impl Plan<'_> {
                 "paused at stage {} with {share}; set spec.paused to false to go on (a failure still reverts)",
                 stage.name
             )),
-            Some(check) => Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}", stage.name)),
+            Some(check) => {
+                let advice = self.advice_on_a_long_wait(stage, since);
+                Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}{advice}", stage.name))
+            }
             None if self.is_stable_unwell() => {
                 Outcome::Wait(format!("stage {} {at} {share}: stable itself was unwell a moment ago", stage.name))
             }
@@ -289,6 +296,19 @@ impl Plan<'_> {
                 in_seconds(after(since, stage.bake()))
             )),
             None => Outcome::Advance,
+        }
+    }
+
+    /// What somebody can change about a stage that has waited for much longer than it bakes.
+    fn advice_on_a_long_wait(&mut self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
+        let long = Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST);
+        if !self.passed(since, long) {
+            ""
+        } else if stage.deadline.is_some() {
+            "; it waits for long: more requests, a larger weight, or a wider limit decide sooner"
+        } else {
+            "; it waits for long, and as long as it takes: more requests, a larger weight, or a wider limit decide \
+             sooner, and a deadline of the stage ends the wait"
         }
     }
 

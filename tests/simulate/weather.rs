@@ -121,3 +121,36 @@ fn one_that_fails_altogether_is_reverted_before_it_is_warm() {
     let story = story("{from: 0s, rate: 0.02%}", "80%", "outcome: Reverted, within: 100s");
     simulates(&story, "warmUp: 10m, checks: [{name: errors, errorRate: {preset: pod-http, max: 1%}}]");
 }
+
+/// A release after three hours without a request; ten minutes later come as many as these a second.
+fn after_silence(requests: u32, canary: &str, expect: &str) -> String {
+    format!(
+        "traffic: {{requestsPerSecond: [{{from: 0s, rate: 0}}, {{from: 190m, rate: {requests}}}]}}
+versions: {{stable: {{errors: 0.1%}}, canary: {{errors: {canary}}}}}
+events: [{{at: 3h, release: {{image: 'checkout:v2'}}}}]
+until: 5h
+expect: {{{expect}}}
+"
+    )
+}
+
+#[test]
+fn a_service_that_nobody_used_for_hours_is_judged_by_what_comes() {
+    for check in [FIXED, COMPARED] {
+        holds(&after_silence(40, "0.1%", "outcome: Promoted, within: 45m"), check);
+        holds(&after_silence(40, "5%", "outcome: Reverted, within: 20m"), check);
+    }
+}
+
+#[test]
+fn a_version_that_nobody_asks_for_anything_goes_no_further_and_says_what_would_decide_sooner() {
+    let plan = Plan::new(&after_silence(0, "0.1%", "outcome: Unfinished, stage: canary"));
+    let rollout = ROLLOUT.replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES);
+    plan.write("rollout.yaml", &rollout);
+    let outcome = plan.simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{}", outcome.printed);
+    let said = outcome.printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["waiting for evidence: errors: no requests yet", "a deadline of the stage ends the wait"] {
+        assert!(said.contains(part), "{said}");
+    }
+}

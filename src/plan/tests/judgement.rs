@@ -179,6 +179,18 @@ fn a_stage_tells_of_the_check_that_will_take_longest() {
 }
 
 #[test]
+fn a_stage_that_waits_for_long_says_what_would_decide_sooner() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.verdicts.insert("errors".to_owned(), Verdict::NeedMoreData);
+    lab.pass(39 * 60);
+    let message = lab.status().message;
+    assert!(message.contains("waiting for evidence") && !message.contains("it waits for long"), "{message}");
+    lab.pass(60);
+    let message = lab.status().message;
+    assert!(message.ends_with("decide sooner, and a deadline of the stage ends the wait"), "{message}");
+}
+
+#[test]
 fn evidence_is_counted_from_each_stage_that_had_its_weight() {
     let mut lab = Lab::in_stage(&routed(), "full");
     let begun: Vec<_> = lab.status().begun.iter().map(|begun| begun.stage.clone()).collect();

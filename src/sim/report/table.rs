@@ -92,6 +92,9 @@ fn summary(text: &mut String, report: &Report, style: Style) {
         let stage = release.stage.as_ref().map_or_else(String::new, |stage| format!(" in stage {stage}"));
         let outcome = style.painted(paint, &release.outcome.to_string());
         line(text, &format!("{}: {outcome}{took}{stage}", release.image));
+        if release.ended.is_none() {
+            hanging(text, style, ("stands at: ", color::FAINT), &release.message);
+        }
     }
     for (name, (phase, message)) in &report.standing {
         let silent = report.releases.iter().all(|release| release.rollout != *name);
