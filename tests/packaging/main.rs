@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "clippy takes only #[test] functions for tests")]
 
+mod architecture;
 mod chart;
 mod console;
 mod definitions;

@@ -16,8 +16,9 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// README and all pages of the documentation.
 pub fn documents() -> Vec<PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents = vec![repository.join("README.md")];
-    documents.extend(fs::read_dir(repository.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let folders = [repository.to_owned(), repository.join("docs")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut documents: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     documents.sort();
     assert!(documents.len() >= 5, "{documents:?}");
