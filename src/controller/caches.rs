@@ -60,7 +60,7 @@ pub struct Caches {
     /// The objects that carry weights.
     pub routes: Routes,
     /// ReplicaSets by the UID of the Rollout that they belong to, or else of the object that controls them; and those
-    /// that a Deployment [keeps](orphans::kept_by) for a Rollout that is gone.
+    /// that a Deployment keeps (`orphans::kept_by`) for a Rollout that is gone.
     pub replica_sets: Arc<Cache<ReplicaSet>>,
     /// EndpointSlices by namespace and Service.
     pub endpoint_slices: Arc<Cache<EndpointSlice>>,
@@ -176,7 +176,7 @@ impl Caches {
     }
 
     /// Waits until every cache has seen its first list. The routes' are waited for by those who need them:
-    /// [`Routes::are_known`].
+    /// `Routes::are_known`.
     pub async fn ready(&self) {
         // An error means that the watch has ended, and with it the process.
         let _ = self.rollouts.wait_until_ready().await;

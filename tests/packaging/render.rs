@@ -21,21 +21,20 @@ pub fn file(path: &str) -> Vec<Value> {
     documents(&fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}")))
 }
 
-/// What `kubectl kustomize` says of a directory; nothing where kubectl is missing or knows no components.
+/// What `kubectl kustomize` says of a directory; nothing where kubectl is missing, or from before 1.21, which knows no
+/// components.
 pub fn kustomization(directory: &str) -> Option<Vec<Value>> {
-    if kubectl_minor_version()? < 21 {
-        eprintln!("skipped: kubectl before 1.21 knows no kustomize components, so {directory} is not rendered");
-        return None;
+    let kubectl = env::var("KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
+    if minor_version(&kubectl).is_none_or(|minor| minor < 21) {
+        return missing("kubectl 1.21 or later (KUBECTL)");
     }
-    let output = Command::new("kubectl").arg("kustomize").arg(repository(directory)).output().unwrap();
+    let output = Command::new(kubectl).arg("kustomize").arg(repository(directory)).output().unwrap();
     assert!(output.status.success(), "{directory}: {}", String::from_utf8_lossy(&output.stderr));
     Some(documents(&String::from_utf8(output.stdout).unwrap()))
 }
 
-fn kubectl_minor_version() -> Option<u32> {
-    let Ok(output) = Command::new("kubectl").args(["version", "--client", "--output=json"]).output() else {
-        return missing("kubectl");
-    };
+fn minor_version(kubectl: &str) -> Option<u32> {
+    let output = Command::new(kubectl).args(["version", "--client", "--output=json"]).output().ok()?;
     let version: Value = serde_json::from_slice(&output.stdout).unwrap();
     Some(version["clientVersion"]["minor"].as_str().unwrap().trim_end_matches('+').parse().unwrap())
 }

@@ -52,7 +52,7 @@ impl Assets {
             Kind::Oldest => control_plane(&beside, &OLDEST)?,
             Kind::Embedded => PathBuf::new(),
         };
-        let kubectl = on_path("kubectl").ok_or("kubectl is not on the PATH")?;
+        let kubectl = named("kubectl", "KUBECTL")?;
         let gateway_api =
             env::var_os("GATEWAY_API_CRDS").map_or_else(|| beside.join("crds/gateway-api.yaml"), PathBuf::from);
         if !gateway_api.is_file() {

@@ -1,7 +1,7 @@
 //! The models around the API server: controllers, scheduler and kubelets, and a gateway.
 //!
 //! One task drives them all, by the changes that the API server tells and by timers on the one clock. A change is put
-//! into the [`cache`]; [`wake`] says who cares, and puts that into the [`queue`] at a time drawn from the seed; when
+//! into the `cache`; `wake` says who cares, and puts that into the `queue` at a time drawn from the seed; when
 //! the time has come, a model looks at the one thing, compares what is with what should be, and writes.
 
 mod autoscaler;
