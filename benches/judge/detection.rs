@@ -116,7 +116,8 @@ fn late(rate: f64, good: u32) -> Result<f64> {
     Ok(mean)
 }
 
-fn counts(rng: &mut StdRng, total: u64, rate: f64) -> Counts {
+/// So many requests, of which each is bad with that probability.
+pub fn counts(rng: &mut StdRng, total: u64, rate: f64) -> Counts {
     let bad = Binomial::new(total, rate).map_or(0.0, |binomial| binomial.sample(rng) as f64);
     Counts::exact(bad, total as f64)
 }

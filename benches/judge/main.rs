@@ -1,12 +1,14 @@
 //! How often the judge is wrong, how fast it is, and what it costs.
 //!
 //! `cargo bench --bench judge` prints figures and asserts only that the bench judges as the operator does. With
-//! `-- --boundary`, `-- --detection`, `-- --rules`, `-- --cost` or `-- --cluster` it measures one thing alone.
+//! `-- --boundary`, `-- --detection`, `-- --estimates`, `-- --rules`, `-- --cost` or `-- --cluster` it measures one thing
+//! alone.
 
 mod boundary;
 mod cluster;
 mod cost;
 mod detection;
+mod estimates;
 mod rules;
 mod runs;
 mod stage;
@@ -19,7 +21,7 @@ use anyhow::Result;
 fn main() -> Result<()> {
     println!("seed {}", runs::SEED);
     let wanted = |part: &str| {
-        let parts = ["--boundary", "--detection", "--rules", "--cost", "--cluster"];
+        let parts = ["--boundary", "--detection", "--estimates", "--rules", "--cost", "--cluster"];
         env::args().any(|given| given == part) || !env::args().any(|given| parts.contains(&given.as_str()))
     };
     let mut figures = Vec::new();
@@ -32,6 +34,9 @@ fn main() -> Result<()> {
         let found = detection::measure()?;
         let [five, two] = [found.at_five_percent, found.at_two_percent];
         figures.push(format!("detect_5pct={five:.0} detect_2pct={two:.0} late_blocks={:.1}", found.late_blocks));
+    }
+    if wanted("--estimates") {
+        figures.push(format!("estimates_off={:.2}", estimates::measure()?));
     }
     if wanted("--rules") {
         rules::measure()?;

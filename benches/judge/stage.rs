@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use tidegate::{
     api::Verdict,
-    judge::{Asked, Baseline, Block, Bounds, Counts, Evidence, Line, Subject, Tolerance, judge},
+    judge::{Asked, Baseline, Block, Bounds, Counts, Evidence, Line, Subject, Tolerance, judge, outlook},
 };
 
 /// As sure as the operator is unless it is told otherwise.
@@ -102,6 +102,12 @@ impl Stage {
         ensure!(verdict == Some(expected), "the judge says {verdict:?} where the bench says {expected:?}");
         ensure!(has_failed || !self.fails(), "a look that was left out would have failed the version");
         Ok(())
+    }
+
+    /// How many scrapes it is expected to take until it passes, as people are told; nothing where no end is in sight, or
+    /// where nothing has settled yet.
+    pub fn time_to_pass(&self) -> Option<f64> {
+        outlook(&self.evidence, &BOUNDS)?.time.map(|time| time.as_secs_f64())
     }
 
     fn fails(&self) -> bool {

@@ -8,9 +8,11 @@ use super::{
     ledger::Stretch,
     line::Share,
     series::{Arm, ByKey, Meaning, Series},
-    warm_up::CATASTROPHE,
 };
 use crate::api::Span;
+
+/// Of a version, or of a process, that is broken at least this part of the requests is bad.
+const CATASTROPHE: f64 = 0.5;
 
 /// How many requests there were, and how many of them were bad.
 ///
@@ -50,6 +52,21 @@ impl Counts {
             Counted::Possible => self.bad_at_most,
         };
         Share { bad, total: self.total }
+    }
+
+    /// What a counter of such a `meaning` that gained so much says of requests and of those that failed.
+    pub(super) fn of(meaning: Meaning, gain: f64) -> Self {
+        match meaning {
+            Meaning::Requests => Self::exact(0.0, gain),
+            Meaning::FailedRequests => Self::exact(gain, gain),
+            Meaning::Failures => Self::exact(gain, 0.0),
+            Meaning::Bucket { .. } => Self::default(),
+        }
+    }
+
+    /// Whether most of the requests were bad: who is so while it warms up is broken, and not cold.
+    pub(super) fn is_broken(self) -> bool {
+        self.total > 0.0 && self.bad >= CATASTROPHE * self.total
     }
 
     fn is_sound(self) -> bool {
@@ -187,7 +204,13 @@ impl Block {
     /// Whether most of the new version's requests failed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.canary.total > 0.0 && self.canary.bad >= CATASTROPHE * self.canary.total
+        self.canary.is_broken()
+    }
+
+    /// Both as one, of which `next` begins where this one ends.
+    pub(super) fn followed_by(self, next: Self) -> Self {
+        let (canary, stable) = (self.canary.plus(next.canary), self.stable.plus(next.stable));
+        Self { canary, stable, end: next.end, ..self }
     }
 
     /// As if nobody had asked anything of the new version.
@@ -204,16 +227,8 @@ impl Block {
 }
 
 fn failed(arm: Arm, series: &[Series], gains: &[f64]) -> Counts {
-    let mut counts = Counts::default();
-    for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == arm) {
-        counts = counts.plus(match series.meaning {
-            Meaning::Requests => Counts::exact(0.0, *gain),
-            Meaning::FailedRequests => Counts::exact(*gain, *gain),
-            Meaning::Failures => Counts::exact(*gain, 0.0),
-            Meaning::Bucket { .. } => Counts::default(),
-        });
-    }
-    counts
+    let of_arm = series.iter().zip(gains).filter(|(series, _)| series.arm == arm);
+    of_arm.fold(Counts::default(), |sum, (series, gain)| sum.plus(Counts::of(series.meaning, *gain)))
 }
 
 /// The buckets around a limit in one histogram, and how many requests each holds.

@@ -52,21 +52,26 @@ pub(super) fn in_all(blocks: &[Share]) -> f64 {
     if !is_enough(blocks) {
         return UNKNOWN;
     }
-    with_margin(blocks, Differences::of(blocks, &[]).beyond_chance())
+    with_margin(blocks, Differences::of(&differences(blocks), &[]).beyond_chance())
 }
 
 /// The same without the few moments that were unlike all others.
 pub(super) fn as_a_rule(blocks: &[Share]) -> f64 {
+    as_a_rule_by(blocks, &differences(blocks))
+}
+
+/// The same where the `differences` of each block from its neighbours are known.
+fn as_a_rule_by(blocks: &[Share], differences: &[Neighbours]) -> f64 {
     if !is_enough(blocks) {
         return UNKNOWN;
     }
-    let all = Differences::of(blocks, &[]).beyond_chance();
+    let all = Differences::of(differences, &[]).beyond_chance();
     if all > LEAST {
         let mut left_out = Vec::new();
         for _ in 0..OUTLIERS {
-            left_out.extend(worst(blocks, &left_out));
+            left_out.extend(worst(differences, &left_out));
         }
-        let rest = Differences::of(blocks, &left_out).beyond_chance();
+        let rest = Differences::of(differences, &left_out).beyond_chance();
         if all > OUTLYING * rest {
             return with_margin(blocks, rest).max(LEAST);
         }
@@ -87,7 +92,7 @@ fn with_margin(blocks: &[Share], seen: f64) -> f64 {
 }
 
 /// By how much blocks differ from their neighbours, squared, and by how much chance would make them differ.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Differences {
     seen: f64,
     chance: f64,
@@ -95,8 +100,8 @@ struct Differences {
 
 impl Differences {
     /// Of all pairs of neighbours but those of which one is in a stretch that begins at `left_out`.
-    fn of(blocks: &[Share], left_out: &[usize]) -> Self {
-        pairs(blocks, left_out).fold(Self::default(), |sum, (_, of_pair)| sum.plus(of_pair))
+    fn of(differences: &[Neighbours], left_out: &[usize]) -> Self {
+        pairs(differences, left_out).fold(Self::default(), |sum, (_, of_pair)| sum.plus(of_pair))
     }
 
     /// Each in units in which it does not depend on how many requests there were.
@@ -120,14 +125,35 @@ impl Differences {
     }
 }
 
-/// The differences of all blocks from those that follow, with their places; none in the stretches that begin at `left_out`.
-fn pairs<'a>(blocks: &'a [Share], left_out: &'a [usize]) -> impl Iterator<Item = ([usize; 2], Differences)> + 'a {
+/// By how much a block differs from each of those before it, the next before it first; nothing where there is none.
+type Neighbours = [Differences; NEIGHBOURS];
+
+/// Of each of `blocks`.
+fn differences(blocks: &[Share]) -> Vec<Neighbours> {
+    (0..blocks.len()).map(|place| from_those_before(blocks, place)).collect()
+}
+
+fn from_those_before(blocks: &[Share], place: usize) -> Neighbours {
+    let mut differences = Neighbours::default();
+    for (back, difference) in (1..).zip(&mut differences) {
+        let before = place.checked_sub(back).and_then(|before| blocks.get(before));
+        *difference = before
+            .zip(blocks.get(place))
+            .map_or(Differences::default(), |(one, other)| Differences::between(*one, *other));
+    }
+    differences
+}
+
+/// The differences of all blocks from those before them, with their places; none in the stretches that begin at `left_out`.
+fn pairs<'a>(
+    differences: &'a [Neighbours],
+    left_out: &'a [usize],
+) -> impl Iterator<Item = ([usize; 2], Differences)> + 'a {
     let is_in = |place: &usize| !left_out.iter().any(|first| stretch(*first).contains(place));
-    let each = (0..).zip(blocks).filter(move |(place, _)| is_in(place));
-    each.flat_map(move |(place, block)| {
-        let next = (place + 1..).zip(blocks.iter().skip(place + 1)).take(NEIGHBOURS);
-        next.filter(move |(other, _)| is_in(other))
-            .map(move |(other, after)| ([place, other], Differences::between(*block, *after)))
+    let each = (0..).zip(differences).filter(move |(place, _)| is_in(place));
+    each.flat_map(move |(place, of_block)| {
+        let before = (1..=place).zip(of_block).map(move |(back, of_pair)| ([place - back, place], *of_pair));
+        before.filter(move |([before, _], _)| is_in(before))
     })
 }
 
@@ -136,9 +162,9 @@ fn stretch(first: usize) -> Range<usize> {
 }
 
 /// Where the stretch begins whose blocks differ most from their neighbours, beyond chance.
-fn worst(blocks: &[Share], left_out: &[usize]) -> Option<usize> {
-    let mut beyond = vec![0.0; (blocks.len() + 1).saturating_sub(STRETCH)];
-    for ([one, other], of_pair) in pairs(blocks, left_out) {
+fn worst(differences: &[Neighbours], left_out: &[usize]) -> Option<usize> {
+    let mut beyond = vec![0.0; (differences.len() + 1).saturating_sub(STRETCH)];
+    for ([one, other], of_pair) in pairs(differences, left_out) {
         let first = (one + 1).saturating_sub(STRETCH);
         for (first, beyond) in beyond.iter_mut().enumerate().take(other + 1).skip(first) {
             if stretch(first).contains(&one) || stretch(first).contains(&other) {
@@ -164,8 +190,9 @@ impl Crowds {
     /// As `history` of stable has it, in which so many go bad together; or as `known` to somebody.
     pub(super) fn new(history: &[Share], size: f64, known: Option<f64>) -> Self {
         let answered: Vec<_> = history.iter().copied().filter(|block| block.total > 0.0).collect();
-        let blocks = answered.into_iter().rev().take(LEARNED_FROM).rev().collect();
-        Self { known, stable: Newest { blocks, size }, canary: Newest::default() }
+        let blocks: Vec<_> = answered.into_iter().rev().take(LEARNED_FROM).rev().collect();
+        let differences = differences(&blocks);
+        Self { known, stable: Newest { blocks, differences, size }, canary: Newest::default() }
     }
 
     /// Learns from a block.
@@ -189,12 +216,14 @@ impl Crowds {
 struct Newest {
     /// In their order.
     blocks: Vec<Share>,
+    /// Of each of them: only those of a new one have to be found.
+    differences: Vec<Neighbours>,
     size: f64,
 }
 
 impl Default for Newest {
     fn default() -> Self {
-        Self { blocks: Vec::new(), size: UNKNOWN }
+        Self { blocks: Vec::new(), differences: Vec::new(), size: UNKNOWN }
     }
 }
 
@@ -204,10 +233,20 @@ impl Newest {
             return;
         }
         if self.blocks.len() >= LEARNED_FROM {
-            self.blocks.remove(0);
+            self.forget_oldest();
         }
         self.blocks.push(block);
-        self.size = as_a_rule(&self.blocks);
+        self.differences.push(from_those_before(&self.blocks, self.blocks.len() - 1));
+        self.size = as_a_rule_by(&self.blocks, &self.differences);
+    }
+
+    /// Those after it differ from it no longer.
+    fn forget_oldest(&mut self) {
+        self.blocks.remove(0);
+        self.differences.remove(0);
+        for (place, differences) in self.differences.iter_mut().take(NEIGHBOURS).enumerate() {
+            differences.iter_mut().skip(place).for_each(|of_pair| *of_pair = Differences::default());
+        }
     }
 
     fn bad(&self) -> f64 {
@@ -217,7 +256,23 @@ impl Newest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_learned_block_by_block_is_what_all_of_them_say(
+            blocks in prop::collection::vec((0.0..1.0f64, 0u32..400), 1..400),
+        ) {
+            let mut newest = Newest::default();
+            for (part, total) in blocks {
+                newest.learn(share((part.powi(4) * f64::from(total)).floor(), f64::from(total)));
+                prop_assert_eq!(&newest.differences, &differences(&newest.blocks));
+                prop_assert!((newest.size - as_a_rule(&newest.blocks)).abs() < f64::EPSILON);
+            }
+        }
+    }
 
     /// Of a normal distribution, in an order in which neighbours have nothing in common.
     fn deviate(place: usize) -> f64 {

@@ -11,6 +11,7 @@ use super::{
     crowds::Crowds,
     line::{Line, Share},
     moments::Moments,
+    skew::Bet,
     unwell::{Unwell, Wellbeing},
     wealth::Wealth,
 };
@@ -57,7 +58,9 @@ pub struct Evidence {
     worse: Recent,
     good: Recent,
     wellbeing: Wellbeing,
-    provisional: Option<Block>,
+    /// What part of stable's requests was bad in the last block, if it was unwell in it.
+    beside: Option<f64>,
+    provisional: Vec<Block>,
 }
 
 /// One side of the evidence, and how bad stable is expected to be in the next block.
@@ -66,6 +69,8 @@ struct Side {
     wealth: Wealth,
     stable: Share,
     counted: Counted,
+    /// The bet on the last block, if there was one.
+    last: Option<Bet>,
 }
 
 /// What settled in this stage.
@@ -99,7 +104,7 @@ impl Evidence {
     /// Nothing seen yet of the new version; of stable, the `baseline`.
     #[must_use]
     pub fn new(line: Line, baseline: &Baseline) -> Self {
-        let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted };
+        let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted, last: None };
         Self {
             line,
             at_worst: baseline.at_worst,
@@ -114,7 +119,8 @@ impl Evidence {
             worse: Recent::default(),
             good: Recent::default(),
             wellbeing: Wellbeing::new(&line, baseline),
-            provisional: None,
+            beside: None,
+            provisional: Vec::new(),
         }
     }
 
@@ -122,11 +128,12 @@ impl Evidence {
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
-        let against = Side { wealth: self.against.wealth, ..next.against };
+        let against = Side { wealth: self.against.wealth, last: self.against.last, ..next.against };
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
         let wellbeing = self.wellbeing.entering(next.wellbeing);
-        Self { against, moments, crowds, wellbeing, rollout: self.rollout, worse: self.worse, ..next.clone() }
+        let (rollout, worse, beside) = (self.rollout, self.worse, self.beside);
+        Self { crowds, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -134,7 +141,7 @@ impl Evidence {
         self.bet_against(block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
-        let gained = self.in_favour.settle(&self.line, self.crowds.size(), block);
+        let gained = self.in_favour.settle(&self.line, self.crowds.size(), block, None);
         self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         if block.canary.total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
@@ -150,10 +157,13 @@ impl Evidence {
     }
 
     fn bet_against(&mut self, block: &Block) {
-        self.provisional = None;
+        self.provisional.clear();
         self.wellbeing.settle(block);
         let line = self.line_against(block);
-        let gained = self.against.settle(&line, self.at_worst, block);
+        let unwell = self.wellbeing.unwell_in(block);
+        self.against.review(unwell);
+        let gained = self.against.settle(&line, self.at_worst, block, self.beside);
+        self.beside = unwell;
         self.moments.settle(&line, block);
         self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
@@ -167,9 +177,15 @@ impl Evidence {
         self.crowds.settle(canary, stable);
     }
 
-    /// The newest samples, which later scrapes may still add to. Only a failure looks at them.
-    pub fn set_provisional(&mut self, block: Option<Block>) {
-        self.provisional = block.filter(|block| !block.is_empty());
+    /// The newest samples, which later scrapes may still add to, in blocks that follow one another. Only a failure looks at
+    /// them.
+    pub fn set_provisional(&mut self, blocks: impl IntoIterator<Item = Block>) {
+        self.provisional = blocks.into_iter().filter(|block| !block.is_empty()).collect();
+    }
+
+    /// The newest samples as one block.
+    fn newest(&self) -> Option<Block> {
+        self.provisional.iter().copied().reduce(Block::followed_by)
     }
 
     /// The line that it is held against.
@@ -193,18 +209,23 @@ impl Evidence {
     /// The logarithm of how much speaks for the version being worse than the line allows.
     #[must_use]
     pub fn against(&self) -> f64 {
-        let settled = self.worth(&self.against, &self.moments);
-        let Some(block) = &self.provisional else { return settled };
-        let (mut requests, mut moments) = (self.against, self.moments);
-        let line = self.line_against(block);
-        requests.settle(&line, self.at_worst, block);
-        moments.settle(&line, block);
-        settled.max(self.worth(&requests, &moments))
+        let (mut requests, mut moments, mut beside) = (self.against, self.moments, self.beside);
+        let mut most = f64::NEG_INFINITY;
+        for block in &self.provisional {
+            let unwell = self.wellbeing.unwell_in(block);
+            requests.review(unwell);
+            most = most.max(self.worth(&requests, &moments));
+            let line = self.line_against(block);
+            requests.settle(&line, self.at_worst, block, beside);
+            moments.settle(&line, block);
+            beside = unwell;
+        }
+        most.max(self.worth(&requests, &moments))
     }
 
     /// How unwell stable itself is, with the newest samples.
     pub(super) fn unwell(&self) -> Option<Unwell> {
-        self.wellbeing.unwell(self.provisional.as_ref())
+        self.wellbeing.unwell(self.newest().as_ref())
     }
 
     /// How unwell stable was when it lost its requests.
@@ -233,7 +254,7 @@ impl Evidence {
     /// Whether there is enough of it for a failure, whatever it says.
     #[must_use]
     pub fn can_fail(&self) -> bool {
-        let newest = self.provisional.map(|block| block.canary).unwrap_or_default();
+        let newest = self.newest().map(|block| block.canary).unwrap_or_default();
         let blocks = self.rollout.blocks + u32::from(newest.total > 0.0);
         blocks >= BLOCKS_TO_FAIL || self.rollout.bad + newest.bad >= ERRORS_TO_FAIL
     }
@@ -254,7 +275,7 @@ impl Evidence {
     #[must_use]
     pub fn all_counts(&self) -> (Counts, Counts) {
         let (canary, stable) = self.settled_counts();
-        let newest = self.provisional.map(|block| (block.canary, block.stable)).unwrap_or_default();
+        let newest = self.newest().map(|block| (block.canary, block.stable)).unwrap_or_default();
         (canary.plus(newest.0), stable.plus(newest.1))
     }
 
@@ -262,11 +283,11 @@ impl Evidence {
     /// that is.
     #[must_use]
     pub fn since_worse(&self) -> (Option<Timestamp>, Counts, Counts) {
-        let mut worse = self.worse;
-        if let Some(block) = &self.provisional {
-            let mut side = self.against;
+        let (mut worse, mut side, mut beside) = (self.worse, self.against, self.beside);
+        for block in &self.provisional {
             let line = self.line_against(block);
-            worse.add(side.settle(&line, self.at_worst, block)[MOST_CAUTIOUS_WORSE], block);
+            worse.add(side.settle(&line, self.at_worst, block, beside)[MOST_CAUTIOUS_WORSE], block);
+            beside = self.wellbeing.unwell_in(block);
         }
         (worse.since, worse.canary, worse.stable)
     }
@@ -311,20 +332,32 @@ impl Evidence {
 }
 
 impl Side {
-    /// Bets on a block, and learns from it how bad stable is. Returns what each arm gained.
-    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block) -> Arms {
+    /// Bets on a block, and learns from it how bad stable is, which was as bad as `beside` in the block before if it was
+    /// unwell there. Returns what each arm gained.
+    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block, beside: Option<f64>) -> Arms {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
         let mut gained = Arms::default();
+        self.last = None;
         // Nothing asked, nothing answered: that is no block, and not one without errors.
         if canary.total > 0.0
             && let Some(line) = self.line_beside(line, stable)
         {
-            let expected = self.stable.expected();
             let [canary, stable] = [canary, stable].map(|share| share.divided(overdispersion));
-            gained = self.wealth.bet(&line, expected, canary, stable);
+            let bet = Bet::on(&self.wealth, line, self.stable.expected(), (canary, stable), beside);
+            gained = bet.gained();
+            self.wealth.take(gained);
+            self.last = Some(bet);
         }
         self.stable = self.stable.plus(stable);
         gained
+    }
+
+    /// The bet on the last block again, beside a stable version that was so bad in the next one.
+    fn review(&mut self, unwell: Option<f64>) {
+        if let Some((bet, part)) = self.last.as_mut().zip(unwell) {
+            let wealth = &mut self.wealth;
+            wealth.add(bet.review(wealth.multipliers(), part));
+        }
     }
 }
 

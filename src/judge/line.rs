@@ -5,6 +5,9 @@ use super::arms::{ARMS, Arms, odds};
 /// So many steps find the point of a line even where each of them only halves the distance; a few do as a rule.
 const STEPS: u32 = 60;
 
+/// How unlikely it has to be that so few of so many requests are bad, to be certain that fewer are.
+const DOUBT: f64 = 0.01;
+
 /// Some of so many requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Share {
@@ -30,6 +33,13 @@ impl Share {
     /// history without any is not taken for certainty.
     pub(super) fn expected(self) -> f64 {
         (self.bad + 0.5) / (self.total + 1.0)
+    }
+
+    /// Whether certainly no greater part of such requests is bad than `part` (Chernoff's bound for Poisson counts).
+    pub(super) fn is_certainly_below(self, part: f64) -> bool {
+        let expected = self.total * part;
+        let logarithm = if self.bad > 0.0 { self.bad * (self.bad / expected).ln() } else { 0.0 };
+        self.bad < expected && logarithm - self.bad + expected >= -DOUBT.ln()
     }
 }
 

@@ -20,6 +20,7 @@ mod question;
 mod run;
 mod series;
 mod share;
+mod skew;
 #[cfg(test)]
 mod tests;
 mod threshold;

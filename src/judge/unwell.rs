@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::{
     baseline::Baseline,
-    block::{Block, Counts},
+    block::{Block, Counted, Counts},
     evidence::Evidence,
     line::Line,
     question::{Subject, Tolerance},
@@ -38,9 +38,6 @@ const WORSE: [f64; 3] = [1.5, 5.0, 20.0];
 /// One of the sums rises as far by chance once in so many blocks, on average, where stable is as bad as it may be.
 const BLOCKS_TO_A_FALSE_ALARM: f64 = 10_000.0;
 
-/// How unlikely it has to be that a new version which looks well while stable is not is no better than it may be.
-const DOUBT: f64 = 0.01;
-
 /// Crowds of errors are not taken for larger than this: one alarm too many costs a stage some minutes.
 const LARGEST_CROWD: f64 = 10.0;
 
@@ -50,7 +47,8 @@ const CALM: Duration = Duration::from_mins(2);
 /// The same where it has so few requests that as many bad ones as it may have were not to be expected in that time.
 const LONG_CALM: Duration = Duration::from_mins(15);
 
-/// So many bad requests are to be expected of a stable version that is as bad as it may be, before it is called well.
+/// So many bad requests are to be expected of a stable version that is as bad as it may be, before it is called well, and
+/// there are at least so many in a block in which it is unwell.
 const EXPECTED: f64 = 3.0;
 
 /// How the stable version itself is doing, by one limit of a check.
@@ -164,6 +162,13 @@ impl Wellbeing {
         self.sums.iter().filter(|sum| sum.score >= enough).max_by(|one, other| one.score.total_cmp(&other.score))?.since
     }
 
+    /// What part of its requests was bad in `block`, if that is more than there may be and no mere chance.
+    pub(super) fn unwell_in(&self, block: &Block) -> Option<f64> {
+        let Counts { bad, total, .. } = block.stable;
+        let is_unwell = bad >= EXPECTED * self.crowd && self.bar.is_some_and(|bar| bad > bar * total);
+        is_unwell.then(|| bad / total)
+    }
+
     /// How unwell it is, with the newest samples. They make nobody well: what is bad may come with the next scrape.
     pub(super) fn unwell(&self, newest: Option<&Block>) -> Option<Unwell> {
         let bar = self.bar.filter(|_| self.silent < CALM)?;
@@ -183,7 +188,11 @@ impl Wellbeing {
     }
 
     fn told(&self, since: Since, bar: f64) -> Unwell {
-        Unwell { since, bar, typical: self.typical, spares_canary: is_below(since.canary, bar, self.crowd) }
+        Unwell { since, bar, typical: self.typical, spares_canary: self.is_spared(since.canary, bar) }
+    }
+
+    fn is_spared(&self, canary: Counts, bar: f64) -> bool {
+        canary.share(Counted::Possible).divided(self.crowd).is_certainly_below(bar)
     }
 
     /// How unwell it was when it lost its requests, if the new version may have been as unwell beside it.
@@ -256,14 +265,6 @@ impl Calm {
     fn is_enough(&self, bar: f64) -> bool {
         self.time >= LONG_CALM || self.time >= CALM && self.requests * bar >= EXPECTED
     }
-}
-
-/// Whether a version with such `counts` certainly has no greater part of bad requests than `bar` (Chernoff's bound for
-/// Poisson counts).
-fn is_below(counts: Counts, bar: f64, crowd: f64) -> bool {
-    let (bad, expected) = (counts.bad_at_most, counts.total * bar);
-    let logarithm = if bad > 0.0 { bad * (bad / expected).ln() } else { 0.0 };
-    bad < expected && (logarithm - bad + expected) / crowd >= -DOUBT.ln()
 }
 
 impl Unwell {

@@ -241,26 +241,25 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgeme
 /// With the requests of the whole stage; where those are beyond the limit, with those since the version became good.
 fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let (whole, beside) = evidence.settled_counts();
-    let limit = tolerance.line.limit(share(beside).unwrap_or(evidence.expected_of_stable()));
-    let became = share(whole).filter(|share| *share > limit).map(|_| evidence.since_good());
-    let (since, canary, stable) = became.unwrap_or((None, whole, beside));
+    let (since, canary, stable) =
+        if began_badly(tolerance, evidence) { evidence.since_good() } else { (None, whole, beside) };
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
     let since = since.map_or(String::new(), after);
     let message = format!("{since}{sentence}; certain beyond {}", certainty(evidence.in_favour()));
     Judgement::new(Verdict::Pass, "WithinLimit", &sentence, message)
 }
 
-/// The part that may have been bad.
-fn share(counts: Counts) -> Option<f64> {
-    (counts.total > 0.0).then(|| counts.bad_at_most / counts.total)
+/// Whether the part of the whole stage's requests that may have been bad is beyond the limit.
+fn began_badly(tolerance: &Tolerance, evidence: &Evidence) -> bool {
+    let share = |counts: Counts| (counts.total > 0.0).then(|| counts.bad_at_most / counts.total);
+    let (whole, stable) = evidence.settled_counts();
+    let limit = tolerance.line.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
+    share(whole).is_some_and(|share| share > limit)
 }
 
 /// A stage that began badly and went on well looks like one whose pods had to warm up.
 fn advice(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> &'static str {
-    let (whole, stable) = evidence.settled_counts();
-    let limit = tolerance.line.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
-    let is_beyond = share(whole).is_some_and(|share| share > limit);
-    if is_beyond && evidence.became_good(bounds.to_pass()) {
+    if evidence.became_good(bounds.to_pass()) && began_badly(tolerance, evidence) {
         "; it was worse before: if its pods had to warm up, set analysis.warmUp"
     } else {
         ""

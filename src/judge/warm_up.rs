@@ -1,17 +1,14 @@
 //! Requests of processes that have just begun: what is slow there is slow with every version.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    block::Measure,
+    block::{Counts, Measure},
     ledger::{Ledger, Stretch},
-    series::{Arm, ByKey, Key, Meaning, Series},
+    series::{Arm, ByKey, Key, Series},
 };
-
-/// A process of which at least this part fails while it warms up is broken, and not cold.
-pub(super) const CATASTROPHE: f64 = 0.5;
 
 /// For how long the requests of a process that has just begun say nothing.
 ///
@@ -24,15 +21,18 @@ impl WarmUp {
     /// What of `gains` counts by `measure`, in their order: nothing of processes that warm up during any of `stretch`; but all
     /// of those of the new version that fail altogether, since they are broken.
     #[must_use]
-    pub fn counted(
+    pub fn counted<'a>(
         self,
         measure: Measure,
         (ledger, settling): (&Ledger, SignedDuration),
         stretch: Stretch,
         series: &[Series],
-        gains: &[f64],
-    ) -> Vec<f64> {
+        gains: &'a [f64],
+    ) -> Cow<'a, [f64]> {
         let cold = self.cold(ledger, settling, stretch.start, series);
+        if cold.is_empty() {
+            return Cow::Borrowed(gains);
+        }
         let broken = match measure {
             Measure::Failed => broken(series, gains),
             Measure::SlowerThan(_) => HashSet::new(),
@@ -66,24 +66,18 @@ impl WarmUp {
 
 /// The processes of the new version of whose requests most failed.
 fn broken(series: &[Series], gains: &[f64]) -> HashSet<Key> {
-    let mut requests: ByKey<(f64, f64)> = ByKey::default();
+    let mut requests: ByKey<Counts> = ByKey::default();
     for (series, gain) in series.iter().zip(gains).filter(|(series, _)| series.arm == Arm::Canary) {
-        let (bad, total) = requests.entry(series.instance).or_default();
-        match series.meaning {
-            Meaning::Requests => *total += gain,
-            Meaning::FailedRequests => (*bad, *total) = (*bad + gain, *total + gain),
-            Meaning::Failures => *bad += gain,
-            Meaning::Bucket { .. } => {}
-        }
+        let counts = requests.entry(series.instance).or_default();
+        *counts = counts.plus(Counts::of(series.meaning, *gain));
     }
-    let failing = requests.into_iter().filter(|(_, (bad, total))| *total > 0.0 && *bad >= CATASTROPHE * total);
-    failing.map(|(process, _)| process).collect()
+    requests.into_iter().filter(|(_, counts)| counts.is_broken()).map(|(process, _)| process).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::series::Sample;
+    use crate::judge::series::{Meaning, Sample};
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(4);
     const TWO_MINUTES: WarmUp = WarmUp(SignedDuration::from_mins(2));
@@ -106,7 +100,7 @@ mod tests {
 
     fn counted(measure: Measure, start: i64, series: &[Series], gains: &[f64]) -> Vec<f64> {
         let stretch = Stretch { start: second(start), end: second(start + 10) };
-        TWO_MINUTES.counted(measure, (&Ledger::default(), SETTLING), stretch, series, gains)
+        TWO_MINUTES.counted(measure, (&Ledger::default(), SETTLING), stretch, series, gains).into_owned()
     }
 
     #[test]

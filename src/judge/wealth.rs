@@ -1,9 +1,8 @@
 //! What the bets against a version, or for it, have come to.
 
-use super::{
-    arms::{ARMS, Arms, BETTER, WORSE, log_add_exp, log_mean_exp},
-    line::{Line, Share},
-};
+use super::arms::{ARMS, Arms, BETTER, WORSE, log_add_exp, log_mean_exp};
+#[cfg(test)]
+use super::line::{Line, Share};
 
 /// What part of the stake is only put in later, and when.
 ///
@@ -57,11 +56,10 @@ impl Wealth {
         Self { logs: [0.0; ARMS], later: None, ..self }
     }
 
-    /// Bets on one block, and returns what each arm gained.
-    pub(super) fn bet(&mut self, line: &Line, expected: f64, canary: Share, stable: Share) -> Arms {
-        let gains = line.gains(self.multipliers, expected, canary, stable);
-        self.take(gains);
-        gains
+    /// Bets on one block.
+    #[cfg(test)]
+    pub(super) fn bet(&mut self, line: &Line, expected: f64, canary: Share, stable: Share) {
+        self.take(line.gains(self.multipliers, expected, canary, stable));
     }
 
     /// Takes in what each arm gained from one block.
@@ -71,6 +69,11 @@ impl Wealth {
                 *log = log_add_exp(*log, put_in.ln());
             }
         }
+        self.add(gains);
+    }
+
+    /// What the bet on the last block comes to beyond what it was taken for.
+    pub(super) fn add(&mut self, gains: Arms) {
         for (log, gain) in self.logs.iter_mut().zip(gains) {
             *log += gain;
         }

@@ -120,12 +120,16 @@ impl Limit {
         measure(&self.tolerance)
     }
 
+    /// Whether the new version is held against stable.
+    pub(super) fn is_compared(&self) -> bool {
+        self.tolerance.line.ratio > 0.0
+    }
+
     /// Why `series` cannot tell whether the limit is kept. Of stable that matters only where it is compared with: the
     /// version that gets the bucket that was missing has to pass beside one that lacks it.
     pub(super) fn refusal(&self, series: &[Series]) -> Option<Refusal> {
         let of = |arm| self.measure().is_counted(arm, series).err();
-        let is_compared = self.tolerance.line.ratio > 0.0;
-        of(Arm::Canary).or_else(|| if is_compared { of(Arm::Stable) } else { None })
+        of(Arm::Canary).or_else(|| if self.is_compared() { of(Arm::Stable) } else { None })
     }
 }
 

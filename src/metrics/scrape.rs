@@ -1,10 +1,11 @@
 //! When scrapes happen: found out from the samples, not assumed.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::judge::{Arm, Series};
+use super::grid::earlier;
+use crate::judge::{Arm, Key, Series};
 
 /// How far apart scrapes usually are; unknown as long as no series has two samples.
 ///
@@ -26,15 +27,44 @@ pub(super) fn newest(series: &[Series], arm: Arm) -> Option<Timestamp> {
     samples.map(|sample| sample.at).max()
 }
 
+/// Up to when all targets of stable have been scraped. One whose scrape is overdue is gone, or does not answer, and is not
+/// waited for; nothing where that is true of all.
+pub(super) fn level(series: &[Series], scrape: Duration) -> Option<Timestamp> {
+    let newest = newest(series, Arm::Stable).max(newest(series, Arm::Canary))?;
+    let mut targets: HashMap<Key, Timestamp> = HashMap::new();
+    for series in series.iter().filter(|series| series.arm == Arm::Stable) {
+        let Some(last) = series.samples.last() else { continue };
+        let scraped = targets.entry(series.instance).or_insert(last.at);
+        *scraped = last.at.max(*scraped);
+    }
+    targets.into_values().filter(|scraped| *scraped > earlier(newest, scrape * 3 / 2)).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{Key, Meaning, Sample};
+    use crate::judge::{Meaning, Sample};
 
     fn series(arm: Arm, seconds: &[i64]) -> Series {
+        of("a", arm, seconds)
+    }
+
+    fn of(target: &str, arm: Arm, seconds: &[i64]) -> Series {
         let samples = seconds.iter().map(|at| Sample { at: Timestamp::from_second(*at).unwrap(), value: 1.0 });
-        let key = Key::default();
+        let key = Key::of("pod", target);
         Series { key, instance: key, arm, meaning: Meaning::Requests, samples: samples.collect() }
+    }
+
+    #[test]
+    fn stable_is_level_up_to_its_target_that_was_scraped_first_and_one_that_is_gone_is_not_waited_for() {
+        let level = |read: &[Series]| level(read, Duration::from_secs(15)).map(Timestamp::as_second);
+        let canary = of("new", Arm::Canary, &[35, 50, 65]);
+        let [one, other] = [("a", [42, 57]), ("b", [26, 41])].map(|(name, at)| of(name, Arm::Stable, &at));
+        let later = of("b", Arm::Stable, &[46, 61]);
+        assert_eq!(level(&[canary.clone(), one.clone(), later]), Some(57));
+        assert_eq!(level(&[canary.clone(), one, other.clone()]), Some(57), "the other is overdue");
+        assert_eq!(level(&[canary.clone(), other]), None);
+        assert_eq!(level(&[canary]), None, "stable has no pods");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The evidence of one group of checks: what was read, what is settled, and what to read next.
 
+mod newest;
 mod next;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use self::newest::Newest;
 use super::{
     absent,
     asked::{Limit, Plan, StagePlan},
@@ -49,7 +51,7 @@ pub(super) struct Tracker {
     /// One for each limit of that stage.
     evidence: Vec<Evidence>,
     /// What came after the settled blocks.
-    newest_blocks: Vec<(Measure, Block)>,
+    newest_blocks: Newest,
     /// Up to here no later scrape can change what was counted.
     settled: Timestamp,
     scrape: Option<Duration>,
@@ -76,7 +78,7 @@ impl Tracker {
             baselines: Vec::new(),
             place: 0,
             evidence: Vec::new(),
-            newest_blocks: Vec::new(),
+            newest_blocks: Newest::default(),
             scrape: None,
             window: FIRST_WINDOW,
             newest: None,
@@ -98,8 +100,7 @@ impl Tracker {
             let goes_on = self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
             evidence = if goes_on { known.clone() } else { known.entering(&evidence) };
         }
-        let newest = self.newest_blocks.iter().find(|(measure, _)| *measure == limit.measure());
-        evidence.set_provisional(newest.map(|(_, block)| *block));
+        evidence.set_provisional(self.newest_blocks.of(limit).iter().copied());
         evidence
     }
 
@@ -364,9 +365,12 @@ impl Tracker {
         for end in ends {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
-            match self.blocks(Stretch { start: self.settled, end: *end }, &measures, series) {
+            let stretch = Stretch { start: self.settled, end: *end };
+            let gains = self.ledger.gains(stretch, self.settling(), series)?;
+            let blocks = measures.iter().map(|measure| self.block(stretch, *measure, series, &gains));
+            match blocks.collect::<Result<Vec<_>, _>>() {
                 Ok(blocks) => {
-                    let all = self.all_requests(Stretch { start: self.settled, end: *end }, &measures, &blocks, series);
+                    let all = self.all_requests(stretch, &measures, &blocks, (series, &gains));
                     self.served.take(&self.plan, (self.place, self.scrape), all.as_ref(), series);
                     let is_disturbed = self.plan.stages.get(self.place).is_some_and(StagePlan::is_disturbed);
                     for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
@@ -421,29 +425,15 @@ impl Tracker {
         known.unwrap_or_else(|| Baseline::of(&[]).with_overdispersion(self.plan.overdispersion))
     }
 
-    /// Counts what came after the settled blocks.
-    fn look_at_newest(&mut self, now: Timestamp, series: &[Series]) -> Result<(), Fault> {
-        let measures = self.plan.measures();
-        self.newest_blocks = match self.blocks(Stretch { start: self.settled, end: now }, &measures, series) {
-            Ok(blocks) => measures.into_iter().zip(blocks).collect(),
-            Err(Refusal::MoreBadThanTotal) => Vec::new(),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        Ok(())
-    }
-
-    fn blocks(&self, stretch: Stretch, measures: &[Measure], series: &[Series]) -> Result<Vec<Block>, Refusal> {
-        let gains = self.ledger.gains(stretch, self.settling(), series)?;
+    /// What counts of what each of `series` gained.
+    fn block(&self, stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Block, Refusal> {
         let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.ledger, self.settling()));
-        let of = |measure: &Measure| {
-            let counted = warm_up.counted(*measure, known, stretch, series, &gains);
-            let block = Block::of(stretch, *measure, series, &counted)?;
-            // What a gateway counts is not known by pod: the whole stage is cold.
-            let is_cold =
-                self.plan.is_cold(self.place, stretch.start) && !(*measure == Measure::Failed && block.is_broken());
-            Ok(if is_cold { block.without_canary() } else { block })
-        };
-        measures.iter().map(of).collect()
+        let counted = warm_up.counted(measure, known, stretch, series, gains);
+        let block = Block::of(stretch, measure, series, &counted)?;
+        // What a gateway counts is not known by pod: the whole stage is cold.
+        let is_cold =
+            self.plan.is_cold(self.place, stretch.start) && !(measure == Measure::Failed && block.is_broken());
+        Ok(if is_cold { block.without_canary() } else { block })
     }
 
     /// The requests of a stretch, those of pods that warm up too: they were served. Of `blocks`, one for each of `measures`,
@@ -453,13 +443,12 @@ impl Tracker {
         stretch: Stretch,
         measures: &[Measure],
         blocks: &[Block],
-        series: &[Series],
+        (series, gains): (&[Series], &[f64]),
     ) -> Option<Block> {
         if self.plan.source.warm_up == WarmUp::default() {
             return blocks.first().copied();
         }
-        let gains = self.ledger.gains(stretch, self.settling(), series).ok()?;
-        Block::of(stretch, *measures.first()?, series, &gains).ok()
+        Block::of(stretch, *measures.first()?, series, gains).ok()
     }
 
     /// How long all processes may take to be scraped for the first time.

@@ -102,6 +102,20 @@ fn old_pods_stay_for_the_drain_after_their_last_traffic() {
 }
 
 #[test]
+fn pods_that_were_a_control_stay_for_the_drain_after_it_ends() {
+    let compared = json!({"name": "errors", "errorRate": {"preset": "pod-http", "relative": {}}});
+    let spec = with(&json!({"drain": "45s", "analysis": {"controlShare": "1%", "checks": [compared]}}));
+    let mut lab = Lab::in_stage(&spec, "full");
+    lab.pass(600);
+    assert_eq!((lab.phase(), lab.cluster.canary_weight()), (Phase::Promoting, Percent::FULL));
+    // Until a moment ago the route gave them requests.
+    lab.pass(44);
+    assert_eq!(lab.cluster.pods_of("v1"), 10);
+    lab.pass(1);
+    assert_eq!(lab.cluster.pods_of("v1"), 0);
+}
+
+#[test]
 fn a_stage_says_how_many_pods_the_new_version_has() {
     let spec = with(&json!({"stages": [
         {"name": "few", "weight": "1%", "replicas": 2, "bake": "1m"},
