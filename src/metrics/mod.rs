@@ -27,6 +27,7 @@ mod renamed;
 mod scrape;
 mod served;
 mod source;
+mod spread;
 mod template;
 mod tracker;
 mod transport;

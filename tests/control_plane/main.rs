@@ -38,6 +38,7 @@ mod scenes;
 mod sharing;
 mod steering;
 mod surge;
+mod suspects;
 mod templates;
 mod tools;
 mod without_rules;
@@ -64,6 +65,7 @@ fn topics() -> Vec<Topic> {
         ("ownership", ownership::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
+        ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
         ("gateways", gateways::behaviours()),
