@@ -45,4 +45,4 @@ pub use prometheus::Tally;
 pub use recipe::{Templates, template_of};
 pub use template::{Backends, Scope, TemplateError, render, render_pattern};
 pub use transport::{Answer, Question, Transport, When};
-pub use usable::{Unusable, unusable, usable};
+pub use usable::{Unusable, counting, unusable, usable};
