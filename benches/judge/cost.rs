@@ -141,6 +141,7 @@ impl Rollouts {
                 stable: &self.stable,
                 canary: &self.canary,
                 begun: slice::from_ref(&self.begun),
+                replaced: None,
                 written: &[],
                 now,
             };

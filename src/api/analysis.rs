@@ -49,6 +49,11 @@ pub struct Analysis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_stable_unwell: Option<OnStableUnwell>,
 
+    /// What happens before a check fails the version by the requests of a single pod, while its other pods keep to the
+    /// limit. Default: `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect_pod: Option<SuspectPod>,
+
     /// What part of the traffic the stable version keeps until the last stage ends, at most 10%, so that there is
     /// something to compare the new version with while it has all the rest. Needs routes, and none whose `rules` are
     /// named. Default: 1% where every check that decides is an `errorRate` with `relative` and without `max`, and nothing
@@ -71,6 +76,17 @@ pub enum OnStableUnwell {
     Hold,
     /// The new version is judged as if nothing were wrong.
     Ignore,
+}
+
+/// What happens before a check fails the version by the requests of a single pod.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SuspectPod {
+    /// Nothing: the version fails.
+    #[default]
+    None,
+    /// The pod is deleted, once for each version on its way, and the version is judged on without its requests. Only
+    /// where other pods of the version are ready, and by checks whose series name the pods in a label `pod`.
+    Replace,
 }
 
 /// How much worse than the stable version over the same time is tolerated: `ratio` times as bad, plus `margin`.

@@ -78,6 +78,8 @@ pub mod reason {
     pub const STAGE_PASSED: &str = "StagePassed";
     /// The new version's pods are gone from behind the Service.
     pub const CANARY_LOST: &str = "CanaryLost";
+    /// A pod that answers the bad requests of a check, alone, is deleted.
+    pub const SUSPECT_POD_REPLACED: &str = "SuspectPodReplaced";
     /// `spec.paused` is set.
     pub const PAUSED: &str = "Paused";
     /// Checks failed.

@@ -23,7 +23,7 @@ mod validation;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
-    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, TimeUnit,
+    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
@@ -35,8 +35,8 @@ pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, Draw, FailedRevision, Phase,
-    RevisionStatus, RolloutStatus, RouteMode, Scaled, StageBegun, StagePart, StageStatus, TakenBack, Transition,
-    Verdict, WorkloadStatus,
+    ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, StageBegun, StagePart, StageStatus, TakenBack,
+    Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,

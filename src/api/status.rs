@@ -76,6 +76,9 @@ pub struct RolloutStatus {
     /// While a new version is on its way: the lowest number of pods that an autoscaler may ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas_floor: Option<i32>,
+    /// The pod of the new version that `suspectPod` had deleted; its requests do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_pod: Option<ReplacedPod>,
     /// While a new version is on its way: since when no pod of the stable one is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_lost_since: Option<Timestamp>,
@@ -87,6 +90,18 @@ pub struct RolloutStatus {
     pub replicas: i32,
     /// Selects the pods of the revision that carries most of the traffic, for the scale subresource.
     pub selector: String,
+}
+
+/// A pod that was deleted since the bad requests of a check came from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplacedPod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// When that was decided.
+    pub at: Timestamp,
 }
 
 /// The Deployment as it was last looked at: what it asks for now, the status has not heard of unless its generation is

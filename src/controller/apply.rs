@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Service};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Pod, Service},
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
@@ -43,6 +46,9 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
     let mut refused = None;
     let mut written = 0;
     for Desired { effect, cautious } in effects {
+        if matches!(&effect, Effect::DeletePod(_, uid) if context.memory.has_deleted_pod(rollout, uid)) {
+            continue;
+        }
         if !context.leadership.is_leader() {
             return Err(Error::NotLeading(describe(&effect)));
         }
@@ -108,6 +114,7 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         Effect::CreateReplicaSet(set) => create::<ReplicaSet>(client, &namespace, set, WORKLOAD_MANAGER).await,
         Effect::CreateService(service) => create::<Service>(client, &namespace, service, TRAFFIC_MANAGER).await,
         Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
+        Effect::DeletePod(name, uid) => delete_pod(context, rollout, name, uid).await,
         Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
         Effect::ReplaceRoute(id, object) => {
             // What was read is served: its kind is known.
@@ -138,7 +145,7 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
 /// The object beside the Rollout that an effect writes.
 fn object(effect: &Effect) -> Option<Written> {
     Some(match effect {
-        Effect::PatchRollout(_) => return None,
+        Effect::PatchRollout(_) | Effect::DeletePod(..) => return None,
         Effect::PatchDeployment(name, _) => Written::Deployment(name.clone()),
         Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => Written::ReplicaSet(name.clone()),
         Effect::PatchService(name, _) | Effect::DeleteService(name, _) => Written::Service(name.clone()),
@@ -153,7 +160,7 @@ fn created(effect: &Effect) -> bool {
 }
 
 fn deleted(effect: &Effect) -> bool {
-    matches!(effect, Effect::DeleteReplicaSet(..) | Effect::DeleteService(..))
+    matches!(effect, Effect::DeleteReplicaSet(..) | Effect::DeletePod(..) | Effect::DeleteService(..))
 }
 
 fn by(manager: &str) -> PostParams {
@@ -198,6 +205,16 @@ async fn delete<K: Own>(client: Client, namespace: &str, name: &str, uid: &str) 
     Api::<K>::namespaced(client, namespace).delete(name, &params).await.map(|_| None)
 }
 
+/// That it goes is remembered: until its endpoint says so, it seems to be there.
+async fn delete_pod(context: &Context, rollout: &Rollout, name: &str, uid: &str) -> kube::Result<Version> {
+    let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(context.client.clone(), &namespace(rollout));
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    pods.delete(name, &params).await?;
+    context.memory.deleted_pod(rollout, uid);
+    Ok(None)
+}
+
 /// What the route says is remembered, by the answer or, after a conflict, by a look: its watch may be minutes behind, and
 /// pods must not be taken from under weights that only the cache still shows.
 async fn replace_route(
@@ -230,6 +247,7 @@ fn describe(effect: &Effect) -> String {
         Effect::CreateReplicaSet(set) => format!("create ReplicaSet {} with {} pods", set.name(), set.replicas()),
         Effect::CreateService(service) => format!("create Service {}", service.name_any()),
         Effect::DeleteReplicaSet(name, _) => format!("delete ReplicaSet {name}"),
+        Effect::DeletePod(name, _) => format!("delete pod {name}"),
         Effect::DeleteService(name, _) => format!("delete Service {name}"),
         Effect::ReplaceRoute(id, _) => format!("write the weights of {id}"),
     }

@@ -26,6 +26,7 @@ static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         reason::CONTENTION,
         reason::FOREIGN_PODS,
         reason::CANARY_LOST,
+        reason::SUSPECT_POD_REPLACED,
         reason::STABLE_NOT_READY,
         reason::STABLE_LOST,
         reason::STABLE_UNWELL,

@@ -33,6 +33,8 @@ struct Remembered {
     /// When they were last written.
     written_at: HashMap<RouteId, Timestamp>,
     refused: Option<String>,
+    /// The UID of the pod that was last deleted.
+    deleted_pod: Option<Box<str>>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
     /// Which check cannot be asked, if any: the generation that was looked at, and with which templates.
@@ -193,6 +195,16 @@ impl Memory {
             self.with(rollout, |remembered| remembered.asked = Some((generation, templates, unusable.clone())));
             unusable
         })
+    }
+
+    /// Remembers that a pod was deleted.
+    pub fn deleted_pod(&self, rollout: &Rollout, uid: &str) {
+        self.with(rollout, |remembered| remembered.deleted_pod = Some(uid.into()));
+    }
+
+    /// Whether this process has deleted the pod with that UID.
+    pub fn has_deleted_pod(&self, rollout: &Rollout, uid: &str) -> bool {
+        self.with(rollout, |remembered| remembered.deleted_pod.as_deref() == Some(uid))
     }
 
     /// What the API server refused for good at the last round of writes.

@@ -24,6 +24,7 @@ mod routes;
 pub mod telemetry;
 mod templates;
 pub mod timeout;
+mod trace;
 mod watched;
 
 use std::{sync::Arc, time::Duration};
@@ -31,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{Stream, StreamExt};
 use kube::{
     Client, Resource,
+    api::ApiResource,
     runtime::{Controller, controller::Config},
 };
 
@@ -59,6 +61,8 @@ pub struct Settings {
 /// What every reconcile needs.
 pub struct Context {
     client: Client,
+    /// The API of EndpointSlices in the version that the server speaks.
+    slices: ApiResource,
     clock: Clock,
     caches: Arc<Caches>,
     memory: Memory,
@@ -103,6 +107,7 @@ pub async fn run(
     let events = Events::new(&client, clock);
     let context = Arc::new(Context {
         client,
+        slices,
         clock,
         caches: caches.clone(),
         memory: Memory::default(),

@@ -13,6 +13,7 @@ use super::{
     error::Error,
     observe::{observe, seen},
     refuse::refuse,
+    trace::trace,
     watched::Watched,
 };
 use crate::{
@@ -102,14 +103,16 @@ async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error>
 /// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
     let now = in_milliseconds(context.clock.now());
-    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, divided: None, now });
+    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, divided: None, traced: &[], now });
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
-    let Some(looked) = look(context, rollout, observed).await else { return (unjudged, now) };
+    let Some(mut looked) = look(context, rollout, observed).await else { return (unjudged, now) };
+    let traced = trace(context, rollout, &mut looked).await;
     let now = in_milliseconds(context.clock.now());
     let (checks, outage) = (&looked.checks, looked.outage.as_deref());
-    let mut next = plan::next(Input { rollout, observed, checks, outage, divided: looked.divided, now });
+    let (divided, traced) = (looked.divided, traced.as_slice());
+    let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, now });
     next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
     (next, now)
 }
@@ -137,6 +140,7 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,
         begun: &begun,
+        replaced: status.replaced_pod.as_ref().map(|pod| pod.name.as_str()),
         written: &plan::written(rollout, observed),
         now: context.clock.now(),
     };

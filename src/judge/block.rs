@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn series(arm: Arm, meaning: Meaning) -> Series {
-        Series { key: Key::default(), instance: Key::default(), arm, meaning, samples: Vec::new() }
+        Series { key: Key::default(), instance: Key::default(), pod: None, arm, meaning, samples: Vec::new() }
     }
 
     fn block(measure: Measure, counted: &[(Arm, Meaning, f64)]) -> Result<Block, Refusal> {

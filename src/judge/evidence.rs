@@ -292,6 +292,20 @@ impl Evidence {
         (worse.since, worse.canary, worse.stable)
     }
 
+    /// Since when it looks worse than it may be, by settled blocks; nothing where it does not.
+    #[must_use]
+    pub fn suspected_since(&self) -> Option<Timestamp> {
+        self.worse.since.filter(|_| self.worse.score > 0.0)
+    }
+
+    /// What part of the requests since then may be bad, beside those of stable meanwhile.
+    #[must_use]
+    pub fn limit_of_worse(&self) -> f64 {
+        let (_, _, stable) = self.since_worse();
+        let beside = (stable.total > 0.0).then(|| stable.bad / stable.total);
+        self.line.limit(beside.unwrap_or(self.against.stable.expected()))
+    }
+
     /// The requests of this stage since the version began to look as good as it has to be, and since when that is. Settled
     /// blocks alone.
     #[must_use]

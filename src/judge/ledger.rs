@@ -190,6 +190,7 @@ mod tests {
         Series {
             key: Key::of("name", name).with(Key::of("of", of)),
             instance: Key::of("of", of),
+            pod: None,
             arm: Arm::Canary,
             meaning: Meaning::Requests,
             samples: samples.iter().map(|(at, value)| Sample { at: second(*at), value: *value }).collect(),

@@ -294,7 +294,7 @@ mod tests {
 
     fn series(target: &str, meaning: Meaning, arm: Arm, values: &[(i64, f64)]) -> Series {
         let samples = values.iter().map(|(second, value)| Sample { at: at(*second), value: *value }).collect();
-        Series { key: Key::default(), instance: Key::of("pod", target), arm, meaning, samples }
+        Series { key: Key::default(), instance: Key::of("pod", target), pod: None, arm, meaning, samples }
     }
 
     const SCRAPE: Duration = Duration::from_secs(15);

@@ -1,6 +1,6 @@
 //! Raw counters as Prometheus keeps them.
 
-use std::{collections::HashMap, hash::BuildHasher};
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
 
 use foldhash::{fast, quality};
 use jiff::Timestamp;
@@ -78,6 +78,8 @@ pub struct Series {
     pub key: Key,
     /// The process that exposes it, as far as the labels tell.
     pub instance: Key,
+    /// The pod that it counts for; nothing where it is a gateway's, or does not say.
+    pub pod: Option<Arc<str>>,
     /// The version that it counts for.
     pub arm: Arm,
     /// What it counts.

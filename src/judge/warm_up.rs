@@ -90,7 +90,7 @@ mod tests {
     fn pod(name: &str, arm: Arm, (first, last): (i64, i64)) -> Series {
         let key = Key::of("pod", name);
         let samples = (first..=last).step_by(2).map(|at| Sample { at: second(at), value: at as f64 });
-        Series { key, instance: key, arm, meaning: Meaning::Requests, samples: samples.collect() }
+        Series { key, instance: key, pod: None, arm, meaning: Meaning::Requests, samples: samples.collect() }
     }
 
     fn failing(series: &Series) -> Series {

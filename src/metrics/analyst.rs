@@ -27,7 +27,7 @@ use super::{
 use crate::{
     api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
     judge::{
-        Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, WarmUp, judge, judge_plainly,
+        Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
         judge_values, question,
     },
     traffic::Names,
@@ -66,6 +66,8 @@ pub struct Look<'a> {
     pub canary: &'a RevisionStatus,
     /// The stages so far, with when the weight of each came into force; the present one last.
     pub begun: &'a [StageBegun],
+    /// A pod of it that was replaced, whose requests say nothing of it any more.
+    pub replaced: Option<&'a str>,
     /// When the routes were written for it, as far as that is known: what happens to the requests of both versions right
     /// after that speaks against the write.
     pub written: &'a [Timestamp],
@@ -84,12 +86,14 @@ pub struct Looked {
     pub outage: Option<String>,
     /// How the requests of the present stage were divided between the versions; nothing while that is not known.
     pub divided: Option<Divided>,
+    /// By which pods the bad requests of each check were answered that fails the version and counts requests.
+    pub spreads: Vec<Spread>,
 }
 
 impl Looked {
     /// Nothing but `checks`.
     fn only(checks: Vec<CheckStatus>, next: Timestamp) -> Self {
-        Self { checks, next, outage: None, divided: None }
+        Self { checks, next, outage: None, divided: None, spreads: Vec::new() }
     }
 }
 
@@ -178,7 +182,8 @@ impl Analyst {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
             next = next.min(later(look.now, SOON));
         }
-        Looked { checks, next, outage: memory.outage(), divided: memory.divided() }
+        let spreads = memory.spreads(&checks, look, &wanted);
+        Looked { checks, next, outage: memory.outage(), divided: memory.divided(), spreads }
     }
 
     /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
@@ -324,7 +329,7 @@ impl Memory {
         Seen(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
     }
 
-    fn tracker(&self, plan: &Plan) -> Option<(usize, &Tracker)> {
+    pub(super) fn tracker(&self, plan: &Plan) -> Option<(usize, &Tracker)> {
         self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.source == plan.source)
     }
 
@@ -427,7 +432,8 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
     });
     let stages = stages.collect::<Result<_, Fault>>()?;
     let overdispersion = look.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
-    Ok(Wanted::Counters(Plan { endpoint, source, stages, interval, overdispersion }))
+    let without = look.replaced.map(Arc::from);
+    Ok(Wanted::Counters(Plan { endpoint, source, stages, interval, overdispersion, without }))
 }
 
 /// `judgement`, or why it has nothing to go by: all pods of the new version warm up.

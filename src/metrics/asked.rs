@@ -1,6 +1,6 @@
 //! What a group of checks asks in the stages of a rollout.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) interval: Duration,
     /// How many requests go bad together, where somebody knows it better than history.
     pub(super) overdispersion: Option<f64>,
+    /// The pod whose requests say nothing of the new version any more: it was replaced.
+    pub(super) without: Option<Arc<str>>,
 }
 
 /// What is asked in one stage.

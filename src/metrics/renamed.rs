@@ -55,7 +55,7 @@ mod tests {
     fn bucket(samples: &[(i64, f64)]) -> Series {
         let key = Key::of("le", "1");
         let samples = samples.iter().map(|(second, value)| Sample { at: at(*second), value: *value }).collect();
-        Series { key, instance: Key::default(), arm: Arm::Canary, meaning: Meaning::Requests, samples }
+        Series { key, instance: Key::default(), pod: None, arm: Arm::Canary, meaning: Meaning::Requests, samples }
     }
 
     /// What is counted of both from second 0 to 30, in two stretches, as text.

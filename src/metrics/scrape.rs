@@ -52,7 +52,7 @@ mod tests {
     fn of(target: &str, arm: Arm, seconds: &[i64]) -> Series {
         let samples = seconds.iter().map(|at| Sample { at: Timestamp::from_second(*at).unwrap(), value: 1.0 });
         let key = Key::of("pod", target);
-        Series { key, instance: key, arm, meaning: Meaning::Requests, samples: samples.collect() }
+        Series { key, instance: key, pod: None, arm, meaning: Meaning::Requests, samples: samples.collect() }
     }
 
     #[test]

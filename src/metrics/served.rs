@@ -102,6 +102,7 @@ mod tests {
             stages: stages.iter().map(stage).collect(),
             interval: Duration::from_secs(10),
             overdispersion: None,
+            without: None,
         }
     }
 
@@ -109,6 +110,7 @@ mod tests {
         let of = |arm: &Arm| Series {
             key: Key::default(),
             instance: Key::default(),
+            pod: None,
             arm: *arm,
             meaning: Meaning::Requests,
             samples: Vec::new(),

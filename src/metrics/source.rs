@@ -110,9 +110,10 @@ impl Source {
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
     pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
+        let of_pods = self.counting != Counting::Gateway;
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            let series = answer.into_iter().filter_map(|row| selector.series(row).transpose());
+            let series = answer.into_iter().filter_map(|row| selector.series(row, of_pods).transpose());
             let series = series.collect::<Result<Vec<_>, _>>()?;
             all.extend(if matches!(selector.counts, Counted::Buckets(_)) { joined(series) } else { series });
         }
@@ -142,10 +143,12 @@ impl Selector {
         }
     }
 
-    /// `row` as a series that can be counted; nothing if it is neither version's, or ended before.
-    fn series(&self, row: Row) -> Result<Option<Series>, Fault> {
+    /// `row` as a series that can be counted; nothing if it is neither version's, or ended before. A label `pod` is the
+    /// version's where its series are `of_pods`: of a gateway's it is one of the gateway.
+    fn series(&self, row: Row, of_pods: bool) -> Result<Option<Series>, Fault> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
+        let pod = row.labels.iter().find(|(name, _)| of_pods && &**name == "pod").map(|(_, pod)| pod.clone());
         for (name, value) in row.labels.iter() {
             let key = Key::of(name, value);
             all = all.with(key);
@@ -161,7 +164,7 @@ impl Selector {
         }
         let key = all.with(side(&self.counts));
         let samples = without_markers(row.samples);
-        Ok((!samples.is_empty()).then_some(Series { key, instance, arm, meaning, samples }))
+        Ok((!samples.is_empty()).then_some(Series { key, instance, pod, arm, meaning, samples }))
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.

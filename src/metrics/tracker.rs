@@ -1,5 +1,6 @@
 //! The evidence of one group of checks: what was read, what is settled, and what to read next.
 
+mod by_pod;
 mod newest;
 mod next;
 
@@ -22,7 +23,8 @@ use super::{
     served::ServedWatch,
 };
 use crate::judge::{
-    Arm, Baseline, Before, Block, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, WarmUp,
+    Arm, Baseline, Before, Block, ByPod, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
+    WarmUp,
 };
 
 /// How far back raw samples are read as long as nobody knows how often there is one.
@@ -50,8 +52,12 @@ pub(super) struct Tracker {
     place: usize,
     /// One for each limit of that stage.
     evidence: Vec<Evidence>,
+    /// The requests of each pod, one for each limit of that stage.
+    suspicions: Vec<Suspicion>,
     /// What came after the settled blocks.
     newest_blocks: Newest,
+    /// The same by pod.
+    newest_by_pod: Vec<(Measure, ByPod)>,
     /// Up to here no later scrape can change what was counted.
     settled: Timestamp,
     scrape: Option<Duration>,
@@ -78,7 +84,9 @@ impl Tracker {
             baselines: Vec::new(),
             place: 0,
             evidence: Vec::new(),
+            suspicions: Vec::new(),
             newest_blocks: Newest::default(),
+            newest_by_pod: Vec::new(),
             scrape: None,
             window: FIRST_WINDOW,
             newest: None,
@@ -377,6 +385,7 @@ impl Tracker {
                         let block = drawn(block);
                         if is_disturbed { evidence.settle_against(&block) } else { evidence.settle(&block) }
                     }
+                    self.follow_pods(Stretch { start: self.settled, end: *end }, &measures, series);
                     self.settled = *end;
                     self.ledger.settle(*end, series);
                     self.refusal = None;
@@ -400,7 +409,9 @@ impl Tracker {
                 Some(known) => known.entering(&fresh),
                 None => fresh,
             });
-            self.evidence = entered.collect();
+            let entered = entered.collect();
+            let suspicions = self.limits(next).iter().map(|limit| self.suspicion(limit)).collect();
+            (self.evidence, self.suspicions) = (entered, suspicions);
             self.place = next;
         }
     }
@@ -412,8 +423,13 @@ impl Tracker {
 
     /// What settled for the same limit of the same check.
     fn known(&self, limit: &Limit) -> Option<&Evidence> {
-        let mut pairs = self.limits(self.place).iter().zip(&self.evidence);
-        pairs.find(|(known, _)| known.check == limit.check && known.kind == limit.kind).map(|(_, evidence)| evidence)
+        self.place_of(limit).and_then(|place| self.evidence.get(place))
+    }
+
+    /// Where that is among the limits of the stage that settled blocks have come to.
+    fn place_of(&self, limit: &Limit) -> Option<usize> {
+        let same = |known: &Limit| known.check == limit.check && known.kind == limit.kind;
+        self.limits(self.place).iter().position(same)
     }
 
     fn limits(&self, place: usize) -> &[Limit] {
@@ -427,17 +443,15 @@ impl Tracker {
 
     /// What counts of what each of `series` gained.
     fn block(&self, stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Block, Refusal> {
-        let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.ledger, self.settling()));
-        let counted = warm_up.counted(measure, known, stretch, series, gains);
-        let block = Block::of(stretch, measure, series, &counted)?;
+        let block = Block::of(stretch, measure, series, &self.counted(stretch, measure, series, gains))?;
         // What a gateway counts is not known by pod: the whole stage is cold.
         let is_cold =
             self.plan.is_cold(self.place, stretch.start) && !(measure == Measure::Failed && block.is_broken());
         Ok(if is_cold { block.without_canary() } else { block })
     }
 
-    /// The requests of a stretch, those of pods that warm up too: they were served. Of `blocks`, one for each of `measures`,
-    /// all count the same.
+    /// The requests of a stretch, those of pods that warm up or were replaced too: they were served. Of `blocks`, one for
+    /// each of `measures`, all count the same.
     fn all_requests(
         &self,
         stretch: Stretch,
@@ -445,7 +459,7 @@ impl Tracker {
         blocks: &[Block],
         (series, gains): (&[Series], &[f64]),
     ) -> Option<Block> {
-        if self.plan.source.warm_up == WarmUp::default() {
+        if self.plan.source.warm_up == WarmUp::default() && self.plan.without.is_none() {
             return blocks.first().copied();
         }
         Block::of(stretch, *measures.first()?, series, gains).ok()

@@ -1,7 +1,7 @@
 //! Whether the checks can be asked at all, before anybody releases anything.
 
 use super::{
-    fault::Fault,
+    fault::{Counting, Fault},
     parameters::Parameters,
     recipe::{Templates, recipe},
     source::{Source, expression},
@@ -34,7 +34,15 @@ pub fn unusable(spec: &RolloutSpec, templates: &Templates) -> Option<Unusable> {
     })
 }
 
-/// The same for one check.
+/// Who counts the requests of `check`; nothing where it counts none, or its template is not there.
+#[must_use]
+pub fn counting(check: &Check, templates: &Templates) -> Option<Counting> {
+    let recipe = recipe(check, templates).ok()?;
+    let selector = recipe.reads.selector();
+    (!selector.is_empty() && check.query.is_none()).then(|| Counting::of(selector, recipe.is_published))
+}
+
+/// What [`unusable`] says, for one check.
 ///
 /// # Errors
 /// Why it cannot be asked.

@@ -13,7 +13,7 @@ use crate::{
     },
     traffic::{Names, RouteId, Split},
     workload::{
-        Ownership, ReplicaSet, changed_spec, is_deleting, new_replica_set, ownership, revision_service,
+        Ownership, ReplicaSet, changed_spec, is_deleting, naming, new_replica_set, ownership, revision_service,
         revision_service_spec, template,
     },
 };
@@ -31,6 +31,8 @@ pub enum Effect {
     PatchReplicaSet(String, Value),
     /// Deletes the ReplicaSet of that name, if it still has that UID.
     DeleteReplicaSet(String, String),
+    /// Deletes the pod of that name, if it still has that UID.
+    DeletePod(String, String),
     /// Creates a Service.
     CreateService(Box<Service>),
     /// Merges into the Service of that name.
@@ -75,6 +77,7 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<De
             let effects = Effects { rollout, observed, status: &status, now };
             let mut desired = effects.routes();
             desired.extend(effects.services());
+            desired.extend(effects.suspect_pod());
             desired.extend(effects.replica_sets());
             desired.extend(effects.workload());
             desired.extend(effects.history());
@@ -178,6 +181,16 @@ impl Effects<'_> {
             Goal::Split(split) => router.split(object, split).ok()?,
         };
         (wanted != *object).then_some(wanted)
+    }
+
+    /// A pod of the new version that is to be replaced, as long as it takes requests.
+    fn suspect_pod(&self) -> Option<Desired> {
+        let (pod, canary) = self.status.replaced_pod.as_ref().zip(self.status.canary.as_ref())?;
+        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let is_its = naming::is_pod_of(&canary.replica_set, &pod.name);
+        let serves = self.observed.ready_pods.values().flatten().any(|ready| *ready == pod.name);
+        let effect = Effect::DeletePod(pod.name.clone(), pod.uid.clone());
+        (under_way && is_its && serves).then(|| Desired::cautious(effect))
     }
 
     fn services(&self) -> Vec<Desired> {

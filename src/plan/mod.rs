@@ -25,6 +25,7 @@ mod progress;
 mod selection;
 mod share;
 mod split;
+mod suspect_pod;
 mod taken_back;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use contention::{Suspect, suspects};
 pub use effects::{Desired, Effect, desired};
 pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use preflight::Refusal;
+pub use suspect_pod::Traced;
 
 use crate::api::{
     AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
@@ -64,6 +66,8 @@ pub struct Input<'a> {
     /// How requests were divided between the versions since the stage's weight came into force; nothing while that is not
     /// known.
     pub divided: Option<Divided>,
+    /// Where the bad requests come from of those of `checks` that fail and count requests.
+    pub traced: &'a [Traced],
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -164,6 +168,7 @@ struct Plan<'a> {
     checks: &'a [CheckStatus],
     outage: Option<&'a str>,
     divided: Option<Divided>,
+    traced: &'a [Traced],
     now: Timestamp,
     status: RolloutStatus,
     transitions: Vec<Transition>,
@@ -174,10 +179,10 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(input: Input<'a>) -> Self {
-        let Input { rollout, observed, checks, outage, divided, now } = input;
+        let Input { rollout, observed, checks, outage, divided, traced, now } = input;
         let status = rollout.status.clone().unwrap_or_default();
         let (transitions, wake, refusal) = (Vec::new(), None, None);
-        Self { rollout, observed, checks, outage, divided, now, status, transitions, wake, refusal }
+        Self { rollout, observed, checks, outage, divided, traced, now, status, transitions, wake, refusal }
     }
 
     /// An adopted Rollout that nobody is deleting.
@@ -204,6 +209,7 @@ impl<'a> Plan<'a> {
         self.status.stage = None;
         self.status.begun.clear();
         self.status.canary = None;
+        self.status.replaced_pod = None;
         self.status.replicas_floor = None;
         self.status.draining_since = None;
         if promoting {

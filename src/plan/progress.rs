@@ -2,8 +2,8 @@
 
 use crate::{
     api::{
-        CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
-        StageStatus, Verdict,
+        CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, ReplacedPod, RevisionStatus, RouteMode,
+        Span, Stage, StageStatus, Verdict,
         condition::{self, reason},
     },
     plan::{
@@ -26,6 +26,7 @@ pub(super) enum Outcome {
     Advance,
     TakeOver,
     Fail(&'static str, String),
+    Replace(ReplacedPod, String),
     TakeBack(&'static str, String),
 }
 
@@ -39,6 +40,7 @@ impl Plan<'_> {
         self.status.checks.clear();
         self.status.begun.clear();
         self.status.taken_back = None;
+        self.status.replaced_pod = None;
         self.status.stable_lost_since = None;
         self.status.draining_since = None;
         self.status.replicas_floor = Some(capacity::wanted(self.rollout));
@@ -94,6 +96,7 @@ impl Plan<'_> {
             Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => self.advance(&stage),
+            Outcome::Replace(pod, message) => self.replace_pod(pod, message),
             Outcome::TakeOver => self.take_over(),
             Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
             Outcome::Wait(message) => {
@@ -172,10 +175,13 @@ impl Plan<'_> {
         }
         let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
         if let Some(check) = self.checks.iter().find(failed) {
-            return Outcome::Fail(reason::CHECK_FAILED, format!("{}: {}", check.name, check.message));
+            return self.answer_failure(stage, check);
         }
         if let Some(disturbed) = self.disturbed(stage) {
             return disturbed;
+        }
+        if let Some(outcome) = self.still_suspect() {
+            return outcome;
         }
         let ready = split::ready(self.rollout, &self.status, self.observed);
         if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {

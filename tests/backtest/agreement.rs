@@ -33,6 +33,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
             stable: &of(OLD),
             canary: &of(canary),
             begun: &begun,
+            replaced: None,
             written: &[],
             now,
         };

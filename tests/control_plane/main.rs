@@ -38,6 +38,7 @@ mod scenes;
 mod sharing;
 mod steering;
 mod surge;
+mod suspects;
 mod templates;
 mod tools;
 mod warm_up;
@@ -65,6 +66,7 @@ fn topics() -> Vec<Topic> {
         ("ownership", ownership::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
+        ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
         ("warm up", warm_up::behaviours()),

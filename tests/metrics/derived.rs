@@ -144,6 +144,7 @@ impl Service {
             stable: &stable,
             canary: &canary,
             begun,
+            replaced: None,
             written,
             now,
         };

@@ -87,6 +87,7 @@ async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
         stable: &stable,
         canary: &canary,
         begun: &begun,
+        replaced: None,
         written: &[],
         now,
     };

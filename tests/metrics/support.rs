@@ -153,6 +153,7 @@ impl Subject {
             stable: &self.stable,
             canary: &self.canary,
             begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since, part: None }],
+            replaced: None,
             written: &[],
             now: Timestamp::now(),
         };

@@ -145,6 +145,15 @@ impl Kubelet {
         state.faults.insert((namespace.to_owned(), image.to_owned()), faults);
     }
 
+    /// From now on, this pod has these faults.
+    #[allow(dead_code, reason = "not every test that shares the rig has a pod that is bad alone")]
+    pub fn set_faults_of(&self, namespace: &str, pod: &str, faults: Faults) {
+        let state = self.state();
+        if let Some(serving) = state.serving.get(namespace).and_then(|pods| pods.get(pod)) {
+            serving.server.set_faults(faults);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

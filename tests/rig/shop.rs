@@ -228,6 +228,12 @@ impl Shop {
         self.data_plane.kubelet.set_faults(&self.namespace, &format!("shop/checkout:{version}"), faults);
     }
 
+    /// From now on, this pod has these faults.
+    #[allow(dead_code, reason = "not every test that shares the rig has a pod that is bad alone")]
+    pub fn set_faults_of(&self, pod: &str, faults: Faults) {
+        self.data_plane.kubelet.set_faults_of(&self.namespace, pod, faults);
+    }
+
     /// From now on, the pods of a version that there are say that they are ready, or that they are not; they serve all
     /// the same.
     pub async fn set_ready(&self, version: &str, ready: bool) -> Result<()> {

@@ -8,5 +8,6 @@ mod command;
 mod examples;
 mod incident;
 mod long_names;
+mod origin;
 mod shares;
 mod weather;

@@ -14,6 +14,7 @@ mod schema;
 mod selectors;
 mod shares;
 pub mod stages;
+mod suspects;
 mod templates;
 mod workload;
 
@@ -181,6 +182,7 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
         findings.extend(shares::check(written, &rollout.spec));
+        findings.extend(suspects::check(written, &rollout.spec, all));
         if let Some(rate) = requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
         }

@@ -115,7 +115,8 @@ pub(super) fn between(series: &[Series], start: Timestamp, end: Timestamp) -> Ve
         let samples = series.samples.get(first..last).unwrap_or_default();
         // One that ended long before is not a part of that time.
         let Series { key, instance, arm, meaning, .. } = *series;
-        (!samples.is_empty()).then(|| Series { key, instance, arm, meaning, samples: samples.to_vec() })
+        let pod = series.pod.clone();
+        (!samples.is_empty()).then(|| Series { key, instance, pod, arm, meaning, samples: samples.to_vec() })
     };
     series.iter().filter_map(cut).collect()
 }

@@ -194,6 +194,7 @@ impl Trial<'_> {
             stable: &self.stable,
             canary: &self.canary,
             begun,
+            replaced: None,
             written: &[],
             now,
         })

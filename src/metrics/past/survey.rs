@@ -87,6 +87,7 @@ impl Past {
             stable: &stable,
             canary: &canary,
             begun: &begun,
+            replaced: None,
             written: &[],
             now,
         };

@@ -25,6 +25,12 @@ impl Newest {
         let blocks = if limit.is_compared() { &self.compared } else { &self.all };
         blocks.iter().find(|(measure, _)| *measure == limit.measure()).map_or(&[], |(_, blocks)| blocks)
     }
+
+    /// By which measures some of the new version's requests are bad.
+    pub(super) fn suspicious(&self) -> impl Iterator<Item = Measure> {
+        let is_bad = |blocks: &[Block]| blocks.iter().any(|block| block.canary.bad > 0.0);
+        self.all.iter().filter(move |(_, blocks)| is_bad(blocks)).map(|(measure, _)| *measure)
+    }
 }
 
 impl Tracker {
@@ -35,6 +41,7 @@ impl Tracker {
             Err(Refusal::MoreBadThanTotal) => Newest::default(),
             Err(refusal) => return Err(refusal.into()),
         };
+        self.look_at_newest_pods(now, series);
         Ok(())
     }
 
@@ -140,7 +147,7 @@ mod tests {
         let samples = (phase..=now).step_by(15).map(|second| Sample { at: at(second), value: second as f64 });
         let [key, instance] = [target, "one process"].map(|name| Key::of("pod", name));
         let instance = if target.starts_with("gateway") { instance } else { key };
-        Series { key, instance, arm, meaning: Meaning::Requests, samples: samples.collect() }
+        Series { key, instance, pod: None, arm, meaning: Meaning::Requests, samples: samples.collect() }
     }
 
     /// The blocks after [`SETTLED`] by which `limit` goes at `now` in a stage since `since`: when each ends, and how many
@@ -157,6 +164,7 @@ mod tests {
             stages: vec![StagePlan { since: at(since), part: None, limits: vec![compared(), limit.clone()] }],
             interval: Duration::from_secs(10),
             overdispersion: None,
+            without: None,
         };
         let newest = scrape::newest(series, Arm::Canary);
         let scrape = Some(Duration::from_secs(15));

@@ -62,6 +62,7 @@ mod tests {
             stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
             interval,
             overdispersion: None,
+            without: None,
         };
         let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
         tracker.next(at(now)).duration_since(at(now)).as_millis()

@@ -26,6 +26,7 @@ pub fn describe(before: &Cluster, after: &Cluster, effect: &Effect) -> String {
             None => format!("{} changes its labels", image(before, name)),
         },
         Effect::DeleteReplicaSet(name, _) => format!("delete {}", image(before, name)),
+        Effect::DeletePod(name, _) => format!("delete pod {name}"),
         Effect::CreateService(service) => format!("create {}", service.metadata.name.as_deref().unwrap_or_default()),
         Effect::PatchService(name, patch) if patch["spec"]["selector"].is_null() => format!("{name} changes its owner"),
         Effect::PatchService(name, patch) => {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict, condition::kind},
     judge::Divided,
-    plan::{self, Desired, Input, desired},
+    plan::{self, Desired, Input, Traced, desired},
 };
 
 /// How many rounds a cluster may need to come to rest: more is a loop.
@@ -37,6 +37,8 @@ pub struct Lab {
     pub outage: Option<String>,
     /// How requests were divided since the stage's weight came into force.
     pub divided: Option<Divided>,
+    /// Where the bad requests of the checks come from that fail.
+    pub traced: Vec<Traced>,
     /// How long each check says that it will take.
     pub more_time: BTreeMap<String, Span>,
     /// When the operator asked to be woken.
@@ -61,6 +63,7 @@ impl Lab {
             reasons: BTreeMap::new(),
             outage: None,
             divided: None,
+            traced: Vec::new(),
             more_time: BTreeMap::new(),
             wake: None,
             log: Vec::new(),
@@ -160,7 +163,15 @@ impl Lab {
         self.nothing_is_written_twice(rollout);
         let checks = self.look(rollout);
         let (outage, divided) = (self.outage.as_deref(), self.divided);
-        let next = plan::next(Input { rollout, observed: &observed, checks: &checks, outage, divided, now });
+        let next = plan::next(Input {
+            rollout,
+            observed: &observed,
+            checks: &checks,
+            outage,
+            divided,
+            traced: &self.traced,
+            now,
+        });
         self.wake = next.wake;
         if rollout.status.as_ref() == Some(&next.status) {
             return resumed;

@@ -29,5 +29,6 @@ mod scaling;
 mod selection;
 mod share;
 mod small_worlds;
+mod suspect_pod;
 mod unnamed;
 mod unwell;

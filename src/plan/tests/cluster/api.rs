@@ -60,6 +60,16 @@ impl Cluster {
                 }
                 Ok(())
             }
+            Effect::DeletePod(..) if self.forbids_deletions => Err(Refused::Forbidden("pods is forbidden".to_owned())),
+            Effect::DeletePod(name, _) => {
+                let is_there = self.pods.values().flatten().any(|pod| pod.name == *name);
+                if is_there {
+                    self.version();
+                    self.pods.values_mut().for_each(|pods| pods.retain(|pod| pod.name != *name));
+                    self.endpoints.values_mut().for_each(|pods| pods.retain(|pod| pod != name));
+                }
+                Ok(())
+            }
             Effect::DeleteService(name, uid) => {
                 if self.services.get(name).is_some_and(|service| service.metadata.uid.as_deref() == Some(uid)) {
                     self.version();

@@ -63,6 +63,8 @@ pub struct Cluster {
     pub policies: Option<Vec<String>>,
     /// Admission does not let a ReplicaSet change its owner.
     pub forbids_moving: bool,
+    /// The operator may not delete pods.
+    pub forbids_deletions: bool,
     /// Until when each ReplicaSet had at least each part of the traffic that it ever had, in thousandths.
     pub last_traffic: BTreeMap<(String, u16), Timestamp>,
     /// Until when a route gave weight to each Service.
@@ -95,6 +97,7 @@ impl Cluster {
             unnamed_routes: Some(Vec::new()),
             policies: Some(Vec::new()),
             forbids_moving: false,
+            forbids_deletions: false,
             last_traffic: BTreeMap::new(),
             last_weight: BTreeMap::new(),
             ended: Vec::new(),
