@@ -7,6 +7,8 @@ mod bad_input;
 mod command;
 mod examples;
 mod incident;
+mod library;
 mod long_names;
 mod shares;
+mod variants;
 mod weather;

@@ -9,6 +9,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod variant;
 mod version;
 pub mod yaml;
 
@@ -20,15 +21,16 @@ use serde::Deserialize;
 use self::yaml::Mistake;
 pub use self::{
     event::{
-        Action, Arm, Delete, DeletedKind, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota, Release,
-        Scale, Target,
+        Action, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota,
+        Release, Scale, Target,
     },
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},
     manifests::{Manifest, Manifests},
     over_time::{OverTime, Step},
-    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, TimeOfDay, Traffic},
-    version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Version, WarmUp},
+    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
+    variant::Variant,
+    version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Pauses, Version, WarmUp},
 };
 use crate::api::{
     manifest::{Document, item},
@@ -44,6 +46,10 @@ pub const CANARY: &str = "canary";
 /// How long the cluster runs before the scenario starts, so that the Rollout has taken over its pods and Prometheus
 /// has the history that a service is judged beside.
 pub const SETTLING: Duration = Duration::from_mins(30);
+
+const DAY: Length = Length::seconds(86_400);
+
+const ONE_DOCUMENT: &str = "a scenario is one document; what stands behind it are objects, each with a kind";
 
 /// How long a simulation takes at most that says no end of its own.
 const LATEST: Length = Length::seconds(28 * 86_400);
@@ -63,6 +69,8 @@ pub struct Scenario {
     pub scrape_every: Length,
     /// What happens, in order of time.
     pub events: Vec<Event>,
+    /// Releases that are tried one by one, each from the scenario's start; see [`Self::each`].
+    pub variants: BTreeMap<String, Variant>,
     /// What is expected.
     pub expect: Expectations,
 }
@@ -83,6 +91,8 @@ struct Written {
     #[serde(default)]
     events: Vec<event::Written>,
     #[serde(default)]
+    variants: BTreeMap<String, Variant>,
+    #[serde(default)]
     expect: Expectations,
 }
 
@@ -95,13 +105,15 @@ impl Scenario {
         Self::parse(&text, &name)
     }
 
-    /// Reads a scenario from YAML; `file` is what mistakes call it.
+    /// Reads a scenario from YAML; `file` is what mistakes call it. Objects may stand behind it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         let documents = yaml::documents(text, file)?;
         let document = match documents.as_slice() {
-            [document] => document,
+            [document, objects @ ..] => match objects.iter().find(|object| object.text(&["kind"]).is_none()) {
+                Some(second) => return Err(Mistake::at(file, second, "", ONE_DOCUMENT)),
+                None => document,
+            },
             [] => return Err(Mistake::of(file, "is empty; a scenario has at least `events` or `expect`")),
-            [_, second, ..] => return Err(Mistake::at(file, second, "", "a scenario is one document, not two")),
         };
         let written: Written = yaml::read(document, file)?;
         let mut versions = written.versions;
@@ -114,6 +126,7 @@ impl Scenario {
             versions,
             scrape_every: written.scrape_every.unwrap_or(Length::seconds(15)),
             events: Vec::new(),
+            variants: written.variants,
             expect: written.expect,
         };
         for (index, event) in written.events.into_iter().enumerate() {
@@ -168,6 +181,11 @@ impl Scenario {
         {
             return wrong("traffic.bursts", "every and length must be at least 1s");
         }
+        if let Some(spikes) = self.traffic.spikes
+            && (spikes.length < Length::seconds(1) || spikes.length >= spikes.every || spikes.every > DAY)
+        {
+            return wrong("traffic.spikes", "length must be at least 1s and below every, which is 1d at most");
+        }
         let buckets = self.traffic.buckets.as_deref().unwrap_or_default();
         if buckets.len() > 64 || !buckets.is_sorted() || buckets.first() == Some(&Length::default()) {
             return wrong("traffic.buckets", "takes up to 64 lengths of time that rise, from above 0s");
@@ -179,6 +197,11 @@ impl Scenario {
         {
             if let Err((field, why)) = version.check() {
                 return wrong(&format!("versions.{name}.{field}"), &why);
+            }
+        }
+        for (name, variant) in &self.variants {
+            if let Some(Err((field, why))) = variant.canary.as_ref().map(Version::check) {
+                return wrong(&format!("variants.{name}.canary.{field}"), &why);
             }
         }
         Ok(())

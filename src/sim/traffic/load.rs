@@ -14,7 +14,7 @@ use super::{
     pod::{Drawn, Pod},
     totals::Totals,
 };
-use crate::sim::scenario::{SETTLING, STABLE, Scenario};
+use crate::sim::scenario::{Dependency, SETTLING, STABLE, Scenario};
 
 /// A pod that requests go to.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +133,12 @@ impl Load {
         self.pods.remove(pod);
     }
 
+    /// From `now` on this is the matter with something that all versions need; nothing if all is well.
+    pub fn depend(&mut self, now: Timestamp, dependency: Option<Dependency>) {
+        self.settle(now);
+        self.behaviours.values_mut().for_each(|behaviour| behaviour.depend(dependency));
+    }
+
     /// Draws everything up to `now`, so that [`Self::totals`] speak of it.
     pub fn settle(&mut self, now: Timestamp) {
         let offset = self.advance(now);
@@ -193,7 +199,8 @@ impl Load {
             self.totals.insert(pod.revision.clone(), totals);
         }
         let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
-        let drawn = pod.draw(&mut self.rng, behaviour.look(offset, bounds), is_cold, totals);
+        let capacity = behaviour.version().capacity.map(|count| count.0);
+        let drawn = pod.draw(&mut self.rng, behaviour.look(offset, bounds), (offset, is_cold, capacity), totals);
         if drawn.failed > 0 {
             *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += drawn.failed;
         }
