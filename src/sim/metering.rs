@@ -118,7 +118,8 @@ impl Application {
                 continue;
             };
             let version = self.versions.get(&pod.image).map_or(CANARY, String::as_str);
-            backends.push(Backend { pod: name, revision: &pod.revision, version, share, ready_since });
+            let PodView { revision, node, .. } = pod;
+            backends.push(Backend { pod: name, revision, version, node, share, ready_since });
         }
         self.load.route(now, &backends);
         self.load.lose(lost);

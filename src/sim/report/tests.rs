@@ -104,6 +104,7 @@ fn reverted() -> Report {
             pod,
             revision,
             version,
+            node: "node-1",
             share,
             ready_since: start(),
         });

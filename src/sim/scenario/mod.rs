@@ -4,6 +4,7 @@ mod event;
 mod expect;
 mod length;
 mod manifests;
+mod outlier;
 mod over_time;
 mod plain;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use self::{
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},
     manifests::{Manifest, Manifests},
+    outlier::{Outlier, Replacement, Standing},
     over_time::{OverTime, Step},
     traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
     variant::Variant,

@@ -103,6 +103,14 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
             "s.yaml:1:21: versions.stable.metrics: a b: is not a name that Prometheus takes",
         ),
         (
+            "versions: {canary: {pods: [{errors: 5%}]}}",
+            "s.yaml:1:21: versions.canary.pods: each takes exactly one of pod and node",
+        ),
+        (
+            "versions: {canary: {pods: [{pod: 0, errors: 5%}]}}",
+            "s.yaml:1:21: versions.canary.pods: the first pod is number 1",
+        ),
+        (
             "traffic: {requestsPerSecond: -1}",
             "s.yaml:1:30: traffic.requestsPerSecond: -1 is not between 0 and 10000000",
         ),

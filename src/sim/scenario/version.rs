@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Length, OverTime, over_time::Step, traffic::Count};
+use super::{Length, Outlier, OverTime, over_time::Step, traffic::Count};
 use crate::api::Percent;
 
 /// How the pods of a version behave.
@@ -32,6 +32,9 @@ pub struct Version {
     /// Its pods crash again and again, and are never ready. Default: false.
     #[serde(default)]
     pub crash_loop: bool,
+    /// Which of its pods behave otherwise; of several that speak of a pod, the first. Default: none.
+    #[serde(default)]
+    pub pods: Vec<Outlier>,
     /// What its pods expose besides requests, for the queries of checks.
     #[serde(default)]
     pub metrics: Vec<Metric>,
@@ -61,6 +64,7 @@ impl Default for Version {
             capacity: None,
             pauses: None,
             crash_loop: false,
+            pods: Vec::new(),
             metrics: Vec::new(),
         }
     }
@@ -276,6 +280,9 @@ impl Version {
         }
         if self.errors.steps().any(|step| step.codes.values().any(|count| count.0 <= 0.0)) {
             return Err(("errors", "each code must come more often than never".to_owned()));
+        }
+        for outlier in &self.pods {
+            outlier.check().map_err(|why| ("pods", why))?;
         }
         for metric in &self.metrics {
             metric.check().map_err(|why| ("metrics", format!("{}: {why}", metric.name)))?;

@@ -11,8 +11,8 @@ use crate::{
 /// For so many seconds a version behaves evenly, as long as no step comes.
 const EVEN: f64 = 15.0;
 
-/// How a version behaves, as it changes over time. All of its pods behave alike: what makes a version slow or faulty
-/// for a while, such as a database, they have in common.
+/// How a version behaves, as it changes over time. All of its pods behave alike, but for its outliers: what makes a
+/// version slow or faulty for a while, such as a database, they have in common.
 #[derive(Debug)]
 pub(super) struct Behaviour {
     version: Version,
@@ -35,14 +35,32 @@ pub(super) struct Now {
     pub(super) together: f64,
     /// The status codes of failures, each with the part of them that it has.
     pub(super) codes: Vec<(u16, f64)>,
-    /// How long requests take.
-    pub(super) spread: Spread,
-    /// The same for a pod that is warming up.
-    pub(super) cold: Option<(f64, Spread)>,
+    /// How most of its pods do.
+    usual: Manner,
+    /// How its outliers do, in their order.
+    outliers: Vec<Manner>,
     /// How many pauses there are in a second, how long each lasts, and how long the requests take that come in one.
     pub(super) pauses: Option<(f64, f64, Spread)>,
     latency_factor: f64,
     median: f64,
+}
+
+/// How one pod behaves beside what all have in common.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manner {
+    /// Which part of the requests fails besides.
+    pub(super) errors: f64,
+    /// How long requests take.
+    pub(super) spread: Spread,
+    /// Both while it is warming up.
+    pub(super) cold: Option<(f64, Spread)>,
+}
+
+impl Now {
+    /// How the outlier at `index` behaves, or one of all the others.
+    pub(super) fn manner(&self, outlier: Option<usize>) -> &Manner {
+        outlier.and_then(|index| self.outliers.get(index)).unwrap_or(&self.usual)
+    }
 }
 
 impl Behaviour {
@@ -94,11 +112,17 @@ impl Behaviour {
             return;
         }
         (self.now.median, self.now.latency_factor) = (latency.median.as_seconds(), factor);
-        self.now.spread = Spread::new(latency, factor, bounds);
-        self.now.cold = self
-            .version
-            .warm_up
-            .map(|cold| (cold.errors.fraction(), Spread::new(latency, factor * cold.slower_by.0, bounds)));
+        let manner = |errors: f64, factor: f64| {
+            let cold = self.version.warm_up.map(|cold| {
+                let errors = errors + (1.0 - errors) * cold.errors.fraction();
+                (errors, Spread::new(latency, factor * cold.slower_by.0, bounds))
+            });
+            Manner { errors, spread: Spread::new(latency, factor, bounds), cold }
+        };
+        let outliers = self.version.pods.iter();
+        self.now.outliers =
+            outliers.map(|outlier| manner(outlier.errors.fraction(), factor * outlier.slower_by.0)).collect();
+        self.now.usual = manner(0.0, factor);
         self.now.pauses = self.version.pauses.map(|pauses| {
             let length = pauses.length.as_seconds();
             (1.0 / pauses.every.as_seconds(), length, Spread::of_pause(length, bounds))

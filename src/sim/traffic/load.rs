@@ -1,6 +1,6 @@
 //! All requests of one application.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -14,7 +14,7 @@ use super::{
     pod::{Drawn, Pod},
     totals::Totals,
 };
-use crate::sim::scenario::{Dependency, SETTLING, STABLE, Scenario};
+use crate::sim::scenario::{Dependency, SETTLING, STABLE, Scenario, Standing};
 
 /// A pod that requests go to.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,8 @@ pub struct Backend<'a> {
     pub revision: &'a str,
     /// The version of the scenario that it behaves like.
     pub version: &'a str,
+    /// The node that it is on.
+    pub node: &'a str,
     /// Which part of all requests it gets.
     pub share: f64,
     /// Since when it has been ready; a later instant than before means that it was restarted.
@@ -41,6 +43,8 @@ pub struct Load {
     retried: f64,
     behaviours: BTreeMap<String, Behaviour>,
     pods: BTreeMap<String, Pod>,
+    /// The highest number that a pod of a revision ever had.
+    numbers: BTreeMap<String, usize>,
     totals: BTreeMap<String, Totals>,
     rng: StdRng,
     /// Up to here `sent` is brought up to date, in seconds from the start.
@@ -71,6 +75,7 @@ impl Load {
             retried: scenario.traffic.retries.map_or(0.0, |retries| retries.share.fraction()),
             behaviours,
             pods: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             totals: BTreeMap::new(),
             rng,
             at: from,
@@ -90,18 +95,33 @@ impl Load {
         }
         self.losing.clear();
         for backend in backends {
-            let restarted = self.pods.get(backend.pod).is_some_and(|pod| pod.ready_since != backend.ready_since);
-            if restarted {
+            let known = self.pods.get(backend.pod);
+            let restarted = known.filter(|pod| pod.ready_since != backend.ready_since);
+            if let Some(standing) = restarted.map(|pod| pod.standing.clone()) {
                 self.remove(now, backend.pod);
+                self.pods.insert(backend.pod.to_owned(), Pod::new(backend, standing, offset));
+            } else if known.is_none() {
+                let standing = self.standing(backend);
+                self.pods.insert(backend.pod.to_owned(), Pod::new(backend, standing, offset));
             }
             let sent = self.sent;
-            let pod = self
-                .pods
-                .entry(backend.pod.to_owned())
-                .or_insert_with(|| Pod::new(backend.revision, backend.version, backend.ready_since, offset));
-            pod.seen = sent;
-            pod.share = backend.share.clamp(0.0, 1.0);
+            if let Some(pod) = self.pods.get_mut(backend.pod) {
+                pod.seen = sent;
+                pod.share = backend.share.clamp(0.0, 1.0);
+            }
         }
+    }
+
+    /// Where a new pod stands: it takes the lowest number that is free.
+    fn standing(&mut self, backend: &Backend<'_>) -> Standing {
+        let alike = self.pods.values().filter(|pod| pod.revision == backend.revision);
+        let taken: BTreeSet<_> = alike.map(|pod| pod.standing.number).collect();
+        let number =
+            taken.iter().zip(1..).find(|(taken, number)| *taken != number).map_or(taken.len() + 1, |(_, free)| free);
+        let highest = self.numbers.entry(backend.revision.to_owned()).or_default();
+        let replaces = number <= *highest;
+        *highest = number.max(*highest);
+        Standing { number, replaces, node: backend.node.to_owned() }
     }
 
     /// From the last call of [`Self::route`] on, these parts of the requests are answered by nobody.
@@ -200,7 +220,9 @@ impl Load {
         }
         let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
         let capacity = behaviour.version().capacity.map(|count| count.0);
-        let drawn = pod.draw(&mut self.rng, behaviour.look(offset, bounds), (offset, is_cold, capacity), totals);
+        let outlier = behaviour.version().pods.iter().position(|outlier| outlier.is_of(&pod.standing, offset));
+        let now = behaviour.look(offset, bounds);
+        let drawn = pod.draw(&mut self.rng, (now, now.manner(outlier)), (offset, is_cold, capacity), totals);
         if drawn.failed > 0 {
             *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += drawn.failed;
         }

@@ -4,19 +4,21 @@ use jiff::Timestamp;
 use rand::{Rng, rngs::StdRng};
 
 use super::{
-    behaviour::Now,
+    behaviour::{Manner, Now},
     draw::{binomial, gauss, in_crowds, poisson},
     exposition::{Counts, Exposed, Exposition, Target},
     histogram::Spread,
+    load::Backend,
     totals::Totals,
 };
-use crate::sim::scenario::{Kind, Metric, Version};
+use crate::sim::scenario::{Kind, Metric, Standing, Version};
 
 /// One pod's requests since it started.
 #[derive(Debug)]
 pub(super) struct Pod {
     pub(super) revision: String,
     pub(super) version: String,
+    pub(super) standing: Standing,
     /// Which part of all requests it gets.
     pub(super) share: f64,
     /// Since when it is ready.
@@ -41,12 +43,13 @@ pub(super) struct Drawn {
 }
 
 impl Pod {
-    pub(super) fn new(revision: &str, version: &str, ready_since: Timestamp, offset: f64) -> Self {
+    pub(super) fn new(backend: &Backend<'_>, standing: Standing, offset: f64) -> Self {
         Self {
-            revision: revision.to_owned(),
-            version: version.to_owned(),
+            revision: backend.revision.to_owned(),
+            version: backend.version.to_owned(),
+            standing,
             share: 0.0,
-            ready_since,
+            ready_since: backend.ready_since,
             pending: 0.0,
             seen: 0.0,
             counts: Counts::default(),
@@ -61,14 +64,14 @@ impl Pod {
     pub(super) fn draw(
         &mut self,
         rng: &mut StdRng,
-        now: &Now,
+        (now, manner): (&Now, &Manner),
         (offset, is_cold, capacity): (f64, bool, Option<f64>),
         totals: &mut Totals,
     ) -> Drawn {
         let elapsed = offset - std::mem::replace(&mut self.drawn, offset);
         let requests = poisson(rng, std::mem::take(&mut self.pending));
-        let cold = now.cold.as_ref().filter(|_| is_cold);
-        let more_errors = cold.map_or(0.0, |(errors, _)| *errors);
+        let cold = manner.cold.as_ref().filter(|_| is_cold);
+        let (more_errors, spread) = cold.map_or((manner.errors, &manner.spread), |(errors, spread)| (*errors, spread));
         let rate = now.error_rate + (1.0 - now.error_rate) * more_errors;
         let answered = capacity.map_or(requests, |capacity| requests.min(whole(capacity * elapsed)));
         let failed = if now.together > 1.0 {
@@ -78,7 +81,6 @@ impl Pod {
         };
         let failed = failed + (requests - answered);
         self.count_codes(rng, now, Drawn { requests, failed });
-        let spread = cold.map_or(&now.spread, |(_, spread)| spread);
         let waiting = self.count_pauses(rng, requests, elapsed, (now, totals));
         self.count_durations(rng, requests - waiting, spread, totals);
         totals.requests += requests;

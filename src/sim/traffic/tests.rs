@@ -26,7 +26,7 @@ fn load(scenario: &str, seed: u64) -> (Load, Timestamp) {
 }
 
 fn backend<'a>(pod: &'a str, version: &'a str, share: f64, ready_since: Timestamp) -> Backend<'a> {
-    Backend { pod, revision: version, version, share, ready_since }
+    Backend { pod, revision: version, version, node: "node-1", share, ready_since }
 }
 
 fn value(series: &[Series], name: &str, label: Option<(&str, &str)>) -> f64 {
@@ -233,4 +233,66 @@ fn the_presets_find_what_pods_expose() {
     assert!(value(series, "istio_request_duration_milliseconds_bucket", Some(("le", "2500"))) > 0.0);
     let named = |name: &str| series.iter().any(|one| one.0.iter().any(|(_, value)| value == name));
     assert!(named("destination") && !named("http_requests_total"));
+}
+
+/// Which part of the requests of a pod failed.
+fn failed(load: &mut Load, at: Timestamp, pod: &str) -> f64 {
+    let series = load.scrape(at, pod).to_vec();
+    let all = value(&series, "http_request_duration_seconds_count", None);
+    1.0 - value(&series, "http_requests_total", Some(("code", "200"))) / all
+}
+
+const BAD_POD: &str = "
+traffic: {requestsPerSecond: 100}
+versions:
+  canary: {errors: 0%, pods: [{pod: 2, errors: 30%}, {pod: 3, errors: 40%, replacement: Alike}]}
+";
+
+#[test]
+fn one_pod_fails_and_the_one_that_takes_its_number_is_well_unless_it_is_to_be_alike() {
+    let (mut load, start) = load(BAD_POD, 1);
+    let third = |names: [&'static str; 3], since| names.map(|pod| backend(pod, "canary", 1.0 / 3.0, since));
+    load.route(start, &third(["a", "b", "c"], start));
+    let later = start + 10 * MINUTE;
+    let rates = ["a", "b", "c"].map(|pod| failed(&mut load, later, pod));
+    assert!(rates[0] == 0.0 && (rates[1] - 0.3).abs() < 0.02 && (rates[2] - 0.4).abs() < 0.02, "{rates:?}");
+    for pod in ["b", "c"] {
+        load.remove(later, pod);
+    }
+    load.route(later, &third(["a", "d", "e"], later));
+    let rates = ["d", "e"].map(|pod| failed(&mut load, later + 10 * MINUTE, pod));
+    assert!(rates[0] == 0.0 && (rates[1] - 0.4).abs() < 0.02, "{rates:?}");
+}
+
+#[test]
+fn a_pod_that_starts_anew_keeps_its_number() {
+    let (mut load, start) = load(BAD_POD, 1);
+    let half = |since| ["a", "b"].map(|pod| backend(pod, "canary", 0.5, since));
+    load.route(start, &half(start));
+    load.route(start + MINUTE, &half(start + MINUTE));
+    assert!((failed(&mut load, start + 11 * MINUTE, "b") - 0.3).abs() < 0.02);
+}
+
+#[test]
+fn the_pods_of_one_node_are_slow_for_as_long_as_was_written() {
+    let scenario = "
+traffic: {requestsPerSecond: 100}
+versions: {canary: {latency: {median: 50ms, p99: 400ms}, pods: [{node: node-2, slowerBy: 10, from: 10m, for: 10m}]}}
+";
+    let (mut load, start) = load(scenario, 1);
+    let on = |pod, node| Backend { node, ..backend(pod, "canary", 0.5, start) };
+    load.route(start, &[on("a", "node-1"), on("b", "node-2")]);
+    let counts = |load: &mut Load, at, pod| {
+        let series = load.scrape(at, pod).to_vec();
+        let below = |le| value(&series, "http_request_duration_seconds_bucket", Some(("le", le)));
+        (below("+Inf"), below("+Inf") - below("0.5"))
+    };
+    let mut before = [(0.0, 0.0); 2];
+    for (minutes, slow) in [(10, 0.005), (20, 0.5), (30, 0.005)] {
+        let now = ["a", "b"].map(|pod| counts(&mut load, start + minutes * MINUTE - Duration::from_secs(1), pod));
+        let parts: Vec<_> =
+            now.iter().zip(before).map(|(now, before)| (now.1 - before.1) / (now.0 - before.0)).collect();
+        assert!((parts[0] - 0.005).abs() < 0.003 && (parts[1] - slow).abs() < 0.02, "{minutes}: {parts:?}");
+        before = now;
+    }
 }

@@ -34,6 +34,8 @@ pub struct PodView {
     pub image: String,
     /// Its label `pod-template-hash`; empty without it.
     pub revision: String,
+    /// The node that it is on; empty until it has one.
+    pub node: String,
     /// Whether it passes its readiness probe.
     pub ready: bool,
     /// Since when its containers run, if they do: then it would answer a request.
@@ -139,6 +141,7 @@ impl Handle {
             ip: pod.ip.clone(),
             image: pod.image.clone(),
             revision: pod.meta.labels.get(POD_TEMPLATE_HASH).cloned().unwrap_or_default(),
+            node: pod.node.clone(),
             ready: pod.ready,
             alive_since: state.kubelets.alive_since(&pod.meta.key),
         };

@@ -1,0 +1,86 @@
+//! One pod, or the pods on one node, that behave otherwise than the rest of their version.
+
+use serde::Deserialize;
+
+use super::{Length, traffic::Count};
+use crate::api::Percent;
+
+/// One pod, or the pods on one node, that behave otherwise than the rest of their version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Outlier {
+    /// Which of the revision's pods, counted from 1: a new pod takes the lowest number that is free.
+    #[serde(default)]
+    pub pod: Option<usize>,
+    /// Which node's pods, such as `node-2`.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// How many more of their requests fail. Default: none.
+    #[serde(default)]
+    pub errors: Percent,
+    /// How many times as long their requests take. Default: 1.
+    #[serde(default = "Outlier::alike")]
+    pub slower_by: Count,
+    /// From when on. Default: from the beginning.
+    #[serde(default)]
+    pub from: Length,
+    /// For how long. Default: for ever.
+    #[serde(default, rename = "for")]
+    pub for_: Option<Length>,
+    /// How a pod behaves that takes the number of one that is gone. Default: Well.
+    #[serde(default)]
+    pub replacement: Replacement,
+}
+
+/// How a pod behaves that takes the number of one that is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Replacement {
+    /// Like the rest of its version.
+    #[default]
+    Well,
+    /// Like the one that is gone.
+    Alike,
+}
+
+/// Where a pod stands among the pods of its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its number, counted from 1.
+    pub number: usize,
+    /// Whether another pod had that number before.
+    pub replaces: bool,
+    /// The node that it is on.
+    pub node: String,
+}
+
+impl Outlier {
+    const fn alike() -> Count {
+        Count(1.0)
+    }
+
+    /// Whether it speaks of a pod, at `offset` seconds after the scenario's start.
+    #[must_use]
+    pub fn is_of(&self, standing: &Standing, offset: f64) -> bool {
+        let from = self.from.as_seconds();
+        let lasts = offset >= from && self.for_.is_none_or(|length| offset < from + length.as_seconds());
+        let is_meant = match self.pod {
+            Some(number) => number == standing.number && (!standing.replaces || self.replacement == Replacement::Alike),
+            None => self.node.as_ref() == Some(&standing.node),
+        };
+        lasts && is_meant
+    }
+
+    /// Why it cannot be used, if it cannot.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.pod.is_some() == self.node.is_some() {
+            return Err("each takes exactly one of pod and node".to_owned());
+        }
+        if self.pod == Some(0) {
+            return Err("the first pod is number 1".to_owned());
+        }
+        if self.slower_by.0 <= 0.0 {
+            return Err("slowerBy must be above 0".to_owned());
+        }
+        Ok(())
+    }
+}
