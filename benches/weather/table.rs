@@ -1,5 +1,7 @@
 //! What came of it, by scenario and by who decided.
 
+use std::fmt;
+
 use tidegate::sim::scenario::Outcome;
 
 use crate::{
@@ -13,23 +15,24 @@ const PATIENCE: f64 = 4.0;
 /// Prints a row for each scenario, and each run of Tidegate's that was not as it should be.
 pub fn print(library: &Library, runs: &[Run]) {
     println!(
-        "of each: good releases promoted / reverted / neither; bad ones reverted / promoted / neither, and how many"
+        "good: releases that were promoted / reverted / neither; bad: reverted / promoted / neither; `all` where all were"
     );
-    println!("requests a bad one answered on average");
     println!(
-        "| scenario | Tidegate: good | bad | exposed | Flagger: good | bad | exposed | Argo Rollouts: good | bad | exposed |"
+        "promoted, or reverted; exposed: requests that a bad release answered on average. By Tidegate, Flagger, Argo Rollouts:"
     );
+    println!("| weather | good, T | F | A | bad, T | F | A | exposed, T | F | A |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let row = |name: &str, place: Option<usize>| {
+        let tallies = tallies(runs, place);
+        let good = tallies.map(|tally| tally.good.to_string());
+        let bad = tallies.map(|tally| tally.bad.to_string());
+        let exposed = tallies.map(|tally| format!("{:.0}", tally.each()));
+        println!("| {name} | {} |", [good, bad, exposed].concat().join(" | "));
+    };
     for (place, weather) in library.scenarios.iter().enumerate() {
-        let of = |decider| runs.iter().filter(move |run| run.scenario == place && run.decider == decider);
-        let cells: Vec<_> = Decider::ALL.iter().map(|decider| Tally::of(of(*decider)).cells()).collect();
-        println!("| {} | {} |", weather.name, cells.join(" | "));
+        row(&weather.name, Some(place));
     }
-    let cells: Vec<_> = Decider::ALL
-        .iter()
-        .map(|decider| Tally::of(runs.iter().filter(|run| run.decider == *decider)).cells())
-        .collect();
-    println!("| **all** | {} |", cells.join(" | "));
+    row("**all**", None);
     let mut wrong: Vec<_> =
         runs.iter().filter(|run| run.decider == Decider::Tidegate && is_wrong(library, run)).collect();
     wrong.sort_by_key(|run| (run.scenario, run.kind == Kind::Bad, run.seed));
@@ -42,17 +45,11 @@ pub fn print(library: &Library, runs: &[Run]) {
 
 /// How many scenarios have which ratio of exposed requests, wrong reverts, and the last line.
 pub fn figures(library: &Library, runs: &[Run]) -> String {
-    let of = |place: Option<usize>| {
-        Decider::ALL.map(|decider| {
-            let mine = runs.iter().filter(move |run| run.decider == decider);
-            Tally::of(mine.filter(|run| place.is_none_or(|place| run.scenario == place)))
-        })
-    };
     let ratio = |[ours, flagger, argo]: [Tally; 3]| ours.each() / flagger.each().min(argo.each()).max(1.0);
-    let ratios: Vec<_> = (0..library.scenarios.len()).map(|place| ratio(of(Some(place)))).collect();
+    let ratios: Vec<_> = (0..library.scenarios.len()).map(|place| ratio(tallies(runs, Some(place)))).collect();
     let logarithms = ratios.iter().map(|ratio| ratio.max(1e-3).ln()).sum::<f64>() / ratios.len().max(1) as f64;
     let high = ratios.iter().filter(|ratio| **ratio > 0.5).count();
-    let all = of(None);
+    let all = tallies(runs, None);
     let reverted = all.map(|tally| format!("{:.2}%", tally.good.part(1)));
     println!(
         "exposed requests, ratio by scenario: geometric mean {:.2}, above 0.5 in {high} of {}",
@@ -68,6 +65,14 @@ pub fn figures(library: &Library, runs: &[Run]) -> String {
         ours.bad.part(0),
         ratio(all)
     )
+}
+
+/// How all releases ended, or those of one scenario, by who decided.
+fn tallies(runs: &[Run], place: Option<usize>) -> [Tally; 3] {
+    Decider::ALL.map(|decider| {
+        let mine = runs.iter().filter(move |run| run.decider == decider);
+        Tally::of(mine.filter(|run| place.is_none_or(|place| run.scenario == place)))
+    })
 }
 
 fn is_wrong(library: &Library, run: &Run) -> bool {
@@ -119,6 +124,15 @@ impl Ends {
     }
 }
 
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [_, 0, 0] => f.write_str("all"),
+            [right, wrong, neither] => write!(f, "{right} / {wrong} / {neither}"),
+        }
+    }
+}
+
 impl Tally {
     fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Self {
         runs.fold(Self::default(), |mut tally, run| {
@@ -136,10 +150,5 @@ impl Tally {
     /// Requests that a bad one answered, on average.
     fn each(self) -> f64 {
         self.exposed / f64::from(self.bad.all().max(1))
-    }
-
-    fn cells(self) -> String {
-        let ends = |ends: Ends| ends.0.map(|count| count.to_string()).join(" / ");
-        format!("{} | {} | {:.0}", ends(self.good), ends(self.bad), self.each())
     }
 }

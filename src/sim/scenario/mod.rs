@@ -63,6 +63,8 @@ pub struct Scenario {
     pub start: Timestamp,
     /// How long it lasts; without it, until every release has come to its end.
     pub until: Option<Length>,
+    /// How long it lasts at most where no release comes to an end.
+    pub at_most: Length,
     /// What clients ask for.
     pub traffic: Traffic,
     /// How versions behave, by name; [`STABLE`] and [`CANARY`] are always there.
@@ -84,6 +86,8 @@ struct Written {
     start: Option<Timestamp>,
     #[serde(default)]
     until: Option<Length>,
+    #[serde(default)]
+    at_most: Option<Length>,
     #[serde(default)]
     traffic: Option<Traffic>,
     #[serde(default)]
@@ -124,6 +128,7 @@ impl Scenario {
         let mut scenario = Self {
             start: written.start.unwrap_or(FIRST_MONDAY),
             until: written.until,
+            at_most: written.at_most.unwrap_or(LATEST),
             traffic: written.traffic.unwrap_or_default(),
             versions,
             scrape_every: written.scrape_every.unwrap_or(Length::seconds(15)),
@@ -145,7 +150,7 @@ impl Scenario {
     /// When the simulation ends at the latest.
     #[must_use]
     pub fn latest_end(&self) -> Timestamp {
-        let length = self.until.unwrap_or(LATEST).duration();
+        let length = self.until.unwrap_or(self.at_most).duration();
         self.start.saturating_add(length).unwrap_or(Timestamp::MAX)
     }
 
