@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic crds printed
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic bench-weather crds printed
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -23,7 +23,7 @@ simulation: ## Simulate every example whole, play every scene, the whole sweep, 
 	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
-	@EXAMPLES=whole cargo test --locked $(optimized) --test simulate every_example
+	@EXAMPLES=whole cargo test --locked $(optimized) --test simulate -- every_example releases_in_the_weather
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep
@@ -46,6 +46,9 @@ bench-traffic: ## Measure what customers notice behind Envoy and behind Traefik:
 .PHONY: test-oldest
 test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is tested, of which make test runs a part
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo test --locked --test control_plane -- oldest:
+
+bench-weather: ## Play SEEDS (50) seeds of every scenario of examples/weather, by Tidegate, and by the rules of Flagger and Argo Rollouts
+	@SEEDS=$(if $(filter command line environment,$(origin SEEDS)),$(SEEDS),50) cargo bench --locked --bench weather
 
 crds: ## Write crds/ and the chart's from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository

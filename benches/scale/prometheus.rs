@@ -111,7 +111,7 @@ impl Pods {
         counters.ok += if fails { REQUESTS / 2.0 } else { REQUESTS };
         counters.errors += if fails { REQUESTS / 2.0 } else { 0.0 };
         let samples = counters.samples(pod);
-        endpoint.scrape(|prometheus| prometheus.append(now.as_millisecond(), pod.name(), &samples));
+        endpoint.scrape(now, |prometheus, at| prometheus.append(at, pod.name(), &samples));
         if fails {
             self.failed.entry(app.to_owned()).or_insert_with(Timestamp::now);
         }

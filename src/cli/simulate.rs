@@ -14,10 +14,13 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::print;
-use crate::sim::{
-    report::{self, Distribution, Report, Run, Style},
-    scenario::{Manifests, Scenario},
-    simulation::{SimulationError, simulate},
+use crate::{
+    api::nearest::did_you_mean,
+    sim::{
+        report::{self, Distribution, Report, Run, Style},
+        scenario::{Manifests, Scenario},
+        simulation::{SimulationError, simulate},
+    },
 };
 
 /// What the process ends with where something is not as the scenario expects.
@@ -32,12 +35,16 @@ const WIDTH: usize = 120;
 /// The flags of `tidegate simulate`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Manifests, or folders of them; all YAML beside the scenario without any
+    /// Manifests, or folders of them; without any, those in the scenario's file, or else all YAML beside it
     files: Vec<PathBuf>,
 
     /// What happens, and what is expected
     #[arg(long, value_name = "FILE")]
     scenario: PathBuf,
+
+    /// The variant of the scenario that is simulated; each of them, one after the other, without it
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
 
     /// How the answer looks
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
@@ -80,12 +87,48 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
 /// The answer, and whether everything is as expected.
 fn answer(options: &Options) -> Result<(String, bool), SimulationError> {
     let scenario = Scenario::load(&options.scenario)?;
-    let manifests = Manifests::load(&options.files(), &options.scenario)?.complete()?;
+    let manifests = Manifests::load(&options.files, &options.scenario)?.complete()?;
+    let chosen = chosen(&scenario, options)?;
+    let mut answers = Vec::new();
+    for (name, scenario) in &chosen {
+        let (text, holds) = one(&manifests, scenario, options)?;
+        answers.push((name.unwrap_or_default(), text, holds));
+    }
+    let holds = answers.iter().all(|(.., holds)| *holds);
+    let text = match (answers.as_slice(), options.output) {
+        ([(_, text, _)], _) => text.clone(),
+        (_, Output::Json) => {
+            let variants: Vec<_> = answers.iter().map(|(name, text, _)| format!("\"{name}\": {text}")).collect();
+            format!("{{\"variants\": {{\n{}}}}}\n", variants.join(", "))
+        }
+        _ => answers.iter().map(|(name, text, _)| format!("variant {name}\n{text}")).collect::<Vec<_>>().join("\n"),
+    };
+    Ok((text, holds))
+}
+
+/// The variants that are asked for.
+fn chosen<'a>(scenario: &'a Scenario, options: &Options) -> Result<Vec<(Option<&'a str>, Scenario)>, SimulationError> {
+    let mut each = scenario.each();
+    let names: Vec<_> = each.iter().filter_map(|(name, _)| *name).collect();
+    let wrong = |why| Err(SimulationError::Reference { field: "variants", why });
+    if let Some(wanted) = &options.variant {
+        if !names.contains(&wanted.as_str()) {
+            let meant = did_you_mean(wanted, names.iter().copied());
+            return wrong(format!("there is no {wanted}{meant}"));
+        }
+        each.retain(|(name, _)| *name == Some(wanted));
+    } else if options.output == Output::Svg && each.len() > 1 {
+        return wrong(format!("a picture shows one of them: name it with --variant, of {}", names.join(", ")));
+    }
+    Ok(each)
+}
+
+fn one(manifests: &Manifests, scenario: &Scenario, options: &Options) -> Result<(String, bool), SimulationError> {
     if options.runs.get() > 1 {
-        let runs = many(&manifests, &scenario, options)?;
+        let runs = many(manifests, scenario, options)?;
         return Ok(spread(&Distribution::new(&runs), options.output));
     }
-    let report = simulate(&manifests, &scenario, options.seed)?;
+    let report = simulate(manifests, scenario, options.seed)?;
     Ok((shown(&report, options.output), report.failures.is_empty()))
 }
 
@@ -134,14 +177,4 @@ fn many(manifests: &Manifests, scenario: &Scenario, options: &Options) -> Result
     let mut runs = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     runs.sort_by_key(|(number, _)| *number);
     runs.into_iter().map(|(_, run)| run).collect()
-}
-
-impl Options {
-    fn files(&self) -> Vec<PathBuf> {
-        if !self.files.is_empty() {
-            return self.files.clone();
-        }
-        let folder = self.scenario.parent().filter(|folder| !folder.as_os_str().is_empty());
-        vec![folder.map_or_else(|| PathBuf::from("."), PathBuf::from)]
-    }
 }

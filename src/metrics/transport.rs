@@ -1,5 +1,7 @@
 //! What stands between the operator and a Prometheus: the network, or a simulation.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -50,4 +52,10 @@ pub enum Answer {
 pub trait Transport: Send + Sync {
     /// Asks, and reads the whole answer. Whoever asks gives up when it takes too long.
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>>;
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+        self.as_ref().ask(question)
+    }
 }

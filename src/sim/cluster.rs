@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{GatewayRouteKind, definitions},
     controller::clock::Clock,
+    metrics::Transport,
     traffic::GATEWAY_API,
 };
 
@@ -103,10 +104,10 @@ impl Cluster {
             .any(|resource| (resource.group.as_str(), resource.kind.as_str()) == (group, text("kind")))
     }
 
-    /// Starts an operator that calls the Prometheus of this cluster `endpoint`.
+    /// Starts an operator that reaches the Prometheus of this cluster by `transport`, and calls it `endpoint`.
     #[must_use]
-    pub fn operator(&self, endpoint: &str) -> Operator {
-        let plan = Plan { endpoint: endpoint.to_owned(), ..Plan::new(self.clock, self.prometheus.clone()) };
+    pub fn operator(&self, endpoint: &str, transport: impl Transport + 'static) -> Operator {
+        let plan = Plan { endpoint: endpoint.to_owned(), ..Plan::new(self.clock, transport) };
         plan.start(self.api.clone())
     }
 }

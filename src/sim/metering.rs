@@ -138,17 +138,17 @@ impl Application {
     /// Has the targets of one slot scraped. What a pod that does not answer had ends here; one that is gone is no
     /// target any more.
     fn scrape(&mut self, now: Timestamp, slot: u32, (world, prometheus): (&Handle, &Endpoint)) {
-        let at = now.as_millisecond();
         let pods: BTreeMap<_, _> =
             world.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since.is_some())).collect();
         let Self { targets, load, .. } = self;
         targets.retain(|pod, target| {
             let alive = pods.get(pod).copied();
             if target.slot == slot {
-                let series = if alive == Some(true) { load.scrape(now, pod) } else { &[] };
-                prometheus.scrape(|prometheus| {
+                let answers = alive == Some(true) && !prometheus.misses(&target.name, now);
+                let series = if answers { load.scrape(now, pod) } else { &[] };
+                prometheus.scrape(now, |prometheus, at| {
                     prometheus.append(at, &target.name, series);
-                    let up = alive.map(|alive| (target.up.clone(), f64::from(alive)));
+                    let up = alive.map(|_| (target.up.clone(), f64::from(answers)));
                     prometheus.append(at, &target.health(), up.as_slice());
                 });
             }

@@ -120,9 +120,7 @@ impl Service {
             (series(bucket, "le", "0.5"), requests - slower),
             (series(bucket, "le", "+Inf"), requests),
         ];
-        self.asked.prometheus.scrape(|prometheus| {
-            prometheus.append(at(self.scraped).as_millisecond(), pod, &samples);
-        });
+        self.asked.prometheus.scrape(at(self.scraped), |prometheus, at| prometheus.append(at, pod, &samples));
     }
 
     async fn look(&self, analyst: &Analyst, begun: &[StageBegun], now: Timestamp) -> Vec<CheckStatus> {

@@ -2,6 +2,7 @@
 
 use std::{
     future::pending,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What is the matter with a Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Condition {
     /// Nothing.
     #[default]
@@ -30,6 +31,10 @@ pub enum Condition {
     Slow(Duration),
     /// Questions are answered, but nothing is scraped.
     NotScraping,
+    /// This part of its scrapes fails, each by itself.
+    Missing(f64),
+    /// Its clock is so many milliseconds ahead, or behind if it is negative.
+    Ahead(i64),
 }
 
 /// A Prometheus that others share. Cheap to clone; all clones are the same one.
@@ -62,12 +67,25 @@ impl Endpoint {
         self.lock().prometheus = Prometheus::default();
     }
 
-    /// Lets it take a scrape, unless something is the matter with it.
-    pub fn scrape(&self, scrape: impl FnOnce(&mut Prometheus)) {
+    /// Lets it take a scrape at `now`, unless something is the matter with it: in milliseconds since 1970, by its own clock.
+    pub fn scrape(&self, now: Timestamp, scrape: impl FnOnce(&mut Prometheus, i64)) {
         let mut state = self.lock();
-        if matches!(state.condition, Condition::Well | Condition::Slow(_)) {
-            scrape(&mut state.prometheus);
+        let at = now.as_millisecond();
+        match state.condition {
+            Condition::Well | Condition::Slow(_) | Condition::Missing(_) => scrape(&mut state.prometheus, at),
+            Condition::Ahead(milliseconds) => scrape(&mut state.prometheus, at.saturating_add(milliseconds)),
+            Condition::Down | Condition::Hanging | Condition::NotScraping => {}
         }
+    }
+
+    /// Whether its scrape of `target` at `now` fails, though the target is well.
+    #[must_use]
+    pub fn misses(&self, target: &str, now: Timestamp) -> bool {
+        let Condition::Missing(part) = self.condition() else { return false };
+        // Names of pods are drawn at random; with them, this is.
+        let mut hash = DefaultHasher::new();
+        (target, now.as_millisecond()).hash(&mut hash);
+        (hash.finish() % 1_000_000) as f64 / 1e6 < part
     }
 
     /// Answers a request to its HTTP API: the status and the body.
@@ -107,7 +125,7 @@ impl Transport for Endpoint {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(async move {
             match self.condition() {
-                Condition::Well | Condition::NotScraping => {}
+                Condition::Well | Condition::NotScraping | Condition::Missing(_) | Condition::Ahead(_) => {}
                 Condition::Slow(delay) => tokio::time::sleep(delay).await,
                 Condition::Hanging => pending().await,
                 Condition::Down => {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Length;
+use super::{Length, traffic::Count};
 use crate::api::Percent;
 
 /// Something that happens, as it is written: exactly one of its actions.
@@ -32,6 +32,8 @@ pub(super) struct Written {
     evict_pods: Option<Pods>,
     #[serde(default)]
     quota: Option<Quota>,
+    #[serde(default)]
+    dependency: Option<Dependency>,
     #[serde(default)]
     prometheus: Option<PrometheusFault>,
     #[serde(default)]
@@ -74,6 +76,8 @@ pub enum Action {
     EvictPods(Pods),
     /// No more pods than a number are allowed in the namespace while `for` lasts.
     Quota(Quota),
+    /// Something that all versions need is out of order while `for` lasts.
+    Dependency(Dependency),
     /// Something is wrong with Prometheus while `for` lasts.
     Prometheus(PrometheusFault),
     /// Something is wrong with the gateway while `for` lasts.
@@ -196,8 +200,26 @@ pub struct Quota {
     pub pods: u16,
 }
 
+/// What becomes of requests while something is out of order that all versions need, such as a database.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dependency {
+    /// How many more of them fail. Default: 0%.
+    #[serde(default)]
+    pub errors: Percent,
+    /// How many times as long they take. Default: 1.
+    #[serde(default = "Dependency::default_factor")]
+    pub slower_by: Count,
+}
+
+impl Dependency {
+    const fn default_factor() -> Count {
+        Count(1.0)
+    }
+}
+
 /// What may be wrong with Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub enum PrometheusFault {
     /// It does not answer, and does not scrape.
     Down,
@@ -207,6 +229,15 @@ pub enum PrometheusFault {
     NotScraping,
     /// It starts anew with an empty disk.
     LostData,
+    /// So many of its scrapes fail, each by itself.
+    #[serde(rename = "missing")]
+    Missing(Percent),
+    /// Its clock is so much ahead.
+    #[serde(rename = "ahead")]
+    Ahead(Length),
+    /// Its clock is so much behind.
+    #[serde(rename = "behind")]
+    Behind(Length),
 }
 
 /// What may be wrong with the gateway.
@@ -244,6 +275,7 @@ impl Written {
             self.crash_pods.map(Action::CrashPods),
             self.evict_pods.map(Action::EvictPods),
             self.quota.map(Action::Quota),
+            self.dependency.map(Action::Dependency),
             self.prometheus.map(Action::Prometheus),
             self.gateway.map(Action::Gateway),
             self.crash_operator.map(|_| Action::CrashOperator),

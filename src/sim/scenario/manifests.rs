@@ -146,17 +146,19 @@ impl Manifest {
 }
 
 impl Manifests {
-    /// Reads files, and all files in folders that end with `.yaml` or `.yml`; `scenario` is not a manifest.
+    /// Reads what stands behind the scenario in its file, then files, and all files in folders that end with `.yaml` or
+    /// `.yml`. Without any of these, what is in the scenario's folder.
     pub fn load(paths: &[PathBuf], scenario: &Path) -> Result<Self, Mistake> {
         let mut manifests = Self::default();
+        let name = scenario.display().to_string();
+        manifests.add_all(yaml::documents(&read(scenario)?, &name)?.into_iter().skip(1), &name)?;
+        let folder = scenario.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let beside = [folder.to_owned()];
+        let paths = if paths.is_empty() && manifests.objects.is_empty() { &beside } else { paths };
         for path in paths {
             for file in files(path)? {
                 if !same(&file, scenario) {
-                    let name = file.display().to_string();
-                    let bytes =
-                        fs::read(&file).map_err(|error| Mistake::of(&name, format!("cannot be read: {error}")))?;
-                    let text = String::from_utf8(bytes).map_err(|_| Mistake::of(&name, "is not text in UTF-8"))?;
-                    manifests.add(&text, &name)?;
+                    manifests.add(&read(&file)?, &file.display().to_string())?;
                 }
             }
         }
@@ -165,7 +167,11 @@ impl Manifests {
 
     /// Adds the objects in YAML text; `file` is what mistakes call it.
     pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
-        for document in yaml::documents(text, file)? {
+        self.add_all(yaml::documents(text, file)?, file)
+    }
+
+    fn add_all(&mut self, documents: impl IntoIterator<Item = Document>, file: &str) -> Result<(), Mistake> {
+        for document in documents {
             if document.text(&["apiVersion"]).is_some_and(|version| version.starts_with(KUSTOMIZE)) {
                 continue;
             }
@@ -208,6 +214,12 @@ impl Manifests {
         self.objects.sort_by_key(|manifest| manifest.is("Rollout"));
         Ok(self)
     }
+}
+
+fn read(file: &Path) -> Result<String, Mistake> {
+    let name = file.display().to_string();
+    let bytes = fs::read(file).map_err(|error| Mistake::of(&name, format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| Mistake::of(&name, "is not text in UTF-8"))
 }
 
 fn same(one: &Path, other: &Path) -> bool {

@@ -10,6 +10,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod variant;
 mod version;
 pub mod yaml;
 
@@ -21,16 +22,17 @@ use serde::Deserialize;
 use self::yaml::Mistake;
 pub use self::{
     event::{
-        Action, Arm, Delete, DeletedKind, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota, Release,
-        Scale, Target,
+        Action, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota,
+        Release, Scale, Target,
     },
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},
     manifests::{Manifest, Manifests},
     outlier::{Outlier, Replacement, Standing},
     over_time::{OverTime, Step},
-    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, TimeOfDay, Traffic},
-    version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Version, WarmUp},
+    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
+    variant::Variant,
+    version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Pauses, Version, WarmUp},
 };
 use crate::api::{
     manifest::{Document, item},
@@ -47,6 +49,10 @@ pub const CANARY: &str = "canary";
 /// has the history that a service is judged beside.
 pub const SETTLING: Duration = Duration::from_mins(30);
 
+const DAY: Length = Length::seconds(86_400);
+
+const ONE_DOCUMENT: &str = "a scenario is one document; what stands behind it are objects, each with a kind";
+
 /// How long a simulation takes at most that says no end of its own.
 const LATEST: Length = Length::seconds(28 * 86_400);
 
@@ -57,6 +63,8 @@ pub struct Scenario {
     pub start: Timestamp,
     /// How long it lasts; without it, until every release has come to its end.
     pub until: Option<Length>,
+    /// How long it lasts at most where no release comes to an end.
+    pub at_most: Length,
     /// What clients ask for.
     pub traffic: Traffic,
     /// How versions behave, by name; [`STABLE`] and [`CANARY`] are always there.
@@ -65,6 +73,8 @@ pub struct Scenario {
     pub scrape_every: Length,
     /// What happens, in order of time.
     pub events: Vec<Event>,
+    /// Releases that are tried one by one, each from the scenario's start; see [`Self::each`].
+    pub variants: BTreeMap<String, Variant>,
     /// What is expected.
     pub expect: Expectations,
 }
@@ -77,6 +87,8 @@ struct Written {
     #[serde(default)]
     until: Option<Length>,
     #[serde(default)]
+    at_most: Option<Length>,
+    #[serde(default)]
     traffic: Option<Traffic>,
     #[serde(default)]
     versions: BTreeMap<String, Version>,
@@ -84,6 +96,8 @@ struct Written {
     scrape_every: Option<Length>,
     #[serde(default)]
     events: Vec<event::Written>,
+    #[serde(default)]
+    variants: BTreeMap<String, Variant>,
     #[serde(default)]
     expect: Expectations,
 }
@@ -97,13 +111,15 @@ impl Scenario {
         Self::parse(&text, &name)
     }
 
-    /// Reads a scenario from YAML; `file` is what mistakes call it.
+    /// Reads a scenario from YAML; `file` is what mistakes call it. Objects may stand behind it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         let documents = yaml::documents(text, file)?;
         let document = match documents.as_slice() {
-            [document] => document,
+            [document, objects @ ..] => match objects.iter().find(|object| object.text(&["kind"]).is_none()) {
+                Some(second) => return Err(Mistake::at(file, second, "", ONE_DOCUMENT)),
+                None => document,
+            },
             [] => return Err(Mistake::of(file, "is empty; a scenario has at least `events` or `expect`")),
-            [_, second, ..] => return Err(Mistake::at(file, second, "", "a scenario is one document, not two")),
         };
         let written: Written = yaml::read(document, file)?;
         let mut versions = written.versions;
@@ -112,10 +128,12 @@ impl Scenario {
         let mut scenario = Self {
             start: written.start.unwrap_or(FIRST_MONDAY),
             until: written.until,
+            at_most: written.at_most.unwrap_or(LATEST),
             traffic: written.traffic.unwrap_or_default(),
             versions,
             scrape_every: written.scrape_every.unwrap_or(Length::seconds(15)),
             events: Vec::new(),
+            variants: written.variants,
             expect: written.expect,
         };
         for (index, event) in written.events.into_iter().enumerate() {
@@ -132,7 +150,7 @@ impl Scenario {
     /// When the simulation ends at the latest.
     #[must_use]
     pub fn latest_end(&self) -> Timestamp {
-        let length = self.until.unwrap_or(LATEST).duration();
+        let length = self.until.unwrap_or(self.at_most).duration();
         self.start.saturating_add(length).unwrap_or(Timestamp::MAX)
     }
 
@@ -170,6 +188,11 @@ impl Scenario {
         {
             return wrong("traffic.bursts", "every and length must be at least 1s");
         }
+        if let Some(spikes) = self.traffic.spikes
+            && (spikes.length < Length::seconds(1) || spikes.length >= spikes.every || spikes.every > DAY)
+        {
+            return wrong("traffic.spikes", "length must be at least 1s and below every, which is 1d at most");
+        }
         let buckets = self.traffic.buckets.as_deref().unwrap_or_default();
         if buckets.len() > 64 || !buckets.is_sorted() || buckets.first() == Some(&Length::default()) {
             return wrong("traffic.buckets", "takes up to 64 lengths of time that rise, from above 0s");
@@ -181,6 +204,11 @@ impl Scenario {
         {
             if let Err((field, why)) = version.check() {
                 return wrong(&format!("versions.{name}.{field}"), &why);
+            }
+        }
+        for (name, variant) in &self.variants {
+            if let Some(Err((field, why))) = variant.canary.as_ref().map(Version::check) {
+                return wrong(&format!("variants.{name}.canary.{field}"), &why);
             }
         }
         Ok(())

@@ -62,7 +62,9 @@ impl Outlier {
     #[must_use]
     pub fn is_of(&self, standing: &Standing, offset: f64) -> bool {
         let from = self.from.as_seconds();
-        let lasts = offset >= from && self.for_.is_none_or(|length| offset < from + length.as_seconds());
+        // What is so from the beginning was so before it, as with all that changes over time.
+        let has_begun = offset >= from || from <= 0.0;
+        let lasts = has_begun && self.for_.is_none_or(|length| offset < from + length.as_seconds());
         let is_meant = match self.pod {
             Some(number) => number == standing.number && (!standing.replaces || self.replacement == Replacement::Alike),
             None => self.node.as_ref() == Some(&standing.node),
@@ -82,5 +84,20 @@ impl Outlier {
             return Err("slowerBy must be above 0".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_so_from_the_beginning_was_so_before_the_scenario_started() {
+        let outlier = |text: &str| serde_json::from_str::<Outlier>(text).unwrap();
+        let standing = Standing { number: 1, replaces: false, node: "node-1".to_owned() };
+        let always = outlier(r#"{"pod": 1, "errors": "30%"}"#);
+        assert_eq!([-600.0, 0.0, 600.0].map(|offset| always.is_of(&standing, offset)), [true; 3]);
+        let late = outlier(r#"{"node": "node-1", "errors": "30%", "from": "5m", "for": "5m"}"#);
+        assert_eq!([-600.0, 299.0, 300.0, 600.0].map(|at| late.is_of(&standing, at)), [false, false, true, false]);
     }
 }

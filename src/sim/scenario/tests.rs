@@ -8,6 +8,7 @@ traffic:
   requestsPerSecond: [{from: 0s, rate: 40}, {from: 1d, rate: 60}]
   shape: {diurnal: {peak: \"14:00\", low: 20%}, weekend: 40%}
   bursts: {every: 2h, length: 5m, factor: 3}
+  spikes: {every: 1h, length: 90s, factor: 5}
   retries: {share: 50%}
 versions:
   stable: {errors: 0.05%, latency: {median: 40ms, p99: 300ms}}
@@ -16,12 +17,17 @@ versions:
     latency: 45ms
     startUp: 20s
     warmUp: {for: 1m, slowerBy: 3}
+    capacity: 50
+    pauses: {every: 2m, length: 1s}
     metrics:
     - {name: queue_length, labels: {queue: mail}, gauge: {value: 40, growth: 10}}
     - {name: mails_total, perRequest: 2, of: Served}
 events:
 - {at: 0s, release: {image: 'shop/checkout:v2'}}
 - {at: T+3h, prometheus: Down, for: 10m}
+- {at: 3h, dependency: {errors: 20%, slowerBy: 3}, for: 5m}
+- {at: 3h30m, prometheus: {missing: 20%}, for: 5m}
+- {at: 3h40m, prometheus: {ahead: 30s}, for: 5m}
 - {at: 4h, crashPods: {of: canary, share: 50%}}
 - {at: 5h, crashOperator: {}, for: 30s}
 - {at: 6h, editWeights: {route: checkout, canary: 50, by: argocd}, for: 10m, every: 1m}
@@ -40,7 +46,7 @@ fn mistake(text: &str) -> String {
 #[test]
 fn a_scenario_is_read_with_all_that_it_may_say() {
     let scenario = Scenario::parse(WHOLE, "s.yaml").unwrap();
-    assert_eq!(scenario.events.len(), 9);
+    assert_eq!(scenario.events.len(), 12);
     assert!(scenario.events.is_sorted_by_key(|event| event.at));
     let canary = &scenario.versions[CANARY];
     assert_eq!(canary.errors.at(7199.0).unwrap().rate, crate::api::Percent::new(0.05));
@@ -108,10 +114,48 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
             "traffic: {requestsPerSecond: -1}",
             "s.yaml:1:30: traffic.requestsPerSecond: -1 is not between 0 and 10000000",
         ),
+        (
+            "traffic: {spikes: {every: 1m, length: 1m, factor: 2}}",
+            "s.yaml:1:11: traffic.spikes: length must be at least 1s and below every, which is 1d at most",
+        ),
+        (
+            "versions: {stable: {pauses: {every: 1s, length: 2s}}}",
+            "s.yaml:1:21: versions.stable.pauses: length must be above 0s, and below every",
+        ),
+        (
+            "versions: {stable: {errors: {rate: 1%, together: 0.5}}}",
+            "s.yaml:1:21: versions.stable.errors: together must be at least 1",
+        ),
+        (
+            "variants: {bad: {canary: {pauses: {every: 1s, length: 2s}}}}",
+            "s.yaml:1:27: variants.bad.canary.pauses: length must be above 0s, and below every",
+        ),
+        (
+            "until: 1h\n---\nuntil: 2h",
+            "s.yaml:3:1: a scenario is one document; what stands behind it are objects, each with a kind",
+        ),
         ("", "s.yaml: is empty; a scenario has at least `events` or `expect`"),
     ] {
         assert_eq!(mistake(text), sentence, "{text}");
     }
+}
+
+#[test]
+fn each_variant_is_the_scenario_with_a_release_and_expectations_of_its_own() {
+    let text = "versions: {stable: {errors: 1%}}\nexpect: {failedAtMost: 10}\nvariants:\n  \
+                bad: {canary: {errors: 7%}, expect: {outcome: Reverted}}\n  good: {expect: {outcome: Promoted}}";
+    let scenario = Scenario::parse(text, "s.yaml").unwrap();
+    let each = scenario.each();
+    let told: Vec<_> = each
+        .iter()
+        .map(|(name, it)| {
+            (name.unwrap(), it.versions[CANARY].errors.at(0.0).unwrap().rate.percent(), it.expect.0.len())
+        })
+        .collect();
+    assert_eq!(told, [("bad", 7.0, 2), ("good", 1.0, 2)]);
+    assert_eq!(each[0].1.expect.0[1].outcome, Some(Outcome::Reverted));
+    let alone = Scenario::parse("until: 1h", "s.yaml").unwrap();
+    assert_eq!(alone.each(), [(None, alone.clone())]);
 }
 
 const ROLLOUT: &str = "apiVersion: tidegate.dev/v1alpha1

@@ -23,6 +23,9 @@ pub struct Traffic {
     /// Times of more requests. Default: none.
     #[serde(default)]
     pub bursts: Option<Bursts>,
+    /// Times of more requests by the clock. Default: none.
+    #[serde(default)]
+    pub spikes: Option<Spikes>,
     /// What clients do after a failed request. Default: nothing.
     #[serde(default)]
     pub retries: Option<Retries>,
@@ -43,6 +46,7 @@ impl Default for Traffic {
             requests_per_second: Self::default_rate(),
             shape: Shape::default(),
             bursts: None,
+            spikes: None,
             retries: None,
             buckets: None,
         }
@@ -148,6 +152,19 @@ pub struct Bursts {
     /// How long it is quiet between two of them, on average.
     pub every: Length,
     /// How long one lasts, on average.
+    pub length: Length,
+    /// How many times as many requests come.
+    pub factor: Count,
+}
+
+/// Times of more requests by the clock, as timers and cron jobs make them: one begins whenever a whole number of `every`
+/// has passed since midnight, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spikes {
+    /// From the beginning of one to that of the next; a day at most.
+    pub every: Length,
+    /// How long each lasts.
     pub length: Length,
     /// How many times as many requests come.
     pub factor: Count,

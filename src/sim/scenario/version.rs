@@ -23,6 +23,12 @@ pub struct Version {
     /// How its first requests differ. Default: not at all.
     #[serde(default)]
     pub warm_up: Option<WarmUp>,
+    /// How many requests a pod answers in a second; those beyond that fail. Default: as many as come.
+    #[serde(default)]
+    pub capacity: Option<Count>,
+    /// Times in which a pod answers nothing, as while garbage is collected: requests wait for their end. Default: none.
+    #[serde(default)]
+    pub pauses: Option<Pauses>,
     /// Its pods crash again and again, and are never ready. Default: false.
     #[serde(default)]
     pub crash_loop: bool,
@@ -55,6 +61,8 @@ impl Default for Version {
             latency: Self::default_latency(),
             start_up: Self::default_start_up(),
             warm_up: None,
+            capacity: None,
+            pauses: None,
             crash_loop: false,
             pods: Vec::new(),
             metrics: Vec::new(),
@@ -77,6 +85,9 @@ pub struct Errors {
     /// Times of more errors. Default: none.
     #[serde(default)]
     pub bursts: Option<ErrorBursts>,
+    /// How many requests of one pod fail together, on average; at least 1. Default: each by itself.
+    #[serde(default)]
+    pub together: Option<Count>,
     /// The status codes, and how often each of them comes compared with the others. Default: `{500: 1}`.
     #[serde(default)]
     pub codes: BTreeMap<u16, Count>,
@@ -86,7 +97,14 @@ impl Step for Errors {
     type Short = Percent;
 
     fn brief(rate: Percent) -> Self {
-        Self { from: Length::default(), rate, drift: Percent::ZERO, bursts: None, codes: BTreeMap::new() }
+        Self {
+            from: Length::default(),
+            rate,
+            drift: Percent::ZERO,
+            bursts: None,
+            together: None,
+            codes: BTreeMap::new(),
+        }
     }
 
     fn from(&self) -> Length {
@@ -154,6 +172,16 @@ pub struct WarmUp {
     /// How many more of them fail meanwhile. Default: none.
     #[serde(default)]
     pub errors: Percent,
+}
+
+/// Times in which a pod answers nothing; each pod has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pauses {
+    /// How long it is from one to the next, on average.
+    pub every: Length,
+    /// How long one lasts.
+    pub length: Length,
 }
 
 /// What the pods of a version expose besides requests.
@@ -243,6 +271,12 @@ impl Version {
         let bursts = self.errors.steps().filter_map(|step| step.bursts);
         if bursts.into_iter().any(|bursts| bursts.every.min(bursts.length) < Length::seconds(1)) {
             return Err(("errors", "every and length of bursts must be at least 1s".to_owned()));
+        }
+        if self.errors.steps().any(|step| step.together.is_some_and(|count| count.0 < 1.0)) {
+            return Err(("errors", "together must be at least 1".to_owned()));
+        }
+        if self.pauses.is_some_and(|pauses| pauses.length == Length::default() || pauses.length >= pauses.every) {
+            return Err(("pauses", "length must be above 0s, and below every".to_owned()));
         }
         if self.errors.steps().any(|step| step.codes.values().any(|count| count.0 <= 0.0)) {
             return Err(("errors", "each code must come more often than never".to_owned()));

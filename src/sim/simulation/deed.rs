@@ -10,7 +10,7 @@ use crate::sim::{
     api::Refusal,
     prometheus::Condition,
     report::Writes,
-    scenario::{Action, Arm, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release},
+    scenario::{Action, Arm, Dependency, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release},
     world::{Delay, GatewayMode},
 };
 
@@ -117,6 +117,10 @@ impl Simulation<'_> {
                 pods.iter().try_for_each(|pod| self.cluster.world.evict(&subject.namespace, pod))
             }
             Action::Quota(quota) => self.cluster.world.set_quota(&subject.namespace, Some(quota.pods.into())),
+            Action::Dependency(dependency) => {
+                self.depend(Some(*dependency));
+                Ok(())
+            }
             Action::Prometheus(fault) => {
                 self.break_prometheus(*fault);
                 Ok(())
@@ -151,6 +155,10 @@ impl Simulation<'_> {
                 self.cluster.world.set_quota(&subject.namespace, None).ok()?;
                 Some("the quota is lifted")
             }
+            Action::Dependency(_) => {
+                self.depend(None);
+                Some("all that the versions depend on is well again")
+            }
             Action::Prometheus(_) => {
                 self.cluster.prometheus.set(Condition::Well);
                 Some("Prometheus is well again")
@@ -160,7 +168,7 @@ impl Simulation<'_> {
                 Some("the gateway is well again")
             }
             Action::CrashOperator => {
-                self.operator = Some(self.cluster.operator(&self.endpoint));
+                self.operator = Some(self.start_operator());
                 Some("the operator starts anew")
             }
             _ => None,
@@ -218,14 +226,26 @@ impl Simulation<'_> {
         counted.map(|(_, pod)| pod.name).collect()
     }
 
+    fn depend(&self, dependency: Option<Dependency>) {
+        let now = self.cluster.clock.now();
+        self.cluster.applications.with(|all| all.iter_mut().for_each(|it| it.load.depend(now, dependency)));
+    }
+
     fn break_prometheus(&self, fault: PrometheusFault) {
         match fault {
             PrometheusFault::Down => self.cluster.prometheus.set(Condition::Down),
             PrometheusFault::Slow => self.cluster.prometheus.set(Condition::Slow(Duration::from_secs(30))),
             PrometheusFault::NotScraping => self.cluster.prometheus.set(Condition::NotScraping),
             PrometheusFault::LostData => self.cluster.prometheus.lose_data(),
+            PrometheusFault::Missing(share) => self.cluster.prometheus.set(Condition::Missing(share.fraction())),
+            PrometheusFault::Ahead(by) => self.cluster.prometheus.set(Condition::Ahead(milliseconds(by))),
+            PrometheusFault::Behind(by) => self.cluster.prometheus.set(Condition::Ahead(-milliseconds(by))),
         }
     }
+}
+
+fn milliseconds(length: Length) -> i64 {
+    i64::try_from(length.duration().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The Rollout that an action names.
@@ -256,12 +276,23 @@ fn told(action: &Action) -> (&'static str, String) {
         Action::CrashPods(pods) => ("CrashPods", format!("{} crash", of(pods))),
         Action::EvictPods(pods) => ("EvictPods", format!("{} are evicted", of(pods))),
         Action::Quota(quota) => ("Quota", format!("a quota allows {} pods", quota.pods)),
+        Action::Dependency(Dependency { errors, slower_by }) => {
+            let slower = if slower_by.0 > 1.0 {
+                format!(", and they take {} times as long", slower_by.0)
+            } else {
+                String::new()
+            };
+            ("Dependency", format!("what all versions depend on fails {errors} of the requests{slower}"))
+        }
         Action::Prometheus(fault) => {
             let what = match fault {
-                PrometheusFault::Down => "is down",
-                PrometheusFault::Slow => "answers slowly",
-                PrometheusFault::NotScraping => "does not scrape any more",
-                PrometheusFault::LostData => "starts anew with an empty disk",
+                PrometheusFault::Down => "is down".to_owned(),
+                PrometheusFault::Slow => "answers slowly".to_owned(),
+                PrometheusFault::NotScraping => "does not scrape any more".to_owned(),
+                PrometheusFault::LostData => "starts anew with an empty disk".to_owned(),
+                PrometheusFault::Missing(share) => format!("misses {share} of its scrapes"),
+                PrometheusFault::Ahead(by) => format!("has a clock that is {by} ahead"),
+                PrometheusFault::Behind(by) => format!("has a clock that is {by} behind"),
             };
             ("Prometheus", format!("Prometheus {what}"))
         }

@@ -24,11 +24,12 @@ use super::{
     cluster::{Cluster, Settings},
     metering::Application,
     operator::{ENDPOINT, Operator},
+    prometheus::Endpoint,
     report::{Recorder, Report, Writes},
     scenario::{Length, Manifest, Manifests, SETTLING, Scenario, yaml::Mistake},
     traffic::Load,
 };
-use crate::{api::Rollout, controller::clock::Clock};
+use crate::{api::Rollout, controller::clock::Clock, metrics::Transport};
 
 /// Nothing may happen for so long before a simulation without an end of its own is over.
 const REST: SignedDuration = SignedDuration::from_mins(5);
@@ -80,6 +81,19 @@ pub enum SimulationError {
 /// # Errors
 /// [`SimulationError`], with what to mend.
 pub fn simulate(manifests: &Manifests, scenario: &Scenario, seed: u64) -> Result<Report, SimulationError> {
+    simulate_over(manifests, scenario, seed, |prometheus| Arc::new(prometheus.clone()))
+}
+
+/// The same with an operator that reaches the cluster's Prometheus in the way that `between` makes.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_over(
+    manifests: &Manifests,
+    scenario: &Scenario,
+    seed: u64,
+    between: impl FnOnce(&Endpoint) -> Arc<dyn Transport>,
+) -> Result<Report, SimulationError> {
     let rollouts = manifests.rollouts()?;
     if rollouts.is_empty() {
         return Err(SimulationError::NoRollout);
@@ -87,7 +101,7 @@ pub fn simulate(manifests: &Manifests, scenario: &Scenario, seed: u64) -> Result
     references::check(manifests, &rollouts, scenario)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
-        let mut simulation = Simulation::start(manifests, &rollouts, scenario, seed)?;
+        let mut simulation = Simulation::start(manifests, &rollouts, scenario, (seed, between))?;
         simulation.run().await;
         Ok(simulation.report(seed))
     })
@@ -99,6 +113,8 @@ struct Simulation<'a> {
     operator: Option<Operator>,
     /// What the Rollouts call their Prometheus.
     endpoint: String,
+    /// The operator's way to it.
+    transport: Arc<dyn Transport>,
     subjects: Vec<Subject>,
     changes: Changes,
     recorder: Recorder,
@@ -120,7 +136,7 @@ impl<'a> Simulation<'a> {
         manifests: &Manifests,
         rollouts: &[Rollout],
         scenario: &'a Scenario,
-        seed: u64,
+        (seed, between): (u64, impl FnOnce(&Endpoint) -> Arc<dyn Transport>),
     ) -> Result<Self, SimulationError> {
         let mut seeds = StdRng::seed_from_u64(seed);
         let begin = scenario.start.saturating_sub(SETTLING).unwrap_or(Timestamp::MIN);
@@ -136,6 +152,7 @@ impl<'a> Simulation<'a> {
             scenario,
             operator: None,
             endpoint: endpoint(rollouts),
+            transport: between(&cluster.prometheus),
             subjects: Vec::new(),
             changes,
             recorder: Recorder::new(scenario.start),
@@ -153,13 +170,17 @@ impl<'a> Simulation<'a> {
         for manifest in &manifests.objects {
             simulation.apply(manifest)?;
         }
-        simulation.operator = Some(simulation.cluster.operator(&simulation.endpoint));
+        simulation.operator = Some(simulation.start_operator());
         simulation.plan(scenario.start, Deed::Begin);
         simulation.plan(scenario.start, Deed::Sample);
         for event in &scenario.events {
             simulation.plan_event(event);
         }
         Ok(simulation)
+    }
+
+    fn start_operator(&self) -> Operator {
+        self.cluster.operator(&self.endpoint, Arc::clone(&self.transport))
     }
 
     /// Applies an object. One of a kind that the cluster does not know, such as another operator's, is left out, and a

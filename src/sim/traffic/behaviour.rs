@@ -3,7 +3,10 @@
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{drift::Drift, histogram::Spread, windows::Windows};
-use crate::{api::Percent, sim::scenario::Version};
+use crate::{
+    api::Percent,
+    sim::scenario::{Dependency, Version},
+};
 
 /// For so many seconds a version behaves evenly, as long as no step comes.
 const EVEN: f64 = 15.0;
@@ -17,6 +20,8 @@ pub(super) struct Behaviour {
     errors: Drift,
     latency: Drift,
     bursts: Option<Windows>,
+    /// What is the matter with something that all versions need.
+    dependency: Option<Dependency>,
     now: Now,
     until: f64,
 }
@@ -26,12 +31,16 @@ pub(super) struct Behaviour {
 pub(super) struct Now {
     /// Which part of the requests fails.
     pub(super) error_rate: f64,
+    /// How many fail together.
+    pub(super) together: f64,
     /// The status codes of failures, each with the part of them that it has.
     pub(super) codes: Vec<(u16, f64)>,
     /// How most of its pods do.
     usual: Manner,
     /// How its outliers do, in their order.
     outliers: Vec<Manner>,
+    /// How many pauses there are in a second, how long each lasts, and how long the requests take that come in one.
+    pub(super) pauses: Option<(f64, f64, Spread)>,
     latency_factor: f64,
     median: f64,
 }
@@ -62,6 +71,7 @@ impl Behaviour {
             errors: Drift::default(),
             latency: Drift::default(),
             bursts: None,
+            dependency: None,
             now: Now::default(),
             until: f64::NEG_INFINITY,
         }
@@ -80,6 +90,12 @@ impl Behaviour {
         &self.now
     }
 
+    /// From now on this is the matter with something that all versions need; nothing if all is well.
+    pub(super) fn depend(&mut self, dependency: Option<Dependency>) {
+        self.dependency = dependency;
+        self.until = f64::NEG_INFINITY;
+    }
+
     fn change_after(&self, offset: f64) -> f64 {
         let steps = self.version.errors.changes().chain(self.version.latency.changes());
         let next = steps.map(super::super::scenario::Length::as_seconds).filter(|change| *change > offset);
@@ -89,7 +105,8 @@ impl Behaviour {
     fn renew(&mut self, offset: f64, bounds: &[f64]) {
         self.renew_errors(offset);
         let Some(latency) = self.version.latency.at(offset) else { return };
-        let factor = self.latency.look(&mut self.rng, offset, latency.drift.fraction());
+        let strain = self.dependency.map_or(1.0, |dependency| dependency.slower_by.0);
+        let factor = strain * self.latency.look(&mut self.rng, offset, latency.drift.fraction());
         let unchanged = self.now.median.to_bits() == latency.median.as_seconds().to_bits();
         if unchanged && (factor / self.now.latency_factor - 1.0).abs() < 1e-3 {
             return;
@@ -106,6 +123,10 @@ impl Behaviour {
         self.now.outliers =
             outliers.map(|outlier| manner(outlier.errors.fraction(), factor * outlier.slower_by.0)).collect();
         self.now.usual = manner(0.0, factor);
+        self.now.pauses = self.version.pauses.map(|pauses| {
+            let length = pauses.length.as_seconds();
+            (1.0 / pauses.every.as_seconds(), length, Spread::of_pause(length, bounds))
+        });
     }
 
     fn renew_errors(&mut self, offset: f64) {
@@ -120,7 +141,10 @@ impl Behaviour {
                 rate = rate.max(bursts.rate.fraction());
             }
         }
-        self.now.error_rate = rate.min(Percent::FULL.fraction());
+        let shared = self.dependency.map_or(0.0, |dependency| dependency.errors.fraction());
+        let rate = rate.min(Percent::FULL.fraction());
+        self.now.error_rate = rate + (1.0 - rate) * shared;
+        self.now.together = errors.together.map_or(1.0, |count| count.0);
         let whole: f64 = errors.codes.values().map(|count| count.0).sum();
         self.now.codes = errors.codes.iter().map(|(code, count)| (*code, count.0 / whole)).collect();
         if self.now.codes.is_empty() {

@@ -47,7 +47,14 @@ impl Demand {
         let base = self.traffic.requests_per_second.at(offset).map_or(0.0, |step| step.rate.0);
         let is_burst = self.bursts.as_mut().is_some_and(|windows| windows.look(&mut self.rng, offset));
         let burst = self.traffic.bursts.filter(|_| is_burst).map_or(1.0, |bursts| bursts.factor.0);
-        base * self.shape(offset) * burst
+        base * self.shape(offset) * burst * self.spike(offset)
+    }
+
+    fn spike(&self, offset: f64) -> f64 {
+        let Some(spikes) = self.traffic.spikes else { return 1.0 };
+        let now = self.start.as_second() as f64 + offset;
+        let since = now.rem_euclid(86_400.0) % spikes.every.as_seconds();
+        if since < spikes.length.as_seconds() { spikes.factor.0 } else { 1.0 }
     }
 
     fn shape(&self, offset: f64) -> f64 {
@@ -96,6 +103,14 @@ mod tests {
     fn steps_follow_one_another() {
         let mut demand = demand("{requestsPerSecond: [{from: 0s, rate: 10}, {from: 1h, rate: 100}]}");
         assert!((demand.expected(3540.0, 3660.0) - (600.0 + 6000.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn spikes_come_by_the_clock() {
+        let mut demand = demand("{requestsPerSecond: 10, spikes: {every: 15m, length: 1m, factor: 6}}");
+        for (at, rate) in [(0.0, 60.0), (59.0, 60.0), (60.0, 10.0), (899.0, 10.0), (900.0, 60.0)] {
+            assert!((demand.rate(at) - rate).abs() < 1e-9, "{at}");
+        }
     }
 
     #[test]

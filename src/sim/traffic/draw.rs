@@ -1,7 +1,7 @@
 //! Counts by chance.
 
 use rand::Rng;
-use rand_distr::{Binomial, Distribution, Poisson, StandardNormal};
+use rand_distr::{Binomial, Distribution, Geometric, Poisson, StandardNormal};
 
 /// From this many expected events on, a normal distribution cannot be told from the exact one.
 const LARGE: f64 = 200.0;
@@ -30,6 +30,19 @@ pub(super) fn binomial(rng: &mut impl Rng, trials: u64, p: f64) -> u64 {
         return normal(rng, mean, mean * (1.0 - p)).min(trials);
     }
     Binomial::new(trials, p).map_or(0, |binomial| binomial.sample(rng))
+}
+
+/// How many of `trials` succeed, each with probability `p`, where they succeed in crowds of `size` on average.
+pub(super) fn in_crowds(rng: &mut impl Rng, trials: u64, p: f64, size: f64) -> u64 {
+    let crowds = trials as f64 * p / size;
+    let count = if crowds >= LARGE {
+        // As many as a Poisson draw says, of geometric sizes.
+        normal(rng, crowds * size, crowds * (2.0 * size * size - size))
+    } else {
+        let Ok(more) = Geometric::new(1.0 / size) else { return 0 };
+        (0..poisson(rng, crowds)).map(|_| 1 + more.sample(rng)).sum()
+    };
+    count.min(trials)
 }
 
 /// A number around 0 with standard deviation 1.
@@ -71,6 +84,16 @@ mod tests {
             let (mean, variance) = (f64::from(trials) * p, f64::from(trials) * p * (1.0 - p));
             let (m, v) = moments(|rng| binomial(rng, u64::try_from(trials).unwrap(), p));
             assert!((m / mean - 1.0).abs() < 0.03 && (v / variance - 1.0).abs() < 0.06, "{trials} {p}: {m} {v}");
+        }
+    }
+
+    #[test]
+    fn crowds_bring_as_many_and_scatter_by_their_size() {
+        for (trials, p, size) in [(5_000, 0.01, 5.0), (1_000_000, 0.01, 20.0)] {
+            let mean = f64::from(trials) * p;
+            let (m, v) = moments(|rng| in_crowds(rng, u64::try_from(trials).unwrap(), p, size));
+            assert!((m / mean - 1.0).abs() < 0.03, "{trials} {p} {size}: {m}");
+            assert!((v / (mean * (2.0 * size - 1.0)) - 1.0).abs() < 0.06, "{trials} {p} {size}: {v}");
         }
     }
 

@@ -47,6 +47,18 @@ impl Spread {
         let mean = median * (sigma * sigma / 2.0).min(20.0).exp();
         Self { chances, mean, deviation: mean * (sigma * sigma).min(40.0).exp_m1().sqrt() }
     }
+
+    /// As long as it takes until a pause of `length` seconds is over that began before.
+    pub(super) fn of_pause(length: f64, bounds: &[f64]) -> Self {
+        let mut earlier = 0.0;
+        let chances = bounds.iter().map(|bound| {
+            let below = (bound / length).min(1.0);
+            let chance = if earlier < 1.0 { (below - earlier) / (1.0 - earlier) } else { 1.0 };
+            earlier = below;
+            chance
+        });
+        Self { chances: chances.collect(), mean: length / 2.0, deviation: length / 12f64.sqrt() }
+    }
 }
 
 /// The chance of a standard normal number to lie below `x`.

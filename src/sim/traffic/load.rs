@@ -14,7 +14,7 @@ use super::{
     pod::{Drawn, Pod},
     totals::Totals,
 };
-use crate::sim::scenario::{SETTLING, STABLE, Scenario, Standing};
+use crate::sim::scenario::{Dependency, SETTLING, STABLE, Scenario, Standing};
 
 /// A pod that requests go to.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +153,12 @@ impl Load {
         self.pods.remove(pod);
     }
 
+    /// From `now` on this is the matter with something that all versions need; nothing if all is well.
+    pub fn depend(&mut self, now: Timestamp, dependency: Option<Dependency>) {
+        self.settle(now);
+        self.behaviours.values_mut().for_each(|behaviour| behaviour.depend(dependency));
+    }
+
     /// Draws everything up to `now`, so that [`Self::totals`] speak of it.
     pub fn settle(&mut self, now: Timestamp) {
         let offset = self.advance(now);
@@ -213,9 +219,10 @@ impl Load {
             self.totals.insert(pod.revision.clone(), totals);
         }
         let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
+        let capacity = behaviour.version().capacity.map(|count| count.0);
         let outlier = behaviour.version().pods.iter().position(|outlier| outlier.is_of(&pod.standing, offset));
         let now = behaviour.look(offset, bounds);
-        let drawn = pod.draw(&mut self.rng, (now, now.manner(outlier)), is_cold, totals);
+        let drawn = pod.draw(&mut self.rng, (now, now.manner(outlier)), (offset, is_cold, capacity), totals);
         if drawn.failed > 0 {
             *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += drawn.failed;
         }

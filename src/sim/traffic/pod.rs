@@ -5,7 +5,7 @@ use rand::{Rng, rngs::StdRng};
 
 use super::{
     behaviour::{Manner, Now},
-    draw::{binomial, gauss, poisson},
+    draw::{binomial, gauss, in_crowds, poisson},
     exposition::{Counts, Exposed, Exposition, Target},
     histogram::Spread,
     load::Backend,
@@ -31,6 +31,8 @@ pub(super) struct Pod {
     own: Vec<f64>,
     exposition: Exposition,
     scraped: f64,
+    /// When requests were last drawn, in seconds from the start.
+    drawn: f64,
 }
 
 /// Requests that one draw brought.
@@ -54,26 +56,51 @@ impl Pod {
             own: Vec::new(),
             exposition: Exposition::default(),
             scraped: offset,
+            drawn: offset,
         }
     }
 
-    /// Draws the requests that are pending, and counts them here and in `totals`.
+    /// Draws the requests that are pending at `offset` seconds, and counts them here and in `totals`.
     pub(super) fn draw(
         &mut self,
         rng: &mut StdRng,
         (now, manner): (&Now, &Manner),
-        is_cold: bool,
+        (offset, is_cold, capacity): (f64, bool, Option<f64>),
         totals: &mut Totals,
     ) -> Drawn {
+        let elapsed = offset - std::mem::replace(&mut self.drawn, offset);
         let requests = poisson(rng, std::mem::take(&mut self.pending));
         let cold = manner.cold.as_ref().filter(|_| is_cold);
         let (more_errors, spread) = cold.map_or((manner.errors, &manner.spread), |(errors, spread)| (*errors, spread));
-        let failed = binomial(rng, requests, now.error_rate + (1.0 - now.error_rate) * more_errors);
+        let rate = now.error_rate + (1.0 - now.error_rate) * more_errors;
+        let answered = capacity.map_or(requests, |capacity| requests.min(whole(capacity * elapsed)));
+        let failed = if now.together > 1.0 {
+            in_crowds(rng, answered, rate, now.together)
+        } else {
+            binomial(rng, answered, rate)
+        };
+        let failed = failed + (requests - answered);
         self.count_codes(rng, now, Drawn { requests, failed });
-        self.count_durations(rng, requests, spread, totals);
+        let waiting = self.count_pauses(rng, requests, elapsed, (now, totals));
+        self.count_durations(rng, requests - waiting, spread, totals);
         totals.requests += requests;
         totals.failed += failed;
         Drawn { requests, failed }
+    }
+
+    /// Counts those that came in a pause, as long as it lasted.
+    fn count_pauses(
+        &mut self,
+        rng: &mut StdRng,
+        requests: u64,
+        elapsed: f64,
+        (now, totals): (&Now, &mut Totals),
+    ) -> u64 {
+        let Some((frequency, length, spread)) = now.pauses.as_ref().filter(|_| elapsed > 0.0) else { return 0 };
+        let pauses = poisson(rng, frequency * elapsed) as f64;
+        let waiting = binomial(rng, requests, pauses * length / elapsed);
+        self.count_durations(rng, waiting, spread, totals);
+        waiting
     }
 
     fn count_codes(&mut self, rng: &mut StdRng, now: &Now, drawn: Drawn) {
@@ -131,6 +158,11 @@ impl Pod {
         self.exposition.show(&self.counts, exposed, target);
         &self.exposition
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut off at both ends")]
+fn whole(count: f64) -> u64 {
+    count.clamp(0.0, 1e15) as u64
 }
 
 /// Brings a metric of the version's own up to `offset`.

@@ -130,6 +130,88 @@ fn a_cold_pod_is_slow_at_first() {
 }
 
 #[test]
+fn what_is_beyond_the_capacity_of_a_pod_fails() {
+    let scenario = "traffic: {requestsPerSecond: 100}\nversions: {stable: {errors: 0%, capacity: 30}}";
+    let (mut load, start) = load(scenario, 1);
+    load.route(start, &[backend("a", "stable", 0.5, start), backend("b", "stable", 0.2, start)]);
+    for second in 1..=20 {
+        load.settle(start + second * 15 * Duration::from_secs(1));
+    }
+    let [a, b] = ["a", "b"].map(|pod| {
+        let series = load.scrape(start + 5 * MINUTE, pod).to_vec();
+        value(&series, "http_requests_total", Some(("code", "200")))
+    });
+    // Thirty a second in five minutes, of fifty that come; and all of twenty.
+    assert_eq!(a, 9000.0);
+    assert!((5600.0..6400.0).contains(&b), "{b}");
+    assert!((5400..6600).contains(&load.failures().values().sum::<u64>()), "{:?}", load.failures());
+}
+
+#[test]
+fn requests_that_come_in_a_pause_wait_for_its_end() {
+    let scenario = "traffic: {requestsPerSecond: 100}\n\
+                    versions: {stable: {latency: {median: 5ms, p99: 9ms}, pauses: {every: 50s, length: 2s}}}";
+    let (mut load, start) = load(scenario, 1);
+    load.route(start, &[backend("a", "stable", 1.0, start)]);
+    for second in 1..=800 {
+        load.scrape(start + second * 15 * Duration::from_secs(1), "a");
+    }
+    let series = load.scrape(start + 200 * MINUTE, "a").to_vec();
+    let bucket = |le: &str| value(&series, "http_request_duration_seconds_bucket", Some(("le", le)));
+    // A twenty-fifth of them waits, half of these for more than a second.
+    let slow = |le: &str| 1.0 - bucket(le) / bucket("+Inf");
+    assert!((slow("1") / 0.02 - 1.0).abs() < 0.3, "{}", slow("1"));
+    assert_eq!(bucket("2.5"), bucket("+Inf"));
+}
+
+#[test]
+fn what_all_versions_depend_on_fails_and_slows_all_of_them_while_it_lasts() {
+    let (mut load, start) = load(SHOP, 1);
+    let failed = |load: &mut Load, minutes: u32| {
+        load.settle(start + minutes * MINUTE);
+        ["stable", "canary"].map(|version| load.totals(version).map_or(0, |totals| totals.failed))
+    };
+    load.route(start, &[backend("a", "stable", 0.5, start), backend("b", "canary", 0.5, start)]);
+    let well = failed(&mut load, 10);
+    let dependency = crate::sim::scenario::Dependency {
+        errors: crate::api::Percent::new(20.0),
+        slower_by: crate::sim::scenario::Count(40.0),
+    };
+    load.depend(start + 10 * MINUTE, Some(dependency));
+    let ill = failed(&mut load, 20);
+    // Beside the 5 % that fail anyway.
+    assert!(
+        (5700..6300).contains(&(ill[0] - well[0])) && (6900..7500).contains(&(ill[1] - well[1])),
+        "{well:?} {ill:?}"
+    );
+    assert!(load.totals("stable").unwrap().quantile(0.75).unwrap() > 1.0);
+    load.depend(start + 20 * MINUTE, None);
+    let after = failed(&mut load, 30);
+    assert!(after[0] - ill[0] < 60, "{ill:?} {after:?}");
+}
+
+#[test]
+fn failures_that_come_together_scatter_more_and_are_no_more() {
+    let failed = |errors: &str| -> Vec<f64> {
+        let (mut load, start) =
+            load(&format!("traffic: {{requestsPerSecond: 100}}\nversions: {{stable: {{errors: {errors}}}}}"), 1);
+        load.route(start, &[backend("a", "stable", 1.0, start)]);
+        let mut counts = vec![0.0];
+        for minute in 1..=500 {
+            load.settle(start + minute * MINUTE);
+            counts.push(load.totals("stable").unwrap().failed as f64);
+        }
+        counts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    let of = |counts: &[f64]| {
+        let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+        (mean, counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / counts.len() as f64)
+    };
+    let (alone, together) = (of(&failed("2%")), of(&failed("{rate: 2%, together: 10}")));
+    assert!((together.0 / alone.0 - 1.0).abs() < 0.1 && together.1 / alone.1 > 10.0, "{alone:?} {together:?}");
+}
+
+#[test]
 fn one_seed_is_one_history_and_another_is_another() {
     let history = |seed| {
         let (mut load, start) = load(SHOP, seed);
