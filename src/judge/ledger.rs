@@ -27,7 +27,8 @@ pub struct Stretch {
 /// 2. the same reading;
 /// 3. nothing (0), when the series is new but its process is not: it was born with its first request;
 /// 4. nothing (0), when the process is new and others were watched for a while before it: a pod born inside;
-/// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
+/// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing. So it is, too, where
+///    all that its process or its pod had before has ended by then: the same counter goes on under other labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     known: ByKey<Sample>,
@@ -52,16 +53,17 @@ impl Ledger {
         let watched_since = births.values().copied().chain(self.watched_since).min();
         Ok(series
             .iter()
-            .map(|series| {
-                if let Some(known) = self.known.get(&series.key) {
-                    return advance(*known, series, stretch.end).0;
+            .map(|one| {
+                if let Some(known) = self.known.get(&one.key) {
+                    return advance(*known, one, stretch.end).0;
                 }
-                let Some(first) = series.between(stretch.start, stretch.end).first() else { return 0.0 };
-                let process_is_older = births.get(&series.instance).is_some_and(|birth| *birth < first.at);
+                let Some(first) = one.between(stretch.start, stretch.end).first() else { return 0.0 };
+                let process_is_older = births.get(&one.instance).is_some_and(|birth| *birth < first.at);
                 let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
-                let born = if process_is_older || process_is_new { 0.0 } else { first.value };
-                let base = series.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
-                advance(base, series, stretch.end).0
+                let begins = (process_is_older || process_is_new) && !self.goes_on(first, one, series);
+                let born = if begins { 0.0 } else { first.value };
+                let base = one.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
+                advance(base, one, stretch.end).0
             })
             .collect())
     }
@@ -73,7 +75,7 @@ impl Ledger {
     pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
         let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
         let late: Vec<_> =
-            unknown.iter().filter_map(|series| Some((series.key, self.late(until, settling, series)?))).collect();
+            unknown.iter().filter_map(|one| Some((one.key, self.late(until, settling, (one, series))?))).collect();
         for series in unknown {
             self.remember(until, series);
         }
@@ -81,12 +83,29 @@ impl Ledger {
     }
 
     /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
-    fn late(&self, until: Timestamp, settling: SignedDuration, series: &Series) -> Option<Sample> {
+    fn late(&self, until: Timestamp, settling: SignedDuration, (series, all): (&Series, &[Series])) -> Option<Sample> {
         let first = series.samples.first().filter(|first| first.at <= until)?;
+        if self.goes_on(first, series, all) {
+            return None;
+        }
         let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
         let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
         let before = after(first.at, SignedDuration::from_millis(-1));
         (process_is_older || process_is_new).then_some(Sample { at: before, value: 0.0 })
+    }
+
+    /// Whether `series`, which begins with `first`, may be another of `all` under other labels: what its process or its pod
+    /// had before has ended by then.
+    fn goes_on(&self, first: &Sample, series: &Series, all: &[Series]) -> bool {
+        let is_of_it =
+            |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
+        let is_older = |other: &Series| {
+            let seen = other.samples.first().is_some_and(|sample| sample.at < first.at);
+            seen || self.known.contains_key(&other.key)
+        };
+        let others = all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other));
+        let mut ends = others.map(|other| other.samples.last().is_none_or(|last| last.at < first.at)).peekable();
+        ends.peek().is_some() && ends.all(|ended| ended)
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
@@ -229,6 +248,36 @@ mod tests {
     fn a_first_error_counts_although_its_series_is_new() {
         let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
         assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
+    }
+
+    /// One of the pod `pod`.
+    fn of_pod(pod: &str, series: Series) -> Series {
+        Series { pod: Some(pod.into()), ..series }
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_under_other_labels_counts_nothing_twice() {
+        for (process, pod) in [("a", None), ("a, of another job", Some("p"))] {
+            let of = |series: Series| pod.map_or(series.clone(), |pod| of_pod(pod, series));
+            let before = of(series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]));
+            let after = of(series("ok, renamed", process, &[(15, 80.0), (20, 90.0)]));
+            let witness = series("ok", "b", &[(0, 1.0), (5, 1.0), (10, 1.0), (15, 1.0), (20, 1.0)]);
+            let ledger = ledger_after(10, &[before.clone(), witness.clone()]);
+            let read = [before, after, witness];
+            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 10.0, 0.0], "{process}");
+            let mut late = ledger;
+            late.meet(second(16), SETTLING, &read);
+            assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 10.0, 0.0], "{process}");
+        }
+    }
+
+    #[test]
+    fn a_first_error_beside_a_counter_that_was_renamed_long_ago_counts() {
+        let ended = of_pod("p", series("ok", "a", &[(0, 50.0), (5, 60.0)]));
+        let goes_on = of_pod("p", series("ok, renamed", "a", &[(10, 70.0), (15, 80.0), (20, 90.0)]));
+        let failed = of_pod("p", series("failed", "a", &[(20, 3.0)]));
+        let ledger = ledger_after(15, &[ended.clone(), goes_on.clone()]);
+        assert_eq!(gains(&ledger, stretch(15, 20), &[ended, goes_on, failed]), [0.0, 10.0, 3.0]);
     }
 
     #[test]
