@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Refusal,
-    series::{Arm, ByKey, Sample, Series},
+    series::{Arm, ByKey, Meaning, Sample, Series},
 };
 
 /// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
@@ -27,8 +27,10 @@ pub struct Stretch {
 /// 2. the same reading;
 /// 3. nothing (0), when the series is new but its process is not: it was born with its first request;
 /// 4. nothing (0), when the process is new and others were watched for a while before it: a pod born inside;
-/// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing. So it is, too, where
-///    all that its process or its pod had before has ended by then: the same counter goes on under other labels.
+/// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
+///
+/// Nor does what 3 and 4 would count of one that goes on under other labels: where all that its process or its pod had before
+/// has ended by then, it goes on from what such a counter stood at that had not counted more.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     known: ByKey<Sample>,
@@ -60,8 +62,8 @@ impl Ledger {
                 let Some(first) = one.between(stretch.start, stretch.end).first() else { return 0.0 };
                 let process_is_older = births.get(&one.instance).is_some_and(|birth| *birth < first.at);
                 let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
-                let begins = (process_is_older || process_is_new) && !self.goes_on(first, one, series);
-                let born = if begins { 0.0 } else { first.value };
+                let begins = || self.stood_at(first, one, series).unwrap_or(0.0);
+                let born = if process_is_older || process_is_new { begins() } else { first.value };
                 let base = one.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
                 advance(base, one, stretch.end).0
             })
@@ -85,27 +87,33 @@ impl Ledger {
     /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
     fn late(&self, until: Timestamp, settling: SignedDuration, (series, all): (&Series, &[Series])) -> Option<Sample> {
         let first = series.samples.first().filter(|first| first.at <= until)?;
-        if self.goes_on(first, series, all) {
-            return None;
-        }
         let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
         let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
         let before = after(first.at, SignedDuration::from_millis(-1));
-        (process_is_older || process_is_new).then_some(Sample { at: before, value: 0.0 })
+        let stood = || self.stood_at(first, series, all).unwrap_or(0.0);
+        (process_is_older || process_is_new).then(|| Sample { at: before, value: stood() })
     }
 
-    /// Whether `series`, which begins with `first`, may be another of `all` under other labels: what its process or its pod
-    /// had before has ended by then.
-    fn goes_on(&self, first: &Sample, series: &Series, all: &[Series]) -> bool {
+    /// What `series`, which begins with `first`, stood at before where it is another of `all` under other labels: all that its
+    /// process or its pod had before has ended by then, and one of those that count the same had not counted more.
+    fn stood_at(&self, first: &Sample, series: &Series, all: &[Series]) -> Option<f64> {
         let is_of_it =
             |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
         let is_older = |other: &Series| {
             let seen = other.samples.first().is_some_and(|sample| sample.at < first.at);
             seen || self.known.contains_key(&other.key)
         };
-        let others = all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other));
-        let mut ends = others.map(|other| other.samples.last().is_none_or(|last| last.at < first.at)).peekable();
-        ends.peek().is_some() && ends.all(|ended| ended)
+        let mut stood = None;
+        for other in all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other)) {
+            let last = other.samples.last()?;
+            if last.at >= first.at {
+                return None;
+            }
+            if counts_alike(other.meaning, series.meaning) && last.value <= first.value {
+                stood = Some(last.value.max(stood.unwrap_or(0.0)));
+            }
+        }
+        stood
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
@@ -156,6 +164,14 @@ impl Ledger {
     }
 }
 
+/// Whether two series count the same, each of something of its own.
+fn counts_alike(one: Meaning, other: Meaning) -> bool {
+    match (one, other) {
+        (Meaning::Bucket { le: one, .. }, Meaning::Bucket { le: other, .. }) => one.total_cmp(&other).is_eq(),
+        _ => one == other,
+    }
+}
+
 /// Whether a counter can have that value.
 fn is_sound(sample: &Sample) -> bool {
     sample.value >= 0.0 && sample.value.is_finite()
@@ -192,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::series::{Key, Meaning};
+    use crate::judge::series::Key;
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
@@ -264,11 +280,19 @@ mod tests {
             let witness = series("ok", "b", &[(0, 1.0), (5, 1.0), (10, 1.0), (15, 1.0), (20, 1.0)]);
             let ledger = ledger_after(10, &[before.clone(), witness.clone()]);
             let read = [before, after, witness];
-            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 10.0, 0.0], "{process}");
+            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 20.0, 0.0], "{process}");
             let mut late = ledger;
             late.meet(second(16), SETTLING, &read);
-            assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 10.0, 0.0], "{process}");
+            assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 20.0, 0.0], "{process}");
         }
+    }
+
+    #[test]
+    fn a_counter_that_has_counted_less_than_what_ended_is_another_one() {
+        let ended = series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]);
+        let begun = series("ok, of each path", "a", &[(15, 20.0), (20, 30.0)]);
+        let ledger = ledger_after(10, std::slice::from_ref(&ended));
+        assert_eq!(gains(&ledger, stretch(10, 20), &[ended, begun]), [0.0, 30.0]);
     }
 
     #[test]
