@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Refusal,
-    series::{Arm, ByKey, Sample, Series},
+    series::{Arm, ByKey, Meaning, Sample, Series},
 };
 
 /// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
@@ -28,6 +28,9 @@ pub struct Stretch {
 /// 3. nothing (0), when the series is new but its process is not: it was born with its first request;
 /// 4. nothing (0), when the process is new and others were watched for a while before it: a pod born inside;
 /// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
+///
+/// Nor does what 3 and 4 would count of one that goes on under other labels: where all that its process or its pod had before
+/// has ended by then, it goes on from what such a counter stood at that had not counted more.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     known: ByKey<Sample>,
@@ -52,16 +55,17 @@ impl Ledger {
         let watched_since = births.values().copied().chain(self.watched_since).min();
         Ok(series
             .iter()
-            .map(|series| {
-                if let Some(known) = self.known.get(&series.key) {
-                    return advance(*known, series, stretch.end).0;
+            .map(|one| {
+                if let Some(known) = self.known.get(&one.key) {
+                    return advance(*known, one, stretch.end).0;
                 }
-                let Some(first) = series.between(stretch.start, stretch.end).first() else { return 0.0 };
-                let process_is_older = births.get(&series.instance).is_some_and(|birth| *birth < first.at);
+                let Some(first) = one.between(stretch.start, stretch.end).first() else { return 0.0 };
+                let process_is_older = births.get(&one.instance).is_some_and(|birth| *birth < first.at);
                 let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
-                let born = if process_is_older || process_is_new { 0.0 } else { first.value };
-                let base = series.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
-                advance(base, series, stretch.end).0
+                let begins = || self.stood_at(first, one, series).unwrap_or(0.0);
+                let born = if process_is_older || process_is_new { begins() } else { first.value };
+                let base = one.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
+                advance(base, one, stretch.end).0
             })
             .collect())
     }
@@ -73,7 +77,7 @@ impl Ledger {
     pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
         let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
         let late: Vec<_> =
-            unknown.iter().filter_map(|series| Some((series.key, self.late(until, settling, series)?))).collect();
+            unknown.iter().filter_map(|one| Some((one.key, self.late(until, settling, (one, series))?))).collect();
         for series in unknown {
             self.remember(until, series);
         }
@@ -81,12 +85,35 @@ impl Ledger {
     }
 
     /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
-    fn late(&self, until: Timestamp, settling: SignedDuration, series: &Series) -> Option<Sample> {
+    fn late(&self, until: Timestamp, settling: SignedDuration, (series, all): (&Series, &[Series])) -> Option<Sample> {
         let first = series.samples.first().filter(|first| first.at <= until)?;
         let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
         let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
         let before = after(first.at, SignedDuration::from_millis(-1));
-        (process_is_older || process_is_new).then_some(Sample { at: before, value: 0.0 })
+        let stood = || self.stood_at(first, series, all).unwrap_or(0.0);
+        (process_is_older || process_is_new).then(|| Sample { at: before, value: stood() })
+    }
+
+    /// What `series`, which begins with `first`, stood at before where it is another of `all` under other labels: all that its
+    /// process or its pod had before has ended by then, and one of those that count the same had not counted more.
+    fn stood_at(&self, first: &Sample, series: &Series, all: &[Series]) -> Option<f64> {
+        let is_of_it =
+            |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
+        let is_older = |other: &Series| {
+            let seen = other.samples.first().is_some_and(|sample| sample.at < first.at);
+            seen || self.known.contains_key(&other.key)
+        };
+        let mut stood = None;
+        for other in all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other)) {
+            let last = other.samples.last()?;
+            if last.at >= first.at {
+                return None;
+            }
+            if counts_alike(other.meaning, series.meaning) && last.value <= first.value {
+                stood = Some(last.value.max(stood.unwrap_or(0.0)));
+            }
+        }
+        stood
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
@@ -137,6 +164,14 @@ impl Ledger {
     }
 }
 
+/// Whether two series count the same, each of something of its own.
+fn counts_alike(one: Meaning, other: Meaning) -> bool {
+    match (one, other) {
+        (Meaning::Bucket { le: one, .. }, Meaning::Bucket { le: other, .. }) => one.total_cmp(&other).is_eq(),
+        _ => one == other,
+    }
+}
+
 /// Whether a counter can have that value.
 fn is_sound(sample: &Sample) -> bool {
     sample.value >= 0.0 && sample.value.is_finite()
@@ -173,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::series::{Key, Meaning};
+    use crate::judge::series::Key;
 
     const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
@@ -229,6 +264,44 @@ mod tests {
     fn a_first_error_counts_although_its_series_is_new() {
         let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
         assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
+    }
+
+    /// One of the pod `pod`.
+    fn of_pod(pod: &str, series: Series) -> Series {
+        Series { pod: Some(pod.into()), ..series }
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_under_other_labels_counts_nothing_twice() {
+        for (process, pod) in [("a", None), ("a, of another job", Some("p"))] {
+            let of = |series: Series| pod.map_or(series.clone(), |pod| of_pod(pod, series));
+            let before = of(series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]));
+            let after = of(series("ok, renamed", process, &[(15, 80.0), (20, 90.0)]));
+            let witness = series("ok", "b", &[(0, 1.0), (5, 1.0), (10, 1.0), (15, 1.0), (20, 1.0)]);
+            let ledger = ledger_after(10, &[before.clone(), witness.clone()]);
+            let read = [before, after, witness];
+            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 20.0, 0.0], "{process}");
+            let mut late = ledger;
+            late.meet(second(16), SETTLING, &read);
+            assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 20.0, 0.0], "{process}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_has_counted_less_than_what_ended_is_another_one() {
+        let ended = series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]);
+        let begun = series("ok, of each path", "a", &[(15, 20.0), (20, 30.0)]);
+        let ledger = ledger_after(10, std::slice::from_ref(&ended));
+        assert_eq!(gains(&ledger, stretch(10, 20), &[ended, begun]), [0.0, 30.0]);
+    }
+
+    #[test]
+    fn a_first_error_beside_a_counter_that_was_renamed_long_ago_counts() {
+        let ended = of_pod("p", series("ok", "a", &[(0, 50.0), (5, 60.0)]));
+        let goes_on = of_pod("p", series("ok, renamed", "a", &[(10, 70.0), (15, 80.0), (20, 90.0)]));
+        let failed = of_pod("p", series("failed", "a", &[(20, 3.0)]));
+        let ledger = ledger_after(15, &[ended.clone(), goes_on.clone()]);
+        assert_eq!(gains(&ledger, stretch(15, 20), &[ended, goes_on, failed]), [0.0, 10.0, 3.0]);
     }
 
     #[test]

@@ -144,6 +144,12 @@ impl Suspicion {
         }
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pods.0.is_empty()
+    }
+
     /// The requests since then, together with those of the `newest` samples.
     #[must_use]
     pub fn with(mut self, newest: ByPod) -> ByPod {

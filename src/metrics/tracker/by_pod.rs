@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Tracker;
 use crate::{
-    judge::{ByPod, Evidence, Measure, Series, Stretch, Suspicion},
+    judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion},
     metrics::asked::Limit,
 };
 
@@ -37,11 +37,22 @@ impl Tracker {
         }
     }
 
-    /// The newest samples, of which some of the new version's requests are bad.
+    /// The newest samples, where they or what settled before look worse than they may be: of a version that is well nobody
+    /// asks.
     pub(super) fn look_at_newest_pods(&mut self, now: Timestamp, series: &[Series]) {
         let stretch = Stretch { start: self.settled, end: now };
-        let bad = self.newest_blocks.suspicious();
-        self.newest_by_pod = bad.map(|measure| (measure, self.count_by_pod(stretch, measure, series))).collect();
+        let bad = self.newest_blocks.all().filter(|(measure, block)| self.looks_worse(*measure, block));
+        self.newest_by_pod = bad.map(|(measure, _)| (measure, self.count_by_pod(stretch, measure, series))).collect();
+    }
+
+    fn looks_worse(&self, measure: Measure, block: &Block) -> bool {
+        let limits = self.plan.stages.last().map_or(&[][..], |stage| &stage.limits);
+        let stable = if block.stable.total > 0.0 { block.stable.bad / block.stable.total } else { 0.0 };
+        limits.iter().filter(|limit| limit.measure() == measure).any(|limit| {
+            let is_suspected = || self.place_of(limit).and_then(|place| self.suspicions.get(place));
+            let is_beyond = block.canary.bad > limit.tolerance.line.limit(stable) * block.canary.total;
+            is_beyond || is_suspected().is_some_and(|suspicion| !suspicion.is_empty())
+        })
     }
 
     fn count_by_pod(&self, stretch: Stretch, measure: Measure, series: &[Series]) -> ByPod {

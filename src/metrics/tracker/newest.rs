@@ -26,10 +26,9 @@ impl Newest {
         blocks.iter().find(|(measure, _)| *measure == limit.measure()).map_or(&[], |(_, blocks)| blocks)
     }
 
-    /// By which measures some of the new version's requests are bad.
-    pub(super) fn suspicious(&self) -> impl Iterator<Item = Measure> {
-        let is_bad = |blocks: &[Block]| blocks.iter().any(|block| block.canary.bad > 0.0);
-        self.all.iter().filter(move |(_, blocks)| is_bad(blocks)).map(|(measure, _)| *measure)
+    /// All of it, by measure.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Measure, &Block)> {
+        self.all.iter().flat_map(|(measure, blocks)| blocks.iter().map(move |block| (*measure, block)))
     }
 }
 

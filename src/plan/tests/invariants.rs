@@ -43,6 +43,12 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             let empty = before.pods.get(name).is_none_or(Vec::is_empty);
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
+        Effect::DeletePod(name, _) => {
+            let set = status.canary.as_ref().and_then(|canary| before.pods.get(&canary.replica_set));
+            let is_canary = set.is_some_and(|pods| pods.iter().any(|pod| pod.name == *name));
+            let is_decided = status.replaced_pod.as_ref().is_some_and(|pod| pod.name == *name);
+            check(is_canary && is_decided, || format!("deletes pod {name}, which is not the suspect"))
+        }
         // What leaves it with the same pods takes nothing away.
         Effect::PatchService(name, _)
             if after.replica_sets.values().all(|set| before.selects(name, set) == after.selects(name, set)) =>

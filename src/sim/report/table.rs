@@ -72,9 +72,8 @@ fn color_of(entry: &Entry) -> &'static str {
     match entry.what.as_str() {
         "Promoted" | "StagePassed" | "NumbersBack" => color::GOOD,
         "Reverted" | "CanaryLost" | "CheckFailed" | "ProgressDeadlineExceeded" => color::BAD,
-        "Inconclusive" | "Contention" | "NumbersLost" | "Superseded" | "BackToStable" | "Pending" | "StableUnwell" => {
-            color::STUCK
-        }
+        "Inconclusive" | "Contention" | "NumbersLost" | "Superseded" | "BackToStable" | "Pending" | "StableUnwell"
+        | "SuspectPodReplaced" => color::STUCK,
         _ if entry.by == super::By::Scenario => color::FAINT,
         _ => "0",
     }
