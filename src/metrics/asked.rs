@@ -81,12 +81,13 @@ impl Plan {
         self.stages.first().map_or(Timestamp::UNIX_EPOCH, |stage| stage.since)
     }
 
-    /// How long a block is at first: at least one scrape, since a shorter one would only hold nothing. A scrape that is
-    /// a little late makes no longer blocks, or they would differ from one process to the next.
+    /// How long a block is at first: whole scrapes, as many as make an interval. Blocks that hold now one scrape of a
+    /// target and now two would give each target another part of each block, and one that is unlike the others would look
+    /// like errors that come in crowds. Scrapes are so many seconds apart, but for chance.
     pub(super) fn block(&self, scrape: Duration) -> Duration {
-        let interval = self.interval.max(Duration::from_secs(1));
-        let times = (scrape.as_secs_f64() / interval.as_secs_f64() - 0.1).ceil().clamp(1.0, 1e6);
-        interval.mul_f64(times)
+        let scrape = scrape.as_secs_f64().round().max(1.0);
+        let times = (self.interval.as_secs_f64() / scrape - 0.1).ceil().clamp(1.0, 1e6);
+        Duration::from_secs_f64(scrape * times)
     }
 
     /// When the stage at `place` is warm, where it is not known by pod.
@@ -141,5 +142,35 @@ pub(super) fn measure(tolerance: &Tolerance) -> Measure {
         Subject::Failed => Measure::Failed,
         // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
         Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::fault::Counting;
+
+    #[test]
+    fn a_block_is_whole_scrapes_long_and_no_scrape_that_is_a_little_late_changes_that() {
+        let source = || Source {
+            selectors: Vec::new(),
+            counting: Counting::Anybody,
+            warm_up: WarmUp::default(),
+            about: String::new(),
+        };
+        let block = |interval, scrape| {
+            let plan = Plan {
+                endpoint: "default".to_owned(),
+                source: source(),
+                stages: Vec::new(),
+                interval: Duration::from_secs(interval),
+                overdispersion: None,
+                without: None,
+            };
+            plan.block(Duration::from_millis(scrape)).as_secs()
+        };
+        let intervals = [(10, 15_000), (10, 30_000), (10, 1000), (10, 4000), (60, 15_000), (1, 1000)];
+        assert_eq!(intervals.map(|(interval, scrape)| block(interval, scrape)), [15, 30, 10, 12, 60, 1]);
+        assert_eq!([14_985, 15_012, 10_003, 9_990].map(|scrape| block(10, scrape)), [15, 15, 10, 10]);
     }
 }

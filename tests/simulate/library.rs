@@ -12,7 +12,7 @@ use tidegate::sim::{
 };
 
 /// These are played whenever the tests are; `EXAMPLES=whole` plays all.
-const ALWAYS: [&str; 2] = ["clock-behind", "health-checks"];
+const ALWAYS: [&str; 3] = ["clock-behind", "health-checks", "one-bad-pod"];
 
 /// All files, by name.
 fn files() -> Vec<PathBuf> {

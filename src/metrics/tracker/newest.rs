@@ -203,8 +203,8 @@ mod tests {
     fn the_first_block_of_a_stage_stands_by_itself_in_a_comparison() {
         let now = 1046;
         let pods = [series("new", Arm::Canary, 985, now), series("a", Arm::Stable, 985, now)];
-        // A block is 20 s long with scrapes so far apart.
-        assert_eq!(blocks(&compared(), 1000, now, &pods), [(1020, 15.0, 15.0), (1046, 30.0, 30.0)]);
+        // A block is one scrape long with scrapes so far apart.
+        assert_eq!(blocks(&compared(), 1000, now, &pods), [(1015, 15.0, 15.0), (1046, 30.0, 30.0)]);
         assert_eq!(blocks(&compared(), 900, now, &pods), [(1046, 45.0, 45.0)]);
         assert_eq!(blocks(&limit(Line::fixed(0.01)), 1000, now, &pods), [(1046, 45.0, 45.0)]);
     }
