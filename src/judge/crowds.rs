@@ -261,9 +261,10 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn what_is_learned_block_by_block_is_what_all_of_them_say(
-            blocks in prop::collection::vec((0.0..1.0f64, 0u32..400), 1..400),
+            blocks in prop::collection::vec((0.0..1.0f64, 0u32..400), 1..250),
         ) {
             let mut newest = Newest::default();
             for (part, total) in blocks {

@@ -11,6 +11,7 @@ use super::{
     crowds::Crowds,
     line::{Line, Share},
     moments::Moments,
+    outlook::Way,
     skew::Bet,
     unwell::{Unwell, Wellbeing},
     wealth::Wealth,
@@ -330,13 +331,14 @@ impl Evidence {
         self.stage.blocks
     }
 
-    /// What the arms in favour are worth, and what each would gain from one more block with such counts.
-    pub(super) fn prospect(&self, canary: Share, stable: Share) -> (Arms, Arms) {
+    /// Where the bets in favour stand, and what more blocks with such counts would bring.
+    pub(super) fn prospect(&self, canary: Share, stable: Share) -> Way {
         let side = &self.in_favour;
         let line = side.line_beside(&self.line, stable).unwrap_or(self.line);
+        let (multipliers, expected) = (side.wealth.multipliers(), side.stable.expected());
         let [canary, stable] = [canary, stable].map(|share| share.divided(self.crowds.size()));
-        let gains = line.gains(side.wealth.multipliers(), side.stable.expected(), canary, stable);
-        (side.wealth.arms(), gains)
+        let (gains, chance) = line.prospect(multipliers, expected, canary, stable);
+        Way { arms: side.wealth.arms(), gains, chance }
     }
 
     /// What part of stable's requests is expected to be bad.

@@ -74,18 +74,36 @@ impl Line {
 
     /// What each arm with its `multipliers` gains from one block, when stable was expected to be as bad as `expected`.
     pub(super) fn gains(&self, multipliers: &Arms, expected: f64, canary: Share, stable: Share) -> Arms {
-        let limit = self.limit(expected);
         let mut gains = [0.0; ARMS];
         for (gain, multiplier) in gains.iter_mut().zip(multipliers) {
-            let bet = odds(*multiplier, limit);
-            *gain = if self.ratio == 0.0 {
-                log_ratio(canary, bet, limit)
-            } else {
-                let (on_stable, on_canary) = self.nearest(expected, bet, stable.total, canary.total);
-                log_ratio(canary, bet, on_canary) + log_ratio(stable, expected, on_stable)
-            };
+            *gain = self.gain(*multiplier, expected, canary, stable).0;
         }
         gains
+    }
+
+    /// The same of a block that is expected to be like that, and the variance of it: bad requests come by chance, and by
+    /// Poisson's law the variance of their number is that number.
+    pub(super) fn prospect(&self, multipliers: &Arms, expected: f64, canary: Share, stable: Share) -> (Arms, Arms) {
+        let (mut gains, mut variances) = ([0.0; ARMS], [0.0; ARMS]);
+        for ((gain, variance), multiplier) in gains.iter_mut().zip(&mut variances).zip(multipliers) {
+            let of_one;
+            (*gain, of_one) = self.gain(*multiplier, expected, canary, stable);
+            *variance = canary.bad * of_one[0].powi(2) + stable.bad * of_one[1].powi(2);
+        }
+        (gains, variances)
+    }
+
+    /// What one arm gains, and how much of that is for each request of the new version, and of stable, that is bad instead of
+    /// good.
+    fn gain(&self, multiplier: f64, expected: f64, canary: Share, stable: Share) -> (f64, [f64; 2]) {
+        let limit = self.limit(expected);
+        let bet = odds(multiplier, limit);
+        if self.ratio == 0.0 {
+            return (log_ratio(canary, bet, limit), [of_one(bet, limit), 0.0]);
+        }
+        let (on_stable, on_canary) = self.nearest(expected, bet, stable.total, canary.total);
+        let gain = log_ratio(canary, bet, on_canary) + log_ratio(stable, expected, on_stable);
+        (gain, [of_one(bet, on_canary), of_one(expected, on_stable)])
     }
 
     /// The point of the line that is nearest to a stable version as bad as `stable` and a canary as bad as `canary`,
@@ -126,4 +144,9 @@ impl Line {
 fn log_ratio(share: Share, probability: f64, other: f64) -> f64 {
     let good = share.total - share.bad;
     share.bad * (probability / other).ln() + good * ((-probability).ln_1p() - (-other).ln_1p())
+}
+
+/// By how much that is more for a bad request than for a good one.
+fn of_one(probability: f64, other: f64) -> f64 {
+    (probability / other).ln() - ((-probability).ln_1p() - (-other).ln_1p())
 }

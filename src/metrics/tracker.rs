@@ -102,12 +102,13 @@ impl Tracker {
     /// The evidence for a limit of the present stage, with the newest samples. What settled so far may belong to the
     /// stage before: it speaks against the version, and not for it.
     pub(super) fn evidence(&self, limit: &Limit) -> Evidence {
-        let baseline = self.baseline(limit.measure());
-        let mut evidence = Evidence::new(limit.tolerance.line, &baseline);
-        if let Some(known) = self.known(limit) {
-            let goes_on = self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
-            evidence = if goes_on { known.clone() } else { known.entering(&evidence) };
-        }
+        let fresh = || Evidence::new(limit.tolerance.line, &self.baseline(limit.measure()));
+        let goes_on = || self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
+        let mut evidence = match self.known(limit) {
+            Some(known) if goes_on() => known.clone(),
+            Some(known) => known.entering(&fresh()),
+            None => fresh(),
+        };
         evidence.set_provisional(self.newest_blocks.of(limit).iter().copied());
         evidence
     }
