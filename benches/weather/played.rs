@@ -65,6 +65,8 @@ pub struct Run {
     pub took: Option<f64>,
     /// Requests that it answered before it was promoted or gone, from when it became what it is in the end.
     pub exposed: f64,
+    /// Those that it answers after its promotion, up to the latest end of the scenario.
+    pub promoted: f64,
 }
 
 pub fn play(library: &Library, seeds: Seeds) -> Result<Vec<Run>> {
@@ -118,7 +120,16 @@ fn run((place, kind, decider, seed): (usize, Kind, Decider, u64), scenario: &Sce
     let took = release.and_then(|it| Some(it.ended?.duration_since(it.started).as_secs_f64()));
     let outcome = release.map_or(Outcome::Unfinished, |release| release.outcome);
     let exposed = release.map_or(0.0, |release| release.exposed as f64 * part_at_its_worst(report, release, scenario));
-    Run { scenario: place, kind, decider, seed, outcome, took, exposed }
+    let promoted = release.map_or(0.0, |release| after_promotion(report, release, scenario));
+    Run { scenario: place, kind, decider, seed, outcome, took, exposed, promoted }
+}
+
+/// How many requests come between a promotion and the scenario's latest end, if they come as before.
+fn after_promotion(report: &Report, release: &Release, scenario: &Scenario) -> f64 {
+    let Some(ended) = release.ended.filter(|_| release.outcome == Outcome::Promoted) else { return 0.0 };
+    let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
+    let requests = (report.requests.served + report.requests.failed) as f64;
+    requests / seconds(report.start, report.end).max(1.0) * seconds(ended, scenario.latest_end())
 }
 
 /// Which part of the requests that a release answered came after its behaviour had last changed: those before that had

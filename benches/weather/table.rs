@@ -18,7 +18,7 @@ pub fn print(library: &Library, runs: &[Run]) {
         "good: releases that were promoted / reverted / neither; bad: reverted / promoted / neither; `all` where all were"
     );
     println!(
-        "promoted, or reverted; exposed: requests that a bad release answered on average. By Tidegate, Flagger, Argo Rollouts:"
+        "promoted, or reverted; exposed: requests that a bad release answers on average, a promoted one until the end. By Tidegate, Flagger, Argo Rollouts:"
     );
     println!("| weather | good, T | F | A | bad, T | F | A | exposed, T | F | A |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
@@ -55,6 +55,11 @@ pub fn figures(library: &Library, runs: &[Run]) -> String {
         "exposed requests, ratio by scenario: geometric mean {:.2}, above 0.5 in {high} of {}",
         logarithms.exp(),
         ratios.len()
+    );
+    let short = all.map(|tally| tally.exposed);
+    println!(
+        "where a bad release that is promoted counts only until then: exposed_ratio={:.2}",
+        short[0] / short[1].min(short[2]).max(1.0)
     );
     println!("wrong reverts: Tidegate {}, Flagger {}, Argo Rollouts {}", reverted[0], reverted[1], reverted[2]);
     let stuck = runs.iter().filter(|run| run.decider == Decider::Tidegate && is_stuck(library, run)).count();
@@ -96,8 +101,10 @@ fn is_stuck(library: &Library, run: &Run) -> bool {
 struct Tally {
     good: Ends,
     bad: Ends,
-    /// Requests that bad ones answered.
+    /// Requests that bad ones answered until they were promoted or gone.
     exposed: f64,
+    /// Requests that they answered after they were promoted.
+    promoted: f64,
 }
 
 /// How many ended as they should, the other way, and not at all.
@@ -141,6 +148,7 @@ impl Tally {
                 Kind::Bad => {
                     tally.bad.count(run.outcome, Outcome::Reverted);
                     tally.exposed += run.exposed;
+                    tally.promoted += run.promoted;
                 }
             }
             tally
@@ -149,6 +157,6 @@ impl Tally {
 
     /// Requests that a bad one answered, on average.
     fn each(self) -> f64 {
-        self.exposed / f64::from(self.bad.all().max(1))
+        (self.exposed + self.promoted) / f64::from(self.bad.all().max(1))
     }
 }

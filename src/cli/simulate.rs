@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::print;
 use crate::{
@@ -98,7 +99,8 @@ fn answer(options: &Options) -> Result<(String, bool), SimulationError> {
     let text = match (answers.as_slice(), options.output) {
         ([(_, text, _)], _) => text.clone(),
         (_, Output::Json) => {
-            let variants: Vec<_> = answers.iter().map(|(name, text, _)| format!("\"{name}\": {text}")).collect();
+            let variants: Vec<_> =
+                answers.iter().map(|(name, text, _)| format!("{}: {text}", Value::from(*name))).collect();
             format!("{{\"variants\": {{\n{}}}}}\n", variants.join(", "))
         }
         _ => answers.iter().map(|(name, text, _)| format!("variant {name}\n{text}")).collect::<Vec<_>>().join("\n"),
@@ -117,7 +119,7 @@ fn chosen<'a>(scenario: &'a Scenario, options: &Options) -> Result<Vec<(Option<&
             return wrong(format!("there is no {wanted}{meant}"));
         }
         each.retain(|(name, _)| *name == Some(wanted));
-    } else if options.output == Output::Svg && each.len() > 1 {
+    } else if options.output == Output::Svg && options.runs.get() == 1 && each.len() > 1 {
         return wrong(format!("a picture shows one of them: name it with --variant, of {}", names.join(", ")));
     }
     Ok(each)

@@ -114,6 +114,15 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
             "traffic: {requestsPerSecond: -1}",
             "s.yaml:1:30: traffic.requestsPerSecond: -1 is not between 0 and 10000000",
         ),
+        ("", "s.yaml: is empty; a scenario has at least `events` or `expect`"),
+    ] {
+        assert_eq!(mistake(text), sentence, "{text}");
+    }
+}
+
+#[test]
+fn weather_that_cannot_be_is_a_mistake_too() {
+    for (text, sentence) in [
         (
             "traffic: {spikes: {every: 1m, length: 1m, factor: 2}}",
             "s.yaml:1:11: traffic.spikes: length must be at least 1s and below every, which is 1d at most",
@@ -134,7 +143,6 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_what_to_write_instead() {
             "until: 1h\n---\nuntil: 2h",
             "s.yaml:3:1: a scenario is one document; what stands behind it are objects, each with a kind",
         ),
-        ("", "s.yaml: is empty; a scenario has at least `events` or `expect`"),
     ] {
         assert_eq!(mistake(text), sentence, "{text}");
     }
