@@ -171,10 +171,10 @@ impl Served {
         }
     }
 
-    /// Whether `share`, a part of one, could be the one that was given.
+    /// Whether `share`, a part of one, could be the one that was given, give or take what is tolerated.
     #[must_use]
     pub fn may_be(&self, share: f64) -> bool {
-        self.low <= share && share <= self.high
+        self.off(share).is_none()
     }
 }
 

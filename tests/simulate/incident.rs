@@ -63,7 +63,7 @@ fn no_stage_is_left_in_an_incident_of_both_versions_and_the_good_one_is_promoted
 fn a_version_that_is_certainly_worse_in_it_is_still_reverted() {
     let worse = "[{from: 0s, rate: 0.1%}, {from: 23m, rate: 25%}, {from: 33m, rate: 15%}]";
     for check in [COMPARED, "max: 2%"] {
-        let plan = released([SHARED, worse], check, "", "outcome: Reverted, within: 13m");
+        let plan = released([SHARED, worse], check, "", "outcome: Reverted, within: 14m");
         for seed in ["1", "2", "3"] {
             let outcome = plan.simulate(&["--seed", seed]);
             assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{check}, {seed}: {}", outcome.printed);
@@ -99,7 +99,7 @@ fn who_went_on_in_an_incident_all_the_same_is_not_reverted_for_it_where_stable_h
 }
 
 /// The same incident, when the last stage is nearly over.
-const LATE: &str = "[{from: 0s, rate: 0.1%}, {from: 29m, rate: 10%}, {from: 39m, rate: 0.1%}]";
+const LATE: &str = "[{from: 0s, rate: 0.1%}, {from: 35m, rate: 10%}, {from: 45m, rate: 0.1%}]";
 
 #[test]
 fn an_incident_in_the_last_stage_is_told_from_a_failure_by_what_stable_keeps_of_the_traffic() {
@@ -110,7 +110,7 @@ fn an_incident_in_the_last_stage_is_told_from_a_failure_by_what_stable_keeps_of_
         plan
     };
     let good = of(LATE, "outcome: Promoted, stage: full");
-    let bad = of("[{from: 0s, rate: 0.1%}, {from: 29m, rate: 30%}]", "outcome: Reverted, stage: full");
+    let bad = of("[{from: 0s, rate: 0.1%}, {from: 35m, rate: 30%}]", "outcome: Reverted, stage: full");
     for (plan, seed) in [&good, &bad].into_iter().flat_map(|plan| ["1", "2", "3", "4"].map(|seed| (plan, seed))) {
         let outcome = plan.simulate(&["--seed", seed]);
         assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "seed {seed}: {}", outcome.printed);
