@@ -62,7 +62,7 @@ fn scraped(canary: [Pod; 2], labelled: Labelled, end: i64) -> Endpoint {
             };
             let value = |count: u64| f64::from(u32::try_from(count).unwrap());
             let samples = [(series("200"), value(counters[0])), (series("500"), value(counters[1]))];
-            prometheus.scrape(|prometheus| prometheus.append(at(second).as_millisecond(), pod, &samples));
+            prometheus.scrape(at(second), |prometheus, now| prometheus.append(now, pod, &samples));
         }
     }
     prometheus
