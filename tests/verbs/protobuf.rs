@@ -229,13 +229,7 @@ fn surroundings() -> Vec<(&'static str, Value)> {
         ),
         (
             "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
-            named(
-                "PodDisruptionBudget",
-                "policy/v1",
-                json!({
-                    "spec": {"selector": selector, "maxUnavailable": 0},
-                }),
-            ),
+            named("PodDisruptionBudget", "policy/v1", json!({"spec": {"selector": selector, "maxUnavailable": 0}})),
         ),
         (
             "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
