@@ -3,10 +3,10 @@
 //! A version that is worse is so in all of its pods; a pod or a node that is broken is so alone, and the remedy is another
 //! one. Held against each other are the bad requests of the failing check and the requests that each place had:
 //!
-//! - **One place is named** when it had at least two thirds of the version's bad requests, and a share of the requests that cannot
-//!   explain it. If it could, the bad requests there were a binomial draw from all of them with that share, and by Chernoff's
-//!   bound, e^(-n·KL(bad/n, share)), as many would come with a chance of 1 % at most at any of the places: the bound is
-//!   multiplied by their number (Bonferroni). (Hoeffding, <https://doi.org/10.1080/01621459.1963.10500830>.)
+//! - **One place is named** when it had at least two thirds of the version's bad requests, and a share of the requests
+//!   that cannot explain it. If it could, the bad requests there were a binomial draw from all of them with that share, and
+//!   by Chernoff's bound, e^(-n·KL(bad/n, share)), as many would come with a chance of 1 % at most at any of the places: the
+//!   bound is multiplied by their number (Bonferroni). (Hoeffding, <https://doi.org/10.1080/01621459.1963.10500830>.)
 //! - **Requests that go bad together** count as one: all counts are divided by the size of their crowds.
 //! - **A node is named rather than a pod** where several of the version's pods are on it and others are not, or where the
 //!   bad requests of the stable version come from that node, too, by the same test.

@@ -4,8 +4,8 @@
 //! versions begins, or ends, the one may show up to a scrape more of it than the other, which shows it in the block before
 //! or after: no block is shorter than that. A comparison would take that for a version that is worse. So each block of the
 //! new version is held against the worst that stable was in it, in the block before and in the block after, where it was
-//! unwell there and certainly better in this one. That only takes from what the bet gains, and so leaves it fair or worse. In the midst of an incident the
-//! blocks beside one are like it: who is certainly worse there shows it as ever.
+//! unwell there and certainly better in this one. That only takes from what the bet gains, and so leaves it fair or worse.
+//! In the midst of an incident the blocks beside one are like it: who is certainly worse there shows it as ever.
 
 use super::{
     arms::Arms,

@@ -72,11 +72,9 @@ impl Plan<'_> {
         // What no pod counts, such as a query, is of all of them.
         let traced = self.traced.iter().find(|traced| traced.check == check.name).ok_or_else(String::new)?;
         if !traced.names_pods {
-            return Err(
-                "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of \
-                        the version's pods: have Prometheus add it"
-                    .to_owned(),
-            );
+            let why = "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of \
+                       the version's pods: have Prometheus add it";
+            return Err(why.to_owned());
         }
         let pod = traced.origin.as_ref().and_then(|origin| origin.pod.clone()).ok_or_else(String::new)?;
         if !traced.spares_others {
