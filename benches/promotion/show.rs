@@ -1,4 +1,4 @@
-//! What `kubectl` shows of a running, a promoted and a reverted rollout: the README's section, to be made again.
+//! What `kubectl` shows of a running, a promoted and a reverted rollout: docs/reading.md, to be made again.
 
 use anyhow::{Context, ensure};
 use tidegate::api::{Phase, Verdict};
