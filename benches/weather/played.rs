@@ -70,9 +70,9 @@ pub struct Run {
 }
 
 pub fn play(library: &Library, seeds: Seeds) -> Result<Vec<Run>> {
-    let mut work = Vec::new();
+    let (scenarios, mut work) = (library.scenarios.len(), Vec::new());
     for seed in seeds.first..seeds.first + seeds.count {
-        for scenario in 0..library.scenarios.len() {
+        for scenario in 0..scenarios {
             for kind in [Kind::Good, Kind::Bad] {
                 work.extend(Decider::ALL.map(|decider| (scenario, kind, decider, seed)));
             }

@@ -46,7 +46,8 @@ pub fn print(library: &Library, runs: &[Run]) {
 /// How many scenarios have which ratio of exposed requests, wrong reverts, and the last line.
 pub fn figures(library: &Library, runs: &[Run]) -> String {
     let ratio = |[ours, flagger, argo]: [Tally; 3]| ours.each() / flagger.each().min(argo.each()).max(1.0);
-    let ratios: Vec<_> = (0..library.scenarios.len()).map(|place| ratio(tallies(runs, Some(place)))).collect();
+    let scenarios = library.scenarios.len();
+    let ratios: Vec<_> = (0..scenarios).map(|place| ratio(tallies(runs, Some(place)))).collect();
     let logarithms = ratios.iter().map(|ratio| ratio.max(1e-3).ln()).sum::<f64>() / ratios.len().max(1) as f64;
     let high = ratios.iter().filter(|ratio| **ratio > 0.5).count();
     let all = tallies(runs, None);

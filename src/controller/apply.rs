@@ -266,6 +266,6 @@ fn namespace(rollout: &Rollout) -> String {
     rollout.namespace().unwrap_or_default()
 }
 
-fn name(rollout: &Rollout) -> String {
+pub(super) fn name(rollout: &Rollout) -> String {
     format!("{}/{}", namespace(rollout), rollout.name_any())
 }

@@ -8,8 +8,9 @@ use kube::{
     api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
+use tokio::time::timeout;
 
-use super::Context;
+use super::{Context, apply::name};
 use crate::{api::Rollout, judge::Spread, metrics::Looked, plan::Traced, traffic::Names, workload::EndpointSlice};
 
 /// A version that fails waits no longer for the answer.
@@ -27,13 +28,10 @@ pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) ->
     if looked.spreads.is_empty() {
         return Vec::new();
     }
-    let placed = match tokio::time::timeout(PATIENCE, placed(context, rollout)).await {
+    let placed = match timeout(PATIENCE, placed(context, rollout)).await {
         Ok(Ok(placed)) => placed,
-        Ok(Err(error)) => {
-            tracing::warn!(rollout = %rollout.name_any(), "the pods behind the Service could not be read: {error}");
-            BTreeMap::new()
-        }
-        Err(_) => BTreeMap::new(),
+        Ok(Err(error)) => nobody(rollout, &error.to_string()),
+        Err(_) => nobody(rollout, &format!("no answer within {PATIENCE:?}")),
     };
     let nodes = placed.iter().filter_map(|(pod, placed)| Some((pod.clone(), placed.node.clone()?))).collect();
     let traced: Vec<_> = looked.spreads.iter().map(|spread| traced(spread, &nodes, &placed)).collect();
@@ -44,6 +42,15 @@ pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) ->
         }
     }
     traced
+}
+
+/// Without an answer the version fails as ever, with fewer words, and no pod is replaced.
+fn nobody(rollout: &Rollout, why: &str) -> BTreeMap<String, Placed> {
+    tracing::warn!(
+        rollout = %name(rollout),
+        "the EndpointSlices of its Services could not be listed, so that no node is named and no pod replaced: {why}",
+    );
+    BTreeMap::new()
 }
 
 fn traced(spread: &Spread, nodes: &BTreeMap<String, String>, placed: &BTreeMap<String, Placed>) -> Traced {

@@ -147,6 +147,9 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+    use rand_distr::{Distribution, Normal};
+
     use super::*;
     use crate::judge::arms::ARMS;
 
@@ -162,18 +165,14 @@ mod tests {
 
     #[test]
     fn where_much_comes_by_chance_it_takes_as_long_as_half_of_all_random_walks() {
-        let mut state = 7_u64;
-        let mut uniform = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 53) as f64
-        };
+        let mut luck = StdRng::seed_from_u64(7);
         for chance in [0.02, 0.1, 0.3] {
+            let step = Normal::new(0.1, f64::sqrt(chance)).unwrap();
             let mut took: Vec<_> = (0..1001)
                 .map(|_| {
                     let mut worth = 0.0;
                     (1..100_000_u32).find(|_| {
-                        let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
-                        worth += 0.1 + normal * f64::sqrt(chance);
+                        worth += step.sample(&mut luck);
                         worth >= 3.0
                     })
                 })

@@ -146,27 +146,24 @@ pub(super) fn measure(tolerance: &Tolerance) -> Measure {
 }
 
 #[cfg(test)]
+impl Plan {
+    /// Of series that anybody may have counted, whatever they are selected by.
+    pub(super) fn of_anybody(stages: Vec<StagePlan>, interval: Duration) -> Self {
+        let (endpoint, about) = ("default".to_owned(), String::new());
+        let (selectors, counting) = (Vec::new(), super::fault::Counting::Anybody);
+        let source = Source { selectors, counting, warm_up: WarmUp::default(), about };
+        Self { endpoint, source, stages, interval, overdispersion: None, without: None }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::fault::Counting;
 
     #[test]
     fn a_block_is_whole_scrapes_long_and_no_scrape_that_is_a_little_late_changes_that() {
-        let source = || Source {
-            selectors: Vec::new(),
-            counting: Counting::Anybody,
-            warm_up: WarmUp::default(),
-            about: String::new(),
-        };
         let block = |interval, scrape| {
-            let plan = Plan {
-                endpoint: "default".to_owned(),
-                source: source(),
-                stages: Vec::new(),
-                interval: Duration::from_secs(interval),
-                overdispersion: None,
-                without: None,
-            };
+            let plan = Plan::of_anybody(Vec::new(), Duration::from_secs(interval));
             plan.block(Duration::from_millis(scrape)).as_secs()
         };
         let intervals = [(10, 15_000), (10, 30_000), (10, 1000), (10, 4000), (60, 15_000), (1, 1000)];

@@ -118,12 +118,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        judge::{Line, Meaning, Sample, Subject, Tolerance, WarmUp},
-        metrics::{
-            asked::{Kind, Plan, StagePlan},
-            fault::Counting,
-            source::Source,
-        },
+        judge::{Line, Meaning, Sample, Subject, Tolerance},
+        metrics::asked::{Kind, Plan, StagePlan},
     };
 
     const SETTLED: i64 = 1000;
@@ -152,19 +148,10 @@ mod tests {
     /// The blocks after [`SETTLED`] by which `limit` goes at `now` in a stage since `since`: when each ends, and how many
     /// requests of the new version and of stable are in it.
     fn blocks(limit: &Limit, since: i64, now: i64, series: &[Series]) -> Vec<(i64, f64, f64)> {
-        let plan = Plan {
-            endpoint: "default".to_owned(),
-            source: Source {
-                selectors: Vec::new(),
-                counting: Counting::Anybody,
-                warm_up: WarmUp::default(),
-                about: String::new(),
-            },
-            stages: vec![StagePlan { since: at(since), part: None, limits: vec![compared(), limit.clone()] }],
-            interval: Duration::from_secs(10),
-            overdispersion: None,
-            without: None,
-        };
+        let plan = Plan::of_anybody(
+            vec![StagePlan { since: at(since), part: None, limits: vec![compared(), limit.clone()] }],
+            Duration::from_secs(10),
+        );
         let newest = scrape::newest(series, Arm::Canary);
         let scrape = Some(Duration::from_secs(15));
         let mut tracker = Tracker { scrape, newest, settled: at(SETTLED), ..Tracker::new(plan) };

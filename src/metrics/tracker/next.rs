@@ -36,14 +36,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        judge::WarmUp,
-        metrics::{
-            asked::{Plan, StagePlan},
-            fault::Counting,
-            source::Source,
-        },
-    };
+    use crate::metrics::asked::{Plan, StagePlan};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -51,19 +44,7 @@ mod tests {
 
     /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
     fn pause(now: i64, interval: Duration) -> i128 {
-        let plan = Plan {
-            endpoint: "default".to_owned(),
-            source: Source {
-                selectors: Vec::new(),
-                counting: Counting::Anybody,
-                warm_up: WarmUp::default(),
-                about: String::new(),
-            },
-            stages: vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }],
-            interval,
-            overdispersion: None,
-            without: None,
-        };
+        let plan = Plan::of_anybody(vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }], interval);
         let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
         tracker.next(at(now)).duration_since(at(now)).as_millis()
     }
