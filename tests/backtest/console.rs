@@ -27,7 +27,7 @@ async fn backtests_in_the_documentation_are_what_is_printed() {
     let Some(past) = Past::write_tuesday().await else { return };
     let count =
         hold(&["tidegate backtest"], |printed, found| printed == found, |_, arguments| answer(&past, arguments));
-    assert!(count >= 3, "only {count} were found");
+    assert!(count >= 2, "only {count} were found");
 }
 
 /// Today is another one each time, and its numbers with it.
