@@ -96,7 +96,6 @@ impl Stage {
         let expected = match (self.fails(), self.passes()) {
             (true, _) => Verdict::Fail,
             (false, true) => Verdict::Pass,
-            (false, false) if self.evidence.is_unsuitable() => Verdict::NoData,
             (false, false) => Verdict::NeedMoreData,
         };
         ensure!(verdict == Some(expected), "the judge says {verdict:?} where the bench says {expected:?}");
@@ -115,8 +114,7 @@ impl Stage {
     }
 
     fn passes(&self) -> bool {
-        let is_sure = self.evidence.in_favour() >= BOUNDS.to_pass() && self.evidence.blocks_to_pass() == 0;
-        is_sure && !self.evidence.is_unsuitable()
+        self.evidence.in_favour() >= BOUNDS.to_pass() && self.evidence.blocks_to_pass() == 0
     }
 
     fn end_of_block(&self) -> i64 {

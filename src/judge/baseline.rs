@@ -2,13 +2,12 @@
 
 use super::{
     block::{Counted, Counts},
-    crowds::{ENOUGH_HISTORY, as_a_rule, in_all},
+    calm::Calm,
+    dispersion::{Blocks, Compared, ENOUGH_HISTORY, Size},
     line::Share,
+    moments::Usual,
     unwell::typical,
 };
-
-/// Beyond this, requests go bad in such crowds that counting them says next to nothing.
-pub const UNSUITABLE: f64 = 50.0;
 
 /// What stable was like before a new version came.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +18,10 @@ pub struct Baseline {
     pub overdispersion: f64,
     /// The same with those: a failure reckons with them.
     pub(super) at_worst: f64,
-    /// In nine of ten of its blocks no greater part of the requests was certainly bad; nothing where there were too few.
-    pub(super) usual: Option<f64>,
+    /// The same of one half of its pods beside the other; nothing where no pods were known, or too few of their requests.
+    pub(super) between_pods: Option<Size>,
+    /// What it was like in most of its blocks; nothing where there were too few.
+    pub(super) usual: Option<Usual>,
     /// In half of them; nothing where there were too few.
     pub(super) typical: Option<f64>,
     /// The parts that may have been bad, block by block.
@@ -37,31 +38,58 @@ impl Baseline {
     #[must_use]
     pub fn of(history: &[Counts]) -> Self {
         let of = |counted| history.iter().map(|counts| counts.share(counted)).collect::<Vec<_>>();
-        let [certain, blocks] = [Counted::Certain, Counted::Possible].map(of);
+        let blocks = of(Counted::Possible);
+        let size = |blocks: Vec<Share>| Blocks::of(blocks.into_iter().map(Compared::alone)).size();
+        let [certain, possible] = [of(Counted::Certain), blocks.clone()].map(size);
+        let typical = typical(history, ENOUGH_HISTORY);
         let counts = history.iter().fold(Counts::default(), |sum, block| sum.plus(*block));
         Self {
             counts,
-            overdispersion: as_a_rule(&blocks),
-            at_worst: in_all(&certain).max(in_all(&blocks)),
-            usual: usual(history),
-            typical: typical(history, ENOUGH_HISTORY),
+            overdispersion: possible.as_a_rule,
+            at_worst: possible.at_worst.max(certain.at_worst),
+            between_pods: None,
+            usual: usual(history, typical),
+            typical,
             blocks,
             known: None,
         }
+    }
+
+    /// The same of two halves of stable's pods, each with its part of every block: what befalls all pods in the same moment
+    /// befalls another version, too, and is no crowd to a comparison.
+    #[must_use]
+    pub fn of_halves(history: &[[Counts; 2]]) -> Self {
+        let whole: Vec<_> = history.iter().map(|[one, other]| one.plus(*other)).collect();
+        let learned = Self::of(&whole);
+        let compared = |counted| {
+            let mut calm = Calm::new(learned.typical);
+            let of = |[one, other]: &[Counts; 2]| Compared(one.share(counted), other.share(counted));
+            let blocks = Blocks::of(history.iter().map(of).filter_map(|block| calm.before(block)));
+            blocks.is_enough().then(|| blocks.size())
+        };
+        let [certain, possible] = [Counted::Certain, Counted::Possible].map(compared);
+        let between_pods = possible.zip(certain).map(|(possible, certain)| possible.or_larger(certain));
+        Self { between_pods, ..learned }
     }
 
     /// With what somebody knows better.
     #[must_use]
     pub fn with_overdispersion(self, known: Option<f64>) -> Self {
         let Some(known) = known.map(|known| known.max(1.0)) else { return self };
-        Self { overdispersion: known, at_worst: known, known: Some(known), ..self }
+        Self { overdispersion: known, at_worst: known, between_pods: None, known: Some(known), ..self }
     }
 }
 
 /// The ninth decile of the parts of a block's requests that were certainly bad.
-fn usual(history: &[Counts]) -> Option<f64> {
-    let answered = history.iter().filter(|block| block.total > 0.0);
-    let mut parts: Vec<_> = answered.map(|block| block.share(Counted::Certain).expected()).collect();
+fn usual(history: &[Counts], typical: Option<f64>) -> Option<Usual> {
+    let calm = Calm::new(typical);
+    let answered = history.iter().map(|counts| counts.share(Counted::Certain)).filter(|block| block.total > 0.0);
+    let always = ninth_decile(answered.clone())?;
+    Some(Usual { always, calm: ninth_decile(answered.filter(|block| !calm.is_far(*block))).unwrap_or(always) })
+}
+
+fn ninth_decile(blocks: impl Iterator<Item = Share>) -> Option<f64> {
+    let mut parts: Vec<_> = blocks.map(Share::expected).collect();
     parts.sort_by(f64::total_cmp);
     parts.get(parts.len() * 9 / 10).copied().filter(|_| parts.len() >= ENOUGH_HISTORY)
 }
@@ -91,7 +119,7 @@ mod tests {
         let mut history = vec![block(1.0); 110];
         history.extend([block(90.0); 10]);
         let usual = Baseline::of(&history).usual.unwrap();
-        assert!((0.01..0.02).contains(&usual), "{usual}");
+        assert!((0.01..0.02).contains(&usual.calm), "{usual:?}");
         assert_eq!(Baseline::of(&history[..ENOUGH_HISTORY - 1]).usual, None);
     }
 

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::{
     arms::{Arms, MOST_CAUTIOUS_BETTER, MOST_CAUTIOUS_WORSE, log_mean_exp},
-    baseline::{Baseline, UNSUITABLE},
+    baseline::Baseline,
     block::{Block, Counted, Counts},
     crowds::Crowds,
     line::{Line, Share},
     moments::Moments,
     outlook::Way,
-    skew::Bet,
+    skew::{Bet, Held, is_control},
     unwell::{Unwell, Wellbeing},
     wealth::Wealth,
 };
@@ -28,6 +28,16 @@ const ERRORS_TO_FAIL: f64 = 3.0;
 
 /// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
 const STABLE_TO_COMPARE: f64 = 100.0;
+
+/// A stable version that keeps a control's requests alone is taken to be no better than so much of what it was with its traffic.
+const NO_BETTER: f64 = 0.8;
+
+/// Beyond such crowds people are told of them.
+const LARGE_CROWDS: f64 = 50.0;
+
+/// A block weighs so much less than the next one in what stable was like when it lost its traffic: half after a minute, where
+/// a block is ten seconds long.
+const FORGOTTEN: f64 = 1.12;
 
 /// Up to such crowds, counting requests is what shows a failure soonest. Beyond, half of the stake is on whole blocks, where
 /// they are not what is usual but a hiccup.
@@ -45,15 +55,16 @@ const USUAL_CROWDS: f64 = 16.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     line: Line,
-    /// How many requests go bad together at worst, as history has it.
-    at_worst: f64,
     /// Whether bets on whole blocks count.
     bets_on_blocks: bool,
-    /// How many requests go bad together as a rule, and by now.
+    /// How many requests go bad together.
     crowds: Crowds,
     against: Side,
     moments: Moments,
     in_favour: Side,
+    /// The same, where a control is all that is left of stable, by what stable was like with its traffic; nothing where nothing
+    /// is compared.
+    in_favour_by_past: Option<Wealth>,
     stage: Stretch,
     rollout: Seen,
     worse: Recent,
@@ -69,6 +80,8 @@ pub struct Evidence {
 struct Side {
     wealth: Wealth,
     stable: Share,
+    /// Its last requests before it was left with few of them, or none; older ones weigh less.
+    recent: Share,
     counted: Counted,
     /// The bet on the last block, if there was one.
     last: Option<Bet>,
@@ -105,16 +118,22 @@ impl Evidence {
     /// Nothing seen yet of the new version; of stable, the `baseline`.
     #[must_use]
     pub fn new(line: Line, baseline: &Baseline) -> Self {
-        let side = |wealth, counted| Side { wealth, stable: baseline.counts.share(counted), counted, last: None };
+        let side = |wealth, counted| Side {
+            wealth,
+            stable: baseline.counts.share(counted),
+            recent: Share::default(),
+            counted,
+            last: None,
+        };
         Self {
             line,
-            at_worst: baseline.at_worst,
             bets_on_blocks: baseline.at_worst > CROWDS.max(2.0 * baseline.overdispersion)
                 || baseline.at_worst > USUAL_CROWDS,
-            crowds: Crowds::new(&baseline.blocks, baseline.overdispersion, baseline.known),
+            crowds: Crowds::new(baseline, line.ratio > 0.0),
             against: side(Wealth::against(), Counted::Certain),
             moments: Moments::new(baseline.usual),
             in_favour: side(Wealth::in_favour(), Counted::Possible),
+            in_favour_by_past: (line.ratio > 0.0).then(Wealth::in_favour),
             stage: Stretch::default(),
             rollout: Seen::default(),
             worse: Recent::default(),
@@ -129,7 +148,8 @@ impl Evidence {
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
-        let against = Side { wealth: self.against.wealth, last: self.against.last, ..next.against };
+        let Side { wealth, last, recent, .. } = self.against;
+        let against = Side { wealth, last, recent, ..next.against };
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
         let wellbeing = self.wellbeing.entering(next.wellbeing);
@@ -140,10 +160,11 @@ impl Evidence {
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
         self.bet_against(block);
+        let by_past = self.line_by_past(block.canary.total, block.stable.total);
+        let gained = self.bet_in_favour(by_past, block);
+        self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
-        let gained = self.in_favour.settle(&self.line, self.crowds.size(), block, None);
-        self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         if block.canary.total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
             self.stage.blocks += 1;
@@ -157,15 +178,36 @@ impl Evidence {
         self.learn(block);
     }
 
+    /// What is gained by comparing, if anything is bet.
+    fn bet_in_favour(&mut self, by_past: Option<Line>, block: &Block) -> Arms {
+        let held = self.held(self.line, Crowds::size, block);
+        let canary = block.canary.share(self.in_favour.counted).divided(self.crowds.size(false));
+        let gained = self.in_favour.settle(held, block);
+        if let Some(wealth) = self.in_favour_by_past.as_mut().filter(|_| self.in_favour.last.is_some()) {
+            let alone = by_past.map(|line| line.gains(wealth.multipliers(), 0.0, canary, Share::default()));
+            wealth.take(alone.unwrap_or(gained));
+        }
+        gained
+    }
+
+    /// What a version with nearly all requests keeps if it is no worse than stable was when it had them, and somewhat better
+    /// than it had to be. A control of one request a second takes an hour to say the same. Nothing where it certainly
+    /// contradicts, and stable is better by now.
+    fn line_by_past(&self, canary: f64, stable: f64) -> Option<Line> {
+        let is_control = self.line.ratio > 0.0 && stable > 0.0 && is_control(canary, stable);
+        let at_least = self.in_favour.stable.expected() * NO_BETTER;
+        let is_better = self.stage.stable.share(self.in_favour.counted).is_certainly_below(at_least);
+        (is_control && !is_better).then(|| Line::fixed(self.line.limit(at_least)))
+    }
+
     fn bet_against(&mut self, block: &Block) {
         self.provisional.clear();
         self.wellbeing.settle(block);
-        let line = self.line_against(block);
         let unwell = self.wellbeing.unwell_in(block);
         self.against.review(unwell);
-        let gained = self.against.settle(&line, self.at_worst, block, self.beside);
+        let gained = self.against.settle(self.held_against(&self.against, block, self.beside), block);
         self.beside = unwell;
-        self.moments.settle(&line, block);
+        self.moments.settle(&self.line_against(block), block);
         self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
@@ -198,13 +240,38 @@ impl Evidence {
     /// How many requests go bad together as a rule, as far as is known by now.
     #[must_use]
     pub fn overdispersion(&self) -> f64 {
-        self.crowds.size()
+        self.crowds.size(self.is_compared(self.all_counts().1))
     }
 
-    /// Whether requests go bad in such crowds that nothing can pass by counting them.
-    #[must_use]
-    pub fn is_unsuitable(&self) -> bool {
-        self.crowds.size() > UNSUITABLE
+    /// Whether a block with such requests of stable is held against those: what befalls both versions is no crowd there.
+    fn is_compared(&self, stable: Counts) -> bool {
+        self.line.ratio > 0.0 && stable.total > 0.0
+    }
+
+    /// What a failure goes by in a block, with what is known of stable by this `side`, which was so bad in the block before.
+    ///
+    /// The few requests that stable keeps in the last stage meet no overload, and no pod that is asked too much: who is
+    /// compared with them alone may look worse than stable was with all of them.
+    fn held_against(&self, side: &Side, block: &Block, beside: Option<f64>) -> Held {
+        let held = self.held(self.line_against(block), Crowds::at_worst, block);
+        let is_control = self.is_compared(block.stable) && is_control(block.canary.total, block.stable.total);
+        let by_itself = || (Line::fixed(held.line.limit(side.left_at())), self.crowds.at_worst(false));
+        Held { beside, by_itself: is_control.then(by_itself), ..held }
+    }
+
+    /// In a moment in which both versions may suffer from the same, nothing is won beyond what it would be if nothing were
+    /// compared.
+    fn held(&self, line: Line, crowd: fn(&Crowds, bool) -> f64, block: &Block) -> Held {
+        let alone = crowd(&self.crowds, false);
+        let compared = if self.is_compared(block.stable) { crowd(&self.crowds, true) } else { alone };
+        let may_be_shared = self.crowds.may_be_shared(block.stable.share(Counted::Certain));
+        let crowd_of_gains = if may_be_shared { alone.max(compared) } else { compared };
+        Held { line, crowd: compared, crowd_of_gains, by_itself: None, beside: None }
+    }
+
+    /// Whether requests seem to go bad in such crowds that counting them says little, and somebody should have a look.
+    pub(super) fn is_overdispersed(&self) -> bool {
+        self.overdispersion() > LARGE_CROWDS
     }
 
     /// The logarithm of how much speaks for the version being worse than the line allows.
@@ -216,9 +283,8 @@ impl Evidence {
             let unwell = self.wellbeing.unwell_in(block);
             requests.review(unwell);
             most = most.max(self.worth(&requests, &moments));
-            let line = self.line_against(block);
-            requests.settle(&line, self.at_worst, block, beside);
-            moments.settle(&line, block);
+            requests.settle(self.held_against(&requests, block, beside), block);
+            moments.settle(&self.line_against(block), block);
             beside = unwell;
         }
         most.max(self.worth(&requests, &moments))
@@ -249,7 +315,8 @@ impl Evidence {
     /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.
     #[must_use]
     pub fn in_favour(&self) -> f64 {
-        self.in_favour.wealth.log()
+        let compared = self.in_favour.wealth.log();
+        self.in_favour_by_past.map_or(compared, |by_past| log_mean_exp(&[compared, by_past.log()]))
     }
 
     /// Whether there is enough of it for a failure, whatever it says.
@@ -286,8 +353,7 @@ impl Evidence {
     pub fn since_worse(&self) -> (Option<Timestamp>, Counts, Counts) {
         let (mut worse, mut side, mut beside) = (self.worse, self.against, self.beside);
         for block in &self.provisional {
-            let line = self.line_against(block);
-            worse.add(side.settle(&line, self.at_worst, block, beside)[MOST_CAUTIOUS_WORSE], block);
+            worse.add(side.settle(self.held_against(&side, block, beside), block)[MOST_CAUTIOUS_WORSE], block);
             beside = self.wellbeing.unwell_in(block);
         }
         (worse.since, worse.canary, worse.stable)
@@ -331,12 +397,24 @@ impl Evidence {
         self.stage.blocks
     }
 
-    /// Where the bets in favour stand, and what more blocks with such counts would bring.
-    pub(super) fn prospect(&self, canary: Share, stable: Share) -> Way {
+    /// Where the bets in favour stand, and what more blocks with such counts would bring: whichever gets there first counts.
+    pub(super) fn prospects(&self, canary: Share, stable: Share) -> impl Iterator<Item = Way> {
+        let compared = self.prospect(canary, stable);
+        let by_past = self.in_favour_by_past.zip(self.line_by_past(canary.total, stable.total));
+        let alone = by_past.map(|(wealth, line)| {
+            let canary = canary.divided(self.crowds.size(false));
+            let (gains, chance) = line.prospect(wealth.multipliers(), 0.0, canary, Share::default());
+            Way { arms: wealth.arms(), gains, chance }
+        });
+        [Some(compared), alone].into_iter().flatten()
+    }
+
+    fn prospect(&self, canary: Share, stable: Share) -> Way {
         let side = &self.in_favour;
         let line = side.line_beside(&self.line, stable).unwrap_or(self.line);
         let (multipliers, expected) = (side.wealth.multipliers(), side.stable.expected());
-        let [canary, stable] = [canary, stable].map(|share| share.divided(self.crowds.size()));
+        let crowd = self.overdispersion();
+        let [canary, stable] = [canary, stable].map(|share| share.divided(crowd));
         let (gains, chance) = line.prospect(multipliers, expected, canary, stable);
         Way { arms: side.wealth.arms(), gains, chance }
     }
@@ -348,23 +426,24 @@ impl Evidence {
 }
 
 impl Side {
-    /// Bets on a block, and learns from it how bad stable is, which was as bad as `beside` in the block before if it was
-    /// unwell there. Returns what each arm gained.
-    fn settle(&mut self, line: &Line, overdispersion: f64, block: &Block, beside: Option<f64>) -> Arms {
+    /// Bets on a block that is held against that, and learns from it how bad stable is. Returns what each arm gained.
+    fn settle(&mut self, held: Held, block: &Block) -> Arms {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
         let mut gained = Arms::default();
         self.last = None;
         // Nothing asked, nothing answered: that is no block, and not one without errors.
         if canary.total > 0.0
-            && let Some(line) = self.line_beside(line, stable)
+            && let Some(line) = self.line_beside(&held.line, stable)
         {
-            let [canary, stable] = [canary, stable].map(|share| share.divided(overdispersion));
-            let bet = Bet::on(&self.wealth, line, self.stable.expected(), (canary, stable), beside);
+            let bet = Bet::on(&self.wealth, Held { line, ..held }, self.stable.expected(), (canary, stable));
             gained = bet.gained();
             self.wealth.take(gained);
             self.last = Some(bet);
         }
         self.stable = self.stable.plus(stable);
+        if !is_control(canary.total, stable.total) {
+            self.recent = self.recent.divided(FORGOTTEN).plus(stable);
+        }
         gained
     }
 
@@ -388,8 +467,16 @@ impl Side {
         } else if stable.total > 0.0 {
             Some(*line)
         } else {
-            Some(Line::fixed(line.limit(self.stable.expected())))
+            Some(Line::fixed(line.limit(self.left_at())))
         }
+    }
+
+    /// What part of its requests was bad when it lost its traffic, if that certainly is more than it was on the whole: whatever
+    /// came over both versions does not go away with the requests.
+    fn left_at(&self) -> f64 {
+        let expected = self.stable.expected();
+        let is_worse = self.counted == Counted::Certain && self.recent.is_certainly_above(expected);
+        if is_worse { self.recent.bad / self.recent.total } else { expected }
     }
 }
 

@@ -5,7 +5,7 @@ use super::arms::{ARMS, Arms, odds};
 /// So many steps find the point of a line even where each of them only halves the distance; a few do as a rule.
 const STEPS: u32 = 60;
 
-/// How unlikely it has to be that so few of so many requests are bad, to be certain that fewer are.
+/// How unlikely it has to be that so few or so many requests are bad, to be certain that fewer or more are.
 const DOUBT: f64 = 0.01;
 
 /// Some of so many requests.
@@ -35,11 +35,21 @@ impl Share {
         (self.bad + 0.5) / (self.total + 1.0)
     }
 
-    /// Whether certainly no greater part of such requests is bad than `part` (Chernoff's bound for Poisson counts).
+    /// Whether certainly no greater part of such requests is bad than `part`.
     pub(super) fn is_certainly_below(self, part: f64) -> bool {
+        self.bad < self.total * part && self.is_certainly_not(part)
+    }
+
+    /// Whether certainly a greater part of such requests is bad than `part`.
+    pub(super) fn is_certainly_above(self, part: f64) -> bool {
+        self.bad > self.total * part && self.is_certainly_not(part)
+    }
+
+    /// Chernoff's bound for Poisson counts.
+    fn is_certainly_not(self, part: f64) -> bool {
         let expected = self.total * part;
         let logarithm = if self.bad > 0.0 { self.bad * (self.bad / expected).ln() } else { 0.0 };
-        self.bad < expected && logarithm - self.bad + expected >= -DOUBT.ln()
+        logarithm - self.bad + expected >= -DOUBT.ln()
     }
 }
 

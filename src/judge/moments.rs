@@ -11,6 +11,7 @@ use super::{
     arms::{Arms, STAKES},
     block::{Block, Counted},
     line::{Line, Share},
+    skew::is_control,
     wealth::Wealth,
 };
 
@@ -18,20 +19,28 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moments {
     wealth: Wealth,
-    /// What part of stable's requests was bad at most, in most of its blocks.
-    usual: Option<f64>,
+    usual: Option<Usual>,
+}
+
+/// What part of stable's requests was certainly bad at most, in nine of ten of its blocks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Usual {
+    /// Of all of them.
+    pub(super) always: f64,
+    /// Of those outside of incidents.
+    pub(super) calm: f64,
 }
 
 impl Moments {
     /// Nothing seen yet; of stable, what its history was like.
-    pub(super) fn new(usual: Option<f64>) -> Self {
+    pub(super) fn new(usual: Option<Usual>) -> Self {
         Self { wealth: Wealth::against(), usual }
     }
 
     /// Bets on a block.
     pub(super) fn settle(&mut self, line: &Line, block: &Block) {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(Counted::Certain));
-        if let Some(limit) = self.limit(line, stable).filter(|_| canary.total > 0.0) {
+        if let Some(limit) = self.limit(line, canary, stable).filter(|_| canary.total > 0.0) {
             self.wealth.take(gains(canary.bad / canary.total, limit));
         }
     }
@@ -47,12 +56,14 @@ impl Moments {
     }
 
     /// What a block is held against. In one in which stable is worse than usual, both versions may suffer from the same:
-    /// nothing is said of the one that is compared.
-    fn limit(&self, line: &Line, stable: Share) -> Option<f64> {
+    /// nothing is said of the one that is compared. Where stable has too few requests to suffer from it, what it was like
+    /// counts with its incidents.
+    fn limit(&self, line: &Line, canary: Share, stable: Share) -> Option<f64> {
         if line.ratio == 0.0 {
             return Some(line.limit(0.0));
         }
-        let usual = self.usual?;
+        let Usual { always, calm } = self.usual?;
+        let usual = if is_control(canary.total, stable.total) { always.max(calm) } else { calm };
         (stable.bad <= usual * stable.total).then(|| line.limit(usual))
     }
 }
@@ -108,7 +119,7 @@ mod tests {
     fn what_happens_to_both_versions_is_not_held_against_the_new_one() {
         let line = Line { ratio: 1.5, margin: 0.005 };
         let of = |stable| {
-            let mut moments = Moments::new(Some(0.002));
+            let mut moments = Moments::new(Some(Usual { always: 0.002, calm: 0.002 }));
             (0..20).for_each(|_| moments.settle(&line, &block((20.0, 100.0), stable)));
             moments.log()
         };

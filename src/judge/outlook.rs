@@ -47,11 +47,11 @@ pub fn outlook(evidence: &Evidence, bounds: &Bounds) -> Option<Outlook> {
     let blocks = f64::from(evidence.blocks());
     let per_block = |total: f64| if blocks > 0.0 { total / blocks } else { 1.0 };
     let [canary_total, stable_total] = [canary.total, stable.total].map(per_block);
-    let way = evidence.prospect(
+    let ways = evidence.prospects(
         Share { bad: canary_total * rate, total: canary_total },
         Share { bad: stable_total * stable_rate, total: stable_total },
     );
-    let needed = way.until(bounds.to_pass())?;
+    let needed = ways.filter_map(|way| way.until(bounds.to_pass())).min_by(f64::total_cmp)?;
     // A verdict comes with a block, and not within one.
     let lasts = needed.ceil().max(f64::from(evidence.blocks_to_pass()));
     let time = (blocks > 0.0).then(|| evidence.time().as_secs_f64() / blocks * lasts);

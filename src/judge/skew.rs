@@ -13,10 +13,34 @@ use super::{
     wealth::Wealth,
 };
 
+/// Stable is a mere control where the new version has more than so many times its requests.
+const CONTROL: f64 = 20.0;
+
+/// Whether stable has only a control's requests in a block, or none.
+pub(super) fn is_control(canary: f64, stable: f64) -> bool {
+    stable * CONTROL < canary
+}
+
+/// What a block is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Held {
+    /// What is tolerated.
+    pub(super) line: Line,
+    /// How many requests go bad together.
+    pub(super) crowd: f64,
+    /// The same by which what is won is divided, if that is more: it only takes from a bet.
+    pub(super) crowd_of_gains: f64,
+    /// What is tolerated of a version with nearly all requests, and how many go bad together by themselves: a bet wins no more
+    /// than it would by that.
+    pub(super) by_itself: Option<(Line, f64)>,
+    /// How bad stable was in the block before, if it was unwell there.
+    pub(super) beside: Option<f64>,
+}
+
 /// A bet that a version is worse than it may be in one block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bet {
-    line: Line,
+    held: Held,
     expected: f64,
     canary: Share,
     stable: Share,
@@ -24,18 +48,26 @@ pub(super) struct Bet {
 }
 
 impl Bet {
-    /// Of `wealth`, on a block with such requests of both versions, when stable was expected to be as bad as `expected`. In
-    /// the block before it was as bad as `beside`, if it was unwell there.
-    pub(super) fn on(
-        wealth: &Wealth,
-        line: Line,
-        expected: f64,
-        (canary, stable): (Share, Share),
-        beside: Option<f64>,
-    ) -> Self {
-        let stable = beside.map_or(stable, |part| worse(stable, part));
-        let gained = line.gains(wealth.multipliers(), expected, canary, stable);
-        Self { line, expected, canary, stable, gained }
+    /// Of `wealth`, on a block with such requests of both versions, when stable was expected to be as bad as `expected`.
+    pub(super) fn on(wealth: &Wealth, held: Held, expected: f64, (canary, stable): (Share, Share)) -> Self {
+        let [canary, stable] = [canary, stable].map(|share| share.divided(held.crowd));
+        let stable = held.beside.map_or(stable, |part| worse(stable, part));
+        let mut bet = Self { held, expected, canary, stable, gained: Arms::default() };
+        bet.gained = bet.gains(wealth.multipliers());
+        bet
+    }
+
+    fn gains(&self, multipliers: &'static Arms) -> Arms {
+        let Self { held, expected, canary, stable, .. } = *self;
+        let part = held.crowd / held.crowd_of_gains.max(held.crowd);
+        let mut gains = held.line.gains(multipliers, expected, canary, stable);
+        gains.iter_mut().filter(|gain| **gain > 0.0).for_each(|gain| *gain *= part);
+        if let Some((line, crowd)) = held.by_itself {
+            let canary = canary.divided(crowd / held.crowd);
+            let most = line.gains(multipliers, expected, canary, Share::default());
+            gains.iter_mut().zip(most).for_each(|(gain, most)| *gain = gain.min(most));
+        }
+        gains
     }
 
     /// What each arm gained.
@@ -46,15 +78,16 @@ impl Bet {
     /// In the block after it stable was as bad as `part`: what each arm gains by that, which is nothing or less than it.
     pub(super) fn review(&mut self, multipliers: &'static Arms, part: f64) -> Arms {
         let stable = worse(self.stable, part);
-        if self.line.ratio == 0.0 || stable == self.stable {
+        if self.held.line.ratio == 0.0 || stable == self.stable {
             return Arms::default();
         }
-        let gained = self.line.gains(multipliers, self.expected, self.canary, stable);
-        let mut more = gained;
-        for (more, before) in more.iter_mut().zip(self.gained) {
+        let before = self.gained;
+        self.stable = stable;
+        self.gained = self.gains(multipliers);
+        let mut more = self.gained;
+        for (more, before) in more.iter_mut().zip(before) {
             *more -= before;
         }
-        (self.stable, self.gained) = (stable, gained);
         more
     }
 }

@@ -111,6 +111,11 @@ pub(super) fn typical(history: &[Counts], enough: usize) -> Option<f64> {
     parts.get(parts.len() / 2).copied().filter(|_| parts.len() >= enough)
 }
 
+/// Beyond what part of bad requests a version is far outside of what is `typical`.
+pub(super) fn far_from(typical: f64) -> f64 {
+    FAR.limit(typical)
+}
+
 impl Wellbeing {
     /// Nothing seen yet of a stable version that was like `baseline`, held against what `line` allows of any.
     pub(super) fn new(line: &Line, baseline: &Baseline) -> Self {
@@ -219,7 +224,7 @@ impl Wellbeing {
 /// comparison that tolerates more than what is far outside has its own limit.
 fn bar(line: &Line, typical: Option<f64>) -> Option<f64> {
     if line.ratio > 0.0 {
-        return typical.map(|typical| FAR.limit(typical).max(line.limit(typical)));
+        return typical.map(|typical| far_from(typical).max(line.limit(typical)));
     }
     let far = Line { margin: FAR.margin.max(line.margin / 2.0), ..FAR };
     let allowed = Some(line.margin).filter(|max| typical.is_none_or(|typical| typical <= *max));

@@ -213,19 +213,13 @@ fn undecided_or_passed(asked: &Asked<'_>, bounds: &Bounds) -> Judgement {
 fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgement {
     let (canary, stable) = evidence.all_counts();
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
-    if evidence.is_unsuitable() {
-        let message = format!(
-            "{sentence}; about {} requests go bad together, so counting them cannot show that the limit is kept, only that it is broken by far: check what the metric counts, or set analysis.statistics.overdispersion",
-            count(evidence.overdispersion())
-        );
-        return Judgement::new(Verdict::NoData, "Overdispersed", &sentence, message);
-    }
     if evidence.in_favour() >= bounds.to_pass() && evidence.blocks_to_pass() == 0 {
         return passed(tolerance, evidence);
     }
     let outlook = outlook(evidence, bounds);
     let (reason, sentence_of_counts) = match (canary.total > 0.0, outlook) {
         (false, _) => ("NoRequests", "no requests yet".to_owned()),
+        _ if evidence.is_overdispersed() => ("Overdispersed", sentence.to_string()),
         (true, Some(_)) => ("TooFewRequests", sentence.to_string()),
         (true, None) if canary.bad_at_most > canary.bad => ("LimitBetweenBuckets", sentence.to_string()),
         (true, None) => ("TooCloseToLimit", sentence.to_string()),
@@ -258,11 +252,17 @@ fn began_badly(tolerance: &Tolerance, evidence: &Evidence) -> bool {
 }
 
 /// A stage that began badly and went on well looks like one whose pods had to warm up.
-fn advice(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> &'static str {
-    if evidence.became_good(bounds.to_pass()) && began_badly(tolerance, evidence) {
-        "; it was worse before: if its pods had to warm up, set analysis.warmUp"
+fn advice(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> String {
+    if evidence.is_overdispersed() {
+        format!(
+            "; about {} requests go bad together, so it takes that many times as long: check what the metric counts, or set \
+             analysis.statistics.overdispersion",
+            count(evidence.overdispersion())
+        )
+    } else if evidence.became_good(bounds.to_pass()) && began_badly(tolerance, evidence) {
+        "; it was worse before: if its pods had to warm up, set analysis.warmUp".to_owned()
     } else {
-        ""
+        String::new()
     }
 }
 

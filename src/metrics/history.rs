@@ -1,6 +1,9 @@
 //! What stable was like before a rollout began.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +48,8 @@ pub(super) fn learn(
     measures: &[Measure],
     warm_up: WarmUp,
 ) -> Result<Vec<Baseline>, Refusal> {
-    let mut blocks: Vec<Vec<Counts>> = vec![Vec::new(); measures.len()];
+    let halves = in_halves(series);
+    let mut blocks: Vec<Vec<[Counts; 2]>> = vec![Vec::new(); measures.len()];
     let mut ledger = Ledger::default();
     let settling = SignedDuration::from_secs(step.saturating_mul(2));
     let mut from = instant(start);
@@ -57,8 +61,8 @@ pub(super) fn learn(
         let gains = ledger.gains(stretch, settling, series)?;
         for (measure, counts) in measures.iter().zip(&mut blocks) {
             let counted = warm_up.counted(*measure, (&ledger, settling), stretch, series, &gains);
-            match Block::of(stretch, *measure, series, &counted) {
-                Ok(block) => counts.push(block.stable),
+            match Block::of(stretch, *measure, &halves, &counted) {
+                Ok(block) => counts.push([block.canary, block.stable]),
                 // A block in which numbers contradict each other: not learned from.
                 Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
                 Err(_) => {}
@@ -67,7 +71,22 @@ pub(super) fn learn(
         from = stretch.end;
         ledger.settle(from, series);
     }
-    Ok(blocks.iter().map(|counts| Baseline::of(counts)).collect())
+    Ok(blocks.iter().map(|counts| Baseline::of_halves(counts)).collect())
+}
+
+/// As if every second pod were one of another version: what tells two versions apart that are alike. Series of no pod stay
+/// together.
+fn in_halves(series: &[Series]) -> Vec<Series> {
+    let pods: BTreeSet<_> = series.iter().filter_map(|series| series.pod.as_ref()).collect();
+    let halves: BTreeMap<_, _> = pods.into_iter().zip([Arm::Stable, Arm::Canary].into_iter().cycle()).collect();
+    let half = |series: &Series| series.pod.as_ref().and_then(|pod| halves.get(pod).copied()).unwrap_or(Arm::Stable);
+    series
+        .iter()
+        .map(|series| {
+            let Series { key, instance, meaning, .. } = *series;
+            Series { key, instance, pod: None, arm: half(series), meaning, samples: Vec::new() }
+        })
+        .collect()
 }
 
 fn instant(second: i64) -> Timestamp {

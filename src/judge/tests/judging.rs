@@ -186,15 +186,20 @@ fn a_limit_that_only_warns_never_fails_and_holds_nobody_up() {
 }
 
 #[test]
-fn errors_in_such_crowds_that_counting_says_nothing_never_pass() {
+fn errors_in_large_crowds_pass_late_and_it_is_said_why() {
     let baseline = Baseline::of(&[]).with_overdispersion(Some(60.0));
-    let mut evidence = Evidence::new(HALF_A_PERCENT.line, &baseline);
-    for second in 0..10 {
-        let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
-        evidence.settle(&Block { start, end, canary: Counts::exact(0.0, 1e6), stable: NOTHING });
-    }
-    let judged = judge(&[Asked { max: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &bounds()).remove(0);
-    assert_eq!((judged.verdict, judged.reason), (Verdict::NoData, "Overdispersed"));
+    let after = |blocks| {
+        let mut evidence = Evidence::new(HALF_A_PERCENT.line, &baseline);
+        for second in 0..blocks {
+            let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
+            evidence.settle(&Block { start, end, canary: Counts::exact(0.0, 1e4), stable: NOTHING });
+        }
+        judge(&[Asked { max: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &bounds()).remove(0)
+    };
+    let (early, late) = (after(4), after(20));
+    assert_eq!((early.verdict, early.reason), (Verdict::NeedMoreData, "Overdispersed"));
+    assert!(early.message.contains("about 60 requests go bad together, so it takes that many"), "{}", early.message);
+    assert_eq!(late.verdict, Verdict::Pass, "{}", late.message);
 }
 
 #[test]
