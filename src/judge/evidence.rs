@@ -12,6 +12,7 @@ use super::{
     line::{Line, Share},
     moments::Moments,
     outlook::Way,
+    recent::Recent,
     skew::{Bet, Held, is_control},
     unwell::{Unwell, Wellbeing},
     wealth::Wealth,
@@ -96,17 +97,6 @@ struct Stretch {
     time: Duration,
 }
 
-/// What settled since the version began to look worse than it may be, or good enough: where the score of a cumulative sum
-/// last rose from nothing. It only tells people what a verdict stands on.
-/// (Page's test, <https://en.wikipedia.org/wiki/CUSUM>.)
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Recent {
-    score: f64,
-    since: Option<Timestamp>,
-    canary: Counts,
-    stable: Counts,
-}
-
 /// What settled since the rollout began.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Seen {
@@ -148,8 +138,8 @@ impl Evidence {
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
-        let Side { wealth, last, recent, .. } = self.against;
-        let against = Side { wealth, last, recent, ..next.against };
+        let Side { wealth, recent, last, .. } = self.against;
+        let against = Side { wealth, recent, last, ..next.against };
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
         let wellbeing = self.wellbeing.entering(next.wellbeing);
@@ -195,9 +185,17 @@ impl Evidence {
     /// contradicts, and stable is better by now.
     fn line_by_past(&self, canary: f64, stable: f64) -> Option<Line> {
         let is_control = self.line.ratio > 0.0 && stable > 0.0 && is_control(canary, stable);
-        let at_least = self.in_favour.stable.expected() * NO_BETTER;
-        let is_better = self.stage.stable.share(self.in_favour.counted).is_certainly_below(at_least);
-        (is_control && !is_better).then(|| Line::fixed(self.line.limit(at_least)))
+        (is_control && !self.is_stable_better()).then(|| Line::fixed(self.line.limit(self.stable_at_least())))
+    }
+
+    /// What part of stable's requests is taken to be bad now at least.
+    fn stable_at_least(&self) -> f64 {
+        self.in_favour.stable.expected() * NO_BETTER
+    }
+
+    /// Whether fewer of them certainly are in this stage.
+    fn is_stable_better(&self) -> bool {
+        self.stage.stable.share(self.in_favour.counted).is_certainly_below(self.stable_at_least())
     }
 
     fn bet_against(&mut self, block: &Block) {
@@ -316,7 +314,8 @@ impl Evidence {
     #[must_use]
     pub fn in_favour(&self) -> f64 {
         let compared = self.in_favour.wealth.log();
-        self.in_favour_by_past.map_or(compared, |by_past| log_mean_exp(&[compared, by_past.log()]))
+        let by_past = self.in_favour_by_past.filter(|_| !self.is_stable_better());
+        by_past.map_or(compared, |by_past| log_mean_exp(&[compared, by_past.log()]))
     }
 
     /// Whether there is enough of it for a failure, whatever it says.
@@ -477,18 +476,6 @@ impl Side {
         let expected = self.stable.expected();
         let is_worse = self.counted == Counted::Certain && self.recent.is_certainly_above(expected);
         if is_worse { self.recent.bad / self.recent.total } else { expected }
-    }
-}
-
-impl Recent {
-    /// A block of which the most cautious bet gained so much.
-    fn add(&mut self, gained: f64, block: &Block) {
-        if self.score <= 0.0 {
-            *self = Self { since: Some(block.start), ..Self::default() };
-        }
-        self.score += gained;
-        self.canary = self.canary.plus(block.canary);
-        self.stable = self.stable.plus(block.stable);
     }
 }
 

@@ -20,6 +20,7 @@ mod origin;
 mod outage;
 mod outlook;
 mod question;
+mod recent;
 mod run;
 mod series;
 mod share;

@@ -120,3 +120,67 @@ fn crowds_of_errors_count_less() {
     };
     assert!(of(5.0) < of(1.0) / 3.0);
 }
+
+/// What speaks for a failure by itself.
+const CERTAIN: f64 = 4.61;
+
+/// So many requests, of which that part is bad.
+fn part(part: f64, total: f64) -> Counts {
+    Counts::exact((part * total).round(), total)
+}
+
+/// A service that fails one in a thousand requests, and a tenth of them for half a minute of every four.
+fn overloaded_at_times(place: usize) -> f64 {
+    if place % 24 < 3 { 0.1 } else { 0.001 }
+}
+
+/// What is known after such blocks of both versions, in a comparison with a stable version that had such a history.
+fn beside(history: impl Fn(usize) -> f64, blocks: impl IntoIterator<Item = (Counts, Counts)>) -> Evidence {
+    let half = |place| part(history(place), 500.0);
+    let history: Vec<_> = (0..120).map(|place| [half(place), half(place)]).collect();
+    let mut seen = Evidence::new(Line { ratio: 1.5, margin: 0.005 }, &Baseline::of_halves(&history));
+    for (second, (canary, stable)) in (0..).zip(blocks) {
+        seen.settle(&Block { canary, stable, ..block(second, 0.0, 0.0) });
+    }
+    seen
+}
+
+#[test]
+fn overload_of_both_hides_no_version_that_is_worse_and_is_held_against_none_that_is_not() {
+    let both = |place| (part(overloaded_at_times(place), 200.0), part(overloaded_at_times(place), 1000.0));
+    let good = beside(overloaded_at_times, (0..120).map(both));
+    assert!(good.in_favour() > 3.0 && good.against() < CERTAIN, "{} {}", good.in_favour(), good.against());
+    let worse = |place| (part(0.05 + overloaded_at_times(place), 50.0), part(overloaded_at_times(place), 1000.0));
+    let bad = beside(overloaded_at_times, (3..24).map(worse));
+    assert!(bad.against() > CERTAIN, "{}", bad.against());
+}
+
+#[test]
+fn overload_that_a_control_does_not_meet_is_held_against_no_version_where_stable_met_it_with_its_traffic() {
+    let of = |history: fn(usize) -> f64, time: std::ops::Range<usize>| {
+        let beside_control = |place| (part(overloaded_at_times(place), 1000.0), part(0.001, 49.0));
+        beside(history, time.map(beside_control)).against()
+    };
+    let usual = of(overloaded_at_times, 10..60);
+    assert!(usual < CERTAIN, "{usual}");
+    let unheard_of = of(|_| 0.001, 22..27);
+    assert!(unheard_of > CERTAIN, "{unheard_of}");
+}
+
+#[test]
+fn what_came_over_both_does_not_go_away_with_the_requests_of_stable() {
+    let ill = (part(0.035, 300.0), part(0.035, 1000.0));
+    let of = |canary| {
+        let alone = (part(canary, 1300.0), Counts::default());
+        beside(|_| 0.001, [ill; 30].into_iter().chain([alone; 12])).against()
+    };
+    assert!(of(0.035) < CERTAIN, "{}", of(0.035));
+    assert!(of(0.15) > CERTAIN, "{}", of(0.15));
+}
+
+#[test]
+fn beside_a_control_a_version_passes_that_is_no_worse_than_stable_was_unless_stable_is_better_by_now() {
+    let of = |control| beside(|_| 0.011, [(part(0.011, 1000.0), control); 30]).in_favour();
+    assert!(of(part(0.0, 10.0)) > 3.0, "{}", of(part(0.0, 10.0)));
+    assert!(of(part(0.0, 45.0)) < 3.0, "{}", of(part(0.0, 45.0)));
+}
