@@ -12,7 +12,7 @@ help: ## List the targets
 test: ## Set up what the machine lacks, check format and lints, run every test; say how long each step took
 	@.ci/test
 
-optimized := --config profile.dev.package.tidegate.opt-level=1
+optimized := --config profile.dev.opt-level=1
 simulation := cargo test --locked $(optimized) --test simulation --
 SEEDS ?= 10000
 

@@ -14,8 +14,3 @@ pub mod serve;
 pub mod sim;
 pub mod traffic;
 pub mod workload;
-
-/// Objects are many small strings: the C library's allocator took a third of a promotion's time, and half of a long
-/// simulation's. Measured by `make bench-scale` and `cargo bench --bench rollouts`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

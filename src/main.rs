@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Objects are many small strings: the C library's allocator took a third of a promotion's time, and half of a long
+/// simulation's. Measured by `make bench-scale` and `cargo bench --bench rollouts`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match tidegate::cli::main() {
         Ok(code) => code,

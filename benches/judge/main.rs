@@ -18,6 +18,10 @@ use std::{env, time::Instant};
 
 use anyhow::Result;
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     println!("seed {}", runs::SEED);
     let wanted = |part: &str| {

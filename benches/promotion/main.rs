@@ -20,6 +20,10 @@ use tokio::runtime::Builder;
 
 use rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     // On the runtime's own threads: children are bound to the thread that starts them.

@@ -12,6 +12,10 @@ use tidegate::sim::{
     simulation::simulate,
 };
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: u64 = 50;
 
 fn main() -> Result<()> {

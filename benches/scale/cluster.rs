@@ -21,12 +21,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
     api::definitions,
-    controller::clock::Clock,
-    sim::{
-        api::{ApiServer, garbage, http},
-        world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World},
-    },
+    sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World},
 };
+use tidegate_apiserver::{ApiServer, garbage, http};
+use tidegate_clock::Clock;
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// Bodies that are longer are no requests of the operator.
@@ -57,7 +55,7 @@ impl Cluster {
         let directory = tempfile::Builder::new().prefix("tidegate-scale-").tempdir()?;
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
-        fs::write(directory.path().join("kubeconfig"), http::kubeconfig(listener.local_addr()?.port()))?;
+        fs::write(directory.path().join("kubeconfig"), http::kubeconfig("tidegate", listener.local_addr()?.port()))?;
         let server = ApiServer::new(Clock::System, 1);
         for definition in definitions() {
             server.create(serde_json::to_value(definition)?, "scale")?;

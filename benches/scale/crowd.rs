@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tidegate::sim::api::ApiServer;
+use tidegate_apiserver::ApiServer;
 use tokio::time::sleep;
 
 use crate::{

@@ -4,10 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use tidegate::{
-    api::Phase,
-    sim::api::{ApiServer, Changes},
-};
+use tidegate::api::Phase;
+use tidegate_apiserver::{ApiServer, Changes};
 use tokio::time::sleep;
 
 use crate::{

@@ -22,6 +22,10 @@ use tokio::runtime::Builder;
 
 use shop::Place;
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many Rollouts are at rest.
 const AT_REST: usize = 10_000;
 

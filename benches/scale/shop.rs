@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tidegate::{
-    api::{Phase, Rollout},
-    sim::api::{ApiServer, Object},
-};
+use tidegate::api::{Phase, Rollout};
+use tidegate_apiserver::{ApiServer, Object};
 
 /// How many pods a shop has.
 const REPLICAS: usize = 2;

@@ -22,6 +22,10 @@ use tokio::runtime::Builder;
 
 use rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Finds what a world with a gateway is made of, or says in one line what is missing.
 type Find = fn(Kind) -> Result<Assets, String>;
 

@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tidegate::sim::endpoint::Endpoint;
 use tidegate::{
     metrics::{Answer, Fault, Numbers, Question, Transport, When},
-    sim::{prometheus::Endpoint, scenario::Manifests},
+    sim::scenario::Manifests,
 };
 
 use crate::{

@@ -18,6 +18,10 @@ use anyhow::{Context, Result};
 
 use crate::{library::Library, played::Seeds};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let names: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let seeds = Seeds { first: number("FIRST", 1)?, count: number("SEEDS", 50)? };

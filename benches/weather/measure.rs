@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use tidegate::sim::endpoint::Endpoint;
 use tidegate::{
     api::{Check, Percent, Relative},
     metrics::{Answer, Numbers, Question, Transport, When},
-    sim::prometheus::Endpoint,
 };
 
 /// What one look at one check yields.

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
+use tidegate_clock::Clock;
 use tokio::sync::watch;
 
 use super::{connect, logs, shutdown};
@@ -13,7 +14,6 @@ use crate::{
     api::Span,
     controller::{
         self, Settings, Surroundings,
-        clock::Clock,
         leader::{self, Candidate, Leadership, Timing},
     },
     metrics::{Analyst, Endpoints, Tally},

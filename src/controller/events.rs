@@ -7,8 +7,8 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
+use tidegate_clock::Clock;
 
-use super::clock::Clock;
 use crate::api::{Rollout, Transition, condition::reason};
 
 /// The API server refuses longer notes.

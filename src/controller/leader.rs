@@ -31,8 +31,9 @@ use self::{
     leadership::Tenure,
 };
 
+use tidegate_clock::Clock;
+
 pub use self::leadership::Leadership;
-use super::clock::Clock;
 
 /// How many times a resigning leader tries to put its lease down while somebody else edits the object.
 const RESIGNATIONS: u32 = 3;

@@ -5,7 +5,6 @@ mod apply;
 mod backoff;
 mod cache;
 pub mod caches;
-pub mod clock;
 mod commit;
 mod error;
 mod events;
@@ -35,10 +34,11 @@ use kube::{
     api::ApiResource,
     runtime::{Controller, controller::Config},
 };
+use tidegate_clock::Clock;
 
 use self::{
-    caches::Caches, clock::Clock, events::Events, expressions::Expressions, features::Features, leader::Leadership,
-    memory::Memory, policies::Policies,
+    caches::Caches, events::Events, expressions::Expressions, features::Features, leader::Leadership, memory::Memory,
+    policies::Policies,
 };
 use crate::{
     api::Phase,

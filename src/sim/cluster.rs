@@ -5,18 +5,18 @@ use std::{sync::LazyLock, time::Duration};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use tidegate_apiserver::{ApiServer, Refusal, garbage};
+use tidegate_clock::Clock;
 use tokio::task::JoinSet;
 
 use super::{
-    api::{ApiServer, Refusal, garbage},
+    endpoint::Endpoint,
     metering::Applications,
     operator::{Operator, Plan},
-    prometheus::Endpoint,
     world::{self, Handle, World},
 };
 use crate::{
     api::{GatewayRouteKind, definitions},
-    controller::clock::Clock,
     metrics::Transport,
     traffic::GATEWAY_API,
 };

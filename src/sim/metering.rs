@@ -8,18 +8,17 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tidegate_clock::Clock;
+use tidegate_promql::Labels;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    prometheus::{Endpoint, Labels},
+    endpoint::Endpoint,
     scenario::CANARY,
     traffic::{Backend, Cause, Load},
     world::{Entry, Handle, PodView, Share, To},
 };
-use crate::{
-    api::{GatewayRouteKind, RolloutSpec, Route},
-    controller::clock::Clock,
-};
+use crate::api::{GatewayRouteKind, RolloutSpec, Route};
 
 /// Prometheus spreads its scrapes over the interval. So many instants are enough that no two versions are read at the
 /// same ones throughout, and few enough that a week passes quickly.

@@ -3,11 +3,10 @@
 //!
 //! Three things stand on it: `tidegate demo`, `tidegate simulate`, and the deterministic simulation tests.
 
-pub mod api;
 pub mod cluster;
+pub mod endpoint;
 pub mod metering;
 pub mod operator;
-pub mod prometheus;
 pub mod report;
 pub mod scenario;
 pub mod simulation;

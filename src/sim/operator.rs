@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use axum::body::Body as Answer;
 use http::{Request, Response};
 use kube::client::{Body, ClientBuilder};
+use tidegate_clock::Clock;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tower::{BoxError, Service};
 
 use crate::{
     controller::{
         self, Settings, Surroundings,
-        clock::Clock,
         leader::Leadership,
         timeout::{CALL, TimeoutLayer},
     },

@@ -1,7 +1,7 @@
 //! Six hours of a shop, written into a Prometheus of our own.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate::sim::prometheus::{Labels, Point};
+use tidegate_promql::{Labels, Point};
 
 use crate::{
     remote_write,

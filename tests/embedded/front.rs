@@ -9,11 +9,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::{
-    api::definitions,
-    controller::clock::Clock,
-    sim::api::{ApiServer, garbage, http},
-};
+use tidegate::api::definitions;
+use tidegate_apiserver::{ApiServer, garbage, http};
+use tidegate_clock::Clock;
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 /// The minor version of the first kubectl that validates on the server and edits subresources.
@@ -55,7 +53,7 @@ impl Front {
         tokio::spawn(http::serve(server.clone(), listener, std::future::pending()));
         tokio::spawn(garbage::collect(server.clone()));
         let mut kubeconfig = tempfile::NamedTempFile::new().unwrap();
-        kubeconfig.write_all(http::kubeconfig(port).as_bytes()).unwrap();
+        kubeconfig.write_all(http::kubeconfig("tidegate", port).as_bytes()).unwrap();
         Some(Self { server, home: TempDir::new().unwrap(), kubeconfig })
     }
 

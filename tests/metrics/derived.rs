@@ -10,12 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
+use tidegate::sim::endpoint::Endpoint;
 use tidegate::{
     api::{CheckStatus, RolloutSpec, StageBegun, Verdict},
-    controller::clock::Clock,
     metrics::{Analyst, Answer, Fault, Look, Looked, Question, Templates, Transport, When},
-    sim::prometheus::{Endpoint, Labels},
 };
+use tidegate_clock::Clock;
+use tidegate_promql::Labels;
 
 use crate::support::revision;
 

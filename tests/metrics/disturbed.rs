@@ -2,11 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::{
-    api::Verdict,
-    metrics::Analyst,
-    sim::prometheus::{Labels, Point},
-};
+use tidegate::{api::Verdict, metrics::Analyst};
+use tidegate_promql::{Labels, Point};
 
 use crate::{
     balancer, remote_write,

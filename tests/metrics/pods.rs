@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
+use tidegate::sim::endpoint::Endpoint;
 use tidegate::{
     api::{RolloutSpec, StageBegun, Verdict},
-    controller::clock::Clock,
     metrics::{Analyst, Look, Looked, Templates},
-    sim::prometheus::{Endpoint, Labels},
 };
+use tidegate_clock::Clock;
+use tidegate_promql::Labels;
 
 use crate::support::revision;
 

@@ -1,6 +1,6 @@
 //! Query by query.
 
-use tidegate::sim::prometheus::{Parameters, Prometheus};
+use tidegate_promql::{Parameters, Prometheus};
 
 use crate::{
     compare::difference,

@@ -8,7 +8,7 @@ use proptest::{
     strategy::Union,
     test_runner::{Config, TestCaseError, TestRng, TestRunner},
 };
-use tidegate::sim::prometheus::Parameters;
+use tidegate_promql::Parameters;
 
 use crate::{
     answers::{compare, instant},

@@ -2,7 +2,7 @@
 //! Unlike the text formats it can carry markers of staleness.
 //! <https://prometheus.io/docs/specs/prw/remote_write_spec/>
 
-use tidegate::sim::prometheus::{Labels, Point};
+use tidegate_promql::{Labels, Point};
 
 /// A `WriteRequest` with these series.
 pub fn request<'a>(series: impl Iterator<Item = (&'a Labels, &'a [Point])>) -> Vec<u8> {

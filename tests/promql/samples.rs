@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tidegate::sim::prometheus::{Labels, Point, Prometheus, Settings, Version};
+use tidegate_promql::{Labels, Point, Prometheus, Settings, Version};
 
 /// The first scrape, in milliseconds since 1970; a whole minute.
 pub const START: i64 = 1_767_225_600_000;

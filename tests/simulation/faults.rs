@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use futures::{StreamExt, future::BoxFuture};
 use http::{Request, Response, request::Parts};
 use serde_json::{Value, json};
-use tidegate::sim::api::{ApiServer, Change, Changes, What};
+use tidegate_apiserver::{ApiServer, Change, Changes, What};
 use tokio::sync::Notify;
 use tower::BoxError;
 

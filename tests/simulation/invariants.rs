@@ -6,10 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tidegate::{
-    api::{Phase, Rollout, RolloutStatus, RouteMode, Verdict},
-    sim::api::{ApiServer, Change, Object, What},
-};
+use tidegate::api::{Phase, Rollout, RolloutStatus, RouteMode, Verdict};
+use tidegate_apiserver::{ApiServer, Change, Object, What};
 
 use crate::{
     scenes::{Ending, Scene},

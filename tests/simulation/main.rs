@@ -25,6 +25,10 @@ use scenes::Scene;
 use sweep::Part;
 use trial::{Record, Trial};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many seeds a plain test plays.
 const SEEDS: u64 = 20;
 /// A plain test puts its faults into every so many-th call.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tidegate::{api::definitions, sim::api::ApiServer};
+use tidegate::api::definitions;
+use tidegate_apiserver::ApiServer;
 
 use crate::{
     scenes::Scene,

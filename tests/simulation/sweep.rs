@@ -152,5 +152,5 @@ fn same_decisions(one: &[String], other: &[String]) -> bool {
 
 /// What plays a run again.
 pub fn command(arguments: &str) -> String {
-    format!("cargo test --config profile.dev.package.tidegate.opt-level=1 --test simulation -- {arguments}")
+    format!("cargo test --config profile.dev.opt-level=1 --test simulation -- {arguments}")
 }

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate::{
     api::Rollout,
-    controller::clock::Clock,
     sim::{
-        api::{ApiServer, Change, Object, What, garbage},
         operator::{Operator, Plan},
         world::{Handle, Settings, World},
     },
 };
+use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
+use tidegate_clock::Clock;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{

@@ -9,12 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use tidegate_apiserver::{ApiServer, http};
 use tokio::{runtime::Builder, sync::oneshot};
 
-use crate::{
-    cli::shutdown,
-    sim::api::{ApiServer, http},
-};
+use crate::cli::shutdown;
 
 /// The open front. Dropping it closes it.
 #[derive(Debug)]

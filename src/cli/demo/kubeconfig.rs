@@ -9,8 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-
-use crate::sim::api::http;
+use tidegate_apiserver::http;
 
 /// A kubeconfig file, removed when this is dropped.
 #[derive(Debug)]
@@ -23,7 +22,8 @@ impl Kubeconfig {
     /// works again.
     pub fn write(port: u16) -> anyhow::Result<Self> {
         let path = env::temp_dir().join(format!("tidegate-demo-{port}.kubeconfig"));
-        create(&path, &http::kubeconfig(port)).with_context(|| format!("{} cannot be written", path.display()))?;
+        create(&path, &http::kubeconfig("tidegate", port))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self { path })
     }
 

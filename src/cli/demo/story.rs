@@ -4,6 +4,8 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
+use tidegate_apiserver::{ApiServer, Change, Changes, Object};
+use tidegate_clock::Clock;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
@@ -12,9 +14,7 @@ use super::{
 };
 use crate::{
     api::{Phase, Rollout},
-    controller::clock::Clock,
     sim::{
-        api::{ApiServer, Change, Changes, Object},
         cluster::{Cluster, Settings},
         metering::{Application, entrance},
         operator::{ENDPOINT, Operator},

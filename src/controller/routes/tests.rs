@@ -1,9 +1,11 @@
 //! The watches of kinds that carry weights, on the embedded API server.
 
 use serde_json::json;
+use tidegate_apiserver::ApiServer;
+use tidegate_clock::Clock;
 
 use super::*;
-use crate::{controller::clock::Clock, sim::api::ApiServer, traffic::GATEWAY_API};
+use crate::traffic::GATEWAY_API;
 
 struct Lab {
     server: ApiServer,

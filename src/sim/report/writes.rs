@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-
-use crate::sim::api::Call;
+use tidegate_apiserver::Call;
 
 /// What Tidegate wrote: requests to change something, whatever the answer was. Its lease is no part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -50,8 +49,9 @@ impl Writes {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_apiserver::Verb;
+
     use super::*;
-    use crate::sim::api::Verb;
 
     fn call(verb: Verb, resource: &str, subresource: &str, code: u16) -> Call {
         let [user, manager, group, namespace, name] = [(); 5].map(|()| String::new());

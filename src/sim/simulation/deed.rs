@@ -4,11 +4,11 @@ use std::{sync::PoisonError, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{Simulation, Subject, references};
 use crate::sim::{
-    api::Refusal,
-    prometheus::Condition,
+    endpoint::Condition,
     report::Writes,
     scenario::{Action, Arm, Dependency, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release},
     world::{Delay, GatewayMode},

@@ -17,19 +17,20 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
+use tidegate_apiserver::{Change, Changes, Refusal};
+use tidegate_clock::Clock;
 
 use self::deed::Deed;
 use super::{
-    api::{Change, Changes, Refusal},
     cluster::{Cluster, Settings},
+    endpoint::Endpoint,
     metering::Application,
     operator::{ENDPOINT, Operator},
-    prometheus::Endpoint,
     report::{Recorder, Report, Writes},
     scenario::{Length, Manifest, Manifests, SETTLING, Scenario, yaml::Mistake},
     traffic::Load,
 };
-use crate::{api::Rollout, controller::clock::Clock, metrics::Transport};
+use crate::{api::Rollout, metrics::Transport};
 
 /// Nothing may happen for so long before a simulation without an end of its own is over.
 const REST: SignedDuration = SignedDuration::from_mins(5);

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tidegate_promql::Labels;
+
 use super::histogram::{CLIENT, ISTIO};
 use crate::{
     api::{Preset, RolloutSpec},
-    sim::{
-        prometheus::Labels,
-        scenario::{Length, Metric, Traffic},
-    },
+    sim::scenario::{Length, Metric, Traffic},
 };
 
 /// One series of a pod, and its value.

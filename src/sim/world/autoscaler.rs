@@ -9,9 +9,9 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{Turn, cache::Key, queue::Task, turn::later};
-use crate::sim::api::Refusal;
 
 /// Its field manager.
 const MANAGER: &str = "horizontal-pod-autoscaler";

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{
     Turn,
     cache::{Cached, Meta, Selector, Shelf},
 };
-use crate::sim::api::Refusal;
 
 /// Somebody who controls other objects.
 pub(super) struct Claimant<'a> {

@@ -8,12 +8,12 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{
     Turn,
     cache::{Endpoint, EndpointSlice, Key, Phase, Pod, SERVICE_NAME, Service},
 };
-use crate::sim::api::Refusal;
 
 /// Its field manager.
 pub(super) const MANAGER: &str = "endpointslice-controller";

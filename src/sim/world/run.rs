@@ -8,6 +8,8 @@ use std::{
 
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
+use tidegate_apiserver::{ApiServer, Changes, Refusal};
+use tidegate_clock::Clock;
 use tokio::sync::{Notify, watch};
 
 use super::{
@@ -21,10 +23,6 @@ use super::{
     replica_set,
     turn::later,
     wake,
-};
-use crate::{
-    controller::clock::Clock,
-    sim::api::{ApiServer, Changes, Refusal},
 };
 
 /// The pause after a refused write; each more in a row doubles it.

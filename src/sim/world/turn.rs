@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use serde_json::Value;
+use tidegate_apiserver::{ApiServer, Object, Refusal};
 
 use super::{
     Delay, Pace,
     cache::{Cache, Key},
     queue::{Queue, Task},
 };
-use crate::sim::api::{ApiServer, Object, Refusal};
 
 /// What a model has at hand while it looks at one thing. What it writes shows in the cache at its next turn.
 pub(super) struct Turn<'a> {

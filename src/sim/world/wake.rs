@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_apiserver::{Change, What};
+
 use super::{
     Turn,
     cache::{Cache, Difference, Key, Meta, Pod, Strategy},
     queue::Task,
     run::State,
 };
-use crate::{
-    api::GatewayRouteKind,
-    sim::api::{Change, What},
-    traffic::GATEWAY_API,
-};
+use crate::{api::GatewayRouteKind, traffic::GATEWAY_API};
 
 /// Puts a change into the cache, and those who care about it into the queue.
 pub(super) fn learn(state: &mut State, change: &Change) {
@@ -149,7 +147,7 @@ fn slice(state: &mut State, change: &Change) {
 }
 
 fn route(state: &mut State, kind: GatewayRouteKind, change: &Change) {
-    let generation = |object: &crate::sim::api::Object| object.value()["metadata"]["generation"].as_i64();
+    let generation = |object: &tidegate_apiserver::Object| object.value()["metadata"]["generation"].as_i64();
     let before = change.before.as_ref().and_then(|before| generation(before));
     let gone = change.what == What::Deleted;
     if state.models.gateway && (gone || before != generation(&change.object)) {
@@ -158,7 +156,7 @@ fn route(state: &mut State, kind: GatewayRouteKind, change: &Change) {
 }
 
 fn scaled(state: &mut State, change: &Change) {
-    let replicas = |object: &crate::sim::api::Object| object.value()["spec"]["replicas"].as_i64();
+    let replicas = |object: &tidegate_apiserver::Object| object.value()["spec"]["replicas"].as_i64();
     let before = change.before.as_ref().and_then(|before| replicas(before));
     if state.models.autoscalers && before != replicas(&change.object) {
         state.autoscalers.notice(&mut state.ground.turn(&state.cache), change.object.namespace());

@@ -4,13 +4,9 @@
 use std::{net::TcpListener, path::Path, thread};
 
 use anyhow::{Context, Result};
-use tidegate::{
-    controller::clock::Clock,
-    sim::{
-        api::{ApiServer, garbage},
-        world::{Models, Settings, World},
-    },
-};
+use tidegate::sim::world::{Models, Settings, World};
+use tidegate_apiserver::{ApiServer, garbage};
+use tidegate_clock::Clock;
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{

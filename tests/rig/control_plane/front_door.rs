@@ -21,7 +21,7 @@ use futures::FutureExt;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate::sim::api::{
+use tidegate_apiserver::{
     ApiServer,
     authorization::{Attributes, User, allows},
     http,

@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use tidegate_apiserver::{Change, What};
+
 use super::{
     Cached, Difference,
     meta::{Key, Labels, Meta},
     selector::Selector,
 };
-use crate::sim::api::{Change, What};
 
 /// One label in one namespace: namespace, key and value.
 type Label = (String, String, String);

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::Value;
-
-use crate::sim::api::Object;
+use tidegate_apiserver::Object;
 
 /// An object's labels.
 pub(in crate::sim::world) type Labels = BTreeMap<String, String>;

@@ -10,7 +10,7 @@ mod service;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::sim::api::{Change, What};
+use tidegate_apiserver::{Change, What};
 
 pub(super) use deployment::{Deployment, Strategy};
 pub(super) use index::Shelf;

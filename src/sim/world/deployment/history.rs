@@ -1,10 +1,9 @@
 //! Old ReplicaSets without pods: kept for a while, to go back to.
 
+use tidegate_apiserver::Refusal;
+
 use super::{MANAGER, Revisions, status};
-use crate::sim::{
-    api::Refusal,
-    world::{Turn, cache::Deployment},
-};
+use crate::sim::world::{Turn, cache::Deployment};
 
 /// Removes the oldest ReplicaSets above `revisionHistoryLimit` when every pod is of the new template.
 pub(super) fn clean_up_when_complete(

@@ -11,6 +11,7 @@ mod scaling;
 mod status;
 
 use serde_json::json;
+use tidegate_apiserver::Refusal;
 
 use self::{revisions::Revisions, status::Progress};
 use super::{
@@ -18,7 +19,6 @@ use super::{
     cache::{Deployment, Key, Strategy},
     claim::Claimant,
 };
-use crate::sim::api::Refusal;
 
 /// Its field manager.
 pub(super) const MANAGER: &str = "deployment-controller";

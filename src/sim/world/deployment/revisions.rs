@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{MANAGER, claimant, conditions::Conditions, scale};
 use crate::{
     api::POD_TEMPLATE_HASH,
-    sim::{
-        api::Refusal,
-        world::{
-            Turn,
-            cache::{Cached, DESIRED, Deployment, Key, MAXIMUM, Meta, REVISION, ReplicaSet, controller, fingerprint},
-        },
+    sim::world::{
+        Turn,
+        cache::{Cached, DESIRED, Deployment, Key, MAXIMUM, Meta, REVISION, ReplicaSet, controller, fingerprint},
     },
     workload::template,
 };

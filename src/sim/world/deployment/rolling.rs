@@ -1,12 +1,11 @@
 //! Rolling updates: never more pods than `maxSurge` allows, never fewer available than `maxUnavailable` does.
 
+use tidegate_apiserver::Refusal;
+
 use super::{Revisions, history};
-use crate::sim::{
-    api::Refusal,
-    world::{
-        Turn,
-        cache::{Deployment, Strategy},
-    },
+use crate::sim::world::{
+    Turn,
+    cache::{Deployment, Strategy},
 };
 
 /// One step: the new ReplicaSet up, or else the old ones down.

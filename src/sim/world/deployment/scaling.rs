@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use tidegate_apiserver::Refusal;
+
 use super::Revisions;
-use crate::sim::{
-    api::Refusal,
-    world::{
-        Turn,
-        cache::{Deployment, ReplicaSet, Strategy},
-    },
+use crate::sim::world::{
+    Turn,
+    cache::{Deployment, ReplicaSet, Strategy},
 };
 
 /// Whether the Deployment was scaled since it last scaled a ReplicaSet.

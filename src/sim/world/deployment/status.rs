@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{MANAGER, Revisions, conditions::Conditions};
 use crate::{
-    sim::{
-        api::Refusal,
-        world::{Turn, cache::Deployment, queue::Task, turn::later},
-    },
+    sim::world::{Turn, cache::Deployment, queue::Task, turn::later},
     workload::template,
 };
 

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::json;
+use tidegate_apiserver::Refusal;
 
 use self::{
     life::{Life, Stage},
@@ -19,7 +20,6 @@ use super::{
     cache::{Key, Pod},
     queue::Task,
 };
-use crate::sim::api::Refusal;
 
 pub use behaviour::PodBehaviour;
 

@@ -8,13 +8,13 @@ mod status;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::{
     Turn,
     cache::{Key, Pod, ReplicaSet},
     claim::Claimant,
 };
-use crate::sim::api::Refusal;
 
 /// Its field manager.
 pub(super) const MANAGER: &str = "replicaset-controller";

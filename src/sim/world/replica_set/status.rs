@@ -4,16 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_apiserver::Refusal;
 
 use super::MANAGER;
-use crate::sim::{
-    api::Refusal,
-    world::{
-        Turn,
-        cache::{Pod, ReplicaSet, Status},
-        queue::Task,
-        turn::later,
-    },
+use crate::sim::world::{
+    Turn,
+    cache::{Pod, ReplicaSet, Status},
+    queue::Task,
+    turn::later,
 };
 
 /// Writes the status, if it says anything new; comes back when a pod will have been ready for long enough.

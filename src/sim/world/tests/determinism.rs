@@ -23,7 +23,8 @@ async fn busy(seed: u64) -> Vec<u8> {
     lab.pass(600).await;
     lab.release("checkout:3");
     lab.pass(120).await;
-    let line = |change: crate::sim::api::Change| format!("{:?} {}\n", change.what, change.object.value()).into_bytes();
+    let line =
+        |change: tidegate_apiserver::Change| format!("{:?} {}\n", change.what, change.object.value()).into_bytes();
     lab.log().into_iter().flat_map(line).collect()
 }
 

@@ -3,14 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use tidegate_apiserver::{ApiServer, Change, Changes, Object};
+use tidegate_clock::Clock;
 
-use crate::{
-    controller::clock::Clock,
-    sim::{
-        api::{ApiServer, Change, Changes, Object},
-        world::{Handle, PodView, Settings, World},
-    },
-};
+use crate::sim::world::{Handle, PodView, Settings, World};
 
 pub const SHOP: &str = "shop";
 pub const NAME: &str = "checkout";

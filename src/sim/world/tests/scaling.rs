@@ -108,8 +108,8 @@ async fn recreate_starts_nothing_before_the_last_old_pod_is_gone() {
     for change in lab.log().iter().filter(|change| change.resource.plural == "pods") {
         let image = &change.object.value()["spec"]["containers"][0]["image"];
         match (change.what, image.as_str()) {
-            (crate::sim::api::What::Deleted, Some("checkout:1")) => old -= 1,
-            (crate::sim::api::What::Added, _) => assert_eq!(old, 0),
+            (tidegate_apiserver::What::Deleted, Some("checkout:1")) => old -= 1,
+            (tidegate_apiserver::What::Added, _) => assert_eq!(old, 0),
             _ => {}
         }
     }

@@ -1,0 +1,217 @@
+//! The server over HTTP, for kubectl.
+
+use std::{convert::Infallible, io};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use futures::{StreamExt, stream};
+use http::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH},
+    request::Parts,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{
+    ApiServer, Refusal, event_times,
+    request::Target,
+    table::{Columns, Include},
+};
+
+/// A request with a longer body is refused; Kubernetes takes 3 MiB.
+const LONGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// Answers HTTP requests on `listener` until `shutdown`, and what has been asked by then.
+///
+/// # Errors
+/// If the listener breaks down.
+pub async fn serve(
+    server: ApiServer,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = Router::new().fallback(answer).with_state(server);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
+/// The text of a kubeconfig for the server that listens on `port` of this machine. Its context is called `name`.
+#[must_use]
+pub fn kubeconfig(name: &str, port: u16) -> String {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+        "users": [{"name": name, "user": {}}],
+    });
+    // JSON is YAML.
+    format!("{config:#}\n")
+}
+
+async fn answer(State(server): State<ApiServer>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
+        return refused(&Refusal {
+            code: 413,
+            reason: "RequestEntityTooLarge",
+            message: format!("the body of the request is longer than {LONGEST_BODY} bytes"),
+            details: Value::Null,
+        });
+    };
+    respond(&server, &parts, &body).await
+}
+
+/// The answer to a request whose body has been read; as a table, where that is asked for.
+pub async fn respond(server: &ApiServer, parts: &Parts, body: &Bytes) -> Response {
+    let response = server.respond(parts, body);
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    if let Some(view) = wanted_table(server, parts) {
+        return view.of(response, is_watch(parts)).await;
+    }
+    match time_to_shift(server, parts) {
+        Some(by) => shifted(response, by, is_watch(parts)).await,
+        None => response,
+    }
+}
+
+/// How far the times in the answer are to be moved, if it tells events to programs in another time.
+fn time_to_shift(server: &ApiServer, parts: &Parts) -> Option<SignedDuration> {
+    let target = Target::parse(parts.uri.path()).filter(|target| target.plural == "events")?;
+    let by = Timestamp::now().duration_since(server.now());
+    let is_another = by.abs() > SignedDuration::from_secs(1);
+    (parts.method == Method::GET && target.subresource.is_empty() && is_another).then_some(by)
+}
+
+async fn shifted(response: Response, by: SignedDuration, is_watch: bool) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    let shifted = move |text: &[u8]| {
+        serde_json::from_slice(text).map(|mut answer: Value| {
+            let event = if is_watch { answer.get_mut("object") } else { Some(&mut answer) };
+            if let Some(event) = event {
+                event_times::shift(event, by);
+            }
+            answer.to_string()
+        })
+    };
+    let body = if is_watch {
+        Body::from_stream(body.into_data_stream().map(move |lines| {
+            let lines = lines.unwrap_or_default();
+            let lines = lines.split(|byte| *byte == b'\n').filter_map(|line| shifted(line).ok());
+            Ok::<_, Infallible>(Bytes::from(lines.map(|line| line + "\n").collect::<String>()))
+        }))
+    } else {
+        let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        shifted(&whole).map_or_else(|_| Body::from(whole), Body::from)
+    };
+    Response::from_parts(parts, body)
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let mut response = Response::new(Body::from(refusal.status().to_string()));
+    *response.status_mut() = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+/// An answer shown as a table.
+struct View {
+    server: ApiServer,
+    columns: Columns,
+    include: Include,
+}
+
+/// The table that a request asks for, if it does and if the path names objects.
+fn wanted_table(server: &ApiServer, parts: &Parts) -> Option<View> {
+    let accept = parts.headers.get(ACCEPT)?.to_str().ok()?;
+    if parts.method != Method::GET || !accept.split(',').next()?.contains("as=Table") {
+        return None;
+    }
+    let target = Target::parse(parts.uri.path()).filter(|target| target.subresource.is_empty())?;
+    let name = format!("{}.{}", target.plural, target.group);
+    let columns = match server.get("customresourcedefinitions", "", &name) {
+        Some(definition) => Columns::of_definition(definition.value(), &target.version),
+        None => Columns::built_in(&target.plural),
+    };
+    let include = match parameter(parts, "includeObject").as_deref() {
+        Some("Object") => Include::Object,
+        Some("None") => Include::None,
+        _ => Include::Metadata,
+    };
+    Some(View { server: server.clone(), columns, include })
+}
+
+fn is_watch(parts: &Parts) -> bool {
+    parameter(parts, "watch").is_some_and(|watch| matches!(watch.as_str(), "true" | "1"))
+}
+
+fn parameter(parts: &Parts, name: &str) -> Option<String> {
+    let query = parts.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+impl View {
+    async fn of(self, response: Response, is_watch: bool) -> Response {
+        let (mut parts, body) = response.into_parts();
+        parts.headers.remove(CONTENT_LENGTH);
+        let body = if is_watch { self.of_watch(body) } else { self.of_answer(body).await };
+        Response::from_parts(parts, body)
+    }
+
+    async fn of_answer(&self, body: Body) -> Body {
+        let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        match serde_json::from_slice(&bytes) {
+            Ok(answer) => Body::from(self.table(answer, true).to_string()),
+            Err(_) => Body::from(bytes),
+        }
+    }
+
+    /// One table for each line of a watch; the first tells the columns.
+    fn of_watch(self, body: Body) -> Body {
+        let begin = (self, body.into_data_stream(), true);
+        Body::from_stream(stream::unfold(begin, |(view, mut lines, mut is_first)| async move {
+            let lines_now = lines.next().await?.ok()?;
+            let tables = view.tables(&lines_now, &mut is_first);
+            Some((Ok::<_, Infallible>(Bytes::from(tables)), (view, lines, is_first)))
+        }))
+    }
+
+    fn tables(&self, lines: &[u8], is_first: &mut bool) -> Vec<u8> {
+        let mut tables = Vec::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            let Ok(mut event) = serde_json::from_slice::<Value>(line) else { continue };
+            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let Some(object) = event.get_mut("object") else { continue };
+            match kind.as_str() {
+                "ERROR" => {}
+                // It tells how far the watch has come, and is no row.
+                "BOOKMARK" => *object = self.rows(&[], object.get("metadata").unwrap_or(&Value::Null), false),
+                _ => *object = self.table(object.take(), std::mem::take(is_first)),
+            }
+            tables.extend_from_slice(event.to_string().as_bytes());
+            tables.push(b'\n');
+        }
+        tables
+    }
+
+    fn table(&self, mut answer: Value, with_heads: bool) -> Value {
+        let mut metadata = answer.get("metadata").cloned().unwrap_or_default();
+        let objects = if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
+            items
+        } else {
+            metadata = json!({"resourceVersion": metadata.get("resourceVersion")});
+            vec![answer]
+        };
+        self.rows(&objects, &metadata, with_heads)
+    }
+
+    fn rows(&self, objects: &[Value], metadata: &Value, with_heads: bool) -> Value {
+        self.columns.table(objects, metadata, with_heads, self.include, self.server.now())
+    }
+}
