@@ -3,14 +3,8 @@
 //! A `Rollout` moves a new version's traffic through stages, asks Prometheus at every moment whether the new
 //! version is worse, advances only with evidence that it is not, and reverts by itself when it is.
 
-pub mod api;
 pub mod cli;
 pub mod controller;
-pub mod judge;
 pub mod metrics;
-mod pattern;
-pub mod plan;
 pub mod serve;
 pub mod sim;
-pub mod traffic;
-pub mod workload;

@@ -1,7 +1,7 @@
 //! How often a verdict is wrong about a version that is exactly as bad as it may be.
 
 use anyhow::Result;
-use tidegate::judge::Line;
+use tidegate_judge::Line;
 
 use crate::{
     runs::{AUDITED, runs},

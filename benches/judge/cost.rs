@@ -17,10 +17,8 @@ use anyhow::{Context, Result, ensure};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate::{
-    api::{RevisionStatus, RolloutSpec, StageBegun, Verdict},
-    metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When},
-};
+use tidegate::metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
+use tidegate_api::{RevisionStatus, RolloutSpec, StageBegun, Verdict};
 
 const ROLLOUTS: usize = 1_000;
 const PODS: i64 = 10;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand_distr::{Binomial, Distribution};
-use tidegate::judge::{Baseline, Counts, Line};
+use tidegate_judge::{Baseline, Counts, Line};
 
 use crate::{
     runs::{figures, runs},

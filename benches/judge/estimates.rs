@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
-use tidegate::judge::{Baseline, Line, Supposed};
+use tidegate_judge::{Baseline, Line, Supposed};
 
 use crate::{
     detection::counts,

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use rand::{SeedableRng, rngs::StdRng};
-use tidegate::judge::Line;
+use tidegate_judge::Line;
 
 use crate::{
     runs::{figures, runs},

@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
-use tidegate::{
-    api::Verdict,
-    judge::{Asked, Baseline, Block, Bounds, Counts, Evidence, Line, Subject, Tolerance, judge, outlook},
-};
+use tidegate_api::Verdict;
+use tidegate_judge::{Asked, Baseline, Block, Bounds, Counts, Evidence, Line, Subject, Tolerance, judge, outlook};
 
 /// As sure as the operator is unless it is told otherwise.
 pub const BOUNDS: Bounds = Bounds { false_fail: 0.01, false_pass: 0.05 };

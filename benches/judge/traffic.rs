@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution, Geometric, Poisson, StandardNormal};
-use tidegate::judge::{Baseline, Counts, Line};
+use tidegate_judge::{Baseline, Counts, Line};
 
 use crate::stage::{HISTORY, Scrape};
 

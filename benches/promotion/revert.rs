@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::Value;
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::{
     rig::{Result, control_plane::Identity, shop::Shop, wait::until, world::World},

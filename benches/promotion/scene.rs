@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::rig::{Result, shop::Shop, world::World};
 

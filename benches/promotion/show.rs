@@ -1,7 +1,7 @@
 //! What `kubectl` shows of a running, a promoted and a reverted rollout: docs/reading.md, to be made again.
 
 use anyhow::{Context, ensure};
-use tidegate::api::{Phase, Verdict};
+use tidegate_api::{Phase, Verdict};
 use tokio::process::Command;
 
 use crate::{

@@ -19,10 +19,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::{
-    api::definitions,
-    sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World},
-};
+use tidegate::sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World};
+use tidegate_api::definitions;
 use tidegate_apiserver::{ApiServer, garbage, http};
 use tidegate_clock::Clock;
 use tokio::{runtime::Builder, sync::oneshot};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 use tidegate_apiserver::{ApiServer, Changes};
 use tokio::time::sleep;
 

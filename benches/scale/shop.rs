@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tidegate::api::{Phase, Rollout};
+use tidegate_api::{Phase, Rollout};
 use tidegate_apiserver::{ApiServer, Object};
 
 /// How many pods a shop has.

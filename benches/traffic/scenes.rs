@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
-use tidegate::api::{Phase, Rollout};
+use tidegate_api::{Phase, Rollout};
 use tokio::time::sleep;
 
 use crate::{

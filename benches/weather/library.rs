@@ -3,10 +3,8 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use tidegate::{
-    api::RolloutSpec,
-    sim::scenario::{Manifests, Scenario},
-};
+use tidegate::sim::scenario::{Manifests, Scenario};
+use tidegate_api::RolloutSpec;
 
 use crate::incumbent;
 
@@ -49,7 +47,7 @@ impl Weather {
     pub fn is_busy(&self) -> bool {
         let traffic = &self.good.traffic;
         let low = traffic.shape.diurnal.map_or(1.0, |day| day.low.fraction());
-        let weekend = traffic.shape.weekend.map_or(1.0, tidegate::api::Percent::fraction);
+        let weekend = traffic.shape.weekend.map_or(1.0, tidegate_api::Percent::fraction);
         traffic.requests_per_second.steps().all(|step| step.rate.0 * low * weekend >= 10.0)
     }
 }

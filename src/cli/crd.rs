@@ -2,8 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Number, Value};
-
-use crate::api::definitions;
+use tidegate_api::definitions;
 
 /// Why the definitions could not be printed.
 #[derive(Debug, thiserror::Error)]

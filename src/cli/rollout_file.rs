@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tidegate_api::Rollout;
 
 use super::lint;
-use crate::{
-    api::Rollout,
-    metrics::{self, Endpoints, Past, Templates},
-};
+use crate::metrics::{self, Endpoints, Past, Templates};
 
 /// Which Rollout, and which Prometheus.
 #[derive(Debug, Args)]

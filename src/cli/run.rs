@@ -6,12 +6,12 @@ use anyhow::Context;
 use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
+use tidegate_api::Span;
 use tidegate_clock::Clock;
 use tokio::sync::watch;
 
 use super::{connect, logs, shutdown};
 use crate::{
-    api::Span,
     controller::{
         self, Settings, Surroundings,
         leader::{self, Candidate, Leadership, Timing},

@@ -13,15 +13,13 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tidegate_api::nearest::did_you_mean;
 
 use super::print;
-use crate::{
-    api::nearest::did_you_mean,
-    sim::{
-        report::{self, Distribution, Report, Run, Style},
-        scenario::{Manifests, Scenario},
-        simulation::{SimulationError, simulate},
-    },
+use crate::sim::{
+    report::{self, Distribution, Report, Run, Style},
+    scenario::{Manifests, Scenario},
+    simulation::{SimulationError, simulate},
 };
 
 /// What the process ends with where something is not as the scenario expects.

@@ -12,17 +12,17 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tidegate_api::Rollout;
+use tidegate_planner::{
+    plan::{Desired, Effect},
+    traffic::RouteId,
+    workload::{Deployment, ReplicaSet},
+};
 
 use super::{
     Context,
     error::{Class, Error},
     memory::Written,
-};
-use crate::{
-    api::Rollout,
-    plan::{Desired, Effect},
-    traffic::RouteId,
-    workload::{Deployment, ReplicaSet},
 };
 
 /// Writes the Rollout's own metadata and `spec.replicas`.

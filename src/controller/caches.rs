@@ -27,6 +27,8 @@ use kube::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tidegate_api::Rollout;
+use tidegate_planner::workload::{Deployment, EndpointSlice, ReplicaSet, steering};
 use tokio::sync::mpsc;
 
 use super::{
@@ -38,10 +40,6 @@ use super::{
     routes::Routes,
     templates::CheckTemplates,
     watched::Watched,
-};
-use crate::{
-    api::Rollout,
-    workload::{Deployment, EndpointSlice, ReplicaSet, steering},
 };
 
 /// The stream of Rollouts that something happened to.

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use kube::{Api, ResourceExt, api::PostParams};
+use tidegate_api::{Phase, Rollout, RolloutStatus, Transition, Verdict};
+use tidegate_planner::plan::Next;
 
 use super::{Context, error::Error};
-use crate::{
-    api::{Phase, Rollout, RolloutStatus, Transition, Verdict},
-    plan::Next,
-};
 
 /// Writes `status`.
 pub(super) const STATUS_MANAGER: &str = "tidegate-status";

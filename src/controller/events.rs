@@ -7,9 +7,8 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
+use tidegate_api::{Rollout, Transition, condition::reason};
 use tidegate_clock::Clock;
-
-use crate::api::{Rollout, Transition, condition::reason};
 
 /// The API server refuses longer notes.
 const LONGEST_NOTE: usize = 1024;

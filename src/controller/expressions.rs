@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::traffic::Expression;
+use tidegate_planner::traffic::Expression;
 
 /// How many are kept: a kind of object has one or two, and compiled ones are large.
 const MOST: usize = 64;

@@ -12,14 +12,14 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde_json::Value;
-use tokio::time::Instant;
-
-use super::Context;
-use crate::{
-    api::{Phase, Rollout},
+use tidegate_api::{Phase, Rollout};
+use tidegate_planner::{
     plan::GatewayFeatures,
     traffic::{GATEWAY_API, features},
 };
+use tokio::time::Instant;
+
+use super::Context;
 
 /// For how long an answer is good: a gateway is not replaced often, and a Rollout that waits for it looks again.
 const GOOD_FOR: Duration = Duration::from_mins(1);

@@ -10,13 +10,13 @@ use kube::{
     api::{DynamicObject, ObjectMeta},
     runtime::reflector::ObjectRef,
 };
-
-use super::{cache::path_of, watched::Watched};
-use crate::{
-    api::{ROLLOUT_LABEL, Rollout},
+use tidegate_api::{ROLLOUT_LABEL, Rollout};
+use tidegate_planner::{
     traffic::{Kind, Names, RouteId},
     workload::{Deployment, ReplicaSet},
 };
+
+use super::{cache::path_of, watched::Watched};
 use k8s_openapi::api::core::v1::Service;
 
 /// An object that Rollouts may care about, by its [path](path_of).

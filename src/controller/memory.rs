@@ -8,14 +8,12 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{ResourceExt, api::DynamicObject};
+use tidegate_api::{Rollout, validate};
+use tidegate_planner::traffic::RouteId;
 use tokio::time::Instant;
 
 use super::allowance::Allowance;
-use crate::{
-    api::{Rollout, validate},
-    metrics::{Templates, unusable},
-    traffic::RouteId,
-};
+use crate::metrics::{Templates, unusable};
 
 /// What is remembered, by the Rollout's UID.
 #[derive(Default)]

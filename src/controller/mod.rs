@@ -34,6 +34,7 @@ use kube::{
     api::ApiResource,
     runtime::{Controller, controller::Config},
 };
+use tidegate_api::Phase;
 use tidegate_clock::Clock;
 
 use self::{
@@ -41,7 +42,6 @@ use self::{
     policies::Policies,
 };
 use crate::{
-    api::Phase,
     metrics::Analyst,
     serve::{Metrics, Readiness},
 };

@@ -7,15 +7,14 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, PartialObjectMeta},
 };
-
-use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
-use crate::{
-    api,
-    api::{AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout},
+use tidegate_api::{self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout};
+use tidegate_planner::{
     plan::{Observed, Route, Suspect, suspects},
     traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, is_deleting},
 };
+
+use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
 
 /// What the cluster looks like around `rollout`, by the caches; at the very end of a Rollout, as the API server has it.
 ///

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
+use tidegate_api::{ROLLOUT_LABEL, Rollout};
+use tidegate_planner::workload::{Deployment, ReplicaSet, ownership};
 
 use super::{Context, caches::Caches};
-use crate::{
-    api::{ROLLOUT_LABEL, Rollout},
-    workload::{Deployment, ReplicaSet, ownership},
-};
 
 /// The group of the ReplicaSets that the Deployment of that UID keeps, and that no object controls: the garbage collector
 /// took off the reference to a Rollout that is gone.
@@ -47,7 +45,7 @@ pub fn is_kept<K: Resource>(context: &Context, rollout: &Rollout, workload: &Dep
 /// known: that nothing controls the object any more says then that it is gone.
 fn is_abandoned(caches: &Caches, rollout: &Rollout, object: &ObjectMeta) -> bool {
     let label = |label: &str| object.labels.as_ref().and_then(|labels| labels.get(label));
-    let holder = label(crate::api::ROLLOUT_UID_LABEL);
+    let holder = label(tidegate_api::ROLLOUT_UID_LABEL);
     if holder.is_none() || holder == rollout.metadata.uid.as_ref() {
         return false;
     }

@@ -14,13 +14,11 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams},
 };
 use serde_json::Value;
+use tidegate_api::{AdoptionStep, Phase, Rollout};
+use tidegate_planner::traffic::{Names, POLICY_KINDS, Policy, PolicyKind};
 use tokio::time::Instant;
 
 use super::Context;
-use crate::{
-    api::{AdoptionStep, Phase, Rollout},
-    traffic::{Names, POLICY_KINDS, Policy, PolicyKind},
-};
 
 /// For how long an answer is good while nothing is released.
 const GOOD_FOR: Duration = Duration::from_hours(1);

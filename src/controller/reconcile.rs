@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
+use tidegate_api::{Phase, Rollout};
+use tidegate_planner::plan::{self, Input, Next, Observed, desired};
 use tokio::time::Instant;
 
 use super::{
@@ -16,11 +18,7 @@ use super::{
     trace::trace,
     watched::Watched,
 };
-use crate::{
-    api::{Phase, Rollout},
-    metrics::{Look, Looked},
-    plan::{self, Input, Next, Observed, desired},
-};
+use crate::metrics::{Look, Looked};
 
 /// How long to wait for the caches to show the operator's own writes.
 const LAGGING: Duration = Duration::from_secs(1);

@@ -6,12 +6,12 @@ use kube::{
     core::{ApiResource, error_boundary::InvalidObject},
 };
 use serde_json::json;
-
-use super::{Context, commit::STATUS_MANAGER, error::Error};
-use crate::api::{
+use tidegate_api::{
     Rollout,
     condition::{kind, reason},
 };
+
+use super::{Context, commit::STATUS_MANAGER, error::Error};
 
 /// Writes what is wrong with the object into its conditions. Written anew each time, it is the same text, and the API
 /// server keeps the object as it is.

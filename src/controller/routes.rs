@@ -17,6 +17,11 @@ use kube::{
     api::{DynamicObject, ObjectMeta},
 };
 use serde_json::Value;
+use tidegate_api::Rollout;
+use tidegate_planner::{
+    plan::Served,
+    traffic::{Kind, RouteId},
+};
 use tokio::sync::{mpsc, watch};
 
 use self::known::Known;
@@ -25,11 +30,6 @@ use super::{
     caches::{Scope, Triggers},
     index::Index,
     packed::InUse,
-};
-use crate::{
-    api::Rollout,
-    plan::Served,
-    traffic::{Kind, RouteId},
 };
 
 /// How many kinds are watched at a time beside those of `gatewayAPI`, which are few: enough for every mesh and gateway

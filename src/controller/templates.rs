@@ -16,6 +16,7 @@ use kube::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tidegate_api::{CheckTemplate, CheckTemplateKind, CheckTemplateRef, ClusterCheckTemplate, Rollout, RolloutSpec};
 
 use super::{
     cache::{Cache, path_of},
@@ -23,10 +24,7 @@ use super::{
     packed::InUse,
     watched::Watched,
 };
-use crate::{
-    api::{CheckTemplate, CheckTemplateKind, CheckTemplateRef, ClusterCheckTemplate, Rollout, RolloutSpec},
-    metrics::{Templates, template_of},
-};
+use crate::metrics::{Templates, template_of};
 
 /// All templates, and who uses them.
 pub struct CheckTemplates {

@@ -8,10 +8,13 @@ use kube::{
     api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
+use tidegate_api::Rollout;
+use tidegate_judge::Spread;
+use tidegate_planner::{plan::Traced, traffic::Names, workload::EndpointSlice};
 use tokio::time::timeout;
 
 use super::{Context, apply::name};
-use crate::{api::Rollout, judge::Spread, metrics::Looked, plan::Traced, traffic::Names, workload::EndpointSlice};
+use crate::metrics::Looked;
 
 /// A version that fails waits no longer for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);

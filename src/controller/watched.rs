@@ -8,12 +8,10 @@ use kube::{
 };
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
+use tidegate_api::{Phase, Rollout};
+use tidegate_planner::workload::metadata;
 
 use super::packed::{InUse, Pack, Packed};
-use crate::{
-    api::{Phase, Rollout},
-    workload::metadata,
-};
 
 /// A Rollout as it is watched: one that cannot be decoded does not stop the others. Cheap to clone.
 #[derive(Debug, Clone)]

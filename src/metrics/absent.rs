@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use promql_parser::parser::{Expr, parse};
+use tidegate_planner::pattern::exactly;
 use tokio::time::Instant;
 
 use super::{answer::Row, escape::escape_string, fault::Fault, prometheus::Prometheus, source::Source};
-use crate::pattern::exactly;
 
 /// What there was so many seconds ago is there.
 const RECENT: i64 = 60;

@@ -8,6 +8,12 @@ use std::{
 
 use futures::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
+use tidegate_api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict};
+use tidegate_judge::{
+    Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
+    judge_values, question,
+};
+use tidegate_planner::traffic::Names;
 use tokio::time::Instant;
 
 use super::{
@@ -23,14 +29,6 @@ use super::{
     tracker::Tracker,
     transport::Transport,
     values::{self, Values},
-};
-use crate::{
-    api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict},
-    judge::{
-        Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
-        judge_values, question,
-    },
-    traffic::Names,
 };
 
 /// How long one block of evidence is, unless the analysis says otherwise.

@@ -5,9 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
+use tidegate_judge::Sample;
 
 use super::fault::Fault;
-use crate::judge::Sample;
 
 /// What a query yields.
 #[derive(Debug, Clone, PartialEq)]

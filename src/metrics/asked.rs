@@ -3,12 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tidegate_api::StagePart;
+use tidegate_judge::{Arm, Measure, Refusal, Series, Subject, Tolerance, WarmUp};
 
 use super::{grid::Grid, source::Source};
-use crate::{
-    api::StagePart,
-    judge::{Arm, Measure, Refusal, Series, Subject, Tolerance, WarmUp},
-};
 
 /// What a group of checks reads, and what it is held against.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,8 +10,7 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 use serde::Deserialize;
-
-use crate::api::Span;
+use tidegate_api::Span;
 
 /// The name of the endpoint that is asked when a Rollout names none.
 const DEFAULT: &str = "default";

@@ -1,6 +1,6 @@
 //! Texts as PromQL writes them, and the names of pods as regular expressions.
 
-use crate::{
+use tidegate_planner::{
     pattern::exactly,
     workload::naming::{self, pod_beginning},
 };

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use tidegate_api::Span;
+use tidegate_judge::{InvalidLimit, Refusal};
+
 use super::{parameters::ParameterError, template::TemplateError};
-use crate::{
-    api::Span,
-    judge::{InvalidLimit, Refusal},
-};
 
 /// Who counts the requests that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

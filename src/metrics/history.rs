@@ -7,10 +7,10 @@ use std::{
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use tidegate_judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch, WarmUp};
 use tokio::time::Instant;
 
 use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
-use crate::judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch, WarmUp};
 
 /// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
 /// are read where the answer would be too large; a stable version without any history is no fault.

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.victoriametrics.com/victoriametrics/vmagent/#prometheus-staleness-markers>
 
-use crate::judge::Sample;
+use tidegate_judge::Sample;
 
 /// A series ends once, and twice where two scrapers write it. More in a row are what a process exposes: no counter.
 const MOST: usize = 2;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tidegate_judge::{Before, Flow, Series, may_be_both, outage, stretch};
 
 use super::grid::{earlier, span};
-use crate::judge::{Before, Flow, Series, may_be_both, outage, stretch};
 
 /// For so long after a write, or four scrapes, what then happened to the requests of both versions is told.
 const TOLD: Duration = Duration::from_mins(1);

@@ -2,8 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use tidegate_api::{Parameter, ParameterType, ParameterValues, Span, VARIABLES, nearest::did_you_mean};
+
 use super::pattern;
-use crate::api::{Parameter, ParameterType, ParameterValues, Span, VARIABLES, nearest::did_you_mean};
 
 /// Longer values are refused.
 const LONGEST: usize = 256;

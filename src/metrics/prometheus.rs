@@ -11,6 +11,7 @@ use futures::{
     future::{BoxFuture, WeakShared},
 };
 use jiff::Timestamp;
+use tidegate_api::Reduce;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -20,7 +21,6 @@ use super::{
     http::Http,
     transport::{Answer, Question, Transport, When},
 };
-use crate::api::Reduce;
 
 /// Is told of each query: the endpoint's name, and `ok` or the reason of the [`Fault`].
 pub type Tally = Arc<dyn Fn(&str, &'static str) + Send + Sync>;

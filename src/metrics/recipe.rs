@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{fault::Fault, parameters::Parameters, presets};
-use crate::api::{
+use tidegate_api::{
     Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, LatencySource, ParameterValues, Preset, QuerySource,
     RequestSource, StatusLabel, TimeUnit,
 };
+
+use super::{fault::Fault, parameters::Parameters, presets};
 
 /// The templates that checks may name.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use crate::judge::{Arm, Key, Sample, Series};
+use tidegate_judge::{Arm, Key, Sample, Series};
 
 /// `all` with one series for each key.
 pub(super) fn joined(all: Vec<Series>) -> Vec<Series> {
@@ -44,9 +44,9 @@ fn after_each_other(one: Vec<Sample>, other: Vec<Sample>) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
+    use tidegate_judge::{Ledger, Meaning, Stretch};
 
     use super::*;
-    use crate::judge::{Ledger, Meaning, Stretch};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + second).unwrap()

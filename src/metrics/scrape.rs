@@ -3,9 +3,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
+use tidegate_judge::{Arm, Key, Series};
 
 use super::grid::earlier;
-use crate::judge::{Arm, Key, Series};
 
 /// How far apart scrapes usually are; unknown as long as no series has two samples.
 ///
@@ -42,8 +42,9 @@ pub(super) fn level(series: &[Series], scrape: Duration) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_judge::{Meaning, Sample};
+
     use super::*;
-    use crate::judge::{Meaning, Sample};
 
     fn series(arm: Arm, seconds: &[i64]) -> Series {
         of("a", arm, seconds)

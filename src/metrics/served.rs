@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tidegate_judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
 
 use super::{asked::Plan, fault::Counting, grid::later, scrape};
-use crate::judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
 
 /// At least so long after a weight came into force, requests may still be divided by the one before: a gateway may follow
 /// what it has accepted a little later.
@@ -76,13 +76,11 @@ fn is_counted(arm: Arm, series: &[Series]) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use tidegate_api::StagePart;
+    use tidegate_judge::{Counts, Key, Sample, WarmUp};
 
     use super::*;
-    use crate::{
-        api::StagePart,
-        judge::{Counts, Key, Sample, WarmUp},
-        metrics::{asked::StagePlan, source::Source},
-    };
+    use crate::metrics::{asked::StagePlan, source::Source};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + second).unwrap()

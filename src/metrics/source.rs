@@ -1,5 +1,8 @@
 //! Which series a check reads, and what each of them counts.
 
+use tidegate_api::{Check, RevisionStatus, TimeUnit};
+use tidegate_judge::{Arm, Key, Meaning, Series, WarmUp};
+
 use super::{
     answer::Row,
     fault::{Counting, Fault},
@@ -9,10 +12,6 @@ use super::{
     renamed::joined,
     template::{Scope, render, render_pattern},
     versions::{Arms, Selection, Versions},
-};
-use crate::{
-    api::{Check, RevisionStatus, TimeUnit},
-    judge::{Arm, Key, Meaning, Series, WarmUp},
 };
 
 /// The series of a check. Checks with the same source share its requests.

@@ -1,14 +1,13 @@
 //! By which pods the bad requests of a failing check were answered.
 
+use tidegate_api::{CheckStatus, Verdict};
+use tidegate_judge::{Arm, Spread, Subject};
+use tidegate_planner::workload::naming::is_pod_of;
+
 use super::{
     analyst::{Look, Memory, Wanted},
     asked::{Kind, Limit},
     fault::Fault,
-};
-use crate::{
-    api::{CheckStatus, Verdict},
-    judge::{Arm, Spread, Subject},
-    workload::naming::is_pod_of,
 };
 
 impl Memory {

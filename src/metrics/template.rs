@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use tidegate_api::{ParameterType, RevisionStatus, Span, VARIABLES};
+use tidegate_planner::{pattern::exactly, traffic::Names};
+
 use super::{
     escape::{ANY, ANY_HASH, escape_string, pods},
     parameters::Parameters,
-};
-use crate::{
-    api::{ParameterType, RevisionStatus, Span, VARIABLES},
-    pattern::exactly,
-    traffic::Names,
 };
 
 /// What the variables of a query stand for.

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
+use tidegate_judge::{
+    Arm, Baseline, Before, Block, ByPod, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
+    WarmUp,
+};
 use tokio::time::Instant;
 
 use self::newest::Newest;
@@ -21,10 +25,6 @@ use super::{
     prometheus::Prometheus,
     scrape,
     served::ServedWatch,
-};
-use crate::judge::{
-    Arm, Baseline, Before, Block, ByPod, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
-    WarmUp,
 };
 
 /// How far back raw samples are read as long as nobody knows how often there is one.

@@ -1,16 +1,14 @@
 //! Whether the checks can be asked at all, before anybody releases anything.
 
+use tidegate_api::{Check, RevisionStatus, RolloutSpec, Span};
+use tidegate_planner::{traffic::Names, workload::naming};
+
 use super::{
     fault::{Counting, Fault},
     parameters::Parameters,
     recipe::{Templates, recipe},
     source::{Source, expression},
     template::{Backends, Scope},
-};
-use crate::{
-    api::{Check, RevisionStatus, RolloutSpec, Span},
-    traffic::Names,
-    workload::naming,
 };
 
 /// A check that cannot be asked, whatever Prometheus would answer.

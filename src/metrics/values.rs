@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use futures::future::join;
 use jiff::Timestamp;
+use tidegate_api::Reduce;
+use tidegate_judge::{Run, Seen, ValueLimits};
 use tokio::time::Instant;
 
 use super::{
     fault::Fault,
     grid::{Grid, earlier},
     prometheus::Prometheus,
-};
-use crate::{
-    api::Reduce,
-    judge::{Run, Seen, ValueLimits},
 };
 
 /// What a query check asks.

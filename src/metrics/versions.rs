@@ -1,5 +1,9 @@
 //! How the series of the two versions are told apart.
 
+use tidegate_api::RevisionStatus;
+use tidegate_judge::Arm;
+use tidegate_planner::{pattern::exactly, workload::naming::pod_beginning};
+
 use super::{
     answer::Row,
     escape::{escape_string, is_comparable, is_pod_of, unescape_string},
@@ -7,7 +11,6 @@ use super::{
     pattern::Pattern,
     template::{Matcher, Piece, Place, Scope, pieces, render},
 };
-use crate::{api::RevisionStatus, judge::Arm, pattern::exactly, workload::naming::pod_beginning};
 
 /// A selector for the versions, and whose series it selects.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,12 +150,11 @@ fn name_at_the_end(code: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::Span;
+    use tidegate_planner::traffic::Names;
+
     use super::*;
-    use crate::{
-        api::Span,
-        metrics::{parameters::Parameters, template::Backends},
-        traffic::Names,
-    };
+    use crate::metrics::{parameters::Parameters, template::Backends};
 
     fn selections(template: &str, [canary, stable]: [&str; 2]) -> Result<Vec<Selection>, Fault> {
         let revision = |name: &str| RevisionStatus {

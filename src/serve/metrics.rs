@@ -13,8 +13,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-
-use crate::api::Phase;
+use tidegate_api::Phase;
 
 /// From a millisecond to the ten seconds after which a call to the API server is given up.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -132,7 +131,7 @@ impl Metrics {
         }
     }
 
-    /// A Rollout made a transition for one of [`crate::api::condition::reason`].
+    /// A Rollout made a transition for one of [`tidegate_api::condition::reason`].
     pub fn transition(&self, reason: &str) {
         self.transitions.get_or_create(&ReasonLabel { reason: reason.to_owned() }).inc();
     }

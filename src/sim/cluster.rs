@@ -5,8 +5,10 @@ use std::{sync::LazyLock, time::Duration};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use tidegate_api::{GatewayRouteKind, definitions};
 use tidegate_apiserver::{ApiServer, Refusal, garbage};
 use tidegate_clock::Clock;
+use tidegate_planner::traffic::GATEWAY_API;
 use tokio::task::JoinSet;
 
 use super::{
@@ -15,11 +17,7 @@ use super::{
     operator::{Operator, Plan},
     world::{self, Handle, World},
 };
-use crate::{
-    api::{GatewayRouteKind, definitions},
-    metrics::Transport,
-    traffic::GATEWAY_API,
-};
+use crate::metrics::Transport;
 
 /// Who applies the manifests that a cluster starts with.
 const USER: &str = "kubectl-client-side-apply";

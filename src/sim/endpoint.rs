@@ -10,12 +10,10 @@ use std::{
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tidegate_clock::Clock;
+use tidegate_judge::Sample;
 use tidegate_promql::{Parameters, Point, Prometheus, Series, Value};
 
-use crate::{
-    judge::Sample,
-    metrics::{Answer, Fault, Numbers, Question, Row, Transport, When},
-};
+use crate::metrics::{Answer, Fault, Numbers, Question, Row, Transport, When};
 
 /// What is the matter with a Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

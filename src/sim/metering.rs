@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tidegate_api::{GatewayRouteKind, RolloutSpec, Route};
 use tidegate_clock::Clock;
 use tidegate_promql::Labels;
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +19,6 @@ use super::{
     traffic::{Backend, Cause, Load},
     world::{Entry, Handle, PodView, Share, To},
 };
-use crate::api::{GatewayRouteKind, RolloutSpec, Route};
 
 /// Prometheus spreads its scrapes over the interval. So many instants are enough that no two versions are read at the
 /// same ones throughout, and few enough that a week passes quickly.

@@ -1,10 +1,8 @@
 //! The operator and a backtest come to the same.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate::{
-    api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict},
-    metrics::{self, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions},
-};
+use tidegate::metrics::{self, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions};
+use tidegate_api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict};
 
 use crate::{
     command::rollout,
@@ -17,7 +15,7 @@ const CHECKS: &str = "[{name: errors, errorRate: {preset: pod-http, max: 1%, rel
 /// The first verdict of the operator on a release, if it looks after each scrape.
 async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &str, since: Timestamp) -> CheckStatus {
     let stages = spec.stages();
-    let of = |replica_set: &str| tidegate::api::RevisionStatus { replica_set: replica_set.to_owned(), ..revision("x") };
+    let of = |replica_set: &str| tidegate_api::RevisionStatus { replica_set: replica_set.to_owned(), ..revision("x") };
     let begun = [StageBegun { stage: stages[0].name.clone(), since, part: None }];
     let mut now = since;
     loop {
@@ -48,7 +46,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
 async fn the_backtest_of_a_release_gives_the_verdict_that_the_operator_gave_on_the_same_requests() {
     let Some(past) = Past::write().await else { return };
     let rollout: Rollout = {
-        let (documents, _) = tidegate::api::manifest::Document::all(&rollout(CHECKS));
+        let (documents, _) = tidegate_api::manifest::Document::all(&rollout(CHECKS));
         serde_json::from_value(documents[0].value().clone()).unwrap()
     };
     let (spec, analyst) = (&rollout.spec, analyst(&past.server.url));

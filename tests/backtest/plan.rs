@@ -24,7 +24,7 @@ async fn a_plan_says_how_long_each_stage_takes_at_todays_traffic() {
     // The last stage has to be surer, and has four times the traffic.
     let seconds = |place: usize| {
         let lasts = report["stages"][place]["lasts"].as_str().unwrap();
-        lasts.parse::<tidegate::api::Span>().unwrap().duration().as_secs()
+        lasts.parse::<tidegate_api::Span>().unwrap().duration().as_secs()
     };
     assert!(seconds(0) > 2 * seconds(1), "{report}");
 

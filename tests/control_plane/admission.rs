@@ -13,11 +13,9 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate::{
-    api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions},
-    metrics::presets,
-    traffic::{GATEWAY_API, Names, Quirks, Revisions, Router, Split, router},
-};
+use tidegate::metrics::presets;
+use tidegate_api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions};
+use tidegate_planner::traffic::{GATEWAY_API, Names, Quirks, Revisions, Router, Split, router};
 
 use crate::{
     behaviour::behaviours,

@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 use serde_json::json;
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

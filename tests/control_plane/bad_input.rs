@@ -3,7 +3,7 @@
 use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Resource, api::PostParams};
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

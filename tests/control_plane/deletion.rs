@@ -11,7 +11,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tidegate::api::{AdoptionStep, Rollout};
+use tidegate_api::{AdoptionStep, Rollout};
 
 use crate::{
     adoption::{handed_back, image},

@@ -1,7 +1,10 @@
 //! Pods that say that they are not ready any more, while a version is on its way.
 
 use serde_json::{Value, json};
-use tidegate::api::{Phase, condition::kind, condition::reason};
+use tidegate_api::{
+    Phase,
+    condition::{kind, reason},
+};
 
 use crate::{
     behaviour::behaviours,

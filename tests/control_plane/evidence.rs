@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context, ensure};
 use futures::future::{try_join, try_join_all};
 use serde_json::json;
-use tidegate::api::{Phase, Verdict, condition::reason};
+use tidegate_api::{Phase, Verdict, condition::reason};
 
 use crate::{
     behaviour::behaviours,
@@ -114,7 +114,7 @@ async fn evidence_that_runs_out_of_time_reverts_when_asked_to(world: &World) -> 
 async fn evidence_that_runs_out_of_time_holds_by_default(world: &World) -> Result<()> {
     let shop = out_of_time(world, "inconclusive-hold", 0.0, None).await?;
     let now = shop.wait("the rollout to be held", SOON, |now| now.is(Phase::Held)).await?;
-    let why = now.holds(tidegate::api::condition::kind::STALLED);
+    let why = now.holds(tidegate_api::condition::kind::STALLED);
     shop.check(&format!("as inconclusive: {why:?}"), why.as_deref() == Some(reason::INCONCLUSIVE)).await
 }
 

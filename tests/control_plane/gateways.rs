@@ -8,7 +8,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

@@ -8,7 +8,7 @@ use kube::{
     core::TypeMeta,
 };
 use serde_json::{Value, json};
-use tidegate::api::{Phase, condition::reason};
+use tidegate_api::{Phase, condition::reason};
 use tokio::time::{Instant, sleep};
 
 use crate::{

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use tidegate::api::{Phase, condition::reason};
+use tidegate_api::{Phase, condition::reason};
 use tokio::time::Instant;
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate::api::{Phase, Verdict};
+use tidegate_api::{Phase, Verdict};
 
 use crate::{
     behaviour::behaviours,

@@ -5,7 +5,7 @@ use kube::{
     api::{ApiResource, DynamicObject, PostParams},
 };
 use serde_json::json;
-use tidegate::api::{
+use tidegate_api::{
     Phase, Rollout,
     condition::{kind, reason},
 };

@@ -1,7 +1,7 @@
 //! What a Rollout keeps of a long past.
 
 use serde_json::{Value, json};
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::{
     behaviour::behaviours,

@@ -6,7 +6,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::json;
-use tidegate::api::{
+use tidegate_api::{
     FINALIZER, Phase,
     condition::{kind, reason},
 };

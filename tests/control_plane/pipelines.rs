@@ -4,7 +4,7 @@ use std::{env, fs, path::Path, process::Output};
 
 use anyhow::Context;
 use serde_json::json;
-use tidegate::api::{Phase, Rollout, RolloutStatus};
+use tidegate_api::{Phase, Rollout, RolloutStatus};
 use tokio::process::Command;
 
 use crate::{

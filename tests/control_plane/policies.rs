@@ -5,7 +5,7 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

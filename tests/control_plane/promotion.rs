@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate::api::{Phase, condition::reason};
+use tidegate_api::{Phase, condition::reason};
 
 use crate::{
     behaviour::behaviours,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::{
     adoption::handed_back,

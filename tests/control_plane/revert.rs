@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
-use tidegate::api::{
+use tidegate_api::{
     Phase, Verdict,
     condition::{kind, reason},
 };

@@ -10,7 +10,7 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate::api::{Phase, condition::reason};
+use tidegate_api::{Phase, condition::reason};
 
 use crate::{
     adoption::handed_back_at,
@@ -132,7 +132,7 @@ async fn foreign_edit_and_revert(world: &World, router: Router) -> Result<()> {
     meddle(&shop, router).await?;
     if router.is_routed() {
         shop.wait("the writer to be named and the weights to be back", SOON, |now| {
-            let named = |step: &tidegate::api::Transition| step.message.starts_with("meddler changed the weights of");
+            let named = |step: &tidegate_api::Transition| step.message.starts_with("meddler changed the weights of");
             now.share() == Some(25)
                 && now.status().history.iter().any(|step| step.reason == reason::CONTENTION && named(step))
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase, RolloutStatus,
     condition::{kind, reason},
 };

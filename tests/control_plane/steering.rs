@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use tidegate::api::{Phase, condition::reason};
+use tidegate_api::{Phase, condition::reason};
 
 use crate::{
     behaviour::behaviours,

@@ -4,7 +4,7 @@
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::json;
-use tidegate::api::{AdoptionMode, Phase, condition::reason};
+use tidegate_api::{AdoptionMode, Phase, condition::reason};
 
 use crate::{
     adoption::{handed_back_at, image},

@@ -4,7 +4,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
-use tidegate::api::{Phase, Verdict, condition::reason};
+use tidegate_api::{Phase, Verdict, condition::reason};
 
 use crate::{
     behaviour::behaviours,

@@ -1,7 +1,7 @@
 //! Checks that somebody published, and Rollouts that use them by name.
 
 use serde_json::{Value, json};
-use tidegate::api::{
+use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };

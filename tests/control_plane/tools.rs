@@ -1,7 +1,7 @@
 //! What people and pipelines do with the tools that they have.
 
 use serde_json::json;
-use tidegate::api::condition::reason;
+use tidegate_api::condition::reason;
 
 use crate::{
     behaviour::behaviours,

@@ -2,7 +2,7 @@
 
 use kube::api::PostParams;
 use serde_json::json;
-use tidegate::api::condition::reason;
+use tidegate_api::condition::reason;
 
 use crate::{
     bad_input::{heals, open, refused},

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::{
     behaviour::behaviours,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate::api::Phase;
+use tidegate_api::Phase;
 
 use crate::{
     behaviour::behaviours,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::json;
-use tidegate::api::condition::reason;
+use tidegate_api::condition::reason;
 
 use crate::{
     behaviour::behaviours,

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::api::definitions;
+use tidegate_api::definitions;
 use tidegate_apiserver::{ApiServer, garbage, http};
 use tidegate_clock::Clock;
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::{api::Verdict, metrics::Analyst};
+use tidegate::metrics::Analyst;
+use tidegate_api::Verdict;
 use tidegate_promql::{Labels, Point};
 
 use crate::{
@@ -62,7 +63,7 @@ async fn what_was_counted_while_nobody_scraped_counts_once(store: Store) {
     subject.until(&analyst, || {}, |check| check.sample == Some(100)).await;
     canary.is_away(true);
     let away = Timestamp::now();
-    let old = |check: &tidegate::api::CheckStatus| {
+    let old = |check: &tidegate_api::CheckStatus| {
         check.at.is_none_or(|at| Timestamp::now().duration_since(at) > SignedDuration::from_secs(3))
     };
     subject.until(&analyst, || canary.ok(10.0), old).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::api::{CheckStatus, Verdict};
+use tidegate_api::{CheckStatus, Verdict};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

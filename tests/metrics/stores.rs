@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::api::{CheckStatus, Verdict};
+use tidegate_api::{CheckStatus, Verdict};
 
 use crate::{
     store::{Server, Store, on_every_store},

@@ -8,10 +8,8 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
-use tidegate::{
-    api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun},
-    metrics::{Analyst, Endpoints, Look, Looked, Templates},
-};
+use tidegate::metrics::{Analyst, Endpoints, Look, Looked, Templates};
+use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep, timeout},

@@ -1,6 +1,6 @@
 //! Pods that are slow until they are warm.
 
-use tidegate::api::Verdict;
+use tidegate_api::Verdict;
 
 use crate::{
     store::{Server, Store, on_every_store},

@@ -1,18 +1,39 @@
 //! What ARCHITECTURE.md says of the code.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
+    collections::BTreeSet,
+    env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use regex::Regex;
 
-/// Decisions and verdicts follow from what they are given. None of these is of that kind.
-const PURE: [&str; 5] = ["api", "judge", "plan", "traffic", "workload"];
-const IMPURE: &str = r"\b(tokio|tracing|reqwest|std::fs|Client)\b|\brand::|::now\(\)|\basync fn\b";
+/// Decisions and verdicts follow from what they are given.
+const PURE: [&str; 3] = ["api", "judge", "planner"];
+/// Who depends on one of these can wait, ask the network, throw dice or write a log.
+const FORBIDDEN: [&str; 9] =
+    ["futures", "getrandom", "hyper", "kube-client", "kube-runtime", "rand", "reqwest", "tokio", "tracing"];
+/// What the standard library and types of time would allow nevertheless.
+const IMPURE: &str = r"\b(std::fs|std::net|std::env|Client)\b|::now\(\)|\basync fn\b";
 
-/// Every file of a module but its tests.
+/// The manifest of each crate, by its name without `tidegate-`.
+fn manifests() -> Vec<(String, String)> {
+    let folders = fs::read_dir("crates").unwrap().map(|entry| entry.unwrap().path());
+    let name = |folder: &Path| folder.file_name().unwrap().to_string_lossy().into_owned();
+    let root = ("tidegate".to_owned(), PathBuf::from("."));
+    let all = folders.map(|folder| (name(&folder), folder)).chain([root]);
+    all.map(|(name, folder)| (name, fs::read_to_string(folder.join("Cargo.toml")).unwrap())).collect()
+}
+
+/// The names under `[dependencies]`.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !["", "#"].contains(name)).collect()
+}
+
+/// Every file of a crate but its tests.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
@@ -21,43 +42,21 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The code of a module, without its comments and tests.
-fn code(module: &Path) -> String {
-    let files = if module.is_dir() { files(module) } else { vec![module.to_owned()] };
-    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+/// The code of a crate, without its comments and tests.
+fn code(folder: &Path) -> String {
+    let texts = files(folder).into_iter().map(|file| fs::read_to_string(file).unwrap());
     let code = texts.map(|text| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
     let lines = code.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
     lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that `code` names: `crate::a`, and `a` in `crate::{a, …}`.
-fn named(code: &str) -> BTreeSet<String> {
-    let one = Regex::new(r"crate::(\w+)").unwrap();
-    let group = Regex::new(r"(?s)crate::\{(.*?)\n?\};").unwrap();
-    let member = Regex::new(r"(?m)^    (\w+)|^(\w+)|, (\w+)::").unwrap();
-    let mut names: BTreeSet<_> = one.captures_iter(code).map(|found| found[1].to_owned()).collect();
-    for members in group.captures_iter(code) {
-        let members = member.captures_iter(&members[1]).filter_map(|found| found.iter().skip(1).flatten().next());
-        names.extend(members.map(|name| name.as_str().to_owned()));
-    }
-    names
-}
-
-fn modules() -> BTreeMap<String, PathBuf> {
-    let entries = fs::read_dir("src").unwrap().map(|entry| entry.unwrap().path());
-    let modules = entries.map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), path));
-    modules.filter(|(name, _)| !["lib", "main"].contains(&name.as_str())).collect()
-}
-
 #[test]
-fn the_modules_know_each_other_as_architecture_md_says() {
-    let modules = modules();
-    let known = |name: &String, path: &Path| -> String {
-        let known: Vec<_> =
-            named(&code(path)).into_iter().filter(|other| other != name && modules.contains_key(other)).collect();
-        if known.is_empty() { name.clone() } else { format!("{name}: {}", known.join(" ")) }
+fn the_crates_know_each_other_as_architecture_md_says() {
+    let known = |name: &str, manifest: &str| {
+        let known: Vec<_> = dependencies(manifest).iter().filter_map(|name| name.strip_prefix("tidegate-")).collect();
+        if known.is_empty() { name.to_owned() } else { format!("{name}: {}", known.join(" ")) }
     };
-    let found: BTreeSet<_> = modules.iter().map(|(name, path)| known(name, path)).collect();
+    let found: BTreeSet<_> = manifests().iter().map(|(name, manifest)| known(name, manifest)).collect();
     let document = fs::read_to_string("ARCHITECTURE.md").unwrap();
     let picture = document.split("```").find(|part| part.starts_with("text\napi\n")).unwrap();
     let said: BTreeSet<_> = picture.lines().skip(1).map(str::to_owned).collect();
@@ -65,11 +64,29 @@ fn the_modules_know_each_other_as_architecture_md_says() {
 }
 
 #[test]
+fn what_decides_depends_on_no_runtime_no_client_no_chance_and_no_log() {
+    for name in PURE {
+        let package = format!("tidegate-{name}");
+        let arguments =
+            ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--package", &package];
+        let tree = Command::new(env::var_os("CARGO").unwrap()).args(arguments).output().unwrap();
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        let found: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(found.contains("serde_json"), "{tree}");
+        assert_eq!(
+            FORBIDDEN.iter().filter(|it| found.contains(*it)).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn what_decides_knows_no_clock_no_chance_and_no_network() {
     let impure = Regex::new(IMPURE).unwrap();
-    let modules = modules();
     for name in PURE {
-        let code = code(&modules[name]);
+        let code = code(&Path::new("crates").join(name).join("src"));
         let found: Vec<_> = code.lines().filter(|line| impure.is_match(line)).collect();
         assert_eq!(found, Vec::<&str>::new(), "in {name}");
     }

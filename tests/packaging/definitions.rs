@@ -15,7 +15,7 @@ fn the_definitions_in_the_repository_are_those_of_the_code() {
                 fs::write(&path, &definition).unwrap();
             }
             let committed = fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == definition, "{folder}/{file} is not what the types in src/api say: run make crds");
+            assert!(committed == definition, "{folder}/{file} is not what the types in crates/api say: run make crds");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tidegate::api::{Rollout, validate};
+use tidegate_api::{Rollout, validate};
 
 use crate::render::{documents, repository};
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs};
 
 use kube::core::cel::{compile_schema, validate_compiled};
 use serde_json::{Value, json};
-use tidegate::api::{Rollout, definitions, validate};
+use tidegate_api::{Rollout, definitions, validate};
 
 use crate::render::{documents, repository};
 

@@ -10,7 +10,7 @@ use kube::{
     runtime::wait::{await_condition, conditions},
 };
 use serde_json::{Value, json};
-use tidegate::api::definitions;
+use tidegate_api::definitions;
 
 use super::{control_plane::Identity, kubelet::NODE};
 

@@ -25,7 +25,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
-use tidegate::api::Span;
+use tidegate_api::Span;
 use tokio::time::sleep;
 
 use super::{

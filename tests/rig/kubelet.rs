@@ -21,7 +21,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
-use tidegate::api::{POD_TEMPLATE_HASH, Span};
+use tidegate_api::{POD_TEMPLATE_HASH, Span};
 use tokio::{sync::watch, time::sleep};
 
 use super::{

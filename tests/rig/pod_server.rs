@@ -31,7 +31,7 @@ use futures::{FutureExt, future::join_all};
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
-use tidegate::api::Span;
+use tidegate_api::Span;
 use tokio::{
     net::TcpListener,
     sync::watch,

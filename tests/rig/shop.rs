@@ -14,7 +14,7 @@ use kube::{
     },
 };
 use serde_json::{Value, json};
-use tidegate::api::Rollout;
+use tidegate_api::Rollout;
 
 use super::{
     cluster,

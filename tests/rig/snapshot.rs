@@ -20,7 +20,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tidegate::api::{CheckStatus, POD_TEMPLATE_HASH, Phase, Rollout, RolloutStatus};
+use tidegate_api::{CheckStatus, POD_TEMPLATE_HASH, Phase, Rollout, RolloutStatus};
 use tokio::task::JoinSet;
 
 use super::gateway::{Backend, backends, carriers};

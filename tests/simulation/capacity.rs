@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tidegate::api::{Phase, Rollout, RolloutStatus, RouteMode};
+use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode};
 
 use crate::{
     invariants::{Invariants, LAG},

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tidegate::api::{Phase, Rollout, RolloutStatus, RouteMode, Verdict};
+use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode, Verdict};
 use tidegate_apiserver::{ApiServer, Change, Object, What};
 
 use crate::{
@@ -54,7 +54,7 @@ impl Invariants {
             }
         }
         let rollout: Rollout = serde_json::from_value(crate::objects::rollout(scene)).unwrap();
-        let seconds = |span: tidegate::api::Span| SignedDuration::try_from(span.duration()).unwrap();
+        let seconds = |span: tidegate_api::Span| SignedDuration::try_from(span.duration()).unwrap();
         let stages = rollout.spec.stages();
         Self {
             mirror,

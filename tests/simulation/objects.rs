@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tidegate::api::definitions;
+use tidegate_api::definitions;
 use tidegate_apiserver::ApiServer;
 
 use crate::{

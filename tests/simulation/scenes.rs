@@ -1,10 +1,8 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
 use serde_json::{Value, json};
-use tidegate::{
-    api::{Phase, Rollout},
-    sim::world::{Delay, GatewayMode, PodBehaviour},
-};
+use tidegate::sim::world::{Delay, GatewayMode, PodBehaviour};
+use tidegate_api::{Phase, Rollout};
 
 use crate::numbers::Manner;
 

@@ -8,13 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate::{
-    api::Rollout,
-    sim::{
-        operator::{Operator, Plan},
-        world::{Handle, Settings, World},
-    },
+use tidegate::sim::{
+    operator::{Operator, Plan},
+    world::{Handle, Settings, World},
 };
+use tidegate_api::Rollout;
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
 use tokio::time::{Instant, sleep_until};

@@ -4,7 +4,7 @@ use http::{Request, header::ACCEPT};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
-use tidegate::api::definitions;
+use tidegate_api::definitions;
 use tidegate_apiserver::protobuf::{MEDIA_TYPE, object};
 
 /// Creates an object of every form that fields have, and reads it back both ways.

@@ -1,6 +1,6 @@
 //! What is typed, in this order.
 
-use tidegate::api::definitions;
+use tidegate_api::definitions;
 
 /// A line that is typed, and what stands on the standard input.
 pub struct Step {

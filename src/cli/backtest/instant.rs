@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-
-use crate::api::Span;
+use tidegate_api::Span;
 
 /// An instant as people write it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,16 +9,14 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
+use tidegate_api::{Span, Verdict};
 
 use self::instant::Instant;
 use super::{
     print,
     rollout_file::{Source, Subject, wait},
 };
-use crate::{
-    api::{Span, Verdict},
-    metrics::{Outcome, Released, Versions},
-};
+use crate::metrics::{Outcome, Released, Versions};
 
 /// What the process ends with where a release would have failed.
 const WOULD_HAVE_FAILED: u8 = 1;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use tidegate_api::Span;
+use tidegate_judge::percent;
+
 use super::{Backtest, culprit, lasted};
 use crate::{
-    api::Span,
     cli::columns::aligned,
-    judge::percent,
     metrics::{Outcome, Released, Versions},
 };
 

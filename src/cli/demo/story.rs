@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
+use tidegate_api::{Phase, Rollout};
 use tidegate_apiserver::{ApiServer, Change, Changes, Object};
 use tidegate_clock::Clock;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -12,15 +13,12 @@ use super::{
     screen::Screen,
     timeline::{Line, Timeline, Tone},
 };
-use crate::{
-    api::{Phase, Rollout},
-    sim::{
-        cluster::{Cluster, Settings},
-        metering::{Application, entrance},
-        operator::{ENDPOINT, Operator},
-        scenario::{Action, Event, Manifests, Release, STABLE, Scenario},
-        traffic::{Exposed, Load},
-    },
+use crate::sim::{
+    cluster::{Cluster, Settings},
+    metering::{Application, entrance},
+    operator::{ENDPOINT, Operator},
+    scenario::{Action, Event, Manifests, Release, STABLE, Scenario},
+    traffic::{Exposed, Load},
 };
 
 /// The application whose release is good.

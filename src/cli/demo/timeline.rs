@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-
-use crate::api::{CheckStatus, Phase, Rollout, RolloutStatus, Transition, Verdict, condition::reason};
+use tidegate_api::{CheckStatus, Phase, Rollout, RolloutStatus, Transition, Verdict, condition::reason};
 
 /// How many characters the whole traffic is wide.
 const BAR: usize = 20;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage};
+use tidegate_judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, count};
+
 use super::{
     finding::{Finding, Written},
     stages::{Asked, questions, reached},
-};
-use crate::{
-    api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage},
-    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, count},
 };
 
 /// What a healthy version is taken to be: a fifth of the limit.

@@ -4,8 +4,7 @@ use std::fmt::{self, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
-
-use crate::api::manifest::{Document, Place};
+use tidegate_api::manifest::{Document, Place};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

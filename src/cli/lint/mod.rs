@@ -25,20 +25,18 @@ use std::{
 };
 
 use clap::Args;
+use tidegate_api::{
+    GatewayRouteKind, Rollout,
+    manifest::{Document, NO_ITEMS, field},
+    nearest::nearest,
+};
+use tidegate_planner::traffic::GATEWAY_API;
 
 use self::{
     finding::{Finding, Format, Severity, Written, printed},
     input::Text,
 };
-use crate::{
-    api::{
-        GatewayRouteKind, Rollout,
-        manifest::{Document, NO_ITEMS, field},
-        nearest::nearest,
-    },
-    metrics::Templates,
-    traffic::GATEWAY_API,
-};
+use crate::metrics::Templates;
 
 const GROUP: &str = "tidegate.dev";
 const API_VERSION: &str = "tidegate.dev/v1alpha1";

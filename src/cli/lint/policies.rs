@@ -1,9 +1,9 @@
 //! Policies that are attached to the Service by its name, and so to none of the Services that a rollout adds.
 
 use serde_json::Value;
+use tidegate_planner::traffic::{Names, Policy, without_policies};
 
 use super::finding::{Finding, Written};
-use crate::traffic::{Names, Policy, without_policies};
 
 /// The policies for the Service of a Rollout with routes that its `-stable` and `-canary` do without.
 pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {

@@ -1,9 +1,10 @@
 //! Routes that send requests to a port that the Service does not have.
 
 use serde_json::Value;
+use tidegate_api::manifest::item;
+use tidegate_planner::traffic::GATEWAY_API;
 
 use super::finding::{Finding, Written};
-use crate::{api::manifest::item, traffic::GATEWAY_API};
 
 /// The backends of all routes that name `service` with a port that it lacks, or with none.
 pub fn check(service: &Written, all: &[Written]) -> Vec<Finding> {

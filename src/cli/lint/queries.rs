@@ -3,19 +3,17 @@
 
 use promql_parser::parser::{Expr, VectorSelector, parse, value::ValueType};
 use serde_json::Value;
+use tidegate_api::{
+    RevisionStatus, Span,
+    manifest::{field, item},
+};
+use tidegate_planner::traffic::Names;
 
 use super::{
     finding::{Finding, Written},
     metricsql,
 };
-use crate::{
-    api::{
-        RevisionStatus, Span,
-        manifest::{field, item},
-    },
-    metrics::{Backends, Parameters, Scope, TemplateError, render, render_pattern},
-    traffic::Names,
-};
+use crate::metrics::{Backends, Parameters, Scope, TemplateError, render, render_pattern};
 
 /// What the PromQL of `rollout` has wrong.
 pub fn check(rollout: &Written) -> Vec<Finding> {

@@ -5,17 +5,15 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+use tidegate_api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean};
+use tidegate_planner::traffic::{
+    GATEWAY_API, Kind, Names, Quirks, Revisions, RouteId, Split, named_twice, past_the_weights, references, router,
+};
 
 use super::{
     autoscalers,
     finding::{Finding, Written},
     policies, ports, selectors, workload,
-};
-use crate::{
-    api::{Percent, RolloutSpec, Route, Traffic, manifest::item, nearest::did_you_mean},
-    traffic::{
-        GATEWAY_API, Kind, Names, Quirks, Revisions, RouteId, Split, named_twice, past_the_weights, references, router,
-    },
 };
 
 /// Where `rollout` and the other documents do not fit together.

@@ -1,13 +1,13 @@
 //! The CEL rules of the CRD, each at the field that breaks it.
 
 use serde_json::Value;
-
-use super::finding::{Finding, Written};
-use crate::api::{
+use tidegate_api::{
     BrokenRule, Percent, broken_rules,
     manifest::{field, item},
     nearest::did_you_mean,
 };
+
+use super::finding::{Finding, Written};
 
 /// The rules that `rollout` breaks.
 pub fn check(rollout: &Written) -> Vec<Finding> {
@@ -108,7 +108,7 @@ fn fits(limit: &Value, check: &Value) -> bool {
     if check.get("errorRate").is_some() {
         text.parse::<Percent>().is_ok()
     } else if check.get("latency").is_some() {
-        text.parse::<crate::api::Span>().is_ok()
+        text.parse::<tidegate_api::Span>().is_ok()
     } else {
         text.parse::<f64>().is_ok()
     }

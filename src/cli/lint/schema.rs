@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use kube::CustomResourceExt;
 use regex::Regex;
 use serde_json::{Map, Value};
-
-use super::finding::{Finding, Written};
-use crate::api::{
+use tidegate_api::{
     CheckTemplate, Rollout,
     manifest::{field, item},
     nearest::did_you_mean,
 };
+
+use super::finding::{Finding, Written};
 
 static ROLLOUT: LazyLock<Value> = LazyLock::new(schema::<Rollout>);
 static TEMPLATE: LazyLock<Value> = LazyLock::new(schema::<CheckTemplate>);

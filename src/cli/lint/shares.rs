@@ -1,12 +1,11 @@
 //! A Rollout that is to hold when the share that was served is off, and can never know.
 
+use tidegate_api::{OnShareOff, RolloutSpec};
+use tidegate_judge::Question;
+
 use super::{
     finding::{Finding, Written},
     stages::questions,
-};
-use crate::{
-    api::{OnShareOff, RolloutSpec},
-    judge::Question,
 };
 
 /// Why `onShareOff` never holds, if the Rollout asks for it.

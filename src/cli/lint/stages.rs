@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use tidegate_api::{Check, CheckOverride, OnInconclusive, Percent, Replicas, Rollout, RolloutSpec, Span, Stage};
+use tidegate_judge::{Question, Tolerance, ValueLimits, question};
+use tidegate_planner::{plan::capacity, traffic::replica_count};
+
 use super::finding::{Finding, Written};
-use crate::{
-    api::{Check, CheckOverride, OnInconclusive, Percent, Replicas, Rollout, RolloutSpec, Span, Stage},
-    judge::{Question, Tolerance, ValueLimits, question},
-    plan::capacity,
-    traffic::replica_count,
-};
 
 /// What the stages and checks of `rollout` have wrong, whatever the traffic.
 pub fn check(written: &Written, rollout: &Rollout) -> Vec<Finding> {
@@ -213,7 +211,7 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
 }
 
 fn warns_first(max: &Tolerance, warn: &Tolerance) -> bool {
-    use crate::judge::Subject::SlowerThan;
+    use tidegate_judge::Subject::SlowerThan;
     match (max.subject, warn.subject) {
         (SlowerThan(max, _), SlowerThan(warn, _)) => warn < max,
         _ => warn.line.margin < max.line.margin,

@@ -1,14 +1,13 @@
 //! A Rollout that is to replace a pod that is bad alone, and can never know which.
 
+use tidegate_api::{RolloutSpec, SuspectPod};
+
 use super::{
     finding::{Finding, Written},
     stages::questions,
     templates::among,
 };
-use crate::{
-    api::{RolloutSpec, SuspectPod},
-    metrics::{Counting, counting},
-};
+use crate::metrics::{Counting, counting};
 
 /// Why `suspectPod` never replaces a pod, if the Rollout asks for it.
 pub fn check(rollout: &Written, spec: &RolloutSpec, all: &[Written]) -> Option<Finding> {

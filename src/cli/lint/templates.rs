@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
+use tidegate_api::{
+    Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Parameter, ParameterType, ParameterValues, Rollout,
+    manifest::{field, item},
+    nearest::did_you_mean,
+};
 
 use super::{
     GROUP,
     finding::{Finding, Written},
     queries::{At, Queries},
 };
-use crate::{
-    api::{
-        Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Parameter, ParameterType, ParameterValues,
-        Rollout,
-        manifest::{field, item},
-        nearest::did_you_mean,
-    },
-    metrics::{Fault, Parameters, Templates, template_of, usable},
-};
+use crate::metrics::{Fault, Parameters, Templates, template_of, usable};
 
 /// Whether the document is a template of either kind.
 pub fn is_template(written: &Written) -> bool {

@@ -1,9 +1,9 @@
 //! What a Rollout makes of the settings of its Deployment.
 
 use serde_json::Value;
+use tidegate_api::{RolloutSpec, Span};
 
 use super::finding::{Finding, Written};
-use crate::api::{RolloutSpec, Span};
 
 /// The longest name of a Deployment whose pods and ReplicaSets can be told by their names and labels.
 ///

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage};
+use tidegate_judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, percent};
 
 use crate::{
-    api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage},
     cli::lint::stages::{Asked, questions, reached},
-    judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, percent},
     metrics::{Found, Surveyed},
 };
 
@@ -275,7 +275,7 @@ impl Circumstances<'_> {
     }
 
     /// With all traffic on the new version there is no stable one beside it: the limit is then a fixed one.
-    fn beside(&self, tolerance: &Tolerance, stable: f64) -> crate::judge::Line {
-        if self.share < 1.0 { tolerance.line } else { crate::judge::Line::fixed(tolerance.line.limit(stable)) }
+    fn beside(&self, tolerance: &Tolerance, stable: f64) -> tidegate_judge::Line {
+        if self.share < 1.0 { tolerance.line } else { tidegate_judge::Line::fixed(tolerance.line.limit(stable)) }
     }
 }

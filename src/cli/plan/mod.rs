@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use tidegate_api::Span;
 
 use self::forecast::Forecast;
 use super::{
     print,
     rollout_file::{Source, wait},
 };
-use crate::api::Span;
 
 /// The arguments of `tidegate plan`.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ fn forecast(options: &Options) -> anyhow::Result<Forecast> {
 }
 
 fn some_time(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|error: crate::api::UnitError| error.to_string())?;
+    let span: Span = text.parse().map_err(|error: tidegate_api::UnitError| error.to_string())?;
     let (least, most) = (Span::seconds(60), Span::seconds(31 * 24 * 3600));
     if (least..=most).contains(&span) { Ok(span) } else { Err(format!("between {least} and {most} are possible")) }
 }

@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
+use tidegate_api::Span;
+use tidegate_judge::{about, count};
+
 use super::forecast::{CheckForecast, Forecast, StageForecast, TIMES, Today};
-use crate::{
-    api::Span,
-    cli::columns::aligned,
-    judge::{about, count},
-};
+use crate::cli::columns::aligned;
 
 /// The forecast as text.
 pub fn printed(forecast: &Forecast) -> String {

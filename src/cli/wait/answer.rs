@@ -1,9 +1,7 @@
 //! Whether a Rollout has done what its Deployment asks for: from two objects, as they stand.
 
-use crate::{
-    api::{Phase, Rollout, condition::kind},
-    workload::{Deployment, template},
-};
+use tidegate_api::{Phase, Rollout, condition::kind};
+use tidegate_planner::workload::{Deployment, template};
 
 /// What the two objects say.
 #[derive(Debug, Clone, PartialEq, Eq)]

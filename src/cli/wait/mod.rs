@@ -7,15 +7,13 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use kube::{Api, Client};
+use tidegate_api::{Rollout, Span};
+use tidegate_planner::workload::Deployment;
 use tokio::time::{Instant, sleep};
 
 use self::answer::{Answer, answer};
 use super::{connect, print, rollout_file::wait};
-use crate::{
-    api::{Rollout, Span},
-    serve::Metrics,
-    workload::Deployment,
-};
+use crate::serve::Metrics;
 
 /// How often the two objects are read.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -121,5 +119,5 @@ fn line(name: &str, answer: &Answer) -> String {
 }
 
 fn time(text: &str) -> Result<Span, String> {
-    text.parse().map_err(|error: crate::api::UnitError| error.to_string())
+    text.parse().map_err(|error: tidegate_api::UnitError| error.to_string())
 }

@@ -11,19 +11,19 @@ use kube::{
     runtime::watcher::{self, Event},
 };
 use serde_json::Value;
+use tidegate_planner::{
+    plan::Served,
+    traffic::{Kind, services_of},
+};
 use tokio::sync::watch;
 
 use super::is_grant;
-use crate::{
-    controller::{
-        backoff::Backoff,
-        cache::{Cache, Changed, path_of},
-        caches::{Scope, Triggers, caring, events},
-        index::{Index, Subject},
-        packed::InUse,
-    },
-    plan::Served,
-    traffic::{Kind, services_of},
+use crate::controller::{
+    backoff::Backoff,
+    cache::{Cache, Changed, path_of},
+    caches::{Scope, Triggers, caring, events},
+    index::{Index, Subject},
+    packed::InUse,
 };
 
 /// What is known of one kind.

@@ -3,9 +3,9 @@
 use serde_json::json;
 use tidegate_apiserver::ApiServer;
 use tidegate_clock::Clock;
+use tidegate_planner::traffic::GATEWAY_API;
 
 use super::*;
-use crate::traffic::GATEWAY_API;
 
 struct Lab {
     server: ApiServer,

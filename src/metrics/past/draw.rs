@@ -2,8 +2,7 @@
 
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
-
-use crate::judge::{Block, Counts};
+use tidegate_judge::{Block, Counts};
 
 /// Draws requests. The same release draws the same ones whatever else is asked.
 pub(super) struct Draw(StdRng);

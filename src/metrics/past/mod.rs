@@ -12,6 +12,7 @@ pub use survey::{Found, Surveyed};
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tidegate_api::RolloutSpec;
 use tokio::time::Instant;
 
 use super::{
@@ -24,7 +25,6 @@ use super::{
     scrape,
     tracker::LONGEST_WINDOW,
 };
-use crate::api::RolloutSpec;
 
 /// The Rollout that the past is held against.
 #[derive(Debug, Clone, Copy)]

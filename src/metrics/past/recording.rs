@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use tidegate_api::Reduce;
+use tidegate_judge::{Arm, Key, Series};
 
 use super::Past;
-use crate::{
-    api::Reduce,
-    judge::{Arm, Key, Series},
-    metrics::{answer::Row, fault::Fault, grid::Grid, prometheus::one_of, source::Source},
-};
+use crate::metrics::{answer::Row, fault::Fault, grid::Grid, prometheus::one_of, source::Source};
 
 /// More samples than this are not kept: they take half a gibibyte.
 const MOST_SAMPLES: usize = 20_000_000;

@@ -3,6 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
+use tidegate_api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, Stage, StageBegun, Verdict};
+use tidegate_judge::{Arm, Block, Seen, Series};
 
 use super::{
     Past, Subject,
@@ -10,19 +12,15 @@ use super::{
     recording::{Instants, Values, between},
     workload,
 };
-use crate::{
-    api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, Stage, StageBegun, Verdict},
-    judge::{Arm, Block, Seen, Series},
-    metrics::{
-        analyst::{Faults, Look, Memory, Wanted, all_wanted, interval},
-        asked::Plan,
-        fault::Fault,
-        grid::{Grid, later, span},
-        history,
-        source::Source,
-        tracker::{HISTORY, Tracker},
-        values,
-    },
+use crate::metrics::{
+    analyst::{Faults, Look, Memory, Wanted, all_wanted, interval},
+    asked::Plan,
+    fault::Fault,
+    grid::{Grid, later, span},
+    history,
+    source::Source,
+    tracker::{HISTORY, Tracker},
+    values,
 };
 
 /// A check that asks something else in a later stage than in the first one.

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tidegate_api::StageBegun;
+use tidegate_judge::{Arm, Counts, Measure, Series, Tolerance};
 
 use super::{
     Past, Subject,
     recording::Instants,
     workload::{any, nobody},
 };
-use crate::{
-    api::StageBegun,
-    judge::{Arm, Counts, Measure, Series, Tolerance},
-    metrics::{
-        analyst::{Look, Wanted, all_wanted},
-        asked::{Plan, measure},
-        fault::Fault,
-        grid::{earlier, span},
-        history,
-        tracker::HISTORY,
-    },
+use crate::metrics::{
+    analyst::{Look, Wanted, all_wanted},
+    asked::{Plan, measure},
+    fault::Fault,
+    grid::{earlier, span},
+    history,
+    tracker::HISTORY,
 };
 
 /// At so many instants the traffic of a longer time is read.
@@ -125,7 +123,7 @@ impl Past {
         plan: &Plan,
         measures: &[Measure],
         (start, end, step): (Timestamp, Timestamp, u64),
-    ) -> Result<(Vec<crate::judge::Baseline>, Duration), Fault> {
+    ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), Fault> {
         let step = i64::try_from(step).unwrap_or(i64::MAX / 4);
         let instants = Instants { start: start.as_second(), end: end.as_second(), step };
         let mut series = self.series(&plan.source, instants).await?;

@@ -1,6 +1,8 @@
 //! Revisions that are nobody's own: all of a workload's, and none.
 
-use crate::{api::RevisionStatus, metrics::escape::ANY};
+use tidegate_api::RevisionStatus;
+
+use crate::metrics::escape::ANY;
 
 /// All revisions that `workload` ever had: in the past, none of them was the new one.
 pub(super) fn any(workload: &str) -> RevisionStatus {

@@ -4,9 +4,9 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
+use tidegate_api::{CheckTemplateSpec, Preset};
 
 use super::fault::Fault;
-use crate::api::{CheckTemplateSpec, Preset};
 
 /// The manifest of `preset`, as anybody could apply it under another name.
 #[must_use]

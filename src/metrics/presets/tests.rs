@@ -3,19 +3,17 @@ use kube::{
     core::cel::{compile_schema, validate_compiled},
 };
 use serde_json::{Value, json};
+use tidegate_api::{Check, CheckTemplate, ClusterCheckTemplate, RevisionStatus, Span};
+use tidegate_judge::{Arm, Meaning, Sample, Series};
+use tidegate_planner::traffic::Names;
 
 use super::*;
-use crate::{
-    api::{Check, CheckTemplate, ClusterCheckTemplate, RevisionStatus, Span},
-    judge::{Arm, Meaning, Sample, Series},
-    metrics::{
-        answer::Row,
-        parameters::Parameters,
-        recipe::Templates,
-        source::Source,
-        template::{Backends, Scope},
-    },
-    traffic::Names,
+use crate::metrics::{
+    answer::Row,
+    parameters::Parameters,
+    recipe::Templates,
+    source::Source,
+    template::{Backends, Scope},
 };
 
 fn schema<K: CustomResourceExt>() -> Value {

@@ -1,8 +1,8 @@
 use promql_parser::parser::{Expr, parse};
 use proptest::prelude::*;
+use tidegate_api::{Parameter, ParameterValues};
 
 use super::*;
-use crate::api::{Parameter, ParameterValues};
 
 fn revision(replica_set: &str) -> RevisionStatus {
     RevisionStatus { revision: "7f9c6b54d".to_owned(), replica_set: replica_set.to_owned(), ..Default::default() }

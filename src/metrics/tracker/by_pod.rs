@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use tidegate_judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion};
 
 use super::Tracker;
-use crate::{
-    judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion},
-    metrics::asked::Limit,
-};
+use crate::metrics::asked::Limit;
 
 impl Tracker {
     /// The requests of each pod since the version looks worse by `limit` than it may be, with the newest samples.

@@ -3,12 +3,10 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use tidegate_judge::{Arm, Block, Key, Measure, Refusal, Series, Stretch};
 
 use super::Tracker;
-use crate::{
-    judge::{Arm, Block, Key, Measure, Refusal, Series, Stretch},
-    metrics::{asked::Limit, fault::Fault, scrape},
-};
+use crate::metrics::{asked::Limit, fault::Fault, scrape};
 
 /// What came after the settled blocks, by measure.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,11 +114,10 @@ fn counted_for_both(series: &[Series]) -> HashSet<Key> {
 mod tests {
     use std::time::Duration;
 
+    use tidegate_judge::{Line, Meaning, Sample, Subject, Tolerance};
+
     use super::*;
-    use crate::{
-        judge::{Line, Meaning, Sample, Subject, Tolerance},
-        metrics::asked::{Kind, Plan, StagePlan},
-    };
+    use crate::metrics::asked::{Kind, Plan, StagePlan};
 
     const SETTLED: i64 = 1000;
 

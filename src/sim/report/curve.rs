@@ -1,11 +1,9 @@
 //! Weight and metrics over time.
 
 use jiff::Timestamp;
+use tidegate_api::RolloutSpec;
 
-use crate::{
-    api::RolloutSpec,
-    sim::traffic::{Load, Totals},
-};
+use crate::sim::traffic::{Load, Totals};
 
 /// Weight and metrics over time of one Rollout.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,7 +44,7 @@ impl Curves {
     /// Nothing yet, for a Rollout with these checks.
     pub(super) fn new(spec: &RolloutSpec) -> Self {
         let checks = || spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        let errors = checks().filter_map(|check| check.error_rate.as_ref()?.max).map(crate::api::Percent::fraction);
+        let errors = checks().filter_map(|check| check.error_rate.as_ref()?.max).map(tidegate_api::Percent::fraction);
         let latencies = checks().filter_map(|check| check.latency.as_ref());
         let shown = latencies.clone().find(|latency| latency.max.is_some()).or(latencies.clone().next());
         let quantile = shown.map_or(0.95, |latency| latency.quantile.value());

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-
-use crate::api::{CheckStatus, Percent, Verdict};
+use tidegate_api::{CheckStatus, Percent, Verdict};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tidegate_api::Phase;
 
 pub use self::{
     curve::{Curves, Point, Reading},
@@ -27,10 +28,7 @@ pub use self::{
     table::{Style, distribution_table, table},
     writes::Writes,
 };
-use crate::{
-    api::Phase,
-    sim::{scenario::Outcome, traffic::Causes},
-};
+use crate::sim::{scenario::Outcome, traffic::Causes};
 
 /// What became of one release.
 #[derive(Debug, Clone, PartialEq, Serialize)]

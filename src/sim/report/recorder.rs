@@ -3,17 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tidegate_api::{
+    CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict,
+    condition::{kind, reason},
+};
 
 use super::{By, CheckSummary, Curves, Entry, Point, Release, Report, Requests, Writes, curve::Since};
-use crate::{
-    api::{
-        CheckStatus, Percent, Phase, Rollout, RolloutStatus, Transition, Verdict,
-        condition::{kind, reason},
-    },
-    sim::{
-        scenario::Outcome,
-        traffic::{Causes, Load},
-    },
+use crate::sim::{
+    scenario::Outcome,
+    traffic::{Causes, Load},
 };
 
 /// Looks on while a simulation runs, and writes down what happens.

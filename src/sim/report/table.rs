@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use tidegate_api::Phase;
+
 use super::{
     Distribution, Entry, Report,
     text::{after, clock, date, thousands, wrapped},
 };
-use crate::{api::Phase, sim::scenario::Outcome};
+use crate::sim::scenario::Outcome;
 
 /// How a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

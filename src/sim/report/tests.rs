@@ -2,14 +2,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json as value;
+use tidegate_api::Rollout;
 
 use super::*;
-use crate::{
-    api::Rollout,
-    sim::{
-        scenario::{Outcome, Scenario},
-        traffic::{Backend, Exposed, Load},
-    },
+use crate::sim::{
+    scenario::{Outcome, Scenario},
+    traffic::{Backend, Exposed, Load},
 };
 
 const SCENARIO: &str = "

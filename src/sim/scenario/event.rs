@@ -1,9 +1,9 @@
 //! What happens while a scenario lasts.
 
 use serde::Deserialize;
+use tidegate_api::Percent;
 
 use super::{Length, traffic::Count};
-use crate::api::Percent;
 
 /// Something that happens, as it is written: exactly one of its actions.
 #[derive(Debug, Clone, Deserialize)]

@@ -3,8 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
-
-use crate::api::Span;
+use tidegate_api::Span;
 
 /// The longest time that a simulation may take.
 pub const LONGEST: Duration = Duration::from_hours(366 * 24);

@@ -7,19 +7,16 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::Value;
+use tidegate_api::{
+    Rollout, RolloutSpec,
+    manifest::{Document, NO_ITEMS},
+    validate,
+};
+use tidegate_planner::{traffic::GATEWAY_API, workload::Deployment};
 
 use super::{
     plain,
     yaml::{self, Mistake},
-};
-use crate::{
-    api::{
-        Rollout, RolloutSpec,
-        manifest::{Document, NO_ITEMS},
-        validate,
-    },
-    traffic::GATEWAY_API,
-    workload::Deployment,
 };
 
 /// The namespace of an object that names none.

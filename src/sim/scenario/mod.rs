@@ -18,6 +18,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use tidegate_api::{
+    manifest::{Document, item},
+    nearest::did_you_mean,
+};
 
 use self::yaml::Mistake;
 pub use self::{
@@ -33,10 +37,6 @@ pub use self::{
     traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
     variant::Variant,
     version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Pauses, Version, WarmUp},
-};
-use crate::api::{
-    manifest::{Document, item},
-    nearest::did_you_mean,
 };
 
 /// What the pods behave like that are there before anything is released.

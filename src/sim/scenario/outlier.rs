@@ -1,9 +1,9 @@
 //! One pod, or the pods on one node, that behave otherwise than the rest of their version.
 
 use serde::Deserialize;
+use tidegate_api::Percent;
 
 use super::{Length, traffic::Count};
-use crate::api::Percent;
 
 /// One pod, or the pods on one node, that behave otherwise than the rest of their version.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,12 +1,10 @@
 //! Plain objects in the place of those that a Rollout names and nobody wrote down.
 
 use serde_json::{Value, json};
+use tidegate_api::Rollout;
+use tidegate_planner::traffic::{GATEWAY_API, RouteId};
 
 use super::Manifests;
-use crate::{
-    api::Rollout,
-    traffic::{GATEWAY_API, RouteId},
-};
 
 /// What `rollout` names and `manifests` lack, each with a sentence about what stands in for it.
 pub(super) fn missing(rollout: &Rollout, manifests: &Manifests) -> Vec<(Value, String)> {

@@ -49,8 +49,8 @@ fn a_scenario_is_read_with_all_that_it_may_say() {
     assert_eq!(scenario.events.len(), 12);
     assert!(scenario.events.is_sorted_by_key(|event| event.at));
     let canary = &scenario.versions[CANARY];
-    assert_eq!(canary.errors.at(7199.0).unwrap().rate, crate::api::Percent::new(0.05));
-    assert_eq!(canary.errors.at(7200.0).unwrap().rate, crate::api::Percent::new(4.0));
+    assert_eq!(canary.errors.at(7199.0).unwrap().rate, tidegate_api::Percent::new(0.05));
+    assert_eq!(canary.errors.at(7200.0).unwrap().rate, tidegate_api::Percent::new(4.0));
     assert_eq!(scenario.expect.0[0].outcome, Some(Outcome::Reverted));
     assert_eq!(scenario.latest_end().to_string(), "2026-03-09T02:00:00Z");
 }

@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use tidegate_api::Percent;
 
 use super::{Length, OverTime, over_time::Step};
-use crate::api::Percent;
 
 /// The most requests in a second that are counted; more would only be larger numbers.
 const MOST: f64 = 1e7;

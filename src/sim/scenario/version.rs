@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use tidegate_api::Percent;
 
 use super::{Length, Outlier, OverTime, over_time::Step, traffic::Count};
-use crate::api::Percent;
 
 /// How the pods of a version behave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

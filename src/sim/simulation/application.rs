@@ -1,16 +1,14 @@
 //! What a Rollout releases: its clients, and how its images behave.
 
 use serde_json::Value;
+use tidegate_api::Rollout;
 
 use super::{Simulation, Subject};
-use crate::{
-    api::Rollout,
-    sim::{
-        metering::{Application, entrance},
-        scenario::{CANARY, Manifests, STABLE},
-        traffic::{Exposed, Load},
-        world::{Delay, PodBehaviour},
-    },
+use crate::sim::{
+    metering::{Application, entrance},
+    scenario::{CANARY, Manifests, STABLE},
+    traffic::{Exposed, Load},
+    world::{Delay, PodBehaviour},
 };
 
 impl Simulation<'_> {

@@ -213,7 +213,7 @@ impl Simulation<'_> {
     fn pods(&self, subject: &Subject, pods: &Pods) -> Vec<String> {
         let rollout = self.cluster.api.get("rollouts", &subject.namespace, &subject.rollout);
         let status =
-            rollout.and_then(|rollout| rollout.parse::<crate::api::Rollout>()).and_then(|rollout| rollout.status);
+            rollout.and_then(|rollout| rollout.parse::<tidegate_api::Rollout>()).and_then(|rollout| rollout.status);
         let revision = status.and_then(|status| match pods.of {
             Arm::Canary => status.canary,
             Arm::Stable => status.stable,

@@ -17,6 +17,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
+use tidegate_api::Rollout;
 use tidegate_apiserver::{Change, Changes, Refusal};
 use tidegate_clock::Clock;
 
@@ -30,7 +31,7 @@ use super::{
     scenario::{Length, Manifest, Manifests, SETTLING, Scenario, yaml::Mistake},
     traffic::Load,
 };
-use crate::{api::Rollout, metrics::Transport};
+use crate::metrics::Transport;
 
 /// Nothing may happen for so long before a simulation without an end of its own is over.
 const REST: SignedDuration = SignedDuration::from_mins(5);

@@ -1,10 +1,9 @@
 //! Whether what a scenario speaks of is there.
 
+use tidegate_api::{Rollout, nearest::did_you_mean};
+
 use super::SimulationError;
-use crate::{
-    api::{Rollout, nearest::did_you_mean},
-    sim::scenario::{Action, DeletedKind, Manifest, Manifests, Scenario},
-};
+use crate::sim::scenario::{Action, DeletedKind, Manifest, Manifests, Scenario};
 
 /// Finds the first name in `scenario` that nothing has.
 pub(super) fn check(manifests: &Manifests, rollouts: &[Rollout], scenario: &Scenario) -> Result<(), SimulationError> {

@@ -1,12 +1,10 @@
 //! How a version behaves now.
 
 use rand::{SeedableRng, rngs::StdRng};
+use tidegate_api::Percent;
 
 use super::{drift::Drift, histogram::Spread, windows::Windows};
-use crate::{
-    api::Percent,
-    sim::scenario::{Dependency, Version},
-};
+use crate::sim::scenario::{Dependency, Version};
 
 /// For so many seconds a version behaves evenly, as long as no step comes.
 const EVEN: f64 = 15.0;

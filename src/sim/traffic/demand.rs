@@ -65,7 +65,7 @@ impl Demand {
             let from_peak = now - f64::from(day.peak.minutes) * 60.0;
             low + (1.0 - low) * f64::midpoint(1.0, (TAU * from_peak / 86_400.0).cos())
         });
-        let weekend = shape.weekend.filter(|_| is_weekend(now)).map_or(1.0, crate::api::Percent::fraction);
+        let weekend = shape.weekend.filter(|_| is_weekend(now)).map_or(1.0, tidegate_api::Percent::fraction);
         diurnal * weekend
     }
 }

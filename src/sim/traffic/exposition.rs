@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tidegate_api::{Preset, RolloutSpec};
 use tidegate_promql::Labels;
 
 use super::histogram::{CLIENT, ISTIO};
-use crate::{
-    api::{Preset, RolloutSpec},
-    sim::scenario::{Length, Metric, Traffic},
-};
+use crate::sim::scenario::{Length, Metric, Traffic};
 
 /// One series of a pod, and its value.
 pub type Series = (Labels, f64);

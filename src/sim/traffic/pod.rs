@@ -181,7 +181,7 @@ fn advance(rng: &mut impl Rng, metric: &Metric, value: &mut f64, offset: f64, el
             Kind::Served => drawn.requests - drawn.failed,
         };
         // Whole events stay whole.
-        let scatter = if metric.spread == crate::api::Percent::ZERO { 1.0 } else { scatter };
+        let scatter = if metric.spread == tidegate_api::Percent::ZERO { 1.0 } else { scatter };
         *value += (level.at(offset) * requests as f64 * scatter).max(0.0);
     }
 }

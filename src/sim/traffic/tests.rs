@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use tidegate_api::RolloutSpec;
 
 use super::*;
-use crate::{api::RolloutSpec, sim::scenario::Scenario};
+use crate::sim::scenario::Scenario;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -174,7 +175,7 @@ fn what_all_versions_depend_on_fails_and_slows_all_of_them_while_it_lasts() {
     load.route(start, &[backend("a", "stable", 0.5, start), backend("b", "canary", 0.5, start)]);
     let well = failed(&mut load, 10);
     let dependency = crate::sim::scenario::Dependency {
-        errors: crate::api::Percent::new(20.0),
+        errors: tidegate_api::Percent::new(20.0),
         slower_by: crate::sim::scenario::Count(40.0),
     };
     load.depend(start + 10 * MINUTE, Some(dependency));

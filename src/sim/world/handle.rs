@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::json;
 
+use tidegate_api::{GatewayRouteKind, POD_TEMPLATE_HASH};
 use tidegate_apiserver::Refusal;
 use tokio::sync::watch;
 
@@ -13,7 +14,6 @@ use super::{
     cache::Key,
     run::{Shared, State},
 };
-use crate::api::{GatewayRouteKind, POD_TEMPLATE_HASH};
 
 /// By which others give orders to the models, and ask what they know. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_api::GatewayRouteKind;
 use tidegate_apiserver::{Change, What};
+use tidegate_planner::traffic::GATEWAY_API;
 
 use super::{
     Turn,
@@ -10,7 +12,6 @@ use super::{
     queue::Task,
     run::State,
 };
-use crate::{api::GatewayRouteKind, traffic::GATEWAY_API};
 
 /// Puts a change into the cache, and those who care about it into the queue.
 pub(super) fn learn(state: &mut State, change: &Change) {

@@ -5,9 +5,9 @@ use serde::de::{
     value::StrDeserializer,
 };
 use serde_json::{Map, Value};
+use tidegate_api::manifest::item;
 
 use super::mistake::Refusal;
-use crate::api::manifest::item;
 
 /// Reads one value.
 #[derive(Clone, Copy)]

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use serde::de;
-
-use crate::api::{
+use tidegate_api::{
     manifest::{Document, Malformed, Place},
     nearest::did_you_mean,
 };

@@ -5,9 +5,9 @@ mod mistake;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tidegate_api::manifest::Document;
 
 pub use self::mistake::Mistake;
-use crate::api::manifest::Document;
 
 /// All documents in `text`, without empty ones; `file` is what mistakes call it.
 pub fn documents(text: &str, file: &str) -> Result<Vec<Document>, Mistake> {
@@ -37,9 +37,9 @@ mod tests {
 
     use proptest::prelude::*;
     use serde::Deserialize;
+    use tidegate_api::Span;
 
     use super::*;
-    use crate::api::Span;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(rename_all = "camelCase")]

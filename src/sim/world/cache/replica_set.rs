@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use tidegate_api::POD_TEMPLATE_HASH;
+use tidegate_planner::workload::template;
 
 use super::{
     Cached,
@@ -10,7 +12,6 @@ use super::{
     pod::condition,
     selector::Selector,
 };
-use crate::{api::POD_TEMPLATE_HASH, workload::template};
 
 /// A ReplicaSet.
 #[derive(Debug, Clone, PartialEq)]

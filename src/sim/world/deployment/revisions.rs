@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tidegate_api::POD_TEMPLATE_HASH;
 use tidegate_apiserver::Refusal;
+use tidegate_planner::workload::template;
 
 use super::{MANAGER, claimant, conditions::Conditions, scale};
-use crate::{
-    api::POD_TEMPLATE_HASH,
-    sim::world::{
-        Turn,
-        cache::{Cached, DESIRED, Deployment, Key, MAXIMUM, Meta, REVISION, ReplicaSet, controller, fingerprint},
-    },
-    workload::template,
+use crate::sim::world::{
+    Turn,
+    cache::{Cached, DESIRED, Deployment, Key, MAXIMUM, Meta, REVISION, ReplicaSet, controller, fingerprint},
 };
 
 /// Annotations of a Deployment that say something about itself alone, and not about its pods.

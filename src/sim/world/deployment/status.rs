@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tidegate_apiserver::Refusal;
+use tidegate_planner::workload::template;
 
 use super::{MANAGER, Revisions, conditions::Conditions};
-use crate::{
-    sim::world::{Turn, cache::Deployment, queue::Task, turn::later},
-    workload::template,
-};
+use crate::sim::world::{Turn, cache::Deployment, queue::Task, turn::later};
 
 /// Whether a report says how the rollout gets on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

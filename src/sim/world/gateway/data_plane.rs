@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidegate_api::GatewayRouteKind;
+
 use super::{Gateway, Reference};
-use crate::{
-    api::GatewayRouteKind,
-    sim::world::cache::{Cache, Key},
-};
+use crate::sim::world::cache::{Cache, Key};
 
 /// Where requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

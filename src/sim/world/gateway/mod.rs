@@ -8,10 +8,10 @@ mod programmed;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tidegate_api::GatewayRouteKind;
 use tidegate_apiserver::Refusal;
 
 use super::{Delay, Turn, cache::Key, queue::Task};
-use crate::api::GatewayRouteKind;
 
 pub(super) use data_plane::DataPlane;
 pub use data_plane::{Entry, Share, To};

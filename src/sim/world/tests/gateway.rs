@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate_api::GatewayRouteKind;
 
 use super::{
     Lab,
     lab::{NAME, SHOP, deployment, route, service},
 };
-use crate::{
-    api::GatewayRouteKind,
-    sim::world::{Delay, Entry, GatewayMode, Settings, To},
-};
+use crate::sim::world::{Delay, Entry, GatewayMode, Settings, To};
 
 const ROUTE: Entry<'_> = Entry::Route { kind: GatewayRouteKind::HTTPRoute, name: NAME, rule: 0 };
 

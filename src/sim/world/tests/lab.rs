@@ -120,12 +120,12 @@ impl Lab {
     }
 
     pub fn is_complete(&self) -> bool {
-        let deployment: crate::workload::Deployment = self.get("deployments", NAME).parse().unwrap();
+        let deployment: tidegate_planner::workload::Deployment = self.get("deployments", NAME).parse().unwrap();
         deployment.is_complete()
     }
 
     pub fn is_observed(&self) -> bool {
-        let deployment: crate::workload::Deployment = self.get("deployments", NAME).parse().unwrap();
+        let deployment: tidegate_planner::workload::Deployment = self.get("deployments", NAME).parse().unwrap();
         deployment.is_observed()
     }
 

@@ -1,0 +1,445 @@
+//! How much each counter gained over a stretch of time, each increment counted exactly once.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    block::Refusal,
+    series::{Arm, ByKey, Meaning, Sample, Series},
+};
+
+/// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
+const CAPACITY: usize = 16_384;
+
+/// A stretch of time: after `start`, up to and including `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// What was counted by then is not in it.
+    pub start: Timestamp,
+    /// What was counted by then is in it.
+    pub end: Timestamp,
+}
+
+/// What is remembered of counters between two readings.
+///
+/// A gain starts from the value at the start of its stretch. Where that comes from, in this order:
+/// 1. the value that is remembered. All samples after it count, also those that came late; and another replica of
+///    Prometheus, which scraped a moment earlier or later, counts nothing twice;
+/// 2. the same reading;
+/// 3. nothing (0), when the series is new but its process is not: it was born with its first request;
+/// 4. nothing (0), when the process is new and others were watched for a while before it: a pod born inside;
+/// 5. the series' own first value otherwise. It may be old, and Prometheus new: it counts for nothing.
+///
+/// Nor does what 3 and 4 would count of one that goes on under other labels: where all that its process or its pod had before
+/// has ended by then, it goes on from what such a counter stood at that had not counted more.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    known: ByKey<Sample>,
+    instances: ByKey<Timestamp>,
+    watched_since: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// What each of `series` gained within `stretch`, which begins where the ledger was settled, in their order. A
+    /// counter that went back was reset, and gained its new value.
+    ///
+    /// `settling` is how long all processes may take to be seen for the first time: whoever appears later than
+    /// that after the first one is new.
+    ///
+    /// # Errors
+    /// [`Refusal::NotACounter`] if a value is negative or not finite.
+    pub fn gains(&self, stretch: Stretch, settling: SignedDuration, series: &[Series]) -> Result<Vec<f64>, Refusal> {
+        if !series.iter().flat_map(|series| &series.samples).all(is_sound) {
+            return Err(Refusal::NotACounter);
+        }
+        let births = self.first_seen(series);
+        let watched_since = births.values().copied().chain(self.watched_since).min();
+        Ok(series
+            .iter()
+            .map(|one| {
+                if let Some(known) = self.known.get(&one.key) {
+                    return advance(*known, one, stretch.end).0;
+                }
+                let Some(first) = one.between(stretch.start, stretch.end).first() else { return 0.0 };
+                let process_is_older = births.get(&one.instance).is_some_and(|birth| *birth < first.at);
+                let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
+                let begins = || self.stood_at(first, one, series).unwrap_or(0.0);
+                let born = if process_is_older || process_is_new { begins() } else { first.value };
+                let base = one.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
+                advance(base, one, stretch.end).0
+            })
+            .collect())
+    }
+
+    /// Remembers what those of `series` stood at at `until` that were not known before.
+    ///
+    /// One that began in the meantime, and was not shown when that time was counted, stood at nothing: a store may show
+    /// a series only a while after its first sample. `settling` is as in [`Ledger::gains`].
+    pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
+        let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
+        let late: Vec<_> =
+            unknown.iter().filter_map(|one| Some((one.key, self.late(until, settling, (one, series))?))).collect();
+        for series in unknown {
+            self.remember(until, series);
+        }
+        self.known.extend(late);
+    }
+
+    /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
+    fn late(&self, until: Timestamp, settling: SignedDuration, (series, all): (&Series, &[Series])) -> Option<Sample> {
+        let first = series.samples.first().filter(|first| first.at <= until)?;
+        let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
+        let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
+        let before = after(first.at, SignedDuration::from_millis(-1));
+        let stood = || self.stood_at(first, series, all).unwrap_or(0.0);
+        (process_is_older || process_is_new).then(|| Sample { at: before, value: stood() })
+    }
+
+    /// What `series`, which begins with `first`, stood at before where it is another of `all` under other labels: all that its
+    /// process or its pod had before has ended by then, and one of those that count the same had not counted more.
+    fn stood_at(&self, first: &Sample, series: &Series, all: &[Series]) -> Option<f64> {
+        let is_of_it =
+            |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
+        let is_older = |other: &Series| {
+            let seen = other.samples.first().is_some_and(|sample| sample.at < first.at);
+            seen || self.known.contains_key(&other.key)
+        };
+        let mut stood = None;
+        for other in all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other)) {
+            let last = other.samples.last()?;
+            if last.at >= first.at {
+                return None;
+            }
+            if counts_alike(other.meaning, series.meaning) && last.value <= first.value {
+                stood = Some(last.value.max(stood.unwrap_or(0.0)));
+            }
+        }
+        stood
+    }
+
+    /// Remembers what `series` stood at at `until`, where the next stretch starts.
+    pub fn settle(&mut self, until: Timestamp, series: &[Series]) {
+        for series in series {
+            self.remember(until, series);
+        }
+        if self.known.len() > CAPACITY {
+            let oldest = after(until, -SignedDuration::from_hours(1));
+            self.known.retain(|_, sample| sample.at > oldest);
+        }
+    }
+
+    fn remember(&mut self, until: Timestamp, series: &Series) {
+        let known = self.known.get(&series.key).map(|known| advance(*known, series, until).1);
+        // What is no number would be remembered for good: nothing is more or less than it.
+        let Some(last) = known.or_else(|| series.at(until)).filter(is_sound) else { return };
+        self.known.insert(series.key, last);
+        if let Some(first) = series.samples.first() {
+            let birth = self.instances.entry(series.instance).or_insert(first.at);
+            *birth = (*birth).min(first.at);
+            self.watched_since = Some(self.watched_since.map_or(first.at, |since| since.min(first.at)));
+        }
+    }
+
+    /// The processes that began while others were watched, or belong to the new version, and when that was.
+    pub(super) fn begun(&self, settling: SignedDuration, series: &[Series]) -> ByKey<Timestamp> {
+        let births = self.first_seen(series);
+        let watched_since = births.values().copied().chain(self.watched_since).min();
+        let is_new = |birth: Timestamp| watched_since.is_some_and(|since| birth > after(since, settling));
+        let begun = series.iter().filter_map(|series| Some((series, *births.get(&series.instance)?)));
+        let begun = begun.filter(|(series, birth)| series.arm == Arm::Canary || is_new(*birth));
+        begun.map(|(series, birth)| (series.instance, birth)).collect()
+    }
+
+    /// When each process was first seen, in this reading or before.
+    fn first_seen(&self, series: &[Series]) -> ByKey<Timestamp> {
+        let mut births = ByKey::default();
+        for series in series {
+            let seen = series.samples.first().map(|sample| sample.at);
+            let seen = seen.into_iter().chain(self.instances.get(&series.instance).copied()).min();
+            if let Some(seen) = seen {
+                let birth = births.entry(series.instance).or_insert(seen);
+                *birth = (*birth).min(seen);
+            }
+        }
+        births
+    }
+}
+
+/// Whether two series count the same, each of something of its own.
+fn counts_alike(one: Meaning, other: Meaning) -> bool {
+    match (one, other) {
+        (Meaning::Bucket { le: one, .. }, Meaning::Bucket { le: other, .. }) => one.total_cmp(&other).is_eq(),
+        _ => one == other,
+    }
+}
+
+/// Whether a counter can have that value.
+fn is_sound(sample: &Sample) -> bool {
+    sample.value >= 0.0 && sample.value.is_finite()
+}
+
+/// `at` moved by `by`, or `at` itself at the ends of time.
+fn after(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(at)
+}
+
+/// How far a counter moved from `known` to `until`, and where that leaves it.
+///
+/// It was reset where it is below the sample before it in the same reading. Where it is only below what is remembered,
+/// another replica with another clock was read before: it counts again from where it is beyond that.
+fn advance(known: Sample, series: &Series, until: Timestamp) -> (f64, Sample) {
+    let mut before = series.at(known.at).map_or(known.value, |sample| sample.value);
+    let (mut gained, mut reached) = (0.0, known);
+    for sample in series.between(known.at, until) {
+        if sample.value < before {
+            gained += sample.value;
+            reached.value = sample.value;
+        } else if sample.value > reached.value {
+            gained += sample.value - reached.value;
+            reached.value = sample.value;
+        }
+        reached.at = sample.at;
+        before = sample.value;
+    }
+    (gained, reached)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::series::Key;
+
+    const SETTLING: SignedDuration = SignedDuration::from_secs(2);
+
+    fn second(at: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + at).unwrap()
+    }
+
+    fn stretch(start: i64, end: i64) -> Stretch {
+        Stretch { start: second(start), end: second(end) }
+    }
+
+    /// A series called `name` of the process `of`.
+    fn series(name: &str, of: &str, samples: &[(i64, f64)]) -> Series {
+        Series {
+            key: Key::of("name", name).with(Key::of("of", of)),
+            instance: Key::of("of", of),
+            pod: None,
+            arm: Arm::Canary,
+            meaning: Meaning::Requests,
+            samples: samples.iter().map(|(at, value)| Sample { at: second(*at), value: *value }).collect(),
+        }
+    }
+
+    fn gains(ledger: &Ledger, within: Stretch, series: &[Series]) -> Vec<f64> {
+        ledger.gains(within, SETTLING, series).unwrap()
+    }
+
+    fn ledger_after(until: i64, series: &[Series]) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.settle(second(until), series);
+        ledger
+    }
+
+    #[test]
+    fn a_counter_gains_what_it_rose() {
+        let read = [series("ok", "a", &[(0, 10.0), (5, 12.0), (10, 17.0), (15, 99.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [7.0]);
+    }
+
+    #[test]
+    fn a_counter_that_went_back_gains_its_new_value() {
+        let read = [series("ok", "a", &[(0, 100.0), (5, 130.0), (6, 4.0), (10, 9.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [39.0]);
+    }
+
+    #[test]
+    fn a_pod_that_was_born_inside_counts_from_nothing() {
+        let read = [series("ok", "a", &[(0, 50.0), (9, 51.0)]), series("ok", "b", &[(7, 20.0), (8, 25.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [1.0, 25.0]);
+    }
+
+    #[test]
+    fn a_first_error_counts_although_its_series_is_new() {
+        let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
+    }
+
+    /// One of the pod `pod`.
+    fn of_pod(pod: &str, series: Series) -> Series {
+        Series { pod: Some(pod.into()), ..series }
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_under_other_labels_counts_nothing_twice() {
+        for (process, pod) in [("a", None), ("a, of another job", Some("p"))] {
+            let of = |series: Series| pod.map_or(series.clone(), |pod| of_pod(pod, series));
+            let before = of(series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]));
+            let after = of(series("ok, renamed", process, &[(15, 80.0), (20, 90.0)]));
+            let witness = series("ok", "b", &[(0, 1.0), (5, 1.0), (10, 1.0), (15, 1.0), (20, 1.0)]);
+            let ledger = ledger_after(10, &[before.clone(), witness.clone()]);
+            let read = [before, after, witness];
+            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 20.0, 0.0], "{process}");
+            let mut late = ledger;
+            late.meet(second(16), SETTLING, &read);
+            assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 20.0, 0.0], "{process}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_has_counted_less_than_what_ended_is_another_one() {
+        let ended = series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]);
+        let begun = series("ok, of each path", "a", &[(15, 20.0), (20, 30.0)]);
+        let ledger = ledger_after(10, std::slice::from_ref(&ended));
+        assert_eq!(gains(&ledger, stretch(10, 20), &[ended, begun]), [0.0, 30.0]);
+    }
+
+    #[test]
+    fn a_first_error_beside_a_counter_that_was_renamed_long_ago_counts() {
+        let ended = of_pod("p", series("ok", "a", &[(0, 50.0), (5, 60.0)]));
+        let goes_on = of_pod("p", series("ok, renamed", "a", &[(10, 70.0), (15, 80.0), (20, 90.0)]));
+        let failed = of_pod("p", series("failed", "a", &[(20, 3.0)]));
+        let ledger = ledger_after(15, &[ended.clone(), goes_on.clone()]);
+        assert_eq!(gains(&ledger, stretch(15, 20), &[ended, goes_on, failed]), [0.0, 10.0, 3.0]);
+    }
+
+    #[test]
+    fn the_first_value_of_a_series_that_may_be_old_counts_for_nothing() {
+        let read = [series("ok", "a", &[(6, 5000.0), (9, 5002.0)]), series("ok", "b", &[(7, 700.0)])];
+        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn after_a_gap_the_remembered_value_is_where_a_gain_starts() {
+        let ledger = ledger_after(5, &[series("ok", "a", &[(4, 40.0)])]);
+        assert_eq!(gains(&ledger, stretch(5, 200), &[series("ok", "a", &[(190, 90.0)])]), [50.0]);
+    }
+
+    #[test]
+    fn samples_that_came_late_are_counted_although_others_settled_before() {
+        let ledger = ledger_after(50, &[series("ok", "a", &[(4, 40.0)]), series("ok", "b", &[(50, 7.0)])]);
+        let late =
+            [series("ok", "a", &[(30, 60.0), (45, 70.0), (52, 75.0)]), series("ok", "b", &[(50, 7.0), (55, 9.0)])];
+        assert_eq!(gains(&ledger, stretch(50, 60), &late), [35.0, 2.0]);
+    }
+
+    #[test]
+    fn another_replica_that_scraped_earlier_does_not_look_like_a_reset() {
+        let ledger = ledger_after(5, &[series("ok", "a", &[(5, 1000.0)])]);
+        let other_replica = [series("ok", "a", &[(4, 998.0), (6, 999.0), (8, 1004.0)])];
+        assert_eq!(gains(&ledger, stretch(5, 10), &other_replica), [4.0]);
+    }
+
+    #[test]
+    fn a_series_that_a_store_shows_late_counts_from_nothing_all_the_same() {
+        let mut ledger = ledger_after(20, &[series("ok", "a", &[(0, 50.0), (20, 70.0)])]);
+        let (known, errors) =
+            (series("ok", "a", &[(18, 68.0), (25, 75.0)]), series("failed", "a", &[(12, 3.0), (25, 4.0)]));
+        let new_pod = series("ok", "b", &[(15, 20.0), (25, 30.0)]);
+        let read = [known, errors, new_pod];
+        ledger.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&ledger, stretch(20, 25), &read), [5.0, 4.0, 30.0]);
+    }
+
+    #[test]
+    fn what_is_seen_for_the_first_time_by_a_new_process_may_be_old() {
+        let mut ledger = Ledger::default();
+        let read = [series("ok", "a", &[(10, 5000.0), (25, 5002.0)]), series("ok", "b", &[(18, 700.0), (25, 701.0)])];
+        ledger.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&ledger, stretch(20, 25), &read), [2.0, 1.0]);
+    }
+
+    #[test]
+    fn what_is_not_a_counter_is_refused() {
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            let read = [series("ok", "a", &[(1, value)])];
+            assert_eq!(Ledger::default().gains(stretch(0, 5), SETTLING, &read), Err(Refusal::NotACounter));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_counter_is_not_remembered() {
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            let mut ledger = ledger_after(5, &[series("ok", "a", &[(5, value)])]);
+            ledger.meet(second(5), SETTLING, &[series("ok", "a", &[(5, 7.0)])]);
+            assert_eq!(gains(&ledger, stretch(5, 10), &[series("ok", "a", &[(9, 12.0)])]), [5.0]);
+        }
+    }
+
+    /// What happens to a process in one second.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Requests(u8),
+        Errors(u8),
+        Restart,
+        MissedScrape,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            6 => any::<u8>().prop_map(Event::Requests),
+            2 => any::<u8>().prop_map(Event::Errors),
+            1 => Just(Event::Restart),
+            1 => Just(Event::MissedScrape),
+        ]
+    }
+
+    /// A process that is born at `birth` and scraped each second: what it counted, and what was seen of it. A reset
+    /// can be seen only while the counter is below where it was, so one is scraped before it is halfway there.
+    fn life(name: &str, birth: i64, events: &[Event]) -> (f64, Vec<Series>) {
+        let (mut counted, mut totals) = (0.0, [0.0_f64, 0.0]);
+        let mut samples: [Vec<(i64, f64)>; 2] = [vec![(birth, 0.0)], Vec::new()];
+        for (at, event) in (birth + 1..).zip(events) {
+            let (place, more) = match event {
+                Event::Requests(more) => (0, f64::from(*more)),
+                Event::Errors(more) => (1, f64::from(*more)),
+                Event::Restart => {
+                    let before = std::mem::take(&mut totals);
+                    (0, (before[0] / 2.0).floor())
+                }
+                Event::MissedScrape => continue,
+            };
+            counted += more;
+            totals[place] += more;
+            for (samples, total) in samples.iter_mut().zip(totals) {
+                if total > 0.0 || !samples.is_empty() {
+                    samples.push((at, total));
+                }
+            }
+        }
+        let [ok, failed] = samples;
+        (counted, vec![series("ok", name, &ok), series("failed", name, &failed)])
+    }
+
+    proptest! {
+        #[test]
+        fn every_increment_is_counted_exactly_once_however_time_is_cut(
+            lives in prop::collection::vec((3i64..30, prop::collection::vec(event(), 1..60)), 1..4),
+            cuts in prop::collection::btree_set(1i64..95, 0..8),
+            overlap in 0i64..20,
+        ) {
+            let witness = series("ok", "witness", &(0..100).map(|at| (at, 7.0)).collect::<Vec<_>>());
+            let (mut counted, mut world) = (0.0, vec![witness]);
+            for (place, (birth, events)) in lives.iter().enumerate() {
+                let (more, series) = life(&place.to_string(), *birth, events);
+                counted += more;
+                world.extend(series);
+            }
+            let mut ledger = Ledger::default();
+            let mut gained = 0.0;
+            let mut start = 0;
+            for end in cuts.into_iter().chain([100]) {
+                let visible: Vec<_> = world.iter().map(|series| Series {
+                    samples: series.samples.iter().copied()
+                        .filter(|sample| sample.at > second(start - 1 - overlap) && sample.at <= second(end + 3)).collect(),
+                    ..series.clone()
+                }).filter(|series| !series.samples.is_empty()).collect();
+                gained += gains(&ledger, stretch(start, end), &visible).iter().sum::<f64>();
+                ledger.settle(second(end), &visible);
+                start = end;
+            }
+            prop_assert!((gained - counted).abs() < 1e-6, "gained {gained}, counted {counted}");
+        }
+    }
+}

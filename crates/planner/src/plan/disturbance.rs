@@ -1,0 +1,99 @@
+//! Other weights than the stage's are in force: its clock and its evidence stand still until its own are back.
+
+use tidegate_api::{Disturbance, Percent, Span, Stage, StageBegun, StagePart, StageStatus};
+
+use crate::plan::{
+    Plan, after, contention,
+    progress::Outcome,
+    split::{self, Goal},
+};
+
+/// A disturbance that is over sooner is too short for the evidence to take notice of it.
+const NOTICED: Span = Span::seconds(5);
+
+impl Plan<'_> {
+    /// What is decided while the routes say something else than the stage, and nothing while they do not.
+    pub(super) fn disturbed(&mut self, stage: &Stage) -> Option<Outcome> {
+        let is_disturbed = contention::changed_routes(self.rollout, self.observed).next().is_some();
+        let held = self.tend_routes();
+        let known = self.status.stage.as_ref().and_then(|stage| stage.disturbance.clone());
+        if !is_disturbed && known.is_none() {
+            return held.map(Outcome::Hold);
+        }
+        let goal = self.status.stage.as_ref().map_or(Goal::Leave, |stage| Goal::Split(split::of_stage(stage)));
+        if !is_disturbed && split::goal(self.rollout, self.observed) != goal {
+            // The new version has lost its pods meanwhile, and gets nothing at all.
+            return None;
+        }
+        let missing = split::in_force(self.rollout, self.observed, goal).missing();
+        match (held, missing) {
+            (Some(held), _) => {
+                self.stand_still();
+                Some(Outcome::Hold(held))
+            }
+            (None, None) => {
+                self.resume(stage);
+                None
+            }
+            (None, Some(sentence)) => {
+                self.stand_still();
+                Some(Outcome::Wait(format!("stage {} stands still: {sentence}", stage.name)))
+            }
+        }
+    }
+
+    /// The stage's clock stops, and its status says what is in force instead.
+    fn stand_still(&mut self) {
+        let (now, share) = (self.now, self.share_in_force());
+        let Some(stage) = &mut self.status.stage else { return };
+        let weight = stage.weight_in_force;
+        let since = stage.disturbance.get_or_insert(Disturbance { since: now, weight }).since;
+        stage.until = None;
+        self.set_in_force(share);
+        if self.passed(since, NOTICED) {
+            self.begin_part(StagePart::Disturbed);
+        }
+    }
+
+    /// The stage's own weight is in force again: its clock goes on from where it stopped.
+    fn resume(&mut self, spec: &Stage) {
+        let now = self.now;
+        let Some(stage) = &mut self.status.stage else { return };
+        let Some(disturbance) = stage.disturbance.take() else { return };
+        stage.weight_in_force = disturbance.weight;
+        let stood = now.duration_since(disturbance.since);
+        stage.since = stage.since.map(|since| since.checked_add(stood).unwrap_or(now));
+        stage.until = stage.since.map(|since| after(since, spec.bake()));
+        let is_noticed = self.status.begun.last().is_some_and(|begun| begun.part == Some(StagePart::Disturbed));
+        if is_noticed {
+            self.begin_part(StagePart::Resumed);
+        }
+    }
+
+    fn begin_part(&mut self, part: StagePart) {
+        let Some(begun) = self.status.begun.last() else { return };
+        if begun.part != Some(part) {
+            let stage = begun.stage.clone();
+            self.begin(StageBegun { stage, since: self.now, part: Some(part) });
+        }
+    }
+
+    /// The largest share that the new version has by any route, as they are written.
+    fn share_in_force(&self) -> Percent {
+        let (names, rollout) = (self.names(), self.rollout);
+        let share = |route: &crate::plan::Route| {
+            let (router, object) = (route.router(rollout, &names), route.object.as_ref()?);
+            let by_pods = || split::share_of_pods(rollout, &self.status, self.observed);
+            if router.is_whole(object) { Some(by_pods()) } else { router.canary_share(object) }
+        };
+        let shares = self.observed.routes.iter().filter_map(share);
+        shares.reduce(|one, other| if one < other { other } else { one }).unwrap_or_default()
+    }
+}
+
+/// Its weight is not in force any more: its clock begins anew when it is.
+pub(super) fn lose_weight(stage: &mut StageStatus) {
+    stage.weight_in_force = stage.own_weight();
+    (stage.disturbance, stage.since, stage.until) = (None, None, None);
+    (stage.weight_measured, stage.weight_range, stage.weight_off_since) = (None, None, None);
+}

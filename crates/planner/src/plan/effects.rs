@@ -1,0 +1,375 @@
+//! What has to be written to the cluster, as absolute values, by the committed status.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use kube::Resource;
+use serde_json::{Value, json};
+use tidegate_api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode};
+
+use crate::{
+    plan::{
+        Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back, orphans, selection,
+        split::{self, Goal, InForce},
+    },
+    traffic::{Names, RouteId, Split},
+    workload::{
+        Ownership, ReplicaSet, changed_spec, is_deleting, naming, new_replica_set, ownership, revision_service,
+        revision_service_spec, template,
+    },
+};
+
+/// One write. All of them are idempotent: what is already so is not written again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Merges into the Rollout itself (finalizers, `spec.replicas`).
+    PatchRollout(Value),
+    /// Merges into the Deployment of that name.
+    PatchDeployment(String, Value),
+    /// Creates a ReplicaSet.
+    CreateReplicaSet(Box<ReplicaSet>),
+    /// Merges into the ReplicaSet of that name.
+    PatchReplicaSet(String, Value),
+    /// Deletes the ReplicaSet of that name, if it still has that UID.
+    DeleteReplicaSet(String, String),
+    /// Deletes the pod of that name, if it still has that UID.
+    DeletePod(String, String),
+    /// Creates a Service.
+    CreateService(Box<Service>),
+    /// Merges into the Service of that name.
+    PatchService(String, Value),
+    /// Deletes the Service of that name, if it still has that UID.
+    DeleteService(String, String),
+    /// Replaces the route by this object, under the resourceVersion in it.
+    ReplaceRoute(RouteId, Box<Value>),
+}
+
+/// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The write.
+    pub effect: Effect,
+    /// It gives the canary more traffic, or takes pods away: the Rollout is read live before it.
+    pub cautious: bool,
+}
+
+impl Desired {
+    pub(super) fn bold(effect: Effect) -> Self {
+        Self { effect, cautious: false }
+    }
+
+    pub(super) fn cautious(effect: Effect) -> Self {
+        Self { effect, cautious: true }
+    }
+}
+
+/// What has to be written, most urgent first. An empty list means that the cluster is as the status says.
+#[must_use]
+pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
+    let status = rollout.status.clone().unwrap_or_default();
+    let Some(adoption) = &status.adoption else { return unclaim(rollout, observed, now) };
+    let mut desired: Vec<_> = reclaim(rollout, observed, adoption).into_iter().collect();
+    desired.extend(match adoption.step {
+        AdoptionStep::Pausing | AdoptionStep::Moving | AdoptionStep::Emptying => adoption::effects(rollout, observed),
+        AdoptionStep::Clearing | AdoptionStep::Restoring | AdoptionStep::Releasing => {
+            hand_back::effects(rollout, observed)
+        }
+        AdoptionStep::Adopted => {
+            let effects = Effects { rollout, observed, status: &status, now };
+            let mut desired = effects.routes();
+            desired.extend(effects.services());
+            desired.extend(effects.suspect_pod());
+            desired.extend(effects.replica_sets());
+            desired.extend(effects.workload());
+            desired.extend(effects.history());
+            desired.extend(orphans::effects(rollout, observed));
+            desired
+        }
+    });
+    desired
+}
+
+/// Puts back what somebody took off the Rollout who replaced it: first of all, since nothing is as it should be without.
+fn reclaim(rollout: &Rollout, observed: &Observed, adoption: &AdoptionStatus) -> Option<Desired> {
+    if rollout.metadata.deletion_timestamp.is_some() || adoption.step == AdoptionStep::Pausing {
+        return None;
+    }
+    let stable = rollout.status.as_ref().and_then(|status| status.stable.as_ref());
+    let asked = stable.and_then(|stable| observed.replica_set(&stable.replica_set)).map(|set| set.replicas());
+    adoption::claim(rollout, asked.unwrap_or(adoption.replicas)).map(Desired::bold)
+}
+
+/// A deleted Rollout that has nothing of anybody's any more lets itself go. A Service that was overlooked goes before:
+/// the Deployment owns it too, and would keep it. One that the gateway may still use is left to the Deployment.
+fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
+    let finalizers = rollout.metadata.finalizers.as_deref().unwrap_or_default();
+    if rollout.metadata.deletion_timestamp.is_none() || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        return Vec::new();
+    }
+    let others: Vec<_> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+    let release = Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})));
+    let since = rollout.status.as_ref().and_then(|status| status.draining_since);
+    let drained = since.is_none_or(|since| after(since, rollout.spec.drain()) <= now);
+    let unused = drained && split::in_force(rollout, observed, Goal::Service) == InForce::Yes;
+    own_services(rollout, observed).filter(|_| unused).chain([release]).collect()
+}
+
+/// Deletes the Services of the revisions.
+fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = Desired> {
+    [&observed.stable_service, &observed.canary_service]
+        .into_iter()
+        .flatten()
+        .filter(|service| ownership::is_of(rollout, service.as_ref()) && !is_deleting(service.as_ref()))
+        .filter_map(|service| {
+            let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
+            Some(Desired::bold(effect))
+        })
+}
+
+/// A merge patch that is refused when somebody changed the object meanwhile.
+pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
+    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+    patch
+}
+
+struct Effects<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+    status: &'a RolloutStatus,
+    now: Timestamp,
+}
+
+impl Effects<'_> {
+    fn routes(&self) -> Vec<Desired> {
+        let goal = split::goal(self.rollout, self.observed);
+        let names = Names::of(&self.rollout.spec.service);
+        let contended = contention::changed_routes(self.rollout, self.observed).next().is_some();
+        let mut desired = Vec::new();
+        for route in &self.observed.routes {
+            if split::says(self.rollout, &names, route, goal) {
+                continue;
+            }
+            let answered = contention::is_answered(self.rollout, &route.id.to_string(), route.generation());
+            if contended && !answered {
+                continue;
+            }
+            let Some(wanted) = self.route(route, &names, goal) else { continue };
+            let effect = Effect::ReplaceRoute(route.id.clone(), Box::new(wanted));
+            let back = goal == Goal::Split(Split::NONE);
+            desired.push(if back { Desired::bold(effect) } else { Desired::cautious(effect) });
+        }
+        desired
+    }
+
+    /// What a route has to say; nothing where that is not known, or not to be said now.
+    fn route(&self, route: &Route, names: &Names, goal: Goal<'_>) -> Option<Value> {
+        let object = route.object.as_ref()?;
+        let router = route.router(self.rollout, names);
+        let services = [&self.observed.stable_service, &self.observed.canary_service];
+        // A route is not made to name a Service that does not exist yet.
+        if services.iter().any(|service| service.is_none()) && router.is_whole(object) {
+            return None;
+        }
+        let wanted = match goal {
+            Goal::Leave => return None,
+            // Between rollouts it is its user's: what a rollout has left in it is known by those Services.
+            Goal::Service
+                if services.iter().all(|service| service.is_none()) && router.can_restore(object).is_err() =>
+            {
+                return None;
+            }
+            Goal::Service => router.unsplit(object),
+            Goal::Split(split) => router.split(object, split).ok()?,
+        };
+        (wanted != *object).then_some(wanted)
+    }
+
+    /// A pod of the new version that is to be replaced, as long as it takes requests.
+    fn suspect_pod(&self) -> Option<Desired> {
+        let (pod, canary) = self.status.replaced_pod.as_ref().zip(self.status.canary.as_ref())?;
+        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let is_its = naming::is_pod_of(&canary.replica_set, &pod.name);
+        let serves = self.observed.ready_pods.values().flatten().any(|ready| *ready == pod.name);
+        let effect = Effect::DeletePod(pod.name.clone(), pod.uid.clone());
+        (under_way && is_its && serves).then(|| Desired::cautious(effect))
+    }
+
+    fn services(&self) -> Vec<Desired> {
+        let names = Names::of(&self.rollout.spec.service);
+        let revision = |revision: &Option<tidegate_api::RevisionStatus>| {
+            // With no canary about, its Service selects nothing, and the reference to it still resolves.
+            revision.as_ref().map_or_else(|| "none".to_owned(), |revision| revision.revision.clone())
+        };
+        let (stable, canary) = (revision(&self.status.stable), revision(&self.status.canary));
+        match self.status.route {
+            RouteMode::Service => self.spent_services(),
+            RouteMode::Split => [
+                self.service(&names.stable, self.observed.stable_service.as_deref(), &stable),
+                self.service(&names.canary, self.observed.canary_service.as_deref(), &canary),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            RouteMode::Promoted => {
+                self.service(&names.canary, self.observed.canary_service.as_deref(), &stable).into_iter().collect()
+            }
+        }
+    }
+
+    fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Desired> {
+        let mut user = self.observed.service.as_deref()?.clone();
+        if let Some(spec) = &mut user.spec {
+            spec.selector = Some(selection::of_all_revisions(self.rollout, self.observed));
+        }
+        let Some(existing) = existing else {
+            let workload = self.observed.living_workload()?;
+            let service = revision_service(&user, name, revision, Ownership::of(self.rollout, workload));
+            return Some(Desired::bold(Effect::CreateService(Box::new(service))));
+        };
+        let wanted = revision_service_spec(&user, revision);
+        let spec = existing.spec.as_ref()?;
+        if !ownership::is_of(self.rollout, existing) {
+            return None;
+        }
+        let patch = guarded(existing, changed_spec(spec, &wanted)?);
+        Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
+    }
+
+    /// The revisions' Services, when the routes have not named them for long enough.
+    fn spent_services(&self) -> Vec<Desired> {
+        let drained =
+            self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
+        let restored = split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
+        if !restored || (!drained && guard::stands(Guard::DrainBeforeServices)) {
+            return Vec::new();
+        }
+        own_services(self.rollout, self.observed).collect()
+    }
+
+    fn replica_sets(&self) -> Vec<Desired> {
+        let (stable, canary) = capacity::now(self.rollout, self.observed, self.is_drained());
+        let stable_name = self.status.stable.as_ref().map_or("", |revision| revision.replica_set.as_str());
+        let canary_name = self.status.canary.as_ref().map_or("", |revision| revision.replica_set.as_str());
+        let under_way = self.is_under_way();
+        let mut desired: Vec<_> = self.missing(self.status.stable.as_ref(), stable).into_iter().collect();
+        if under_way && self.may_start() {
+            desired.extend(canary.and_then(|count| self.missing(self.status.canary.as_ref(), count)));
+        }
+        for set in &self.observed.replica_sets {
+            let wanted = if set.name() == stable_name {
+                Some(stable)
+            } else if set.name() == canary_name {
+                canary.filter(|count| !under_way || *count <= set.replicas() || self.may_start())
+            } else {
+                canary.map(|_| 0)
+            };
+            // Without a route, taking away the canary means no more than bringing stable back allows.
+            let wanted = wanted
+                .map(|count| if under_way || set.name() == stable_name { count } else { count.min(set.replicas()) });
+            desired.extend(wanted.and_then(|wanted| scale(set, wanted)));
+        }
+        desired
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(self.status.phase, Phase::Progressing | Phase::Held)
+    }
+
+    /// The routes say what they should and it is in force, and requests under way have had their time.
+    fn is_drained(&self) -> bool {
+        match self.status.route {
+            // Given up on: the Deployment, which gets all of them, sees to those that it does not want.
+            RouteMode::Service => self.status.phase != Phase::HandingBack,
+            RouteMode::Split | RouteMode::Promoted => {
+                let goal = split::goal(self.rollout, self.observed);
+                let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
+                // While a new version is on its way, what its stage took from stable drains from the stage's start.
+                let stage = split::undisturbed_since(self.rollout, self.status).filter(|_| self.is_under_way());
+                let since = self.status.draining_since.or(stage);
+                let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
+                goal != Goal::Leave
+                    && (left || !guard::stands(Guard::RouteBeforePods))
+                    && (drained || !guard::stands(Guard::DrainBeforePods))
+            }
+        }
+    }
+
+    /// The canary's pods may be there: they cannot get traffic that no stage gave them.
+    fn may_start(&self) -> bool {
+        if !self.rollout.spec.is_routed() {
+            return true;
+        }
+        let goal = split::goal(self.rollout, self.observed);
+        if goal == Goal::Leave && self.stable_serves() {
+            // Its pods are not seen behind their own Service yet: the route still says the Service of both.
+            return false;
+        }
+        self.observed.has_revision_services() && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+    }
+
+    fn stable_serves(&self) -> bool {
+        let service = &self.rollout.spec.service;
+        self.status.stable.as_ref().is_some_and(|stable| self.observed.ready_behind(service, &stable.replica_set) > 0)
+    }
+
+    /// Creates a revision's ReplicaSet when there is none and the Deployment still has its template.
+    ///
+    /// Where somebody deleted it, or took its owner away, the Deployment may hold one of that name, which has no pods as
+    /// long as the Deployment asks for none: that is taken over.
+    fn missing(&self, revision: Option<&tidegate_api::RevisionStatus>, replicas: i32) -> Option<Desired> {
+        let revision = revision?;
+        let workload = self.observed.living_workload()?;
+        let owner = Ownership::of(self.rollout, workload);
+        if let Some(set) = self.observed.replica_set(&revision.replica_set) {
+            let is_own = self.observed.replica_sets.iter().any(|own| own.name() == set.name());
+            return (!is_own && !is_deleting(set.as_ref())).then(|| adoption::taken(set, &owner));
+        }
+        let asked = &workload.spec.template;
+        if !(0..16).any(|collision| template::hash(asked, collision) == revision.revision) {
+            return None;
+        }
+        let name = &revision.replica_set;
+        let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
+        Some(Desired::bold(Effect::CreateReplicaSet(Box::new(set))))
+    }
+
+    fn workload(&self) -> Option<Desired> {
+        let workload = self.observed.living_workload()?;
+        let object = format!("Deployment {}", self.rollout.spec.workload.name);
+        let generation = workload.metadata.generation.unwrap_or(0);
+        let answered = contention::is_answered(self.rollout, &object, generation);
+        (workload.replicas() > 0 && answered).then(|| {
+            let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0}}));
+            Desired::cautious(Effect::PatchDeployment(self.rollout.spec.workload.name.clone(), patch))
+        })
+    }
+
+    /// Old ReplicaSets beyond `revisionHistoryLimit`, the oldest first.
+    fn history(&self) -> Vec<Desired> {
+        if !matches!(self.status.phase, Phase::Stable | Phase::Reverted) {
+            return Vec::new();
+        }
+        let kept = |set: &ReplicaSet| {
+            let revisions = [&self.status.stable, &self.status.canary].into_iter().flatten();
+            revisions.map(|revision| &revision.replica_set).any(|name| name == set.name())
+                || self.status.failed.iter().any(|failed| failed.replica_set == set.name())
+        };
+        let mut old: Vec<_> = self.observed.replica_sets.iter().filter(|set| set.is_empty() && !kept(set)).collect();
+        old.sort_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()));
+        let spare = old.len().saturating_sub(self.rollout.spec.revision_history_limit());
+        old.into_iter()
+            .take(spare)
+            .filter(|set| !is_deleting(set.as_ref()))
+            .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+            .map(Desired::cautious)
+            .collect()
+    }
+}
+
+/// Scales `set`, if it is not so already. Taking pods away needs certainty.
+pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
+    if set.replicas() == wanted || is_deleting(set) {
+        return None;
+    }
+    let effect = Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, json!({"spec": {"replicas": wanted}})));
+    Some(if wanted < set.replicas() { Desired::cautious(effect) } else { Desired::bold(effect) })
+}

@@ -1,0 +1,315 @@
+//! What should happen next. Pure: rollout, observation and verdicts in, status and effects out.
+//!
+//! [`next`] turns what is known into the next status; [`desired`] turns a committed status into what has to be
+//! written to the cluster. Neither talks to anything, reads a clock, or draws a random number.
+
+mod adoption;
+mod asked;
+mod at_rest;
+mod await_weight;
+pub mod capacity;
+mod clear_up;
+mod conditions;
+mod contention;
+mod disturbance;
+mod draw;
+mod effects;
+mod guard;
+mod hand_back;
+mod observed;
+mod orphans;
+mod pinning;
+mod policies;
+mod preflight;
+mod progress;
+mod selection;
+mod share;
+mod split;
+mod suspect_pod;
+mod taken_back;
+#[cfg(test)]
+mod tests;
+mod unnamed;
+mod unwell;
+mod warnings;
+mod way_back;
+
+use guard::Guard;
+use jiff::Timestamp;
+
+pub use contention::{Suspect, suspects};
+pub use effects::{Desired, Effect, desired};
+pub use observed::{GatewayFeatures, Observed, Route, Served};
+pub use preflight::Refusal;
+pub use suspect_pod::Traced;
+
+use tidegate_api::{
+    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
+    Transition, condition::reason,
+};
+use tidegate_judge::Divided;
+
+/// How many transitions and failed revisions a status keeps.
+const HISTORY: usize = 10;
+
+/// All that a decision may depend on.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The Rollout with its committed status.
+    pub rollout: &'a Rollout,
+    /// What the cluster looks like.
+    pub observed: &'a Observed,
+    /// What the checks said at this look; empty when nobody looked.
+    pub checks: &'a [CheckStatus],
+    /// That the requests of both versions stopped, or fail, since the routes were written: a sentence.
+    pub outage: Option<&'a str>,
+    /// How requests were divided between the versions since the stage's weight came into force; nothing while that is not
+    /// known.
+    pub divided: Option<Divided>,
+    /// Where the bad requests come from of those of `checks` that fail and count requests.
+    pub traced: &'a [Traced],
+    /// The instant of the decision.
+    pub now: Timestamp,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The status to commit.
+    pub status: RolloutStatus,
+    /// What changed, for events; oldest first.
+    pub transitions: Vec<Transition>,
+    /// When to decide again, if nothing happens before.
+    pub wake: Option<Timestamp>,
+}
+
+/// Decides what should happen next.
+#[must_use]
+pub fn next(input: Input<'_>) -> Next {
+    let mut plan = Plan::new(input);
+    let step = plan.status.adoption.as_ref().map(|adoption| adoption.step);
+    if input.rollout.metadata.deletion_timestamp.is_some() {
+        plan.hand_back();
+    } else {
+        match step {
+            None => plan.begin_adoption(),
+            Some(AdoptionStep::Adopted) => plan.release(),
+            Some(_) => plan.adopt(),
+        }
+    }
+    plan.finish()
+}
+
+/// The stages that evidence is counted from, the present one last, if this is a moment at which checks should be
+/// asked. Until a stage has its weight, what is seen belongs to the one before.
+#[must_use]
+pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
+    let status = rollout.status.as_ref()?;
+    let stage = status.stage.as_ref()?;
+    let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+    // Besides a share of everybody it may have had some people's requests, or copies.
+    let had_its_turn = status.begun.last().is_some_and(|begun| begun.stage != stage.name);
+    let carries_traffic = stage.since.is_some() || stage.weight_in_force.percent() > 0.0 || had_its_turn;
+    if !under_way || !carries_traffic {
+        return None;
+    }
+    if status.begun.is_empty() {
+        let since = stage.since.unwrap_or(stage.entered_at);
+        return Some(vec![StageBegun { stage: stage.name.clone(), since, part: None }]);
+    }
+    Some(status.begun.clone())
+}
+
+/// What the requests of the stable version are watched for while the routes are written for a version that has none
+/// yet: the stage, from when it was entered. Nothing where the checks are asked, which see as much.
+#[must_use]
+pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
+    let status = rollout.status.as_ref()?;
+    let stage = status.stage.as_ref()?;
+    let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split;
+    let is_watched = pins && evidence_stages(rollout).is_none();
+    is_watched.then(|| vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None }])
+}
+
+/// When the routes were written for the version on its way, as far as that is known. A new process does not know when
+/// the last one wrote them: at the latest when a stage's weights came into force, and right after the first was entered.
+/// Nothing while somebody else's weights are in force, or where there are no routes.
+#[must_use]
+pub fn written(rollout: &Rollout, observed: &Observed) -> Vec<Timestamp> {
+    let Some((status, stage)) = rollout.status.as_ref().and_then(|status| Some((status, status.stage.as_ref()?)))
+    else {
+        return Vec::new();
+    };
+    if stage.disturbance.is_some() || !rollout.spec.is_routed() {
+        return Vec::new();
+    }
+    let pinned = (stage.index == 1).then_some(stage.entered_at);
+    let begun = status.begun.iter().filter(|begun| begun.part != Some(StagePart::Disturbed)).map(|begun| begun.since);
+    let known = observed.routes.iter().filter_map(|route| route.written);
+    pinned.into_iter().chain(begun).chain(known).collect()
+}
+
+/// The stage that the status speaks of, as the spec has it now: by name. Where that is gone, the last one that asks
+/// for no more weight than it did: no gate has been passed for more.
+#[must_use]
+pub fn current_stage(rollout: &Rollout) -> Option<Stage> {
+    let recorded = rollout.status.as_ref()?.stage.as_ref()?;
+    let stages = rollout.spec.stages();
+    let named = stages.iter().find(|stage| stage.name == recorded.name);
+    let lighter =
+        || stages.iter().rfind(|stage| stage.weight <= recorded.weight || !guard::stands(Guard::OneStepPerGate));
+    named.or_else(lighter).or_else(|| stages.first()).cloned()
+}
+
+/// A decision in the making.
+struct Plan<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+    checks: &'a [CheckStatus],
+    outage: Option<&'a str>,
+    divided: Option<Divided>,
+    traced: &'a [Traced],
+    now: Timestamp,
+    status: RolloutStatus,
+    transitions: Vec<Transition>,
+    wake: Option<Timestamp>,
+    /// Why the Rollout cannot go on until somebody acts.
+    refusal: Option<Refusal>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(input: Input<'a>) -> Self {
+        let Input { rollout, observed, checks, outage, divided, traced, now } = input;
+        let status = rollout.status.clone().unwrap_or_default();
+        let (transitions, wake, refusal) = (Vec::new(), None, None);
+        Self { rollout, observed, checks, outage, divided, traced, now, status, transitions, wake, refusal }
+    }
+
+    /// An adopted Rollout that nobody is deleting.
+    fn release(&mut self) {
+        self.refusal = preflight::refusal(self.rollout, self.observed);
+        self.tend_workload();
+        match self.status.phase {
+            Phase::Progressing | Phase::Held => self.progress(),
+            Phase::Reverting | Phase::Promoting => self.settle(),
+            _ => self.at_rest(),
+        }
+    }
+
+    /// Ends a revert or a promotion when everything that was in its way is gone.
+    fn settle(&mut self) {
+        let promoting = self.status.phase == Phase::Promoting;
+        if !promoting {
+            self.replace_deleted();
+        }
+        if !self.clear_up() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
+            return;
+        }
+        self.status.phase = Phase::Stable;
+        self.status.stage = None;
+        self.status.begun.clear();
+        self.status.canary = None;
+        self.status.replaced_pod = None;
+        self.status.replicas_floor = None;
+        self.status.draining_since = None;
+        if promoting {
+            self.status.checks.clear();
+        }
+        self.at_rest();
+    }
+
+    fn say(&mut self, message: impl Into<String>) {
+        self.status.message = message.into();
+    }
+
+    /// Records a step for the history and for an event.
+    fn record(&mut self, reason: &str, message: impl Into<String>) {
+        let message = message.into();
+        let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
+        let transition = Transition {
+            at: self.now,
+            reason: reason.to_owned(),
+            message: message.clone(),
+            revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
+        };
+        self.status.history.insert(0, transition.clone());
+        cap(&mut self.status.history);
+        self.transitions.push(transition);
+        self.status.message = message;
+    }
+
+    fn wake_at(&mut self, instant: Timestamp) {
+        self.wake = Some(self.wake.map_or(instant, |wake| wake.min(instant)));
+    }
+
+    /// Whether `span` has passed since `start`; if not, asks to be woken when it has.
+    fn passed(&mut self, start: Timestamp, span: Span) -> bool {
+        let end = after(start, span);
+        if self.now >= end {
+            return true;
+        }
+        self.wake_at(end);
+        false
+    }
+
+    /// Whether nothing may go on by itself.
+    fn is_paused(&self) -> bool {
+        self.rollout.spec.paused && guard::stands(Guard::Pause)
+    }
+
+    fn is_routed(&self) -> bool {
+        self.rollout.spec.is_routed()
+    }
+
+    /// Takes all traffic back to the stable version, as fast as that carries it.
+    fn turn_back(&mut self, reason: &str, message: String) {
+        self.record(reason, message);
+        self.status.phase = Phase::Reverting;
+        self.begin_way_back();
+    }
+
+    fn finish(mut self) -> Next {
+        self.status.observed_generation = self.rollout.metadata.generation;
+        self.note_workload();
+        self.tell_refused_write();
+        self.count_pods();
+        let warning = self.warning();
+        self.set_conditions(warning);
+        Next { status: self.status, transitions: self.transitions, wake: self.wake }
+    }
+
+    /// A write that the API server refuses for good is somebody's to look at, whatever else is going on.
+    fn tell_refused_write(&mut self) {
+        let answered = self.transitions.iter().any(|transition| transition.reason == reason::ADOPTION_REFUSED);
+        if let (None, false, Some(refused)) = (&self.refusal, answered, &self.observed.refused) {
+            let message = format!("the API server refuses a write: {refused}");
+            self.say(message.clone());
+            self.refusal = Some(Refusal::new(reason::WRITE_REFUSED, message));
+        }
+    }
+
+    /// Whether nothing of a rollout is left in the routes and the Services.
+    fn is_whole(&self) -> bool {
+        self.status.route == RouteMode::Service && !self.observed.has_revision_services()
+    }
+}
+
+/// Forgets what is oldest.
+fn cap<T>(newest_first: &mut Vec<T>) {
+    if newest_first.len() > HISTORY && guard::stands(Guard::BoundedHistories) {
+        newest_first.truncate(HISTORY);
+    }
+}
+
+/// `instant` as people are told of it.
+fn in_seconds(instant: Timestamp) -> Timestamp {
+    Timestamp::from_second(instant.as_second()).unwrap_or(instant)
+}
+
+/// `start` and `span` later; the end of time when that does not exist.
+fn after(start: Timestamp, span: Span) -> Timestamp {
+    jiff::SignedDuration::try_from(span.duration())
+        .ok()
+        .and_then(|span| start.checked_add(span).ok())
+        .unwrap_or(Timestamp::MAX)
+}

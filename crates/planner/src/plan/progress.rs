@@ -1,0 +1,448 @@
+//! A new version on its way: judged at every look, a stage further when everything speaks for it.
+
+use tidegate_api::{
+    CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, ReplacedPod, RevisionStatus, RouteMode,
+    Span, Stage, StageStatus, Verdict,
+    condition::{self, reason},
+};
+
+use crate::{
+    plan::{
+        Guard, Plan, Refusal, after, cap, capacity, current_stage, disturbance::lose_weight, guard, in_seconds, split,
+    },
+    workload::template,
+};
+
+/// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
+const STABLE_LOST: Span = Span::seconds(60);
+
+/// A stage waits for long when it has waited for so many times its bake, and for so long at least.
+const LONG_WAIT: u32 = 4;
+const LONG_WAIT_AT_LEAST: Span = Span::seconds(600);
+
+/// What is decided about a stage that has its weight.
+pub(super) enum Outcome {
+    Wait(String),
+    Hold(Refusal),
+    Advance,
+    TakeOver,
+    Fail(&'static str, String),
+    Replace(ReplacedPod, String),
+    TakeBack(&'static str, String),
+}
+
+impl Plan<'_> {
+    /// Sends a new revision on its way, at the first stage.
+    pub(super) fn start(&mut self, canary: RevisionStatus) {
+        let stages = self.rollout.spec.stages();
+        let Some(first) = stages.first() else { return };
+        let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
+        self.status.canary = Some(canary);
+        self.status.checks.clear();
+        self.status.begun.clear();
+        self.status.taken_back = None;
+        self.status.replaced_pod = None;
+        self.status.stable_lost_since = None;
+        self.status.draining_since = None;
+        self.status.replicas_floor = Some(capacity::wanted(self.rollout));
+        self.status.phase = Phase::Progressing;
+        if self.is_routed() {
+            self.status.route = RouteMode::Split;
+        }
+        self.enter(first, 0);
+        self.record(reason::STARTED, started);
+    }
+
+    fn enter(&mut self, stage: &Stage, place: usize) {
+        let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+        self.status.stage = Some(StageStatus {
+            name: stage.name.clone(),
+            index: counted(place + 1),
+            of: counted(self.rollout.spec.stages().len()),
+            weight: stage.weight,
+            matches: stage.matches.clone().unwrap_or_default(),
+            mirror: stage.mirror,
+            draw: self.drawn(place == 0, in_force),
+            weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
+            weight_measured: None,
+            weight_range: None,
+            weight_off_since: None,
+            disturbance: None,
+            stable_unwell_since: None,
+            entered_at: self.now,
+            since: None,
+            until: None,
+        });
+    }
+
+    /// One look at the rollout under way.
+    pub(super) fn progress(&mut self) {
+        let (Some(stage), Some(canary)) = (current_stage(self.rollout), self.status.canary.clone()) else {
+            return self.turn_back(reason::REVERTED, "the stage that was under way is not known any more".to_owned());
+        };
+        self.ratchet_replicas();
+        if self.is_superseded(&canary) {
+            return;
+        }
+        self.keep_checks();
+        self.follow_spec(&stage);
+        self.measure_share();
+        self.note_stable(&stage);
+        let outcome = match self.weigh(&stage, &canary) {
+            Outcome::Advance => self.held_by_share(&stage).unwrap_or(Outcome::Advance),
+            outcome => outcome,
+        };
+        let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
+        match outcome {
+            Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),
+            Outcome::Hold(refusal) => self.hold(refusal),
+            Outcome::Advance => self.advance(&stage),
+            Outcome::Replace(pod, message) => self.replace_pod(pod, message),
+            Outcome::TakeOver => self.take_over(),
+            Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
+            Outcome::Wait(message) => {
+                self.status.phase = Phase::Progressing;
+                self.say(message);
+            }
+        }
+    }
+
+    /// An autoscaler may raise the count while a rollout lasts, not lower it.
+    fn ratchet_replicas(&mut self) {
+        let asked = self.rollout.spec.replicas.unwrap_or(0);
+        self.status.replicas_floor = self.status.replicas_floor.max(Some(asked));
+    }
+
+    fn is_superseded(&mut self, canary: &RevisionStatus) -> bool {
+        let Some(workload) = self.observed.living_workload() else { return false };
+        let asked = &workload.spec.template;
+        let holds = |revision: &RevisionStatus| {
+            self.observed
+                .replica_set(&revision.replica_set)
+                .is_some_and(|set| template::same(&set.spec.template, asked))
+        };
+        // Before its ReplicaSet exists, a revision is known by the name that its template gives it.
+        let is_canary = match self.observed.replica_set(&canary.replica_set) {
+            Some(_) => holds(canary),
+            None => self.revision_of(asked).is_none_or(|revision| revision.replica_set == canary.replica_set),
+        };
+        if is_canary {
+            return false;
+        }
+        if self.status.stable.as_ref().is_some_and(holds) {
+            let message = "the Deployment asks for the stable version again: all traffic goes back to it".to_owned();
+            self.turn_back(reason::BACK_TO_STABLE, message);
+        } else {
+            let message =
+                "another version came in mid-flight: all traffic goes back to stable before it starts".to_owned();
+            self.turn_back(reason::SUPERSEDED, message);
+        }
+        true
+    }
+
+    fn keep_checks(&mut self) {
+        if !self.checks.is_empty() {
+            self.status.checks = self.checks.to_vec();
+        }
+    }
+
+    /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.
+    fn follow_spec(&mut self, spec: &Stage) {
+        let now = self.now;
+        let stages = self.rollout.spec.stages();
+        let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
+        let draw = self.drawn_again(spec.weight);
+        let Some(stage) = &mut self.status.stage else { return };
+        stage.name.clone_from(&spec.name);
+        (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
+        let matches = spec.matches.as_deref().unwrap_or_default();
+        if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
+            stage.draw = draw;
+            stage.weight = spec.weight;
+            stage.matches = matches.to_vec();
+            stage.mirror = spec.mirror;
+            lose_weight(stage);
+            stage.entered_at = now;
+        }
+        stage.until = stage.since.filter(|_| stage.disturbance.is_none()).map(|since| after(since, spec.bake()));
+    }
+
+    fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
+        if let Some(failed) = self.failed(canary) {
+            return Outcome::Fail(reason::CHECK_FAILED, failed.message);
+        }
+        if let Some(outage) = self.outage.filter(|_| self.is_routed()) {
+            return Outcome::TakeBack(reason::ROUTE_BROKEN, self.since_written(outage));
+        }
+        let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
+        if let Some(check) = self.checks.iter().find(failed) {
+            return self.answer_failure(stage, check);
+        }
+        if let Some(disturbed) = self.disturbed(stage) {
+            return disturbed;
+        }
+        if let Some(outcome) = self.still_suspect() {
+            return outcome;
+        }
+        let ready = split::ready(self.rollout, &self.status, self.observed);
+        if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {
+            return Outcome::TakeOver;
+        }
+        let since = self.status.stage.as_ref().and_then(|stage| stage.since);
+        let Some(since) = since else { return self.await_weight(stage, ready) };
+        if ready.canary == 0 {
+            return self.lose_canary();
+        }
+        if let Some(refusal) = self.refusal.clone() {
+            return Outcome::Hold(refusal);
+        }
+        self.set_share_of_pods();
+        if let Some(since) =
+            split::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
+        {
+            // Stable's pods that the stage's weight freed go when their requests have drained.
+            self.passed(since, self.rollout.spec.drain());
+        }
+        self.weigh_evidence(stage, since)
+    }
+
+    pub(super) fn stable_missing(&self) -> String {
+        let name = self.status.stable.as_ref().map_or("stable", |stable| stable.replica_set.as_str());
+        format!("no pod of the stable ReplicaSet {name} is ready")
+    }
+
+    /// Without a route the share in force is whatever the pods make of it, from moment to moment.
+    pub(super) fn set_share_of_pods(&mut self) {
+        if !self.is_routed() && self.status.canary.is_some() {
+            self.set_in_force(split::share_of_pods(self.rollout, &self.status, self.observed));
+        }
+    }
+
+    pub(super) fn set_in_force(&mut self, weight: Percent) {
+        // A share of pods has no end of digits: one that reads as the committed one does is no news.
+        if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
+            stage.weight_in_force = weight;
+        }
+    }
+
+    /// Whether the stable version has been down, or without its ReplicaSet, for so long that it is no way back any more.
+    pub(super) fn is_stable_lost(&mut self) -> bool {
+        let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
+        // One pod of those that its share needs is soon gone: what counts is that none of all comes.
+        let all = if self.rollout.spec.is_progressive() { capacity::wanted(self.rollout).max(1) } else { 1 };
+        let down = stable.is_none_or(|set| set.replicas() >= all && set.status.ready_replicas == 0);
+        if !down {
+            self.status.stable_lost_since = None;
+            return false;
+        }
+        let since = *self.status.stable_lost_since.get_or_insert(self.now);
+        self.passed(since, STABLE_LOST) && !self.is_paused()
+    }
+
+    /// The new version is all that serves: a fix has to get through even where there is nothing to compare it with.
+    fn take_over(&mut self) {
+        let (version, lost) = (self.status.canary.clone().unwrap_or_default(), self.stable_missing());
+        self.record(
+            reason::STABLE_LOST,
+            format!("{lost}, for {STABLE_LOST} now: version {version}, whose pods are ready, takes over unjudged"),
+        );
+        self.become_stable();
+    }
+
+    /// Every pod of the new version is gone: its weight goes back, and its clocks start anew.
+    fn lose_canary(&mut self) -> Outcome {
+        let now = self.now;
+        if let Some(stage) = &mut self.status.stage {
+            lose_weight(stage);
+            stage.weight_in_force = Percent::ZERO;
+            stage.entered_at = now;
+        }
+        let message = "no pod of the new version is ready any more: its traffic goes back to stable until they are";
+        self.record(reason::CANARY_LOST, message);
+        Outcome::Wait(message.to_owned())
+    }
+
+    fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
+        let baked = self.passed(since, stage.bake()) || !guard::stands(Guard::Bake);
+        let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
+        if let Some(check) = &undecided
+            && let Some(deadline) = stage.deadline
+            && self.passed(since, deadline)
+        {
+            let message = format!("stage {} ran out of time ({deadline}): {check}", stage.name);
+            return match self.rollout.spec.on_inconclusive.unwrap_or_default() {
+                OnInconclusive::Hold => Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message)),
+                OnInconclusive::Revert => Outcome::Fail(reason::INCONCLUSIVE, message),
+                // Little evidence may be enough for somebody; none at all is not, whatever the reason.
+                OnInconclusive::Advance if self.is_blind(stage) => {
+                    Outcome::Hold(Refusal::new(reason::INCONCLUSIVE, message))
+                }
+                OnInconclusive::Advance if self.is_stable_unwell() => Outcome::Wait(message),
+                OnInconclusive::Advance if baked && !self.is_paused() => Outcome::Advance,
+                OnInconclusive::Advance => Outcome::Wait(message),
+            };
+        }
+        let weight = self.status.stage.as_ref().map_or(stage.weight, |stage| stage.weight_in_force);
+        let (at, share) =
+            if stage.gives_more_than_a_share() { ("with", stage.gives()) } else { ("at", weight.to_string()) };
+        match undecided {
+            _ if self.is_paused() => Outcome::Wait(format!(
+                "paused at stage {} with {share}; set spec.paused to false to go on (a failure still reverts)",
+                stage.name
+            )),
+            Some(check) => {
+                let advice = self.advice_on_a_long_wait(stage, since);
+                Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}{advice}", stage.name))
+            }
+            None if self.is_stable_unwell() => {
+                Outcome::Wait(format!("stage {} {at} {share}: stable itself was unwell a moment ago", stage.name))
+            }
+            None if !baked => Outcome::Wait(format!(
+                "stage {} {at} {share}: good so far, bakes until {}",
+                stage.name,
+                in_seconds(after(since, stage.bake()))
+            )),
+            None => Outcome::Advance,
+        }
+    }
+
+    /// What somebody can change about a stage that has waited for much longer than it bakes.
+    fn advice_on_a_long_wait(&mut self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
+        let long = Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST);
+        if !self.passed(since, long) {
+            ""
+        } else if stage.deadline.is_some() {
+            "; it waits for long: more requests, a larger weight, or a wider limit decide sooner"
+        } else {
+            "; it waits for long, and as long as it takes: more requests, a larger weight, or a wider limit decide \
+             sooner, and a deadline of the stage ends the wait"
+        }
+    }
+
+    /// Of the checks that have to pass and do not, the one that will take longest, with its sentence.
+    fn undecided(&self, stage: &Stage) -> Option<String> {
+        let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        let undecided = checks.filter(|check| self.decides(stage, &check.name)).filter_map(|check| {
+            let answer = self.checks.iter().find(|answer| answer.name == check.name);
+            match answer {
+                Some(CheckStatus { verdict: Verdict::Pass, .. }) => None,
+                Some(answer) => Some((answer.more_time, format!("{}: {}", check.name, answer.message))),
+                None => Some((None, format!("{}: not looked at yet", check.name))),
+            }
+        });
+        // Who cannot say how long takes longest; of several, the first.
+        let (_, sentence) = undecided.reduce(|slowest, next| match (slowest.0, next.0) {
+            (Some(longest), Some(time)) if time > longest => next,
+            (Some(_), None) => next,
+            _ => slowest,
+        })?;
+        Some(sentence)
+    }
+
+    /// Whether there are no numbers for a check that has to pass.
+    fn is_blind(&self, stage: &Stage) -> bool {
+        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.any(|check| {
+            let answer = self.checks.iter().find(|answer| answer.name == check.name);
+            self.decides(stage, &check.name) && answer.is_none_or(|answer| answer.verdict == Verdict::NoData)
+        })
+    }
+
+    /// Whether a check of the spec decides anything in `stage`, or only warns.
+    pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
+        let overrides = stage.checks.as_deref().unwrap_or_default();
+        let changed = overrides.iter().find(|changed| changed.name == name);
+        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        checks.any(|check| check.name == name && check.decides(changed))
+    }
+
+    fn hold(&mut self, refusal: Refusal) {
+        if self.status.phase != Phase::Held {
+            self.record(refusal.reason, refusal.message.clone());
+        }
+        self.status.phase = Phase::Held;
+        self.say(refusal.message.clone());
+        self.refusal = Some(refusal);
+    }
+
+    fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
+        let canary = self.status.canary.clone().unwrap_or_default();
+        let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+        let stage = current_stage(self.rollout).filter(Stage::gives_more_than_a_share);
+        let had =
+            stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
+        let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
+        if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
+            self.status.failed.insert(
+                0,
+                FailedRevision {
+                    revision: canary.revision,
+                    replica_set: canary.replica_set,
+                    at: self.now,
+                    message: message.to_owned(),
+                },
+            );
+            cap(&mut self.status.failed);
+        }
+        match on_failure {
+            OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
+            OnFailure::Revert => {
+                self.turn_back(condition::reason::REVERTED, reverted);
+            }
+        }
+    }
+
+    fn advance(&mut self, stage: &Stage) {
+        let stages = self.rollout.spec.stages();
+        let place = stages.iter().position(|candidate| candidate.name == stage.name).unwrap_or(stages.len());
+        let evidence = self.evidence();
+        match stages.get(place + 1) {
+            Some(next) => {
+                self.enter(next, place + 1);
+                self.status.phase = Phase::Progressing;
+                self.record(
+                    reason::STAGE_PASSED,
+                    format!("stage {} passed{evidence}; next: {}", stage.name, next.name),
+                );
+            }
+            None => self.promote(stage, &evidence),
+        }
+    }
+
+    /// The numbers that the decision went by.
+    fn evidence(&self) -> String {
+        let passed = self.checks.iter().filter(|check| check.verdict == Verdict::Pass);
+        let numbers: Vec<_> = passed.map(|check| format!("{}: {}", check.name, check.message)).collect();
+        if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join("; ")) }
+    }
+
+    fn promote(&mut self, stage: &Stage, evidence: &str) {
+        let version = self.status.canary.clone().unwrap_or_default();
+        self.record(
+            reason::PROMOTED,
+            format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
+        );
+        // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
+        let had_none = stage.weight >= Percent::FULL;
+        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none);
+        self.become_stable();
+    }
+
+    /// What was the canary is the stable version from now on.
+    pub(super) fn become_stable(&mut self) {
+        self.status.stable = self.status.canary.take();
+        self.status.stable_lost_since = None;
+        self.status.phase = Phase::Promoting;
+        if self.is_routed() {
+            self.status.route = RouteMode::Promoted;
+        }
+    }
+}
+
+fn counted(stages: usize) -> u32 {
+    u32::try_from(stages).unwrap_or(u32::MAX)
+}
+
+fn reads_alike(one: Percent, other: Percent) -> bool {
+    one.to_string() == other.to_string()
+}

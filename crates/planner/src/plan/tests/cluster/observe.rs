@@ -1,0 +1,91 @@
+//! The cluster as Tidegate's caches see it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tidegate_api::{Rollout, validate};
+
+use super::Cluster;
+use crate::{
+    plan::{Observed, Route, Served, suspects},
+    traffic::RouteId,
+    workload::ReplicaSet,
+};
+
+impl Cluster {
+    /// What a look at the cluster around `rollout` shows.
+    pub fn observe(&self, rollout: &Rollout, refused: Option<String>) -> Observed {
+        let names = self.service_names();
+        let owned_by = |uid: Option<&str>| -> Vec<Arc<ReplicaSet>> {
+            let sets = self.replica_sets.values().filter(|set| uid.is_some() && set.holder() == uid);
+            sets.cloned().map(Arc::new).collect()
+        };
+        let service = |name: &str| self.services.get(name).cloned().map(Arc::new);
+        let mut observed = Observed {
+            invalid: invalid(rollout),
+            workload: self.deployment.clone().map(Arc::new),
+            replica_sets: owned_by(rollout.metadata.uid.as_deref()),
+            workload_replica_sets: owned_by(
+                self.deployment.as_ref().and_then(|deployment| deployment.metadata.uid.as_deref()),
+            ),
+            orphans: self
+                .replica_sets
+                .values()
+                .filter(|set| self.is_orphan(&set.metadata))
+                .cloned()
+                .map(Arc::new)
+                .collect(),
+            orphaned_services: [&names.stable, &names.canary]
+                .into_iter()
+                .filter_map(|name| self.services.get(name))
+                .filter(|service| self.is_orphan(&service.metadata))
+                .cloned()
+                .map(Arc::new)
+                .collect(),
+            autoscaler: self.autoscaler.clone(),
+            service: service(&names.service),
+            stable_service: service(&names.stable),
+            canary_service: service(&names.canary),
+            ready_pods: [names.service, names.stable, names.canary]
+                .into_iter()
+                .map(|name| (name.clone(), self.endpoints.get(&name).cloned().unwrap_or_default()))
+                .collect(),
+            routes: rollout
+                .spec
+                .routes()
+                .iter()
+                .map(|spec| {
+                    let id = RouteId::of(spec, "shop");
+                    let object = self.routes.get(&id.name).cloned();
+                    Route { spec: spec.clone(), id, accepted: None, kind: Served::Yes, object, written: None }
+                })
+                .collect(),
+            unnamed_routes: self.unnamed_routes.clone(),
+            policies_left_behind: self.policies.clone(),
+            grants: Vec::new(),
+            gateway_features: Vec::new(),
+            rival: self.rival.clone(),
+            endpoint_known: true,
+            unusable_check: None,
+            refused,
+            editors: BTreeMap::new(),
+        };
+        let suspects = suspects(rollout, &observed).into_iter();
+        observed.editors = suspects.map(|suspect| (suspect.object(rollout), "argocd-controller".to_owned())).collect();
+        observed
+    }
+}
+
+thread_local! {
+    static VALIDATED: RefCell<HashMap<String, Option<String>>> = RefCell::default();
+}
+
+/// What is wrong with the spec. Looked at once for each spec, as in the controller: it takes longer than all the rest.
+fn invalid(rollout: &Rollout) -> Option<String> {
+    let spec = serde_json::to_string(&rollout.spec).unwrap();
+    let look = || validate(rollout).err().map(|invalid| invalid.to_string());
+    VALIDATED.with_borrow_mut(|known| known.entry(spec).or_insert_with(look).clone())
+}

@@ -1,0 +1,89 @@
+//! The way back of traffic to a stable version whose pods followed its share: as fast as they come back, and no faster.
+//!
+//! Giving stable more than its ready pods carry would break the version that works for the sake of leaving one that
+//! does not, so the new one keeps what is left over: never more than it had, never more than an equal part of what is
+//! ready, and nothing from the moment on at which none of its own pods are. Each step is committed before it is
+//! written, and is a whole one, so that a hundred pods are not a hundred writes to the route.
+
+use tidegate_api::{Percent, Rollout, RolloutStatus, RouteMode, condition::reason};
+
+use crate::plan::{Observed, Plan, Refusal, capacity, split};
+
+/// How much more of the traffic stable has to carry before it gets it at once, in percent. Less has to wait until what
+/// the step before took from the new version has drained, and the room of those pods is free for stable's own.
+const STEP: f64 = 10.0;
+
+impl Plan<'_> {
+    /// Where the way back begins: at once with all that stable's ready pods carry.
+    pub(super) fn begin_way_back(&mut self) {
+        let left = self.left_over();
+        let written = split::written(self.rollout, self.observed);
+        let now = self.now;
+        self.status.draining_since = None;
+        if let Some(stage) = &mut self.status.stage {
+            // A weight that was meant for the new version and never written is none that it could keep.
+            stage.weight = stage.weight.lower(written.unwrap_or(stage.own_weight())).lower(left);
+            (stage.disturbance, stage.since, stage.until) = (None, None, None);
+            stage.entered_at = now;
+        }
+    }
+
+    /// The next step, when stable's pods carry enough for one. What the new version is to keep.
+    pub(super) fn step_back(&mut self) -> Percent {
+        let left = self.left_over();
+        let drained = self.status.draining_since.is_some_and(|since| self.passed(since, self.rollout.spec.drain()));
+        let now = self.now;
+        // Less than it was to keep is for somebody else to have written, and good enough.
+        let written = split::written(self.rollout, self.observed);
+        let Some(stage) = &mut self.status.stage else { return Percent::ZERO };
+        let left = written.filter(|written| *written < stage.weight).unwrap_or(left);
+        let retreats = left > stage.weight && written.is_some_and(|written| written > stage.weight);
+        let whole = left <= Percent::ZERO || left.percent() + STEP <= stage.weight.percent();
+        if retreats || left < stage.weight && (whole || drained || written == Some(left)) {
+            // Nothing is given back to the new version that it has lost.
+            stage.weight = written.map_or(left, |written| left.lower(written));
+            stage.entered_at = now;
+            self.status.draining_since = None;
+        }
+        self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight)
+    }
+
+    /// Stable's pods are awaited. When none have come for a whole progress deadline, somebody has to look.
+    pub(super) fn await_stable(&mut self, kept: Percent) {
+        let ready = split::ready(self.rollout, &self.status, self.observed).stable;
+        let wanted = capacity::wanted(self.rollout);
+        let message = format!(
+            "{ready} of {wanted} pods of the stable version are ready and carry no more than their share: the new version keeps {kept} of the traffic until more are"
+        );
+        self.say(message.clone());
+        let since = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
+        let late = self.passed(since, self.rollout.spec.progress_deadline());
+        if late && self.refusal.is_none() {
+            self.refusal = Some(Refusal::new(reason::STABLE_NOT_READY, format!("{message}; look at its pods")));
+        }
+    }
+
+    fn left_over(&self) -> Percent {
+        left_over(self.rollout, &self.status, self.observed)
+    }
+}
+
+/// What stable's ready pods do not carry now.
+fn left_over(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    if !rollout.spec.is_routed() || status.route != RouteMode::Split {
+        return Percent::ZERO;
+    }
+    let mut ready = split::ready(rollout, status, observed);
+    // A pod beyond those that are asked for is about to go, and carries nothing for long.
+    ready.stable = ready.stable.min(capacity::asked_of(observed, status.stable.as_ref()));
+    capacity::kept_on_the_way_back(rollout, ready)
+}
+
+/// What the new version keeps while stable takes its traffic back: what was committed, or what the routes say where
+/// that is less. Where stable carries less than when it was committed, the routes stay until it is committed anew.
+pub(super) fn kept(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    let committed = status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight);
+    let Some(written) = split::written(rollout, observed) else { return committed };
+    let is_too_little = committed < left_over(rollout, status, observed);
+    if is_too_little { written } else { committed.lower(written) }
+}
