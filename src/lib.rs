@@ -4,7 +4,3 @@
 //! version is worse, advances only with evidence that it is not, and reverts by itself when it is.
 
 pub mod cli;
-pub mod controller;
-pub mod metrics;
-pub mod serve;
-pub mod sim;

@@ -1,7 +1,7 @@
 //! The same through everything: the real operator on the embedded cluster, with its Prometheus and its scrapes.
 
 use anyhow::Result;
-use tidegate::sim::{
+use tidegate_sim::{
     scenario::{Manifests, Outcome, Scenario},
     simulation::simulate,
 };

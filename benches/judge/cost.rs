@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate::metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
+use tidegate_analysis::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
 use tidegate_api::{RevisionStatus, RolloutSpec, StageBegun, Verdict};
 
 const ROLLOUTS: usize = 1_000;

@@ -7,7 +7,7 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::{Result, ensure};
-use tidegate::sim::{
+use tidegate_sim::{
     scenario::{Manifests, Outcome, Scenario},
     simulation::simulate,
 };

@@ -19,10 +19,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World};
 use tidegate_api::definitions;
 use tidegate_apiserver::{ApiServer, garbage, http};
 use tidegate_clock::Clock;
+use tidegate_sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World};
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// Bodies that are longer are no requests of the operator.

@@ -15,10 +15,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use tidegate::sim::endpoint::Endpoint;
 use tidegate_apiserver::{ApiServer, Object};
 use tidegate_clock::Clock;
 use tidegate_promql::{Labels, Parameters};
+use tidegate_sim::endpoint::Endpoint;
 use tokio::{net::TcpListener, time::interval};
 
 /// How often each pod is scraped.

@@ -9,11 +9,9 @@ use anyhow::{Context, Result};
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::sim::endpoint::Endpoint;
-use tidegate::{
-    metrics::{Answer, Fault, Numbers, Question, Transport, When},
-    sim::scenario::Manifests,
-};
+use tidegate_analysis::{Answer, Fault, Numbers, Question, Transport, When};
+use tidegate_sim::endpoint::Endpoint;
+use tidegate_sim::scenario::Manifests;
 
 use crate::{
     measure::Measure,

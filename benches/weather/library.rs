@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use tidegate::sim::scenario::{Manifests, Scenario};
 use tidegate_api::RolloutSpec;
+use tidegate_sim::scenario::{Manifests, Scenario};
 
 use crate::incumbent;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use tidegate::metrics::{Answer, Numbers, Question, Transport, When};
-use tidegate::sim::endpoint::Endpoint;
+use tidegate_analysis::{Answer, Numbers, Question, Transport, When};
 use tidegate_api::{Check, Percent, Relative};
+use tidegate_sim::endpoint::Endpoint;
 
 /// What one look at one check yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,12 +12,12 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use jiff::{SignedDuration, Timestamp};
-use tidegate::sim::{
+use tidegate_api::Span;
+use tidegate_sim::{
     report::{Release, Report},
     scenario::{CANARY, Outcome, Scenario},
     simulation::{simulate, simulate_over},
 };
-use tidegate_api::Span;
 
 use crate::{
     incumbent::Incumbent,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tidegate::sim::scenario::Outcome;
+use tidegate_sim::scenario::Outcome;
 
 use crate::{
     library::{Kind, Library, Weather},

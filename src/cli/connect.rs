@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use kube::{Client, Config, client::ClientBuilder};
-
-use crate::{
+use tidegate_operator::{
     controller::{
         telemetry::TelemetryLayer,
         timeout::{CALL, TimeoutLayer},

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tidegate_analysis::{self as metrics, Endpoints, Past, Templates};
 use tidegate_api::Rollout;
 
 use super::lint;
-use crate::metrics::{self, Endpoints, Past, Templates};
 
 /// Which Rollout, and which Prometheus.
 #[derive(Debug, Args)]

@@ -6,19 +6,19 @@ use anyhow::Context;
 use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
+use tidegate_analysis::{Analyst, Endpoints, Tally};
 use tidegate_api::Span;
 use tidegate_clock::Clock;
-use tokio::sync::watch;
-
-use super::{connect, logs, shutdown};
-use crate::{
+use tidegate_operator::{
     controller::{
         self, Settings, Surroundings,
         leader::{self, Candidate, Leadership, Timing},
     },
-    metrics::{Analyst, Endpoints, Tally},
     serve::{Metrics, Readiness, Server},
 };
+use tokio::sync::watch;
+
+use super::{connect, logs, shutdown};
 
 /// How long running reconciles may take to finish after the process was asked to end. A Pod has 30 s by default; the
 /// lease is released after this, and every reconcile can be cut off anywhere.

@@ -14,13 +14,13 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tidegate_api::nearest::did_you_mean;
-
-use super::print;
-use crate::sim::{
+use tidegate_sim::{
     report::{self, Distribution, Report, Run, Style},
     scenario::{Manifests, Scenario},
     simulation::{SimulationError, simulate},
 };
+
+use super::print;
 
 /// What the process ends with where something is not as the scenario expects.
 const NOT_AS_EXPECTED: u8 = 1;

@@ -1,7 +1,7 @@
 //! The operator and a backtest come to the same.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate::metrics::{self, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions};
+use tidegate_analysis::{self as metrics, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions};
 use tidegate_api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict};
 
 use crate::{

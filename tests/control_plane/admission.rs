@@ -13,7 +13,7 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate::metrics::presets;
+use tidegate_analysis::presets;
 use tidegate_api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions};
 use tidegate_planner::traffic::{GATEWAY_API, Names, Quirks, Revisions, Router, Split, router};
 

@@ -9,7 +9,7 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use tidegate::metrics::{Analyst, Endpoints};
+use tidegate_analysis::{Analyst, Endpoints};
 
 use crate::support::Subject;
 

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
-use tidegate::metrics::{Analyst, Answer, Fault, Look, Looked, Question, Templates, Transport, When};
-use tidegate::sim::endpoint::Endpoint;
+use tidegate_analysis::{Analyst, Answer, Fault, Look, Looked, Question, Templates, Transport, When};
 use tidegate_api::{CheckStatus, RolloutSpec, StageBegun, Verdict};
 use tidegate_clock::Clock;
 use tidegate_promql::Labels;
+use tidegate_sim::endpoint::Endpoint;
 
 use crate::support::revision;
 

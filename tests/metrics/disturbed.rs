@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate::metrics::Analyst;
+use tidegate_analysis::Analyst;
 use tidegate_api::Verdict;
 use tidegate_promql::{Labels, Point};
 

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate::metrics::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
+use tidegate_analysis::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
 use tidegate_api::{CheckStatus, RolloutSpec, StageBegun, Verdict};
 
 use crate::support::revision;

@@ -198,8 +198,8 @@ async fn numbers_that_are_none_never_count() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_configured_is_named() {
-    let endpoints = tidegate::metrics::Endpoints::default();
-    let analyst = tidegate::metrics::Analyst::new(&endpoints).unwrap();
+    let endpoints = tidegate_analysis::Endpoints::default();
+    let analyst = tidegate_analysis::Analyst::new(&endpoints).unwrap();
     let check = Subject::errors().look(&analyst).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusEndpointNotFound");
     assert!(!analyst.knows(None));

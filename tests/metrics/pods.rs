@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
-use tidegate::metrics::{Analyst, Look, Looked, Templates};
-use tidegate::sim::endpoint::Endpoint;
+use tidegate_analysis::{Analyst, Look, Looked, Templates};
 use tidegate_api::{RolloutSpec, StageBegun, Verdict};
 use tidegate_clock::Clock;
 use tidegate_promql::Labels;
+use tidegate_sim::endpoint::Endpoint;
 
 use crate::support::revision;
 

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
-use tidegate::metrics::{Analyst, Endpoints, Look, Looked, Templates};
+use tidegate_analysis::{Analyst, Endpoints, Look, Looked, Templates};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tokio::{
     net::TcpListener,

@@ -13,7 +13,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::Value;
-use tidegate::controller::caches;
+use tidegate_operator::controller::caches;
 use tokio::sync::watch;
 
 /// By namespace, Service and slice: the names of the ready pods.

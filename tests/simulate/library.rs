@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use tidegate::sim::{
+use tidegate_sim::{
     scenario::{Manifests, Outcome, Scenario},
     simulation::simulate,
 };

@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::{BoxFuture, pending};
 use jiff::Timestamp;
-use tidegate::metrics::{Answer, Fault, Question, Transport, When};
+use tidegate_analysis::{Answer, Fault, Question, Transport, When};
 
 /// A scrape every so many seconds.
 const SCRAPE: i64 = 5;

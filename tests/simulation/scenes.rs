@@ -1,8 +1,8 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
 use serde_json::{Value, json};
-use tidegate::sim::world::{Delay, GatewayMode, PodBehaviour};
 use tidegate_api::{Phase, Rollout};
+use tidegate_sim::world::{Delay, GatewayMode, PodBehaviour};
 
 use crate::numbers::Manner;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
-use tidegate::sim::world::{Delay, GatewayMode, PodBehaviour};
+use tidegate_sim::world::{Delay, GatewayMode, PodBehaviour};
 
 use crate::{
     faults::Fault,

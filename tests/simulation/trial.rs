@@ -8,13 +8,13 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate::sim::{
-    operator::{Operator, Plan},
-    world::{Handle, Settings, World},
-};
 use tidegate_api::Rollout;
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
+use tidegate_sim::{
+    operator::{Operator, Plan},
+    world::{Handle, Settings, World},
+};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{

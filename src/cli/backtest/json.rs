@@ -1,9 +1,9 @@
 //! A backtest for programs.
 
 use serde_json::{Value, json};
+use tidegate_analysis::{Change, Outcome, Released, Versions};
 
 use super::{Backtest, culprit, lasted};
-use crate::metrics::{Change, Outcome, Released, Versions};
 
 /// The backtest as JSON.
 pub fn printed(backtest: &Backtest<'_>) -> String {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
+use tidegate_analysis::{Outcome, Released, Versions};
 use tidegate_api::{Span, Verdict};
 
 use self::instant::Instant;
@@ -16,7 +17,6 @@ use super::{
     print,
     rollout_file::{Source, Subject, wait},
 };
-use crate::metrics::{Outcome, Released, Versions};
 
 /// What the process ends with where a release would have failed.
 const WOULD_HAVE_FAILED: u8 = 1;
@@ -173,6 +173,6 @@ fn lasted(released: &Released) -> Span {
 }
 
 /// What made a release fail.
-fn culprit(released: &Released) -> Option<&crate::metrics::Change> {
+fn culprit(released: &Released) -> Option<&tidegate_analysis::Change> {
     released.changes.iter().rfind(|change| change.check.verdict == Verdict::Fail)
 }

@@ -2,14 +2,12 @@
 
 use std::fmt::Write;
 
+use tidegate_analysis::{Outcome, Released, Versions};
 use tidegate_api::Span;
 use tidegate_judge::percent;
 
 use super::{Backtest, culprit, lasted};
-use crate::{
-    cli::columns::aligned,
-    metrics::{Outcome, Released, Versions},
-};
+use crate::cli::columns::aligned;
 
 /// The backtest as text.
 pub fn printed(backtest: &Backtest<'_>) -> String {

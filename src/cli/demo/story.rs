@@ -7,18 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate_api::{Phase, Rollout};
 use tidegate_apiserver::{ApiServer, Change, Changes, Object};
 use tidegate_clock::Clock;
-use tokio::time::{Instant, MissedTickBehavior};
-
-use super::{
-    screen::Screen,
-    timeline::{Line, Timeline, Tone},
-};
-use crate::sim::{
+use tidegate_sim::{
     cluster::{Cluster, Settings},
     metering::{Application, entrance},
     operator::{ENDPOINT, Operator},
     scenario::{Action, Event, Manifests, Release, STABLE, Scenario},
     traffic::{Exposed, Load},
+};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::{
+    screen::Screen,
+    timeline::{Line, Timeline, Tone},
 };
 
 /// The application whose release is good.

@@ -25,6 +25,7 @@ use std::{
 };
 
 use clap::Args;
+use tidegate_analysis::Templates;
 use tidegate_api::{
     GatewayRouteKind, Rollout,
     manifest::{Document, NO_ITEMS, field},
@@ -36,7 +37,6 @@ use self::{
     finding::{Finding, Format, Severity, Written, printed},
     input::Text,
 };
-use crate::metrics::Templates;
 
 const GROUP: &str = "tidegate.dev";
 const API_VERSION: &str = "tidegate.dev/v1alpha1";

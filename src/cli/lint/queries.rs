@@ -3,6 +3,7 @@
 
 use promql_parser::parser::{Expr, VectorSelector, parse, value::ValueType};
 use serde_json::Value;
+use tidegate_analysis::{Backends, Parameters, Scope, TemplateError, render, render_pattern};
 use tidegate_api::{
     RevisionStatus, Span,
     manifest::{field, item},
@@ -13,7 +14,6 @@ use super::{
     finding::{Finding, Written},
     metricsql,
 };
-use crate::metrics::{Backends, Parameters, Scope, TemplateError, render, render_pattern};
 
 /// What the PromQL of `rollout` has wrong.
 pub fn check(rollout: &Written) -> Vec<Finding> {

@@ -1,5 +1,6 @@
 //! A Rollout that is to replace a pod that is bad alone, and can never know which.
 
+use tidegate_analysis::{Counting, counting};
 use tidegate_api::{RolloutSpec, SuspectPod};
 
 use super::{
@@ -7,7 +8,6 @@ use super::{
     stages::questions,
     templates::among,
 };
-use crate::metrics::{Counting, counting};
 
 /// Why `suspectPod` never replaces a pod, if the Rollout asks for it.
 pub fn check(rollout: &Written, spec: &RolloutSpec, all: &[Written]) -> Option<Finding> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
+use tidegate_analysis::{Fault, Parameters, Templates, template_of, usable};
 use tidegate_api::{
     Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Parameter, ParameterType, ParameterValues, Rollout,
     manifest::{field, item},
@@ -15,7 +16,6 @@ use super::{
     finding::{Finding, Written},
     queries::{At, Queries},
 };
-use crate::metrics::{Fault, Parameters, Templates, template_of, usable};
 
 /// Whether the document is a template of either kind.
 pub fn is_template(written: &Written) -> bool {

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tidegate_analysis::{Found, Surveyed};
 use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage};
 use tidegate_judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, percent};
 
-use crate::{
-    cli::lint::stages::{Asked, questions, reached},
-    metrics::{Found, Surveyed},
-};
+use crate::cli::lint::stages::{Asked, questions, reached};
 
 /// How many times its limit a bad version is supposed to reach.
 pub const TIMES: [f64; 3] = [2.0, 5.0, 10.0];

@@ -8,12 +8,12 @@ use anyhow::Context;
 use clap::Args;
 use kube::{Api, Client};
 use tidegate_api::{Rollout, Span};
+use tidegate_operator::serve::Metrics;
 use tidegate_planner::workload::Deployment;
 use tokio::time::{Instant, sleep};
 
 use self::answer::{Answer, answer};
 use super::{connect, print, rollout_file::wait};
-use crate::serve::Metrics;
 
 /// How often the two objects are read.
 const PERIOD: Duration = Duration::from_secs(2);

@@ -4,9 +4,9 @@
 use std::{net::TcpListener, path::Path, thread};
 
 use anyhow::{Context, Result};
-use tidegate::sim::world::{Models, Settings, World};
 use tidegate_apiserver::{ApiServer, garbage};
 use tidegate_clock::Clock;
+use tidegate_sim::world::{Models, Settings, World};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{

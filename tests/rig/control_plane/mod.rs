@@ -26,7 +26,7 @@ pub enum Kind {
     Real,
     /// The same of the oldest version on which Tidegate is tested. It drops the rules of CRDs: those in CEL are younger.
     Oldest,
-    /// The embedded cluster of `tidegate::sim`, over HTTP.
+    /// The embedded cluster of `tidegate_sim`, over HTTP.
     Embedded,
 }
 

@@ -1,0 +1,151 @@
+//! What the checks of a Rollout find of the version that serves.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidegate_api::StageBegun;
+use tidegate_judge::{Arm, Counts, Measure, Series, Tolerance};
+
+use super::{
+    Past, Subject,
+    recording::Instants,
+    workload::{any, nobody},
+};
+use crate::{
+    analyst::{Look, Wanted, all_wanted},
+    asked::{Plan, measure},
+    fault::Fault,
+    grid::{earlier, span},
+    history,
+    tracker::HISTORY,
+};
+
+/// At so many instants the traffic of a longer time is read.
+const INSTANTS: u32 = 288;
+
+/// What a check finds of the version that serves.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The check.
+    pub check: String,
+    /// What it finds for each of its limits, or why it finds nothing; empty for a check that counts no requests.
+    pub found: Result<Vec<Found>, Fault>,
+}
+
+/// What a check finds for one of its limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    measure: Measure,
+    /// All that was counted.
+    pub counts: Counts,
+    /// In how much time.
+    pub time: Duration,
+    /// How many requests go bad together, learned as the operator would learn it now.
+    pub overdispersion: f64,
+}
+
+impl Surveyed {
+    /// What it finds for the limit `tolerance`.
+    #[must_use]
+    pub fn of(&self, tolerance: &Tolerance) -> Option<&Found> {
+        let wanted = measure(tolerance);
+        self.found.as_ref().ok()?.iter().find(|found| found.measure == wanted)
+    }
+}
+
+impl Found {
+    /// How many requests there are in an hour.
+    #[must_use]
+    pub fn per_hour(&self) -> f64 {
+        let hours = self.time.as_secs_f64() / 3600.0;
+        if hours > 0.0 { self.counts.total / hours } else { 0.0 }
+    }
+}
+
+impl Past {
+    /// What each check of a Rollout found of all pods of its workload in the time `over` before `now`.
+    pub async fn survey(
+        &self,
+        Subject { namespace, name, spec, templates }: Subject<'_>,
+        over: Duration,
+        now: Timestamp,
+    ) -> Vec<Surveyed> {
+        let stages = spec.stages();
+        let Some((analysis, last)) = spec.analysis.as_ref().zip(stages.last()) else { return Vec::new() };
+        let begun: Vec<_> =
+            stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now, part: None }).collect();
+        let (stable, canary) = (any(&spec.workload.name), nobody());
+        let look = Look {
+            uid: "",
+            namespace,
+            name,
+            spec,
+            templates,
+            stage: last,
+            stable: &stable,
+            canary: &canary,
+            begun: &begun,
+            replaced: None,
+            written: &[],
+            now,
+        };
+        let mut surveyed = Vec::new();
+        for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &look)) {
+            let found = match wanted {
+                Ok(Wanted::Counters(plan)) => self.find(&plan, over, now).await,
+                Ok(Wanted::Value(_)) => Ok(Vec::new()),
+                Err(fault) => Err(fault),
+            };
+            surveyed.push(Surveyed { check: check.name.clone(), found });
+        }
+        surveyed
+    }
+
+    async fn find(&self, plan: &Plan, over: Duration, now: Timestamp) -> Result<Vec<Found>, Fault> {
+        let block = plan.block(self.scrape(plan, &[now]).await?);
+        let measures = plan.measures();
+        let step = (over / INSTANTS).max(block).as_secs().max(1);
+        let (all, time) = self.count(plan, &measures, (earlier(now, over), now, step)).await?;
+        let start = earlier(now, block * HISTORY);
+        let (recent, _) = self.count(plan, &measures, (start, now, block.as_secs().max(1))).await?;
+        let found = measures.into_iter().zip(all.into_iter().zip(recent)).map(|(measure, (all, recent))| Found {
+            measure,
+            counts: all.counts,
+            time,
+            overdispersion: recent.with_overdispersion(plan.overdispersion).overdispersion,
+        });
+        Ok(found.collect())
+    }
+
+    /// What there was from start to end, read every so many seconds, and over how much of that time.
+    async fn count(
+        &self,
+        plan: &Plan,
+        measures: &[Measure],
+        (start, end, step): (Timestamp, Timestamp, u64),
+    ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), Fault> {
+        let step = i64::try_from(step).unwrap_or(i64::MAX / 4);
+        let instants = Instants { start: start.as_second(), end: end.as_second(), step };
+        let mut series = self.series(&plan.source, instants).await?;
+        // A selector that does not tell versions apart is taken for the new one's.
+        for series in &mut series {
+            series.arm = Arm::Stable;
+        }
+        for measure in measures {
+            measure.is_counted(Arm::Stable, &series)?;
+        }
+        let first = |series: &Series| series.samples.first().map(|sample| sample.at);
+        let last = |series: &Series| series.samples.last().map(|sample| sample.at);
+        let seen = series.iter().filter_map(first).min().zip(series.iter().filter_map(last).max());
+        let time = seen.map_or(Duration::ZERO, |(first, last)| span(first, last));
+        Ok((
+            history::learn(
+                &series,
+                (instants.start, instants.end, step),
+                measures,
+                plan.source.warm_up_of_processes(),
+            )?,
+            time,
+        ))
+    }
+}

@@ -1,0 +1,82 @@
+//! The requests of each pod, while the new version looks worse than it may be: where its bad ones come from.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use tidegate_judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion};
+
+use super::Tracker;
+use crate::asked::Limit;
+
+impl Tracker {
+    /// The requests of each pod since the version looks worse by `limit` than it may be, with the newest samples.
+    pub(crate) fn by_pod(&self, limit: &Limit) -> ByPod {
+        let newest = self.newest_by_pod.iter().find(|(measure, _)| *measure == limit.measure());
+        let newest = newest.map(|(_, pods)| pods.clone()).unwrap_or_default();
+        self.suspicion(limit).with(newest)
+    }
+
+    /// What settled of that.
+    pub(super) fn suspicion(&self, limit: &Limit) -> Suspicion {
+        self.place_of(limit).and_then(|place| self.suspicions.get(place)).cloned().unwrap_or_default()
+    }
+
+    /// Takes in a stretch that the evidence has taken in.
+    pub(super) fn follow_pods(&mut self, stretch: Stretch, measures: &[Measure], series: &[Series]) {
+        self.suspicions.resize_with(self.evidence.len(), Suspicion::default);
+        let since: Vec<Option<Timestamp>> = self.evidence.iter().map(Evidence::suspected_since).collect();
+        let counted = since
+            .iter()
+            .zip(measures)
+            .map(|(since, measure)| since.map(|_| self.count_by_pod(stretch, *measure, series)).unwrap_or_default());
+        let counted: Vec<_> = counted.collect();
+        for ((suspicion, since), counted) in self.suspicions.iter_mut().zip(since).zip(counted) {
+            suspicion.follow(since, stretch.start, counted);
+        }
+    }
+
+    /// The newest samples, where they or what settled before look worse than they may be: of a version that is well nobody
+    /// asks.
+    pub(super) fn look_at_newest_pods(&mut self, now: Timestamp, series: &[Series]) {
+        let stretch = Stretch { start: self.settled, end: now };
+        let bad = self.newest_blocks.all().filter(|(measure, block)| self.looks_worse(*measure, block));
+        self.newest_by_pod = bad.map(|(measure, _)| (measure, self.count_by_pod(stretch, measure, series))).collect();
+    }
+
+    fn looks_worse(&self, measure: Measure, block: &Block) -> bool {
+        let limits = self.plan.stages.last().map_or(&[][..], |stage| &stage.limits);
+        let stable = if block.stable.total > 0.0 { block.stable.bad / block.stable.total } else { 0.0 };
+        limits.iter().filter(|limit| limit.measure() == measure).any(|limit| {
+            let is_suspected = || self.place_of(limit).and_then(|place| self.suspicions.get(place));
+            let is_beyond = block.canary.bad > limit.tolerance.line.limit(stable) * block.canary.total;
+            is_beyond || is_suspected().is_some_and(|suspicion| !suspicion.is_empty())
+        })
+    }
+
+    fn count_by_pod(&self, stretch: Stretch, measure: Measure, series: &[Series]) -> ByPod {
+        let Ok(gains) = self.ledger.gains(stretch, self.settling(), series) else { return ByPod::default() };
+        ByPod::of(stretch, measure, series, &self.counted(stretch, measure, series, &gains))
+    }
+
+    /// What of `gains` counts: nothing of processes that warm up, nor of the pod that was replaced.
+    pub(super) fn counted<'a>(
+        &self,
+        stretch: Stretch,
+        measure: Measure,
+        series: &[Series],
+        gains: &'a [f64],
+    ) -> Cow<'a, [f64]> {
+        let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.ledger, self.settling()));
+        let mut counted = warm_up.counted(measure, known, stretch, series, gains);
+        if self.plan.without.is_some() {
+            let replaced = series.iter().map(|series| series.pod == self.plan.without);
+            counted
+                .to_mut()
+                .iter_mut()
+                .zip(replaced)
+                .filter(|(_, replaced)| *replaced)
+                .for_each(|(gain, _)| *gain = 0.0);
+        }
+        counted
+    }
+}

@@ -1,0 +1,186 @@
+//! Watch, reconcile, commit, apply: the only place where it all meets.
+
+mod allowance;
+mod apply;
+mod backoff;
+mod cache;
+pub mod caches;
+mod commit;
+mod error;
+mod events;
+mod expressions;
+mod features;
+mod index;
+pub mod leader;
+mod memory;
+mod observe;
+mod orphans;
+mod packed;
+mod policies;
+mod reconcile;
+mod refuse;
+mod routes;
+pub mod telemetry;
+mod templates;
+pub mod timeout;
+mod trace;
+mod watched;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt};
+use kube::{
+    Client, Resource,
+    api::ApiResource,
+    runtime::{Controller, controller::Config},
+};
+use tidegate_analysis::Analyst;
+use tidegate_api::Phase;
+use tidegate_clock::Clock;
+
+use self::{
+    caches::Caches, events::Events, expressions::Expressions, features::Features, leader::Leadership, memory::Memory,
+    policies::Policies,
+};
+use crate::serve::{Metrics, Readiness};
+
+/// What all field managers of Tidegate begin with, so that they can be told from anybody else's.
+const MANAGER_PREFIX: &str = "tidegate";
+
+/// How the controller runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The namespace whose Rollouts are looked after; all of them without it.
+    pub namespace: Option<String>,
+    /// How many Rollouts are worked on at the same time.
+    pub concurrency: u16,
+}
+
+/// What every reconcile needs.
+pub struct Context {
+    client: Client,
+    /// The API of EndpointSlices in the version that the server speaks.
+    slices: ApiResource,
+    clock: Clock,
+    caches: Arc<Caches>,
+    memory: Memory,
+    expressions: Expressions,
+    features: Features,
+    policies: Policies,
+    analyst: Analyst,
+    leadership: Leadership,
+    events: Events,
+    metrics: Arc<Metrics>,
+}
+
+/// Everything around the controller that the process gives it.
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// Asks Prometheus.
+    pub analyst: Analyst,
+    /// Whether this process may write.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the caches are warm.
+    pub readiness: Readiness,
+}
+
+/// Looks after Rollouts until `shutdown` completes; reconciles that are running then are finished first.
+///
+/// # Errors
+/// The API server cannot be asked which version of EndpointSlices it speaks.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    surroundings: Surroundings,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) -> Result<(), kube::Error> {
+    let Surroundings { clock, analyst, leadership, metrics, readiness } = surroundings;
+    readiness.wait_for("the caches are being filled");
+    let slices = caches::endpoint_slices(&client).await?;
+    let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
+    let caches = watches.caches;
+    let events = Events::new(&client, clock);
+    let context = Arc::new(Context {
+        client,
+        slices,
+        clock,
+        caches: caches.clone(),
+        memory: Memory::default(),
+        expressions: Expressions::default(),
+        features: Features::default(),
+        policies: Policies::default(),
+        analyst,
+        leadership: leadership.clone(),
+        events,
+        metrics,
+    });
+    let everything = futures::stream::select(gained(leadership), changes(caches.routes.answered()));
+    let (warm, warmed) = tokio::sync::watch::channel(false);
+    let controller = Controller::for_stream(watches.rollouts, caches.rollouts.clone())
+        .with_config(Config::default().concurrency(settings.concurrency))
+        .reconcile_on(watches.triggers)
+        .reconcile_all_on(futures::stream::select(everything, changes(warmed)))
+        .graceful_shutdown_on(shutdown)
+        .run(reconcile::reconcile, reconcile::on_error, context.clone())
+        .for_each(|_| std::future::ready(()));
+    let warming = async {
+        caches.ready().await;
+        warm.send_replace(true);
+        readiness.ready();
+        tracing::info!("the caches are filled");
+        housekeeping(&context).await;
+    };
+    tokio::select! {
+        biased;
+        () = controller => {}
+        () = warming => {}
+    }
+    Ok(())
+}
+
+/// Fires whenever leadership is won.
+fn gained(leadership: Leadership) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(leadership, |mut leadership| async move {
+        loop {
+            leadership.changed().await;
+            if leadership.is_leader() {
+                return Some(((), leadership));
+            }
+        }
+    })
+}
+
+fn changes<T: Send + Sync + 'static>(
+    receiver: tokio::sync::watch::Receiver<T>,
+) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        match receiver.changed().await {
+            Ok(()) => Some(((), receiver)),
+            // The sender is gone with the watches: there is nothing to wait for any more.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
+/// Counts the Rollouts by phase, and forgets those that are gone. Reads and writes nothing but memory.
+async fn housekeeping(context: &Context) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(15));
+    loop {
+        ticks.tick().await;
+        let mut counts = std::collections::HashMap::<Phase, usize>::new();
+        let mut alive = std::collections::HashSet::new();
+        for rollout in context.caches.rollouts.state() {
+            let Some(phase) = rollout.phase() else { continue };
+            *counts.entry(phase).or_default() += 1;
+            alive.extend(rollout.meta().uid.clone());
+        }
+        context.metrics.phases(counts);
+        for gone in context.memory.keep(|uid| alive.contains(uid)) {
+            context.analyst.forget(&gone);
+            context.policies.forget(&gone);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The loop: observe, carry out what is committed, judge, decide, commit.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{Resource, runtime::controller::Action};
+use tidegate_analysis::{Look, Looked};
+use tidegate_api::{Phase, Rollout};
+use tidegate_planner::plan::{self, Input, Next, Observed, desired};
+use tokio::time::Instant;
+
+use super::{
+    Context,
+    apply::apply,
+    commit::{Committed, commit},
+    error::Error,
+    observe::{observe, seen},
+    refuse::refuse,
+    trace::trace,
+    watched::Watched,
+};
+
+/// How long to wait for the caches to show the operator's own writes.
+const LAGGING: Duration = Duration::from_secs(1);
+
+/// One look at one Rollout.
+pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.leadership.is_leader() || !context.caches.are_ready() {
+        return Ok(Action::await_change());
+    }
+    let opened = watched.open(context.caches.in_use());
+    let cached = match &opened {
+        Ok(rollout) => rollout,
+        Err(invalid) => return refuse(&context, invalid).await.map(|()| Action::await_change()),
+    };
+    if !context.caches.routes.are_known(cached) {
+        return Ok(Action::await_change());
+    }
+    let started = Instant::now();
+    let outcome = work(&context, cached).await;
+    let result = outcome.as_ref().map_or_else(Error::label, |_| "ok");
+    context.metrics.reconciled(result, started.elapsed());
+    if outcome.is_ok() {
+        context.memory.succeeded(cached);
+    }
+    outcome
+}
+
+async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
+    let rollout = context.memory.latest(cached);
+    if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
+        // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
+        return Ok(Action::requeue(LAGGING));
+    }
+    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await?;
+    let effects = desired(&rollout, &observed, context.clock.now());
+    let resumed = apply(context, &rollout, effects).await;
+    if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
+        // What was just written is not in the caches yet: a decision would be about a cluster that is no more.
+        return resumed.map(|_| Action::requeue(LAGGING));
+    }
+    if resumed.is_err() {
+        // A conflict was looked into: what was found may be newer than what was observed above.
+        observed = observe(context, &rollout, None).await?;
+    }
+    // What was refused the last time, and is done now, must not be decided on.
+    observed.refused = context.memory.refused(&rollout);
+    let (next, now) = decide(context, &rollout, &observed).await;
+    let mut due = next.wake.map(|instant| until(now, instant)).into_iter().chain(context.policies.due(&rollout)).min();
+    match commit(context, &rollout, next).await? {
+        Committed::Unchanged => {}
+        Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
+        Committed::Written(rollout, transitions) => {
+            // Its effects at once: what was decided should not wait for the watch to come round. Unless the writes
+            // above are not in the caches yet: then the watch brings the rest.
+            let current = context.memory.is_current(&rollout, |object| seen(context, &rollout, object));
+            let applied = if current { carry_out(context, &rollout).await } else { Ok(0) };
+            for transition in &transitions {
+                context.metrics.transition(&transition.reason);
+            }
+            context.events.publish(&rollout, &transitions).await;
+            applied?;
+            if !current {
+                due = Some(due.map_or(LAGGING, |due| due.min(LAGGING)));
+            }
+        }
+    }
+    resumed?;
+    Ok(due.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Does what the status asks for. Looks anew: what was observed before may be from before the last writes, and would
+/// repeat them.
+async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error> {
+    let observed = observe(context, rollout, context.memory.refused(rollout)).await?;
+    apply(context, rollout, desired(rollout, &observed, context.clock.now())).await
+}
+
+/// What should happen next, and the instant of the decision.
+///
+/// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
+async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
+    let now = in_milliseconds(context.clock.now());
+    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, divided: None, traced: &[], now });
+    if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
+        return (unjudged, now);
+    }
+    let Some(mut looked) = look(context, rollout, observed).await else { return (unjudged, now) };
+    let traced = trace(context, rollout, &mut looked).await;
+    let now = in_milliseconds(context.clock.now());
+    let (checks, outage) = (&looked.checks, looked.outage.as_deref());
+    let (divided, traced) = (looked.divided, traced.as_slice());
+    let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, now });
+    next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
+    (next, now)
+}
+
+/// Asks the checks, while the new version has traffic. Before that, what they read only shows whether the routes broke
+/// something.
+async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Option<Looked> {
+    let judged = plan::evidence_stages(rollout);
+    let is_judged = judged.is_some();
+    let Some(begun) = judged.or_else(|| plan::watched_stages(rollout)) else {
+        context.analyst.forget(rollout.metadata.uid.as_deref()?);
+        return None;
+    };
+    let stage = plan::current_stage(rollout)?;
+    let status = rollout.status.as_ref()?;
+    rollout.spec.analysis.as_ref()?;
+    let namespace = rollout.metadata.namespace.as_deref()?;
+    let look = Look {
+        uid: rollout.metadata.uid.as_deref()?,
+        namespace,
+        name: rollout.metadata.name.as_deref()?,
+        spec: &rollout.spec,
+        templates: &context.caches.templates.named_by(&rollout.spec, namespace),
+        stage: &stage,
+        stable: status.stable.as_ref()?,
+        canary: status.canary.as_ref()?,
+        begun: &begun,
+        replaced: status.replaced_pod.as_ref().map(|pod| pod.name.as_str()),
+        written: &plan::written(rollout, observed),
+        now: context.clock.now(),
+    };
+    Some(if is_judged { context.analyst.look(&look).await } else { context.analyst.watch(&look).await })
+}
+
+/// What is kept in the status, people read: nanoseconds say nothing to them.
+fn in_milliseconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// From `now` to `instant`, and at least a moment: an instant that has passed must not make a tight loop.
+fn until(now: Timestamp, instant: Timestamp) -> Duration {
+    let span = instant.duration_since(now);
+    Duration::try_from(span).unwrap_or_default().max(Duration::from_millis(20))
+}
+
+/// When to try again.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller calls")]
+pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
+    let failures = watched.open(context.caches.in_use()).map_or(1, |rollout| context.memory.failed(&rollout));
+    let whose = watched.meta().uid.as_deref().unwrap_or_default();
+    Action::requeue(error.pause(failures, whose))
+}

@@ -1,0 +1,88 @@
+//! Where the bad requests of a check come from that fails a version: which pods there are, and on which nodes, is read
+//! when that is asked. It is a rare question, and to keep the answer for every pod of the cluster would be memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kube::{
+    Api, ResourceExt,
+    api::{DynamicObject, ListParams},
+};
+use serde_json::Value;
+use tidegate_analysis::Looked;
+use tidegate_api::Rollout;
+use tidegate_judge::Spread;
+use tidegate_planner::{plan::Traced, traffic::Names, workload::EndpointSlice};
+use tokio::time::timeout;
+
+use super::{Context, apply::name};
+
+/// A version that fails waits no longer for the answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A pod behind a Service.
+#[derive(Debug, Default)]
+struct Placed {
+    uid: Option<String>,
+    node: Option<String>,
+}
+
+/// Where the bad requests of each check come from that `looked` found failing; its message says so, too.
+pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) -> Vec<Traced> {
+    if looked.spreads.is_empty() {
+        return Vec::new();
+    }
+    let placed = match timeout(PATIENCE, placed(context, rollout)).await {
+        Ok(Ok(placed)) => placed,
+        Ok(Err(error)) => nobody(rollout, &error.to_string()),
+        Err(_) => nobody(rollout, &format!("no answer within {PATIENCE:?}")),
+    };
+    let nodes = placed.iter().filter_map(|(pod, placed)| Some((pod.clone(), placed.node.clone()?))).collect();
+    let traced: Vec<_> = looked.spreads.iter().map(|spread| traced(spread, &nodes, &placed)).collect();
+    for Traced { check, origin, .. } in &traced {
+        if let Some((check, origin)) = looked.checks.iter_mut().find(|known| known.name == *check).zip(origin.as_ref())
+        {
+            check.message = format!("{}; {origin}", check.message);
+        }
+    }
+    traced
+}
+
+/// Without an answer the version fails as ever, with fewer words, and no pod is replaced.
+fn nobody(rollout: &Rollout, why: &str) -> BTreeMap<String, Placed> {
+    tracing::warn!(
+        rollout = %name(rollout),
+        "the EndpointSlices of its Services could not be listed, so that no node is named and no pod replaced: {why}",
+    );
+    BTreeMap::new()
+}
+
+fn traced(spread: &Spread, nodes: &BTreeMap<String, String>, placed: &BTreeMap<String, Placed>) -> Traced {
+    let origin = spread.origin(nodes);
+    let pod = origin.as_ref().and_then(|origin| placed.get(origin.pod.as_ref()?));
+    Traced {
+        check: spread.check.clone(),
+        uid: pod.and_then(|pod| pod.uid.clone()),
+        spares_others: origin.as_ref().is_some_and(|origin| spread.spares_others(origin)),
+        names_pods: spread.pods.names_pods(),
+        origin,
+    }
+}
+
+/// The pods behind the Services of a Rollout, by name.
+async fn placed(context: &Context, rollout: &Rollout) -> kube::Result<BTreeMap<String, Placed>> {
+    let Names { service, stable, canary } = Names::of(&rollout.spec.service);
+    let namespace = rollout.namespace().unwrap_or_default();
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &context.slices);
+    let label = EndpointSlice::SERVICE_NAME;
+    let slices = api.list(&ListParams::default().labels(&format!("{label} in ({service},{stable},{canary})"))).await?;
+    let endpoints = slices.items.iter().filter_map(|slice| slice.data.get("endpoints")?.as_array()).flatten();
+    Ok(endpoints.filter_map(pod).collect())
+}
+
+/// The pod of an endpoint. Its node has a field of its own since Kubernetes 1.20.
+fn pod(endpoint: &Value) -> Option<(String, Placed)> {
+    let text = |pointer: &str| endpoint.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let name = text("/targetRef/name").filter(|_| text("/targetRef/kind").as_deref() == Some("Pod"))?;
+    let node = text("/nodeName").or_else(|| text("/topology/kubernetes.io~1hostname"));
+    Some((name, Placed { uid: text("/targetRef/uid"), node }))
+}
