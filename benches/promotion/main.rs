@@ -4,10 +4,6 @@
 //! `cargo bench --bench promotion` prints figures and asserts none: they depend on the machine. With `-- --show` it
 //! prints instead what `kubectl` shows of a running, a promoted and a reverted rollout.
 
-#[path = "../../tests/rig/mod.rs"]
-#[expect(dead_code, reason = "the behaviours use more of the rig than a benchmark does")]
-mod rig;
-
 mod revert;
 mod scene;
 mod show;
@@ -18,7 +14,7 @@ use std::{env, time::Duration};
 use anyhow::{Context, anyhow};
 use tokio::runtime::Builder;
 
-use rig::{Result, assets::Assets, control_plane::Kind, world::World};
+use tidegate_testkit::{Result, assets::Assets, control_plane::Kind, world::World};
 
 /// As the binary has it.
 #[global_allocator]

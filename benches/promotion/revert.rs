@@ -6,11 +6,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_api::Phase;
+use tidegate_testkit::{Result, control_plane::Identity, shop::Shop, wait::until, world::World};
 
-use crate::{
-    rig::{Result, control_plane::Identity, shop::Shop, wait::until, world::World},
-    scene::{PATIENCE, REQUESTS_PER_SECOND, SHORT, adopted},
-};
+use crate::scene::{PATIENCE, REQUESTS_PER_SECOND, SHORT, adopted};
 
 /// How many times it is measured.
 const RUNS: usize = 7;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_api::Phase;
-
-use crate::rig::{Result, shop::Shop, world::World};
+use tidegate_testkit::{Result, shop::Shop, world::World};
 
 /// How many pods serve.
 pub const REPLICAS: i32 = 10;

@@ -2,12 +2,10 @@
 
 use anyhow::{Context, ensure};
 use tidegate_api::{Phase, Verdict};
+use tidegate_testkit::{Result, control_plane::Identity, shop::Shop, snapshot::NAME, world::World};
 use tokio::process::Command;
 
-use crate::{
-    rig::{Result, control_plane::Identity, shop::Shop, snapshot::NAME, world::World},
-    scene::{CROWD, PATIENCE, adopted, promoted},
-};
+use crate::scene::{CROWD, PATIENCE, adopted, promoted};
 
 /// Long enough for a stage to be seen with its numbers: the status shows them within seconds, not at once.
 const LONG: &str = "30s";

@@ -3,16 +3,14 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::Timestamp;
-
-use crate::{
-    rig::{
-        Result,
-        audit::{Access, Request},
-        control_plane::Identity,
-        world::World,
-    },
-    scene::{CROWD, REPLICAS, SHORT, adopted, promoted},
+use tidegate_testkit::{
+    Result,
+    audit::{Access, Request},
+    control_plane::Identity,
+    world::World,
 };
+
+use crate::scene::{CROWD, REPLICAS, SHORT, adopted, promoted};
 
 /// How long the shop is watched before and after: the operator refreshes what people read within ten seconds.
 const AT_REST: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tidegate_apiserver::ApiServer;
+use tidegate_testkit::wait::until;
 use tokio::time::sleep;
 
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     cluster::Cluster,
     operator::Operator,
     shop::{Place, create_namespace, plan},
-    wait::until,
 };
 
 /// The shop that is copied. No other text in its objects contains these words.

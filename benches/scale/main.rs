@@ -12,9 +12,6 @@ mod operator;
 mod prometheus;
 mod promotions;
 mod shop;
-#[path = "../../tests/rig/wait.rs"]
-mod wait;
-
 use std::{collections::BTreeMap, env, time::Duration};
 
 use anyhow::{Result, ensure};
@@ -76,7 +73,7 @@ fn main() -> Result<()> {
 /// more than what is measured.
 async fn each(what: &str, places: &[Place], holds: impl Fn(&Place) -> bool) -> Result<()> {
     let mut waiting = places.iter().peekable();
-    wait::until(what, PATIENCE, || {
+    tidegate_testkit::wait::until(what, PATIENCE, || {
         while waiting.next_if(|place| holds(place)).is_some() {}
         let done = waiting.peek().is_none();
         async move { done.then_some(()) }

@@ -8,9 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tidegate_testkit::wait::until;
 use tokio::time::Instant;
 
-use crate::{cluster::Cluster, wait::until};
+use crate::cluster::Cluster;
 
 /// A running operator; killed when dropped.
 pub struct Operator {

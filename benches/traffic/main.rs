@@ -5,10 +5,6 @@
 //! `cargo bench --bench traffic` prints figures and asserts none: they depend on the machine. `-- envoy` or `-- traefik`
 //! measures one of the two.
 
-#[path = "../../tests/rig/mod.rs"]
-#[expect(dead_code, reason = "the behaviours use more of the rig than a benchmark does")]
-mod rig;
-
 mod revert;
 mod scenes;
 mod shares;
@@ -20,7 +16,7 @@ use anyhow::{Context, anyhow};
 use jiff::SignedDuration;
 use tokio::runtime::Builder;
 
-use rig::{Result, assets::Assets, control_plane::Kind, world::World};
+use tidegate_testkit::{Result, assets::Assets, control_plane::Kind, world::World};
 
 /// As the binary has it.
 #[global_allocator]

@@ -3,11 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use tidegate_testkit::snapshot::{share, weights};
 
-use crate::{
-    rig::snapshot::{share, weights},
-    scenes::Played,
-};
+use crate::scenes::Played;
 
 /// One revert, in milliseconds from the commit of the status that orders it, as a watch shows it.
 pub struct Revert {
@@ -47,7 +45,8 @@ impl fmt::Display for Reverts<'_> {
             }
         }
         let all = self.0.iter().flat_map(|played| &played.history);
-        let took = |reload: crate::rig::envoy::Reload| reload.done.duration_since(reload.began).as_secs_f64() * 1000.0;
+        let took =
+            |reload: tidegate_testkit::envoy::Reload| reload.done.duration_since(reload.began).as_secs_f64() * 1000.0;
         let mut reloads: Vec<_> = all.map(|in_force| took(in_force.reload)).collect();
         reloads.sort_by(f64::total_cmp);
         let (median, max) = (reloads.get(reloads.len() / 2), reloads.last());

@@ -8,22 +8,20 @@ use jiff::Timestamp;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
+use tidegate_testkit::{
+    Result,
+    audit::Request,
+    control_plane::Identity,
+    customers::{Customers, Receipt},
+    gateway::InForce,
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    snapshot::Snapshot,
+    world::World,
+};
 use tokio::time::sleep;
 
-use crate::{
-    revert::Revert,
-    rig::{
-        Result,
-        audit::Request,
-        control_plane::Identity,
-        customers::{Customers, Receipt},
-        gateway::InForce,
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        snapshot::Snapshot,
-        world::World,
-    },
-};
+use crate::revert::Revert;
 
 const REPLICAS: i32 = 6;
 

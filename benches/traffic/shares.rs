@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
+use tidegate_testkit::snapshot::{share, weights};
 
-use crate::{
-    rig::snapshot::{share, weights},
-    scenes::Played,
-};
+use crate::scenes::Played;
 
 /// The quantile of the normal distribution that leaves half a percent on each side.
 const Z: f64 = 2.576;

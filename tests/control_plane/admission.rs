@@ -16,12 +16,9 @@ use serde_json::{Value, json};
 use tidegate_analysis::presets;
 use tidegate_api::{GatewayRouteKind, Preset, RolloutSpec, Route, RouteRef, definitions};
 use tidegate_planner::traffic::{GATEWAY_API, Names, Quirks, Revisions, Router, Split, router};
+use tidegate_testkit::{Result, cluster, wait::until, world::World};
 
-use crate::{
-    behaviour::behaviours,
-    rig::{Result, cluster, wait::until, world::World},
-    scenes::SOON,
-};
+use crate::{behaviour::behaviours, scenes::SOON};
 
 behaviours![
     a_current_kubernetes_keeps_every_rule_of_the_crd,

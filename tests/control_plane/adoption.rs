@@ -11,10 +11,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, shop::Shop, snapshot::Snapshot, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, shop::Shop, snapshot::Snapshot, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, lingering, promoted, quick, underway},
 };
 

@@ -7,10 +7,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, cluster, shop::Shop, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, shop::Shop, world::World},
     scenes::{A_WHILE, SOON, quick},
 };
 
@@ -168,7 +168,7 @@ async fn of_two_rollouts_on_one_deployment_the_second_is_refused(world: &World) 
     shop.apply_rollout(quick()).await?;
     heals(&shop).await?;
     shop.apply_rollout_as("rival", quick()).await?;
-    let conflict = |now: &crate::rig::snapshot::Snapshot| {
+    let conflict = |now: &tidegate_testkit::snapshot::Snapshot| {
         let status = now.rollout("rival").and_then(|rollout| rollout.status).unwrap_or_default();
         let stalled = status.conditions.iter().any(|condition| {
             condition.type_ == kind::STALLED && condition.status == "True" && condition.reason == reason::CONFLICT

@@ -11,13 +11,12 @@ use std::{
 
 use futures::future::BoxFuture;
 use libtest_mimic::{Completion, Failed, Trial};
+use tidegate_testkit::{Result, assets::Assets, control_plane::Kind, world::World};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::OnceCell,
     time::timeout,
 };
-
-use crate::rig::{Result, assets::Assets, control_plane::Kind, world::World};
 
 /// No behaviour takes longer.
 const DEADLINE: Duration = Duration::from_mins(4);

@@ -12,11 +12,11 @@ use kube::{
 };
 use serde_json::json;
 use tidegate_api::{AdoptionStep, Rollout};
+use tidegate_testkit::{Result, shop::Shop, wait::until, world::World};
 
 use crate::{
     adoption::{handed_back, image},
     behaviour::behaviours,
-    rig::{Result, shop::Shop, wait::until, world::World},
     scenes::{SOON, adopted, lingering, quick, underway},
 };
 

@@ -5,10 +5,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, shop::Shop, wait::until, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, shop::Shop, wait::until, world::World},
     scenes::{A_WHILE, SOON, adopted, promoted, underway, unjudged},
 };
 

@@ -6,10 +6,10 @@ use anyhow::{Context, ensure};
 use futures::future::{try_join, try_join_all};
 use serde_json::json;
 use tidegate_api::{Phase, Verdict, condition::reason};
+use tidegate_testkit::{Result, prometheus::Store, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, prometheus::Store, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, errors, promoted, quick, reverted, underway, with_checks},
 };
 
@@ -96,7 +96,7 @@ async fn out_of_time(
     name: &str,
     load: f64,
     on_inconclusive: Option<&str>,
-) -> Result<crate::rig::shop::Shop> {
+) -> Result<tidegate_testkit::shop::Shop> {
     let mut plan = quick();
     plan["stages"][0]["deadline"] = json!("3s");
     if let Some(action) = on_inconclusive {

@@ -12,10 +12,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, wait::until, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, shop::Shop, wait::until, world::World},
     scenes::{LATER, SOON, adopted, errors, unjudged, with_checks, without_copies},
 };
 

@@ -9,11 +9,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{Result, shop::Shop, snapshot::Snapshot, world::World};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, shop::Shop, snapshot::Snapshot, world::World},
     scenes::{LATER, SOON, promoted, quick},
 };
 

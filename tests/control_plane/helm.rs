@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tidegate_testkit::{Result, assets::named, control_plane::Identity, shop::Shop, world::World};
 use tokio::process::Command;
 
 use crate::{
     behaviour::behaviours,
     gitops::{Often, git, names_the_rules, undisturbed},
-    rig::{Result, assets::named, control_plane::Identity, shop::Shop, world::World},
     scenes::SOON,
 };
 

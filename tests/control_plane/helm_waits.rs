@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, world::World};
 use tokio::time::Instant;
 
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     gitops::git,
     helm::{found, upgrade},
     pipelines::status,
-    rig::{Result, pod_server::Faults, shop::Shop, world::World},
     scenes::{SOON, lingering},
 };
 

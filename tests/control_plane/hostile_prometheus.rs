@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidegate_api::{Phase, Verdict};
+use tidegate_testkit::{
+    Result,
+    false_prometheus::{
+        FalsePrometheus,
+        Manner::{self, Endless, Failing, Honest, Huge, NotANumber, Redirect, Warning, WebPage},
+    },
+    shop::Shop,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
-    rig::{
-        Result,
-        false_prometheus::{
-            FalsePrometheus,
-            Manner::{self, Endless, Failing, Honest, Huge, NotANumber, Redirect, Warning, WebPage},
-        },
-        shop::Shop,
-        world::World,
-    },
     scenes::{SOON, adopted, errors, promoted, underway, with_checks},
 };
 

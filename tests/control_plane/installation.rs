@@ -9,15 +9,15 @@ use tidegate_api::{
     Phase, Rollout,
     condition::{kind, reason},
 };
+use tidegate_testkit::{
+    Result, cluster,
+    control_plane::{Identity, Kind},
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
-    rig::{
-        Result, cluster,
-        control_plane::{Identity, Kind},
-        wait::until,
-        world::World,
-    },
     scenes::{LATER, SOON, promoted, unjudged, with_checks},
 };
 

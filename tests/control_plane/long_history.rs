@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tidegate_api::Phase;
+use tidegate_testkit::{Result, shop::Shop, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, shop::Shop, world::World},
     scenes::{A_WHILE, LATER, adopted},
 };
 

@@ -7,9 +7,6 @@
 //! `-- embedded:` runs those on the embedded cluster only, `-- oldest:` all of them on the oldest version only,
 //! `-- --skip embedded: --skip oldest:` those on the current control plane.
 
-#[path = "../rig/mod.rs"]
-mod rig;
-
 mod admission;
 mod adoption;
 mod bad_input;
@@ -49,7 +46,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use libtest_mimic::{Arguments, Conclusion, Trial, run};
 
 use behaviour::{Behaviour, Stage, listed};
-use rig::{assets::Assets, control_plane::Kind};
+use tidegate_testkit::{assets::Assets, control_plane::Kind};
 
 const SIDE_BY_SIDE: usize = 12;
 

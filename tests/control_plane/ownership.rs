@@ -10,11 +10,11 @@ use tidegate_api::{
     FINALIZER, Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World};
 
 use crate::{
     adoption::handed_back,
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World},
     scenes::{LATER, SOON, adopted, lingering, promoted, quick, underway},
 };
 

@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use serde_json::Value;
-
-use crate::{
-    behaviour::behaviours,
-    rig::{
-        Result,
-        audit::{Access, Request},
-        cluster,
-        control_plane::Identity,
-        world::World,
-    },
+use tidegate_testkit::{
+    Result,
+    audit::{Access, Request},
+    cluster,
+    control_plane::Identity,
+    world::World,
 };
+
+use crate::behaviour::behaviours;
 
 behaviours![the_operator_is_never_refused_a_call, the_operator_uses_all_that_it_is_granted];
 

@@ -5,12 +5,12 @@ use std::{env, fs, path::Path, process::Output};
 use anyhow::Context;
 use serde_json::json;
 use tidegate_api::{Phase, Rollout, RolloutStatus};
+use tidegate_testkit::{Result, control_plane::Identity, pod_server::Faults, shop::Shop, world::World};
 use tokio::process::Command;
 
 use crate::{
     behaviour::behaviours,
     helm::found,
-    rig::{Result, control_plane::Identity, pod_server::Faults, shop::Shop, world::World},
     scenes::{adopted, lingering, quick},
 };
 

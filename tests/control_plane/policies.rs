@@ -9,10 +9,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, cluster, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, world::World},
     scenes::{SOON, promoted, unjudged},
 };
 

@@ -6,10 +6,10 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::json;
 use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{Result, audit, control_plane::Identity, pod_server::Faults, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, audit, control_plane::Identity, pod_server::Faults, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, promoted, quick, underway, unjudged},
 };
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tidegate_api::Phase;
+use tidegate_testkit::{Result, snapshot::Snapshot, world::World};
 
 use crate::{
     adoption::handed_back,
     behaviour::behaviours,
-    rig::{Result, snapshot::Snapshot, world::World},
     scenes::{LATER, SOON, adopted, lingering, promoted, quick, reverted, underway},
 };
 

@@ -8,10 +8,10 @@ use tidegate_api::{
     Phase, Verdict,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, pod_server::Faults, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, world::World},
     scenes::{
         A_WHILE, LATER, SOON, adopted, errors, lingering, p95, promoted, quick, reverted, underway, unjudged,
         with_checks,

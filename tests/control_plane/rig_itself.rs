@@ -7,11 +7,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, api::PostParams};
 use serde_json::json;
+use tidegate_testkit::{Result, audit, control_plane::Identity, wait::until, world::World};
 
-use crate::{
-    behaviour::behaviours,
-    rig::{Result, audit, control_plane::Identity, wait::until, world::World},
-};
+use crate::behaviour::behaviours;
 
 behaviours![
     a_deployments_pods_become_ready_and_serve,

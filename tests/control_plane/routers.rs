@@ -11,13 +11,13 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{
+    Result, gateway::resource_of, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World,
+};
 
 use crate::{
     adoption::handed_back_at,
     behaviour::Behaviour,
-    rig::{
-        Result, gateway::resource_of, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World,
-    },
     scenes::{LATER, SOON, lingering, promoted, reverted, underway, unjudged},
 };
 

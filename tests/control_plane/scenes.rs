@@ -7,8 +7,7 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
-
-use crate::rig::{Result, shop::Shop, world::ShopPlan};
+use tidegate_testkit::{Result, shop::Shop, world::ShopPlan};
 
 /// For what takes a few reconciles.
 pub const SOON: Duration = Duration::from_secs(30);

@@ -11,10 +11,10 @@ use tidegate_api::{
     Phase, RolloutStatus,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, cluster, shop::Shop, snapshot::Snapshot, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, shop::Shop, snapshot::Snapshot, world::World},
     scenes::{A_WHILE, SOON, adopted, promoted, unjudged},
 };
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World},
     scenes::{A_WHILE, LATER, SOON, adopted, lingering, promoted, quick, reverted, underway, unjudged},
 };
 

@@ -5,16 +5,16 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::json;
 use tidegate_api::{AdoptionMode, Phase, condition::reason};
+use tidegate_testkit::{
+    Result,
+    admission::{Admission, REFUSAL},
+    shop::Shop,
+    world::World,
+};
 
 use crate::{
     adoption::{handed_back_at, image},
     behaviour::behaviours,
-    rig::{
-        Result,
-        admission::{Admission, REFUSAL},
-        shop::Shop,
-        world::World,
-    },
     scenes::{LATER, SOON, lingering, promoted, quick, underway},
 };
 
@@ -42,8 +42,9 @@ async fn where_pods_cannot_change_hands_a_second_replica_set_serves_before_the_f
     let (_admission, shop) = adopted_all_the_same(world, "surge").await?;
     shop.check("no more pods were started than it takes", shop.pods_created() == 8).await?;
     let events = shop.events().await?;
-    let told =
-        |event: &crate::rig::diagnosis::Event| event.reason == reason::ADOPTION_REFUSED && event.note.contains(REFUSAL);
+    let told = |event: &tidegate_testkit::diagnosis::Event| {
+        event.reason == reason::ADOPTION_REFUSED && event.note.contains(REFUSAL)
+    };
     shop.check("an event says who refused it", events.iter().any(told)).await?;
     shop.release("v2", &[]).await?;
     promoted(&shop, "v2").await?;

@@ -5,17 +5,17 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 use tidegate_api::{Phase, Verdict, condition::reason};
+use tidegate_testkit::{
+    Result,
+    control_plane::Identity,
+    kubelet::NODE,
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
-    rig::{
-        Result,
-        control_plane::Identity,
-        kubelet::NODE,
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        world::World,
-    },
     scenes::{LATER, SOON, adopted, errors, promoted, reverted, with_checks},
 };
 

@@ -5,10 +5,10 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
+use tidegate_testkit::{Result, cluster, shop::Shop, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, cluster, shop::Shop, world::World},
     scenes::{LATER, SOON, promoted, reverted, with_checks},
 };
 

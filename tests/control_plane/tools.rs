@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use tidegate_api::condition::reason;
+use tidegate_testkit::{Result, snapshot::Snapshot, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, snapshot::Snapshot, world::World},
     scenes::{LATER, SOON, adopted, promoted, quick},
 };
 

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use serde_json::json;
+use tidegate_testkit::world::World;
 
 use crate::{
     behaviour::behaviours,
-    rig::world::World,
     scenes::{adopted, p95, promoted, reverted, with_checks},
 };
 

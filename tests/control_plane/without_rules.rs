@@ -3,12 +3,12 @@
 use kube::api::PostParams;
 use serde_json::json;
 use tidegate_api::condition::reason;
+use tidegate_testkit::{Result, world::World};
 
 use crate::{
     bad_input::{heals, open, refused},
     behaviour::behaviours,
     installation::undecodable,
-    rig::{Result, world::World},
     scenes::quick,
 };
 

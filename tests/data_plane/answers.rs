@@ -4,19 +4,15 @@
 use anyhow::{Context, ensure};
 use hyper::http::HeaderValue;
 use serde_json::{Value, json};
-
-use crate::{
-    behaviour::behaviours,
-    rig::{
-        Result, cluster,
-        customers::{Customer, Customers, Kind, ask},
-        shop::Shop,
-        wait::until,
-        world::World,
-    },
-    routing::follow,
-    scenes::SOON,
+use tidegate_testkit::{
+    Result, cluster,
+    customers::{Customer, Customers, Kind, ask},
+    shop::Shop,
+    wait::until,
+    world::World,
 };
+
+use crate::{behaviour::behaviours, routing::follow, scenes::SOON};
 
 behaviours![
     requests_are_copied_in_their_share_and_nobody_is_answered_by_who_gets_the_copies,

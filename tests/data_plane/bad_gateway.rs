@@ -3,10 +3,10 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 use tidegate_api::Phase;
+use tidegate_testkit::{Result, customers::Customers, shop::Shop, world::World};
 
 use crate::{
     behaviour::behaviours,
-    rig::{Result, customers::Customers, shop::Shop, world::World},
     scenes::{LATER, SOON, adopted, promoted, underway, unjudged},
 };
 

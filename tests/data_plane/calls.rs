@@ -2,19 +2,19 @@
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use tidegate_testkit::{
+    Result,
+    customers::{Customer, Customers, Kind, Receipt},
+    envoy::authority,
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
     nothing_lost::{lasting, nothing_lost, released},
-    rig::{
-        Result,
-        customers::{Customer, Customers, Kind, Receipt},
-        envoy::authority,
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        wait::until,
-        world::World,
-    },
     scenes::{SOON, adopted, promoted, reverted},
 };
 

@@ -3,18 +3,18 @@
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_testkit::{
+    Result,
+    customers::{Answer, Customer, Customers, Kind, Receipt},
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
     nothing_lost::{nothing_lost, released},
-    rig::{
-        Result,
-        customers::{Answer, Customer, Customers, Kind, Receipt},
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        wait::until,
-        world::World,
-    },
     scenes::{LATER, SOON, adopted, errors, promoted, reverted, unjudged, with_checks},
 };
 

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
-
-use crate::{
-    behaviour::behaviours,
-    rig::{
-        Result, cluster,
-        customers::{Customers, Kind},
-        wait::until,
-        world::World,
-    },
-    scenes::SOON,
+use tidegate_testkit::{
+    Result, cluster,
+    customers::{Customers, Kind},
+    wait::until,
+    world::World,
 };
+
+use crate::{behaviour::behaviours, scenes::SOON};
 
 behaviours![
     customers_of_every_kind_are_answered,

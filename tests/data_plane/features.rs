@@ -2,11 +2,11 @@
 //! with an error.
 
 use serde_json::json;
+use tidegate_testkit::{Result, customers::Customers, world::World};
 
 use crate::{
     behaviour::behaviours,
     nothing_lost::nothing_lost,
-    rig::{Result, customers::Customers, world::World},
     scenes::{adopted, unjudged, without_copies},
 };
 

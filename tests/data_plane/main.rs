@@ -6,9 +6,6 @@
 
 #[path = "../control_plane/behaviour.rs"]
 mod behaviour;
-#[path = "../rig/mod.rs"]
-#[expect(dead_code, reason = "the behaviours on the control plane use more of the rig")]
-mod rig;
 #[path = "../control_plane/scenes.rs"]
 #[expect(dead_code, reason = "the behaviours on the control plane begin in more of them")]
 mod scenes;
@@ -30,7 +27,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use libtest_mimic::{Arguments, Trial, run};
 
 use behaviour::{Behaviour, Stage, listed};
-use rig::{assets::Assets, control_plane::Kind};
+use tidegate_testkit::{assets::Assets, control_plane::Kind};
 
 const SIDE_BY_SIDE: usize = 10;
 

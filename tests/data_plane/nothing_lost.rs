@@ -3,18 +3,18 @@
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_testkit::{
+    Result,
+    customers::{Answer, Customers, Kind, Receipt},
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    snapshot::{Snapshot, share, weights},
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
-    rig::{
-        Result,
-        customers::{Answer, Customers, Kind, Receipt},
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        snapshot::{Snapshot, share, weights},
-        wait::until,
-        world::World,
-    },
     scenes::{LATER, SOON, adopted, errors, promoted, reverted, with_checks},
 };
 

@@ -3,18 +3,15 @@
 use anyhow::{Context, ensure};
 use hyper::Method;
 use serde_json::{Value, json};
-
-use crate::{
-    behaviour::behaviours,
-    rig::{
-        Result, cluster,
-        customers::{Customer, Kind, ask},
-        shop::Shop,
-        wait::until,
-        world::World,
-    },
-    scenes::SOON,
+use tidegate_testkit::{
+    Result, cluster,
+    customers::{Customer, Kind, ask},
+    shop::Shop,
+    wait::until,
+    world::World,
 };
+
+use crate::{behaviour::behaviours, scenes::SOON};
 
 behaviours![
     exact_paths_come_first_and_then_the_longest_prefixes,

@@ -6,20 +6,20 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate_api::Phase;
+use tidegate_testkit::{
+    Result,
+    customers::{Customer, Customers, Receipt},
+    gateway::InForce,
+    pod_server::{Crowd, Faults},
+    shop::Shop,
+    snapshot::{share, weights},
+    wait::until,
+    world::{ShopPlan, World},
+};
 
 use crate::{
     behaviour::behaviours,
     nothing_lost::{lasting, nothing_lost, released},
-    rig::{
-        Result,
-        customers::{Customer, Customers, Receipt},
-        gateway::InForce,
-        pod_server::{Crowd, Faults},
-        shop::Shop,
-        snapshot::{share, weights},
-        wait::until,
-        world::{ShopPlan, World},
-    },
     scenes::{LATER, adopted, promoted, reverted},
 };
 

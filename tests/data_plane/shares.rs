@@ -8,17 +8,17 @@ use tidegate_api::{
     StageStatus,
     condition::{kind, reason},
 };
+use tidegate_testkit::{
+    Result,
+    customers::{Customers, Kind},
+    shop::Shop,
+    snapshot::Snapshot,
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
-    rig::{
-        Result,
-        customers::{Customers, Kind},
-        shop::Shop,
-        snapshot::Snapshot,
-        wait::until,
-        world::World,
-    },
     scenes::{LATER, SOON, adopted, lingering, underway},
 };
 

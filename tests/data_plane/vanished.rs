@@ -3,17 +3,17 @@
 use anyhow::Context;
 use serde_json::json;
 use tidegate_api::condition::reason;
+use tidegate_testkit::{
+    Result,
+    customers::Customers,
+    snapshot::{share, weights},
+    wait::until,
+    world::World,
+};
 
 use crate::{
     behaviour::behaviours,
     nothing_lost::{lasting, released},
-    rig::{
-        Result,
-        customers::Customers,
-        snapshot::{share, weights},
-        wait::until,
-        world::World,
-    },
     scenes::{SOON, adopted, promoted},
 };
 

@@ -5,15 +5,13 @@ use std::{ffi::OsStr, path::PathBuf, process::Stdio};
 use anyhow::Result;
 use serde_json::Value;
 use tempfile::TempDir;
+use tidegate_testkit::{
+    assets::Assets,
+    control_plane::{ControlPlane, Identity, Kind},
+};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::{
-    normal::normal,
-    rig::{
-        assets::Assets,
-        control_plane::{ControlPlane, Identity, Kind},
-    },
-};
+use crate::normal::normal;
 
 /// The namespace that everything happens in.
 const NAMESPACE: &str = "shop";

@@ -5,10 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests")]
 
-#[path = "../rig/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "only the control planes are needed here")]
-mod rig;
-
 mod known;
 mod kubectl;
 mod normal;
@@ -21,8 +17,8 @@ use futures::future::join;
 
 use known::known;
 use kubectl::{Kubectl, Printed};
-use rig::{assets::Assets, control_plane::Kind};
 use steps::{Step, steps};
+use tidegate_testkit::{assets::Assets, control_plane::Kind};
 
 /// What is compared is that of the version that the embedded server says it is.
 const OLDEST: u32 = 37;

@@ -12,15 +12,13 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use anyhow::ensure;
 use kube::Client;
 use serde_json::{Value, json};
-
-use crate::{
-    behaviour::behaviours,
-    rig::{
-        Result, cluster,
-        control_plane::{ControlPlane, Kind},
-        world::World,
-    },
+use tidegate_testkit::{
+    Result, cluster,
+    control_plane::{ControlPlane, Kind},
+    world::World,
 };
+
+use crate::behaviour::behaviours;
 
 use self::{
     differences::{Class, differences},

@@ -35,10 +35,8 @@ pub struct Assets {
 #[derive(Debug, Clone)]
 pub enum Program {
     /// It is told of the routes by the rig.
-    #[allow(dead_code, reason = "only what sends real packets has it")]
     Envoy(PathBuf),
     /// It reads them by itself.
-    #[allow(dead_code, reason = "only what sends real packets has it")]
     Traefik(PathBuf),
 }
 
@@ -46,7 +44,7 @@ impl Assets {
     /// Finds everything, or says in one line what is missing. The embedded cluster needs none of the control plane's
     /// binaries.
     pub fn find(kind: Kind) -> Result<Self, String> {
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
         let binaries = match kind {
             Kind::Real => control_plane(&beside, &CURRENT)?,
             Kind::Oldest => control_plane(&beside, &OLDEST)?,
@@ -63,13 +61,11 @@ impl Assets {
     }
 
     /// The same with Envoy.
-    #[allow(dead_code, reason = "only what sends real packets has it")]
     pub fn find_with_envoy(kind: Kind) -> Result<Self, String> {
         Ok(Self { gateway: Some(Program::Envoy(named("envoy", "ENVOY")?)), ..Self::find(kind)? })
     }
 
     /// The same with Traefik.
-    #[allow(dead_code, reason = "only what sends real packets has it")]
     pub fn find_with_traefik(kind: Kind) -> Result<Self, String> {
         if !ports::pods_are_reachable() {
             return Err("pods have no addresses here: ip route add local 198.18.0.0/15 dev lo".to_owned());

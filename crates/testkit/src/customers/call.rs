@@ -14,7 +14,7 @@ use super::{
     connections::{Connections, Whole},
     customer::{Customer, Jar},
 };
-use crate::rig::pod_server::grpc;
+use crate::pod_server::grpc;
 
 /// An empty message, uncompressed.
 const NOTHING: &[u8] = &[0; 5];

@@ -89,7 +89,6 @@ impl ControlPlane {
     }
 
     /// Where the API server answers.
-    #[allow(dead_code, reason = "only what sends real packets has a gateway that reads the API server by itself")]
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -1,12 +1,13 @@
 //! The real `tidegate` binary, run as its own process under its own service account.
 
 use std::{
+    env,
     ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{cluster::SYSTEM_NAMESPACE, ports, process::Process};
 
@@ -59,10 +60,16 @@ impl Operator {
             arguments.extend([OsStr::new("--namespace"), namespace.as_ref()]);
         }
         let environment = [("KUBECONFIG", self.kubeconfig.as_os_str())];
-        let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
-        let process = Process::start(program, arguments, &environment, (&self.name, &self.directory))?;
+        let process = Process::start(&program()?, arguments, &environment, (&self.name, &self.directory))?;
         Ok(RunningOperator { how: self.clone(), process, url: format!("http://{address}") })
     }
+}
+
+/// The operator's binary, which lies beside the folder of the tests' own.
+fn program() -> Result<PathBuf> {
+    let tests = env::current_exe()?;
+    let beside = tests.parent().and_then(Path::parent).map(|folder| folder.join("tidegate"));
+    beside.filter(|program| program.is_file()).with_context(|| format!("no binary lies beside {}", tests.display()))
 }
 
 impl RunningOperator {

@@ -50,7 +50,6 @@ pub struct InForce {
     /// The backends of its first rule for everybody.
     pub backends: Vec<Backend>,
     /// How they came into force.
-    #[allow(dead_code, reason = "read by what sends real packets, which shares the rig")]
     pub reload: Reload,
 }
 
@@ -70,7 +69,6 @@ pub enum Leader {
 
 impl Leader {
     /// How much later than it says it may follow a route. Traefik gathers changes for two seconds, and needs a moment.
-    #[allow(dead_code, reason = "only what sends real packets has customers")]
     pub fn lag(&self) -> Duration {
         match self {
             Self::Played | Self::Envoy(_) => Duration::ZERO,
@@ -79,7 +77,6 @@ impl Leader {
     }
 
     /// Where customers send their requests.
-    #[allow(dead_code, reason = "only what sends real packets has customers")]
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Played => None,

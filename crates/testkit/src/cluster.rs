@@ -47,7 +47,6 @@ pub async fn install_crd(client: &Client, crd: CustomResourceDefinition) -> Resu
 
 /// Has the API server go without the rules of a CRD while something is done, as if an earlier version of it were
 /// installed.
-#[allow(dead_code, reason = "only the behaviours on the control plane install an earlier version")]
 pub async fn without_rules<T, F>(client: &Client, name: &str, something: impl FnOnce() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -121,7 +120,7 @@ fn bind(role: &str) -> Value {
 
 /// The objects of `deploy/rbac*.yaml`.
 pub fn rbac() -> Result<Vec<Value>> {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
     let mut files: Vec<_> = fs::read_dir(&deploy)
         .into_iter()
         .flatten()

@@ -15,7 +15,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use tokio::sync::Mutex;
 
 use super::{Envoy, admin, clusters::Cluster, files::Files, routes};
-use crate::rig::{endpoints::Endpoints, kubelet::Kubelet};
+use crate::{endpoints::Endpoints, kubelet::Kubelet};
 
 /// Far more than Envoy takes over anything.
 const RELOAD: Duration = Duration::from_secs(5);

@@ -42,6 +42,7 @@ pub struct World {
     pub audit: Audit,
     /// That the garbage collector knows Rollouts, once somebody has seen it.
     pub collects_rollouts: OnceCell<()>,
+    /// The programs that it was made of.
     pub assets: Assets,
 }
 
@@ -206,7 +207,6 @@ pub struct ShopPlan<'w> {
 
 impl ShopPlan<'_> {
     /// With a Deployment of this name.
-    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
     pub fn workload(mut self, name: &str) -> Self {
         name.clone_into(&mut self.workload);
         self
@@ -226,7 +226,6 @@ impl ShopPlan<'_> {
 
     /// With pods that have the time to end all requests under way, however long these take: of a pod that goes while
     /// others of its version stay, requests come to the last, and no drain spares them.
-    #[allow(dead_code, reason = "only a real gateway has requests that take long")]
     pub fn patient(mut self) -> Self {
         self.termination_seconds += customers::LONGEST.as_secs();
         self

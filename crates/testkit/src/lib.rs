@@ -6,17 +6,21 @@
 //! send real ones.
 //! [`world`] is the vocabulary in which behaviours are written.
 
+#![allow(
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    reason = "who uses it are tests, in which nothing that is left unused does harm"
+)]
+
 pub mod admission;
 pub mod assets;
 pub mod audit;
 pub mod certificates;
 pub mod cluster;
 pub mod control_plane;
-#[allow(dead_code, reason = "only what sends real packets has them")]
 pub mod customers;
 pub mod diagnosis;
 pub mod endpoints;
-#[allow(dead_code, reason = "only what sends real packets has it")]
 pub mod envoy;
 pub mod false_prometheus;
 pub mod gateway;
@@ -31,7 +35,6 @@ pub mod process;
 pub mod prometheus;
 pub mod shop;
 pub mod snapshot;
-#[allow(dead_code, reason = "only what sends real packets has it")]
 pub mod traefik;
 pub mod wait;
 pub mod world;

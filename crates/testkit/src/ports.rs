@@ -26,7 +26,6 @@ pub fn address(port: u16) -> Ipv4Addr {
 }
 
 /// Whether packets to the addresses of pods arrive on this machine.
-#[allow(dead_code, reason = "only what sends real packets has pods with addresses")]
 pub fn pods_are_reachable() -> bool {
     TcpListener::bind((address(0), 0)).is_ok()
 }

@@ -20,8 +20,9 @@ const START: Duration = Duration::from_mins(1);
 /// A kind of server, and where its program is.
 #[derive(Debug, Clone)]
 pub enum Store {
+    /// The real one.
     Prometheus(PathBuf),
-    #[allow(dead_code, reason = "only what asks about evidence has it")]
+    /// One that answers its queries.
     VictoriaMetrics(PathBuf),
 }
 

@@ -167,7 +167,6 @@ impl Shop {
 
     /// What the shop's owner keeps in Git beside the Rollout, the route first: whatever the rig has made, at a version, and
     /// without a count.
-    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
     pub fn manifests(&self, version: &str) -> Vec<Value> {
         let seconds = self.data_plane.kubelet.life().termination_seconds();
         let mut deployment = deployment((&self.namespace, &self.workload), 0, seconds);
@@ -184,7 +183,6 @@ impl Shop {
     }
 
     /// Deletes the Deployment, and waits until it is gone; its pods stay.
-    #[allow(dead_code, reason = "read by behaviours on the control plane alone")]
     pub async fn orphan_the_pods(&self) -> Result<()> {
         let orphan = DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
         self.deployments().delete(&self.workload, &orphan).await?;
@@ -229,7 +227,6 @@ impl Shop {
     }
 
     /// From now on, this pod has these faults.
-    #[allow(dead_code, reason = "not every test that shares the rig has a pod that is bad alone")]
     pub fn set_faults_of(&self, pod: &str, faults: Faults) {
         self.data_plane.kubelet.set_faults_of(&self.namespace, pod, faults);
     }

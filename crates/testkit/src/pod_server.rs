@@ -164,7 +164,6 @@ impl PodServer {
     }
 
     /// How many requests came as copies of those that others answered.
-    #[allow(dead_code, reason = "only a real gateway makes copies")]
     pub fn copies(&self) -> u64 {
         self.application.copies.load(Ordering::Relaxed)
     }

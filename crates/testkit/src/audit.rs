@@ -46,10 +46,8 @@ pub struct Request {
     /// Whether RBAC let it through. A refusal by admission is something else, though both answer 403.
     pub allowed: bool,
     /// The status code of the answer.
-    #[allow(dead_code, reason = "read by the benchmark of a promotion, which shares the rig")]
     pub code: u16,
     /// What was sent, where the policy has it kept: for HTTPRoutes.
-    #[allow(dead_code, reason = "read by the benchmark of a promotion, which shares the rig")]
     pub body: Value,
 }
 

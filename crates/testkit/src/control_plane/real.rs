@@ -10,7 +10,7 @@ use super::{
     Kind,
     identity::{Identity, connect, kubeconfig_path, write_kubeconfigs},
 };
-use crate::rig::{assets::Assets, certificates, ports, process::Process, wait::until};
+use crate::{assets::Assets, certificates, ports, process::Process, wait::until};
 
 const START: Duration = Duration::from_mins(1);
 

@@ -127,7 +127,6 @@ impl Kubelet {
     }
 
     /// How many requests came to the pods of a revision that now serve as copies of those that others answered.
-    #[allow(dead_code, reason = "only a real gateway makes copies")]
     pub fn copies(&self, namespace: &str, revision: &str) -> u64 {
         let state = self.state();
         let serving = state.serving.get(namespace).into_iter().flat_map(HashMap::values);
@@ -146,7 +145,6 @@ impl Kubelet {
     }
 
     /// From now on, this pod has these faults.
-    #[allow(dead_code, reason = "not every test that shares the rig has a pod that is bad alone")]
     pub fn set_faults_of(&self, namespace: &str, pod: &str, faults: Faults) {
         let state = self.state();
         if let Some(serving) = state.serving.get(namespace).and_then(|pods| pods.get(pod)) {
