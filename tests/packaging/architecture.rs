@@ -44,9 +44,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The code of a crate, without its comments, and the tests at the ends of its files.
 fn code(folder: &Path) -> String {
-    let tests = Regex::new(r"#\[cfg\(test\)\]\nmod \w+ \{").unwrap();
+    let unit_tests = Regex::new(r"#\[cfg\(test\)\]\nmod \w+ \{").unwrap();
     let texts = files(folder).into_iter().map(|file| fs::read_to_string(file).unwrap());
-    let code = texts.map(|text| tests.split(&text).next().unwrap_or_default().to_owned());
+    let code = texts.map(|text| unit_tests.split(&text).next().unwrap_or_default().to_owned());
     let lines = code.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
     lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
