@@ -1,7 +1,7 @@
 //! The gateway: accepts routes, says so in their status, and knows which weights are in force.
 //!
 //! What it accepts is in force once [`envoy`](super::envoy) follows it; or, in a world without Envoy, at once. In a world
-//! of [`traefik`](super::traefik), that one accepts, and is believed: what it says is in force may be so a little later.
+//! of [`traefik`], that one accepts, and is believed: what it says is in force may be so a little later.
 //!
 //! Annotations of the route say how it behaves: `rig/accept-after` (default 50ms), `rig/never-accept`,
 //! `rig/reject` (refuses each change from then on, and goes on with what it had),

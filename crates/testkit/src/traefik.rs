@@ -2,7 +2,7 @@
 //! and writes what it thinks of routes into their status.
 //!
 //! It sends requests to the addresses of EndpointSlices, so that pods have to serve at theirs: see
-//! [`ports::address`](super::ports::address).
+//! [`ports::address`].
 
 use std::{
     ffi::OsStr,
