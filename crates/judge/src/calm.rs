@@ -4,7 +4,18 @@
 //! both begins and ends, the one shows it in a block in which the other does not yet, and they seem to differ in large crowds.
 //! What is bet on such a moment reckons with the crowds that history has by itself, as if nothing were compared.
 
-use super::{dispersion::Compared, line::Share, unwell::far_from};
+use super::{
+    dispersion::Compared,
+    line::{Line, Share},
+};
+
+/// What is far outside of what stable was like: five times as bad, and one request in a hundred beyond that.
+pub(super) const FAR: Line = Line { ratio: 5.0, margin: 0.01 };
+
+/// Beyond what part of bad requests a version is far outside of what is `typical`.
+pub(super) fn far_from(typical: f64) -> f64 {
+    FAR.limit(typical)
+}
 
 /// Tells calm blocks, those beside which there is no incident of both, from all others.
 #[derive(Debug, Clone, Copy, PartialEq)]

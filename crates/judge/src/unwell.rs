@@ -22,15 +22,13 @@ use tidegate_api::{OnStableUnwell, Verdict, condition::reason};
 use super::{
     baseline::Baseline,
     block::{Block, Counted, Counts},
+    calm::{FAR, far_from},
     evidence::Evidence,
     line::Line,
     question::{Subject, Tolerance},
     verdict::{Asked, Judgement},
     wording::percent,
 };
-
-/// What is far outside of what stable was like: five times as bad, and one request in a hundred beyond that.
-const FAR: Line = Line { ratio: 5.0, margin: 0.01 };
 
 /// How much worse than it may be each sum takes an unwell stable version for.
 const WORSE: [f64; 3] = [1.5, 5.0, 20.0];
@@ -109,11 +107,6 @@ pub(super) fn typical(history: &[Counts], enough: usize) -> Option<f64> {
     let mut parts: Vec<_> = answered.map(|block| block.bad / block.total).collect();
     parts.sort_by(f64::total_cmp);
     parts.get(parts.len() / 2).copied().filter(|_| parts.len() >= enough)
-}
-
-/// Beyond what part of bad requests a version is far outside of what is `typical`.
-pub(super) fn far_from(typical: f64) -> f64 {
-    FAR.limit(typical)
 }
 
 impl Wellbeing {
