@@ -83,6 +83,8 @@ struct Side {
     stable: Share,
     /// Its last requests before it was left with few of them, or none; older ones weigh less.
     recent: Share,
+    /// Whether it had any in the last block.
+    had_requests: bool,
     counted: Counted,
     /// The bet on the last block, if there was one.
     last: Option<Bet>,
@@ -112,6 +114,7 @@ impl Evidence {
             wealth,
             stable: baseline.counts.share(counted),
             recent: Share::default(),
+            had_requests: false,
             counted,
             last: None,
         };
@@ -138,8 +141,8 @@ impl Evidence {
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
-        let Side { wealth, recent, last, .. } = self.against;
-        let against = Side { wealth, recent, last, ..next.against };
+        let Side { wealth, recent, had_requests, last, .. } = self.against;
+        let against = Side { wealth, recent, had_requests, last, ..next.against };
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
         let wellbeing = self.wellbeing.entering(next.wellbeing);
@@ -252,9 +255,12 @@ impl Evidence {
     /// compared with them alone may look worse than stable was with all of them.
     fn held_against(&self, side: &Side, block: &Block, beside: Option<f64>) -> Held {
         let held = self.held(self.line_against(block), Crowds::at_worst, block);
-        let is_control = self.is_compared(block.stable) && is_control(block.canary.total, block.stable.total);
-        let by_itself = || (Line::fixed(held.line.limit(side.left_at())), self.crowds.at_worst(false));
-        Held { beside, by_itself: is_control.then(by_itself), ..held }
+        if !self.is_compared(block.stable) || !is_control(block.canary.total, block.stable.total) {
+            return Held { beside, ..held };
+        }
+        let crowd = self.crowds.at_worst(false).max(held.crowd);
+        let by_itself = Some((Line::fixed(held.line.limit(side.left_at())), crowd));
+        Held { beside, by_itself, crowd, crowd_of_gains: crowd, ..held }
     }
 
     /// In a moment in which both versions may suffer from the same, nothing is won beyond what it would be if nothing were
@@ -440,6 +446,7 @@ impl Side {
             self.last = Some(bet);
         }
         self.stable = self.stable.plus(stable);
+        self.had_requests = stable.total > 0.0;
         if !is_control(canary.total, stable.total) {
             self.recent = self.recent.divided(FORGOTTEN).plus(stable);
         }
@@ -457,11 +464,13 @@ impl Side {
 
 impl Side {
     /// What a block with such requests of stable is held against. With all traffic on the canary there is nothing to
-    /// compare it with but what stable was like: the limit is then a fixed one.
+    /// compare it with but what stable was like: the limit is then a fixed one. One block in which a control was asked nothing
+    /// is no such time.
     fn line_beside(&self, line: &Line, stable: Share) -> Option<Line> {
+        let is_gap = self.had_requests && stable.total <= 0.0;
         if line.ratio == 0.0 {
             Some(*line)
-        } else if self.stable.total < STABLE_TO_COMPARE {
+        } else if self.stable.total < STABLE_TO_COMPARE || is_gap {
             None
         } else if stable.total > 0.0 {
             Some(*line)
