@@ -143,13 +143,16 @@ impl Effects<'_> {
         let goal = split::goal(self.rollout, self.observed);
         let names = Names::of(&self.rollout.spec.service);
         let contended = contention::changed_routes(self.rollout, self.observed).next().is_some();
+        // Whoever wrote a route meanwhile gave traffic to pods or Services that drain. The status forgets the drain
+        // first: once the route is written back, nothing would tell that it has to begin anew.
+        let drains = !self.is_under_way() && self.status.draining_since.is_some();
         let mut desired = Vec::new();
         for route in &self.observed.routes {
             if split::says(self.rollout, &names, route, goal) {
                 continue;
             }
             let answered = contention::is_answered(self.rollout, &route.id.to_string(), route.generation());
-            if contended && !answered {
+            if drains || contended && !answered {
                 continue;
             }
             let Some(wanted) = self.route(route, &names, goal) else { continue };

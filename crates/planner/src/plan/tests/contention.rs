@@ -6,7 +6,7 @@ use tidegate_api::{Percent, Phase, Span, StagePart, condition::kind};
 use super::{
     cluster::{Cluster, user_route},
     lab::Lab,
-    specs::routed,
+    specs::{routed, with},
 };
 use crate::plan::{after, in_seconds};
 
@@ -245,4 +245,25 @@ fn old_pods_that_somebody_gave_traffic_in_the_last_stage_are_drained_anew() {
     assert_eq!(lab.cluster.pods_of("v1"), 10);
     lab.pass(1);
     assert_eq!(lab.cluster.pods_of("v1"), 0);
+}
+
+#[test]
+fn pods_that_somebody_gave_traffic_while_they_drain_are_drained_anew_by_an_operator_that_dies_meanwhile() {
+    for write in 1..4 {
+        let compared = json!({"name": "errors", "errorRate": {"preset": "pod-http", "relative": {}}});
+        let mut lab = Lab::in_stage(&with(&json!({"analysis": {"controlShare": "1%", "checks": [compared]}})), "full");
+        lab.pass(600);
+        assert_eq!(lab.phase(), Phase::Promoting);
+        lab.pass(29);
+        lab.cluster.write_backends(&foreign());
+        lab.cluster.tick();
+        lab.dies_at = Some(lab.writes + write);
+        lab.decide();
+        lab.dies_at = None;
+        lab.cluster.tick();
+        lab.pass(29);
+        assert_eq!(lab.cluster.pods_of("v1"), 10, "dies at write {write}");
+        lab.finish();
+        assert_eq!(lab.cluster.pods_of("v1"), 0);
+    }
 }
