@@ -7,7 +7,7 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, PartialObjectMeta},
 };
-use tidegate_api::{self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout};
+use tidegate_api::{self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout, RouteMode};
 use tidegate_planner::{
     plan::{Observed, Route, Suspect, suspects},
     traffic::{Names, RouteId},
@@ -16,11 +16,14 @@ use tidegate_planner::{
 
 use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
 
-/// What the cluster looks like around `rollout`, by the caches; at the very end of a Rollout, as the API server has it.
+/// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
 ///
 /// # Errors
 /// A look at the API server failed.
 pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Result<Observed, Error> {
+    if is_restored(rollout) {
+        look_up_routes(context, rollout).await?;
+    }
     let mut observed = read(context, rollout);
     observed.refused = refused;
     if is_leaving(rollout) {
@@ -36,6 +39,27 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
         }
     }
     Ok(observed)
+}
+
+/// Whether the routes are restored, and the Services of the revisions are about to go.
+fn is_restored(rollout: &Rollout) -> bool {
+    let status = rollout.status.as_ref();
+    status.is_some_and(|status| status.route == RouteMode::Service && status.draining_since.is_some())
+}
+
+/// Reads the routes anew: one that somebody pointed at the revisions' Services since a watch fell silent would lead nowhere
+/// without them, and with the Rollout gone nobody would mend it.
+async fn look_up_routes(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    for route in rollout.spec.routes() {
+        let id = RouteId::of(&route, &namespace);
+        let Some(api) = context.caches.routes.api(&id, &namespace) else { continue };
+        let doing = format!("read {id} anew before the Services that it named go");
+        if let Some(live) = api.get_opt(&id.name).await.map_err(Error::api(doing))? {
+            context.memory.found_route(rollout, &id, live);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the Rollout is about to go.

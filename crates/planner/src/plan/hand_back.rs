@@ -86,6 +86,7 @@ impl Plan<'_> {
             // Not even pods were to be had in that time, or there never will be any. Whoever has some left keeps them:
             // the Deployment sees to them.
             self.status.route = RouteMode::Service;
+            self.status.draining_since = None;
             let names = self.names();
             return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }

@@ -327,3 +327,13 @@ fn a_service_that_was_overlooked_goes_with_the_rollout() {
     assert_eq!(effects.iter().filter(|desired| deleted(&desired.effect)).count(), 2, "{effects:?}");
     assert!(matches!(effects.last().unwrap().effect, Effect::PatchRollout(_)), "and the Rollout after them");
 }
+
+#[test]
+fn a_route_is_restored_although_pods_that_somebody_starts_never_let_the_drain_end() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.cluster.delete();
+    lab.until(|lab| lab.status().draining_since.is_some());
+    lab.cluster.scale_deployment(3);
+    lab.until(|lab| lab.cluster.rollout.is_none());
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route());
+}
