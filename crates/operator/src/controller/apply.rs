@@ -22,6 +22,7 @@ use tidegate_planner::{
 use super::{
     Context,
     error::{Class, Error},
+    fencing::Fence,
     memory::Written,
 };
 
@@ -41,7 +42,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
     if !effects.is_empty() && !context.memory.may_write(rollout) {
         return Err(Error::Quarrel(name(rollout)));
     }
-    let mut certain = false;
+    let mut fence = Fence::default();
     let mut first_error = None;
     let mut refused = None;
     let mut written = 0;
@@ -52,12 +53,9 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
         if !context.leadership.is_leader() {
             return Err(Error::NotLeading(describe(&effect)));
         }
-        if cautious && !certain {
-            if let Err(error) = confirm(context, rollout).await {
-                first_error.get_or_insert(error);
-                continue;
-            }
-            certain = true;
+        if cautious && let Err(error) = fence.pass(context, rollout, &effect).await {
+            first_error.get_or_insert(error);
+            continue;
         }
         match write(context, rollout, &effect).await {
             Ok(()) => {
@@ -79,18 +77,6 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
     }
     context.memory.set_refused(rollout, refused);
     first_error.map_or(Ok(written), Err)
-}
-
-/// The Rollout still stands exactly where the decision was taken.
-async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
-    let api: Api<PartialObjectMeta<Rollout>> = Api::namespaced(context.client.clone(), &namespace(rollout));
-    let doing = format!("read Rollout {} before a write", name(rollout));
-    let live = api.get_metadata(&rollout.name_any()).await.map_err(Error::api(doing))?;
-    if live.metadata.resource_version == rollout.metadata.resource_version {
-        Ok(())
-    } else {
-        Err(Error::Changed(name(rollout)))
-    }
 }
 
 async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {

@@ -16,8 +16,8 @@ pub enum Error {
         /// The answer.
         source: Box<kube::Error>,
     },
-    /// Somebody wrote the Rollout while a decision was on its way to the cluster; it is taken again.
-    #[error("Rollout {0} changed while it was being worked on; deciding anew")]
+    /// Somebody wrote the Rollout, or a route of it, while a decision was on its way to the cluster; it is taken again.
+    #[error("{0} changed while it was being worked on; deciding anew")]
     Changed(String),
     /// Everything that is written is written over at once, by somebody with the same rights.
     #[error(

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod expressions;
 mod features;
+mod fencing;
 mod index;
 pub mod leader;
 mod memory;

@@ -14,7 +14,7 @@ use tidegate_planner::{
     workload::{Deployment, ReplicaSet, is_deleting},
 };
 
-use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
+use super::{Context, cache::path_of, error::Error, fencing::confirm_routes, memory::Written, orphans};
 
 /// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
 ///
@@ -22,7 +22,11 @@ use super::{Context, cache::path_of, error::Error, memory::Written, orphans};
 /// A look at the API server failed.
 pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Result<Observed, Error> {
     if is_restored(rollout) {
-        look_up_routes(context, rollout).await?;
+        // One that says something else is remembered, and seen below.
+        match confirm_routes(context, rollout).await {
+            Ok(()) | Err(Error::Changed(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     let mut observed = read(context, rollout);
     observed.refused = refused;
@@ -45,21 +49,6 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
 fn is_restored(rollout: &Rollout) -> bool {
     let status = rollout.status.as_ref();
     status.is_some_and(|status| status.route == RouteMode::Service && status.draining_since.is_some())
-}
-
-/// Reads the routes anew: one that somebody pointed at the revisions' Services since a watch fell silent would lead nowhere
-/// without them, and with the Rollout gone nobody would mend it.
-async fn look_up_routes(context: &Context, rollout: &Rollout) -> Result<(), Error> {
-    let namespace = rollout.namespace().unwrap_or_default();
-    for route in rollout.spec.routes() {
-        let id = RouteId::of(&route, &namespace);
-        let Some(api) = context.caches.routes.api(&id, &namespace) else { continue };
-        let doing = format!("read {id} anew before the Services that it named go");
-        if let Some(live) = api.get_opt(&id.name).await.map_err(Error::api(doing))? {
-            context.memory.found_route(rollout, &id, live);
-        }
-    }
-    Ok(())
 }
 
 /// Whether the Rollout is about to go.

@@ -1,0 +1,67 @@
+//! Fencing reads: what is looked at as the API server has it, right before a write that takes something away. A watch that
+//! fell silent is noticed after minutes only, and until then the caches show a cluster that is no more.
+
+use kube::{Api, ResourceExt, api::PartialObjectMeta};
+use tidegate_api::Rollout;
+use tidegate_planner::{plan::Effect, traffic::RouteId};
+
+use super::{Context, error::Error};
+
+/// What the cautious writes of one round were let through by: each is looked at once.
+#[derive(Debug, Default)]
+pub struct Fence {
+    rollout: bool,
+    routes: bool,
+}
+
+impl Fence {
+    /// Lets a cautious write through, if nobody has decided otherwise meanwhile.
+    ///
+    /// # Errors
+    /// Somebody has, or what has to be looked at could not be read.
+    pub async fn pass(&mut self, context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {
+        if !self.rollout {
+            confirm(context, rollout).await?;
+            self.rollout = true;
+        }
+        let takes_pods = matches!(effect, Effect::PatchReplicaSet(..));
+        if takes_pods && !self.routes {
+            confirm_routes(context, rollout).await?;
+            self.routes = true;
+        }
+        Ok(())
+    }
+}
+
+/// The Rollout still stands exactly where the decision was taken.
+async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
+    let api: Api<PartialObjectMeta<Rollout>> = Api::namespaced(context.client.clone(), &namespace);
+    let doing = format!("read Rollout {namespace}/{name} before a write");
+    let live = api.get_metadata(&name).await.map_err(Error::api(doing))?;
+    if live.metadata.resource_version == rollout.metadata.resource_version {
+        Ok(())
+    } else {
+        Err(Error::Changed(format!("Rollout {namespace}/{name}")))
+    }
+}
+
+/// The routes still say what they said when the decision was taken. What they say now is remembered: pods must not be taken
+/// from under weights that somebody wrote since, nor Services from under a route that names them.
+///
+/// # Errors
+/// One says something else, or could not be read.
+pub async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    for route in rollout.spec.routes() {
+        let id = RouteId::of(&route, &namespace);
+        let Some(api) = context.caches.routes.api(&id, &namespace) else { continue };
+        let Some(cached) = context.caches.routes.get(&id, &namespace) else { continue };
+        let live = api.get_opt(&id.name).await.map_err(Error::api(format!("read {id} before a write")))?;
+        let known = context.memory.latest_route(rollout, &id, cached);
+        let Some(live) = live.filter(|live| live.data.get("spec") != known.data.get("spec")) else { continue };
+        context.memory.found_route(rollout, &id, live);
+        return Err(Error::Changed(id.to_string()));
+    }
+    Ok(())
+}
