@@ -8,7 +8,9 @@ use std::{
 
 use futures::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
-use tidegate_api::{Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict};
+use tidegate_api::{
+    Analysis, Check, CheckStatus, Mode, Percent, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict,
+};
 use tidegate_judge::{
     Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
     judge_values, question,
@@ -426,7 +428,8 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
         let stage = written.iter().find(|stage| stage.name == begun.stage);
         let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
-        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, limits: limits_of(check, &asked) })
+        let weight = stage.map_or(Percent::FULL, |stage| stage.weight);
+        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, weight, limits: limits_of(check, &asked) })
     });
     let stages = stages.collect::<Result<_, Fault>>()?;
     let overdispersion = look.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);

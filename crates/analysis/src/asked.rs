@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_api::StagePart;
+use tidegate_api::{Percent, StagePart};
 use tidegate_judge::{Arm, Measure, Refusal, Series, Subject, Tolerance, WarmUp};
 
 use super::{grid::Grid, source::Source};
@@ -29,6 +29,8 @@ pub(super) struct StagePlan {
     pub(super) since: Timestamp,
     /// That it goes on with the stage before it.
     pub(super) part: Option<StagePart>,
+    /// What the new version gets of the traffic.
+    pub(super) weight: Percent,
     pub(super) limits: Vec<Limit>,
 }
 

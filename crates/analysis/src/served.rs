@@ -76,7 +76,7 @@ fn is_counted(arm: Arm, series: &[Series]) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use tidegate_api::StagePart;
+    use tidegate_api::{Percent, StagePart};
     use tidegate_judge::{Counts, Key, Sample, WarmUp};
 
     use super::*;
@@ -88,7 +88,12 @@ mod tests {
 
     /// Parts of stages that began at these seconds, counted by a gateway.
     fn plan(stages: &[(i64, Option<StagePart>)]) -> Plan {
-        let stage = |(since, part): &(i64, _)| StagePlan { since: at(*since), part: *part, limits: Vec::new() };
+        let stage = |(since, part): &(i64, _)| StagePlan {
+            since: at(*since),
+            part: *part,
+            weight: Percent::FULL,
+            limits: Vec::new(),
+        };
         Plan {
             endpoint: "default".to_owned(),
             source: Source {

@@ -102,7 +102,7 @@ impl Tracker {
     /// The evidence for a limit of the present stage, with the newest samples. What settled so far may belong to the
     /// stage before: it speaks against the version, and not for it.
     pub(super) fn evidence(&self, limit: &Limit) -> Evidence {
-        let fresh = || Evidence::new(limit.tolerance.line, &self.baseline(limit.measure()));
+        let fresh = || self.nothing_seen(limit, self.plan.stages.len().saturating_sub(1));
         let goes_on = || self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
         let mut evidence = match self.known(limit) {
             Some(known) if goes_on() => known.clone(),
@@ -418,8 +418,13 @@ impl Tracker {
     }
 
     fn fresh(&self, place: usize) -> Vec<Evidence> {
-        let limits = self.limits(place).iter();
-        limits.map(|limit| Evidence::new(limit.tolerance.line, &self.baseline(limit.measure()))).collect()
+        self.limits(place).iter().map(|limit| self.nothing_seen(limit, place)).collect()
+    }
+
+    /// The evidence for a limit of the stage at `place` before its first block.
+    fn nothing_seen(&self, limit: &Limit, place: usize) -> Evidence {
+        let weight = self.plan.stages.get(place).map_or(1.0, |stage| stage.weight.percent() / 100.0);
+        Evidence::new(limit.tolerance.line, &self.baseline(limit.measure())).at_weight(weight)
     }
 
     /// What settled for the same limit of the same check.

@@ -13,7 +13,9 @@ use super::{
     moments::Moments,
     outlook::Way,
     recent::Recent,
-    skew::{Bet, Held, is_control},
+    reference::{Kept, Reference},
+    side::Side,
+    skew::{Held, is_control},
     unwell::{Unwell, Wellbeing},
     wealth::Wealth,
 };
@@ -27,18 +29,11 @@ const BLOCKS_TO_FAIL: u32 = 2;
 /// This many bad requests are enough for a failure within one block.
 const ERRORS_TO_FAIL: f64 = 3.0;
 
-/// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
-const STABLE_TO_COMPARE: f64 = 100.0;
-
 /// A stable version that keeps a control's requests alone is taken to be no better than so much of what it was with its traffic.
 const NO_BETTER: f64 = 0.8;
 
 /// Beyond such crowds people are told of them.
 const LARGE_CROWDS: f64 = 50.0;
-
-/// A block weighs so much less than the next one in what stable was like when it lost its traffic: half after a minute, where
-/// a block is ten seconds long.
-const FORGOTTEN: f64 = 1.12;
 
 /// Up to such crowds, counting requests is what shows a failure soonest. Beyond, half of the stake is on whole blocks, where
 /// they are not what is usual but a hiccup.
@@ -60,6 +55,7 @@ pub struct Evidence {
     bets_on_blocks: bool,
     /// How many requests go bad together.
     crowds: Crowds,
+    kept: Kept,
     against: Side,
     moments: Moments,
     in_favour: Side,
@@ -74,20 +70,6 @@ pub struct Evidence {
     /// What part of stable's requests was bad in the last block, if it was unwell in it.
     beside: Option<f64>,
     provisional: Vec<Block>,
-}
-
-/// One side of the evidence, and how bad stable is expected to be in the next block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Side {
-    wealth: Wealth,
-    stable: Share,
-    /// Its last requests before it was left with few of them, or none; older ones weigh less.
-    recent: Share,
-    /// Whether it had any in the last block.
-    had_requests: bool,
-    counted: Counted,
-    /// The bet on the last block, if there was one.
-    last: Option<Bet>,
 }
 
 /// What settled in this stage.
@@ -110,22 +92,15 @@ impl Evidence {
     /// Nothing seen yet of the new version; of stable, the `baseline`.
     #[must_use]
     pub fn new(line: Line, baseline: &Baseline) -> Self {
-        let side = |wealth, counted| Side {
-            wealth,
-            stable: baseline.counts.share(counted),
-            recent: Share::default(),
-            had_requests: false,
-            counted,
-            last: None,
-        };
         Self {
             line,
             bets_on_blocks: baseline.at_worst > CROWDS.max(2.0 * baseline.overdispersion)
                 || baseline.at_worst > USUAL_CROWDS,
             crowds: Crowds::new(baseline, line.ratio > 0.0),
-            against: side(Wealth::against(), Counted::Certain),
+            kept: Kept::default(),
+            against: Side::new(Wealth::against(), Counted::Certain, baseline.counts),
             moments: Moments::new(baseline.usual),
-            in_favour: side(Wealth::in_favour(), Counted::Possible),
+            in_favour: Side::new(Wealth::in_favour(), Counted::Possible, baseline.counts),
             in_favour_by_past: (line.ratio > 0.0).then(Wealth::in_favour),
             stage: Stretch::default(),
             rollout: Seen::default(),
@@ -137,24 +112,29 @@ impl Evidence {
         }
     }
 
+    /// In a stage in which the new version gets `weight` of the traffic, as a part of one. Who is not told takes it for all.
+    #[must_use]
+    pub fn at_weight(self, weight: f64) -> Self {
+        Self { kept: Kept::beside(weight), ..self }
+    }
+
     /// Another stage begins: `next` has its line, and history counted by its measure. What speaks against the version
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
-        let Side { wealth, recent, had_requests, last, .. } = self.against;
-        let against = Side { wealth, recent, had_requests, last, ..next.against };
+        let (against, kept) = (self.against.entering(next.against), self.kept.entering(next.kept));
         let moments = self.moments.entering(next.moments);
         let crowds = self.crowds.clone();
         let wellbeing = self.wellbeing.entering(next.wellbeing);
         let (rollout, worse, beside) = (self.rollout, self.worse, self.beside);
-        Self { crowds, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
+        Self { crowds, kept, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
-        self.bet_against(block);
+        let reference = self.bet_against(block);
         let by_past = self.line_by_past(block.canary.total, block.stable.total);
-        let gained = self.bet_in_favour(by_past, block);
+        let gained = self.bet_in_favour(by_past, block, reference);
         self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
@@ -172,11 +152,11 @@ impl Evidence {
     }
 
     /// What is gained by comparing, if anything is bet.
-    fn bet_in_favour(&mut self, by_past: Option<Line>, block: &Block) -> Arms {
+    fn bet_in_favour(&mut self, by_past: Option<Line>, block: &Block, reference: Reference) -> Arms {
         let held = self.held(self.line, Crowds::size, block);
         let canary = block.canary.share(self.in_favour.counted).divided(self.crowds.size(false));
-        let gained = self.in_favour.settle(held, block);
-        if let Some(wealth) = self.in_favour_by_past.as_mut().filter(|_| self.in_favour.last.is_some()) {
+        let gained = self.in_favour.settle(held, block, reference);
+        if let Some(wealth) = self.in_favour_by_past.as_mut().filter(|_| self.in_favour.has_bet()) {
             let alone = by_past.map(|line| line.gains(wealth.multipliers(), 0.0, canary, Share::default()));
             wealth.take(alone.unwrap_or(gained));
         }
@@ -201,19 +181,22 @@ impl Evidence {
         self.stage.stable.share(self.in_favour.counted).is_certainly_below(self.stable_at_least())
     }
 
-    fn bet_against(&mut self, block: &Block) {
+    fn bet_against(&mut self, block: &Block) -> Reference {
+        let reference = self.kept.take(block);
         self.provisional.clear();
-        self.wellbeing.settle(block);
+        self.wellbeing.settle(block, reference);
         let unwell = self.wellbeing.unwell_in(block);
         self.against.review(unwell);
-        let gained = self.against.settle(self.held_against(&self.against, block, self.beside), block);
+        let held = self.held_against(&self.against, block, reference, self.beside);
+        let gained = self.against.settle(held, block, reference);
         self.beside = unwell;
-        self.moments.settle(&self.line_against(block), block);
+        self.moments.settle(&self.line_against(reference), block);
         self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
             self.rollout.bad += block.canary.bad;
         }
+        reference
     }
 
     fn learn(&mut self, block: &Block) {
@@ -253,8 +236,8 @@ impl Evidence {
     ///
     /// The few requests that stable keeps in the last stage meet no overload, and no pod that is asked too much: who is
     /// compared with them alone may look worse than stable was with all of them.
-    fn held_against(&self, side: &Side, block: &Block, beside: Option<f64>) -> Held {
-        let held = self.held(self.line_against(block), Crowds::at_worst, block);
+    fn held_against(&self, side: &Side, block: &Block, reference: Reference, beside: Option<f64>) -> Held {
+        let held = self.held(self.line_against(reference), Crowds::at_worst, block);
         if !self.is_compared(block.stable) || !is_control(block.canary.total, block.stable.total) {
             return Held { beside, ..held };
         }
@@ -281,14 +264,14 @@ impl Evidence {
     /// The logarithm of how much speaks for the version being worse than the line allows.
     #[must_use]
     pub fn against(&self) -> f64 {
-        let (mut requests, mut moments, mut beside) = (self.against, self.moments, self.beside);
+        let (mut kept, mut requests, mut moments, mut beside) = (self.kept, self.against, self.moments, self.beside);
         let mut most = f64::NEG_INFINITY;
         for block in &self.provisional {
-            let unwell = self.wellbeing.unwell_in(block);
+            let (reference, unwell) = (kept.take(block), self.wellbeing.unwell_in(block));
             requests.review(unwell);
             most = most.max(self.worth(&requests, &moments));
-            requests.settle(self.held_against(&requests, block, beside), block);
-            moments.settle(&self.line_against(block), block);
+            requests.settle(self.held_against(&requests, block, reference, beside), block, reference);
+            moments.settle(&self.line_against(reference), block);
             beside = unwell;
         }
         most.max(self.worth(&requests, &moments))
@@ -296,7 +279,8 @@ impl Evidence {
 
     /// How unwell stable itself is, with the newest samples.
     pub(super) fn unwell(&self) -> Option<Unwell> {
-        self.wellbeing.unwell(self.newest().as_ref())
+        let (mut kept, newest) = (self.kept, self.newest());
+        self.wellbeing.unwell(newest.as_ref().map(|newest| (newest, kept.take(newest))))
     }
 
     /// How unwell stable was when it lost its requests.
@@ -304,9 +288,9 @@ impl Evidence {
         self.wellbeing.left_unwell()
     }
 
-    /// What a failure in this block goes by.
-    fn line_against(&self, block: &Block) -> Line {
-        self.wellbeing.line_beside(&self.line, self.against.stable.expected(), block)
+    /// What a failure goes by in a block with such a reference.
+    fn line_against(&self, reference: Reference) -> Line {
+        self.wellbeing.line_beside(&self.line, self.against.stable.expected(), reference)
     }
 
     /// What the bets on requests and on blocks are worth together. Which of them count was decided by history, before the
@@ -356,9 +340,11 @@ impl Evidence {
     /// that is.
     #[must_use]
     pub fn since_worse(&self) -> (Option<Timestamp>, Counts, Counts) {
-        let (mut worse, mut side, mut beside) = (self.worse, self.against, self.beside);
+        let (mut kept, mut worse, mut side, mut beside) = (self.kept, self.worse, self.against, self.beside);
         for block in &self.provisional {
-            worse.add(side.settle(self.held_against(&side, block, beside), block)[MOST_CAUTIOUS_WORSE], block);
+            let reference = kept.take(block);
+            let held = self.held_against(&side, block, reference, beside);
+            worse.add(side.settle(held, block, reference)[MOST_CAUTIOUS_WORSE], block);
             beside = self.wellbeing.unwell_in(block);
         }
         (worse.since, worse.canary, worse.stable)
@@ -404,7 +390,7 @@ impl Evidence {
 
     /// Where the bets in favour stand, and what more blocks with such counts would bring: whichever gets there first counts.
     pub(super) fn prospects(&self, canary: Share, stable: Share) -> impl Iterator<Item = Way> {
-        let compared = self.prospect(canary, stable);
+        let compared = self.in_favour.prospect(&self.line, self.overdispersion(), canary, stable);
         let by_past = self.in_favour_by_past.zip(self.line_by_past(canary.total, stable.total));
         let alone = by_past.map(|(wealth, line)| {
             let canary = canary.divided(self.crowds.size(false));
@@ -414,77 +400,9 @@ impl Evidence {
         [Some(compared), alone].into_iter().flatten()
     }
 
-    fn prospect(&self, canary: Share, stable: Share) -> Way {
-        let side = &self.in_favour;
-        let line = side.line_beside(&self.line, stable).unwrap_or(self.line);
-        let (multipliers, expected) = (side.wealth.multipliers(), side.stable.expected());
-        let crowd = self.overdispersion();
-        let [canary, stable] = [canary, stable].map(|share| share.divided(crowd));
-        let (gains, chance) = line.prospect(multipliers, expected, canary, stable);
-        Way { arms: side.wealth.arms(), gains, chance }
-    }
-
     /// What part of stable's requests is expected to be bad.
     pub(super) fn expected_of_stable(&self) -> f64 {
         self.in_favour.stable.expected()
-    }
-}
-
-impl Side {
-    /// Bets on a block that is held against that, and learns from it how bad stable is. Returns what each arm gained.
-    fn settle(&mut self, held: Held, block: &Block) -> Arms {
-        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
-        let mut gained = Arms::default();
-        self.last = None;
-        // Nothing asked, nothing answered: that is no block, and not one without errors.
-        if canary.total > 0.0
-            && let Some(line) = self.line_beside(&held.line, stable)
-        {
-            let bet = Bet::on(&self.wealth, Held { line, ..held }, self.stable.expected(), (canary, stable));
-            gained = bet.gained();
-            self.wealth.take(gained);
-            self.last = Some(bet);
-        }
-        self.stable = self.stable.plus(stable);
-        self.had_requests = stable.total > 0.0;
-        if !is_control(canary.total, stable.total) {
-            self.recent = self.recent.divided(FORGOTTEN).plus(stable);
-        }
-        gained
-    }
-
-    /// The bet on the last block again, beside a stable version that was so bad in the next one.
-    fn review(&mut self, unwell: Option<f64>) {
-        if let Some((bet, part)) = self.last.as_mut().zip(unwell) {
-            let wealth = &mut self.wealth;
-            wealth.add(bet.review(wealth.multipliers(), part));
-        }
-    }
-}
-
-impl Side {
-    /// What a block with such requests of stable is held against. With all traffic on the canary there is nothing to
-    /// compare it with but what stable was like: the limit is then a fixed one. One block in which a control was asked nothing
-    /// is no such time.
-    fn line_beside(&self, line: &Line, stable: Share) -> Option<Line> {
-        let is_gap = self.had_requests && stable.total <= 0.0;
-        if line.ratio == 0.0 {
-            Some(*line)
-        } else if self.stable.total < STABLE_TO_COMPARE || is_gap {
-            None
-        } else if stable.total > 0.0 {
-            Some(*line)
-        } else {
-            Some(Line::fixed(line.limit(self.left_at())))
-        }
-    }
-
-    /// What part of its requests was bad when it lost its traffic, if that certainly is more than it was on the whole: whatever
-    /// came over both versions does not go away with the requests.
-    fn left_at(&self) -> f64 {
-        let expected = self.stable.expected();
-        let is_worse = self.counted == Counted::Certain && self.recent.is_certainly_above(expected);
-        if is_worse { self.recent.bad / self.recent.total } else { expected }
     }
 }
 

@@ -21,9 +21,11 @@ mod outage;
 mod outlook;
 mod question;
 mod recent;
+mod reference;
 mod run;
 mod series;
 mod share;
+mod side;
 mod skew;
 #[cfg(test)]
 mod tests;

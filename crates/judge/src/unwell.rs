@@ -26,6 +26,7 @@ use super::{
     evidence::Evidence,
     line::Line,
     question::{Subject, Tolerance},
+    reference::Reference,
     verdict::{Asked, Judgement},
     wording::percent,
 };
@@ -62,8 +63,8 @@ pub(super) struct Wellbeing {
     /// What came since it is unwell.
     ill: Option<Since>,
     calm: Calm,
-    /// For how long it has had no requests.
-    silent: Duration,
+    /// Whether it has lost its traffic.
+    is_left: bool,
 }
 
 /// What was counted since some instant.
@@ -119,7 +120,7 @@ impl Wellbeing {
             sums: Default::default(),
             ill: None,
             calm: Calm::default(),
-            silent: Duration::ZERO,
+            is_left: false,
         }
     }
 
@@ -128,15 +129,14 @@ impl Wellbeing {
         Self { bar: next.bar, typical: next.typical, crowd: next.crowd, ..self }
     }
 
-    /// Takes in a block.
-    pub(super) fn settle(&mut self, block: &Block) {
+    /// Takes in a block that has such a reference.
+    pub(super) fn settle(&mut self, block: &Block, reference: Reference) {
         let time = Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         let Some(bar) = self.bar else { return };
-        if block.stable.total <= 0.0 {
-            self.silent += time;
+        self.is_left = reference == Reference::Past;
+        if reference != Reference::Stable {
             return;
         }
-        self.silent = Duration::ZERO;
         for (sum, worse) in self.sums.iter_mut().zip(WORSE) {
             sum.add(worse, bar, self.crowd, block);
         }
@@ -168,16 +168,16 @@ impl Wellbeing {
     }
 
     /// How unwell it is, with the newest samples. They make nobody well: what is bad may come with the next scrape.
-    pub(super) fn unwell(&self, newest: Option<&Block>) -> Option<Unwell> {
-        let bar = self.bar.filter(|_| self.silent < CALM)?;
+    pub(super) fn unwell(&self, newest: Option<(&Block, Reference)>) -> Option<Unwell> {
+        let bar = self.bar.filter(|_| !self.is_left)?;
         let mut with = *self;
         let since = match (newest, self.ill) {
-            (Some(newest), Some(mut ill)) => {
+            (Some((newest, _)), Some(mut ill)) => {
                 ill.add(newest);
                 ill
             }
-            (Some(newest), None) => {
-                with.settle(newest);
+            (Some((newest, reference)), None) => {
+                with.settle(newest, reference);
                 with.ill?
             }
             (None, ill) => ill?,
@@ -196,15 +196,15 @@ impl Wellbeing {
     /// How unwell it was when it lost its requests, if the new version may have been as unwell beside it.
     pub(super) fn left_unwell(&self) -> Option<Unwell> {
         let told = self.told(self.ill?, self.bar?);
-        (self.silent > Duration::ZERO && !told.spares_canary).then_some(told)
+        (self.is_left && !told.spares_canary).then_some(told)
     }
 
-    /// What a new version is held against in a block in which stable has no requests any more: if stable was unwell when it
+    /// What a new version is held against in a block with such a reference. Where stable has lost its traffic: if stable was unwell when it
     /// lost them, so may the new version be, and for the same reason.
-    pub(super) fn line_beside(&self, line: &Line, expected: f64, block: &Block) -> Line {
+    pub(super) fn line_beside(&self, line: &Line, expected: f64, reference: Reference) -> Line {
         let left = self.ill.zip(self.bar).map(|(ill, bar)| self.told(ill, bar)).filter(|told| !told.spares_canary);
         match left.and_then(|left| left.since.share()) {
-            Some(share) if line.ratio > 0.0 && block.stable.total <= 0.0 => {
+            Some(share) if line.ratio > 0.0 && reference == Reference::Past => {
                 Line::fixed(line.limit(share.max(expected)))
             }
             _ => *line,
@@ -343,7 +343,7 @@ mod tests {
     /// Blocks of ten seconds with `stable` and `canary`, as bad and total, the first at `place`.
     fn settle(wellbeing: &mut Wellbeing, place: i64, blocks: i64, [stable, canary]: [(f64, f64); 2]) {
         for place in place..place + blocks {
-            wellbeing.settle(&block(place, [stable, canary]));
+            wellbeing.settle(&block(place, [stable, canary]), Reference::Stable);
         }
     }
 
@@ -378,10 +378,10 @@ mod tests {
     fn the_newest_samples_show_it_and_do_not_end_it() {
         let mut wellbeing = Wellbeing::new(&COMPARED, &usually(1.0));
         settle(&mut wellbeing, 0, 6, WELL);
-        assert!(wellbeing.unwell(Some(&block(6, BOTH))).is_some());
+        assert!(wellbeing.unwell(Some((&block(6, BOTH), Reference::Stable))).is_some());
         settle(&mut wellbeing, 6, 1, BOTH);
         settle(&mut wellbeing, 7, 11, WELL);
-        assert!(wellbeing.unwell(Some(&block(18, WELL))).is_some());
+        assert!(wellbeing.unwell(Some((&block(18, WELL), Reference::Stable))).is_some());
     }
 
     #[test]
@@ -390,7 +390,7 @@ mod tests {
         let mut wellbeing = Wellbeing::new(&COMPARED, &Baseline::of(&history).with_overdispersion(Some(1.0)));
         for place in 0..360 {
             let bad = if place % 60 == 0 { 1.0 } else { 0.0 };
-            wellbeing.settle(&block(place, [(bad, 2.0), (0.0, 1.0)]));
+            wellbeing.settle(&block(place, [(bad, 2.0), (0.0, 1.0)]), Reference::Stable);
             assert_eq!(wellbeing.unwell(None), None, "{place}");
         }
         settle(&mut wellbeing, 360, 4, [(2.0, 2.0), (1.0, 1.0)]);
@@ -412,7 +412,7 @@ mod tests {
                 bad += if drawn < bar { 1.0 } else { 0.0 };
             }
             let before = wellbeing.ill.is_some();
-            wellbeing.settle(&block(place, [(bad, 70.0), (0.0, 5.0)]));
+            wellbeing.settle(&block(place, [(bad, 70.0), (0.0, 5.0)]), Reference::Stable);
             alarms += u32::from(!before && wellbeing.ill.is_some());
         }
         assert!(alarms <= 4, "{alarms} in 20,000 blocks");
@@ -476,8 +476,8 @@ mod tests {
                 settle(&mut wellbeing, 60, 12, during);
             }
             let alone = block(72, [(0.0, 0.0), (100.0, 1000.0)]);
-            wellbeing.settle(&alone);
-            wellbeing.line_beside(&COMPARED, 0.001, &alone)
+            wellbeing.settle(&alone, Reference::Past);
+            wellbeing.line_beside(&COMPARED, 0.001, Reference::Past)
         };
         assert_eq!(limit(None), COMPARED);
         assert!((limit(Some(BOTH)).margin - 0.155).abs() < 1e-9);
@@ -488,10 +488,13 @@ mod tests {
     fn a_stable_version_without_requests_holds_nobody() {
         let mut wellbeing = Wellbeing::new(&COMPARED, &usually(1.0));
         settle(&mut wellbeing, 0, 12, BOTH);
-        settle(&mut wellbeing, 12, 11, [(0.0, 0.0), (5.0, 50.0)]);
-        assert!(wellbeing.unwell(None).is_some());
-        settle(&mut wellbeing, 23, 1, [(0.0, 0.0), (5.0, 50.0)]);
-        assert_eq!(wellbeing.unwell(None), None);
-        assert!(wellbeing.left_unwell().is_some());
+        let alone = block(12, [(0.0, 0.0), (5.0, 50.0)]);
+        wellbeing.settle(&alone, Reference::Nothing);
+        assert!(
+            wellbeing.unwell(None).is_some() && wellbeing.left_unwell().is_none(),
+            "a control that was asked nothing"
+        );
+        wellbeing.settle(&alone, Reference::Past);
+        assert!(wellbeing.unwell(None).is_none() && wellbeing.left_unwell().is_some());
     }
 }

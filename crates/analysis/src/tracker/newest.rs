@@ -114,6 +114,7 @@ fn counted_for_both(series: &[Series]) -> HashSet<Key> {
 mod tests {
     use std::time::Duration;
 
+    use tidegate_api::Percent;
     use tidegate_judge::{Line, Meaning, Sample, Subject, Tolerance};
 
     use super::*;
@@ -146,7 +147,12 @@ mod tests {
     /// requests of the new version and of stable are in it.
     fn blocks(limit: &Limit, since: i64, now: i64, series: &[Series]) -> Vec<(i64, f64, f64)> {
         let plan = Plan::of_anybody(
-            vec![StagePlan { since: at(since), part: None, limits: vec![compared(), limit.clone()] }],
+            vec![StagePlan {
+                since: at(since),
+                part: None,
+                weight: Percent::FULL,
+                limits: vec![compared(), limit.clone()],
+            }],
             Duration::from_secs(10),
         );
         let newest = scrape::newest(series, Arm::Canary);

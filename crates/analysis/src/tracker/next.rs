@@ -35,6 +35,8 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::Percent;
+
     use super::*;
     use crate::asked::{Plan, StagePlan};
 
@@ -44,7 +46,10 @@ mod tests {
 
     /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
     fn pause(now: i64, interval: Duration) -> i128 {
-        let plan = Plan::of_anybody(vec![StagePlan { since: at(-60_000), part: None, limits: Vec::new() }], interval);
+        let plan = Plan::of_anybody(
+            vec![StagePlan { since: at(-60_000), part: None, weight: Percent::FULL, limits: Vec::new() }],
+            interval,
+        );
         let tracker = Tracker { scrape: Some(Duration::from_secs(1)), newest: Some(at(0)), ..Tracker::new(plan) };
         tracker.next(at(now)).duration_since(at(now)).as_millis()
     }
