@@ -12,7 +12,7 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
-    cargo build --release --locked && cp target/release/tidegate /usr/local/bin/tidegate
+    cargo build --profile dist --locked && cp target/dist/tidegate /usr/local/bin/tidegate
 
 FROM ${BASE_IMAGE}
 COPY --from=build /usr/local/bin/tidegate /usr/local/bin/tidegate

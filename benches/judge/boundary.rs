@@ -16,6 +16,9 @@ const P95: Line = Line { ratio: 0.0, margin: 0.05 };
 const ERRORS_COMPARED: Line = Line { ratio: 1.5, margin: 0.005 };
 const SLOW_COMPARED: Line = Line { ratio: 1.25, margin: 0.02 };
 
+/// What the last stage of a comparison gets: a hundredth is a control.
+const CONTROLLED: f64 = 0.99;
+
 /// How long a stage is, and how much goes on in it: 5 % of the traffic.
 #[derive(Clone, Copy)]
 struct Length {
@@ -72,8 +75,19 @@ pub fn measure() -> Result<Wrong> {
                 show(limit, name, length.name, in_a_stage(traffic, length.block, &seed)?);
             }
         }
-        let steady = traffic(line, base, (Course::Steady, Crowd::Alone), SHORT);
-        show(limit, "steady", "3 x 10 min, 100 req/s", in_a_rollout(steady, &format!("{limit} rollout"))?);
+        let through = |course, last, name: &str| {
+            in_a_rollout(traffic(line, base, (course, Crowd::Alone), SHORT), last, &format!("{limit} {name} rollout"))
+        };
+        show(limit, "steady", "3 x 10 min, 100 req/s", through(Course::Steady, 1.0, "steady")?);
+        if line.ratio > 0.0 {
+            show(limit, "steady", "the same, with a control", through(Course::Steady, CONTROLLED, "steady")?);
+            show(
+                limit,
+                "common drift 20x, wandering",
+                "the same, with a control",
+                through(Course::Wanders, CONTROLLED, "wandering")?,
+            );
+        }
     }
     Ok(worst)
 }
@@ -105,24 +119,25 @@ fn cases(line: &Line) -> Vec<Case> {
 fn in_a_stage(traffic: Traffic, block: i64, seed: &str) -> Result<Wrong> {
     let outcomes = runs(seed, RUNS, |rng, number| {
         let (mut flow, baseline) = Flow::new(traffic, rng, block);
-        let mut stage = Stage::new(traffic.line, &baseline, block);
+        let weight = (1.0 + traffic.stable_for_each).recip();
+        let mut stage = Stage::new(traffic.line, &baseline, block).at_weight(weight);
         watch(&mut stage, &mut flow, traffic.length, number)
     })?;
     Ok(Wrong { fail: share(&outcomes, |it| it.fails), pass: share(&outcomes, |it| it.passes) })
 }
 
-/// Through the stages that a rollout has when nothing is said: false Fails of all of it, and false Passes of the worst
-/// stage.
-fn in_a_rollout(traffic: Traffic, seed: &str) -> Result<Wrong> {
+/// Through the stages that a rollout has when nothing is said, the last of such a weight: false Fails of all of it, and false
+/// Passes of the worst stage.
+fn in_a_rollout(traffic: Traffic, last: f64, seed: &str) -> Result<Wrong> {
     let outcomes = runs(seed, RUNS, |rng, number| {
         let (mut flow, baseline) = Flow::new(traffic, rng, SHORT.block);
         let all = traffic.canary * (1.0 + traffic.stable_for_each);
         let mut stage = Stage::new(traffic.line, &baseline, SHORT.block);
         let mut looks = Vec::new();
-        for weight in [0.05, 0.25, 1.0] {
+        for weight in [0.05, 0.25, last] {
+            stage = stage.entering(traffic.line, &baseline, weight);
             flow.shift(all * weight, (1.0 - weight) / weight);
             looks.push(watch(&mut stage, &mut flow, traffic.length, number)?);
-            stage = stage.entering(traffic.line, &baseline);
         }
         Ok(looks)
     })?;

@@ -58,9 +58,14 @@ impl Stage {
         Self { evidence: Evidence::new(line, baseline), block, now: 0, settled: 0, newest: VecDeque::new() }
     }
 
+    /// In which the canary gets that part of the traffic.
+    pub fn at_weight(self, weight: f64) -> Self {
+        Self { evidence: self.evidence.at_weight(weight), ..self }
+    }
+
     /// The next stage of the same rollout.
-    pub fn entering(&self, line: Line, baseline: &Baseline) -> Self {
-        let next = Self::new(line, baseline, self.block);
+    pub fn entering(&self, line: Line, baseline: &Baseline, weight: f64) -> Self {
+        let next = Self::new(line, baseline, self.block).at_weight(weight);
         Self { evidence: self.evidence.entering(&next.evidence), ..next }
     }
 

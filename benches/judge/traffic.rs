@@ -79,7 +79,8 @@ impl Flow {
         let at = -i64::from(HISTORY) * block;
         let mut flow = Self { traffic, rng, at, level, moment, canary: Row::default(), stable: Row::default() };
         let history: Vec<_> = (0..HISTORY).map(|_| flow.block_of_history(block)).collect();
-        (flow, Baseline::of(&history))
+        (flow.canary, flow.stable) = (Row::default(), Row::default());
+        (flow, Baseline::of_halves(&history))
     }
 
     /// From now on the canary gets so many requests from one scrape to the next, and stable so many for each of them.
@@ -98,14 +99,17 @@ impl Flow {
         }
     }
 
-    /// Before the rollout all requests are stable's.
-    fn block_of_history(&mut self, block: i64) -> Counts {
-        let all = self.traffic.canary * (1.0 + self.traffic.stable_for_each);
-        let scrapes = (0..block).map(|_| {
+    /// Before the rollout all requests are stable's: those of two halves of its pods.
+    fn block_of_history(&mut self, block: i64) -> [Counts; 2] {
+        let half = self.traffic.canary * (1.0 + self.traffic.stable_for_each) / 2.0;
+        let mut sum = [Counts::default(); 2];
+        for _ in 0..block {
             let (demand, rate) = self.advance();
-            self.draw(all * demand, rate, false)
-        });
-        scrapes.fold(Counts::default(), Counts::plus)
+            for (sum, is_canary) in sum.iter_mut().zip([true, false]) {
+                *sum = sum.plus(self.draw(half * demand, rate, is_canary));
+            }
+        }
+        sum
     }
 
     /// Goes on to the next scrape: how many requests there are, as a multiple of the mean, and how many of them are bad.
