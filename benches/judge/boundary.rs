@@ -1,7 +1,7 @@
 //! How often a verdict is wrong about a version that is exactly as bad as it may be.
 
 use anyhow::Result;
-use tidegate_judge::Line;
+use tidegate_judge::Boundary;
 
 use crate::{
     runs::{AUDITED, runs},
@@ -11,10 +11,10 @@ use crate::{
 
 const RUNS: usize = 10_000;
 
-const ERRORS: Line = Line { ratio: 0.0, margin: 0.005 };
-const P95: Line = Line { ratio: 0.0, margin: 0.05 };
-const ERRORS_COMPARED: Line = Line { ratio: 1.5, margin: 0.005 };
-const SLOW_COMPARED: Line = Line { ratio: 1.25, margin: 0.02 };
+const ERRORS: Boundary = Boundary { ratio: 0.0, margin: 0.005 };
+const P95: Boundary = Boundary { ratio: 0.0, margin: 0.05 };
+const ERRORS_COMPARED: Boundary = Boundary { ratio: 1.5, margin: 0.005 };
+const SLOW_COMPARED: Boundary = Boundary { ratio: 1.25, margin: 0.02 };
 
 /// What the last stage of a comparison gets: a hundredth is a control.
 const CONTROLLED: f64 = 0.99;
@@ -50,7 +50,7 @@ impl Wrong {
 }
 
 /// What a version is held against, and what part of stable's requests is bad then.
-const LIMITS: [(Line, &str, f64); 4] = [
+const LIMITS: [(Boundary, &str, f64); 4] = [
     (ERRORS, "errors 0.5%", 0.002),
     (ERRORS_COMPARED, "errors 1.5 x stable + 0.5%", 0.002),
     (P95, "p95", 0.03),
@@ -67,19 +67,23 @@ pub fn measure() -> Result<Wrong> {
         println!("  {limit:<26} {traffic:<29} {stage:<23} {fail:>10} {pass:>10}");
         worst = worst.worst(wrong);
     };
-    for (line, limit, base) in LIMITS {
-        for (course, crowd, name, lengths) in cases(&line) {
+    for (boundary, limit, base) in LIMITS {
+        for (course, crowd, name, lengths) in cases(&boundary) {
             for length in lengths {
-                let traffic = traffic(line, base, (course, crowd), length);
+                let traffic = traffic(boundary, base, (course, crowd), length);
                 let seed = format!("{limit} {name} {}", length.name);
                 show(limit, name, length.name, in_a_stage(traffic, length.block, &seed)?);
             }
         }
         let through = |course, last, name: &str| {
-            in_a_rollout(traffic(line, base, (course, Crowd::Alone), SHORT), last, &format!("{limit} {name} rollout"))
+            in_a_rollout(
+                traffic(boundary, base, (course, Crowd::Alone), SHORT),
+                last,
+                &format!("{limit} {name} rollout"),
+            )
         };
         show(limit, "steady", "3 x 10 min, 100 req/s", through(Course::Steady, 1.0, "steady")?);
-        if line.ratio > 0.0 {
+        if boundary.ratio > 0.0 {
             show(limit, "steady", "the same, with a control", through(Course::Steady, CONTROLLED, "steady")?);
             show(
                 limit,
@@ -92,20 +96,20 @@ pub fn measure() -> Result<Wrong> {
     Ok(worst)
 }
 
-fn traffic(line: Line, base: f64, (course, crowd): (Course, Crowd), length: Length) -> Traffic {
+fn traffic(boundary: Boundary, base: f64, (course, crowd): (Course, Crowd), length: Length) -> Traffic {
     // What drifts twentyfold is lowest at a fifth of what is usual.
     let base = if matches!(course, Course::Wanders | Course::Jumps) { base / 5.0 } else { base };
     let canary = length.canary * length.scrape as f64;
     let (day, length) = (86_400 / length.scrape, length.stage / length.scrape);
-    Traffic { canary, stable_for_each: 19.0, base, line, course, crowd, length, day }
+    Traffic { canary, stable_for_each: 19.0, base, boundary, course, crowd, length, day }
 }
 
 type Case = (Course, Crowd, &'static str, Vec<Length>);
 
-fn cases(line: &Line) -> Vec<Case> {
-    let is_slow = line.margin >= 0.02;
+fn cases(boundary: &Boundary) -> Vec<Case> {
+    let is_slow = boundary.margin >= 0.02;
     let mut cases = vec![(Course::Steady, Crowd::Alone, "steady", vec![SHORT, LONG])];
-    if line.ratio > 0.0 {
+    if boundary.ratio > 0.0 {
         cases.push((Course::Wanders, Crowd::Alone, "common drift 20x, wandering", vec![SHORT, LONG]));
         cases.push((Course::Jumps, Crowd::Alone, "common drift 20x, at once", vec![SHORT, LONG]));
     }
@@ -120,7 +124,7 @@ fn in_a_stage(traffic: Traffic, block: i64, seed: &str) -> Result<Wrong> {
     let outcomes = runs(seed, RUNS, |rng, number| {
         let (mut flow, baseline) = Flow::new(traffic, rng, block);
         let weight = (1.0 + traffic.stable_for_each).recip();
-        let mut stage = Stage::new(traffic.line, &baseline, block).at_weight(weight);
+        let mut stage = Stage::new(traffic.boundary, &baseline, block).at_weight(weight);
         watch(&mut stage, &mut flow, traffic.length, number)
     })?;
     Ok(Wrong { fail: share(&outcomes, |it| it.fails), pass: share(&outcomes, |it| it.passes) })
@@ -132,10 +136,10 @@ fn in_a_rollout(traffic: Traffic, last: f64, seed: &str) -> Result<Wrong> {
     let outcomes = runs(seed, RUNS, |rng, number| {
         let (mut flow, baseline) = Flow::new(traffic, rng, SHORT.block);
         let all = traffic.canary * (1.0 + traffic.stable_for_each);
-        let mut stage = Stage::new(traffic.line, &baseline, SHORT.block);
+        let mut stage = Stage::new(traffic.boundary, &baseline, SHORT.block);
         let mut looks = Vec::new();
         for weight in [0.05, 0.25, last] {
-            stage = stage.entering(traffic.line, &baseline, weight);
+            stage = stage.entering(traffic.boundary, &baseline, weight);
             flow.shift(all * weight, (1.0 - weight) / weight);
             looks.push(watch(&mut stage, &mut flow, traffic.length, number)?);
         }

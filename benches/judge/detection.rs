@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand_distr::{Binomial, Distribution};
-use tidegate_judge::{Baseline, Counts, Line};
+use tidegate_judge::{Baseline, Boundary, Counts};
 
 use crate::{
     runs::{figures, runs},
@@ -12,7 +12,7 @@ use crate::{
 
 const RUNS: usize = 10_000;
 
-const LIMIT: Line = Line { ratio: 0.0, margin: 0.005 };
+const LIMIT: Boundary = Boundary { ratio: 0.0, margin: 0.005 };
 
 /// A block, in requests of the canary: ten seconds with five of them in each.
 const BLOCK: u64 = 50;
@@ -101,7 +101,7 @@ fn until(
 fn late(rate: f64, good: u32) -> Result<f64> {
     let taken = runs(&format!("late {rate} {good}"), RUNS, |mut rng, _| {
         let past = Baseline::of(&[Counts::exact(1.0, 1000.0); 10]).with_overdispersion(Some(1.0));
-        let mut stage = Stage::new(Line { ratio: 1.5, margin: 0.001 }, &past, 1);
+        let mut stage = Stage::new(Boundary { ratio: 1.5, margin: 0.001 }, &past, 1);
         let mut blocks = 1..ENDLESS;
         let found = blocks.find(|block| {
             let is_bad = *block > good;

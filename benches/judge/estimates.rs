@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
-use tidegate_judge::{Baseline, Line, Supposed};
+use tidegate_judge::{Baseline, Boundary, Supposed};
 
 use crate::{
     detection::counts,
@@ -19,14 +19,18 @@ const STABLE_FOR_EACH: u64 = 19;
 const ENDLESS: usize = 100_000;
 
 /// Limits, and what part of the requests is bad, of the new version and of stable.
-const KINDS: [(&str, Line, &[[f64; 2]]); 3] = [
+const KINDS: [(&str, Boundary, &[[f64; 2]]); 3] = [
     (
         "errors 0.5%",
-        Line { ratio: 0.0, margin: 0.005 },
+        Boundary { ratio: 0.0, margin: 0.005 },
         &[[0.0, 0.0], [0.001, 0.001], [0.002, 0.002], [0.0025, 0.0025], [0.0025, 0.001], [0.001, 0.0025]],
     ),
-    ("errors 1.5 x stable + 0.5%", Line { ratio: 1.5, margin: 0.005 }, &[[0.001, 0.001], [0.01, 0.01], [0.004, 0.001]]),
-    ("p95", Line { ratio: 0.0, margin: 0.05 }, &[[0.01, 0.01], [0.025, 0.025], [0.025, 0.01]]),
+    (
+        "errors 1.5 x stable + 0.5%",
+        Boundary { ratio: 1.5, margin: 0.005 },
+        &[[0.001, 0.001], [0.01, 0.01], [0.004, 0.001]],
+    ),
+    ("p95", Boundary { ratio: 0.0, margin: 0.05 }, &[[0.01, 0.01], [0.025, 0.025], [0.025, 0.01]]),
 ];
 
 /// Requests of the new version in a block, which is one scrape long here.
@@ -50,10 +54,10 @@ pub fn measure() -> Result<f64> {
         "limit", "bad", "stable", "block", "asked at", "quartiles", "off"
     );
     let [mut like, mut unlike] = [Vec::new(), Vec::new()];
-    for (limit, line, rates) in KINDS {
+    for (limit, boundary, rates) in KINDS {
         for (rates, requests) in rates.iter().flat_map(|rates| TRAFFIC.map(|requests| (*rates, requests))) {
             let name = format!("{limit} {rates:?} {requests}");
-            let said = runs(&name, RUNS, |rng, _| stage(&line, rates, requests, rng))?;
+            let said = runs(&name, RUNS, |rng, _| stage(&boundary, rates, requests, rng))?;
             let mut show = |asked: &str, mut ratios: Vec<f64>| {
                 let [low, middle, high] = quartiles(&mut ratios);
                 let off = off(&ratios);
@@ -76,7 +80,7 @@ pub fn measure() -> Result<f64> {
     Ok(like)
 }
 
-fn stage(line: &Line, [bad, of_stable]: [f64; 2], requests: u64, mut rng: StdRng) -> Result<Said> {
+fn stage(boundary: &Boundary, [bad, of_stable]: [f64; 2], requests: u64, mut rng: StdRng) -> Result<Said> {
     let history: Vec<_> = (0..HISTORY).map(|_| counts(&mut rng, (1 + STABLE_FOR_EACH) * requests, of_stable)).collect();
     let baseline = Baseline::of(&history);
     let supposed = Supposed {
@@ -85,7 +89,7 @@ fn stage(line: &Line, [bad, of_stable]: [f64; 2], requests: u64, mut rng: StdRng
         stable_for_each: STABLE_FOR_EACH as f64,
         overdispersion: baseline.overdispersion,
     };
-    let mut stage = Stage::new(*line, &baseline, 1);
+    let mut stage = Stage::new(*boundary, &baseline, 1);
     // How long it still takes, as it was said at each look.
     let mut said = Vec::new();
     let took = (1..ENDLESS).find(|_| {
@@ -95,7 +99,7 @@ fn stage(line: &Line, [bad, of_stable]: [f64; 2], requests: u64, mut rng: StdRng
         look.passes
     });
     let took = took.context("no verdict")? as f64;
-    let planned = supposed.requests_to_pass(line, &BOUNDS).map_or(f64::INFINITY, |needs| needs / requests as f64);
+    let planned = supposed.requests_to_pass(boundary, &BOUNDS).map_or(f64::INFINITY, |needs| needs / requests as f64);
     // The first block settles after two scrapes more, and nothing is said before.
     let at = |moment: f64| {
         let look = (moment * took).max(3.0).min(took - 1.0);

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use rand::{SeedableRng, rngs::StdRng};
-use tidegate_judge::Line;
+use tidegate_judge::Boundary;
 
 use crate::{
     runs::{figures, runs},
@@ -62,7 +62,7 @@ fn row(per_check: f64, rate: f64, (name, rule): (&str, Rule)) -> Result<()> {
         canary: per_check / MINUTE as f64,
         stable_for_each: 19.0,
         base: 0.001,
-        line: Line::fixed(rate),
+        boundary: Boundary::fixed(rate),
         course: Course::Steady,
         crowd: Crowd::Alone,
         length: 0,
@@ -87,7 +87,7 @@ fn row(per_check: f64, rate: f64, (name, rule): (&str, Rule)) -> Result<()> {
 
 fn tidegate(traffic: Traffic, rng: StdRng) -> Result<End> {
     let (mut flow, baseline) = Flow::new(traffic, rng, 1);
-    let mut stage = Stage::new(Line::fixed(LIMIT), &baseline, 1);
+    let mut stage = Stage::new(Boundary::fixed(LIMIT), &baseline, 1);
     let (mut exposed, mut has_passed) = (0.0, false);
     for at in 1..ENDLESS {
         let scrape = flow.scrape();

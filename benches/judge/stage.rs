@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use tidegate_api::Verdict;
-use tidegate_judge::{Asked, Baseline, Block, Bounds, Counts, Evidence, Line, Subject, Tolerance, judge, outlook};
+use tidegate_judge::{
+    Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Subject, Tolerance, judge, sample_size,
+};
 
 /// As sure as the operator is unless it is told otherwise.
-pub const BOUNDS: Bounds = Bounds { false_fail: 0.01, false_pass: 0.05 };
+pub const BOUNDS: ErrorRates = ErrorRates { false_fail: 0.01, false_pass: 0.05 };
 
 /// A stage asks this many blocks of a stable version's past.
 pub const HISTORY: u32 = 120;
@@ -54,8 +56,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(line: Line, baseline: &Baseline, block: i64) -> Self {
-        Self { evidence: Evidence::new(line, baseline), block, now: 0, settled: 0, newest: VecDeque::new() }
+    pub fn new(boundary: Boundary, baseline: &Baseline, block: i64) -> Self {
+        Self { evidence: Evidence::new(boundary, baseline), block, now: 0, settled: 0, newest: VecDeque::new() }
     }
 
     /// In which the canary gets that part of the traffic.
@@ -64,8 +66,8 @@ impl Stage {
     }
 
     /// The next stage of the same rollout.
-    pub fn entering(&self, line: Line, baseline: &Baseline, weight: f64) -> Self {
-        let next = Self::new(line, baseline, self.block).at_weight(weight);
+    pub fn entering(&self, boundary: Boundary, baseline: &Baseline, weight: f64) -> Self {
+        let next = Self::new(boundary, baseline, self.block).at_weight(weight);
         Self { evidence: self.evidence.entering(&next.evidence), ..next }
     }
 
@@ -92,7 +94,7 @@ impl Stage {
     /// The same by the judge itself, with all that it writes for people: to see that it comes to the same, where a look up to
     /// now `has_failed` the version or not.
     pub fn audit(&self, has_failed: bool) -> Result<()> {
-        let tolerance = Tolerance { subject: Subject::Failed, line: *self.evidence.line() };
+        let tolerance = Tolerance { subject: Subject::Failed, boundary: *self.evidence.boundary() };
         let asked = Asked { max: Some((tolerance, &self.evidence)), ..Asked::default() };
         let judged = judge(&[asked], &BOUNDS);
         let verdict = judged.first().map(|judgement| judgement.verdict);
@@ -109,7 +111,7 @@ impl Stage {
     /// How many scrapes it is expected to take until it passes, as people are told; nothing where no end is in sight, or
     /// where nothing has settled yet.
     pub fn time_to_pass(&self) -> Option<f64> {
-        outlook(&self.evidence, &BOUNDS)?.time.map(|time| time.as_secs_f64())
+        sample_size(&self.evidence, &BOUNDS)?.time.map(|time| time.as_secs_f64())
     }
 
     fn fails(&self) -> bool {

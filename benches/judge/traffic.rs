@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution, Geometric, Poisson, StandardNormal};
-use tidegate_judge::{Baseline, Counts, Line};
+use tidegate_judge::{Baseline, Boundary, Counts};
 
 use crate::stage::{HISTORY, Scrape};
 
@@ -42,7 +42,7 @@ pub struct Traffic {
     /// What part of stable's requests is bad at the lowest.
     pub base: f64,
     /// The canary is just as bad as it may be by this line.
-    pub line: Line,
+    pub boundary: Boundary,
     pub course: Course,
     pub crowd: Crowd,
     /// How many scrapes the run is long, and how many a day is.
@@ -91,8 +91,8 @@ impl Flow {
     /// What both versions answer until the next scrape.
     pub fn scrape(&mut self) -> Scrape {
         let (demand, stable_rate) = self.advance();
-        let Traffic { canary, stable_for_each, line, .. } = self.traffic;
-        let canary_rate = line.limit(stable_rate);
+        let Traffic { canary, stable_for_each, boundary, .. } = self.traffic;
+        let canary_rate = boundary.limit(stable_rate);
         Scrape {
             canary: self.draw(canary * demand, canary_rate, true),
             stable: self.draw(canary * stable_for_each * demand, stable_rate, false),

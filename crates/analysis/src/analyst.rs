@@ -12,7 +12,7 @@ use tidegate_api::{
     Analysis, Check, CheckStatus, Mode, Percent, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict,
 };
 use tidegate_judge::{
-    Asked, Bounds, Divided, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
+    Asked, Divided, ErrorRates, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
     judge_values, question,
 };
 use tidegate_planner::traffic::Names;
@@ -307,7 +307,7 @@ impl Memory {
         let asked: Vec<_> = seen.iter().map(Seen::asked).collect();
         let is_last = look.spec.stages().last().is_none_or(|last| last.name == look.stage.name);
         let judgements = match analysis.mode.unwrap_or_default() {
-            Mode::Sequential => judge(&asked, &Bounds::of(analysis, is_last)),
+            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last)),
             Mode::Threshold => asked.iter().map(judge_plainly).collect(),
         };
         let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
@@ -465,7 +465,7 @@ fn whole_second(at: Timestamp) -> Timestamp {
 }
 
 fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
-    let Question::Share { max, relative, warn } = question else { return Vec::new() };
+    let Question::Proportion { max, relative, warn } = question else { return Vec::new() };
     let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
     let written = limits
         .into_iter()

@@ -125,7 +125,7 @@ impl Limit {
 
     /// Whether the new version is held against stable.
     pub(super) fn is_compared(&self) -> bool {
-        self.tolerance.line.ratio > 0.0
+        self.tolerance.boundary.ratio > 0.0
     }
 
     /// Why `series` cannot tell whether the limit is kept. Of stable that matters only where it is compared with: the

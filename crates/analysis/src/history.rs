@@ -7,7 +7,9 @@ use std::{
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use tidegate_judge::{Arm, Baseline, Block, Counts, ENOUGH_HISTORY, Ledger, Measure, Refusal, Series, Stretch, WarmUp};
+use tidegate_judge::{
+    Arm, Baseline, Block, CounterState, Counts, ENOUGH_HISTORY, Measure, Refusal, Series, Stretch, WarmUp,
+};
 use tokio::time::Instant;
 
 use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
@@ -50,17 +52,17 @@ pub(super) fn learn(
 ) -> Result<Vec<Baseline>, Refusal> {
     let halves = in_halves(series);
     let mut blocks: Vec<Vec<[Counts; 2]>> = vec![Vec::new(); measures.len()];
-    let mut ledger = Ledger::default();
+    let mut counters = CounterState::default();
     let settling = SignedDuration::from_secs(step.saturating_mul(2));
     let mut from = instant(start);
-    ledger.settle(from, series);
+    counters.settle(from, series);
     let mut at = start;
     while at < end {
         at += step;
         let stretch = Stretch { start: from, end: instant(at) };
-        let gains = ledger.gains(stretch, settling, series)?;
+        let gains = counters.gains(stretch, settling, series)?;
         for (measure, counts) in measures.iter().zip(&mut blocks) {
-            let counted = warm_up.counted(*measure, (&ledger, settling), stretch, series, &gains);
+            let counted = warm_up.counted(*measure, (&counters, settling), stretch, series, &gains);
             match Block::of(stretch, *measure, &halves, &counted) {
                 Ok(block) => counts.push([block.canary, block.stable]),
                 // A block in which numbers contradict each other: not learned from.
@@ -69,7 +71,7 @@ pub(super) fn learn(
             }
         }
         from = stretch.end;
-        ledger.settle(from, series);
+        counters.settle(from, series);
     }
     Ok(blocks.iter().map(|counts| Baseline::of_halves(counts)).collect())
 }

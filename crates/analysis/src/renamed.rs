@@ -44,7 +44,7 @@ fn after_each_other(one: Vec<Sample>, other: Vec<Sample>) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use tidegate_judge::{Ledger, Meaning, Stretch};
+    use tidegate_judge::{CounterState, Meaning, Stretch};
 
     use super::*;
 
@@ -62,13 +62,13 @@ mod tests {
     fn counted(one: &[(i64, f64)], other: &[(i64, f64)]) -> String {
         let series = joined(vec![bucket(one), bucket(other)]);
         assert_eq!(series.len(), 1);
-        let mut ledger = Ledger::default();
+        let mut counters = CounterState::default();
         let mut gained = 0.0;
-        ledger.settle(at(0), &series);
+        counters.settle(at(0), &series);
         for (start, end) in [(0, 12), (12, 30)] {
             let stretch = Stretch { start: at(start), end: at(end) };
-            gained += ledger.gains(stretch, SignedDuration::from_secs(2), &series).unwrap().iter().sum::<f64>();
-            ledger.settle(at(end), &series);
+            gained += counters.gains(stretch, SignedDuration::from_secs(2), &series).unwrap().iter().sum::<f64>();
+            counters.settle(at(end), &series);
         }
         gained.to_string()
     }

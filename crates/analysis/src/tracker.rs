@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
-    Arm, Baseline, Before, Block, ByPod, Evidence, Ledger, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
+    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
     WarmUp,
 };
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ pub(super) const HISTORY: u32 = 120;
 #[derive(Debug)]
 pub(super) struct Tracker {
     pub(super) plan: Plan,
-    ledger: Ledger,
+    counters: CounterState,
     /// What stable was like before, by measure.
     baselines: Vec<(Measure, Baseline)>,
     /// The stage that settled blocks have come to.
@@ -80,7 +80,7 @@ impl Tracker {
         Self {
             settled: plan.origin(),
             plan,
-            ledger: Ledger::default(),
+            counters: CounterState::default(),
             baselines: Vec::new(),
             place: 0,
             evidence: Vec::new(),
@@ -124,7 +124,8 @@ impl Tracker {
     }
 
     fn cold_until(&self, now: Timestamp, series: &[Series]) -> Option<Timestamp> {
-        let of_processes = self.plan.source.warm_up_of_processes().lasts((&self.ledger, self.settling()), now, series);
+        let of_processes =
+            self.plan.source.warm_up_of_processes().lasts((&self.counters, self.settling()), now, series);
         of_processes.max(self.plan.warm_from(self.place).filter(|warm| *warm > now))
     }
 
@@ -164,7 +165,7 @@ impl Tracker {
         self.newest = scrape::newest(&recent, Arm::Canary);
         self.beyond = self.beyond(&recent);
         self.cold_until = self.cold_until(now, &recent);
-        self.ledger.meet(self.settled, self.settling(), &recent);
+        self.counters.meet(self.settled, self.settling(), &recent);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
             return self.look_at_newest(now, &recent);
@@ -375,7 +376,7 @@ impl Tracker {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
             let stretch = Stretch { start: self.settled, end: *end };
-            let gains = self.ledger.gains(stretch, self.settling(), series)?;
+            let gains = self.counters.gains(stretch, self.settling(), series)?;
             let blocks = measures.iter().map(|measure| self.block(stretch, *measure, series, &gains));
             match blocks.collect::<Result<Vec<_>, _>>() {
                 Ok(blocks) => {
@@ -388,7 +389,7 @@ impl Tracker {
                     }
                     self.follow_pods(Stretch { start: self.settled, end: *end }, &measures, series);
                     self.settled = *end;
-                    self.ledger.settle(*end, series);
+                    self.counters.settle(*end, series);
                     self.refusal = None;
                     self.enter_stages();
                 }
@@ -424,7 +425,7 @@ impl Tracker {
     /// The evidence for a limit of the stage at `place` before its first block.
     fn nothing_seen(&self, limit: &Limit, place: usize) -> Evidence {
         let weight = self.plan.stages.get(place).map_or(1.0, |stage| stage.weight.percent() / 100.0);
-        Evidence::new(limit.tolerance.line, &self.baseline(limit.measure())).at_weight(weight)
+        Evidence::new(limit.tolerance.boundary, &self.baseline(limit.measure())).at_weight(weight)
     }
 
     /// What settled for the same limit of the same check.

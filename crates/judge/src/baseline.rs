@@ -4,8 +4,8 @@ use super::{
     block::{Counted, Counts},
     calm::Calm,
     dispersion::{Blocks, Compared, ENOUGH_HISTORY, Size},
-    line::Share,
     moments::Usual,
+    proportion::Proportion,
     unwell::typical,
 };
 
@@ -25,7 +25,7 @@ pub struct Baseline {
     /// In half of them; nothing where there were too few.
     pub(super) typical: Option<f64>,
     /// The parts that may have been bad, block by block.
-    pub(super) blocks: Vec<Share>,
+    pub(super) blocks: Vec<Proportion>,
     /// What somebody knows better than history.
     pub(super) known: Option<f64>,
 }
@@ -37,9 +37,9 @@ impl Baseline {
     /// too high costs time and not truth.
     #[must_use]
     pub fn of(history: &[Counts]) -> Self {
-        let of = |counted| history.iter().map(|counts| counts.share(counted)).collect::<Vec<_>>();
+        let of = |counted| history.iter().map(|counts| counts.proportion(counted)).collect::<Vec<_>>();
         let blocks = of(Counted::Possible);
-        let size = |blocks: Vec<Share>| Blocks::of(blocks.into_iter().map(Compared::alone)).size();
+        let size = |blocks: Vec<Proportion>| Blocks::of(blocks.into_iter().map(Compared::alone)).size();
         let [certain, possible] = [of(Counted::Certain), blocks.clone()].map(size);
         let typical = typical(history, ENOUGH_HISTORY);
         let counts = history.iter().fold(Counts::default(), |sum, block| sum.plus(*block));
@@ -63,7 +63,7 @@ impl Baseline {
         let learned = Self::of(&whole);
         let compared = |counted| {
             let mut calm = Calm::new(learned.typical);
-            let of = |[one, other]: &[Counts; 2]| Compared(one.share(counted), other.share(counted));
+            let of = |[one, other]: &[Counts; 2]| Compared(one.proportion(counted), other.proportion(counted));
             let blocks = Blocks::of(history.iter().map(of).filter_map(|block| calm.before(block)));
             blocks.is_enough().then(|| blocks.size())
         };
@@ -83,13 +83,13 @@ impl Baseline {
 /// The ninth decile of the parts of a block's requests that were certainly bad.
 fn usual(history: &[Counts], typical: Option<f64>) -> Option<Usual> {
     let calm = Calm::new(typical);
-    let answered = history.iter().map(|counts| counts.share(Counted::Certain)).filter(|block| block.total > 0.0);
+    let answered = history.iter().map(|counts| counts.proportion(Counted::Certain)).filter(|block| block.total > 0.0);
     let always = ninth_decile(answered.clone())?;
     Some(Usual { always, calm: ninth_decile(answered.filter(|block| !calm.is_far(*block))).unwrap_or(always) })
 }
 
-fn ninth_decile(blocks: impl Iterator<Item = Share>) -> Option<f64> {
-    let mut parts: Vec<_> = blocks.map(Share::expected).collect();
+fn ninth_decile(blocks: impl Iterator<Item = Proportion>) -> Option<f64> {
+    let mut parts: Vec<_> = blocks.map(Proportion::expected).collect();
     parts.sort_by(f64::total_cmp);
     parts.get(parts.len() * 9 / 10).copied().filter(|_| parts.len() >= ENOUGH_HISTORY)
 }

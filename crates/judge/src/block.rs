@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tidegate_api::Span;
 
 use super::{
-    ledger::Stretch,
-    line::Share,
+    counters::Stretch,
+    proportion::Proportion,
     series::{Arm, ByKey, Meaning, Series},
 };
 
@@ -46,12 +46,12 @@ impl Counts {
     }
 
     /// With the bad requests of which `counted` speaks.
-    pub(super) fn share(self, counted: Counted) -> Share {
+    pub(super) fn proportion(self, counted: Counted) -> Proportion {
         let bad = match counted {
             Counted::Certain => self.bad,
             Counted::Possible => self.bad_at_most,
         };
-        Share { bad, total: self.total }
+        Proportion { bad, total: self.total }
     }
 
     /// What a counter of such a `meaning` that gained so much says of requests and of those that failed.

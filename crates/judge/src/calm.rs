@@ -4,13 +4,10 @@
 //! both begins and ends, the one shows it in a block in which the other does not yet, and they seem to differ in large crowds.
 //! What is bet on such a moment reckons with the crowds that history has by itself, as if nothing were compared.
 
-use super::{
-    dispersion::Compared,
-    line::{Line, Share},
-};
+use super::{boundary::Boundary, dispersion::Compared, proportion::Proportion};
 
 /// What is far outside of what stable was like: five times as bad, and one request in a hundred beyond that.
-pub(super) const FAR: Line = Line { ratio: 5.0, margin: 0.01 };
+pub(super) const FAR: Boundary = Boundary { ratio: 5.0, margin: 0.01 };
 
 /// Beyond what part of bad requests a version is far outside of what is `typical`.
 pub(super) fn far_from(typical: f64) -> f64 {
@@ -34,7 +31,7 @@ impl Calm {
     }
 
     /// Whether so many bad requests are far more than usual.
-    pub(super) fn is_far(&self, share: Share) -> bool {
+    pub(super) fn is_far(&self, share: Proportion) -> bool {
         self.far.is_some_and(|far| share.bad > far * share.total)
     }
 
@@ -52,8 +49,8 @@ mod tests {
     use super::*;
 
     fn block([one, other]: [f64; 2]) -> Compared {
-        let share = |bad| Share { bad, total: 100.0 };
-        Compared(share(one * 100.0), share(other * 100.0))
+        let proportion = |bad| Proportion { bad, total: 100.0 };
+        Compared(proportion(one * 100.0), proportion(other * 100.0))
     }
 
     fn calm(blocks: &[[f64; 2]]) -> Vec<usize> {

@@ -4,7 +4,7 @@ use super::{
     baseline::Baseline,
     calm::Calm,
     dispersion::{Blocks, Compared, Size},
-    line::Share,
+    proportion::Proportion,
 };
 
 /// So many of the newest blocks are learned from: twenty minutes, if a block is ten seconds long.
@@ -56,7 +56,7 @@ impl Crowds {
     }
 
     /// Learns from a block.
-    pub(super) fn settle(&mut self, canary: Share, stable: Share) {
+    pub(super) fn settle(&mut self, canary: Proportion, stable: Proportion) {
         if self.known.is_some() {
             return;
         }
@@ -70,7 +70,7 @@ impl Crowds {
     }
 
     /// Whether stable is far worse than usual with such requests of a block: then both versions may suffer from the same.
-    pub(super) fn may_be_shared(&self, stable: Share) -> bool {
+    pub(super) fn may_be_shared(&self, stable: Proportion) -> bool {
         self.compared.is_some() && self.calm.is_far(stable)
     }
 
@@ -125,14 +125,14 @@ mod tests {
     use crate::Counts;
 
     /// Ten of each thousand requests are bad, in crowds of such a size.
-    fn blocks(count: usize, together: f64) -> impl Iterator<Item = Share> {
+    fn blocks(count: usize, together: f64) -> impl Iterator<Item = Proportion> {
         let deviates = [-1.64, -1.04, -0.67, -0.39, -0.13, 0.13, 0.39, 0.67, 1.04, 1.64];
         let deviate = move |place: usize| deviates[place * place * 7 % 101 % 10];
         let bad = move |place| (10.0 + (10.0 * together).sqrt() * deviate(place)).max(0.0);
-        (0..count).map(move |place| Share { bad: bad(place), total: 1000.0 })
+        (0..count).map(move |place| Proportion { bad: bad(place), total: 1000.0 })
     }
 
-    fn counts(share: Share) -> Counts {
+    fn counts(share: Proportion) -> Counts {
         Counts::exact(share.bad, share.total)
     }
 
@@ -145,7 +145,7 @@ mod tests {
     fn what_is_long_over_is_forgotten() {
         let mut crowds = crowds(10.0);
         let before = crowds.size(false);
-        blocks(120, 1.0).for_each(|stable| crowds.settle(Share::default(), stable));
+        blocks(120, 1.0).for_each(|stable| crowds.settle(Proportion::default(), stable));
         assert!(before > 8.0 && crowds.size(false) < 1.5, "{before} {}", crowds.size(false));
     }
 

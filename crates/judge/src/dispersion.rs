@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use super::line::Share;
+use super::proportion::Proportion;
 
 /// How many blocks it takes to learn from.
 pub const ENOUGH_HISTORY: usize = 60;
@@ -46,11 +46,11 @@ const OUTLYING: f64 = 2.0;
 const LEAST: f64 = 2.0;
 
 /// One that is never bad, of which everything is known: what requests are held against that are not compared with others.
-const NOBODY: Share = Share { bad: 0.0, total: f64::INFINITY };
+const NOBODY: Proportion = Proportion { bad: 0.0, total: f64::INFINITY };
 
 /// Requests of a block that are compared with others of the same block.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Compared(pub(super) Share, pub(super) Share);
+pub(super) struct Compared(pub(super) Proportion, pub(super) Proportion);
 
 /// How many requests go bad together, with a margin; at least 1 each.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,7 +80,7 @@ struct Differences {
 
 impl Compared {
     /// With nothing: any change of level counts.
-    pub(super) fn alone(share: Share) -> Self {
+    pub(super) fn alone(share: Proportion) -> Self {
         Self(share, NOBODY)
     }
 
@@ -138,11 +138,12 @@ impl Blocks {
     /// How many bad requests tell how much chance there is in what is compared: those of the version that chance moves more
     /// (Satterthwaite, <https://doi.org/10.2307/3002019>).
     pub(super) fn bad(&self) -> f64 {
-        let sum =
-            |of: fn(&Compared) -> Share| self.blocks.iter().fold(Share::default(), |sum, block| sum.plus(of(block)));
+        let sum = |of: fn(&Compared) -> Proportion| {
+            self.blocks.iter().fold(Proportion::default(), |sum, block| sum.plus(of(block)))
+        };
         let (one, other) = (sum(|block| block.0), sum(|block| block.1));
-        let variance = |share: Share| share.bad / share.total.powi(2);
-        let over_bad = |share: Share| if share.bad > 0.0 { variance(share).powi(2) / share.bad } else { 0.0 };
+        let variance = |share: Proportion| share.bad / share.total.powi(2);
+        let over_bad = |share: Proportion| if share.bad > 0.0 { variance(share).powi(2) / share.bad } else { 0.0 };
         let of_both = over_bad(one) + over_bad(other);
         if of_both > 0.0 { (variance(one) + variance(other)).powi(2) / of_both } else { 0.0 }
     }
@@ -183,7 +184,7 @@ impl Differences {
 
     /// Each in units in which it does not depend on how many requests there were.
     fn between(before: Compared, after: Compared) -> Self {
-        let part = |share: Share| share.bad / share.total;
+        let part = |share: Proportion| share.bad / share.total;
         let both = [before.0.plus(after.0), before.1.plus(after.1)].map(|both| part(both) * (1.0 - part(both)));
         let spread =
             [[before.0, after.0], [before.1, after.1]].map(|[one, other]| one.total.recip() + other.total.recip());
@@ -256,9 +257,9 @@ mod tests {
         fn what_is_learned_block_by_block_is_what_all_of_them_say(
             blocks in prop::collection::vec((0.0..1.0f64, 0u32..400, 0u32..40), 1..250), most in 60..130usize,
         ) {
-            let share = |part: f64, total: u32| share((part.powi(4) * f64::from(total)).floor(), f64::from(total));
+            let proportion = |part: f64, total: u32| proportion((part.powi(4) * f64::from(total)).floor(), f64::from(total));
             let blocks: Vec<_> =
-                blocks.iter().map(|(part, one, other)| Compared(share(*part, *one), share(*part, *other))).collect();
+                blocks.iter().map(|(part, one, other)| Compared(proportion(*part, *one), proportion(*part, *other))).collect();
             let mut newest = Blocks::default();
             for block in &blocks {
                 newest.push(*block);
@@ -276,20 +277,20 @@ mod tests {
     }
 
     /// A block with as many bad requests as chance has it when so many of a thousand are expected.
-    fn block(place: usize, expected: f64) -> Share {
-        share(expected + expected.sqrt() * deviate(place), 1000.0)
+    fn block(place: usize, expected: f64) -> Proportion {
+        proportion(expected + expected.sqrt() * deviate(place), 1000.0)
     }
 
     /// Ten of each thousand are bad, and each stands for so many that have one cause in common.
-    fn by_chance(blocks: usize, together: f64) -> Vec<Share> {
+    fn by_chance(blocks: usize, together: f64) -> Vec<Proportion> {
         (0..blocks).map(|place| block(place, 10.0).divided(together.recip())).collect()
     }
 
-    fn share(bad: f64, total: f64) -> Share {
-        Share { bad, total }
+    fn proportion(bad: f64, total: f64) -> Proportion {
+        Proportion { bad, total }
     }
 
-    fn with(mut blocks: Vec<Share>, from: usize, count: usize, part: f64) -> Vec<Share> {
+    fn with(mut blocks: Vec<Proportion>, from: usize, count: usize, part: f64) -> Vec<Proportion> {
         for block in blocks.iter_mut().skip(from).take(count) {
             block.bad = block.total * part;
         }
@@ -300,15 +301,15 @@ mod tests {
         assert!((low..=high).contains(&size), "{size}");
     }
 
-    fn size(blocks: &[Share]) -> Size {
+    fn size(blocks: &[Proportion]) -> Size {
         Blocks::of(blocks.iter().copied().map(Compared::alone)).size()
     }
 
-    fn as_a_rule(blocks: &[Share]) -> f64 {
+    fn as_a_rule(blocks: &[Proportion]) -> f64 {
         size(blocks).as_a_rule
     }
 
-    fn in_all(blocks: &[Share]) -> f64 {
+    fn in_all(blocks: &[Proportion]) -> f64 {
         size(blocks).at_worst
     }
 
@@ -356,22 +357,23 @@ mod tests {
 
     #[test]
     fn a_service_whose_every_twentieth_block_has_a_crowd_keeps_them() {
-        let blocks: Vec<_> = (0..120).map(|place| share(if place % 20 == 0 { 50.0 } else { 0.0 }, 1000.0)).collect();
+        let blocks: Vec<_> =
+            (0..120).map(|place| proportion(if place % 20 == 0 { 50.0 } else { 0.0 }, 1000.0)).collect();
         assert!(as_a_rule(&blocks) > 30.0, "{}", as_a_rule(&blocks));
     }
 
     #[test]
     fn too_little_history_is_taken_for_a_moderate_crowd() {
         between(TOO_LITTLE_HISTORY, as_a_rule(&by_chance(ENOUGH_HISTORY - 1, 1.0)), TOO_LITTLE_HISTORY);
-        between(TOO_LITTLE_HISTORY, in_all(&vec![Share::default(); 1000]), TOO_LITTLE_HISTORY);
+        between(TOO_LITTLE_HISTORY, in_all(&vec![Proportion::default(); 1000]), TOO_LITTLE_HISTORY);
     }
 
     /// Every fourth minute both are overloaded for half a minute; the first fails by itself in such crowds.
     fn overloaded_together(together: f64) -> Vec<Compared> {
         let level = |place: usize| if place % 24 < 3 { 100.0 } else { 2.0 };
         let one = |place| {
-            let Share { bad, total } = block(place, level(place) / together);
-            Compared(share(bad.max(0.0) * together, total), block(3 * place + 1, level(place)))
+            let Proportion { bad, total } = block(place, level(place) / together);
+            Compared(proportion(bad.max(0.0) * together, total), block(3 * place + 1, level(place)))
         };
         (0..120).map(one).collect()
     }
@@ -398,9 +400,9 @@ mod tests {
 
     #[test]
     fn of_two_versions_the_one_counts_that_chance_moves_more() {
-        let [few, many] = [share(20.0, 1000.0), share(400.0, 20000.0)];
+        let [few, many] = [proportion(20.0, 1000.0), proportion(400.0, 20000.0)];
         between(20.0, Blocks::of([Compared(few, many)]).bad(), 25.0);
         between(20.0, Blocks::of([Compared::alone(few)]).bad(), 20.0);
-        between(0.0, Blocks::of([Compared(share(0.0, 1000.0), share(0.0, 10.0))]).bad(), 0.0);
+        between(0.0, Blocks::of([Compared(proportion(0.0, 1000.0), proportion(0.0, 10.0))]).bad(), 0.0);
     }
 }

@@ -1,23 +1,24 @@
-//! What has been seen of a new version, held against one line.
+//! What has been seen of a new version, held against one boundary.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{
-    arms::{Arms, MOST_CAUTIOUS_BETTER, MOST_CAUTIOUS_WORSE, log_mean_exp},
+    alternatives::{MOST_CAUTIOUS_BETTER, MOST_CAUTIOUS_WORSE, Mixture, log_mean_exp},
     baseline::Baseline,
     block::{Block, Counted, Counts},
+    boundary::Boundary,
     crowds::Crowds,
-    line::{Line, Share},
+    e_process::EProcess,
     moments::Moments,
-    outlook::Way,
+    proportion::Proportion,
     recent::Recent,
     reference::{Kept, Reference},
+    sample_size::Way,
     side::Side,
     skew::{Held, is_control},
     unwell::{Unwell, Wellbeing},
-    wealth::Wealth,
 };
 
 /// A pass needs this many blocks of a stage: one good moment is no stage.
@@ -43,14 +44,14 @@ const CROWDS: f64 = 4.0;
 /// looks, so those who count have to be blind before it is made.
 const USUAL_CROWDS: f64 = 16.0;
 
-/// What has been seen of a new version, held against one line.
+/// What has been seen of a new version, held against one boundary.
 ///
 /// Two things are kept apart. That it is worse is asked of all blocks since the rollout began: a suspicion of the
 /// first stage is not forgotten in the second. That it is good enough is asked anew in each stage: what was fine with
 /// little traffic says nothing about much.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
-    line: Line,
+    boundary: Boundary,
     /// Whether bets on whole blocks count.
     bets_on_blocks: bool,
     /// How many requests go bad together.
@@ -61,7 +62,7 @@ pub struct Evidence {
     in_favour: Side,
     /// The same, where a control is all that is left of stable, by what stable was like with its traffic; nothing where nothing
     /// is compared.
-    in_favour_by_past: Option<Wealth>,
+    in_favour_by_past: Option<EProcess>,
     stage: Stretch,
     rollout: Seen,
     worse: Recent,
@@ -91,22 +92,22 @@ struct Seen {
 impl Evidence {
     /// Nothing seen yet of the new version; of stable, the `baseline`.
     #[must_use]
-    pub fn new(line: Line, baseline: &Baseline) -> Self {
+    pub fn new(boundary: Boundary, baseline: &Baseline) -> Self {
         Self {
-            line,
+            boundary,
             bets_on_blocks: baseline.at_worst > CROWDS.max(2.0 * baseline.overdispersion)
                 || baseline.at_worst > USUAL_CROWDS,
-            crowds: Crowds::new(baseline, line.ratio > 0.0),
+            crowds: Crowds::new(baseline, boundary.ratio > 0.0),
             kept: Kept::default(),
-            against: Side::new(Wealth::against(), Counted::Certain, baseline.counts),
+            against: Side::new(EProcess::against(), Counted::Certain, baseline.counts),
             moments: Moments::new(baseline.usual),
-            in_favour: Side::new(Wealth::in_favour(), Counted::Possible, baseline.counts),
-            in_favour_by_past: (line.ratio > 0.0).then(Wealth::in_favour),
+            in_favour: Side::new(EProcess::in_favour(), Counted::Possible, baseline.counts),
+            in_favour_by_past: (boundary.ratio > 0.0).then(EProcess::in_favour),
             stage: Stretch::default(),
             rollout: Seen::default(),
             worse: Recent::default(),
             good: Recent::default(),
-            wellbeing: Wellbeing::new(&line, baseline),
+            wellbeing: Wellbeing::new(&boundary, baseline),
             beside: None,
             provisional: Vec::new(),
         }
@@ -118,7 +119,7 @@ impl Evidence {
         Self { kept: Kept::beside(weight), ..self }
     }
 
-    /// Another stage begins: `next` has its line, and history counted by its measure. What speaks against the version
+    /// Another stage begins: `next` has its boundary, and history counted by its measure. What speaks against the version
     /// is kept, and what was learned of crowds.
     #[must_use]
     pub fn entering(&self, next: &Self) -> Self {
@@ -133,7 +134,7 @@ impl Evidence {
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
         let reference = self.bet_against(block);
-        let by_past = self.line_by_past(block.canary.total, block.stable.total);
+        let by_past = self.boundary_by_past(block.canary.total, block.stable.total);
         let gained = self.bet_in_favour(by_past, block, reference);
         self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
@@ -152,12 +153,13 @@ impl Evidence {
     }
 
     /// What is gained by comparing, if anything is bet.
-    fn bet_in_favour(&mut self, by_past: Option<Line>, block: &Block, reference: Reference) -> Arms {
-        let held = self.held(self.line, Crowds::size, block);
-        let canary = block.canary.share(self.in_favour.counted).divided(self.crowds.size(false));
+    fn bet_in_favour(&mut self, by_past: Option<Boundary>, block: &Block, reference: Reference) -> Mixture {
+        let held = self.held(self.boundary, Crowds::size, block);
+        let canary = block.canary.proportion(self.in_favour.counted).divided(self.crowds.size(false));
         let gained = self.in_favour.settle(held, block, reference);
         if let Some(wealth) = self.in_favour_by_past.as_mut().filter(|_| self.in_favour.has_bet()) {
-            let alone = by_past.map(|line| line.gains(wealth.multipliers(), 0.0, canary, Share::default()));
+            let alone =
+                by_past.map(|boundary| boundary.gains(wealth.multipliers(), 0.0, canary, Proportion::default()));
             wealth.take(alone.unwrap_or(gained));
         }
         gained
@@ -166,9 +168,9 @@ impl Evidence {
     /// What a version with nearly all requests keeps if it is no worse than stable was when it had them, and somewhat better
     /// than it had to be. A control of one request a second takes an hour to say the same. Nothing where it certainly
     /// contradicts, and stable is better by now.
-    fn line_by_past(&self, canary: f64, stable: f64) -> Option<Line> {
-        let is_control = self.line.ratio > 0.0 && stable > 0.0 && is_control(canary, stable);
-        (is_control && !self.is_stable_better()).then(|| Line::fixed(self.line.limit(self.stable_at_least())))
+    fn boundary_by_past(&self, canary: f64, stable: f64) -> Option<Boundary> {
+        let is_control = self.boundary.ratio > 0.0 && stable > 0.0 && is_control(canary, stable);
+        (is_control && !self.is_stable_better()).then(|| Boundary::fixed(self.boundary.limit(self.stable_at_least())))
     }
 
     /// What part of stable's requests is taken to be bad now at least.
@@ -178,7 +180,7 @@ impl Evidence {
 
     /// Whether fewer of them certainly are in this stage.
     fn is_stable_better(&self) -> bool {
-        self.stage.stable.share(self.in_favour.counted).is_certainly_below(self.stable_at_least())
+        self.stage.stable.proportion(self.in_favour.counted).is_certainly_below(self.stable_at_least())
     }
 
     fn bet_against(&mut self, block: &Block) -> Reference {
@@ -190,7 +192,7 @@ impl Evidence {
         let held = self.held_against(&self.against, block, reference, self.beside);
         let gained = self.against.settle(held, block, reference);
         self.beside = unwell;
-        self.moments.settle(&self.line_against(reference), block);
+        self.moments.settle(&self.boundary_against(reference), block);
         self.worse.add(gained[MOST_CAUTIOUS_WORSE], block);
         if block.canary.total > 0.0 {
             self.rollout.blocks += 1;
@@ -200,7 +202,7 @@ impl Evidence {
     }
 
     fn learn(&mut self, block: &Block) {
-        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(Counted::Possible));
+        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.proportion(Counted::Possible));
         self.crowds.settle(canary, stable);
     }
 
@@ -215,10 +217,10 @@ impl Evidence {
         self.provisional.iter().copied().reduce(Block::followed_by)
     }
 
-    /// The line that it is held against.
+    /// The boundary that it is held against.
     #[must_use]
-    pub fn line(&self) -> &Line {
-        &self.line
+    pub fn boundary(&self) -> &Boundary {
+        &self.boundary
     }
 
     /// How many requests go bad together as a rule, as far as is known by now.
@@ -229,7 +231,7 @@ impl Evidence {
 
     /// Whether a block with such requests of stable is held against those: what befalls both versions is no crowd there.
     fn is_compared(&self, stable: Counts) -> bool {
-        self.line.ratio > 0.0 && stable.total > 0.0
+        self.boundary.ratio > 0.0 && stable.total > 0.0
     }
 
     /// What a failure goes by in a block, with what is known of stable by this `side`, which was so bad in the block before.
@@ -237,23 +239,23 @@ impl Evidence {
     /// The few requests that stable keeps in the last stage meet no overload, and no pod that is asked too much: who is
     /// compared with them alone may look worse than stable was with all of them.
     fn held_against(&self, side: &Side, block: &Block, reference: Reference, beside: Option<f64>) -> Held {
-        let held = self.held(self.line_against(reference), Crowds::at_worst, block);
+        let held = self.held(self.boundary_against(reference), Crowds::at_worst, block);
         if !self.is_compared(block.stable) || !is_control(block.canary.total, block.stable.total) {
             return Held { beside, ..held };
         }
         let crowd = self.crowds.at_worst(false).max(held.crowd);
-        let by_itself = Some((Line::fixed(held.line.limit(side.left_at())), crowd));
+        let by_itself = Some((Boundary::fixed(held.boundary.limit(side.left_at())), crowd));
         Held { beside, by_itself, crowd, crowd_of_gains: crowd, ..held }
     }
 
     /// In a moment in which both versions may suffer from the same, nothing is won beyond what it would be if nothing were
     /// compared.
-    fn held(&self, line: Line, crowd: fn(&Crowds, bool) -> f64, block: &Block) -> Held {
+    fn held(&self, boundary: Boundary, crowd: fn(&Crowds, bool) -> f64, block: &Block) -> Held {
         let alone = crowd(&self.crowds, false);
         let compared = if self.is_compared(block.stable) { crowd(&self.crowds, true) } else { alone };
-        let may_be_shared = self.crowds.may_be_shared(block.stable.share(Counted::Certain));
+        let may_be_shared = self.crowds.may_be_shared(block.stable.proportion(Counted::Certain));
         let crowd_of_gains = if may_be_shared { alone.max(compared) } else { compared };
-        Held { line, crowd: compared, crowd_of_gains, by_itself: None, beside: None }
+        Held { boundary, crowd: compared, crowd_of_gains, by_itself: None, beside: None }
     }
 
     /// Whether requests seem to go bad in such crowds that counting them says little, and somebody should have a look.
@@ -261,7 +263,7 @@ impl Evidence {
         self.overdispersion() > LARGE_CROWDS
     }
 
-    /// The logarithm of how much speaks for the version being worse than the line allows.
+    /// The logarithm of how much speaks for the version being worse than the boundary allows.
     #[must_use]
     pub fn against(&self) -> f64 {
         let (mut kept, mut requests, mut moments, mut beside) = (self.kept, self.against, self.moments, self.beside);
@@ -271,7 +273,7 @@ impl Evidence {
             requests.review(unwell);
             most = most.max(self.worth(&requests, &moments));
             requests.settle(self.held_against(&requests, block, reference, beside), block, reference);
-            moments.settle(&self.line_against(reference), block);
+            moments.settle(&self.boundary_against(reference), block);
             beside = unwell;
         }
         most.max(self.worth(&requests, &moments))
@@ -289,8 +291,8 @@ impl Evidence {
     }
 
     /// What a failure goes by in a block with such a reference.
-    fn line_against(&self, reference: Reference) -> Line {
-        self.wellbeing.line_beside(&self.line, self.against.stable.expected(), reference)
+    fn boundary_against(&self, reference: Reference) -> Boundary {
+        self.wellbeing.boundary_beside(&self.boundary, self.against.stable.expected(), reference)
     }
 
     /// What the bets on requests and on blocks are worth together. Which of them count was decided by history, before the
@@ -300,7 +302,7 @@ impl Evidence {
         if self.bets_on_blocks { log_mean_exp(&[requests, moments.log()]) } else { requests }
     }
 
-    /// The logarithm of how much speaks for the version keeping to the line in this stage. Settled blocks alone.
+    /// The logarithm of how much speaks for the version keeping to the boundary in this stage. Settled blocks alone.
     #[must_use]
     pub fn in_favour(&self) -> f64 {
         let compared = self.in_favour.wealth.log();
@@ -361,7 +363,7 @@ impl Evidence {
     pub fn limit_of_worse(&self) -> f64 {
         let (_, _, stable) = self.since_worse();
         let beside = (stable.total > 0.0).then(|| stable.bad / stable.total);
-        self.line.limit(beside.unwrap_or(self.against.stable.expected()))
+        self.boundary.limit(beside.unwrap_or(self.against.stable.expected()))
     }
 
     /// The requests of this stage since the version began to look as good as it has to be, and since when that is. Settled
@@ -389,13 +391,13 @@ impl Evidence {
     }
 
     /// Where the bets in favour stand, and what more blocks with such counts would bring: whichever gets there first counts.
-    pub(super) fn prospects(&self, canary: Share, stable: Share) -> impl Iterator<Item = Way> {
-        let compared = self.in_favour.prospect(&self.line, self.overdispersion(), canary, stable);
-        let by_past = self.in_favour_by_past.zip(self.line_by_past(canary.total, stable.total));
-        let alone = by_past.map(|(wealth, line)| {
+    pub(super) fn prospects(&self, canary: Proportion, stable: Proportion) -> impl Iterator<Item = Way> {
+        let compared = self.in_favour.prospect(&self.boundary, self.overdispersion(), canary, stable);
+        let by_past = self.in_favour_by_past.zip(self.boundary_by_past(canary.total, stable.total));
+        let alone = by_past.map(|(wealth, boundary)| {
             let canary = canary.divided(self.crowds.size(false));
-            let (gains, chance) = line.prospect(wealth.multipliers(), 0.0, canary, Share::default());
-            Way { arms: wealth.arms(), gains, chance }
+            let (gains, chance) = boundary.prospect(wealth.multipliers(), 0.0, canary, Proportion::default());
+            Way { values: wealth.values(), gains, chance }
         });
         [Some(compared), alone].into_iter().flatten()
     }

@@ -1,6 +1,6 @@
 //! Where the true share lies: for people to see, not for verdicts.
 
-use super::line::Share;
+use super::proportion::Proportion;
 
 /// How many halvings bring an end of the interval to within 10⁻¹⁵.
 const HALVINGS: u32 = 60;
@@ -10,8 +10,8 @@ const HALVINGS: u32 = 60;
 ///
 /// The shares that a mixture of bets, one on each possible share (Beta(½, ½)), has not refuted.
 /// (Howard, Ramdas and others, <https://arxiv.org/abs/1810.08240>.)
-pub(super) fn interval(counts: Share, alpha: f64) -> (f64, f64) {
-    let Share { bad, total } = counts;
+pub(super) fn interval(counts: Proportion, alpha: f64) -> (f64, f64) {
+    let Proportion { bad, total } = counts;
     let good = (total - bad).max(0.0);
     let mixture = libm::lgamma(bad + 0.5) + libm::lgamma(good + 0.5) - libm::lgamma(total + 1.0);
     let prior = 2.0 * libm::lgamma(0.5);

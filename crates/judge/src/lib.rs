@@ -1,28 +1,30 @@
 //! What the numbers say. Pure: blocks of counts in, a verdict with its numbers out.
 //!
 //! Time is an argument, and nothing here reads, waits or logs. The way of a number: raw counter samples
-//! ([`Series`]) become gains over a stretch of time ([`Ledger`]), gains become a [`Block`] of counts, blocks become
-//! [`Evidence`] for or against each [`Line`], and [`judge()`] says what the evidence of all checks means.
+//! ([`Series`]) become gains over a stretch of time ([`CounterState`]), gains become a [`Block`] of counts, blocks become
+//! [`Evidence`] for or against each [`Boundary`], and [`judge()`] says what the evidence of all checks means.
 
-mod arms;
+mod alternatives;
 mod baseline;
 mod block;
-mod bounds;
+mod boundary;
 mod calm;
+mod counters;
 mod crowds;
 mod dispersion;
+mod e_process;
+mod error_rates;
 mod evidence;
 mod interval;
-mod ledger;
-mod line;
 mod moments;
 mod origin;
 mod outage;
-mod outlook;
+mod proportion;
 mod question;
 mod recent;
 mod reference;
 mod run;
+mod sample_size;
 mod series;
 mod share;
 mod side;
@@ -33,21 +35,21 @@ mod threshold;
 mod unwell;
 mod verdict;
 mod warm_up;
-mod wealth;
 mod wording;
 
 pub use baseline::Baseline;
 pub use block::{Block, Counts, Measure, Refusal};
-pub use bounds::Bounds;
+pub use boundary::Boundary;
+pub use counters::{CounterState, Stretch};
 pub use dispersion::ENOUGH_HISTORY;
+pub use error_rates::ErrorRates;
 pub use evidence::Evidence;
-pub use ledger::{Ledger, Stretch};
-pub use line::{Line, Share};
 pub use origin::{ByPod, Origin, Spread, Suspicion};
 pub use outage::{Before, Flow, may_be_both, outage, stretch};
-pub use outlook::{Outlook, Supposed, outlook};
+pub use proportion::Proportion;
 pub use question::{InvalidLimit, Question, Subject, Tolerance, ValueLimits, question};
 pub use run::{Run, Seen, judge_values};
+pub use sample_size::{SampleSize, Supposed, sample_size};
 pub use series::{Arm, Key, Meaning, Sample, Series};
 pub use share::{Divided, Division, Off, Served};
 pub use threshold::{ENOUGH, judge_plainly};

@@ -8,17 +8,18 @@
 //! (Waudby-Smith and Ramdas, <https://arxiv.org/abs/2010.09686>.)
 
 use super::{
-    arms::{Arms, STAKES},
+    alternatives::{Mixture, STAKES},
     block::{Block, Counted},
-    line::{Line, Share},
+    boundary::Boundary,
+    e_process::EProcess,
+    proportion::Proportion,
     skew::is_control,
-    wealth::Wealth,
 };
 
 /// Bets on blocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moments {
-    wealth: Wealth,
+    wealth: EProcess,
     usual: Option<Usual>,
 }
 
@@ -34,13 +35,13 @@ pub(super) struct Usual {
 impl Moments {
     /// Nothing seen yet; of stable, what its history was like.
     pub(super) fn new(usual: Option<Usual>) -> Self {
-        Self { wealth: Wealth::against(), usual }
+        Self { wealth: EProcess::against(), usual }
     }
 
     /// Bets on a block.
-    pub(super) fn settle(&mut self, line: &Line, block: &Block) {
-        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(Counted::Certain));
-        if let Some(limit) = self.limit(line, canary, stable).filter(|_| canary.total > 0.0) {
+    pub(super) fn settle(&mut self, boundary: &Boundary, block: &Block) {
+        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.proportion(Counted::Certain));
+        if let Some(limit) = self.limit(boundary, canary, stable).filter(|_| canary.total > 0.0) {
             self.wealth.take(gains(canary.bad / canary.total, limit));
         }
     }
@@ -58,18 +59,18 @@ impl Moments {
     /// What a block is held against. In one in which stable is worse than usual, both versions may suffer from the same:
     /// nothing is said of the one that is compared. Where stable has too few requests to suffer from it, what it was like
     /// counts with its incidents.
-    fn limit(&self, line: &Line, canary: Share, stable: Share) -> Option<f64> {
-        if line.ratio == 0.0 {
-            return Some(line.limit(0.0));
+    fn limit(&self, boundary: &Boundary, canary: Proportion, stable: Proportion) -> Option<f64> {
+        if boundary.ratio == 0.0 {
+            return Some(boundary.limit(0.0));
         }
         let Usual { always, calm } = self.usual?;
         let usual = if is_control(canary.total, stable.total) { always.max(calm) } else { calm };
-        (stable.bad <= usual * stable.total).then(|| line.limit(usual))
+        (stable.bad <= usual * stable.total).then(|| boundary.limit(usual))
     }
 }
 
-/// What each arm gains when `part` of a block's requests is bad. None can lose all that it has.
-fn gains(part: f64, limit: f64) -> Arms {
+/// What each alternative gains when `part` of a block's requests is bad. None can lose all that it has.
+fn gains(part: f64, limit: f64) -> Mixture {
     STAKES.map(|stake| (stake * (part / limit - 1.0)).ln_1p())
 }
 
@@ -110,17 +111,17 @@ mod tests {
     fn a_version_five_times_as_bad_as_it_may_be_is_known_within_a_dozen_blocks() {
         let mut moments = Moments::new(None);
         for _ in 0..12 {
-            moments.settle(&Line::fixed(0.01), &block((5.0, 100.0), (0.0, 0.0)));
+            moments.settle(&Boundary::fixed(0.01), &block((5.0, 100.0), (0.0, 0.0)));
         }
         assert!(moments.log() > 100_f64.ln() + 2_f64.ln(), "{}", moments.log());
     }
 
     #[test]
     fn what_happens_to_both_versions_is_not_held_against_the_new_one() {
-        let line = Line { ratio: 1.5, margin: 0.005 };
+        let boundary = Boundary { ratio: 1.5, margin: 0.005 };
         let of = |stable| {
             let mut moments = Moments::new(Some(Usual { always: 0.002, calm: 0.002 }));
-            (0..20).for_each(|_| moments.settle(&line, &block((20.0, 100.0), stable)));
+            (0..20).for_each(|_| moments.settle(&boundary, &block((20.0, 100.0), stable)));
             moments.log()
         };
         assert!(of((200.0, 1000.0)) <= 0.0);
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn without_any_history_nothing_is_compared() {
         let mut moments = Moments::new(None);
-        moments.settle(&Line { ratio: 1.5, margin: 0.005 }, &block((20.0, 20.0), (0.0, 1000.0)));
+        moments.settle(&Boundary { ratio: 1.5, margin: 0.005 }, &block((20.0, 20.0), (0.0, 1000.0)));
         assert!(moments.log().abs() < f64::EPSILON);
     }
 }

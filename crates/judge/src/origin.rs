@@ -22,8 +22,8 @@ use jiff::Timestamp;
 
 use super::{
     block::{Block, Counts, Measure},
-    ledger::Stretch,
-    line::Share,
+    counters::Stretch,
+    proportion::Proportion,
     series::{Arm, Series},
     wording::count,
 };
@@ -161,8 +161,8 @@ impl Suspicion {
 /// One place, and all of them together.
 #[derive(Debug, Clone, Copy)]
 struct Compared {
-    here: Share,
-    all: Share,
+    here: Proportion,
+    all: Proportion,
     places: usize,
 }
 
@@ -209,10 +209,10 @@ impl Spread {
     }
 
     /// The requests of one version by place, and all of them.
-    fn by(&self, arm: Arm, place: impl Fn(&str) -> Option<String>) -> (BTreeMap<String, Share>, Share) {
-        let (mut places, mut all) = (BTreeMap::<String, Share>::new(), Share::default());
+    fn by(&self, arm: Arm, place: impl Fn(&str) -> Option<String>) -> (BTreeMap<String, Proportion>, Proportion) {
+        let (mut places, mut all) = (BTreeMap::<String, Proportion>::new(), Proportion::default());
         for (pod, counts) in self.pods.of_arm(arm) {
-            let share = Share { bad: counts.bad, total: counts.total };
+            let share = Proportion { bad: counts.bad, total: counts.total };
             all = all.plus(share);
             if let Some(place) = pod.and_then(&place) {
                 let known = places.entry(place).or_default();
@@ -222,7 +222,7 @@ impl Spread {
         (places, all)
     }
 
-    fn outstanding(&self, (places, all): &(BTreeMap<String, Share>, Share)) -> Option<(String, Compared)> {
+    fn outstanding(&self, (places, all): &(BTreeMap<String, Proportion>, Proportion)) -> Option<(String, Compared)> {
         let served = places.values().filter(|share| share.total > 0.0).count();
         let (place, here) = places.iter().max_by(|(_, one), (_, other)| one.bad.total_cmp(&other.bad))?;
         let compared = Compared { here: *here, all: *all, places: served };

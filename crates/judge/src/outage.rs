@@ -59,16 +59,16 @@ struct Requests {
 }
 
 impl Requests {
-    fn share(self) -> f64 {
+    fn proportion(self) -> f64 {
         if self.all > 0.0 { self.failed / self.all } else { 0.0 }
     }
 
     fn fail(self) -> bool {
-        self.all >= ENOUGH && self.share() >= FAILING
+        self.all >= ENOUGH && self.proportion() >= FAILING
     }
 
     fn are_sound(self) -> bool {
-        self.share() <= SOUND
+        self.proportion() <= SOUND
     }
 
     fn add(&mut self, seen: &Seen) {
@@ -261,7 +261,7 @@ fn stopped(before: &Before, after: &Flow) -> Option<String> {
 fn failing(before: &Before, after: &Flow) -> Option<String> {
     let canary_fails_too = after.canary.all < ENOUGH || after.canary.fail();
     (before.is_sound() && after.stable.fail() && canary_fails_too).then(|| {
-        let (now, then) = (percent(after.stable.share()), percent(before.stable.share()));
+        let (now, then) = (percent(after.stable.proportion()), percent(before.stable.proportion()));
         let (of, round) = (count(after.stable.all), after.time.as_secs_f64().round());
         format!(
             "requests fail whichever version serves them: {now} of {of} at the stable version in {round}s, {then} before"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_api::{Check, CheckOverride, LimitOverride, Percent, Quantile, QueryRelative, Relative, Span, UnitError};
 
-use super::line::Line;
+use super::boundary::Boundary;
 
 /// A limit of a stage that does not fit the check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum InvalidLimit {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// How large the share of bad requests may be.
-    Share {
+    Proportion {
         /// Above it the revision fails.
         max: Option<Tolerance>,
         /// The same, compared with the stable version.
@@ -70,7 +70,7 @@ impl Question {
     #[must_use]
     pub fn decides(&self) -> bool {
         match self {
-            Self::Share { max, relative, .. } => max.is_some() || relative.is_some(),
+            Self::Proportion { max, relative, .. } => max.is_some() || relative.is_some(),
             Self::Value(limits) => limits.max.is_some() || limits.min.is_some() || limits.relative.is_some(),
         }
     }
@@ -82,7 +82,7 @@ pub struct Tolerance {
     /// What makes a request bad.
     pub subject: Subject,
     /// What part of the requests may be bad.
-    pub line: Line,
+    pub boundary: Boundary,
 }
 
 /// What makes a request bad.
@@ -124,23 +124,26 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
     }
     if let Some(errors) = &check.error_rate {
         let subject = Subject::Failed;
-        let tolerance = |limit: Percent| Tolerance { subject, line: Line::fixed(limit.fraction()) };
-        return Ok(Question::Share {
+        let tolerance = |limit: Percent| Tolerance { subject, boundary: Boundary::fixed(limit.fraction()) };
+        return Ok(Question::Proportion {
             max: unit(name, "max", max, errors.max)?.map(tolerance),
-            relative: errors.relative.map(|relative| Tolerance { subject, line: compared(relative, 1.5, 0.005) }),
+            relative: errors.relative.map(|relative| Tolerance { subject, boundary: compared(relative, 1.5, 0.005) }),
             warn: unit(name, "warn", warn, errors.warn)?.map(tolerance),
         });
     }
     if let Some(latency) = &check.latency {
         let quantile = latency.quantile;
         let subject = |limit: Span| Subject::SlowerThan(limit, quantile);
-        let tolerance = |limit: Span| Tolerance { subject: subject(limit), line: Line::fixed(1.0 - quantile.value()) };
+        let tolerance =
+            |limit: Span| Tolerance { subject: subject(limit), boundary: Boundary::fixed(1.0 - quantile.value()) };
         let max = unit(name, "max", max, latency.max)?;
         let relative = latency.relative.zip(max);
-        return Ok(Question::Share {
+        return Ok(Question::Proportion {
             max: max.map(tolerance),
-            relative: relative
-                .map(|(relative, limit)| Tolerance { subject: subject(limit), line: compared(relative, 1.25, 0.02) }),
+            relative: relative.map(|(relative, limit)| Tolerance {
+                subject: subject(limit),
+                boundary: compared(relative, 1.25, 0.02),
+            }),
             warn: unit(name, "warn", warn, latency.warn)?.map(tolerance),
         });
     }
@@ -159,9 +162,9 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
     }
 }
 
-/// The line of a comparison, with what is usual where nothing is said.
-fn compared(relative: Relative, ratio: f64, margin: f64) -> Line {
-    Line { ratio: relative.ratio.unwrap_or(ratio), margin: relative.margin.map_or(margin, Percent::fraction) }
+/// The boundary of a comparison, with what is usual where nothing is said.
+fn compared(relative: Relative, ratio: f64, margin: f64) -> Boundary {
+    Boundary { ratio: relative.ratio.unwrap_or(ratio), margin: relative.margin.map_or(margin, Percent::fraction) }
 }
 
 fn unit<T: std::str::FromStr<Err = UnitError>>(
@@ -209,10 +212,11 @@ mod tests {
     #[test]
     fn a_stage_sets_another_limit_and_leaves_the_rest() {
         let errors = json!({"errorRate": {"preset": "istio", "max": "1%", "warn": "0.5%"}});
-        let tolerance = |percent: f64| Some(Tolerance { subject: Subject::Failed, line: Line::fixed(percent / 100.0) });
+        let tolerance =
+            |percent: f64| Some(Tolerance { subject: Subject::Failed, boundary: Boundary::fixed(percent / 100.0) });
         assert_eq!(
             asked(errors, json!({"max": "2%"})),
-            Ok(Question::Share { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })
+            Ok(Question::Proportion { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })
         );
         let query = json!({"query": {"expr": "1", "min": 1, "max": 3.5, "for": "5m", "failureLimit": 2}});
         let limits = ValueLimits {

@@ -1,13 +1,14 @@
 //! One side of the evidence: what was won by betting on blocks, and how bad stable is expected to be in the next one.
 
 use super::{
-    arms::Arms,
+    alternatives::Mixture,
     block::{Block, Counted, Counts},
-    line::{Line, Share},
-    outlook::Way,
+    boundary::Boundary,
+    e_process::EProcess,
+    proportion::Proportion,
     reference::Reference,
+    sample_size::Way,
     skew::{Bet, Held, is_control},
-    wealth::Wealth,
 };
 
 /// A comparison begins when so many requests of stable are known: before that, nobody could say how bad it is.
@@ -20,11 +21,11 @@ const FORGOTTEN: f64 = 1.12;
 /// One side of the evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Side {
-    pub(super) wealth: Wealth,
+    pub(super) wealth: EProcess,
     /// All that is known of stable.
-    pub(super) stable: Share,
+    pub(super) stable: Proportion,
     /// Its last requests before it was left with few of them, or none; older ones weigh less.
-    recent: Share,
+    recent: Proportion,
     pub(super) counted: Counted,
     /// The bet on the last block, if there was one.
     last: Option<Bet>,
@@ -32,8 +33,8 @@ pub(super) struct Side {
 
 impl Side {
     /// Nothing bet yet; of stable, what its `history` was like.
-    pub(super) fn new(wealth: Wealth, counted: Counted, history: Counts) -> Self {
-        Self { wealth, stable: history.share(counted), recent: Share::default(), counted, last: None }
+    pub(super) fn new(wealth: EProcess, counted: Counted, history: Counts) -> Self {
+        Self { wealth, stable: history.proportion(counted), recent: Proportion::default(), counted, last: None }
     }
 
     /// The same in the stage after it, with history counted by the measure of `next`.
@@ -42,16 +43,16 @@ impl Side {
         Self { wealth, recent, last, ..next }
     }
 
-    /// Bets on a block that is held against that, and learns from it how bad stable is. Returns what each arm gained.
-    pub(super) fn settle(&mut self, held: Held, block: &Block, reference: Reference) -> Arms {
-        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.share(self.counted));
-        let mut gained = Arms::default();
+    /// Bets on a block that is held against that, and learns from it how bad stable is. Returns what each alternative gained.
+    pub(super) fn settle(&mut self, held: Held, block: &Block, reference: Reference) -> Mixture {
+        let [canary, stable] = [block.canary, block.stable].map(|counts| counts.proportion(self.counted));
+        let mut gained = Mixture::default();
         self.last = None;
         // Nothing asked, nothing answered: that is no block, and not one without errors.
         if canary.total > 0.0
-            && let Some(line) = self.line(&held.line, reference)
+            && let Some(boundary) = self.boundary(&held.boundary, reference)
         {
-            let bet = Bet::on(&self.wealth, Held { line, ..held }, self.stable.expected(), (canary, stable));
+            let bet = Bet::on(&self.wealth, Held { boundary, ..held }, self.stable.expected(), (canary, stable));
             gained = bet.gained();
             self.wealth.take(gained);
             self.last = Some(bet);
@@ -77,15 +78,15 @@ impl Side {
     }
 
     /// What a block is held against that has such a reference. What stable was like makes of a comparison a fixed limit.
-    fn line(&self, line: &Line, reference: Reference) -> Option<Line> {
-        if line.ratio == 0.0 {
-            return Some(*line);
+    fn boundary(&self, boundary: &Boundary, reference: Reference) -> Option<Boundary> {
+        if boundary.ratio == 0.0 {
+            return Some(*boundary);
         }
         match reference {
             _ if self.stable.total < STABLE_TO_COMPARE => None,
             Reference::Nothing => None,
-            Reference::Stable => Some(*line),
-            Reference::Past => Some(Line::fixed(line.limit(self.left_at()))),
+            Reference::Stable => Some(*boundary),
+            Reference::Past => Some(Boundary::fixed(boundary.limit(self.left_at()))),
         }
     }
 
@@ -98,11 +99,11 @@ impl Side {
     }
 
     /// Where the bets stand, and what more blocks with such counts would bring, where so many go bad together.
-    pub(super) fn prospect(&self, line: &Line, crowd: f64, canary: Share, stable: Share) -> Way {
+    pub(super) fn prospect(&self, boundary: &Boundary, crowd: f64, canary: Proportion, stable: Proportion) -> Way {
         let reference = if stable.total > 0.0 { Reference::Stable } else { Reference::Past };
-        let line = self.line(line, reference).unwrap_or(*line);
+        let boundary = self.boundary(boundary, reference).unwrap_or(*boundary);
         let [canary, stable] = [canary, stable].map(|share| share.divided(crowd));
-        let (gains, chance) = line.prospect(self.wealth.multipliers(), self.stable.expected(), canary, stable);
-        Way { arms: self.wealth.arms(), gains, chance }
+        let (gains, chance) = boundary.prospect(self.wealth.multipliers(), self.stable.expected(), canary, stable);
+        Way { values: self.wealth.values(), gains, chance }
     }
 }

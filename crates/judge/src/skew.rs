@@ -7,11 +7,7 @@
 //! unwell there and certainly better in this one. That only takes from what the bet gains, and so leaves it fair or worse.
 //! In the midst of an incident the blocks beside one are like it: who is certainly worse there shows it as ever.
 
-use super::{
-    arms::Arms,
-    line::{Line, Share},
-    wealth::Wealth,
-};
+use super::{alternatives::Mixture, boundary::Boundary, e_process::EProcess, proportion::Proportion};
 
 /// Stable is a mere control where the new version has more than so many times its requests.
 const CONTROL: f64 = 20.0;
@@ -25,14 +21,14 @@ pub(super) fn is_control(canary: f64, stable: f64) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Held {
     /// What is tolerated.
-    pub(super) line: Line,
+    pub(super) boundary: Boundary,
     /// How many requests go bad together.
     pub(super) crowd: f64,
     /// The same by which what is won is divided, if that is more: it only takes from a bet.
     pub(super) crowd_of_gains: f64,
     /// What is tolerated of a version with nearly all requests, and how many go bad together by themselves: a bet wins no more
     /// than it would by that.
-    pub(super) by_itself: Option<(Line, f64)>,
+    pub(super) by_itself: Option<(Boundary, f64)>,
     /// How bad stable was in the block before, if it was unwell there.
     pub(super) beside: Option<f64>,
 }
@@ -42,44 +38,44 @@ pub(super) struct Held {
 pub(super) struct Bet {
     held: Held,
     expected: f64,
-    canary: Share,
-    stable: Share,
-    gained: Arms,
+    canary: Proportion,
+    stable: Proportion,
+    gained: Mixture,
 }
 
 impl Bet {
     /// Of `wealth`, on a block with such requests of both versions, when stable was expected to be as bad as `expected`.
-    pub(super) fn on(wealth: &Wealth, held: Held, expected: f64, (canary, stable): (Share, Share)) -> Self {
+    pub(super) fn on(wealth: &EProcess, held: Held, expected: f64, (canary, stable): (Proportion, Proportion)) -> Self {
         let [canary, stable] = [canary, stable].map(|share| share.divided(held.crowd));
         let stable = held.beside.map_or(stable, |part| worse(stable, part));
-        let mut bet = Self { held, expected, canary, stable, gained: Arms::default() };
+        let mut bet = Self { held, expected, canary, stable, gained: Mixture::default() };
         bet.gained = bet.gains(wealth.multipliers());
         bet
     }
 
-    fn gains(&self, multipliers: &'static Arms) -> Arms {
+    fn gains(&self, multipliers: &'static Mixture) -> Mixture {
         let Self { held, expected, canary, stable, .. } = *self;
         let part = held.crowd / held.crowd_of_gains.max(held.crowd);
-        let mut gains = held.line.gains(multipliers, expected, canary, stable);
+        let mut gains = held.boundary.gains(multipliers, expected, canary, stable);
         gains.iter_mut().filter(|gain| **gain > 0.0).for_each(|gain| *gain *= part);
-        if let Some((line, crowd)) = held.by_itself {
+        if let Some((boundary, crowd)) = held.by_itself {
             let canary = canary.divided(crowd / held.crowd);
-            let most = line.gains(multipliers, expected, canary, Share::default());
+            let most = boundary.gains(multipliers, expected, canary, Proportion::default());
             gains.iter_mut().zip(most).for_each(|(gain, most)| *gain = gain.min(most));
         }
         gains
     }
 
-    /// What each arm gained.
-    pub(super) fn gained(&self) -> Arms {
+    /// What each alternative gained.
+    pub(super) fn gained(&self) -> Mixture {
         self.gained
     }
 
-    /// In the block after it stable was as bad as `part`: what each arm gains by that, which is nothing or less than it.
-    pub(super) fn review(&mut self, multipliers: &'static Arms, part: f64) -> Arms {
+    /// In the block after it stable was as bad as `part`: what each alternative gains by that, which is nothing or less than it.
+    pub(super) fn review(&mut self, multipliers: &'static Mixture, part: f64) -> Mixture {
         let stable = worse(self.stable, part);
-        if self.held.line.ratio == 0.0 || stable == self.stable {
-            return Arms::default();
+        if self.held.boundary.ratio == 0.0 || stable == self.stable {
+            return Mixture::default();
         }
         let before = self.gained;
         self.stable = stable;
@@ -93,8 +89,8 @@ impl Bet {
 }
 
 /// As many requests, of which `part` was bad, if that is certainly more than there were.
-fn worse(stable: Share, part: f64) -> Share {
-    if stable.is_certainly_below(part) { Share { bad: part * stable.total, ..stable } } else { stable }
+fn worse(stable: Proportion, part: f64) -> Proportion {
+    if stable.is_certainly_below(part) { Proportion { bad: part * stable.total, ..stable } } else { stable }
 }
 
 #[cfg(test)]
@@ -102,15 +98,15 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    use crate::{Baseline, Block, Counts, Evidence, Line};
+    use crate::{Baseline, Block, Boundary, Counts, Evidence};
 
-    const COMPARED: Line = Line { ratio: 1.5, margin: 0.005 };
+    const COMPARED: Boundary = Boundary { ratio: 1.5, margin: 0.005 };
 
     /// What makes a failure by itself.
     const CERTAIN: f64 = 4.61;
 
     /// A tenth of the requests of an incident fail, of which there are so many seconds in this block of twenty.
-    fn share(seconds: f64, total: f64) -> Counts {
+    fn proportion(seconds: f64, total: f64) -> Counts {
         Counts::exact((total * (0.001 + 0.1 * seconds / 20.0)).round(), total)
     }
 
@@ -119,18 +115,18 @@ mod tests {
         Block { start: at(place), end: at(place + 1), canary, stable }
     }
 
-    fn evidence(line: Line) -> Evidence {
+    fn evidence(boundary: Boundary) -> Evidence {
         let past = [Counts::exact(1.0, 1000.0); 120];
-        Evidence::new(line, &Baseline::of(&past).with_overdispersion(Some(1.0)))
+        Evidence::new(boundary, &Baseline::of(&past).with_overdispersion(Some(1.0)))
     }
 
     /// The most that ever speaks against a version, at looks of which each sees one block before it settles, when both
     /// versions have so many seconds of an incident in each block.
-    fn most_against(line: Line, canary: &[f64], stable: &[f64]) -> f64 {
-        let mut seen = evidence(line);
+    fn most_against(boundary: Boundary, canary: &[f64], stable: &[f64]) -> f64 {
+        let mut seen = evidence(boundary);
         let mut most = f64::NEG_INFINITY;
         for (place, (canary, stable)) in (0..).zip(canary.iter().zip(stable)) {
-            let block = block(place, share(*canary, 3000.0), share(*stable, 9000.0));
+            let block = block(place, proportion(*canary, 3000.0), proportion(*stable, 9000.0));
             let before = seen.clone();
             seen.settle(&block);
             if place > 0 {
@@ -156,9 +152,9 @@ mod tests {
         let mut seen = evidence(COMPARED);
         let [well, began, goes_on] = [(0.0, 0.0), (15.0, 0.0), (20.0, 20.0)];
         for (place, (canary, stable)) in (0..).zip([well, well, began]) {
-            seen.settle(&block(place, share(canary, 3000.0), share(stable, 9000.0)));
+            seen.settle(&block(place, proportion(canary, 3000.0), proportion(stable, 9000.0)));
         }
-        let next = block(3, share(goes_on.0, 3000.0), share(goes_on.1, 9000.0));
+        let next = block(3, proportion(goes_on.0, 3000.0), proportion(goes_on.1, 9000.0));
         assert!(seen.against() > CERTAIN, "nobody knows yet");
         seen.set_provisional([next]);
         assert!(seen.against() < CERTAIN);
@@ -176,7 +172,7 @@ mod tests {
     #[test]
     fn a_fixed_limit_has_nothing_to_do_with_it() {
         let [canary, well, ill] = [[0.0, 15.0, 0.0], [0.0; 3], [0.0, 0.0, 20.0]];
-        let [beside_well, beside_ill] = [well, ill].map(|stable| most_against(Line::fixed(0.02), &canary, &stable));
+        let [beside_well, beside_ill] = [well, ill].map(|stable| most_against(Boundary::fixed(0.02), &canary, &stable));
         assert!((beside_well - beside_ill).abs() < f64::EPSILON && beside_well > CERTAIN);
     }
 

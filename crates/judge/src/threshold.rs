@@ -43,7 +43,8 @@ pub fn judge_plainly(asked: &Asked<'_>) -> Judgement {
 fn plainly(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let (settled, settled_stable) = evidence.settled_counts();
     let (all, stable) = evidence.all_counts();
-    let limit = |stable: Counts| tolerance.line.limit(if stable.total > 0.0 { stable.bad / stable.total } else { 0.0 });
+    let limit =
+        |stable: Counts| tolerance.boundary.limit(if stable.total > 0.0 { stable.bad / stable.total } else { 0.0 });
     let share = limit(settled_stable);
     let exceeded = exceeds(settled, share).then_some(settled).or(exceeds(all, limit(stable)).then_some(all));
     let (verdict, reason, counts) = if let Some(counts) = exceeded {

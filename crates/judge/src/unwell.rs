@@ -22,9 +22,9 @@ use tidegate_api::{OnStableUnwell, Verdict, condition::reason};
 use super::{
     baseline::Baseline,
     block::{Block, Counted, Counts},
+    boundary::Boundary,
     calm::{FAR, far_from},
     evidence::Evidence,
-    line::Line,
     question::{Subject, Tolerance},
     reference::Reference,
     verdict::{Asked, Judgement},
@@ -111,10 +111,10 @@ pub(super) fn typical(history: &[Counts], enough: usize) -> Option<f64> {
 }
 
 impl Wellbeing {
-    /// Nothing seen yet of a stable version that was like `baseline`, held against what `line` allows of any.
-    pub(super) fn new(line: &Line, baseline: &Baseline) -> Self {
+    /// Nothing seen yet of a stable version that was like `baseline`, held against what `boundary` allows of any.
+    pub(super) fn new(boundary: &Boundary, baseline: &Baseline) -> Self {
         Self {
-            bar: bar(line, baseline.typical),
+            bar: bar(boundary, baseline.typical),
             typical: baseline.typical,
             crowd: baseline.overdispersion.clamp(1.0, LARGEST_CROWD),
             sums: Default::default(),
@@ -190,7 +190,7 @@ impl Wellbeing {
     }
 
     fn is_spared(&self, canary: Counts, bar: f64) -> bool {
-        canary.share(Counted::Possible).divided(self.crowd).is_certainly_below(bar)
+        canary.proportion(Counted::Possible).divided(self.crowd).is_certainly_below(bar)
     }
 
     /// How unwell it was when it lost its requests, if the new version may have been as unwell beside it.
@@ -201,13 +201,13 @@ impl Wellbeing {
 
     /// What a new version is held against in a block with such a reference. Where stable has lost its traffic: if stable was unwell when it
     /// lost them, so may the new version be, and for the same reason.
-    pub(super) fn line_beside(&self, line: &Line, expected: f64, reference: Reference) -> Line {
+    pub(super) fn boundary_beside(&self, boundary: &Boundary, expected: f64, reference: Reference) -> Boundary {
         let left = self.ill.zip(self.bar).map(|(ill, bar)| self.told(ill, bar)).filter(|told| !told.spares_canary);
-        match left.and_then(|left| left.since.share()) {
-            Some(share) if line.ratio > 0.0 && reference == Reference::Past => {
-                Line::fixed(line.limit(share.max(expected)))
+        match left.and_then(|left| left.since.proportion()) {
+            Some(share) if boundary.ratio > 0.0 && reference == Reference::Past => {
+                Boundary::fixed(boundary.limit(share.max(expected)))
             }
-            _ => *line,
+            _ => *boundary,
         }
     }
 }
@@ -215,12 +215,12 @@ impl Wellbeing {
 /// The part of stable's requests beyond which it is unwell, if there is one: what is far outside of what it was like, and
 /// what the check allows at all, unless it was always beyond that. Who allows much does not mind half of it, and a
 /// comparison that tolerates more than what is far outside has its own limit.
-fn bar(line: &Line, typical: Option<f64>) -> Option<f64> {
-    if line.ratio > 0.0 {
-        return typical.map(|typical| far_from(typical).max(line.limit(typical)));
+fn bar(boundary: &Boundary, typical: Option<f64>) -> Option<f64> {
+    if boundary.ratio > 0.0 {
+        return typical.map(|typical| far_from(typical).max(boundary.limit(typical)));
     }
-    let far = Line { margin: FAR.margin.max(line.margin / 2.0), ..FAR };
-    let allowed = Some(line.margin).filter(|max| typical.is_none_or(|typical| typical <= *max));
+    let far = Boundary { margin: FAR.margin.max(boundary.margin / 2.0), ..FAR };
+    let allowed = Some(boundary.margin).filter(|max| typical.is_none_or(|typical| typical <= *max));
     [typical.map(|typical| far.limit(typical)), allowed].into_iter().flatten().reduce(f64::min)
 }
 
@@ -229,7 +229,7 @@ impl Since {
         self.stable = self.stable.plus(block.stable);
     }
 
-    fn share(&self) -> Option<f64> {
+    fn proportion(&self) -> Option<f64> {
         (self.stable.total > 0.0).then(|| self.stable.bad / self.stable.total)
     }
 }
@@ -268,7 +268,7 @@ impl Calm {
 impl Unwell {
     /// `10% failed since 2026-03-02T14:03:00Z, usually 0.1%`.
     fn sentence(&self, subject: Subject) -> String {
-        let share = percent(self.since.share().unwrap_or_default());
+        let share = percent(self.since.proportion().unwrap_or_default());
         let what = match subject {
             Subject::Failed => "failed".to_owned(),
             Subject::SlowerThan(limit, _) => format!("took longer than {limit}"),
@@ -333,7 +333,7 @@ fn waits(bar: f64) -> String {
 mod tests {
     use super::*;
 
-    const COMPARED: Line = Line { ratio: 1.5, margin: 0.005 };
+    const COMPARED: Boundary = Boundary { ratio: 1.5, margin: 0.005 };
 
     /// A stable version of which one in a thousand requests used to fail.
     fn usually(bad: f64) -> Baseline {
@@ -420,19 +420,19 @@ mod tests {
 
     #[test]
     fn a_service_that_was_always_that_bad_is_not_unwell() {
-        for line in [COMPARED, Line::fixed(0.01)] {
-            let mut wellbeing = Wellbeing::new(&line, &usually(100.0));
+        for boundary in [COMPARED, Boundary::fixed(0.01)] {
+            let mut wellbeing = Wellbeing::new(&boundary, &usually(100.0));
             settle(&mut wellbeing, 0, 360, BOTH);
-            assert_eq!(wellbeing.unwell(None), None, "{line:?}");
+            assert_eq!(wellbeing.unwell(None), None, "{boundary:?}");
         }
     }
 
     #[test]
     fn what_no_version_may_is_unwell_however_near_it_is_to_what_was_usual() {
-        let mut wellbeing = Wellbeing::new(&Line::fixed(0.01), &usually(8.0));
+        let mut wellbeing = Wellbeing::new(&Boundary::fixed(0.01), &usually(8.0));
         settle(&mut wellbeing, 0, 60, [(20.0, 1000.0), (1.0, 50.0)]);
         assert!(wellbeing.unwell(None).is_some());
-        let mut slow = Wellbeing::new(&Line::fixed(0.05), &usually(0.0));
+        let mut slow = Wellbeing::new(&Boundary::fixed(0.05), &usually(0.0));
         settle(&mut slow, 0, 60, [(20.0, 1000.0), (1.0, 50.0)]);
         assert_eq!(slow.unwell(None), None, "two of a hundred, where five may be");
         let mut compared = Wellbeing::new(&COMPARED, &usually(8.0));
@@ -443,12 +443,12 @@ mod tests {
     #[test]
     fn without_history_only_a_limit_of_its_own_tells() {
         let unknown = Baseline::of(&[]);
-        let of = |line: Line| {
-            let mut wellbeing = Wellbeing::new(&line, &unknown);
+        let of = |boundary: Boundary| {
+            let mut wellbeing = Wellbeing::new(&boundary, &unknown);
             settle(&mut wellbeing, 0, 60, BOTH);
             wellbeing.unwell(None)
         };
-        assert!(of(Line::fixed(0.01)).unwrap().sentence(Subject::Failed).ends_with(", allowed 1%"));
+        assert!(of(Boundary::fixed(0.01)).unwrap().sentence(Subject::Failed).ends_with(", allowed 1%"));
         assert_eq!(of(COMPARED), None);
     }
 
@@ -477,7 +477,7 @@ mod tests {
             }
             let alone = block(72, [(0.0, 0.0), (100.0, 1000.0)]);
             wellbeing.settle(&alone, Reference::Past);
-            wellbeing.line_beside(&COMPARED, 0.001, Reference::Past)
+            wellbeing.boundary_beside(&COMPARED, 0.001, Reference::Past)
         };
         assert_eq!(limit(None), COMPARED);
         assert!((limit(Some(BOTH)).margin - 0.155).abs() < 1e-9);

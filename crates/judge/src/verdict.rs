@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use tidegate_api::{CheckStatus, Verdict};
 
 use super::{
-    arms::log_mean_exp,
+    alternatives::log_mean_exp,
     block::Counts,
-    bounds::Bounds,
+    error_rates::ErrorRates,
     evidence::Evidence,
-    outlook::{Outlook, outlook},
     question::Tolerance,
+    sample_size::{SampleSize, sample_size},
     wording::{Sentence, about, about_time, certainty, count},
 };
 
@@ -120,17 +120,17 @@ impl<'a> Asked<'a> {
 /// pass needs no correction. What is left needs more data.
 /// (Vovk and Wang, <https://arxiv.org/abs/1912.06116>.)
 #[must_use]
-pub fn judge(checks: &[Asked<'_>], bounds: &Bounds) -> Vec<Judgement> {
-    let culprits = culprits(checks, bounds);
+pub fn judge(checks: &[Asked<'_>], rates: &ErrorRates) -> Vec<Judgement> {
+    let culprits = culprits(checks, rates);
     let judged = checks.iter().enumerate().map(|(place, asked)| {
-        let warning = asked.warn.as_ref().filter(|(_, evidence)| is_beyond(evidence, bounds));
+        let warning = asked.warn.as_ref().filter(|(_, evidence)| is_beyond(evidence, rates));
         let culprit = culprits.iter().find(|culprit| culprit.check == place);
         let judgement = match (culprit, &asked.warn) {
             (Some(culprit), _) => failed(culprit),
             (None, Some((tolerance, evidence))) if asked.deciding().next().is_none() => {
                 only_warning(tolerance, evidence, warning.is_some())
             }
-            _ => undecided_or_passed(asked, bounds),
+            _ => undecided_or_passed(asked, rates),
         };
         Judgement { warning: warning.is_some(), ..judgement }
     });
@@ -148,7 +148,7 @@ struct Culprit<'a> {
 
 /// The limits that the version broke, if all evidence together says that it broke any: those that Holm's procedure
 /// names, and the one with the most evidence in any case.
-fn culprits<'a>(checks: &'a [Asked<'a>], bounds: &Bounds) -> Vec<Culprit<'a>> {
+fn culprits<'a>(checks: &'a [Asked<'a>], rates: &ErrorRates) -> Vec<Culprit<'a>> {
     let mut all: Vec<_> = checks
         .iter()
         .enumerate()
@@ -162,14 +162,14 @@ fn culprits<'a>(checks: &'a [Asked<'a>], bounds: &Bounds) -> Vec<Culprit<'a>> {
         })
         .collect();
     let worth: Vec<_> = all.iter().map(|one| one.against).collect();
-    if log_mean_exp(&worth) < bounds.to_fail() {
+    if log_mean_exp(&worth) < rates.to_fail() {
         return Vec::new();
     }
     all.sort_by(|one, other| other.against.total_cmp(&one.against));
     let count = all.len();
     let broken = all.iter().enumerate().take_while(|(place, one)| {
         let left = (count - place) as f64;
-        *place == 0 || one.against >= bounds.to_fail() + left.ln()
+        *place == 0 || one.against >= rates.to_fail() + left.ln()
     });
     let named = broken.count();
     all.truncate(named);
@@ -177,8 +177,8 @@ fn culprits<'a>(checks: &'a [Asked<'a>], bounds: &Bounds) -> Vec<Culprit<'a>> {
     all
 }
 
-fn is_beyond(evidence: &Evidence, bounds: &Bounds) -> bool {
-    evidence.can_fail() && evidence.against() >= bounds.to_fail()
+fn is_beyond(evidence: &Evidence, rates: &ErrorRates) -> bool {
+    evidence.can_fail() && evidence.against() >= rates.to_fail()
 }
 
 fn failed(culprit: &Culprit<'_>) -> Judgement {
@@ -199,8 +199,8 @@ fn only_warning(tolerance: &Tolerance, evidence: &Evidence, warns: bool) -> Judg
 }
 
 /// Of several limits, the one that is farthest from passing.
-fn undecided_or_passed(asked: &Asked<'_>, bounds: &Bounds) -> Judgement {
-    let judged = asked.deciding().map(|(tolerance, evidence)| weigh(tolerance, evidence, bounds));
+fn undecided_or_passed(asked: &Asked<'_>, rates: &ErrorRates) -> Judgement {
+    let judged = asked.deciding().map(|(tolerance, evidence)| weigh(tolerance, evidence, rates));
     let rank = |judgement: &Judgement| match (judgement.verdict, judgement.more_requests) {
         (Verdict::Pass, _) => 0.0,
         (Verdict::NeedMoreData, Some(requests)) => requests.max(1.0),
@@ -210,24 +210,25 @@ fn undecided_or_passed(asked: &Asked<'_>, bounds: &Bounds) -> Judgement {
     worst.unwrap_or_else(|| Judgement::no_data("NoLimit", "the check has no limit"))
 }
 
-fn weigh(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> Judgement {
+fn weigh(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> Judgement {
     let (canary, stable) = evidence.all_counts();
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
-    if evidence.in_favour() >= bounds.to_pass() && evidence.blocks_to_pass() == 0 {
+    if evidence.in_favour() >= rates.to_pass() && evidence.blocks_to_pass() == 0 {
         return passed(tolerance, evidence);
     }
-    let outlook = outlook(evidence, bounds);
-    let (reason, sentence_of_counts) = match (canary.total > 0.0, outlook) {
+    let sample_size = sample_size(evidence, rates);
+    let (reason, sentence_of_counts) = match (canary.total > 0.0, sample_size) {
         (false, _) => ("NoRequests", "no requests yet".to_owned()),
         _ if evidence.is_overdispersed() => ("Overdispersed", sentence.to_string()),
         (true, Some(_)) => ("TooFewRequests", sentence.to_string()),
         (true, None) if canary.bad_at_most > canary.bad => ("LimitBetweenBuckets", sentence.to_string()),
         (true, None) => ("TooCloseToLimit", sentence.to_string()),
     };
-    let message = format!("{sentence_of_counts}; {}{}", needs(outlook.as_ref()), advice(tolerance, evidence, bounds));
+    let message =
+        format!("{sentence_of_counts}; {}{}", needs(sample_size.as_ref()), advice(tolerance, evidence, rates));
     Judgement {
-        more_requests: outlook.map(|outlook| outlook.requests),
-        more_time: outlook.and_then(|outlook| outlook.time),
+        more_requests: sample_size.map(|sample_size| sample_size.requests),
+        more_time: sample_size.and_then(|sample_size| sample_size.time),
         ..Judgement::new(Verdict::NeedMoreData, reason, &sentence, message)
     }
 }
@@ -247,31 +248,31 @@ fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
 fn began_badly(tolerance: &Tolerance, evidence: &Evidence) -> bool {
     let share = |counts: Counts| (counts.total > 0.0).then(|| counts.bad_at_most / counts.total);
     let (whole, stable) = evidence.settled_counts();
-    let limit = tolerance.line.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
+    let limit = tolerance.boundary.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
     share(whole).is_some_and(|share| share > limit)
 }
 
 /// A stage that began badly and went on well looks like one whose pods had to warm up.
-fn advice(tolerance: &Tolerance, evidence: &Evidence, bounds: &Bounds) -> String {
+fn advice(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> String {
     if evidence.is_overdispersed() {
         format!(
             "; about {} requests go bad together, so it takes that many times as long: check what the metric counts, or set \
              analysis.statistics.overdispersion",
             count(evidence.overdispersion())
         )
-    } else if evidence.became_good(bounds.to_pass()) && began_badly(tolerance, evidence) {
+    } else if evidence.became_good(rates.to_pass()) && began_badly(tolerance, evidence) {
         "; it was worse before: if its pods had to warm up, set analysis.warmUp".to_owned()
     } else {
         String::new()
     }
 }
 
-fn needs(outlook: Option<&Outlook>) -> String {
-    let Some(outlook) = outlook else {
+fn needs(sample_size: Option<&SampleSize>) -> String {
+    let Some(sample_size) = sample_size else {
         return "too close to the limit to say that it is kept, however many more come like these".to_owned();
     };
-    let requests = about(outlook.requests);
-    let time = outlook.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", about_time(time)));
+    let requests = about(sample_size.requests);
+    let time = sample_size.time.map_or(String::new(), |time| format!(", {} at the traffic at hand", about_time(time)));
     format!("about {requests} more needed{time}")
 }
 

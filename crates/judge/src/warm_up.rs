@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::{Counts, Measure},
-    ledger::{Ledger, Stretch},
+    counters::{CounterState, Stretch},
     series::{Arm, ByKey, Key, Series},
 };
 
@@ -24,12 +24,12 @@ impl WarmUp {
     pub fn counted<'a>(
         self,
         measure: Measure,
-        (ledger, settling): (&Ledger, SignedDuration),
+        (counters, settling): (&CounterState, SignedDuration),
         stretch: Stretch,
         series: &[Series],
         gains: &'a [f64],
     ) -> Cow<'a, [f64]> {
-        let cold = self.cold(ledger, settling, stretch.start, series);
+        let cold = self.cold(counters, settling, stretch.start, series);
         if cold.is_empty() {
             return Cow::Borrowed(gains);
         }
@@ -45,20 +45,26 @@ impl WarmUp {
     #[must_use]
     pub fn lasts(
         self,
-        (ledger, settling): (&Ledger, SignedDuration),
+        (counters, settling): (&CounterState, SignedDuration),
         now: Timestamp,
         series: &[Series],
     ) -> Option<Timestamp> {
         let canary: Vec<_> = series.iter().filter(|series| series.arm == Arm::Canary).cloned().collect();
-        self.cold(ledger, settling, now, &canary).into_values().max()
+        self.cold(counters, settling, now, &canary).into_values().max()
     }
 
     /// The processes that are not warm at `at`, and when they will be.
-    fn cold(self, ledger: &Ledger, settling: SignedDuration, at: Timestamp, series: &[Series]) -> ByKey<Timestamp> {
+    fn cold(
+        self,
+        counters: &CounterState,
+        settling: SignedDuration,
+        at: Timestamp,
+        series: &[Series],
+    ) -> ByKey<Timestamp> {
         if self.0 <= SignedDuration::ZERO {
             return ByKey::default();
         }
-        let begun = ledger.begun(settling, series).into_iter();
+        let begun = counters.begun(settling, series).into_iter();
         let warm = begun.map(|(process, since)| (process, since.checked_add(self.0).unwrap_or(Timestamp::MAX)));
         warm.filter(|(_, warm)| *warm > at).collect()
     }
@@ -100,7 +106,7 @@ mod tests {
 
     fn counted(measure: Measure, start: i64, series: &[Series], gains: &[f64]) -> Vec<f64> {
         let stretch = Stretch { start: second(start), end: second(start + 10) };
-        TWO_MINUTES.counted(measure, (&Ledger::default(), SETTLING), stretch, series, gains).into_owned()
+        TWO_MINUTES.counted(measure, (&CounterState::default(), SETTLING), stretch, series, gains).into_owned()
     }
 
     #[test]
@@ -129,9 +135,9 @@ mod tests {
     #[test]
     fn it_is_known_until_when_the_new_version_warms_up() {
         let series = [pod("old", Arm::Stable, (40, 90)), pod("new", Arm::Canary, (30, 90))];
-        let lasts = |now: i64| TWO_MINUTES.lasts((&Ledger::default(), SETTLING), second(now), &series);
+        let lasts = |now: i64| TWO_MINUTES.lasts((&CounterState::default(), SETTLING), second(now), &series);
         assert_eq!(lasts(90), Some(second(150)));
         assert_eq!(lasts(150), None);
-        assert_eq!(WarmUp::default().lasts((&Ledger::default(), SETTLING), second(90), &series), None);
+        assert_eq!(WarmUp::default().lasts((&CounterState::default(), SETTLING), second(90), &series), None);
     }
 }

@@ -7,7 +7,7 @@ use tidegate_api::Span;
 use super::{
     block::Counts,
     interval::interval,
-    line::Share,
+    proportion::Proportion,
     question::{Subject, Tolerance},
 };
 
@@ -23,18 +23,18 @@ pub(super) struct Sentence<'a> {
 impl Sentence<'_> {
     /// The share of the canary.
     pub(super) fn value(&self) -> Option<String> {
-        share(self.canary).map(percent)
+        proportion(self.canary).map(percent)
     }
 
     /// The share of stable.
     pub(super) fn stable_value(&self) -> Option<String> {
-        share(self.stable).map(percent)
+        proportion(self.stable).map(percent)
     }
 
     /// Where the canary's true share lies; wrong at most one time in twenty.
     pub(super) fn range(&self) -> Option<String> {
         let counts =
-            |bad: f64| Share { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
+            |bad: f64| Proportion { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
         let (low, _) = interval(counts(self.canary.bad), 0.05);
         let (_, high) = interval(counts(self.canary.bad_at_most), 0.05);
         (self.canary.total > 0.0).then(|| format!("{} to {}", percent(low), percent(high)))
@@ -42,11 +42,11 @@ impl Sentence<'_> {
 
     /// What is allowed: `0.5%`, or `1.5 × stable + 0.5%`.
     pub(super) fn limit(&self) -> String {
-        let line = self.tolerance.line;
-        if line.ratio == 0.0 {
-            exact_percent(line.margin)
+        let boundary = self.tolerance.boundary;
+        if boundary.ratio == 0.0 {
+            exact_percent(boundary.margin)
         } else {
-            format!("{} × stable + {}", line.ratio, exact_percent(line.margin))
+            format!("{} × stable + {}", boundary.ratio, exact_percent(boundary.margin))
         }
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Sentence<'_> {
         let total = count(self.canary.total);
         match self.tolerance.subject {
             Subject::Failed => write!(f, "{bad} of {total} requests failed, allowed {}", self.limit())?,
-            Subject::SlowerThan(limit, quantile) if self.tolerance.line.ratio == 0.0 => {
+            Subject::SlowerThan(limit, quantile) if self.tolerance.boundary.ratio == 0.0 => {
                 let allowed = self.limit();
                 write!(f, "{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")?;
             }
@@ -76,7 +76,7 @@ impl fmt::Display for Sentence<'_> {
     }
 }
 
-fn share(counts: Counts) -> Option<f64> {
+fn proportion(counts: Counts) -> Option<f64> {
     (counts.total > 0.0).then(|| counts.bad / counts.total)
 }
 

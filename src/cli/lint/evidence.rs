@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, Stage};
-use tidegate_judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, count};
+use tidegate_judge::{ENOUGH, ErrorRates, Question, Supposed, Tolerance, about, about_time, count};
 
 use super::{
     finding::{Finding, Written},
@@ -28,7 +28,7 @@ pub fn check(written: &Written, rollout: &Rollout, rate: f64) -> Vec<Finding> {
         if rate * share <= 0.0 {
             continue;
         }
-        let bounds = Bounds::of(analysis, index + 1 == stages.len());
+        let bounds = ErrorRates::of(analysis, index + 1 == stages.len());
         let asked = questions(spec, std::slice::from_ref(stage));
         let slowest = asked.iter().filter_map(|asked| Some((needed(analysis, &bounds, asked, share)?, asked)));
         let Some((needed, asked)) = slowest.max_by(|(a, _), (b, _)| a.total_cmp(b)) else { continue };
@@ -40,14 +40,14 @@ pub fn check(written: &Written, rollout: &Rollout, rate: f64) -> Vec<Finding> {
 
 /// How many requests of a healthy version it takes until the check passes, if it counts requests and decides. One that
 /// never passes has a finding of its own.
-fn needed(analysis: &Analysis, bounds: &Bounds, asked: &Asked<'_>, share: f64) -> Option<f64> {
-    let Question::Share { max, relative, .. } = &asked.question else { return None };
+fn needed(analysis: &Analysis, bounds: &ErrorRates, asked: &Asked<'_>, share: f64) -> Option<f64> {
+    let Question::Proportion { max, relative, .. } = &asked.question else { return None };
     if analysis.mode == Some(Mode::Threshold) {
         return (max.is_some() || relative.is_some()).then_some(ENOUGH);
     }
     let known = analysis.statistics.as_ref().and_then(|statistics| statistics.overdispersion);
     let requests = |tolerance: &Tolerance| {
-        let line = &tolerance.line;
+        let line = &tolerance.boundary;
         let stable = line.margin * HEALTHY;
         let supposed = Supposed {
             canary: stable,

@@ -12,7 +12,7 @@ use super::{
 pub fn check(rollout: &Written, spec: &RolloutSpec) -> Option<Finding> {
     let traffic = spec.traffic.as_ref().filter(|traffic| traffic.on_share_off == Some(OnShareOff::Hold))?;
     let stages = spec.stages();
-    let counts = questions(spec, &stages).iter().any(|asked| matches!(asked.question, Question::Share { .. }));
+    let counts = questions(spec, &stages).iter().any(|asked| matches!(asked.question, Question::Proportion { .. }));
     let nothing_counts = || (!counts).then(|| "no check counts requests".to_owned());
     let why = traffic.promises_no_share().or_else(nothing_counts)?;
     Some(rollout.warning("spec.traffic.onShareOff", format!("{why}, so onShareOff never holds: remove it")))

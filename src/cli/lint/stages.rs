@@ -108,7 +108,7 @@ fn without_traffic(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &
     }
     let stages = std::slice::from_ref(stage);
     let asked = questions(spec, stages);
-    let waiting = asked.iter().find(|asked| matches!(asked.question, Question::Share { max: Some(_), .. }))?;
+    let waiting = asked.iter().find(|asked| matches!(asked.question, Question::Proportion { max: Some(_), .. }))?;
     let ends = stage.deadline.is_some() && spec.on_inconclusive == Some(OnInconclusive::Advance);
     (!ends).then(|| {
         let next = spec.stages().get(index + 1).map(|next| format!(", and stage {} is never reached", next.name));
@@ -186,7 +186,7 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
     let at = |limit: &str| format!("{}.{limit}", asked.path);
     let mut findings = Vec::new();
     match &asked.question {
-        Question::Share { max, warn, .. } => {
+        Question::Proportion { max, warn, .. } => {
             if let (Some(max), Some(warn)) = (max, warn)
                 && !warns_first(max, warn)
             {
@@ -195,7 +195,9 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
             }
             if asked.check.error_rate.is_some() {
                 findings.extend(
-                    max.iter().filter_map(|max| never(name, max.line.margin)).map(|m| rollout.warning(at("max"), m)),
+                    max.iter()
+                        .filter_map(|max| never(name, max.boundary.margin))
+                        .map(|m| rollout.warning(at("max"), m)),
                 );
             }
         }
@@ -214,7 +216,7 @@ fn warns_first(max: &Tolerance, warn: &Tolerance) -> bool {
     use tidegate_judge::Subject::SlowerThan;
     match (max.subject, warn.subject) {
         (SlowerThan(max, _), SlowerThan(warn, _)) => warn < max,
-        _ => warn.line.margin < max.line.margin,
+        _ => warn.boundary.margin < max.boundary.margin,
     }
 }
 

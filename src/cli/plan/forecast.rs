@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_analysis::{Found, Surveyed};
 use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage};
-use tidegate_judge::{Bounds, ENOUGH, Question, Supposed, Tolerance, about, about_time, percent};
+use tidegate_judge::{ENOUGH, ErrorRates, Question, Supposed, Tolerance, about, about_time, percent};
 
 use crate::cli::lint::stages::{Asked, questions, reached};
 
@@ -136,7 +136,7 @@ impl StageForecast {
         let share = reached(rollout, stage).fraction();
         let asked = questions(&rollout.spec, std::slice::from_ref(stage));
         let tests = asked.iter().flat_map(|asked| deciding(&asked.question)).count();
-        let circumstances = Circumstances { analysis, bounds: Bounds::of(analysis, is_last), tests, share };
+        let circumstances = Circumstances { analysis, bounds: ErrorRates::of(analysis, is_last), tests, share };
         let checks: Vec<_> = asked.iter().filter_map(|asked| circumstances.check(asked, surveyed)).collect();
         let is_known = surveyed.iter().all(|surveyed| surveyed.found.is_ok());
         let slowest = checks.iter().max_by_key(|check| check.time_to_pass.map_or(Duration::MAX, Span::duration));
@@ -190,7 +190,7 @@ impl StageForecast {
 
 fn deciding(question: &Question) -> impl Iterator<Item = &Tolerance> {
     let (max, relative) = match question {
-        Question::Share { max, relative, .. } => (max.as_ref(), relative.as_ref()),
+        Question::Proportion { max, relative, .. } => (max.as_ref(), relative.as_ref()),
         Question::Value(_) => (None, None),
     };
     max.into_iter().chain(relative)
@@ -199,7 +199,7 @@ fn deciding(question: &Question) -> impl Iterator<Item = &Tolerance> {
 /// What all checks of a stage share.
 struct Circumstances<'a> {
     analysis: &'a Analysis,
-    bounds: Bounds,
+    bounds: ErrorRates,
     tests: usize,
     /// What part of the traffic the new version gets.
     share: f64,
@@ -248,7 +248,7 @@ impl Circumstances<'_> {
         // Half a bad request more: a day without any is no proof that there is none.
         let part = |bad: f64| (bad + 0.5) / (found.counts.total + 1.0);
         let stable = part(found.counts.bad);
-        let limit = tolerance.line.limit(stable);
+        let limit = tolerance.boundary.limit(stable);
         let today = part(found.counts.bad_at_most);
         let stable_is_beyond = today >= limit;
         let supposed = |canary: f64| Supposed {
@@ -273,7 +273,11 @@ impl Circumstances<'_> {
     }
 
     /// With all traffic on the new version there is no stable one beside it: the limit is then a fixed one.
-    fn beside(&self, tolerance: &Tolerance, stable: f64) -> tidegate_judge::Line {
-        if self.share < 1.0 { tolerance.line } else { tidegate_judge::Line::fixed(tolerance.line.limit(stable)) }
+    fn beside(&self, tolerance: &Tolerance, stable: f64) -> tidegate_judge::Boundary {
+        if self.share < 1.0 {
+            tolerance.boundary
+        } else {
+            tidegate_judge::Boundary::fixed(tolerance.boundary.limit(stable))
+        }
     }
 }

@@ -48,13 +48,13 @@ impl Tracker {
         let stable = if block.stable.total > 0.0 { block.stable.bad / block.stable.total } else { 0.0 };
         limits.iter().filter(|limit| limit.measure() == measure).any(|limit| {
             let is_suspected = || self.place_of(limit).and_then(|place| self.suspicions.get(place));
-            let is_beyond = block.canary.bad > limit.tolerance.line.limit(stable) * block.canary.total;
+            let is_beyond = block.canary.bad > limit.tolerance.boundary.limit(stable) * block.canary.total;
             is_beyond || is_suspected().is_some_and(|suspicion| !suspicion.is_empty())
         })
     }
 
     fn count_by_pod(&self, stretch: Stretch, measure: Measure, series: &[Series]) -> ByPod {
-        let Ok(gains) = self.ledger.gains(stretch, self.settling(), series) else { return ByPod::default() };
+        let Ok(gains) = self.counters.gains(stretch, self.settling(), series) else { return ByPod::default() };
         ByPod::of(stretch, measure, series, &self.counted(stretch, measure, series, &gains))
     }
 
@@ -66,7 +66,7 @@ impl Tracker {
         series: &[Series],
         gains: &'a [f64],
     ) -> Cow<'a, [f64]> {
-        let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.ledger, self.settling()));
+        let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.counters, self.settling()));
         let mut counted = warm_up.counted(measure, known, stretch, series, gains);
         if self.plan.without.is_some() {
             let replaced = series.iter().map(|series| series.pod == self.plan.without);

@@ -43,7 +43,7 @@ impl Tracker {
     }
 
     fn newest_blocks(&self, stretch: Stretch, series: &[Series]) -> Result<Newest, Refusal> {
-        let gains = self.ledger.gains(stretch, self.settling(), series)?;
+        let gains = self.counters.gains(stretch, self.settling(), series)?;
         let all = self.of_each_measure(&[(stretch, gains)], series)?;
         let is_compared = self.plan.stages.iter().flat_map(|stage| &stage.limits).any(Limit::is_compared);
         let parts = if is_compared { self.compared(stretch, series)? } else { Vec::new() };
@@ -78,11 +78,11 @@ impl Tracker {
         }
         let both = counted_for_both(series);
         let until = |end: Timestamp| {
-            let all = self.ledger.gains(Stretch { end, ..stretch }, self.settling(), series)?;
+            let all = self.counters.gains(Stretch { end, ..stretch }, self.settling(), series)?;
             if end <= level {
                 return Ok(all);
             }
-            let cut = self.ledger.gains(Stretch { end: level, ..stretch }, self.settling(), series)?;
+            let cut = self.counters.gains(Stretch { end: level, ..stretch }, self.settling(), series)?;
             let is_ahead = |series: &Series| series.arm == Arm::Canary && !both.contains(&series.instance);
             let each = series.iter().zip(all.into_iter().zip(cut));
             Ok(each.map(|(series, (all, cut))| if is_ahead(series) { cut } else { all }).collect::<Vec<_>>())
@@ -115,7 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use tidegate_api::Percent;
-    use tidegate_judge::{Line, Meaning, Sample, Subject, Tolerance};
+    use tidegate_judge::{Boundary, Meaning, Sample, Subject, Tolerance};
 
     use super::*;
     use crate::asked::{Kind, Plan, StagePlan};
@@ -126,13 +126,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn limit(line: Line) -> Limit {
-        let tolerance = Tolerance { subject: Subject::Failed, line };
+    fn limit(boundary: Boundary) -> Limit {
+        let tolerance = Tolerance { subject: Subject::Failed, boundary };
         Limit { check: "errors".to_owned(), kind: Kind::Relative, tolerance }
     }
 
     fn compared() -> Limit {
-        limit(Line { ratio: 1.5, margin: 0.005 })
+        limit(Boundary { ratio: 1.5, margin: 0.005 })
     }
 
     /// One request a second, scraped at `phase` and each 15 s later, up to `now`.
@@ -158,7 +158,7 @@ mod tests {
         let newest = scrape::newest(series, Arm::Canary);
         let scrape = Some(Duration::from_secs(15));
         let mut tracker = Tracker { scrape, newest, settled: at(SETTLED), ..Tracker::new(plan) };
-        tracker.ledger.settle(at(SETTLED), series);
+        tracker.counters.settle(at(SETTLED), series);
         tracker.look_at_newest(at(now), series).unwrap();
         let blocks = tracker.newest_blocks.of(limit).iter();
         blocks.map(|block| (block.end.as_second(), block.canary.total, block.stable.total)).collect()
@@ -174,7 +174,7 @@ mod tests {
         ];
         // The new version was scraped at 1000, 1015 and 1030; stable at 1017 and at 1028.
         assert_eq!(blocks(&compared(), 900, now, &pods), [(1031, 15.0, 60.0)]);
-        assert_eq!(blocks(&limit(Line::fixed(0.01)), 900, now, &pods), [(1031, 30.0, 60.0)]);
+        assert_eq!(blocks(&limit(Boundary::fixed(0.01)), 900, now, &pods), [(1031, 30.0, 60.0)]);
         let now = 1033;
         let pods = [&pods[..1], &[series("a", Arm::Stable, 987, now), series("b", Arm::Stable, 998, now)]].concat();
         assert_eq!(blocks(&compared(), 900, now, &pods), [(1033, 15.0, 75.0)], "the other one is still to come");
@@ -196,6 +196,6 @@ mod tests {
         // A block is one scrape long with scrapes so far apart.
         assert_eq!(blocks(&compared(), 1000, now, &pods), [(1015, 15.0, 15.0), (1046, 30.0, 30.0)]);
         assert_eq!(blocks(&compared(), 900, now, &pods), [(1046, 45.0, 45.0)]);
-        assert_eq!(blocks(&limit(Line::fixed(0.01)), 1000, now, &pods), [(1046, 45.0, 45.0)]);
+        assert_eq!(blocks(&limit(Boundary::fixed(0.01)), 1000, now, &pods), [(1046, 45.0, 45.0)]);
     }
 }

@@ -10,7 +10,7 @@ fn evidence() -> Evidence {
 
 fn with_overdispersion(overdispersion: f64) -> Evidence {
     let baseline = Baseline::of(&[]).with_overdispersion(Some(overdispersion));
-    Evidence::new(Line::fixed(HALF_A_PERCENT), &baseline)
+    Evidence::new(Boundary::fixed(HALF_A_PERCENT), &baseline)
 }
 
 fn block(second: i64, bad: f64, total: f64) -> Block {
@@ -75,7 +75,7 @@ fn a_new_stage_forgets_what_spoke_for_the_version_and_keeps_what_spoke_against_i
 
 fn compared(stable: &[Counts], canary: Counts) -> Evidence {
     let baseline = Baseline::of(&[]).with_overdispersion(Some(1.0));
-    let mut seen = Evidence::new(Line { ratio: 1.5, margin: 0.005 }, &baseline);
+    let mut seen = Evidence::new(Boundary { ratio: 1.5, margin: 0.005 }, &baseline);
     for (second, stable) in (0..).zip(stable) {
         seen.settle(&Block { canary, stable: *stable, ..block(second, 0.0, 0.0) });
     }
@@ -138,7 +138,7 @@ fn overloaded_at_times(place: usize) -> f64 {
 fn beside(history: impl Fn(usize) -> f64, blocks: impl IntoIterator<Item = (Counts, Counts)>) -> Evidence {
     let half = |place| part(history(place), 500.0);
     let history: Vec<_> = (0..120).map(|place| [half(place), half(place)]).collect();
-    let mut seen = Evidence::new(Line { ratio: 1.5, margin: 0.005 }, &Baseline::of_halves(&history));
+    let mut seen = Evidence::new(Boundary { ratio: 1.5, margin: 0.005 }, &Baseline::of_halves(&history));
     for (second, (canary, stable)) in (0..).zip(blocks) {
         seen.settle(&Block { canary, stable, ..block(second, 0.0, 0.0) });
     }

@@ -3,19 +3,20 @@
 use jiff::Timestamp;
 use tidegate_api::{Analysis, Quantile, Span, Verdict};
 
-use crate::{Asked, Baseline, Block, Bounds, Counts, Evidence, Judgement, Line, Subject, Tolerance, judge};
+use crate::{Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Judgement, Subject, Tolerance, judge};
 
 const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
-const HALF_A_PERCENT: Tolerance = Tolerance { subject: Subject::Failed, line: Line { ratio: 0.0, margin: 0.005 } };
+const HALF_A_PERCENT: Tolerance =
+    Tolerance { subject: Subject::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
-fn bounds() -> Bounds {
+fn rates() -> ErrorRates {
     let analysis: Analysis = serde_json::from_value(serde_json::json!({"checks": []})).unwrap();
-    Bounds::of(&analysis, false)
+    ErrorRates::of(&analysis, false)
 }
 
 /// Blocks of ten seconds, each with these counts.
 fn evidence(tolerance: &Tolerance, blocks: &[(Counts, Counts)]) -> Evidence {
-    let mut evidence = Evidence::new(tolerance.line, &Baseline::of(&[]).with_overdispersion(Some(1.0)));
+    let mut evidence = Evidence::new(tolerance.boundary, &Baseline::of(&[]).with_overdispersion(Some(1.0)));
     for (place, (canary, stable)) in (0i64..).zip(blocks) {
         let [start, end] = [10 * place, 10 * place + 10].map(|at| Timestamp::from_second(at).unwrap());
         evidence.settle(&Block { start, end, canary: *canary, stable: *stable });
@@ -29,13 +30,13 @@ fn counts(bad: f64, total: f64) -> (Counts, Counts) {
 
 fn judged(tolerance: Tolerance, blocks: &[(Counts, Counts)]) -> Judgement {
     let evidence = evidence(&tolerance, blocks);
-    let mut judgements = judge(&[Asked { max: Some((tolerance, &evidence)), ..Asked::default() }], &bounds());
+    let mut judgements = judge(&[Asked { max: Some((tolerance, &evidence)), ..Asked::default() }], &rates());
     judgements.remove(0)
 }
 
 fn verdicts(evidence: &[&Evidence]) -> Vec<Verdict> {
     let asked = evidence.iter().map(|evidence| Asked { max: Some((HALF_A_PERCENT, *evidence)), ..Asked::default() });
-    let judgements = judge(&asked.collect::<Vec<_>>(), &bounds());
+    let judgements = judge(&asked.collect::<Vec<_>>(), &rates());
     judgements.into_iter().map(|judgement| judgement.verdict).collect()
 }
 
@@ -77,7 +78,7 @@ fn a_failure_is_told_with_its_numbers_and_its_certainty() {
         "since 1970-01-01T00:00:10Z: 9% of 100 requests failed, allowed 0.5%; certain beyond 99.99%"
     );
     let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
-    let slow = Tolerance { subject, line: Line::fixed(0.05) };
+    let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
     let failed = judged(slow, &[counts(50.0, 400.0), counts(50.0, 400.0)]);
     assert_eq!(
         failed.message,
@@ -148,10 +149,10 @@ fn a_limit_between_two_buckets_fails_on_certainty_and_passes_on_certainty() {
 
 #[test]
 fn a_version_like_stable_passes_a_comparison_and_a_worse_one_fails() {
-    let relative = Tolerance { line: Line { ratio: 1.5, margin: 0.005 }, ..HALF_A_PERCENT };
+    let relative = Tolerance { boundary: Boundary { ratio: 1.5, margin: 0.005 }, ..HALF_A_PERCENT };
     let compared = |bad| {
         let evidence = evidence(&relative, &[(Counts::exact(bad, 400.0), Counts::exact(36.0, 3600.0)); 12]);
-        judge(&[Asked { relative: Some((relative, &evidence)), ..Asked::default() }], &bounds()).remove(0)
+        judge(&[Asked { relative: Some((relative, &evidence)), ..Asked::default() }], &rates()).remove(0)
     };
     let like = compared(4.0);
     assert_eq!((like.verdict, like.limit.as_deref()), (Verdict::Pass, Some("1.5 × stable + 0.5%")));
@@ -164,12 +165,12 @@ fn a_version_like_stable_passes_a_comparison_and_a_worse_one_fails() {
 
 #[test]
 fn with_a_limit_and_a_comparison_both_have_to_hold() {
-    let relative = Tolerance { line: Line { ratio: 1.5, margin: 0.005 }, ..HALF_A_PERCENT };
-    let fixed = Tolerance { line: Line::fixed(0.2), ..HALF_A_PERCENT };
+    let relative = Tolerance { boundary: Boundary { ratio: 1.5, margin: 0.005 }, ..HALF_A_PERCENT };
+    let fixed = Tolerance { boundary: Boundary::fixed(0.2), ..HALF_A_PERCENT };
     let blocks = [(Counts::exact(40.0, 400.0), Counts::exact(4.0, 400.0)); 12];
     let (to_fixed, to_relative) = (evidence(&fixed, &blocks), evidence(&relative, &blocks));
     let asked = Asked { max: Some((fixed, &to_fixed)), relative: Some((relative, &to_relative)), warn: None };
-    let failed = judge(&[asked], &bounds()).remove(0);
+    let failed = judge(&[asked], &rates()).remove(0);
     assert_eq!((failed.verdict, failed.limit.as_deref()), (Verdict::Fail, Some("1.5 × stable + 0.5%")));
 }
 
@@ -177,7 +178,7 @@ fn with_a_limit_and_a_comparison_both_have_to_hold() {
 fn a_limit_that_only_warns_never_fails_and_holds_nobody_up() {
     let warns = |bad| {
         let evidence = evidence(&HALF_A_PERCENT, &[counts(bad, 300.0); 2]);
-        judge(&[Asked { warn: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &bounds()).remove(0)
+        judge(&[Asked { warn: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &rates()).remove(0)
     };
     assert_eq!((warns(0.0).verdict, warns(0.0).warning), (Verdict::Pass, false));
     assert_eq!((warns(30.0).verdict, warns(30.0).warning), (Verdict::Pass, true));
@@ -187,12 +188,12 @@ fn a_limit_that_only_warns_never_fails_and_holds_nobody_up() {
 fn errors_in_large_crowds_pass_late_and_it_is_said_why() {
     let baseline = Baseline::of(&[]).with_overdispersion(Some(60.0));
     let after = |blocks| {
-        let mut evidence = Evidence::new(HALF_A_PERCENT.line, &baseline);
+        let mut evidence = Evidence::new(HALF_A_PERCENT.boundary, &baseline);
         for second in 0..blocks {
             let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
             evidence.settle(&Block { start, end, canary: Counts::exact(0.0, 1e4), stable: NOTHING });
         }
-        judge(&[Asked { max: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &bounds()).remove(0)
+        judge(&[Asked { max: Some((HALF_A_PERCENT, &evidence)), ..Asked::default() }], &rates()).remove(0)
     };
     let (early, late) = (after(4), after(20));
     assert_eq!((early.verdict, early.reason), (Verdict::NeedMoreData, "Overdispersed"));
@@ -204,12 +205,12 @@ fn errors_in_large_crowds_pass_late_and_it_is_said_why() {
 fn the_stricter_the_analysis_the_sooner_it_fails_and_the_later_it_passes() {
     let of = |strictness: &str, is_last| {
         let analysis = serde_json::json!({"strictness": strictness, "checks": []});
-        Bounds::of(&serde_json::from_value::<Analysis>(analysis).unwrap(), is_last)
+        ErrorRates::of(&serde_json::from_value::<Analysis>(analysis).unwrap(), is_last)
     };
     let [low, normal, high] = ["Low", "Normal", "High"].map(|strictness| of(strictness, false));
     assert!(low.to_fail() > normal.to_fail() && normal.to_fail() > high.to_fail());
     assert!(low.to_pass() < normal.to_pass() && normal.to_pass() < high.to_pass());
-    assert_eq!((normal, of("Normal", true)), (bounds(), Bounds { false_fail: 0.01, false_pass: 0.01 }));
+    assert_eq!((normal, of("Normal", true)), (rates(), ErrorRates { false_fail: 0.01, false_pass: 0.01 }));
 }
 
 #[test]
@@ -218,6 +219,6 @@ fn raw_numbers_stand_above_strictness() {
         "strictness": "High", "statistics": {"falseFail": "2%", "falsePass": 10, "falsePassOfLast": "0.5%"}, "checks": [],
     });
     let analysis: Analysis = serde_json::from_value(analysis).unwrap();
-    assert_eq!(Bounds::of(&analysis, false), Bounds { false_fail: 0.02, false_pass: 0.1 });
-    assert_eq!(Bounds::of(&analysis, true), Bounds { false_fail: 0.02, false_pass: 0.005 });
+    assert_eq!(ErrorRates::of(&analysis, false), ErrorRates { false_fail: 0.02, false_pass: 0.1 });
+    assert_eq!(ErrorRates::of(&analysis, true), ErrorRates { false_fail: 0.02, false_pass: 0.005 });
 }

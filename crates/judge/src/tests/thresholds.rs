@@ -3,17 +3,18 @@
 use jiff::Timestamp;
 use tidegate_api::{Quantile, Span, Verdict};
 
-use crate::{Asked, Baseline, Block, Counts, Evidence, Judgement, Line, Subject, Tolerance, judge_plainly};
+use crate::{Asked, Baseline, Block, Boundary, Counts, Evidence, Judgement, Subject, Tolerance, judge_plainly};
 
 const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
-const HALF_A_PERCENT: Tolerance = Tolerance { subject: Subject::Failed, line: Line { ratio: 0.0, margin: 0.005 } };
+const HALF_A_PERCENT: Tolerance =
+    Tolerance { subject: Subject::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
 fn evidence(tolerance: &Tolerance, settled: Counts, provisional: Counts) -> Evidence {
     let block = |second: i64, canary, stable| {
         let [start, end] = [second, second + 1].map(|at| Timestamp::from_second(at).unwrap());
         Block { start, end, canary, stable }
     };
-    let mut evidence = Evidence::new(tolerance.line, &Baseline::of(&[]));
+    let mut evidence = Evidence::new(tolerance.boundary, &Baseline::of(&[]));
     evidence.settle(&block(0, settled, Counts::exact(1.0, 1000.0)));
     evidence.set_provisional(Some(block(1, provisional, NOTHING)));
     evidence
@@ -61,7 +62,7 @@ fn new_good_requests_do_not_hide_a_settled_failure() {
 fn a_catastrophe_is_not_waited_for_but_a_single_error_is_no_catastrophe() {
     assert_eq!(answer(NOTHING, Counts::exact(3.0, 5.0)), (Verdict::Fail, "AboveLimit"));
     assert_eq!(answer(NOTHING, Counts::exact(2.0, 5.0)).0, Verdict::NeedMoreData);
-    let five_percent = Tolerance { line: Line::fixed(0.05), ..HALF_A_PERCENT };
+    let five_percent = Tolerance { boundary: Boundary::fixed(0.05), ..HALF_A_PERCENT };
     let few = judged(five_percent, NOTHING, Counts::exact(5.0, 20.0));
     assert_eq!(few.verdict, Verdict::NeedMoreData, "the next 80 requests may be good");
 }
@@ -83,7 +84,7 @@ fn a_limit_that_only_warns_never_fails() {
 
 #[test]
 fn a_comparison_goes_by_what_stable_did_meanwhile() {
-    let twice = Tolerance { line: Line { ratio: 2.0, margin: 0.01 }, ..HALF_A_PERCENT };
+    let twice = Tolerance { boundary: Boundary { ratio: 2.0, margin: 0.01 }, ..HALF_A_PERCENT };
     let evidence = evidence(&twice, Counts::exact(4.0, 200.0), NOTHING);
     let judged = judge_plainly(&Asked { relative: Some((twice, &evidence)), ..Asked::default() });
     assert_eq!((judged.verdict, judged.limit.as_deref()), (Verdict::Fail, Some("2 × stable + 1%")));
@@ -96,7 +97,7 @@ fn the_sentence_is_understood_without_statistics() {
     let numbers = (failed.value.as_deref(), failed.limit.as_deref(), failed.sample);
     assert_eq!(numbers, (Some("7.3%"), Some("0.5%"), Some(1240)));
     let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
-    let slow = Tolerance { subject, line: Line::fixed(0.05) };
+    let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
     assert_eq!(
         judged(slow, Counts { bad: 1.0, bad_at_most: 20.0, total: 100.0 }, NOTHING).message,
         "1% of 100 requests took longer than 500ms, allowed 5% (p95), stable at 0.1%, \

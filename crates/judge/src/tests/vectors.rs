@@ -4,10 +4,11 @@ use serde::Deserialize;
 
 use super::ratio::ratio;
 use crate::{
-    arms::{BETTER, WORSE},
+    alternatives::{BETTER, WORSE},
+    boundary::Boundary,
+    e_process::EProcess,
     interval::interval,
-    line::{Line, Share},
-    wealth::Wealth,
+    proportion::Proportion,
 };
 
 #[derive(Deserialize)]
@@ -16,7 +17,7 @@ struct Vectors {
     pass_mults: [f64; 7],
     one_sample: Vec<OneSample>,
     ratio: Vec<Ratio>,
-    line: Vec<Lines>,
+    boundary: Vec<Lines>,
     cs: Vec<Interval>,
     projection_example: Projection,
 }
@@ -94,11 +95,11 @@ fn the_arms_are_those_of_the_reference() {
 #[test]
 fn a_fixed_limit_is_judged_as_in_the_reference() {
     for vector in vectors().one_sample {
-        let canary = Share { bad: vector.k, total: vector.n };
+        let canary = Proportion { bad: vector.k, total: vector.n };
         for (mut wealth, expected) in
-            [(Wealth::against().at_once(), vector.ln_e_fail), (Wealth::in_favour().at_once(), vector.ln_e_pass)]
+            [(EProcess::against().at_once(), vector.ln_e_fail), (EProcess::in_favour().at_once(), vector.ln_e_pass)]
         {
-            wealth.bet(&Line::fixed(vector.p0), 0.0, canary, Share::default());
+            wealth.bet(&Boundary::fixed(vector.p0), 0.0, canary, Proportion::default());
             agree(wealth.log(), expected);
         }
     }
@@ -106,30 +107,30 @@ fn a_fixed_limit_is_judged_as_in_the_reference() {
 
 #[test]
 fn a_fixed_limit_is_the_line_with_ratio_zero_whatever_stable_does() {
-    let (canary, stable) = (Share { bad: 5.0, total: 100.0 }, Share { bad: 20.0, total: 1900.0 });
-    let (mut alone, mut beside) = (Wealth::in_favour().at_once(), Wealth::in_favour().at_once());
-    alone.bet(&Line::fixed(0.005), 0.0, canary, Share::default());
-    beside.bet(&Line::fixed(0.005), 0.01, canary, stable);
+    let (canary, stable) = (Proportion { bad: 5.0, total: 100.0 }, Proportion { bad: 20.0, total: 1900.0 });
+    let (mut alone, mut beside) = (EProcess::in_favour().at_once(), EProcess::in_favour().at_once());
+    alone.bet(&Boundary::fixed(0.005), 0.0, canary, Proportion::default());
+    beside.bet(&Boundary::fixed(0.005), 0.01, canary, stable);
     agree(alone.log(), beside.log());
 }
 
 #[test]
 fn a_line_is_judged_as_in_the_reference() {
-    for vector in vectors().line {
-        let line = Line { ratio: vector.r, margin: vector.d };
+    for vector in vectors().boundary {
+        let boundary = Boundary { ratio: vector.r, margin: vector.d };
         let sides = [
-            (Wealth::against().at_once(), vector.ln_e_fail, vector.arms_fail),
-            (Wealth::in_favour().at_once(), vector.ln_e_pass, vector.arms_pass),
+            (EProcess::against().at_once(), vector.ln_e_fail, vector.arms_fail),
+            (EProcess::in_favour().at_once(), vector.ln_e_pass, vector.arms_pass),
         ];
         for (mut wealth, expected, arms) in sides {
-            let mut history = Share { bad: vector.hist_k, total: vector.hist_n };
+            let mut history = Proportion { bad: vector.hist_k, total: vector.hist_n };
             for [kc, nc, kb, nb] in &vector.blocks_kc_nc_kb_nb {
-                let [canary, stable] = [(kc, nc), (kb, nb)].map(|(bad, total)| Share { bad: *bad, total: *total });
-                wealth.bet(&line, history.expected(), canary, stable);
+                let [canary, stable] = [(kc, nc), (kb, nb)].map(|(bad, total)| Proportion { bad: *bad, total: *total });
+                wealth.bet(&boundary, history.expected(), canary, stable);
                 history = history.plus(stable);
             }
             agree(wealth.log(), expected);
-            for (mine, reference) in wealth.arms().into_iter().zip(arms) {
+            for (mine, reference) in wealth.values().into_iter().zip(arms) {
                 agree(mine, reference);
             }
         }
@@ -139,8 +140,8 @@ fn a_line_is_judged_as_in_the_reference() {
 #[test]
 fn the_nearest_point_of_a_line_is_that_of_the_reference() {
     let vector = vectors().projection_example;
-    let line = Line { ratio: vector.r, margin: vector.d };
-    let (stable, canary) = line.nearest(vector.qb, vector.qc, vector.nb, vector.nc);
+    let boundary = Boundary { ratio: vector.r, margin: vector.d };
+    let (stable, canary) = boundary.nearest(vector.qb, vector.qc, vector.nb, vector.nc);
     agree(stable, vector.b_star);
     agree(canary, vector.c_star);
 }
@@ -149,7 +150,7 @@ fn the_nearest_point_of_a_line_is_that_of_the_reference() {
 fn the_cross_check_by_ratio_is_that_of_the_reference() {
     for vector in vectors().ratio {
         let [canary, stable] =
-            [(vector.kc, vector.nc), (vector.kb, vector.nb)].map(|(bad, total)| Share { bad, total });
+            [(vector.kc, vector.nc), (vector.kb, vector.nb)].map(|(bad, total)| Proportion { bad, total });
         agree(ratio(canary, stable, vector.r1, vector.r0), vector.llr);
     }
 }
@@ -157,7 +158,7 @@ fn the_cross_check_by_ratio_is_that_of_the_reference() {
 #[test]
 fn intervals_are_those_of_the_reference() {
     for vector in vectors().cs {
-        let (low, high) = interval(Share { bad: vector.k, total: vector.n }, vector.alpha);
+        let (low, high) = interval(Proportion { bad: vector.k, total: vector.n }, vector.alpha);
         agree(low, vector.lo);
         agree(high, vector.hi);
     }

@@ -1,8 +1,8 @@
 //! What the bets against a version, or for it, have come to.
 
-use super::arms::{ARMS, Arms, BETTER, WORSE, log_add_exp, log_mean_exp};
+use super::alternatives::{ALTERNATIVES, BETTER, Mixture, WORSE, log_add_exp, log_mean_exp};
 #[cfg(test)]
-use super::line::{Line, Share};
+use super::{boundary::Boundary, proportion::Proportion};
 
 /// What part of the stake is only put in later, and when.
 ///
@@ -29,13 +29,13 @@ const IN_FAVOUR: Later = Later { part: 0.1, every: 6, blocks: 0 };
 /// As long as what they bet against is true, their wealth is not expected to grow, however often and whenever somebody
 /// looks: that it ever reaches 1/α has a probability of at most α (Ville's inequality).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Wealth {
-    multipliers: &'static Arms,
-    logs: Arms,
+pub(super) struct EProcess {
+    multipliers: &'static Mixture,
+    logs: Mixture,
     later: Option<Later>,
 }
 
-impl Wealth {
+impl EProcess {
     /// Grows while a version is worse than its limit.
     pub(super) fn against() -> Self {
         Self::new(&WORSE, AGAINST)
@@ -46,24 +46,24 @@ impl Wealth {
         Self::new(&BETTER, IN_FAVOUR)
     }
 
-    fn new(multipliers: &'static Arms, later: Later) -> Self {
-        Self { multipliers, logs: [(1.0 - later.part).ln(); ARMS], later: Some(later) }
+    fn new(multipliers: &'static Mixture, later: Later) -> Self {
+        Self { multipliers, logs: [(1.0 - later.part).ln(); ALTERNATIVES], later: Some(later) }
     }
 
     /// The same without anything held back for later.
     #[cfg(test)]
     pub(super) fn at_once(self) -> Self {
-        Self { logs: [0.0; ARMS], later: None, ..self }
+        Self { logs: [0.0; ALTERNATIVES], later: None, ..self }
     }
 
     /// Bets on one block.
     #[cfg(test)]
-    pub(super) fn bet(&mut self, line: &Line, expected: f64, canary: Share, stable: Share) {
-        self.take(line.gains(self.multipliers, expected, canary, stable));
+    pub(super) fn bet(&mut self, boundary: &Boundary, expected: f64, canary: Proportion, stable: Proportion) {
+        self.take(boundary.gains(self.multipliers, expected, canary, stable));
     }
 
-    /// Takes in what each arm gained from one block.
-    pub(super) fn take(&mut self, gains: Arms) {
+    /// Takes in what each alternative gained from one block.
+    pub(super) fn take(&mut self, gains: Mixture) {
         if let Some(put_in) = self.later.as_mut().and_then(Later::next_block) {
             for log in &mut self.logs {
                 *log = log_add_exp(*log, put_in.ln());
@@ -73,7 +73,7 @@ impl Wealth {
     }
 
     /// What the bet on the last block comes to beyond what it was taken for.
-    pub(super) fn add(&mut self, gains: Arms) {
+    pub(super) fn add(&mut self, gains: Mixture) {
         for (log, gain) in self.logs.iter_mut().zip(gains) {
             *log += gain;
         }
@@ -81,17 +81,17 @@ impl Wealth {
 
     /// The logarithm of what all of it is worth.
     pub(super) fn log(&self) -> f64 {
-        log_mean_exp(&self.arms())
+        log_mean_exp(&self.values())
     }
 
-    /// What each arm is worth, with its part of what is held back.
-    pub(super) fn arms(&self) -> Arms {
+    /// What each alternative is worth, with its part of what is held back.
+    pub(super) fn values(&self) -> Mixture {
         let Some(later) = self.later else { return self.logs };
         self.logs.map(|log| log_add_exp(log, later.held_back().ln()))
     }
 
-    /// What the arms bet on.
-    pub(super) fn multipliers(&self) -> &'static Arms {
+    /// What the alternatives bet on.
+    pub(super) fn multipliers(&self) -> &'static Mixture {
         self.multipliers
     }
 }

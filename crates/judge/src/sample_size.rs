@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use super::{
-    arms::{Arms, BETTER, WORSE, log_mean_exp},
+    alternatives::{BETTER, Mixture, WORSE, log_mean_exp},
     block::Counts,
-    bounds::Bounds,
+    boundary::Boundary,
+    error_rates::ErrorRates,
     evidence::Evidence,
-    line::{Line, Share},
+    proportion::Proportion,
 };
 
 /// A stage that would need more blocks than this has no end in sight.
@@ -22,7 +23,7 @@ const LIKELY: f64 = 3.0;
 
 /// What a check that has not passed is expected to need.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outlook {
+pub struct SampleSize {
     /// So many more requests of the new version.
     pub requests: f64,
     /// So much more time at the traffic that there was in this stage; nothing if there was none.
@@ -35,27 +36,27 @@ pub struct Outlook {
 /// Of a version with few requests it is expected that it is like stable; where stable itself breaks a fixed limit, that it
 /// is as good as most are: a fifth of that.
 #[must_use]
-pub fn outlook(evidence: &Evidence, bounds: &Bounds) -> Option<Outlook> {
-    let line = evidence.line();
+pub fn sample_size(evidence: &Evidence, rates: &ErrorRates) -> Option<SampleSize> {
+    let boundary = evidence.boundary();
     let (canary, stable) = evidence.settled_counts();
     let stable_rate = evidence.expected_of_stable();
-    let limit = line.limit(stable_rate);
+    let limit = boundary.limit(stable_rate);
     let usual = if stable_rate < limit { stable_rate } else { limit / 5.0 };
     let rate_of = |counts: Counts| (counts.bad_at_most + usual * LIKELY / limit) / (counts.total + LIKELY / limit);
     // A bad beginning says nothing about what comes after it.
-    let rate = if evidence.became_good(bounds.to_pass()) { rate_of(evidence.since_good().1) } else { rate_of(canary) };
+    let rate = if evidence.became_good(rates.to_pass()) { rate_of(evidence.since_good().1) } else { rate_of(canary) };
     let blocks = f64::from(evidence.blocks());
     let per_block = |total: f64| if blocks > 0.0 { total / blocks } else { 1.0 };
     let [canary_total, stable_total] = [canary.total, stable.total].map(per_block);
     let ways = evidence.prospects(
-        Share { bad: canary_total * rate, total: canary_total },
-        Share { bad: stable_total * stable_rate, total: stable_total },
+        Proportion { bad: canary_total * rate, total: canary_total },
+        Proportion { bad: stable_total * stable_rate, total: stable_total },
     );
-    let needed = ways.filter_map(|way| way.until(bounds.to_pass())).min_by(f64::total_cmp)?;
+    let needed = ways.filter_map(|way| way.until(rates.to_pass())).min_by(f64::total_cmp)?;
     // A verdict comes with a block, and not within one.
     let lasts = needed.ceil().max(f64::from(evidence.blocks_to_pass()));
     let time = (blocks > 0.0).then(|| evidence.time().as_secs_f64() / blocks * lasts);
-    Some(Outlook {
+    Some(SampleSize {
         requests: needed * canary_total,
         time: time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
@@ -77,43 +78,43 @@ pub struct Supposed {
 impl Supposed {
     /// How many requests of the new version it takes until it passes; nothing if it is not expected to.
     #[must_use]
-    pub fn requests_to_pass(&self, line: &Line, bounds: &Bounds) -> Option<f64> {
-        self.way(line, &BETTER).until(bounds.to_pass())
+    pub fn requests_to_pass(&self, boundary: &Boundary, rates: &ErrorRates) -> Option<f64> {
+        self.way(boundary, &BETTER).until(rates.to_pass())
     }
 
     /// How many requests of the new version it takes until it fails, when it is judged by as many `tests`; nothing if
     /// it is not expected to.
     #[must_use]
-    pub fn requests_to_fail(&self, line: &Line, bounds: &Bounds, tests: usize) -> Option<f64> {
+    pub fn requests_to_fail(&self, boundary: &Boundary, rates: &ErrorRates, tests: usize) -> Option<f64> {
         // Half of the stake is held back for later; and the mean over all tests has to be large enough.
         let harder = (2 * tests.max(1)) as f64;
-        self.way(line, &WORSE).until(bounds.to_fail() + harder.ln())
+        self.way(boundary, &WORSE).until(rates.to_fail() + harder.ln())
     }
 
     /// From nothing, one request of the new version after the other.
-    fn way(&self, line: &Line, multipliers: &Arms) -> Way {
-        let canary = Share { bad: self.canary, total: 1.0 };
-        let stable = Share { bad: self.stable * self.stable_for_each, total: self.stable_for_each };
+    fn way(&self, boundary: &Boundary, multipliers: &Mixture) -> Way {
+        let canary = Proportion { bad: self.canary, total: 1.0 };
+        let stable = Proportion { bad: self.stable * self.stable_for_each, total: self.stable_for_each };
         let [canary, stable] = [canary, stable].map(|share| share.divided(self.overdispersion));
-        let (gains, chance) = line.prospect(multipliers, self.stable, canary, stable);
-        Way { arms: Arms::default(), gains, chance }
+        let (gains, chance) = boundary.prospect(multipliers, self.stable, canary, stable);
+        Way { values: Mixture::default(), gains, chance }
     }
 }
 
 /// Where bets stand, and what each step is expected to bring.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Way {
-    pub(super) arms: Arms,
-    pub(super) gains: Arms,
+    pub(super) values: Mixture,
+    pub(super) gains: Mixture,
     /// The variance of those.
-    pub(super) chance: Arms,
+    pub(super) chance: Mixture,
 }
 
 impl Way {
-    /// How many steps it takes, at the median, until the mean of the arms is worth `target`.
+    /// How many steps it takes, at the median, until the mean of the alternatives is worth `target`.
     fn until(&self, target: f64) -> Option<f64> {
         let mean = self.mean_until(target)?;
-        let worth = self.arms.iter().zip(self.gains).map(|(arm, gain)| arm + mean * gain);
+        let worth = self.values.iter().zip(self.gains).map(|(arm, gain)| arm + mean * gain);
         let each = worth.zip(self.gains.iter().zip(self.chance));
         // The arm that is worth most by then is the one that gets there.
         let (_, (gain, chance)) = each.max_by(|one, other| one.0.total_cmp(&other.0))?;
@@ -124,7 +125,7 @@ impl Way {
     /// How many it takes if each brings what is expected.
     fn mean_until(&self, target: f64) -> Option<f64> {
         let worth = |steps: f64| {
-            let mut worth = self.arms;
+            let mut worth = self.values;
             for (worth, gain) in worth.iter_mut().zip(self.gains) {
                 *worth += steps * gain;
             }
@@ -151,10 +152,10 @@ mod tests {
     use rand_distr::{Distribution, Normal};
 
     use super::*;
-    use crate::arms::ARMS;
+    use crate::alternatives::ALTERNATIVES;
 
     fn way(gain: f64, chance: f64) -> Way {
-        Way { arms: [0.0; ARMS], gains: [gain; ARMS], chance: [chance; ARMS] }
+        Way { values: [0.0; ALTERNATIVES], gains: [gain; ALTERNATIVES], chance: [chance; ALTERNATIVES] }
     }
 
     #[test]

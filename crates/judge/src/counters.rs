@@ -32,13 +32,13 @@ pub struct Stretch {
 /// Nor does what 3 and 4 would count of one that goes on under other labels: where all that its process or its pod had before
 /// has ended by then, it goes on from what such a counter stood at that had not counted more.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ledger {
+pub struct CounterState {
     known: ByKey<Sample>,
     instances: ByKey<Timestamp>,
     watched_since: Option<Timestamp>,
 }
 
-impl Ledger {
+impl CounterState {
     /// What each of `series` gained within `stretch`, which begins where the ledger was settled, in their order. A
     /// counter that went back was reset, and gained its new value.
     ///
@@ -73,7 +73,7 @@ impl Ledger {
     /// Remembers what those of `series` stood at at `until` that were not known before.
     ///
     /// One that began in the meantime, and was not shown when that time was counted, stood at nothing: a store may show
-    /// a series only a while after its first sample. `settling` is as in [`Ledger::gains`].
+    /// a series only a while after its first sample. `settling` is as in [`CounterState::gains`].
     pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
         let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
         let late: Vec<_> =
@@ -232,38 +232,38 @@ mod tests {
         }
     }
 
-    fn gains(ledger: &Ledger, within: Stretch, series: &[Series]) -> Vec<f64> {
-        ledger.gains(within, SETTLING, series).unwrap()
+    fn gains(counters: &CounterState, within: Stretch, series: &[Series]) -> Vec<f64> {
+        counters.gains(within, SETTLING, series).unwrap()
     }
 
-    fn ledger_after(until: i64, series: &[Series]) -> Ledger {
-        let mut ledger = Ledger::default();
-        ledger.settle(second(until), series);
-        ledger
+    fn ledger_after(until: i64, series: &[Series]) -> CounterState {
+        let mut counters = CounterState::default();
+        counters.settle(second(until), series);
+        counters
     }
 
     #[test]
     fn a_counter_gains_what_it_rose() {
         let read = [series("ok", "a", &[(0, 10.0), (5, 12.0), (10, 17.0), (15, 99.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [7.0]);
+        assert_eq!(gains(&CounterState::default(), stretch(0, 10), &read), [7.0]);
     }
 
     #[test]
     fn a_counter_that_went_back_gains_its_new_value() {
         let read = [series("ok", "a", &[(0, 100.0), (5, 130.0), (6, 4.0), (10, 9.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(0, 10), &read), [39.0]);
+        assert_eq!(gains(&CounterState::default(), stretch(0, 10), &read), [39.0]);
     }
 
     #[test]
     fn a_pod_that_was_born_inside_counts_from_nothing() {
         let read = [series("ok", "a", &[(0, 50.0), (9, 51.0)]), series("ok", "b", &[(7, 20.0), (8, 25.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [1.0, 25.0]);
+        assert_eq!(gains(&CounterState::default(), stretch(5, 10), &read), [1.0, 25.0]);
     }
 
     #[test]
     fn a_first_error_counts_although_its_series_is_new() {
         let read = [series("ok", "a", &[(8, 50.0), (9, 51.0)]), series("failed", "a", &[(9, 3.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(8, 10), &read), [1.0, 3.0]);
+        assert_eq!(gains(&CounterState::default(), stretch(8, 10), &read), [1.0, 3.0]);
     }
 
     /// One of the pod `pod`.
@@ -278,10 +278,10 @@ mod tests {
             let before = of(series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]));
             let after = of(series("ok, renamed", process, &[(15, 80.0), (20, 90.0)]));
             let witness = series("ok", "b", &[(0, 1.0), (5, 1.0), (10, 1.0), (15, 1.0), (20, 1.0)]);
-            let ledger = ledger_after(10, &[before.clone(), witness.clone()]);
+            let counters = ledger_after(10, &[before.clone(), witness.clone()]);
             let read = [before, after, witness];
-            assert_eq!(gains(&ledger, stretch(10, 20), &read), [0.0, 20.0, 0.0], "{process}");
-            let mut late = ledger;
+            assert_eq!(gains(&counters, stretch(10, 20), &read), [0.0, 20.0, 0.0], "{process}");
+            let mut late = counters;
             late.meet(second(16), SETTLING, &read);
             assert_eq!(gains(&late, stretch(16, 20), &read), [0.0, 20.0, 0.0], "{process}");
         }
@@ -291,8 +291,8 @@ mod tests {
     fn a_counter_that_has_counted_less_than_what_ended_is_another_one() {
         let ended = series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]);
         let begun = series("ok, of each path", "a", &[(15, 20.0), (20, 30.0)]);
-        let ledger = ledger_after(10, std::slice::from_ref(&ended));
-        assert_eq!(gains(&ledger, stretch(10, 20), &[ended, begun]), [0.0, 30.0]);
+        let counters = ledger_after(10, std::slice::from_ref(&ended));
+        assert_eq!(gains(&counters, stretch(10, 20), &[ended, begun]), [0.0, 30.0]);
     }
 
     #[test]
@@ -300,70 +300,70 @@ mod tests {
         let ended = of_pod("p", series("ok", "a", &[(0, 50.0), (5, 60.0)]));
         let goes_on = of_pod("p", series("ok, renamed", "a", &[(10, 70.0), (15, 80.0), (20, 90.0)]));
         let failed = of_pod("p", series("failed", "a", &[(20, 3.0)]));
-        let ledger = ledger_after(15, &[ended.clone(), goes_on.clone()]);
-        assert_eq!(gains(&ledger, stretch(15, 20), &[ended, goes_on, failed]), [0.0, 10.0, 3.0]);
+        let counters = ledger_after(15, &[ended.clone(), goes_on.clone()]);
+        assert_eq!(gains(&counters, stretch(15, 20), &[ended, goes_on, failed]), [0.0, 10.0, 3.0]);
     }
 
     #[test]
     fn the_first_value_of_a_series_that_may_be_old_counts_for_nothing() {
         let read = [series("ok", "a", &[(6, 5000.0), (9, 5002.0)]), series("ok", "b", &[(7, 700.0)])];
-        assert_eq!(gains(&Ledger::default(), stretch(5, 10), &read), [2.0, 0.0]);
+        assert_eq!(gains(&CounterState::default(), stretch(5, 10), &read), [2.0, 0.0]);
     }
 
     #[test]
     fn after_a_gap_the_remembered_value_is_where_a_gain_starts() {
-        let ledger = ledger_after(5, &[series("ok", "a", &[(4, 40.0)])]);
-        assert_eq!(gains(&ledger, stretch(5, 200), &[series("ok", "a", &[(190, 90.0)])]), [50.0]);
+        let counters = ledger_after(5, &[series("ok", "a", &[(4, 40.0)])]);
+        assert_eq!(gains(&counters, stretch(5, 200), &[series("ok", "a", &[(190, 90.0)])]), [50.0]);
     }
 
     #[test]
     fn samples_that_came_late_are_counted_although_others_settled_before() {
-        let ledger = ledger_after(50, &[series("ok", "a", &[(4, 40.0)]), series("ok", "b", &[(50, 7.0)])]);
+        let counters = ledger_after(50, &[series("ok", "a", &[(4, 40.0)]), series("ok", "b", &[(50, 7.0)])]);
         let late =
             [series("ok", "a", &[(30, 60.0), (45, 70.0), (52, 75.0)]), series("ok", "b", &[(50, 7.0), (55, 9.0)])];
-        assert_eq!(gains(&ledger, stretch(50, 60), &late), [35.0, 2.0]);
+        assert_eq!(gains(&counters, stretch(50, 60), &late), [35.0, 2.0]);
     }
 
     #[test]
     fn another_replica_that_scraped_earlier_does_not_look_like_a_reset() {
-        let ledger = ledger_after(5, &[series("ok", "a", &[(5, 1000.0)])]);
+        let counters = ledger_after(5, &[series("ok", "a", &[(5, 1000.0)])]);
         let other_replica = [series("ok", "a", &[(4, 998.0), (6, 999.0), (8, 1004.0)])];
-        assert_eq!(gains(&ledger, stretch(5, 10), &other_replica), [4.0]);
+        assert_eq!(gains(&counters, stretch(5, 10), &other_replica), [4.0]);
     }
 
     #[test]
     fn a_series_that_a_store_shows_late_counts_from_nothing_all_the_same() {
-        let mut ledger = ledger_after(20, &[series("ok", "a", &[(0, 50.0), (20, 70.0)])]);
+        let mut counters = ledger_after(20, &[series("ok", "a", &[(0, 50.0), (20, 70.0)])]);
         let (known, errors) =
             (series("ok", "a", &[(18, 68.0), (25, 75.0)]), series("failed", "a", &[(12, 3.0), (25, 4.0)]));
         let new_pod = series("ok", "b", &[(15, 20.0), (25, 30.0)]);
         let read = [known, errors, new_pod];
-        ledger.meet(second(20), SETTLING, &read);
-        assert_eq!(gains(&ledger, stretch(20, 25), &read), [5.0, 4.0, 30.0]);
+        counters.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&counters, stretch(20, 25), &read), [5.0, 4.0, 30.0]);
     }
 
     #[test]
     fn what_is_seen_for_the_first_time_by_a_new_process_may_be_old() {
-        let mut ledger = Ledger::default();
+        let mut counters = CounterState::default();
         let read = [series("ok", "a", &[(10, 5000.0), (25, 5002.0)]), series("ok", "b", &[(18, 700.0), (25, 701.0)])];
-        ledger.meet(second(20), SETTLING, &read);
-        assert_eq!(gains(&ledger, stretch(20, 25), &read), [2.0, 1.0]);
+        counters.meet(second(20), SETTLING, &read);
+        assert_eq!(gains(&counters, stretch(20, 25), &read), [2.0, 1.0]);
     }
 
     #[test]
     fn what_is_not_a_counter_is_refused() {
         for value in [-1.0, f64::NAN, f64::INFINITY] {
             let read = [series("ok", "a", &[(1, value)])];
-            assert_eq!(Ledger::default().gains(stretch(0, 5), SETTLING, &read), Err(Refusal::NotACounter));
+            assert_eq!(CounterState::default().gains(stretch(0, 5), SETTLING, &read), Err(Refusal::NotACounter));
         }
     }
 
     #[test]
     fn what_is_not_a_counter_is_not_remembered() {
         for value in [-1.0, f64::NAN, f64::INFINITY] {
-            let mut ledger = ledger_after(5, &[series("ok", "a", &[(5, value)])]);
-            ledger.meet(second(5), SETTLING, &[series("ok", "a", &[(5, 7.0)])]);
-            assert_eq!(gains(&ledger, stretch(5, 10), &[series("ok", "a", &[(9, 12.0)])]), [5.0]);
+            let mut counters = ledger_after(5, &[series("ok", "a", &[(5, value)])]);
+            counters.meet(second(5), SETTLING, &[series("ok", "a", &[(5, 7.0)])]);
+            assert_eq!(gains(&counters, stretch(5, 10), &[series("ok", "a", &[(9, 12.0)])]), [5.0]);
         }
     }
 
@@ -426,7 +426,7 @@ mod tests {
                 counted += more;
                 world.extend(series);
             }
-            let mut ledger = Ledger::default();
+            let mut counters = CounterState::default();
             let mut gained = 0.0;
             let mut start = 0;
             for end in cuts.into_iter().chain([100]) {
@@ -435,8 +435,8 @@ mod tests {
                         .filter(|sample| sample.at > second(start - 1 - overlap) && sample.at <= second(end + 3)).collect(),
                     ..series.clone()
                 }).filter(|series| !series.samples.is_empty()).collect();
-                gained += gains(&ledger, stretch(start, end), &visible).iter().sum::<f64>();
-                ledger.settle(second(end), &visible);
+                gained += gains(&counters, stretch(start, end), &visible).iter().sum::<f64>();
+                counters.settle(second(end), &visible);
                 start = end;
             }
             prop_assert!((gained - counted).abs() < 1e-6, "gained {gained}, counted {counted}");

@@ -1,74 +1,29 @@
-//! What is tolerated: a line above which a version is worse than it may be.
+//! The boundary of the null hypothesis: what is tolerated of a version is on it or below.
 
-use super::arms::{ARMS, Arms, odds};
+use super::{
+    alternatives::{ALTERNATIVES, Mixture, odds},
+    proportion::Proportion,
+};
 
 /// So many steps find the point of a line even where each of them only halves the distance; a few do as a rule.
 const STEPS: u32 = 60;
 
-/// How unlikely it has to be that so few or so many requests are bad, to be certain that fewer or more are.
-const DOUBT: f64 = 0.01;
-
-/// Some of so many requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Share {
-    /// The bad ones.
-    pub bad: f64,
-    /// All of them.
-    pub total: f64,
-}
-
-impl Share {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self { bad: self.bad + other.bad, total: self.total + other.total }
-    }
-
-    /// Each count divided by `divisor`.
-    pub(super) fn divided(self, divisor: f64) -> Self {
-        Self { bad: self.bad / divisor, total: self.total / divisor }
-    }
-
-    /// What part of the next requests is expected to be bad; half a bad request is always added, so that a short
-    /// history without any is not taken for certainty.
-    pub(super) fn expected(self) -> f64 {
-        (self.bad + 0.5) / (self.total + 1.0)
-    }
-
-    /// Whether certainly no greater part of such requests is bad than `part`.
-    pub(super) fn is_certainly_below(self, part: f64) -> bool {
-        self.bad < self.total * part && self.is_certainly_not(part)
-    }
-
-    /// Whether certainly a greater part of such requests is bad than `part`.
-    pub(super) fn is_certainly_above(self, part: f64) -> bool {
-        self.bad > self.total * part && self.is_certainly_not(part)
-    }
-
-    /// Chernoff's bound for Poisson counts.
-    fn is_certainly_not(self, part: f64) -> bool {
-        let expected = self.total * part;
-        let logarithm = if self.bad > 0.0 { self.bad * (self.bad / expected).ln() } else { 0.0 };
-        logarithm - self.bad + expected >= -DOUBT.ln()
-    }
-}
-
 /// A version is good enough as long as the part of its requests that is bad is at most `ratio` times stable's, plus
 /// `margin`.
 ///
-/// A fixed limit is the line with ratio 0. For others the point of the line that fits a block best is what both arms
+/// A fixed limit is the line with ratio 0. For others the point of the line that fits a block best is what both sides
 /// of a bet are held against: it is the KL projection on a convex set, so the bet is fair or worse for every point of
 /// the line, and for every one below it, even if both versions drift together.
 /// (Turner and Grünwald, <https://arxiv.org/abs/2106.02693> and <https://arxiv.org/abs/2203.09785>.)
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct Boundary {
     /// How many times as bad as stable.
     pub ratio: f64,
     /// How much worse beyond that, as a part of one.
     pub margin: f64,
 }
 
-impl Line {
+impl Boundary {
     /// The line of a fixed limit.
     #[must_use]
     pub fn fixed(limit: f64) -> Self {
@@ -82,9 +37,15 @@ impl Line {
         (self.ratio * stable + self.margin).clamp(1e-12, 1.0 - 1e-9)
     }
 
-    /// What each arm with its `multipliers` gains from one block, when stable was expected to be as bad as `expected`.
-    pub(super) fn gains(&self, multipliers: &Arms, expected: f64, canary: Share, stable: Share) -> Arms {
-        let mut gains = [0.0; ARMS];
+    /// What each alternative with its `multipliers` gains from one block, when stable was expected to be as bad as `expected`.
+    pub(super) fn gains(
+        &self,
+        multipliers: &Mixture,
+        expected: f64,
+        canary: Proportion,
+        stable: Proportion,
+    ) -> Mixture {
+        let mut gains = [0.0; ALTERNATIVES];
         for (gain, multiplier) in gains.iter_mut().zip(multipliers) {
             *gain = self.gain(*multiplier, expected, canary, stable).0;
         }
@@ -93,8 +54,14 @@ impl Line {
 
     /// The same of a block that is expected to be like that, and the variance of it: bad requests come by chance, and by
     /// Poisson's law the variance of their number is that number.
-    pub(super) fn prospect(&self, multipliers: &Arms, expected: f64, canary: Share, stable: Share) -> (Arms, Arms) {
-        let (mut gains, mut variances) = ([0.0; ARMS], [0.0; ARMS]);
+    pub(super) fn prospect(
+        &self,
+        multipliers: &Mixture,
+        expected: f64,
+        canary: Proportion,
+        stable: Proportion,
+    ) -> (Mixture, Mixture) {
+        let (mut gains, mut variances) = ([0.0; ALTERNATIVES], [0.0; ALTERNATIVES]);
         for ((gain, variance), multiplier) in gains.iter_mut().zip(&mut variances).zip(multipliers) {
             let of_one;
             (*gain, of_one) = self.gain(*multiplier, expected, canary, stable);
@@ -103,9 +70,9 @@ impl Line {
         (gains, variances)
     }
 
-    /// What one arm gains, and how much of that is for each request of the new version, and of stable, that is bad instead of
+    /// What one alternative gains, and how much of that is for each request of the new version, and of stable, that is bad instead of
     /// good.
-    fn gain(&self, multiplier: f64, expected: f64, canary: Share, stable: Share) -> (f64, [f64; 2]) {
+    fn gain(&self, multiplier: f64, expected: f64, canary: Proportion, stable: Proportion) -> (f64, [f64; 2]) {
         let limit = self.limit(expected);
         let bet = odds(multiplier, limit);
         if self.ratio == 0.0 {
@@ -151,7 +118,7 @@ impl Line {
 }
 
 /// By how much `share` is likelier with one probability than with another, as a logarithm.
-fn log_ratio(share: Share, probability: f64, other: f64) -> f64 {
+fn log_ratio(share: Proportion, probability: f64, other: f64) -> f64 {
     let good = share.total - share.bad;
     share.bad * (probability / other).ln() + good * ((-probability).ln_1p() - (-other).ln_1p())
 }

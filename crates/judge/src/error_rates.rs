@@ -4,14 +4,14 @@ use tidegate_api::{Analysis, Percent, Strictness};
 
 /// How often a verdict may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounds {
+pub struct ErrorRates {
     /// How likely a version that keeps all its limits is failed, over a whole rollout; a part of one.
     pub false_fail: f64,
     /// How likely a version that is just beyond a limit passes a stage; a part of one.
     pub false_pass: f64,
 }
 
-impl Bounds {
+impl ErrorRates {
     /// What `analysis` says for a stage, which may be the last one: what is wrong after it is wrong for everybody.
     #[must_use]
     pub fn of(analysis: &Analysis, is_last: bool) -> Self {
