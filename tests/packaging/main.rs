@@ -11,5 +11,6 @@ mod examples;
 mod kustomize;
 mod manifests;
 mod printed;
+mod reference;
 mod refusals;
 mod render;
