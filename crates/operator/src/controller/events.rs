@@ -72,3 +72,18 @@ fn event_type(word: &str) -> EventType {
     let known = reason::ALL.iter().find(|reason| reason.word == word);
     known.and_then(|reason| reason.event).unwrap_or(EventType::Normal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_a_rollout_warns_and_what_moves_it_on_does_not() {
+        for held in [reason::SERVICE_NOT_FOUND, reason::ROUTE_NOT_FOUND, reason::CONFLICT, reason::CHECK_FAILED] {
+            assert_eq!(event_type(held), EventType::Warning, "{held}");
+        }
+        for moving in [reason::STARTED, reason::STAGE_PASSED, reason::PROMOTED] {
+            assert_eq!(event_type(moving), EventType::Normal, "{moving}");
+        }
+    }
+}
