@@ -1,12 +1,13 @@
 //! Every metric of the operator, as it is exposed.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use regex::Regex;
 use tidegate_api::Phase;
 use tidegate_operator::serve::Metrics;
 
 use super::{cell, hold};
+use crate::architecture::code;
 
 /// What is exposed once everything has happened that is counted.
 fn exposed() -> String {
@@ -56,4 +57,16 @@ fn the_reference_has_every_metric_that_is_exposed() {
         }
     }
     hold("metrics.md", &page);
+}
+
+#[test]
+fn every_metric_that_is_registered_is_among_those_of_the_reference() {
+    let registered = Regex::new(r#"\.register(?:_with_unit)?\(\s*"(\w+)""#).unwrap();
+    let (text, code) = (exposed(), code(Path::new("crates/operator/src")));
+    let names: Vec<_> =
+        registered.captures_iter(&code).filter_map(|found| found.get(1)).map(|it| it.as_str()).collect();
+    assert!(names.contains(&"leader"), "{names:?}");
+    // What has no sample is not exposed.
+    let hidden: Vec<_> = names.iter().filter(|name| !text.contains(&format!("# TYPE tidegate_{name}"))).collect();
+    assert!(hidden.is_empty(), "{hidden:?} are not counted above: the reference has none of them");
 }
