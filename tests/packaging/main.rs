@@ -10,6 +10,7 @@ mod documentation;
 mod examples;
 mod kustomize;
 mod manifests;
+mod minimum_rust;
 mod printed;
 mod reference;
 mod refusals;
