@@ -17,6 +17,15 @@ fn anchors(text: &str) -> Vec<String> {
     headings.map(name).collect()
 }
 
+/// Who looks for the first time reads one page.
+const LONGEST_README: usize = 220;
+
+#[test]
+fn the_readme_is_one_page() {
+    let lines = fs::read_to_string("README.md").unwrap().lines().count();
+    assert!(lines <= LONGEST_README, "README.md has {lines} lines: move what is for later into docs");
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
