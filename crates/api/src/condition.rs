@@ -34,14 +34,17 @@ pub mod reason {
             "Mend the field that the message names. `tidegate lint` finds it without a cluster.";
         /// The Deployment does not exist.
         WORKLOAD_NOT_FOUND = "WorkloadNotFound", Warning =>
-            "Create it, or name another in `spec.workload.name`.";
-        /// `spec.workload` names another Deployment than the one whose pods the Rollout has.
+            "Create it. A Rollout keeps its Deployment: to use another one, delete the Rollout, which hands the pods \
+             back, and make a new one.";
+        /// `spec.workload` names another Deployment than the one whose pods the Rollout has, which an API server without CEL
+        /// lets through.
         WORKLOAD_CHANGED = "WorkloadChanged", Warning =>
             "Name the former one again, or delete the Rollout, which hands the pods back, and make one for the other \
              Deployment.";
         /// The Service does not exist.
         SERVICE_NOT_FOUND = "ServiceNotFound", Warning =>
-            "Create it, or name another in `spec.service`.";
+            "Create it. A Rollout keeps its Service: to use another one, delete the Rollout, which hands the pods back, \
+             and make a new one.";
         /// The Service has no selector, or does not select the pods that serve or those of the Deployment; or the name of
         /// one of the two Services that a rollout needs is taken.
         SERVICE_UNUSABLE = "ServiceUnusable", Warning =>
@@ -94,7 +97,7 @@ pub mod reason {
             "Mend the check that the message names; nothing is released before ([checks.md](../checks.md)).";
         /// Another Rollout has the Deployment, the Service or the route already.
         CONFLICT = "Conflict", Warning =>
-            "Delete one of the two Rollouts, or let them name different objects.";
+            "Delete one of the two Rollouts; where it is a route that both name, let one of them name another.";
         /// An autoscaler still targets the Deployment.
         AUTOSCALER_ON_WORKLOAD = "AutoscalerTargetsDeployment" =>
             "Point its `scaleTargetRef` at the Rollout: `apiVersion: tidegate.dev/v1alpha1`, `kind: Rollout`.";

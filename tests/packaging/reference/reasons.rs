@@ -9,7 +9,7 @@ use super::{hold, unwrapped};
 use crate::architecture::code;
 
 fn entry(reason: &Reason) -> String {
-    let event = reason.event.map(|event| format!(" Told by an event of type `{}`.", event.as_str()));
+    let event = reason.event.map(|event| format!(" Event: `{}`.", event.as_str()));
     let Reason { word, meaning, remedy, .. } = reason;
     let (meaning, event) = (unwrapped(meaning), event.unwrap_or_default());
     format!("### {word}\n\n{meaning}{event}\n\n**What to do:** {}\n\n", unwrapped(remedy))
@@ -20,7 +20,8 @@ fn the_reference_has_every_reason_of_conditions_events_and_checks() {
     let mut page = String::from(
         "# Reasons\n\nWhy a Rollout, or one of its checks, is as it is: the `reason` of a condition, of an event, of an \
          entry of `status.history`, and of an entry of `status.checks`. The message beside it has the objects and the \
-         numbers; [reading.md](../reading.md) shows both.\n\n## Conditions\n\n| Condition | Means |\n|---|---|\n",
+         numbers; [reading.md](../reading.md) shows both. Events, which are of the type that stands at the reason, tell of \
+         what happens to a version on its way, and of warnings; what stands in the way before is in the conditions alone.\n\n## Conditions\n\n| Condition | Means |\n|---|---|\n",
     );
     for Described { name, meaning } in condition::kind::ALL {
         writeln!(page, "| `{name}` | {} |", unwrapped(meaning)).unwrap();
