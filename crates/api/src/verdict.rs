@@ -10,7 +10,7 @@ pub mod reason {
         /// The version is above the limit: for certain and for long enough (`Fail`), not so yet (`NeedMoreData`), or above
         /// a limit that only warns (`Pass`).
         ABOVE_LIMIT = "AboveLimit" => "The message has value, limit and sample, and where the bad requests come from.";
-        /// The value of a query is below its `min`: as for `AboveLimit`.
+        /// The value of a query is below its lowest limit: as for `AboveLimit`.
         BELOW_LIMIT = "BelowLimit" => "The message has value and limit.";
         /// The new version has had no requests yet (`NeedMoreData`).
         NO_REQUESTS = "NoRequests" =>

@@ -1,6 +1,6 @@
 //! Every word for why, of conditions, events and checks.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use regex::Regex;
 use tidegate_api::{Described, EventType, Reason, condition, verdict};
@@ -59,5 +59,20 @@ fn what_decides_and_what_judges_give_no_reason_that_is_not_in_the_lists() {
         let words = word.captures_iter(&code).filter_map(|found| found.get(1)).map(|found| found.as_str());
         let unknown: Vec<_> = words.filter(|word| !OTHER_WORDS.contains(word)).collect();
         assert!(unknown.is_empty(), "{folder} has {unknown:?}: declare reasons in crates/api, with what to do");
+    }
+}
+
+#[test]
+fn every_word_that_is_declared_is_given_by_something() {
+    let declared = Regex::new(r"(?m)^        ([A-Z_]+) = ").unwrap();
+    let folders = ["judge", "analysis", "planner", "operator"].map(|name| format!("crates/{name}/src"));
+    let code = folders.map(|folder| code(Path::new(&folder))).concat();
+    let named = Regex::new(r"::([A-Z_]+)").unwrap();
+    let given: BTreeSet<_> = named.captures_iter(&code).filter_map(|it| it.get(1)).map(|it| it.as_str()).collect();
+    for file in ["crates/api/src/condition.rs", "crates/api/src/verdict.rs"] {
+        let text = fs::read_to_string(file).unwrap();
+        let constants = declared.captures_iter(&text).filter_map(|found| found.get(1)).map(|found| found.as_str());
+        let unused: Vec<_> = constants.filter(|constant| !given.contains(constant)).collect();
+        assert!(text.contains(" = \"") && unused.is_empty(), "{file} declares {unused:?}, which nothing gives");
     }
 }
