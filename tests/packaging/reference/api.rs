@@ -18,14 +18,20 @@ struct Node<'a> {
     model: &'a Value,
 }
 
-/// All parts of one resource that have fields.
-struct Sections<'a> {
-    kind: String,
-    types: &'a Value,
-    default: Regex,
+/// As far as it is written.
+struct Page {
     text: String,
-    /// The headings of those that are there already, by their fields.
+    /// Finds what a description says of the default.
+    default: Regex,
+    /// The headings of what is there already, by its fields.
     known: BTreeMap<String, String>,
+}
+
+/// The parts of one resource that have fields.
+struct Sections<'a> {
+    page: &'a mut Page,
+    kind: &'a str,
+    types: &'a Value,
 }
 
 /// The schema that `node` stands for: the type of a reference, and of what may be absent.
@@ -118,28 +124,28 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'a> Sections<'a> {
-    fn heading(&self, path: &str) -> String {
-        format!("{} `{path}`", self.kind)
-    }
+fn heading(kind: &str, path: &str) -> String {
+    format!("{kind} `{path}`")
+}
 
+impl<'a> Sections<'a> {
     /// Where to look for the fields of `node`, which stands at `path`.
     fn link(&mut self, path: &str, node: Node<'_>) -> (String, bool) {
         let fields = node.defined["properties"].to_string();
-        let is_new = !self.known.contains_key(&fields);
-        let heading = self.known.entry(fields).or_insert_with(|| format!("{} `{path}`", self.kind));
+        let is_new = !self.page.known.contains_key(&fields);
+        let heading = self.page.known.entry(fields).or_insert_with(|| heading(self.kind, path));
         let anchor: String =
             heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect();
         (anchor.replace(' ', "-"), is_new)
     }
 
     fn section(&mut self, path: &str, node: Node<'a>) {
-        write!(self.text, "### {}\n\n{}\n\n", self.heading(path), node.description()).unwrap();
+        write!(self.page.text, "### {}\n\n{}\n\n", heading(self.kind, path), node.description()).unwrap();
         let rules = node.rules();
         if !rules.is_empty() {
-            writeln!(self.text, "{}", bullets(&rules)).unwrap();
+            writeln!(self.page.text, "{}", bullets(&rules)).unwrap();
         }
-        self.text.push_str("| Field | Type | Default | Means |\n|---|---|---|---|\n");
+        self.page.text.push_str("| Field | Type | Default | Means |\n|---|---|---|---|\n");
         let fields: Vec<_> = node.defined["properties"].as_object().unwrap().keys().cloned().collect();
         let mut parts = Vec::new();
         for name in fields {
@@ -154,9 +160,9 @@ impl<'a> Sections<'a> {
             }
             let is_required = node.defined["required"].as_array().is_some_and(|all| all.iter().any(|it| *it == *name));
             let row = self.row(&name, &type_name, is_required, field, inner);
-            self.text.push_str(&row);
+            self.page.text.push_str(&row);
         }
-        self.text.push('\n');
+        self.page.text.push('\n');
         for (path, part) in parts {
             self.section(&path, part);
         }
@@ -164,9 +170,10 @@ impl<'a> Sections<'a> {
 
     fn row(&self, name: &str, type_name: &str, is_required: bool, field: Node<'_>, inner: Node<'_>) -> String {
         let description = field.description();
-        let stated = self.default.captures(&description).and_then(|found| found.get(1)).map_or("", |it| it.as_str());
+        let stated =
+            self.page.default.captures(&description).and_then(|found| found.get(1)).map_or("", |it| it.as_str());
         let default = if is_required { "required" } else { stated };
-        let meaning = self.default.replace(&description, "");
+        let meaning = self.page.default.replace(&description, "");
         let mut lines = vec![meaning.trim().to_owned()];
         lines.extend(if inner.has_fields() { Vec::new() } else { inner.values(self.types) });
         let mut rules = field.rules();
@@ -181,28 +188,33 @@ impl<'a> Sections<'a> {
 }
 
 /// All fields of one resource.
-fn resource(definition: &CustomResourceDefinition, parts: &[(&str, Value)]) -> String {
+fn resource(page: &mut Page, definition: &CustomResourceDefinition, parts: &[(&str, Value)]) {
     let definition = serde_json::to_value(definition).unwrap();
-    let (names, version) = (&definition["spec"]["names"], &definition["spec"]["versions"][0]);
+    let version = &definition["spec"]["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"];
-    let kind = names["kind"].as_str().unwrap().to_owned();
+    let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
     let whole = Node { defined: schema, model: &Value::Null };
-    let mut text = format!(
+    write!(
+        page.text,
         "## {kind}\n\n`apiVersion: {}/{}`, {}. {}\n\n",
         definition["spec"]["group"].as_str().unwrap(),
         version["name"].as_str().unwrap(),
-        definition["spec"]["scope"].as_str().unwrap().to_lowercase(),
+        if definition["spec"]["scope"] == "Cluster" { "for the whole cluster" } else { "in a namespace" },
         whole.description()
-    );
-    writeln!(text, "{}", bullets(whole.rules())).unwrap();
-    let default = Regex::new(r"\bDefault: (.+?)\.(?:\s|$)").unwrap();
-    for (part, types) in parts {
-        let (kind, default, known) = (kind.clone(), default.clone(), BTreeMap::new());
-        let mut sections = Sections { kind, types, default, text, known };
-        sections.section(part, Node { defined: &schema["properties"][part], model: types });
-        text = sections.text;
+    )
+    .unwrap();
+    let rules = whole.rules();
+    if !rules.is_empty() {
+        writeln!(page.text, "{}", bullets(&rules)).unwrap();
     }
-    text
+    for (part, types) in parts {
+        let node = Node { defined: &schema["properties"][part], model: types };
+        let mut sections = Sections { page, kind, types };
+        match sections.link(part, node) {
+            (_, true) => sections.section(part, node),
+            (anchor, false) => write!(page.text, "Its `{part}` has [the same fields](#{anchor}).\n\n").unwrap(),
+        }
+    }
 }
 
 #[test]
@@ -212,10 +224,14 @@ fn the_reference_has_every_field_of_the_resources() {
         vec![("spec", schema_for!(CheckTemplateSpec).into())],
         vec![("spec", schema_for!(ClusterCheckTemplateSpec).into())],
     ];
-    let mut page = String::from(
+    let text = String::from(
         "# Resources\n\nEvery field, as `kubectl explain` says it, with its default and the rules that the API server and \
          `tidegate lint` hold it to. Defaults are applied where a field is read, and never written into the object.\n\n",
     );
-    page.extend(definitions().iter().zip(&parts).map(|(definition, parts)| resource(definition, parts)));
-    hold("api.md", &format!("{}\n", page.trim_end()));
+    let default = Regex::new(r"\bDefault: (.+?)\.(?:\s|$)").unwrap();
+    let mut page = Page { text, default, known: BTreeMap::new() };
+    for (definition, parts) in definitions().iter().zip(&parts) {
+        resource(&mut page, definition, parts);
+    }
+    hold("api.md", &format!("{}\n", page.text.trim_end()));
 }
