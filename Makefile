@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic bench-weather crds printed
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic bench-weather crds reference printed
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -50,8 +50,12 @@ test-oldest: ## Run every behaviour on the oldest version of Kubernetes that is 
 bench-weather: ## Play SEEDS (50) seeds of every scenario of examples/weather, by Tidegate, and by the rules of Flagger and Argo Rollouts
 	@SEEDS=$(if $(filter command line environment,$(origin SEEDS)),$(SEEDS),50) cargo bench --locked --bench weather
 
-crds: ## Write crds/ and the chart's from the Rust types
+crds: ## Write crds/, the chart's and docs/reference from the Rust types
 	TIDEGATE_WRITE_CRDS=1 cargo test --locked --quiet --test packaging the_definitions_in_the_repository
+	@$(MAKE) reference
+
+reference: ## Write docs/reference from the code: fields, reasons, metrics, names on objects
+	TIDEGATE_WRITE_REFERENCE=1 cargo test --locked --quiet --test packaging reference::
 
 printed: ## Write into README and docs what the commands in them print
 	@variables="$$(.ci/setup)" && eval "$$variables" && export TIDEGATE_WRITE_PRINTED=1 \

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
 use tidegate_analysis::{Analyst, Endpoints, Tally};
-use tidegate_api::Span;
+use tidegate_api::{Span, metadata::object::LEASE};
 use tidegate_clock::Clock;
 use tidegate_operator::{
     controller::{
@@ -59,7 +59,7 @@ pub struct Options {
     lease_namespace: Option<String>,
 
     /// The name of the Lease
-    #[arg(long, env = "TIDEGATE_LEASE_NAME", value_name = "NAME", default_value = "tidegate", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, env = "TIDEGATE_LEASE_NAME", value_name = "NAME", default_value = LEASE, value_parser = NonEmptyStringValueParser::new())]
     lease_name: String,
 
     /// How long a leader that fell silent is waited for

@@ -1,14 +1,17 @@
 //! Whose the pods are, whatever somebody does to the object that says so.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use std::collections::BTreeSet;
+
+use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 use tidegate_api::{
-    FINALIZER, Phase,
+    Described, FINALIZER, Phase, ROLLOUT_LABEL, ROLLOUT_UID_LABEL,
     condition::{kind, reason},
+    metadata::{GROUPS, MANAGER_PREFIX, field_manager},
 };
 use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World};
 
@@ -25,7 +28,36 @@ behaviours![
     a_selector_that_moves_with_the_version_starts_nothing_and_the_route_keeps_its_pods,
     a_deployment_with_a_name_of_47_letters_is_promoted_and_reverted,
     a_deployment_with_a_name_of_63_letters_is_promoted_and_reverted,
+    every_name_that_is_written_onto_an_object_is_in_the_reference,
 ];
+
+/// The keys, finalizers and field managers of an object that are Tidegate's.
+fn own_names(metadata: &ObjectMeta) -> impl Iterator<Item = &str> {
+    let keys = [&metadata.labels, &metadata.annotations].into_iter().flatten().flat_map(|all| all.keys());
+    let managers = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_ref());
+    let all = keys.chain(metadata.finalizers.iter().flatten()).chain(managers).map(String::as_str);
+    all.filter(|name| name.starts_with(MANAGER_PREFIX))
+}
+
+async fn every_name_that_is_written_onto_an_object_is_in_the_reference(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("names"), lingering()).await?;
+    underway(&shop).await?;
+    let now = shop.now();
+    let untyped = now.rollouts.iter().chain(&now.routes).map(|object| &object.metadata);
+    let sets = now.replica_sets.iter().map(|object| &object.metadata);
+    let services = now.services.iter().map(|object| &object.metadata);
+    let pods = now.pods.iter().map(|object| &object.metadata);
+    let all = untyped.chain(sets).chain(services).chain(pods).chain(now.deployment().map(|object| &object.metadata));
+    let found: BTreeSet<_> = all.flat_map(own_names).collect();
+    let known: BTreeSet<_> = GROUPS.iter().flat_map(|group| group.names).map(|Described { name, .. }| *name).collect();
+    shop.check(&format!("nobody explains one of {found:?}"), found.is_subset(&known)).await?;
+    let needed = [FINALIZER, ROLLOUT_LABEL, ROLLOUT_UID_LABEL].into_iter();
+    let missing: Vec<_> = needed
+        .chain(field_manager::ALL.iter().map(|manager| manager.name))
+        .filter(|name| !found.contains(name))
+        .collect();
+    shop.check(&format!("nothing has {missing:?}"), missing.is_empty()).await
+}
 
 /// Takes off what `kubectl replace` takes off.
 async fn replaced(shop: &Shop) -> Result<()> {

@@ -45,7 +45,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The code of a crate, without its comments, and the tests at the ends of its files.
-fn code(folder: &Path) -> String {
+pub fn code(folder: &Path) -> String {
     let unit_tests = Regex::new(r"#\[cfg\(test\)\]\nmod \w+ \{").unwrap();
     let texts = files(folder).into_iter().map(|file| fs::read_to_string(file).unwrap());
     let code = texts.map(|text| unit_tests.split(&text).next().unwrap_or_default().to_owned());

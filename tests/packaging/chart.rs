@@ -139,7 +139,10 @@ fn the_notes_name_a_command_that_kubectl_takes() {
 
 #[test]
 fn helm_lints_the_chart() {
-    for result in helm(&["lint", "tidegate", "--strict"]) {
-        assert!(result.is_ok(), "{result:?}");
+    let on = "serviceMonitor.enabled=true,networkPolicy.enabled=true,prometheus.secrets={token},watchNamespace=shop";
+    for values in ["", on] {
+        for result in helm(&["lint", "tidegate", "--strict", "--set", values]) {
+            assert!(result.is_ok(), "{values:?}: {result:?}");
+        }
     }
 }

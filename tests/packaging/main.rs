@@ -10,6 +10,8 @@ mod documentation;
 mod examples;
 mod kustomize;
 mod manifests;
+mod minimum_rust;
 mod printed;
+mod reference;
 mod refusals;
 mod render;

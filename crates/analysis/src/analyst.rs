@@ -10,6 +10,7 @@ use futures::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_api::{
     Analysis, Check, CheckStatus, Mode, Percent, RevisionStatus, RolloutSpec, Span, Stage, StageBegun, Verdict,
+    verdict::reason,
 };
 use tidegate_judge::{
     Asked, Divided, ErrorRates, Evidence, InvalidLimit, Judgement, Question, Spread, WarmUp, judge, judge_plainly,
@@ -439,10 +440,10 @@ fn want(check: &Check, look: &Look<'_>, endpoint: &str, interval: Duration) -> R
 
 /// `judgement`, or why it has nothing to go by: all pods of the new version warm up.
 fn cold_or(judgement: Judgement, tracker: &Tracker) -> Judgement {
-    match tracker.warms_up_until().filter(|_| judgement.reason == "NoRequests").map(whole_second) {
+    match tracker.warms_up_until().filter(|_| judgement.reason == reason::NO_REQUESTS).map(whole_second) {
         Some(until) => {
             let message = format!("the pods of the new version warm up: their requests count from {until} on");
-            Judgement { reason: "WarmingUp", message, ..judgement }
+            Judgement { reason: reason::WARMING_UP, message, ..judgement }
         }
         None => judgement,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_api::Span;
+use tidegate_api::{Span, verdict::reason};
 use tidegate_judge::{InvalidLimit, Refusal};
 
 use super::{parameters::ParameterError, template::TemplateError};
@@ -159,44 +159,44 @@ fn classic(metric: &str) -> &'static str {
 impl Fault {
     /// Whether there was an answer, and nothing in it.
     pub(super) fn is_absence(&self) -> bool {
-        self.reason() == "NoSeries"
+        self.reason() == reason::NO_SERIES
     }
 
     /// The same in one word.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::EndpointNotFound { .. } => "PrometheusEndpointNotFound",
-            Self::Credentials { .. } => "PrometheusCredentialsUnusable",
-            Self::Unreachable { .. } => "PrometheusUnreachable",
-            Self::Timeout { .. } => "PrometheusTimeout",
-            Self::Redirect { .. } => "PrometheusRedirects",
-            Self::Unauthorized { .. } | Self::Forbidden { .. } => "PrometheusUnauthorized",
-            Self::PostRefused { .. } => "PrometheusRefusesPost",
-            Self::QueryRefused { .. } => "QueryRefused",
-            Self::Status { .. } => "PrometheusFails",
-            Self::Html { .. } | Self::NotJson { .. } | Self::NoApi { .. } => "NotPrometheus",
-            Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => "AnswerTooLarge",
-            Self::Warnings { .. } | Self::Partial { .. } => "AnswerIncomplete",
-            Self::NativeHistogram => "NativeHistogram",
-            Self::ComparedWithItself => "ComparedWithItself",
+            Self::EndpointNotFound { .. } => reason::ENDPOINT_NOT_FOUND,
+            Self::Credentials { .. } => reason::CREDENTIALS_UNUSABLE,
+            Self::Unreachable { .. } => reason::UNREACHABLE,
+            Self::Timeout { .. } => reason::TIMEOUT,
+            Self::Redirect { .. } => reason::REDIRECTS,
+            Self::Unauthorized { .. } | Self::Forbidden { .. } => reason::UNAUTHORIZED,
+            Self::PostRefused { .. } => reason::REFUSES_POST,
+            Self::QueryRefused { .. } => reason::QUERY_REFUSED,
+            Self::Status { .. } => reason::FAILS,
+            Self::Html { .. } | Self::NotJson { .. } | Self::NoApi { .. } => reason::NOT_PROMETHEUS,
+            Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => reason::ANSWER_TOO_LARGE,
+            Self::Warnings { .. } | Self::Partial { .. } => reason::ANSWER_INCOMPLETE,
+            Self::NativeHistogram => reason::NATIVE_HISTOGRAM,
+            Self::ComparedWithItself => reason::COMPARED_WITH_ITSELF,
             Self::OfStable(fault) => fault.reason(),
-            Self::NotFinite => "NotANumber",
+            Self::NotFinite => reason::NOT_A_NUMBER,
             Self::Empty { .. } | Self::NoMetric { .. } | Self::NoLabel { .. } | Self::NoneOfTheVersion { .. } => {
-                "NoSeries"
+                reason::NO_SERIES
             }
-            Self::SeveralSeries { .. } => "SeveralSeries",
-            Self::WrongType { .. } => "WrongResultType",
-            Self::NoBound => "NoBucketBound",
-            Self::NoStatusLabel { .. } => "NoStatusLabel",
-            Self::VersionsIndistinguishable => "VersionsIndistinguishable",
-            Self::InvalidPattern { .. } => "InvalidPattern",
-            Self::TemplateNotFound { .. } => "TemplateNotFound",
-            Self::TemplateOutOfReach { .. } | Self::TemplateWithout { .. } => "TemplateUnusable",
+            Self::SeveralSeries { .. } => reason::SEVERAL_SERIES,
+            Self::WrongType { .. } => reason::WRONG_RESULT_TYPE,
+            Self::NoBound => reason::NO_BUCKET_BOUND,
+            Self::NoStatusLabel { .. } => reason::NO_STATUS_LABEL,
+            Self::VersionsIndistinguishable => reason::VERSIONS_INDISTINGUISHABLE,
+            Self::InvalidPattern { .. } => reason::INVALID_PATTERN,
+            Self::TemplateNotFound { .. } => reason::TEMPLATE_NOT_FOUND,
+            Self::TemplateOutOfReach { .. } | Self::TemplateWithout { .. } => reason::TEMPLATE_UNUSABLE,
             Self::Parameter(error) => error.reason(),
-            Self::Stale { .. } => "StaleSamples",
-            Self::Template(_) => "InvalidTemplate",
-            Self::Limit(_) => "InvalidLimit",
+            Self::Stale { .. } => reason::STALE_SAMPLES,
+            Self::Template(_) => reason::INVALID_TEMPLATE,
+            Self::Limit(_) => reason::INVALID_LIMIT,
             Self::Refused(refusal) => refusal.reason(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use tidegate_api::{Parameter, ParameterType, ParameterValues, Span, VARIABLES, nearest::did_you_mean};
+use tidegate_api::{
+    Parameter, ParameterType, ParameterValues, Span, VARIABLES, nearest::did_you_mean, verdict::reason,
+};
 
 use super::pattern;
 
@@ -32,9 +34,9 @@ impl ParameterError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Missing { .. } => "ParameterMissing",
-            Self::Unknown { .. } => "ParameterUnknown",
-            Self::Unfit { .. } | Self::Taken { .. } => "ParameterInvalid",
+            Self::Missing { .. } => reason::PARAMETER_MISSING,
+            Self::Unknown { .. } => reason::PARAMETER_UNKNOWN,
+            Self::Unfit { .. } | Self::Taken { .. } => reason::PARAMETER_INVALID,
         }
     }
 

@@ -5,115 +5,191 @@
 /// `Reconciling` and `Stalled` follow kstatus: they are present and `True` only while they hold.
 /// <https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>
 pub mod kind {
-    /// The version that the Deployment asks for is the one that serves.
-    pub const READY: &str = "Ready";
-    /// A new version is on its way and moving.
-    pub const PROGRESSING: &str = "Progressing";
-    /// The pods that are meant to serve do.
-    pub const HEALTHY: &str = "Healthy";
-    /// Nothing will happen until somebody acts.
-    pub const STALLED: &str = "Stalled";
-    /// The cluster is being brought to what the spec says.
-    pub const RECONCILING: &str = "Reconciling";
-    /// It works, but hardly as somebody wants it: nothing waits for it, and somebody should look. Present only while it
-    /// holds.
-    pub const WARNING: &str = "Warning";
+    use crate::described::described;
+
+    described! {
+        /// The version that the Deployment asks for is the one that serves.
+        READY = "Ready";
+        /// A new version is on its way and moving.
+        PROGRESSING = "Progressing";
+        /// The pods that are meant to serve do.
+        HEALTHY = "Healthy";
+        /// Nothing will happen until somebody acts. Present only while it holds.
+        STALLED = "Stalled";
+        /// The cluster is being brought to what the spec says. Present only while it holds.
+        RECONCILING = "Reconciling";
+        /// It works, but hardly as somebody wants it: nothing waits for it, and somebody should look. Present only while
+        /// it holds.
+        WARNING = "Warning";
+    }
 }
 
 /// Reasons of conditions, transitions and events.
 pub mod reason {
-    /// The spec breaks a rule that the API server could not refuse.
-    pub const INVALID_SPEC: &str = "InvalidSpec";
-    /// The Deployment does not exist.
-    pub const WORKLOAD_NOT_FOUND: &str = "WorkloadNotFound";
-    /// `spec.workload` names another Deployment than the one whose pods the Rollout has.
-    pub const WORKLOAD_CHANGED: &str = "WorkloadChanged";
-    /// The Service does not exist.
-    pub const SERVICE_NOT_FOUND: &str = "ServiceNotFound";
-    /// The Service selects no pods, or not those of the Deployment.
-    pub const SERVICE_UNUSABLE: &str = "ServiceUnusable";
-    /// The route does not exist.
-    pub const ROUTE_NOT_FOUND: &str = "RouteNotFound";
-    /// The route does not mention the Service, or cannot carry weights.
-    pub const ROUTE_UNUSABLE: &str = "RouteUnusable";
-    /// The gateway refuses the route as a rollout needs it.
-    pub const ROUTE_REFUSED: &str = "RouteRefused";
-    /// The gateway has not said within the progress deadline that the route is in force.
-    pub const ROUTE_NOT_CONFIRMED: &str = "RouteNotConfirmed";
-    /// Requests stopped, or failed for both versions, right after the route was written.
-    pub const ROUTE_BROKEN: &str = "RouteBroken";
-    /// A route points at the Service, and the Rollout does not name it.
-    pub const ROUTE_NOT_NAMED: &str = "RouteNotNamed";
-    /// The new version is given another share of the requests than its weight promises.
-    pub const SHARE_OFF: &str = "ShareOff";
-    /// A policy is attached to the Service, and to neither of those that a rollout adds.
-    pub const POLICY_NOT_ATTACHED: &str = "PolicyNotAttached";
-    /// The Gateway API is not installed.
-    pub const ROUTE_KIND_MISSING: &str = "GatewayAPINotInstalled";
-    /// No Prometheus endpoint of that name is configured.
-    pub const ENDPOINT_NOT_FOUND: &str = "PrometheusEndpointNotFound";
-    /// A check's template is missing, or its parameters do not fit.
-    pub const CHECK_UNUSABLE: &str = "CheckUnusable";
-    /// Another Rollout has the Deployment, the Service or the route.
-    pub const CONFLICT: &str = "Conflict";
-    /// An autoscaler still targets the Deployment.
-    pub const AUTOSCALER_ON_WORKLOAD: &str = "AutoscalerTargetsDeployment";
-    /// The Deployment has not finished its own rollout yet.
-    pub const WORKLOAD_INCOMPLETE: &str = "DeploymentIncomplete";
-    /// The Deployment does not ask for `spec.workload.image` yet.
-    pub const WORKLOAD_BEHIND: &str = "DeploymentBehind";
-    /// The Deployment's pods are being taken over.
-    pub const ADOPTING: &str = "Adopting";
-    /// The Deployment's pods were taken over.
-    pub const ADOPTED: &str = "Adopted";
-    /// One version serves, none is on its way.
-    pub const STABLE: &str = "Stable";
-    /// The Deployment asks for another version than the one that serves, and it has not started yet.
-    pub const VERSION_WAITS: &str = "VersionWaits";
-    /// A new version was found.
-    pub const STARTED: &str = "RolloutStarted";
-    /// A stage's weight is in force.
-    pub const STAGE_ENTERED: &str = "StageEntered";
-    /// A stage was left with enough evidence.
-    pub const STAGE_PASSED: &str = "StagePassed";
-    /// The new version's pods are gone from behind the Service.
-    pub const CANARY_LOST: &str = "CanaryLost";
-    /// A pod that answers the bad requests of a check, alone, is deleted.
-    pub const SUSPECT_POD_REPLACED: &str = "SuspectPodReplaced";
-    /// `spec.paused` is set.
-    pub const PAUSED: &str = "Paused";
-    /// Checks failed.
-    pub const CHECK_FAILED: &str = "CheckFailed";
-    /// The stage's deadline passed without enough evidence.
-    pub const INCONCLUSIVE: &str = "Inconclusive";
-    /// The new version passed its last stage.
-    pub const PROMOTED: &str = "Promoted";
-    /// Traffic went back to the stable version.
-    pub const REVERTED: &str = "Reverted";
-    /// The new pods did not become ready, or the gateway did not accept the weight, in time.
-    pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
-    /// Another template came while one was on its way.
-    pub const SUPERSEDED: &str = "Superseded";
-    /// The Deployment asks for the stable version again.
-    pub const BACK_TO_STABLE: &str = "BackToStable";
-    /// Somebody else keeps changing what Tidegate writes.
-    pub const CONTENTION: &str = "Contention";
-    /// Pods that belong to neither revision are behind the Service.
-    pub const FOREIGN_PODS: &str = "ForeignPods";
-    /// Somebody else sets the Deployment's `spec.replicas`.
-    pub const REPLICAS_IN_WORKLOAD: &str = "ReplicasInDeployment";
-    /// No pod of the stable version is ready.
-    pub const STABLE_NOT_READY: &str = "StableNotReady";
-    /// The stable version fails itself, or is far worse than it was: the stage waits.
-    pub const STABLE_UNWELL: &str = "StableUnwell";
-    /// The stage does not wait for the stable version any more.
-    pub const STABLE_UNWELL_OVER: &str = "StableUnwellOver";
-    /// The stable version is down, and the new one takes over.
-    pub const STABLE_LOST: &str = "StableLost";
-    /// The Deployment gets its pods back.
-    pub const HANDING_BACK: &str = "HandingBack";
-    /// The cluster refused to let the ReplicaSet change its owner.
-    pub const ADOPTION_REFUSED: &str = "AdoptionRefused";
-    /// The cluster refused a write.
-    pub const WRITE_REFUSED: &str = "WriteRefused";
+    use crate::reason::reasons;
+
+    reasons! {
+        /// The spec breaks a rule that the API server could not refuse, or cannot be decoded.
+        INVALID_SPEC = "InvalidSpec", Warning =>
+            "Mend the field that the message names. `tidegate lint` finds it without a cluster.";
+        /// The Deployment does not exist.
+        WORKLOAD_NOT_FOUND = "WorkloadNotFound", Warning =>
+            "Create it. A Rollout keeps its Deployment: to use another one, delete the Rollout, which hands the pods \
+             back, and make a new one.";
+        /// `spec.workload` names another Deployment than the one whose pods the Rollout has, which an API server without CEL
+        /// lets through.
+        WORKLOAD_CHANGED = "WorkloadChanged", Warning =>
+            "Name the former one again, or delete the Rollout, which hands the pods back, and make one for the other \
+             Deployment.";
+        /// The Service does not exist.
+        SERVICE_NOT_FOUND = "ServiceNotFound", Warning =>
+            "Create it. A Rollout keeps its Service: to use another one, delete the Rollout, which hands the pods back, \
+             and make a new one.";
+        /// The Service has no selector, or does not select the pods that serve or those of the Deployment; or the name of
+        /// one of the two Services that a rollout needs is taken.
+        SERVICE_UNUSABLE = "ServiceUnusable", Warning =>
+            "Let the selector of the Service match labels that all versions have; rename a Service that is called as \
+             those of the rollout, `<service>-stable` and `<service>-canary`.";
+        /// The route does not exist.
+        ROUTE_NOT_FOUND = "RouteNotFound", Warning =>
+            "Create it, or name another under `spec.traffic`.";
+        /// The route does not mention the Service, cannot carry weights, or cannot say what a stage asks for; or the
+        /// operator may not read it, or not point it at the Services of a rollout.
+        ROUTE_UNUSABLE = "RouteUnusable", Warning =>
+            "Do what the message says: it names the route and what is missing. [traffic.md](../traffic.md) says what \
+             each kind of route can do.";
+        /// The gateway refuses the route as a rollout needs it. The route is taken back to what it said before, and the
+        /// version waits, unjudged.
+        ROUTE_REFUSED = "RouteRefused", Warning =>
+            "Look at the status of the route for what the gateway does not take, and mend that. Then change the spec of \
+             the Rollout or the pod template of the Deployment: a refused write is not tried again by itself.";
+        /// The gateway has not said within the progress deadline that the route is in force.
+        ROUTE_NOT_CONFIRMED = "RouteNotConfirmed", Warning =>
+            "Look at the gateway and its controller. The rollout goes on when it speaks; where it never reports, set \
+             `spec.traffic.gatewayAPI.acceptance` to `Ignored`.";
+        /// Requests stopped, or failed for both versions, right after the route was written. It is taken back to what it
+        /// said before, and the version waits, unjudged.
+        ROUTE_BROKEN = "RouteBroken", Warning =>
+            "Find out what the gateway makes of the route: the version is not to blame. Then change the spec of the \
+             Rollout or the pod template of the Deployment: the write is not tried again by itself.";
+        /// A route points at the Service, and the Rollout does not name it: its requests pass the weights by.
+        ROUTE_NOT_NAMED = "RouteNotNamed", Warning =>
+            "Name the route under `spec.traffic`, or point it elsewhere ([traffic.md](../traffic.md)).";
+        /// The new version is certainly given another share of the requests than its weight promises, and has been for two
+        /// minutes.
+        SHARE_OFF = "ShareOff", Warning =>
+            "Look for requests that go around the route or are counted twice, and for connections that stay open \
+             ([traffic.md](../traffic.md)). `spec.traffic.onShareOff` says whether stages wait for it.";
+        /// A policy is attached to the Service, and to neither of those that a rollout adds: during a rollout, requests go
+        /// without it.
+        POLICY_NOT_ATTACHED = "PolicyNotAttached", Warning =>
+            "Attach the same policy to `<service>-stable` and `<service>-canary` ([traffic.md](../traffic.md)).";
+        /// The Gateway API, or the CRD of another kind of route, is not installed.
+        ROUTE_KIND_MISSING = "GatewayAPINotInstalled", Warning =>
+            "Install the CRDs, name another kind of route, or leave out `spec.traffic`.";
+        /// No Prometheus endpoint of that name is configured.
+        ENDPOINT_NOT_FOUND = "PrometheusEndpointNotFound", Warning =>
+            "Name one that is, in `spec.analysis.prometheus`, or have it added to the configuration of the operator \
+             ([install.md](../install.md)).";
+        /// A check cannot be asked: its preset cannot tell the versions apart, its template is missing, or parameters do
+        /// not fit.
+        CHECK_UNUSABLE = "CheckUnusable", Warning =>
+            "Mend the check that the message names; nothing is released before ([checks.md](../checks.md)).";
+        /// Another Rollout has the Deployment, the Service or the route already.
+        CONFLICT = "Conflict", Warning =>
+            "Delete one of the two Rollouts; where it is a route that both name, let one of them name another.";
+        /// An autoscaler still targets the Deployment.
+        AUTOSCALER_ON_WORKLOAD = "AutoscalerTargetsDeployment" =>
+            "Point its `scaleTargetRef` at the Rollout: `apiVersion: tidegate.dev/v1alpha1`, `kind: Rollout`.";
+        /// The Deployment has not finished its own rollout yet, is paused, or has pods of others behind its Service: it is
+        /// not taken over before.
+        WORKLOAD_INCOMPLETE = "DeploymentIncomplete" =>
+            "Wait; where the message names pods that do not become ready, pods of others, or a pause, see to those.";
+        /// The Deployment does not ask for `spec.workload.image` yet.
+        WORKLOAD_BEHIND = "DeploymentBehind" =>
+            "Wait for whatever writes the Deployment. If it has, the image in `spec.workload.image` is another one.";
+        /// The Deployment's pods are being taken over.
+        ADOPTING = "Adopting" => "Nothing.";
+        /// The Deployment's pods were taken over.
+        ADOPTED = "Adopted", Normal => "Nothing.";
+        /// One version serves, none is on its way.
+        STABLE = "Stable" => "Nothing.";
+        /// The Deployment asks for another version than the one that serves, and it has not started yet.
+        VERSION_WAITS = "VersionWaits" =>
+            "The message says what it waits for: mostly nothing but a moment, else that the Rollout is scaled to more \
+             than 0, or that the gateway accepts the route.";
+        /// A new version was found, and its pods come up.
+        STARTED = "RolloutStarted", Normal => "Nothing.";
+        /// The weight of a stage is in force.
+        STAGE_ENTERED = "StageEntered", Normal => "Nothing.";
+        /// A stage was left with enough evidence.
+        STAGE_PASSED = "StagePassed", Normal => "Nothing.";
+        /// The new version's pods are gone from behind the Service: its traffic goes back to stable until they are ready
+        /// again.
+        CANARY_LOST = "CanaryLost", Warning =>
+            "Look at the pods of the new version: why they are not ready any more, or who deleted them.";
+        /// A pod that answers the bad requests of a check, alone, is deleted, as `spec.analysis.suspectPod` says.
+        SUSPECT_POD_REPLACED = "SuspectPodReplaced", Warning =>
+            "Look at the node that the pod was on. A second one is not replaced.";
+        /// `spec.paused` is set.
+        PAUSED = "Paused" => "Set `spec.paused` to `false` to go on. A version that fails goes back nevertheless.";
+        /// A check failed, and `onFailure` says to hold: the version keeps the traffic that it has.
+        CHECK_FAILED = "CheckFailed", Warning =>
+            "The message has the check, its value and its limit. Change the pod template of the Deployment, back to \
+             the version that works or on to one that does.";
+        /// The deadline of the stage passed without enough evidence, and the rollout is held.
+        INCONCLUSIVE = "Inconclusive", Warning =>
+            "The message says which check lacks what. More requests, a larger weight or a wider limit decide sooner; \
+             `tidegate plan` says how long it takes. `spec.onInconclusive` says what happens then.";
+        /// The new version passed its last stage, and is the stable one.
+        PROMOTED = "Promoted", Normal => "Nothing.";
+        /// The new version failed by a check, by a deadline, or since its pods did not become ready: all traffic goes back
+        /// to the stable version, and this one is not tried again.
+        REVERTED = "Reverted", Warning =>
+            "The message says why, with the check, its value and its limit. Change the pod template of the Deployment: \
+             anything in it that differs is a new version, and starts anew.";
+        /// The new pods did not become ready in time, and `onFailure` says to hold.
+        PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded", Warning =>
+            "Look at the pods of the new version. Where they need longer, raise `spec.progressDeadline`.";
+        /// Another version came while one was on its way: traffic goes back to stable before it starts.
+        SUPERSEDED = "Superseded", Normal => "Nothing.";
+        /// The Deployment asks for the stable version again.
+        BACK_TO_STABLE = "BackToStable", Normal => "Nothing.";
+        /// Somebody else keeps changing the weights of a route. They are written back; where that was done too often, the
+        /// rollout is held while theirs are in force.
+        CONTENTION = "Contention", Warning =>
+            "Let the writer that the message names leave the weights alone while a rollout lasts \
+             ([gitops.md](../gitops.md)).";
+        /// Somebody else scaled the Deployment; it is scaled back to 0, since its pods belong to the Rollout.
+        FOREIGN_PODS = "ForeignPods", Warning =>
+            "Leave out `spec.replicas` where the Deployment is written, and scale the Rollout \
+             ([gitops.md](../gitops.md)).";
+        /// Somebody else sets `spec.replicas` of the Deployment: with a new image in the same write, pods start that nobody
+        /// has judged.
+        REPLICAS_IN_WORKLOAD = "ReplicasInDeployment" =>
+            "Leave out `spec.replicas` where the Deployment is written ([gitops.md](../gitops.md)).";
+        /// No pod of the stable version is ready, or too few of them for its traffic to go back to them.
+        STABLE_NOT_READY = "StableNotReady", Warning => "Look at the pods of the stable version first.";
+        /// The stable version fails itself, or is far worse than it was: the stage waits. Also a reason of checks.
+        STABLE_UNWELL = "StableUnwell", Warning =>
+            "Look at what both versions depend on. The stage goes on by itself when stable is well again, or at once \
+             with `spec.analysis.onStableUnwell: Ignore` ([judging.md](../judging.md)).";
+        /// The stage does not wait for the stable version any more.
+        STABLE_UNWELL_OVER = "StableUnwellOver", Normal => "Nothing.";
+        /// The stable version is down, or its ReplicaSet is gone, and another one takes its place, unjudged.
+        STABLE_LOST = "StableLost", Warning =>
+            "Look at the version that serves now, and find out what became of the former pods.";
+        /// The Rollout is being deleted: the Deployment gets its pods back.
+        HANDING_BACK = "HandingBack", Normal => "Nothing.";
+        /// The cluster refused to let the ReplicaSet change its owner: a second one comes up with the same pods first.
+        ADOPTION_REFUSED = "AdoptionRefused", Warning =>
+            "Nothing, unless the policy that refused is not meant to: the message has its words.";
+        /// The cluster refused a write.
+        WRITE_REFUSED = "WriteRefused" =>
+            "The message has the words of the API server: mostly a right that the operator lacks, a quota or a policy.";
+        /// As many pods of the stable version are ready as are meant to be.
+        PODS_READY = "PodsReady" => "Nothing.";
+        /// Fewer pods of the stable version are ready than are meant to be.
+        PODS_NOT_READY = "PodsNotReady" => "Look at the pods of the stable version.";
+    }
 }

@@ -11,15 +11,19 @@ mod certainty;
 mod check_template;
 pub mod condition;
 mod control;
+mod described;
 pub mod manifest;
 mod matches;
+pub mod metadata;
 pub mod nearest;
+mod reason;
 mod rollout;
 mod schema;
 mod status;
 mod traffic;
 mod units;
 mod validation;
+pub mod verdict;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
@@ -31,7 +35,13 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
+pub use described::Described;
 pub use matches::{Match, Named, SessionPersistence};
+pub use metadata::{
+    finalizer::FINALIZER,
+    label::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
+};
+pub use reason::{EventType, Reason};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, Draw, FailedRevision, Phase,
@@ -49,17 +59,3 @@ pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 pub fn definitions() -> [CustomResourceDefinition; 3] {
     [Rollout::crd(), CheckTemplate::crd(), ClusterCheckTemplate::crd()]
 }
-
-/// The finalizer that lets a deleted Rollout hand its Deployment back before it goes.
-pub const FINALIZER: &str = "tidegate.dev/hand-back";
-
-/// The label by which Kubernetes tells the pods of one ReplicaSet from those of another.
-///
-/// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
-pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
-
-/// On every object that Tidegate creates: the Rollout that it belongs to.
-pub const ROLLOUT_LABEL: &str = "tidegate.dev/rollout";
-
-/// On every object that Tidegate creates or takes over: the UID of the Rollout that it belongs to.
-pub const ROLLOUT_UID_LABEL: &str = "tidegate.dev/rollout-uid";

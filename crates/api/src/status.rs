@@ -61,7 +61,8 @@ pub struct RolloutStatus {
     /// when the Rollout's spec changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<TakenBack>,
-    /// `Ready`, `Progressing`, `Healthy`, `Stalled` and `Reconciling`, as kstatus reads them.
+    /// `Ready`, `Progressing` and `Healthy`; while they hold, `Stalled` and `Reconciling`, as kstatus reads them, and
+    /// `Warning`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

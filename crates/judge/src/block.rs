@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_api::Span;
+use tidegate_api::{Span, verdict::reason};
 
 use super::{
     counters::Stretch,
@@ -153,10 +153,10 @@ impl Refusal {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::NotACounter => "NotACounter",
-            Self::MoreBadThanTotal => "MoreErrorsThanRequests",
-            Self::IncompleteHistogram => "IncompleteHistogram",
-            Self::LimitAboveBuckets { .. } | Self::NoBuckets { .. } => "LimitAboveBuckets",
+            Self::NotACounter => reason::NOT_A_COUNTER,
+            Self::MoreBadThanTotal => reason::MORE_ERRORS_THAN_REQUESTS,
+            Self::IncompleteHistogram => reason::INCOMPLETE_HISTOGRAM,
+            Self::LimitAboveBuckets { .. } | Self::NoBuckets { .. } => reason::LIMIT_ABOVE_BUCKETS,
         }
     }
 }

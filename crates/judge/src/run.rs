@@ -1,7 +1,7 @@
 //! Values of a query over time: how long, and how often in a row, they were beyond a limit.
 
 use jiff::Timestamp;
-use tidegate_api::{QueryRelative, Verdict};
+use tidegate_api::{QueryRelative, Verdict, verdict::reason};
 
 use super::{question::ValueLimits, verdict::Judgement, wording::value as worded};
 
@@ -92,7 +92,10 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
         return Judgement {
             verdict: Verdict::NeedMoreData,
             limit: Some(limits.text()),
-            ..Judgement::no_data("NotAskedYet", "the query is asked for the first time one interval into the stage")
+            ..Judgement::no_data(
+                reason::NOT_ASKED_YET,
+                "the query is asked for the first time one interval into the stage",
+            )
         };
     };
     let shown = worded(seen.value);
@@ -102,7 +105,7 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
             let lasted = at.duration_since(since).unsigned_abs();
             let tail = if times == 1 { String::new() } else { format!(", {times} looks in a row") };
             let message = format!("the value is {shown}, {side} the limit of {}{beside}{tail}", worded(limit));
-            let reason = if side == "above" { "AboveLimit" } else { "BelowLimit" };
+            let reason = if side == "above" { reason::ABOVE_LIMIT } else { reason::BELOW_LIMIT };
             if lasted >= limits.lasting && times > limits.tolerated {
                 (Verdict::Fail, reason, message)
             } else {
@@ -114,7 +117,7 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
                 (Verdict::NeedMoreData, reason, message)
             }
         }
-        _ => (Verdict::Pass, "WithinLimit", format!("the value is {shown}, allowed {}{beside}", limits.text())),
+        _ => (Verdict::Pass, reason::WITHIN_LIMIT, format!("the value is {shown}, allowed {}{beside}", limits.text())),
     };
     Judgement {
         verdict,

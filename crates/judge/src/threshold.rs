@@ -1,6 +1,6 @@
 //! The plain share of bad requests against its limit, as other tools judge.
 
-use tidegate_api::Verdict;
+use tidegate_api::{Verdict, verdict::reason};
 
 use super::{
     block::Counts,
@@ -36,7 +36,7 @@ pub fn judge_plainly(asked: &Asked<'_>) -> Judgement {
         (Some(judgement), _) => Judgement { warning: is_warning, ..judgement },
         (None, Some(warning)) if is_warning => Judgement { verdict: Verdict::Pass, warning: true, ..warning },
         (None, Some(warning)) => warning,
-        (None, None) => Judgement::no_data("NoLimit", "the check has no limit"),
+        (None, None) => Judgement::no_data(reason::NO_LIMIT, "the check has no limit"),
     }
 }
 
@@ -48,20 +48,21 @@ fn plainly(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let share = limit(settled_stable);
     let exceeded = exceeds(settled, share).then_some(settled).or(exceeds(all, limit(stable)).then_some(all));
     let (verdict, reason, counts) = if let Some(counts) = exceeded {
-        (Verdict::Fail, "AboveLimit", counts)
+        (Verdict::Fail, reason::ABOVE_LIMIT, counts)
     } else if settled.total < ENOUGH {
-        (Verdict::NeedMoreData, if all.total > 0.0 { "TooFewRequests" } else { "NoRequests" }, all)
+        (Verdict::NeedMoreData, if all.total > 0.0 { reason::TOO_FEW_REQUESTS } else { reason::NO_REQUESTS }, all)
     } else if settled.bad_at_most > share * settled.total {
-        let reason = if settled.bad > share * settled.total { "AboveLimit" } else { "LimitBetweenBuckets" };
+        let reason =
+            if settled.bad > share * settled.total { reason::ABOVE_LIMIT } else { reason::LIMIT_BETWEEN_BUCKETS };
         (Verdict::NeedMoreData, reason, settled)
     } else {
-        (Verdict::Pass, "WithinLimit", settled)
+        (Verdict::Pass, reason::WITHIN_LIMIT, settled)
     };
     let sentence = Sentence { tolerance, canary: counts, stable, overdispersion: evidence.overdispersion() };
     let needs = format!("at least {} settled requests are needed", count(ENOUGH));
     let (more, message) = match reason {
-        "NoRequests" => (Some(ENOUGH), format!("no requests yet, {needs}")),
-        "TooFewRequests" => (Some(ENOUGH - settled.total), format!("{sentence}, {needs}")),
+        reason::NO_REQUESTS => (Some(ENOUGH), format!("no requests yet, {needs}")),
+        reason::TOO_FEW_REQUESTS => (Some(ENOUGH - settled.total), format!("{sentence}, {needs}")),
         _ => (None, sentence.to_string()),
     };
     Judgement { more_requests: more, ..Judgement::new(verdict, reason, &sentence, message) }

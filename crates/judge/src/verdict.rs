@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_api::{CheckStatus, Verdict};
+use tidegate_api::{CheckStatus, Verdict, verdict::reason};
 
 use super::{
     alternatives::log_mean_exp,
@@ -188,13 +188,13 @@ fn failed(culprit: &Culprit<'_>) -> Judgement {
     let earlier = culprit.evidence.all_counts().0.total > canary.total;
     let since = since.filter(|_| earlier).map_or(String::new(), after);
     let message = format!("{since}{sentence}; certain beyond {}", certainty(culprit.against));
-    Judgement::new(Verdict::Fail, "AboveLimit", &sentence, message)
+    Judgement::new(Verdict::Fail, reason::ABOVE_LIMIT, &sentence, message)
 }
 
 fn only_warning(tolerance: &Tolerance, evidence: &Evidence, warns: bool) -> Judgement {
     let (canary, stable) = evidence.all_counts();
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
-    let reason = if warns { "AboveLimit" } else { "WithinLimit" };
+    let reason = if warns { reason::ABOVE_LIMIT } else { reason::WITHIN_LIMIT };
     Judgement::new(Verdict::Pass, reason, &sentence, sentence.to_string())
 }
 
@@ -207,7 +207,7 @@ fn undecided_or_passed(asked: &Asked<'_>, rates: &ErrorRates) -> Judgement {
         _ => f64::INFINITY,
     };
     let worst = judged.max_by(|one, other| rank(one).total_cmp(&rank(other)));
-    worst.unwrap_or_else(|| Judgement::no_data("NoLimit", "the check has no limit"))
+    worst.unwrap_or_else(|| Judgement::no_data(reason::NO_LIMIT, "the check has no limit"))
 }
 
 fn weigh(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> Judgement {
@@ -218,11 +218,11 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> Judg
     }
     let sample_size = sample_size(evidence, rates);
     let (reason, sentence_of_counts) = match (canary.total > 0.0, sample_size) {
-        (false, _) => ("NoRequests", "no requests yet".to_owned()),
-        _ if evidence.is_overdispersed() => ("Overdispersed", sentence.to_string()),
-        (true, Some(_)) => ("TooFewRequests", sentence.to_string()),
-        (true, None) if canary.bad_at_most > canary.bad => ("LimitBetweenBuckets", sentence.to_string()),
-        (true, None) => ("TooCloseToLimit", sentence.to_string()),
+        (false, _) => (reason::NO_REQUESTS, "no requests yet".to_owned()),
+        _ if evidence.is_overdispersed() => (reason::OVERDISPERSED, sentence.to_string()),
+        (true, Some(_)) => (reason::TOO_FEW_REQUESTS, sentence.to_string()),
+        (true, None) if canary.bad_at_most > canary.bad => (reason::LIMIT_BETWEEN_BUCKETS, sentence.to_string()),
+        (true, None) => (reason::TOO_CLOSE_TO_LIMIT, sentence.to_string()),
     };
     let message =
         format!("{sentence_of_counts}; {}{}", needs(sample_size.as_ref()), advice(tolerance, evidence, rates));
@@ -241,7 +241,7 @@ fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let sentence = Sentence { tolerance, canary, stable, overdispersion: evidence.overdispersion() };
     let since = since.map_or(String::new(), after);
     let message = format!("{since}{sentence}; certain beyond {}", certainty(evidence.in_favour()));
-    Judgement::new(Verdict::Pass, "WithinLimit", &sentence, message)
+    Judgement::new(Verdict::Pass, reason::WITHIN_LIMIT, &sentence, message)
 }
 
 /// Whether the part of the whole stage's requests that may have been bad is beyond the limit.

@@ -17,7 +17,7 @@ struct Vectors {
     pass_mults: [f64; 7],
     one_sample: Vec<OneSample>,
     ratio: Vec<Ratio>,
-    boundary: Vec<Lines>,
+    line: Vec<Lines>,
     cs: Vec<Interval>,
     projection_example: Projection,
 }
@@ -116,7 +116,7 @@ fn a_fixed_limit_is_the_line_with_ratio_zero_whatever_stable_does() {
 
 #[test]
 fn a_line_is_judged_as_in_the_reference() {
-    for vector in vectors().boundary {
+    for vector in vectors().line {
         let boundary = Boundary { ratio: vector.r, margin: vector.d };
         let sides = [
             (EProcess::against().at_once(), vector.ln_e_fail, vector.arms_fail),

@@ -12,7 +12,10 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tidegate_api::Rollout;
+use tidegate_api::{
+    Rollout,
+    metadata::field_manager::{ROLLOUT_MANAGER, TRAFFIC_MANAGER, WORKLOAD_MANAGER},
+};
 use tidegate_planner::{
     plan::{Desired, Effect},
     traffic::RouteId,
@@ -25,13 +28,6 @@ use super::{
     fencing::Fence,
     memory::Written,
 };
-
-/// Writes the Rollout's own metadata and `spec.replicas`.
-const ROLLOUT_MANAGER: &str = "tidegate-rollout";
-/// Writes Deployments and ReplicaSets.
-const WORKLOAD_MANAGER: &str = "tidegate-workload";
-/// Writes Services and routes.
-const TRAFFIC_MANAGER: &str = "tidegate-traffic";
 
 /// Carries `effects` out in their order. One that fails does not keep the others from being tried: the way back must
 /// not wait for something that it does not need.

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use kube::{Api, ResourceExt, api::PostParams};
-use tidegate_api::{Phase, Rollout, RolloutStatus, Transition, Verdict};
+use tidegate_api::{Phase, Rollout, RolloutStatus, Transition, Verdict, metadata::field_manager::STATUS_MANAGER};
 use tidegate_planner::plan::Next;
 
 use super::{Context, error::Error};
 
-/// Writes `status`.
-pub(super) const STATUS_MANAGER: &str = "tidegate-status";
 /// How soon it is shown that a check does not pass any more, or not yet. That it passes can wait: nobody has to act.
 const REFRESH_VERDICTS: Duration = Duration::from_secs(5);
 /// How soon it is shown that a check passes now.

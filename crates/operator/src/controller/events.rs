@@ -1,46 +1,19 @@
 //! Tells people what happened: one event for each transition.
 
-use std::{collections::HashSet, sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
-use tidegate_api::{Rollout, Transition, condition::reason};
+use tidegate_api::{EventType, Rollout, Transition, condition::reason, metadata::object::EVENT_CONTROLLER};
 use tidegate_clock::Clock;
 
 /// The API server refuses longer notes.
 const LONGEST_NOTE: usize = 1024;
 /// An event is worth no more waiting than this.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The transitions that somebody may have to act upon.
-static WARNINGS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    HashSet::from([
-        reason::REVERTED,
-        reason::CHECK_FAILED,
-        reason::PROGRESS_DEADLINE_EXCEEDED,
-        reason::INCONCLUSIVE,
-        reason::CONTENTION,
-        reason::FOREIGN_PODS,
-        reason::CANARY_LOST,
-        reason::SUSPECT_POD_REPLACED,
-        reason::STABLE_NOT_READY,
-        reason::STABLE_LOST,
-        reason::STABLE_UNWELL,
-        reason::ADOPTION_REFUSED,
-        reason::ROUTE_NOT_NAMED,
-        reason::POLICY_NOT_ATTACHED,
-        reason::SHARE_OFF,
-        reason::ROUTE_NOT_CONFIRMED,
-        reason::ROUTE_REFUSED,
-        reason::ROUTE_BROKEN,
-    ])
-});
-
-/// Who sends them.
-const CONTROLLER: &str = "tidegate.dev/tidegate";
 
 /// Sends events.
 pub struct Events {
@@ -53,7 +26,7 @@ impl Events {
     /// Sends events in the name of this process.
     pub fn new(client: &Client, clock: Clock) -> Self {
         let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-        Self { client: client.clone(), clock, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()) }
+        Self { client: client.clone(), clock, instance: instance.unwrap_or_else(|| EVENT_CONTROLLER.to_owned()) }
     }
 
     /// Sends an event for each of `transitions`. One that cannot be sent is logged and let go: the history in the
@@ -74,7 +47,6 @@ impl Events {
     /// the numbers of all stages but the first would be lost.
     fn event(&self, rollout: &Rollout, transition: &Transition, place: usize) -> Event {
         let now = self.clock.now();
-        let warning = WARNINGS.contains(transition.reason.as_str());
         Event {
             metadata: ObjectMeta {
                 // What was decided in one instant is told in one instant.
@@ -87,10 +59,31 @@ impl Events {
             note: Some(transition.message.chars().take(LONGEST_NOTE).collect()),
             reason: Some(transition.reason.clone()),
             regarding: Some(rollout.object_ref(&())),
-            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_controller: Some(EVENT_CONTROLLER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
-            type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
+            type_: Some(event_type(&transition.reason).as_str().to_owned()),
             ..Event::default()
+        }
+    }
+}
+
+/// What kind of event tells of a transition with that reason.
+fn event_type(word: &str) -> EventType {
+    let known = reason::ALL.iter().find(|reason| reason.word == word);
+    known.and_then(|reason| reason.event).unwrap_or(EventType::Normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_a_rollout_warns_and_what_moves_it_on_does_not() {
+        for held in [reason::SERVICE_NOT_FOUND, reason::ROUTE_NOT_FOUND, reason::CONFLICT, reason::CHECK_FAILED] {
+            assert_eq!(event_type(held), EventType::Warning, "{held}");
+        }
+        for moving in [reason::STARTED, reason::STAGE_PASSED, reason::PROMOTED] {
+            assert_eq!(event_type(moving), EventType::Normal, "{moving}");
         }
     }
 }

@@ -45,9 +45,6 @@ use self::{
 };
 use crate::serve::{Metrics, Readiness};
 
-/// What all field managers of Tidegate begin with, so that they can be told from anybody else's.
-const MANAGER_PREFIX: &str = "tidegate";
-
 /// How the controller runs.
 #[derive(Debug, Clone)]
 pub struct Settings {

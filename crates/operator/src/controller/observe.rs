@@ -7,7 +7,9 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, PartialObjectMeta},
 };
-use tidegate_api::{self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout, RouteMode};
+use tidegate_api::{
+    self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout, RouteMode, metadata::MANAGER_PREFIX,
+};
 use tidegate_planner::{
     plan::{Observed, Route, Suspect, suspects},
     traffic::{Names, RouteId},
@@ -231,7 +233,7 @@ async fn editor(context: &Context, rollout: &Rollout, suspect: &Suspect) -> Opti
         }
     };
     let fields = metadata.managed_fields.unwrap_or_default();
-    let foreign = |manager: &str| !manager.starts_with(super::MANAGER_PREFIX);
+    let foreign = |manager: &str| !manager.starts_with(MANAGER_PREFIX);
     let touches = |fields: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1>| {
         // The status has a field of the same name, which is its controller's.
         fields.as_ref().is_some_and(|fields| fields.0.pointer(field).is_some())

@@ -9,9 +9,10 @@ use serde_json::json;
 use tidegate_api::{
     Rollout,
     condition::{kind, reason},
+    metadata::field_manager::STATUS_MANAGER,
 };
 
-use super::{Context, commit::STATUS_MANAGER, error::Error};
+use super::{Context, error::Error};
 
 /// Writes what is wrong with the object into its conditions. Written anew each time, it is the same text, and the API
 /// server keeps the object as it is.

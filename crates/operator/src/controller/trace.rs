@@ -9,9 +9,9 @@ use kube::{
 };
 use serde_json::Value;
 use tidegate_analysis::Looked;
-use tidegate_api::Rollout;
+use tidegate_api::{Rollout, metadata::label::SERVICE_NAME_LABEL};
 use tidegate_judge::Spread;
-use tidegate_planner::{plan::Traced, traffic::Names, workload::EndpointSlice};
+use tidegate_planner::{plan::Traced, traffic::Names};
 use tokio::time::timeout;
 
 use super::{Context, apply::name};
@@ -73,7 +73,7 @@ async fn placed(context: &Context, rollout: &Rollout) -> kube::Result<BTreeMap<S
     let Names { service, stable, canary } = Names::of(&rollout.spec.service);
     let namespace = rollout.namespace().unwrap_or_default();
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &context.slices);
-    let label = EndpointSlice::SERVICE_NAME;
+    let label = SERVICE_NAME_LABEL;
     let slices = api.list(&ListParams::default().labels(&format!("{label} in ({service},{stable},{canary})"))).await?;
     let endpoints = slices.items.iter().filter_map(|slice| slice.data.get("endpoints")?.as_array()).flatten();
     Ok(endpoints.filter_map(pod).collect())

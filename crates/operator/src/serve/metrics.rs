@@ -1,4 +1,6 @@
 //! What the operator counts about itself. Label sets are bounded: no metric names an object.
+//!
+//! `docs/reference/metrics.md` is printed from what is exposed, so a help text says what the values of its labels are.
 
 use std::{fmt, time::Duration};
 
@@ -95,15 +97,28 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this process", build);
         registry.register("leader", "1 while this process leads, 0 while it stands by", self.leader.clone());
-        registry.register("reconciles", "Reconciles, by how they ended", self.reconciles.clone());
+        registry.register(
+            "reconciles",
+            "Reconciles, by how they ended: ok, conflict (somebody else was faster), error (tried again), refused (by the \
+             API server, for somebody to look at)",
+            self.reconciles.clone(),
+        );
         registry.register_with_unit(
             "reconcile_duration",
             "How long reconciles took",
             Unit::Seconds,
             self.reconcile_duration.clone(),
         );
-        registry.register("rollouts", "Rollouts, by phase", self.rollouts.clone());
-        registry.register("transitions", "Transitions of Rollouts, by reason", self.transitions.clone());
+        registry.register(
+            "rollouts",
+            "Rollouts, by status.phase; a phase that none is in is left out",
+            self.rollouts.clone(),
+        );
+        registry.register(
+            "transitions",
+            "Transitions of Rollouts, by the reason of the event that tells of them",
+            self.transitions.clone(),
+        );
         registry.register(
             "api_requests",
             "Calls to the Kubernetes API, by verb and status code; code is \"none\" for those without an answer",
@@ -111,7 +126,7 @@ impl Metrics {
         );
         registry.register(
             "prometheus_requests",
-            "Queries to Prometheus, by configured endpoint and how they ended",
+            "Queries to Prometheus, by configured endpoint and how they ended: ok, or the reason that a check gives for it",
             self.prometheus_requests.clone(),
         );
     }

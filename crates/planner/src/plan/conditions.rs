@@ -72,7 +72,12 @@ impl Plan<'_> {
         let mut conditions: Vec<Wanted> = vec![
             (kind::READY, ready, why.clone(), message.clone()),
             (kind::PROGRESSING, moving && !stalled, why.clone(), message.clone()),
-            (kind::HEALTHY, healthy, if healthy { "PodsReady" } else { "PodsNotReady" }.to_owned(), health),
+            (
+                kind::HEALTHY,
+                healthy,
+                if healthy { reason::PODS_READY } else { reason::PODS_NOT_READY }.to_owned(),
+                health,
+            ),
         ];
         if stalled {
             conditions.push((kind::STALLED, true, why, message));

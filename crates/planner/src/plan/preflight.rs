@@ -24,6 +24,9 @@ impl Refusal {
     }
 }
 
+/// What to do where something is missing that a Rollout keeps for as long as it lives.
+const CREATE: &str = "create it, or delete this Rollout, which cannot change to another, and make a new one";
+
 /// What stands in the way, if anything does. It heals by itself: nothing of it is remembered.
 pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     if let Some(invalid) = &observed.invalid {
@@ -51,18 +54,16 @@ fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         );
         return Some(Refusal::new(reason::WORKLOAD_CHANGED, message));
     }
-    observed.living_workload().is_none().then(|| {
-        Refusal::new(
-            reason::WORKLOAD_NOT_FOUND,
-            format!("Deployment {name} does not exist; create it, or name another"),
-        )
-    })
+    observed
+        .living_workload()
+        .is_none()
+        .then(|| Refusal::new(reason::WORKLOAD_NOT_FOUND, format!("Deployment {name} does not exist; {CREATE}")))
 }
 
 fn service(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     let name = &rollout.spec.service;
     if observed.service.is_none() {
-        let message = format!("Service {name} does not exist; create it, or name another");
+        let message = format!("Service {name} does not exist; {CREATE}");
         return Some(Refusal::new(reason::SERVICE_NOT_FOUND, message));
     }
     selection::refusal(rollout, observed)

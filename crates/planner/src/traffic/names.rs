@@ -1,5 +1,7 @@
 //! What the Services are called that exist only while a rollout runs.
 
+use tidegate_api::metadata::object::{CANARY_SUFFIX, STABLE_SUFFIX};
+
 use crate::workload::template::safe_hash;
 
 /// The longest name that a Service may have: it is a DNS label.
@@ -25,7 +27,8 @@ impl Names {
     /// name, so that two long names with the same beginning do not meet. The result depends on the name alone.
     #[must_use]
     pub fn of(service: &str) -> Self {
-        Self { service: service.to_owned(), stable: suffixed(service, "-stable"), canary: suffixed(service, "-canary") }
+        let [stable, canary] = [STABLE_SUFFIX, CANARY_SUFFIX].map(|suffix| suffixed(service, suffix));
+        Self { service: service.to_owned(), stable, canary }
     }
 }
 

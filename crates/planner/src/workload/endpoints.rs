@@ -8,6 +8,7 @@ use kube::{
     core::{ApiResource, DynamicResourceScope},
 };
 use serde::{Deserialize, Serialize};
+use tidegate_api::metadata::label::SERVICE_NAME_LABEL;
 
 use super::metadata;
 
@@ -63,13 +64,10 @@ pub struct TargetRef {
 }
 
 impl EndpointSlice {
-    /// The label that names the Service of a slice.
-    pub const SERVICE_NAME: &'static str = "kubernetes.io/service-name";
-
     /// The Service that the slice belongs to.
     #[must_use]
     pub fn service(&self) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(Self::SERVICE_NAME).map(String::as_str)
+        self.metadata.labels.as_ref()?.get(SERVICE_NAME_LABEL).map(String::as_str)
     }
 
     /// Whether it is one of the Service with that UID: what is left of an earlier Service of the same name goes soon, and

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-/// What the keys of labels begin with that say how traffic to a Service goes: service meshes and kube-proxy.
-const LABELS: [&str; 5] =
+/// What the keys of labels begin with that say how traffic to a Service goes, of service meshes and kube-proxy: they are
+/// copied.
+pub const LABELS: [&str; 5] =
     ["istio.io/", "networking.istio.io/", "service.kubernetes.io/", "linkerd.io/", "service.cilium.io/"];
 
 /// What the keys of annotations begin with that are not copied.
-const NOT_COPIED: [&str; 16] = [
+pub const NOT_COPIED: [&str; 16] = [
     // Of the tool that made the user's Service: it would take the copies for its own, and prune them.
     "kubectl.kubernetes.io/",
     "meta.helm.sh/",

@@ -4,10 +4,7 @@
 //! and an upgrade must not start a rollout. The hash only names a new ReplicaSet.
 
 use serde_json::{Map, Value};
-use tidegate_api::POD_TEMPLATE_HASH;
-
-/// Labels and annotations with this prefix are Tidegate's own.
-const OWN_PREFIX: &str = "tidegate.dev/";
+use tidegate_api::{POD_TEMPLATE_HASH, metadata::OWN_PREFIX};
 
 /// Selectors in which "empty" (matches everything) is not "absent" (matches nothing, or another default).
 ///

@@ -92,7 +92,8 @@ fn a_deployment_controller_that_sleeps_is_waited_for() {
 fn a_deployment_that_is_missing_is_named_and_waited_for() {
     let (mut lab, reason) = refused(Cluster::delete_deployment);
     assert_eq!(reason, "WorkloadNotFound");
-    assert!(lab.status().message.contains("Deployment checkout does not exist"));
+    let advice = "create it, or delete this Rollout, which cannot change to another, and make a new one";
+    assert_eq!(lab.status().message, format!("Deployment checkout does not exist; {advice}"));
     lab.cluster.deployment = Cluster::serving(3).deployment;
     lab.settle();
     assert_eq!(lab.phase(), Phase::Stable);
@@ -104,6 +105,8 @@ fn a_service_that_is_missing_is_named_and_waited_for() {
         cluster.services.clear();
     });
     assert_eq!(reason, "ServiceNotFound");
+    let advice = "create it, or delete this Rollout, which cannot change to another, and make a new one";
+    assert_eq!(lab.status().message, format!("Service checkout does not exist; {advice}"));
     lab.cluster.create_service();
     lab.settle();
     assert_eq!(lab.phase(), Phase::Stable);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_api::{
     Acceptance, CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Span,
-    Stage, StageStatus, Verdict,
+    Stage, StageStatus, Transition, Verdict, condition::reason,
 };
 
 use super::cluster::{Cluster, backends, share};
@@ -259,6 +259,16 @@ pub fn of_commit(
     starts(rollout, &before, next)?;
     clock(rollout, &before, seen, next, now)?;
     leaves(rollout, &before, observed, next, checks, now)
+}
+
+/// Every word for why has an explanation, and one that says so where events tell of it.
+pub fn of_words(status: &RolloutStatus, transitions: &[Transition]) -> Result<(), String> {
+    let known = |word: &str| reason::ALL.iter().find(|reason| reason.word == word);
+    if let Some(condition) = status.conditions.iter().find(|condition| known(&condition.reason).is_none()) {
+        return Err(format!("nobody explains what the condition {} means by {}", condition.type_, condition.reason));
+    }
+    let unexplained = transitions.iter().find(|step| known(&step.reason).and_then(|reason| reason.event).is_none());
+    unexplained.map_or(Ok(()), |step| Err(format!("nobody explains that an event tells of {}", step.reason)))
 }
 
 /// A version that failed never starts again, and none while the Rollout is paused.

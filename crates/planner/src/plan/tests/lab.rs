@@ -178,6 +178,7 @@ impl Lab {
         let Ok(committed) = self.cluster.commit(rollout, next.status) else { return Err(Interrupted::Failed) };
         let status = committed.status.clone().unwrap_or_default();
         self.hold(invariants::of_commit(rollout, seen, &observed, &status, &checks, now));
+        self.hold(invariants::of_words(&status, &next.transitions));
         self.steps.extend(next.transitions.into_iter().map(|transition| transition.reason));
         self.apply(&committed, desired(&committed, &observed, now))?;
         resumed

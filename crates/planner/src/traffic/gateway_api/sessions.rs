@@ -7,14 +7,14 @@
 //! weight before is drawn once more, with just the chance that brings the canary's share of them to the new weight.
 
 use serde_json::{Value, json};
-use tidegate_api::{Match, Named, Percent};
+use tidegate_api::{Match, Named, Percent, metadata::object::COOKIE_PREFIX};
 
 /// The name of a header that sets cookies.
 const SET_COOKIE: &str = "Set-Cookie";
 
 /// What the cookie is called: another one for each Service of a host.
 pub fn cookie_of(service: &str) -> String {
-    format!("tidegate-{service}")
+    format!("{COOKIE_PREFIX}{service}")
 }
 
 /// The cookie of one draw.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tidegate_api::POD_TEMPLATE_HASH;
+use tidegate_api::{POD_TEMPLATE_HASH, metadata::OWN_PREFIX};
 use tidegate_planner::workload::template;
 
 use super::{
@@ -104,7 +104,7 @@ pub(in crate::world) fn fingerprint(template: &Value) -> String {
     // That hash leaves out what belongs to Tidegate, which is as good as any other label here.
     for kind in ["labels", "annotations"] {
         for (key, value) in template["metadata"][kind].as_object().into_iter().flatten() {
-            if key.starts_with("tidegate.dev/") && key != POD_TEMPLATE_HASH {
+            if key.starts_with(OWN_PREFIX) && key != POD_TEMPLATE_HASH {
                 let _ = write!(print, " {kind}/{key}={}", text(value));
             }
         }
