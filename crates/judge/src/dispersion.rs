@@ -28,7 +28,7 @@ const TOO_LITTLE_HISTORY: f64 = 2.0;
 
 /// Crowds are taken for so many times as large as they were: history is never quite like what comes. Requests that go
 /// bad one by one are no crowd, and need no margin.
-const MARGIN: f64 = 1.25;
+const MARGIN: f64 = 1.3;
 
 /// So many stretches of [`STRETCH`] blocks may have been something else than what is usual: a hiccup of half a minute, or
 /// the beginning and the end of an incident.

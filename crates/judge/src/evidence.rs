@@ -18,6 +18,7 @@ use super::{
     sample_size::Way,
     side::Side,
     skew::{Held, is_control},
+    steadiness::Steadiness,
     unwell::{Unwell, Wellbeing},
 };
 
@@ -56,6 +57,7 @@ pub struct Evidence {
     bets_on_blocks: bool,
     /// How many requests go bad together.
     crowds: Crowds,
+    steadiness: Steadiness,
     kept: Kept,
     against: Side,
     moments: Moments,
@@ -98,6 +100,7 @@ impl Evidence {
             bets_on_blocks: baseline.at_worst > CROWDS.max(2.0 * baseline.overdispersion)
                 || baseline.at_worst > USUAL_CROWDS,
             crowds: Crowds::new(baseline, boundary.ratio > 0.0),
+            steadiness: Steadiness::of(&baseline.blocks, baseline.overdispersion),
             kept: Kept::default(),
             against: Side::new(EProcess::against(), Counted::Certain, baseline.counts),
             moments: Moments::new(baseline.usual),
@@ -125,10 +128,10 @@ impl Evidence {
     pub fn entering(&self, next: &Self) -> Self {
         let (against, kept) = (self.against.entering(next.against), self.kept.entering(next.kept));
         let moments = self.moments.entering(next.moments);
-        let crowds = self.crowds.clone();
+        let (crowds, steadiness) = (self.crowds.clone(), self.steadiness);
         let wellbeing = self.wellbeing.entering(next.wellbeing);
         let (rollout, worse, beside) = (self.rollout, self.worse, self.beside);
-        Self { crowds, kept, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
+        Self { crowds, steadiness, kept, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
     }
 
     /// Adds a block that no later scrape can change.
@@ -166,11 +169,11 @@ impl Evidence {
     }
 
     /// What a version with nearly all requests keeps if it is no worse than stable was when it had them, and somewhat better
-    /// than it had to be. A control of one request a second takes an hour to say the same. Nothing where it certainly
-    /// contradicts, and stable is better by now.
+    /// than it had to be. A control of one request a second takes an hour to say the same. Nothing where stable is not what it
+    /// was: it changed before, or the control certainly contradicts.
     fn boundary_by_past(&self, canary: f64, stable: f64) -> Option<Boundary> {
         let is_control = self.boundary.ratio > 0.0 && stable > 0.0 && is_control(canary, stable);
-        (is_control && !self.is_stable_better()).then(|| Boundary::fixed(self.boundary.limit(self.stable_at_least())))
+        (is_control && !self.has_stable_changed()).then(|| Boundary::fixed(self.boundary.limit(self.stable_at_least())))
     }
 
     /// What part of stable's requests is taken to be bad now at least.
@@ -178,9 +181,10 @@ impl Evidence {
         self.in_favour.stable.expected() * NO_BETTER
     }
 
-    /// Whether fewer of them certainly are in this stage.
-    fn is_stable_better(&self) -> bool {
-        self.stage.stable.proportion(self.in_favour.counted).is_certainly_below(self.stable_at_least())
+    /// Whether it was not as bad all the time, or certainly is better than that in this stage.
+    fn has_stable_changed(&self) -> bool {
+        let in_stage = self.stage.stable.proportion(self.in_favour.counted);
+        !self.steadiness.is_steady() || in_stage.is_certainly_below(self.stable_at_least())
     }
 
     fn bet_against(&mut self, block: &Block) -> Reference {
@@ -204,6 +208,7 @@ impl Evidence {
     fn learn(&mut self, block: &Block) {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.proportion(Counted::Possible));
         self.crowds.settle(canary, stable);
+        self.steadiness.settle(stable);
     }
 
     /// The newest samples, which later scrapes may still add to, in blocks that follow one another. Only a failure looks at
@@ -306,7 +311,7 @@ impl Evidence {
     #[must_use]
     pub fn in_favour(&self) -> f64 {
         let compared = self.in_favour.wealth.log();
-        let by_past = self.in_favour_by_past.filter(|_| !self.is_stable_better());
+        let by_past = self.in_favour_by_past.filter(|_| !self.has_stable_changed());
         by_past.map_or(compared, |by_past| log_mean_exp(&[compared, by_past.log()]))
     }
 

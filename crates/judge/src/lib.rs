@@ -29,6 +29,7 @@ mod series;
 mod share;
 mod side;
 mod skew;
+mod steadiness;
 #[cfg(test)]
 mod tests;
 mod threshold;
