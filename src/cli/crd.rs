@@ -8,10 +8,10 @@ use tidegate_api::definitions;
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
     /// The types have no JSON form.
-    #[error("a definition has no JSON form: {0}")]
+    #[error("a definition has no JSON form")]
     Json(#[from] serde_json::Error),
     /// The JSON form has no YAML form.
-    #[error("a definition cannot be written as YAML: {0}")]
+    #[error("a definition cannot be written as YAML")]
     Yaml(#[from] serde_saphyr::SerializeError),
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 mod analysis;
+mod causes;
 mod certainty;
 mod check_template;
 pub mod condition;
@@ -25,6 +26,7 @@ pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
     OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
+pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,

@@ -9,10 +9,11 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
+    runtime::reflector::ObjectRef,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tidegate_api::Rollout;
+use tidegate_api::{Causes, Rollout};
 use tidegate_planner::{
     plan::{Desired, Effect},
     traffic::RouteId,
@@ -39,7 +40,7 @@ const TRAFFIC_MANAGER: &str = "tidegate-traffic";
 /// The first that failed.
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
     if !effects.is_empty() && !context.memory.may_write(rollout) {
-        return Err(Error::Quarrel(name(rollout)));
+        return Err(Error::Quarrel(ObjectRef::from_obj(rollout)));
     }
     let mut certain = false;
     let mut first_error = None;
@@ -50,7 +51,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             continue;
         }
         if !context.leadership.is_leader() {
-            return Err(Error::NotLeading(describe(&effect)));
+            return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(&effect) });
         }
         if cautious && !certain {
             if let Err(error) = confirm(context, rollout).await {
@@ -66,12 +67,12 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             }
             Err(error) => {
                 if error.class() == Class::Wait {
-                    tracing::debug!(rollout = %name(rollout), "{error}");
+                    tracing::debug!(rollout = %name(rollout), "{}", Causes(&error));
                 } else {
-                    tracing::warn!(rollout = %name(rollout), "{error}");
+                    tracing::warn!(rollout = %name(rollout), "{}", Causes(&error));
                 }
                 if error.class() == Class::User {
-                    refused.get_or_insert_with(|| error.to_string());
+                    refused.get_or_insert_with(|| Causes(&error).to_string());
                 }
                 first_error.get_or_insert(error);
             }
@@ -89,7 +90,7 @@ async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
     if live.metadata.resource_version == rollout.metadata.resource_version {
         Ok(())
     } else {
-        Err(Error::Changed(name(rollout)))
+        Err(Error::Changed(ObjectRef::from_obj(rollout)))
     }
 }
 

@@ -29,15 +29,15 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address} for health and metrics: {error}; choose another address with --listen")]
+    #[error("cannot listen on {address} for health and metrics; choose another address with --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        error: io::Error,
+        source: io::Error,
     },
     /// The server broke down.
-    #[error("the server of health and metrics broke down: {0}")]
+    #[error("the server of health and metrics broke down")]
     Serve(#[from] io::Error),
 }
 
@@ -60,7 +60,7 @@ impl Server {
     /// - `/readyz` answers 200, or 503 with the sentence that `readiness` has.
     /// - `/metrics` answers in the `OpenMetrics` text format.
     pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> Result<Self, ServeError> {
-        let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))

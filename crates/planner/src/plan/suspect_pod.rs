@@ -24,6 +24,27 @@ pub struct Traced {
     pub names_pods: bool,
 }
 
+/// Why no pod is replaced: what is added to the sentence that says which check failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Kept {
+    /// Nobody asked for it, or the failing checks do not point at one pod.
+    #[error("")]
+    NotMeant,
+    #[error("; pod {0} was replaced before, and a second one is not")]
+    Before(String),
+    #[error("; the pod is not replaced, since no other pod of the version is ready")]
+    Alone,
+    #[error(
+        "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of the version's \
+         pods: have Prometheus add it"
+    )]
+    Nameless,
+    #[error("; the pod is not replaced, since the others do not keep to the limit either")]
+    OneOfMany,
+    #[error("; the pod is not replaced, since it is not among the ready ones any more")]
+    Gone,
+}
+
 impl Plan<'_> {
     /// What is decided where `failing` speaks against the version.
     pub(super) fn answer_failure(&self, stage: &Stage, failing: &CheckStatus) -> Outcome {
@@ -44,43 +65,40 @@ impl Plan<'_> {
 
     /// The one pod that all of the failing checks point at, if it may be replaced; or why not, where there is something to
     /// say about it.
-    fn suspect(&self, stage: &Stage) -> Result<ReplacedPod, String> {
+    fn suspect(&self, stage: &Stage) -> Result<ReplacedPod, Kept> {
         let asked = self.rollout.spec.analysis.as_ref().and_then(|analysis| analysis.suspect_pod);
         if asked != Some(SuspectPod::Replace) {
-            return Err(String::new());
+            return Err(Kept::NotMeant);
         }
         let failing = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
         let mut suspects = self.checks.iter().filter(failing).map(|check| self.suspect_of(check));
-        let first = suspects.next().unwrap_or_else(|| Err(String::new()))?;
+        let first = suspects.next().unwrap_or(Err(Kept::NotMeant))?;
         for other in suspects {
             if other? != first {
-                return Err(String::new());
+                return Err(Kept::NotMeant);
             }
         }
         if let Some(before) = &self.status.replaced_pod {
-            return Err(format!("; pod {} was replaced before, and a second one is not", before.name));
+            return Err(Kept::Before(before.name.clone()));
         }
         if split::ready(self.rollout, &self.status, self.observed).canary < 2 {
-            return Err("; the pod is not replaced, since no other pod of the version is ready".to_owned());
+            return Err(Kept::Alone);
         }
         let (name, uid) = first;
         Ok(ReplacedPod { name, uid, at: self.now })
     }
 
-    fn suspect_of(&self, check: &CheckStatus) -> Result<(String, String), String> {
+    fn suspect_of(&self, check: &CheckStatus) -> Result<(String, String), Kept> {
         // What no pod counts, such as a query, is of all of them.
-        let traced = self.traced.iter().find(|traced| traced.check == check.name).ok_or_else(String::new)?;
+        let traced = self.traced.iter().find(|traced| traced.check == check.name).ok_or(Kept::NotMeant)?;
         if !traced.names_pods {
-            let why = "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of \
-                       the version's pods: have Prometheus add it";
-            return Err(why.to_owned());
+            return Err(Kept::Nameless);
         }
-        let pod = traced.origin.as_ref().and_then(|origin| origin.pod.clone()).ok_or_else(String::new)?;
+        let pod = traced.origin.as_ref().and_then(|origin| origin.pod.clone()).ok_or(Kept::NotMeant)?;
         if !traced.spares_others {
-            return Err("; the pod is not replaced, since the others do not keep to the limit either".to_owned());
+            return Err(Kept::OneOfMany);
         }
-        let gone = || "; the pod is not replaced, since it is not among the ready ones any more".to_owned();
-        Ok((pod, traced.uid.clone().ok_or_else(gone)?))
+        Ok((pod, traced.uid.clone().ok_or(Kept::Gone)?))
     }
 
     /// Has the pod deleted.

@@ -23,7 +23,7 @@ use tidegate_api::{
     nearest::did_you_mean,
 };
 
-use self::yaml::Mistake;
+use self::yaml::{Mistake, WrongValue};
 pub use self::{
     event::{
         Action, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota,
@@ -34,7 +34,7 @@ pub use self::{
     manifests::{Manifest, Manifests},
     outlier::{Outlier, Replacement, Standing},
     over_time::{OverTime, Step},
-    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
+    traffic::{Bursts, Count, Diurnal, NoTimeOfDay, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
     variant::Variant,
     version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Pauses, Version, WarmUp},
 };
@@ -137,7 +137,7 @@ impl Scenario {
             expect: written.expect,
         };
         for (index, event) in written.events.into_iter().enumerate() {
-            let mistake = |why: String| Mistake::at(file, document, &item("events", index), why);
+            let mistake = |why: WrongValue| Mistake::at(file, document, &item("events", index), why.to_string());
             let event = event.event().map_err(mistake)?;
             scenario.check_event(&event).map_err(mistake)?;
             scenario.events.push(event);
@@ -160,20 +160,20 @@ impl Scenario {
         self.start.saturating_add(offset.duration()).unwrap_or(Timestamp::MAX)
     }
 
-    fn check_event(&self, event: &Event) -> Result<(), String> {
+    fn check_event(&self, event: &Event) -> Result<(), WrongValue> {
         if let Some(until) = self.until.filter(|until| event.at > *until) {
-            return Err(format!("happens at {}, after the simulation has ended at {until}", event.at));
+            return Err(WrongValue(format!("happens at {}, after the simulation has ended at {until}", event.at)));
         }
         if let Action::Release(Release { version: Some(version), .. }) = &event.action
             && !self.versions.contains_key(version)
         {
             let meant = did_you_mean(version, self.versions.keys().map(String::as_str));
-            return Err(format!("versions has no {version}{meant}"));
+            return Err(WrongValue(format!("versions has no {version}{meant}")));
         }
         if let Action::EditWeights(EditWeights { canary, .. }) = &event.action
             && *canary > 100
         {
-            return Err(format!("canary: {canary} is more than 100"));
+            return Err(WrongValue(format!("canary: {canary} is more than 100")));
         }
         Ok(())
     }

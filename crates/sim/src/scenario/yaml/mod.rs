@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_api::manifest::Document;
 
-pub use self::mistake::Mistake;
+pub use self::mistake::{Mistake, WrongValue};
 
 /// All documents in `text`, without empty ones; `file` is what mistakes call it.
 pub fn documents(text: &str, file: &str) -> Result<Vec<Document>, Mistake> {
