@@ -16,12 +16,18 @@ pub enum CrdError {
 }
 
 /// The definitions of all resources as YAML: the same text for the same types, ready for `kubectl apply`.
+///
+/// # Errors
+/// [`CrdError`].
 pub fn yaml() -> Result<String, CrdError> {
     let written: Vec<_> = files()?.into_iter().map(|(_, text)| text).collect();
     Ok(written.join("---\n"))
 }
 
 /// The same, each with the name of the file that it is in.
+///
+/// # Errors
+/// [`CrdError`].
 pub fn files() -> Result<Vec<(String, String)>, CrdError> {
     definitions().iter().map(file).collect()
 }

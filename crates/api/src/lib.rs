@@ -12,6 +12,7 @@ mod certainty;
 mod check_template;
 pub mod condition;
 mod control;
+mod culprit;
 pub mod manifest;
 mod matches;
 pub mod nearest;
@@ -33,6 +34,7 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
+pub use culprit::Culprit;
 pub use matches::{Match, Named, SessionPersistence};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{

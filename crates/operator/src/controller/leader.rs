@@ -244,7 +244,7 @@ impl Candidate {
         match timeout(RESIGNING, putting_down).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(error = %CallError::from(error), "the lease was not released; it runs out by itself")
+                tracing::warn!(error = %CallError::from(error), "the lease was not released; it runs out by itself");
             }
             Err(_) => tracing::warn!("the lease was not released in time; it runs out by itself"),
         }

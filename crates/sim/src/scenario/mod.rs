@@ -104,6 +104,9 @@ struct Written {
 
 impl Scenario {
     /// Reads a scenario from a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Self::parse`].
     pub fn load(file: &Path) -> Result<Self, Mistake> {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|error| Mistake::of(&name, format!("cannot be read: {error}")))?;
@@ -112,6 +115,9 @@ impl Scenario {
     }
 
     /// Reads a scenario from YAML; `file` is what mistakes call it. Objects may stand behind it.
+    ///
+    /// # Errors
+    /// [`Mistake`]: where it is, and what to do.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         let documents = yaml::documents(text, file)?;
         let document = match documents.as_slice() {
