@@ -19,7 +19,7 @@ impl Plan<'_> {
             let kept = if self.keep_unselected() { "; the route keeps giving traffic to them" } else { "" };
             return self.say(format!("{}{kept}", refusal.message));
         }
-        if !self.clear_foreign_pods() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
+        if !self.clear_foreign_pods() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
         let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
@@ -93,7 +93,11 @@ impl Plan<'_> {
         }
         let Some(asked) = self.revision_of(&workload.spec.template) else { return };
         let is_canary = self.status.canary.as_ref().is_some_and(|canary| canary.revision == asked.revision);
-        if is_canary || self.failed(&asked).is_some() || !self.is_stable_lost() {
+        if is_canary || self.failed(&asked).is_some() {
+            return;
+        }
+        self.track_stable_loss();
+        if !self.is_stable_lost() {
             return;
         }
         let message = format!(

@@ -1,5 +1,6 @@
 //! A stage whose weight is not in force yet: its pods come up, its route is written and confirmed.
 
+use jiff::Timestamp;
 use tidegate_api::{Percent, Phase, Stage, StageBegun, condition::reason};
 
 use crate::{
@@ -41,11 +42,22 @@ impl Plan<'_> {
             (None, _) => self.come_into_force(stage),
             (Some(_), Some(refusal)) => Outcome::Hold(refusal),
             (Some(Awaited::Pods(waiting)), None) => self.keep_deadline(stage, &waiting, ready),
-            (Some(Awaited::Routes(waiting)), None) if self.gateway_deadline_passed() => {
-                Outcome::Hold(self.not_confirmed(&waiting))
-            }
-            (Some(Awaited::Routes(waiting)), None) => Outcome::Wait(format!("stage {} waits: {waiting}", stage.name)),
+            (Some(Awaited::Routes(waiting)), None) => self.await_routes(stage, &waiting),
         }
+    }
+
+    /// The gateway has its time; nothing is held against the version when it takes longer.
+    fn await_routes(&mut self, stage: &Stage, waiting: &str) -> Outcome {
+        self.wake_at_gateway_deadline();
+        if self.is_gateway_late() {
+            return Outcome::Hold(self.not_confirmed(waiting));
+        }
+        Outcome::Wait(format!("stage {} waits: {waiting}", stage.name))
+    }
+
+    /// When the stage was entered, or began to wait anew.
+    pub(super) fn entered_at(&self) -> Timestamp {
+        self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at)
     }
 
     /// Some gateways refuse a backend of weight 0: before a refusal is taken for the last word, it is tried without.
@@ -95,8 +107,9 @@ impl Plan<'_> {
 
     fn keep_deadline(&mut self, stage: &Stage, waiting: &str, ready: Ready) -> Outcome {
         let deadline = self.rollout.spec.progress_deadline();
-        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        if !self.passed(entered, deadline) {
+        let entered = self.entered_at();
+        self.wake_after(entered, deadline);
+        if !self.has_elapsed(entered, deadline) {
             return Outcome::Wait(format!("stage {} waits: {waiting}", stage.name));
         }
         if ready.stable == 0 {

@@ -59,11 +59,12 @@ impl Plan<'_> {
         if let (RouteMode::Split, Goal::Split(Split { weight: kept, .. })) = (self.status.route, goal)
             && kept > Percent::ZERO
         {
-            self.passed(since, self.rollout.spec.drain());
+            self.wake_after(since, self.rollout.spec.drain());
             self.await_stable(kept);
             return false;
         }
-        if !self.passed(since, self.rollout.spec.drain()) {
+        self.wake_after(since, self.rollout.spec.drain());
+        if !self.has_elapsed(since, self.rollout.spec.drain()) {
             self.say("traffic is where it should be; requests under way drain");
             return false;
         }
@@ -108,7 +109,8 @@ impl Plan<'_> {
         let since = *self.status.draining_since.get_or_insert(self.now);
         self.say("the routes are restored; the revisions' Services go");
         // A gateway that says nothing may still use them: the Deployment keeps them.
-        self.passed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
+        self.wake_after(since, self.rollout.spec.drain());
+        self.has_elapsed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
     }
 
     /// No ReplicaSet but the stable one has pods.

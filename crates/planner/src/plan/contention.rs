@@ -107,7 +107,8 @@ impl Plan<'_> {
             let exponent = u32::try_from(known.changes.len()).unwrap_or(u32::MAX);
             let pause = Span::seconds(1_u64.checked_shl(exponent).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE));
             let last = known.last();
-            if !self.passed(last, pause) {
+            self.wake_after(last, pause);
+            if !self.has_elapsed(last, pause) {
                 return;
             }
         }
@@ -127,7 +128,7 @@ impl Plan<'_> {
     pub(super) fn tend_routes(&mut self) -> Option<Refusal> {
         let changed: Vec<_> = changed_routes(self.rollout, self.observed).collect();
         let held: Vec<_> = changed.iter().filter_map(|route| self.tend_route(route)).collect();
-        held.into_iter().next().or_else(|| self.on_probation())
+        held.into_iter().next().or_else(|| self.keep_probation())
     }
 
     fn tend_route(&mut self, route: &Route) -> Option<Refusal> {
@@ -146,7 +147,8 @@ impl Plan<'_> {
         if known.answered {
             return None;
         }
-        if self.passed(known.last(), SILENCE) {
+        self.wake_after(known.last(), SILENCE);
+        if self.has_elapsed(known.last(), SILENCE) {
             self.answer(&object);
             return None;
         }
@@ -160,12 +162,14 @@ impl Plan<'_> {
     }
 
     /// What was written back once more after too many changes has to stay for a while before the rollout goes on.
-    fn on_probation(&mut self) -> Option<Refusal> {
+    fn keep_probation(&mut self) -> Option<Refusal> {
         let workload = workload_name(self.rollout);
         let quarrels = self.status.contentions.iter().filter(|known| known.object != workload);
         let quarrel = quarrels.filter(|known| known.changes.len() > AT_ONCE).max_by_key(|known| known.last())?;
         let (object, written_back) = (quarrel.object.clone(), after(quarrel.last(), SILENCE));
-        if self.status.stage.as_ref()?.disturbance.is_none() || self.passed(written_back, PROBATION) {
+        self.status.stage.as_ref()?.disturbance.as_ref()?;
+        self.wake_after(written_back, PROBATION);
+        if self.has_elapsed(written_back, PROBATION) {
             return None;
         }
         let goes_on = in_seconds(after(written_back, PROBATION));

@@ -13,7 +13,7 @@ const NOTICED: Span = Span::seconds(5);
 
 impl Plan<'_> {
     /// What is decided while the routes say something else than the stage, and nothing while they do not.
-    pub(super) fn disturbed(&mut self, stage: &Stage) -> Option<Outcome> {
+    pub(super) fn answer_disturbance(&mut self, stage: &Stage) -> Option<Outcome> {
         let is_disturbed = contention::changed_routes(self.rollout, self.observed).next().is_some();
         let held = self.tend_routes();
         let known = self.status.stage.as_ref().and_then(|stage| stage.disturbance.clone());
@@ -50,7 +50,8 @@ impl Plan<'_> {
         let since = stage.disturbance.get_or_insert(Disturbance { since: now, weight }).since;
         stage.until = None;
         self.set_in_force(share);
-        if self.passed(since, NOTICED) {
+        self.wake_after(since, NOTICED);
+        if self.has_elapsed(since, NOTICED) {
             self.begin_part(StagePart::Disturbed);
         }
     }

@@ -32,7 +32,7 @@ impl Plan<'_> {
         self.hand_back_what_serves();
         if self.observed.living_workload().is_none() {
             self.say("the Deployment is gone: there is nobody to hand the pods back to");
-            if self.routes_are_free() {
+            if self.free_routes() {
                 if ownerless(self.observed).next().is_none() {
                     self.status.adoption = None;
                 } else if adoption.step != AdoptionStep::Releasing {
@@ -47,7 +47,7 @@ impl Plan<'_> {
                 if adoption.step == AdoptionStep::Emptying {
                     self.step(AdoptionStep::Adopted);
                 }
-                if self.routes_are_free() {
+                if self.free_routes() {
                     self.step(AdoptionStep::Clearing);
                 }
             }
@@ -65,7 +65,11 @@ impl Plan<'_> {
     fn hand_back_what_serves(&mut self) {
         let Some(canary) = self.status.canary.clone() else { return };
         let ready = split::ready(self.rollout, &self.status, self.observed);
-        if ready.canary == 0 || self.failed(&canary).is_some() || !self.is_stable_lost() {
+        if ready.canary == 0 || self.failed(&canary).is_some() {
+            return;
+        }
+        self.track_stable_loss();
+        if !self.is_stable_lost() {
             return;
         }
         let message = format!(
@@ -76,9 +80,9 @@ impl Plan<'_> {
         self.status.phase = Phase::HandingBack;
     }
 
-    /// The routes say what the user wrote, and the gateway has said so, or it has taken too long to go on waiting
-    /// for that. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
-    fn routes_are_free(&mut self) -> bool {
+    /// Brings the routes to what the user wrote. Whether the gateway has confirmed that, or has taken too long to go on
+    /// waiting for it. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
+    fn free_routes(&mut self) -> bool {
         let since = begun(&self.status).unwrap_or(self.now);
         let patience = self.rollout.spec.progress_deadline();
         let end = after(after(since, patience), patience);

@@ -25,6 +25,7 @@ mod progress;
 mod selection;
 mod share;
 mod split;
+mod stable_loss;
 mod suspect_pod;
 mod taken_back;
 #[cfg(test)]
@@ -202,7 +203,7 @@ impl<'a> Plan<'a> {
         if !promoting {
             self.replace_deleted();
         }
-        if !self.clear_up() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
+        if !self.clear_up() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
         self.status.phase = Phase::Stable;
@@ -242,14 +243,16 @@ impl<'a> Plan<'a> {
         self.wake = Some(self.wake.map_or(instant, |wake| wake.min(instant)));
     }
 
-    /// Whether `span` has passed since `start`; if not, asks to be woken when it has.
-    fn passed(&mut self, start: Timestamp, span: Span) -> bool {
-        let end = after(start, span);
-        if self.now >= end {
-            return true;
+    /// Asks to be woken when `span` has elapsed since `start`, if it has not.
+    fn wake_after(&mut self, start: Timestamp, span: Span) {
+        if !self.has_elapsed(start, span) {
+            self.wake_at(after(start, span));
         }
-        self.wake_at(end);
-        false
+    }
+
+    /// Whether `span` has elapsed since `start`.
+    fn has_elapsed(&self, start: Timestamp, span: Span) -> bool {
+        self.now >= after(start, span)
     }
 
     /// Whether nothing may go on by itself.
@@ -273,7 +276,7 @@ impl<'a> Plan<'a> {
         self.note_workload();
         self.tell_refused_write();
         self.count_pods();
-        let warning = self.warning();
+        let warning = self.warn();
         self.set_conditions(warning);
         Next { status: self.status, transitions: self.transitions, wake: self.wake }
     }

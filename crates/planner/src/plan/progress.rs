@@ -9,12 +9,10 @@ use tidegate_api::{
 use crate::{
     plan::{
         Guard, Plan, Refusal, after, cap, capacity, current_stage, disturbance::lose_weight, guard, in_seconds, split,
+        stable_loss::STABLE_LOST,
     },
     workload::template,
 };
-
-/// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
-const STABLE_LOST: Span = Span::seconds(60);
 
 /// A stage waits for long when it has waited for so many times its bake, and for so long at least.
 const LONG_WAIT: u32 = 4;
@@ -81,8 +79,8 @@ impl Plan<'_> {
             return self.turn_back(reason::REVERTED, "the stage that was under way is not known any more".to_owned());
         };
         self.ratchet_replicas();
-        if self.is_superseded(&canary) {
-            return;
+        if let Some((reason, message)) = self.supersession(&canary) {
+            return self.turn_back(reason, message.to_owned());
         }
         self.keep_checks();
         self.follow_spec(&stage);
@@ -113,8 +111,9 @@ impl Plan<'_> {
         self.status.replicas_floor = self.status.replicas_floor.max(Some(asked));
     }
 
-    fn is_superseded(&mut self, canary: &RevisionStatus) -> bool {
-        let Some(workload) = self.observed.living_workload() else { return false };
+    /// Why the version on its way is not the one that is asked for any more, if it is not: the reason and the sentence.
+    fn supersession(&self, canary: &RevisionStatus) -> Option<(&'static str, &'static str)> {
+        let workload = self.observed.living_workload()?;
         let asked = &workload.spec.template;
         let holds = |revision: &RevisionStatus| {
             self.observed
@@ -127,17 +126,14 @@ impl Plan<'_> {
             None => self.revision_of(asked).is_none_or(|revision| revision.replica_set == canary.replica_set),
         };
         if is_canary {
-            return false;
+            return None;
         }
-        if self.status.stable.as_ref().is_some_and(holds) {
-            let message = "the Deployment asks for the stable version again: all traffic goes back to it".to_owned();
-            self.turn_back(reason::BACK_TO_STABLE, message);
+        Some(if self.status.stable.as_ref().is_some_and(holds) {
+            let message = "the Deployment asks for the stable version again: all traffic goes back to it";
+            (reason::BACK_TO_STABLE, message)
         } else {
-            let message =
-                "another version came in mid-flight: all traffic goes back to stable before it starts".to_owned();
-            self.turn_back(reason::SUPERSEDED, message);
-        }
-        true
+            (reason::SUPERSEDED, "another version came in mid-flight: all traffic goes back to stable before it starts")
+        })
     }
 
     fn keep_checks(&mut self) {
@@ -178,13 +174,14 @@ impl Plan<'_> {
         if let Some(check) = self.checks.iter().find(failed) {
             return self.answer_failure(stage, check);
         }
-        if let Some(disturbed) = self.disturbed(stage) {
+        if let Some(disturbed) = self.answer_disturbance(stage) {
             return disturbed;
         }
-        if let Some(outcome) = self.still_suspect() {
+        if let Some(outcome) = self.await_replacement() {
             return outcome;
         }
         let ready = split::ready(self.rollout, &self.status, self.observed);
+        self.track_stable_loss();
         if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {
             return Outcome::TakeOver;
         }
@@ -201,7 +198,7 @@ impl Plan<'_> {
             split::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
         {
             // Stable's pods that the stage's weight freed go when their requests have drained.
-            self.passed(since, self.rollout.spec.drain());
+            self.wake_after(since, self.rollout.spec.drain());
         }
         self.weigh_evidence(stage, since)
     }
@@ -223,20 +220,6 @@ impl Plan<'_> {
         if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
             stage.weight_in_force = weight;
         }
-    }
-
-    /// Whether the stable version has been down, or without its ReplicaSet, for so long that it is no way back any more.
-    pub(super) fn is_stable_lost(&mut self) -> bool {
-        let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
-        // One pod of those that its share needs is soon gone: what counts is that none of all comes.
-        let all = if self.rollout.spec.is_progressive() { capacity::wanted(self.rollout).max(1) } else { 1 };
-        let down = stable.is_none_or(|set| set.replicas() >= all && set.status.ready_replicas == 0);
-        if !down {
-            self.status.stable_lost_since = None;
-            return false;
-        }
-        let since = *self.status.stable_lost_since.get_or_insert(self.now);
-        self.passed(since, STABLE_LOST) && !self.is_paused()
     }
 
     /// The new version is all that serves: a fix has to get through even where there is nothing to compare it with.
@@ -263,11 +246,16 @@ impl Plan<'_> {
     }
 
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
-        let baked = self.passed(since, stage.bake()) || !guard::stands(Guard::Bake);
+        self.wake_after(since, stage.bake());
+        let baked = self.has_elapsed(since, stage.bake()) || !guard::stands(Guard::Bake);
         let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
+        let deadline = stage.deadline.filter(|_| undecided.is_some());
+        if let Some(deadline) = deadline {
+            self.wake_after(since, deadline);
+        }
         if let Some(check) = &undecided
-            && let Some(deadline) = stage.deadline
-            && self.passed(since, deadline)
+            && let Some(deadline) = deadline
+            && self.has_elapsed(since, deadline)
         {
             let message = format!("stage {} ran out of time ({deadline}): {check}", stage.name);
             return match self.rollout.spec.on_inconclusive.unwrap_or_default() {
@@ -291,6 +279,7 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => {
+                self.wake_after(since, long_wait(stage));
                 let advice = self.advice_on_a_long_wait(stage, since);
                 Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}{advice}", stage.name))
             }
@@ -307,9 +296,8 @@ impl Plan<'_> {
     }
 
     /// What somebody can change about a stage that has waited for much longer than it bakes.
-    fn advice_on_a_long_wait(&mut self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
-        let long = Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST);
-        if !self.passed(since, long) {
+    fn advice_on_a_long_wait(&self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
+        if !self.has_elapsed(since, long_wait(stage)) {
             ""
         } else if stage.deadline.is_some() {
             "; it waits for long: more requests, a larger weight, or a wider limit decide sooner"
@@ -437,6 +425,11 @@ impl Plan<'_> {
             self.status.route = RouteMode::Promoted;
         }
     }
+}
+
+/// How long a stage has to wait before somebody should know what they can do.
+fn long_wait(stage: &Stage) -> Span {
+    Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST)
 }
 
 fn counted(stages: usize) -> u32 {

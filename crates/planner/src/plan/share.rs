@@ -28,7 +28,7 @@ impl Plan<'_> {
         let off = promised.and_then(|promised| divided.served.off(promised));
         stage.weight_off_since = off.and(stage.weight_off_since.or(Some(now)));
         if let Some(since) = stage.weight_off_since {
-            self.passed(since, TOLD);
+            self.wake_after(since, TOLD);
         }
     }
 
@@ -50,7 +50,8 @@ impl Plan<'_> {
     pub(super) fn held_by_share(&mut self, stage: &Stage) -> Option<Outcome> {
         let asked = self.rollout.spec.traffic.as_ref().and_then(|traffic| traffic.on_share_off);
         let since = self.off_since().filter(|_| asked == Some(OnShareOff::Hold))?;
-        if !self.passed(since, TOLD) {
+        self.wake_after(since, TOLD);
+        if !self.has_elapsed(since, TOLD) {
             let until = in_seconds(after(since, TOLD));
             let message = format!(
                 "stage {}: its share of the requests is not the weight; held if that is still so at {until}",

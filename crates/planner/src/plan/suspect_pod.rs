@@ -108,12 +108,13 @@ impl Plan<'_> {
     }
 
     /// What is decided while the pod that was to be deleted still takes requests: nobody judges them.
-    pub(super) fn still_suspect(&mut self) -> Option<Outcome> {
+    pub(super) fn await_replacement(&mut self) -> Option<Outcome> {
         let ReplacedPod { name, at, .. } = self.status.replaced_pod.clone()?;
         if !self.observed.ready_pods.values().flatten().any(|pod| *pod == name) {
             return None;
         }
-        if !self.passed(at, GONE_WITHIN) {
+        self.wake_after(at, GONE_WITHIN);
+        if !self.has_elapsed(at, GONE_WITHIN) {
             return Some(Outcome::Wait(format!("pod {name} goes, as suspectPod says: until then no stage is left")));
         }
         let refused = self.observed.refused.as_ref().map_or(String::new(), |refused| format!(" ({refused})"));

@@ -20,9 +20,11 @@ impl Plan<'_> {
                 self.note_since(Some(self.now));
                 self.record(reason::STABLE_UNWELL, format!("stage {} waits: {why}", stage.name));
             }
-            (None, Some(since))
-                if !self.checks.is_empty() && self.deciding(stage).all(is_known) && self.passed(since, AT_LEAST) =>
-            {
+            (None, Some(since)) if !self.checks.is_empty() && self.deciding(stage).all(is_known) => {
+                self.wake_after(since, AT_LEAST);
+                if !self.has_elapsed(since, AT_LEAST) {
+                    return;
+                }
                 self.note_since(None);
                 let now: Vec<_> = self.deciding(stage).map(sentence).collect();
                 let message = format!("stage {} waits for stable no longer ({})", stage.name, now.join("; "));

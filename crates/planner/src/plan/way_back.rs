@@ -31,7 +31,11 @@ impl Plan<'_> {
     /// The next step, when stable's pods carry enough for one. What the new version is to keep.
     pub(super) fn step_back(&mut self) -> Percent {
         let left = self.left_over();
-        let drained = self.status.draining_since.is_some_and(|since| self.passed(since, self.rollout.spec.drain()));
+        let drain = self.rollout.spec.drain();
+        if let Some(since) = self.status.draining_since {
+            self.wake_after(since, drain);
+        }
+        let drained = self.status.draining_since.is_some_and(|since| self.has_elapsed(since, drain));
         let now = self.now;
         // Less than it was to keep is for somebody else to have written, and good enough.
         let written = split::written(self.rollout, self.observed);
@@ -56,8 +60,9 @@ impl Plan<'_> {
             "{ready} of {wanted} pods of the stable version are ready and carry no more than their share: the new version keeps {kept} of the traffic until more are"
         );
         self.say(message.clone());
-        let since = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        let late = self.passed(since, self.rollout.spec.progress_deadline());
+        let (since, deadline) = (self.entered_at(), self.rollout.spec.progress_deadline());
+        self.wake_after(since, deadline);
+        let late = self.has_elapsed(since, deadline);
         if late && self.refusal.is_none() {
             self.refusal = Some(Refusal::new(reason::STABLE_NOT_READY, format!("{message}; look at its pods")));
         }
