@@ -41,29 +41,29 @@ impl Plan<'_> {
                 "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template to go on",
                 failed.message
             );
-            self.status.phase = Phase::Reverted;
+            self.status.enter_phase(Phase::Reverted);
             return self.say(message);
         }
         if serving.is_none() {
             return self.replace_lost(canary, &stable);
         }
         if let Some(waits) = self.waits_unwritten(&canary) {
-            self.status.phase = Phase::Reverted;
+            self.status.enter_phase(Phase::Reverted);
             self.say(waits.message.clone());
             self.refusal = Some(waits);
             return;
         }
         if self.is_paused() {
-            self.status.phase = Phase::Stable;
+            self.status.enter_phase(Phase::Stable);
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
         }
         if capacity::wanted(self.rollout) == 0 {
-            self.status.phase = Phase::Stable;
+            self.status.enter_phase(Phase::Stable);
             return self
                 .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
         }
         if let Some(sentence) = split::in_force(self.rollout, self.observed, Goal::Service).missing() {
-            self.status.phase = Phase::Stable;
+            self.status.enter_phase(Phase::Stable);
             let message = format!("a new version waits, and nothing was touched: {sentence}");
             self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));
             return self.say(message);
@@ -77,8 +77,8 @@ impl Plan<'_> {
             "the stable ReplicaSet {} is gone; version {} of the Deployment's pod template takes its place",
             lost.replica_set, asked.revision
         );
-        self.status.stable = Some(asked);
-        self.status.phase = Phase::Stable;
+        self.status.set_stable(asked);
+        self.status.enter_phase(Phase::Stable);
         self.record(reason::STABLE_NOT_READY, message);
     }
 
@@ -104,8 +104,7 @@ impl Plan<'_> {
             "the stable ReplicaSet {} is gone; version {asked} of the Deployment's pod template takes its place",
             stable.replica_set
         );
-        self.status.stable = Some(asked);
-        self.status.stable_lost_since = None;
+        self.status.replace_stable(asked);
         self.record(reason::STABLE_LOST, message);
     }
 
@@ -113,7 +112,7 @@ impl Plan<'_> {
         if self.status.phase == Phase::Reverted {
             self.record(reason::BACK_TO_STABLE, "the Deployment asks for the stable version again");
         }
-        self.status.phase = Phase::Stable;
+        self.status.enter_phase(Phase::Stable);
         let wanted = capacity::wanted(self.rollout);
         let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
         if ready >= wanted {
@@ -127,7 +126,7 @@ impl Plan<'_> {
     fn clear_foreign_pods(&mut self) -> bool {
         if self.has_foreign_pods() {
             if self.is_routed() && self.status.route == RouteMode::Service && self.may_shut_out_strangers() {
-                self.status.route = RouteMode::Split;
+                self.status.lead_routes(RouteMode::Split);
             }
             let foreign = self.observed.foreign_behind(&self.rollout.spec.service);
             let which = if foreign.is_empty() { "about to be".to_owned() } else { foreign.join(", ") };

@@ -1,7 +1,7 @@
 //! A stage whose weight is not in force yet: its pods come up, its route is written and confirmed.
 
 use jiff::Timestamp;
-use tidegate_api::{Percent, Phase, Stage, StageBegun, condition::reason};
+use tidegate_api::{Percent, Phase, Stage, condition::reason};
 
 use crate::{
     plan::{
@@ -11,9 +11,6 @@ use crate::{
     },
     traffic::Split,
 };
-
-/// How many stages are remembered that had their weight; one that lost it and got it back counts again.
-const BEGUN: usize = 32;
 
 /// What a stage waits for until it has its weight.
 enum Awaited {
@@ -34,7 +31,7 @@ impl Plan<'_> {
             && let Some(sentence) = in_force.clone().missing()
         {
             return self.leave_out_zero_weights(stage, &sentence).unwrap_or_else(|| {
-                self.status.zero_weights_refused = false;
+                self.status.leave_out_zero_weights(false);
                 Outcome::TakeBack(reason::ROUTE_REFUSED, sentence)
             });
         }
@@ -64,7 +61,7 @@ impl Plan<'_> {
     fn leave_out_zero_weights(&mut self, stage: &Stage, sentence: &str) -> Option<Outcome> {
         let Goal::Split(split) = split::goal(self.rollout, self.observed) else { return None };
         let has_zero = split.weight == Percent::ZERO || split.weight == Percent::FULL;
-        if !has_zero || std::mem::replace(&mut self.status.zero_weights_refused, true) {
+        if !has_zero || self.status.leave_out_zero_weights(true) {
             return None;
         }
         let message = format!("stage {} waits: {sentence}; tried once more without a backend of weight 0", stage.name);
@@ -126,11 +123,8 @@ impl Plan<'_> {
 
     /// What held the stage is over, and was not the new version's doing: it gets its time anew.
     fn renew_deadline(&mut self, stage: &Stage) -> Outcome {
-        let now = self.now;
-        if let Some(status) = &mut self.status.stage {
-            status.entered_at = now;
-        }
-        self.wake_at(after(now, self.rollout.spec.progress_deadline()));
+        self.status.renew_wait(self.now);
+        self.wake_at(after(self.now, self.rollout.spec.progress_deadline()));
         Outcome::Wait(format!("stage {}: goes on, with the whole progress deadline before it", stage.name))
     }
 
@@ -138,12 +132,7 @@ impl Plan<'_> {
         let (now, routed) = (self.now, self.is_routed());
         let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
-        if let Some(status) = &mut self.status.stage {
-            status.since = Some(now);
-            status.until = Some(after(now, stage.bake()));
-        }
-        self.begin(StageBegun { stage: stage.name.clone(), since: now, part: None });
-        self.status.checks.clear();
+        self.status.come_into_force(&stage.name, stage.bake(), now);
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
         let is_last = self.rollout.spec.stages().last().is_some_and(|last| last.name == *name);
@@ -157,12 +146,5 @@ impl Plan<'_> {
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)
-    }
-
-    /// Remembers where evidence begins to count anew.
-    pub(super) fn begin(&mut self, begun: StageBegun) {
-        self.status.begun.push(begun);
-        let oldest = self.status.begun.len().saturating_sub(BEGUN);
-        self.status.begun.drain(..oldest);
     }
 }

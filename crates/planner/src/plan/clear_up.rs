@@ -43,7 +43,7 @@ impl Plan<'_> {
             let in_force = split::in_force_at(self.rollout, self.observed, goal, self.now);
             if let Some(sentence) = in_force.missing() {
                 // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
-                self.status.draining_since = None;
+                self.status.forget_drain();
                 if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
                     self.say("waiting: no pod of the stable version is ready to take the traffic");
                 } else {
@@ -52,10 +52,10 @@ impl Plan<'_> {
                 return false;
             }
         }
-        if let (Goal::Split(split), Some(stage)) = (goal, &mut self.status.stage) {
-            stage.weight_in_force = split.weight;
+        if let Goal::Split(split) = goal {
+            self.status.set_in_force(split.weight);
         }
-        let since = *self.status.draining_since.get_or_insert(self.now);
+        let since = self.status.begin_drain(self.now);
         if let (RouteMode::Split, Goal::Split(Split { weight: kept, .. })) = (self.status.route, goal)
             && kept > Percent::ZERO
         {
@@ -88,25 +88,25 @@ impl Plan<'_> {
     }
 
     fn restore(&mut self) {
-        self.status.route = RouteMode::Service;
-        self.status.draining_since = None;
+        self.status.lead_routes(RouteMode::Service);
+        self.status.forget_drain();
         self.say("the routes point at the Service again, as they were written");
     }
 
     /// The routes are restored; the Services of the revisions go when nobody uses them any more.
     fn forget_services(&mut self) -> bool {
         if self.is_whole() {
-            self.status.draining_since = None;
+            self.status.forget_drain();
             return true;
         }
         let in_force = split::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
         if let Some(sentence) = in_force.missing() {
             // Until the gateway has it, requests still come by way of those Services.
-            self.status.draining_since = None;
+            self.status.forget_drain();
             self.say(format!("restoring the routes: {sentence}"));
             return false;
         }
-        let since = *self.status.draining_since.get_or_insert(self.now);
+        let since = self.status.begin_drain(self.now);
         self.say("the routes are restored; the revisions' Services go");
         // A gateway that says nothing may still use them: the Deployment keeps them.
         self.wake_after(since, self.rollout.spec.drain());

@@ -21,8 +21,6 @@ const SILENCE: Span = Span::seconds(50);
 const PROBATION: Span = Span::seconds(45);
 /// The longest pause between two answers about the Deployment.
 const LONGEST_PAUSE: u64 = 300;
-/// How many changes of one object are remembered.
-const CHANGES: usize = 10;
 
 /// What somebody else seems to have changed. Who it was stands in the object's managed fields, which are worth
 /// reading only then.
@@ -114,7 +112,7 @@ impl Plan<'_> {
         }
         let replicas = workload.replicas();
         let manager = self.note_change(&object, generation);
-        self.answer(&object);
+        self.status.answer_change(&object);
         self.record(
             reason::FOREIGN_PODS,
             format!(
@@ -137,7 +135,7 @@ impl Plan<'_> {
         if is_new {
             let manager = self.note_change(&object, generation);
             if self.known(&object).is_none_or(|known| known.changes.len() <= AT_ONCE) {
-                self.answer(&object);
+                self.status.answer_change(&object);
                 let message = format!("{manager} changed the weights of {object}; they are written back");
                 self.record(reason::CONTENTION, message);
                 return None;
@@ -149,7 +147,7 @@ impl Plan<'_> {
         }
         self.wake_after(known.last(), SILENCE);
         if self.has_elapsed(known.last(), SILENCE) {
-            self.answer(&object);
+            self.status.answer_change(&object);
             return None;
         }
         let message = format!(
@@ -180,11 +178,7 @@ impl Plan<'_> {
 
     /// Forgets changes that were too long ago, and objects that nobody has changed since.
     fn forget_contentions(&mut self) {
-        let now = self.now;
-        for known in &mut self.status.contentions {
-            known.changes.retain(|change| now < after(*change, WINDOW));
-        }
-        self.status.contentions.retain(|known| !known.changes.is_empty());
+        self.status.forget_changes(self.now, WINDOW);
         let next = self.status.contentions.iter().filter_map(|known| known.changes.last()).min().copied();
         if let Some(oldest) = next {
             self.wake_at(after(oldest, WINDOW));
@@ -197,33 +191,8 @@ impl Plan<'_> {
 
     /// Records a change; the name of who made it.
     fn note_change(&mut self, object: &str, generation: i64) -> String {
-        let now = self.now;
         let editor = self.observed.editors.get(object).cloned();
-        let known = self.status.contentions.iter_mut().find(|known| known.object == object);
-        let manager = editor.or_else(|| known.as_ref().map(|known| known.manager.clone()));
-        let manager = manager.unwrap_or_else(|| "somebody".to_owned());
-        if let Some(known) = known {
-            known.changes.insert(0, now);
-            known.changes.truncate(CHANGES);
-            known.manager.clone_from(&manager);
-            (known.generation, known.answered) = (generation, false);
-        } else {
-            self.status.contentions.push(Contention {
-                object: object.to_owned(),
-                manager: manager.clone(),
-                generation,
-                answered: false,
-                changes: vec![now],
-            });
-        }
-        manager
-    }
-
-    /// Commits that the last change is undone.
-    fn answer(&mut self, object: &str) {
-        if let Some(known) = self.status.contentions.iter_mut().find(|known| known.object == object) {
-            known.answered = true;
-        }
+        self.status.note_change(object, editor, generation, self.now)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Other weights than the stage's are in force: its clock and its evidence stand still until its own are back.
 
-use tidegate_api::{Disturbance, Percent, Span, Stage, StageBegun, StagePart, StageStatus};
+use tidegate_api::{Percent, Span, Stage, StageBegun, StagePart};
 
 use crate::plan::{
-    Plan, after, contention,
+    Plan, contention,
     progress::Outcome,
     split::{self, Goal},
 };
@@ -44,11 +44,8 @@ impl Plan<'_> {
 
     /// The stage's clock stops, and its status says what is in force instead.
     fn stand_still(&mut self) {
-        let (now, share) = (self.now, self.share_in_force());
-        let Some(stage) = &mut self.status.stage else { return };
-        let weight = stage.weight_in_force;
-        let since = stage.disturbance.get_or_insert(Disturbance { since: now, weight }).since;
-        stage.until = None;
+        let share = self.share_in_force();
+        let Some(since) = self.status.stand_still(self.now) else { return };
         self.set_in_force(share);
         self.wake_after(since, NOTICED);
         if self.has_elapsed(since, NOTICED) {
@@ -58,13 +55,9 @@ impl Plan<'_> {
 
     /// The stage's own weight is in force again: its clock goes on from where it stopped.
     fn resume(&mut self, spec: &Stage) {
-        let now = self.now;
-        let Some(stage) = &mut self.status.stage else { return };
-        let Some(disturbance) = stage.disturbance.take() else { return };
-        stage.weight_in_force = disturbance.weight;
-        let stood = now.duration_since(disturbance.since);
-        stage.since = stage.since.map(|since| since.checked_add(stood).unwrap_or(now));
-        stage.until = stage.since.map(|since| after(since, spec.bake()));
+        if !self.status.resume(spec.bake(), self.now) {
+            return;
+        }
         let is_noticed = self.status.begun.last().is_some_and(|begun| begun.part == Some(StagePart::Disturbed));
         if is_noticed {
             self.begin_part(StagePart::Resumed);
@@ -75,7 +68,7 @@ impl Plan<'_> {
         let Some(begun) = self.status.begun.last() else { return };
         if begun.part != Some(part) {
             let stage = begun.stage.clone();
-            self.begin(StageBegun { stage, since: self.now, part: Some(part) });
+            self.status.begin(StageBegun { stage, since: self.now, part: Some(part) });
         }
     }
 
@@ -90,11 +83,4 @@ impl Plan<'_> {
         let shares = self.observed.routes.iter().filter_map(share);
         shares.reduce(|one, other| if one < other { other } else { one }).unwrap_or_default()
     }
-}
-
-/// Its weight is not in force any more: its clock begins anew when it is.
-pub(super) fn lose_weight(stage: &mut StageStatus) {
-    stage.weight_in_force = stage.own_weight();
-    (stage.disturbance, stage.since, stage.until) = (None, None, None);
-    (stage.weight_measured, stage.weight_range, stage.weight_off_since) = (None, None, None);
 }

@@ -26,7 +26,7 @@ impl Plan<'_> {
             let message =
                 "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
-            self.status.phase = Phase::HandingBack;
+            self.status.enter_phase(Phase::HandingBack);
             self.begin_way_back();
         }
         self.hand_back_what_serves();
@@ -34,7 +34,7 @@ impl Plan<'_> {
             self.say("the Deployment is gone: there is nobody to hand the pods back to");
             if self.free_routes() {
                 if ownerless(self.observed).next().is_none() {
-                    self.status.adoption = None;
+                    self.status.end_adoption();
                 } else if adoption.step != AdoptionStep::Releasing {
                     self.step(AdoptionStep::Releasing);
                 }
@@ -53,7 +53,7 @@ impl Plan<'_> {
             }
             AdoptionStep::Clearing if self.is_workload_clear(adoption.mode) => self.step(AdoptionStep::Restoring),
             AdoptionStep::Restoring if self.is_workload_restored(adoption.mode) => self.step(AdoptionStep::Releasing),
-            AdoptionStep::Releasing if self.is_released() => self.status.adoption = None,
+            AdoptionStep::Releasing if self.is_released() => self.status.end_adoption(),
             // What is looked at here, no watch need ever tell.
             AdoptionStep::Releasing => self.wake_at(after(self.now, LOOK_AGAIN)),
             _ => {}
@@ -77,7 +77,7 @@ impl Plan<'_> {
         );
         self.record(reason::STABLE_LOST, message);
         self.become_stable();
-        self.status.phase = Phase::HandingBack;
+        self.status.enter_phase(Phase::HandingBack);
     }
 
     /// Brings the routes to what the user wrote. Whether the gateway has confirmed that, or has taken too long to go on
@@ -89,7 +89,7 @@ impl Plan<'_> {
         if self.now >= end || self.nothing_serves() {
             // Not even pods were to be had in that time, or there never will be any. Whoever has some left keeps them:
             // the Deployment sees to them.
-            self.status.route = RouteMode::Service;
+            self.status.lead_routes(RouteMode::Service);
             let names = self.names();
             return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }

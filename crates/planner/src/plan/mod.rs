@@ -12,6 +12,7 @@ mod clear_up;
 mod conditions;
 mod contention;
 mod disturbance;
+mod draft;
 mod draw;
 mod effects;
 mod guard;
@@ -35,6 +36,7 @@ mod unwell;
 mod warnings;
 mod way_back;
 
+use draft::Draft;
 use guard::Guard;
 use jiff::Timestamp;
 
@@ -49,9 +51,6 @@ use tidegate_api::{
     Transition, condition::reason,
 };
 use tidegate_judge::Divided;
-
-/// How many transitions and failed revisions a status keeps.
-const HISTORY: usize = 10;
 
 /// All that a decision may depend on.
 #[derive(Clone, Copy)]
@@ -171,7 +170,7 @@ struct Plan<'a> {
     divided: Option<Divided>,
     traced: &'a [Traced],
     now: Timestamp,
-    status: RolloutStatus,
+    status: Draft,
     transitions: Vec<Transition>,
     wake: Option<Timestamp>,
     /// Why the Rollout cannot go on until somebody acts.
@@ -181,7 +180,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(input: Input<'a>) -> Self {
         let Input { rollout, observed, checks, outage, divided, traced, now } = input;
-        let status = rollout.status.clone().unwrap_or_default();
+        let status = Draft::new(rollout.status.clone().unwrap_or_default());
         let (transitions, wake, refusal) = (Vec::new(), None, None);
         Self { rollout, observed, checks, outage, divided, traced, now, status, transitions, wake, refusal }
     }
@@ -206,37 +205,29 @@ impl<'a> Plan<'a> {
         if !self.clear_up() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
-        self.status.phase = Phase::Stable;
-        self.status.stage = None;
-        self.status.begun.clear();
-        self.status.canary = None;
-        self.status.replaced_pod = None;
-        self.status.replicas_floor = None;
-        self.status.draining_since = None;
+        self.status.enter_phase(Phase::Stable);
+        self.status.end_rollout();
         if promoting {
-            self.status.checks.clear();
+            self.status.forget_checks();
         }
         self.at_rest();
     }
 
     fn say(&mut self, message: impl Into<String>) {
-        self.status.message = message.into();
+        self.status.say(message.into());
     }
 
     /// Records a step for the history and for an event.
     fn record(&mut self, reason: &str, message: impl Into<String>) {
-        let message = message.into();
         let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
         let transition = Transition {
             at: self.now,
             reason: reason.to_owned(),
-            message: message.clone(),
+            message: message.into(),
             revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
         };
-        self.status.history.insert(0, transition.clone());
-        cap(&mut self.status.history);
+        self.status.record(transition.clone());
         self.transitions.push(transition);
-        self.status.message = message;
     }
 
     fn wake_at(&mut self, instant: Timestamp) {
@@ -267,18 +258,18 @@ impl<'a> Plan<'a> {
     /// Takes all traffic back to the stable version, as fast as that carries it.
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
-        self.status.phase = Phase::Reverting;
+        self.status.enter_phase(Phase::Reverting);
         self.begin_way_back();
     }
 
     fn finish(mut self) -> Next {
-        self.status.observed_generation = self.rollout.metadata.generation;
+        self.status.observe_generation(self.rollout.metadata.generation);
         self.note_workload();
         self.tell_refused_write();
         self.count_pods();
         let warning = self.warn();
         self.set_conditions(warning);
-        Next { status: self.status, transitions: self.transitions, wake: self.wake }
+        Next { status: self.status.into_status(), transitions: self.transitions, wake: self.wake }
     }
 
     /// A write that the API server refuses for good is somebody's to look at, whatever else is going on.
@@ -294,13 +285,6 @@ impl<'a> Plan<'a> {
     /// Whether nothing of a rollout is left in the routes and the Services.
     fn is_whole(&self) -> bool {
         self.status.route == RouteMode::Service && !self.observed.has_revision_services()
-    }
-}
-
-/// Forgets what is oldest.
-fn cap<T>(newest_first: &mut Vec<T>) {
-    if newest_first.len() > HISTORY && guard::stands(Guard::BoundedHistories) {
-        newest_first.truncate(HISTORY);
     }
 }
 

@@ -7,10 +7,7 @@ use tidegate_api::{
 };
 
 use crate::{
-    plan::{
-        Guard, Plan, Refusal, after, cap, capacity, current_stage, disturbance::lose_weight, guard, in_seconds, split,
-        stable_loss::STABLE_LOST,
-    },
+    plan::{Guard, Plan, Refusal, after, capacity, current_stage, guard, in_seconds, split, stable_loss::STABLE_LOST},
     workload::template,
 };
 
@@ -35,17 +32,10 @@ impl Plan<'_> {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
         let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
-        self.status.canary = Some(canary);
-        self.status.checks.clear();
-        self.status.begun.clear();
-        self.status.taken_back = None;
-        self.status.replaced_pod = None;
-        self.status.stable_lost_since = None;
-        self.status.draining_since = None;
-        self.status.replicas_floor = Some(capacity::wanted(self.rollout));
-        self.status.phase = Phase::Progressing;
+        self.status.begin_rollout(canary, capacity::wanted(self.rollout));
+        self.status.enter_phase(Phase::Progressing);
         if self.is_routed() {
-            self.status.route = RouteMode::Split;
+            self.status.lead_routes(RouteMode::Split);
         }
         self.enter(first, 0);
         self.record(reason::STARTED, started);
@@ -53,7 +43,7 @@ impl Plan<'_> {
 
     fn enter(&mut self, stage: &Stage, place: usize) {
         let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
-        self.status.stage = Some(StageStatus {
+        let entered = StageStatus {
             name: stage.name.clone(),
             index: counted(place + 1),
             of: counted(self.rollout.spec.stages().len()),
@@ -70,7 +60,8 @@ impl Plan<'_> {
             entered_at: self.now,
             since: None,
             until: None,
-        });
+        };
+        self.status.enter_stage(entered);
     }
 
     /// One look at the rollout under way.
@@ -99,7 +90,7 @@ impl Plan<'_> {
             Outcome::TakeOver => self.take_over(),
             Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
             Outcome::Wait(message) => {
-                self.status.phase = Phase::Progressing;
+                self.status.enter_phase(Phase::Progressing);
                 self.say(message);
             }
         }
@@ -107,8 +98,7 @@ impl Plan<'_> {
 
     /// An autoscaler may raise the count while a rollout lasts, not lower it.
     fn ratchet_replicas(&mut self) {
-        let asked = self.rollout.spec.replicas.unwrap_or(0);
-        self.status.replicas_floor = self.status.replicas_floor.max(Some(asked));
+        self.status.raise_replicas_floor(self.rollout.spec.replicas.unwrap_or(0));
     }
 
     /// Why the version on its way is not the one that is asked for any more, if it is not: the reason and the sentence.
@@ -138,29 +128,16 @@ impl Plan<'_> {
 
     fn keep_checks(&mut self) {
         if !self.checks.is_empty() {
-            self.status.checks = self.checks.to_vec();
+            self.status.keep_checks(self.checks);
         }
     }
 
     /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.
     fn follow_spec(&mut self, spec: &Stage) {
-        let now = self.now;
         let stages = self.rollout.spec.stages();
         let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
         let draw = self.drawn_again(spec.weight);
-        let Some(stage) = &mut self.status.stage else { return };
-        stage.name.clone_from(&spec.name);
-        (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
-        let matches = spec.matches.as_deref().unwrap_or_default();
-        if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
-            stage.draw = draw;
-            stage.weight = spec.weight;
-            stage.matches = matches.to_vec();
-            stage.mirror = spec.mirror;
-            lose_weight(stage);
-            stage.entered_at = now;
-        }
-        stage.until = stage.since.filter(|_| stage.disturbance.is_none()).map(|since| after(since, spec.bake()));
+        self.status.follow_spec(spec, (counted(place + 1), counted(stages.len())), draw, self.now);
     }
 
     fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
@@ -217,8 +194,8 @@ impl Plan<'_> {
 
     pub(super) fn set_in_force(&mut self, weight: Percent) {
         // A share of pods has no end of digits: one that reads as the committed one does is no news.
-        if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
-            stage.weight_in_force = weight;
+        if self.status.stage.as_ref().is_some_and(|stage| !reads_alike(stage.weight_in_force, weight)) {
+            self.status.set_in_force(weight);
         }
     }
 
@@ -234,12 +211,7 @@ impl Plan<'_> {
 
     /// Every pod of the new version is gone: its weight goes back, and its clocks start anew.
     fn lose_canary(&mut self) -> Outcome {
-        let now = self.now;
-        if let Some(stage) = &mut self.status.stage {
-            lose_weight(stage);
-            stage.weight_in_force = Percent::ZERO;
-            stage.entered_at = now;
-        }
+        self.status.lose_canary(self.now);
         let message = "no pod of the new version is ready any more: its traffic goes back to stable until they are";
         self.record(reason::CANARY_LOST, message);
         Outcome::Wait(message.to_owned())
@@ -348,7 +320,7 @@ impl Plan<'_> {
         if self.status.phase != Phase::Held {
             self.record(refusal.reason, refusal.message.clone());
         }
-        self.status.phase = Phase::Held;
+        self.status.enter_phase(Phase::Held);
         self.say(refusal.message.clone());
         self.refusal = Some(refusal);
     }
@@ -360,18 +332,12 @@ impl Plan<'_> {
         let had =
             stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
         let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
-        if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
-            self.status.failed.insert(
-                0,
-                FailedRevision {
-                    revision: canary.revision,
-                    replica_set: canary.replica_set,
-                    at: self.now,
-                    message: message.to_owned(),
-                },
-            );
-            cap(&mut self.status.failed);
-        }
+        self.status.record_failure(FailedRevision {
+            revision: canary.revision,
+            replica_set: canary.replica_set,
+            at: self.now,
+            message: message.to_owned(),
+        });
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
             OnFailure::Revert => {
@@ -387,7 +353,7 @@ impl Plan<'_> {
         match stages.get(place + 1) {
             Some(next) => {
                 self.enter(next, place + 1);
-                self.status.phase = Phase::Progressing;
+                self.status.enter_phase(Phase::Progressing);
                 self.record(
                     reason::STAGE_PASSED,
                     format!("stage {} passed{evidence}; next: {}", stage.name, next.name),
@@ -412,17 +378,16 @@ impl Plan<'_> {
         );
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
-        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none);
+        self.status.inherit_drain(split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
         self.become_stable();
     }
 
     /// What was the canary is the stable version from now on.
     pub(super) fn become_stable(&mut self) {
-        self.status.stable = self.status.canary.take();
-        self.status.stable_lost_since = None;
-        self.status.phase = Phase::Promoting;
+        self.status.promote();
+        self.status.enter_phase(Phase::Promoting);
         if self.is_routed() {
-            self.status.route = RouteMode::Promoted;
+            self.status.lead_routes(RouteMode::Promoted);
         }
     }
 }

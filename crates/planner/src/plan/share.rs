@@ -20,14 +20,11 @@ const EVEN: f64 = 0.5;
 impl Plan<'_> {
     /// Takes in how requests were divided.
     pub(super) fn measure_share(&mut self) {
-        let (now, promised) = (self.now, self.promised());
-        let Some((divided, stage)) = self.divided.zip(self.status.stage.as_mut()) else { return };
+        let (promised, Some(divided)) = (self.promised(), self.divided) else { return };
         let served = promised.map(|_| divided.served);
-        stage.weight_measured = served.map(|served| percent(served.share));
-        stage.weight_range = served.map(|served| format!("{} to {}", percent(served.low), percent(served.high)));
         let off = promised.and_then(|promised| divided.served.off(promised));
-        stage.weight_off_since = off.and(stage.weight_off_since.or(Some(now)));
-        if let Some(since) = stage.weight_off_since {
+        self.status.measure(served, off.is_some(), self.now);
+        if let Some(since) = self.status.stage.as_ref().and_then(|stage| stage.weight_off_since) {
             self.wake_after(since, TOLD);
         }
     }

@@ -11,10 +11,10 @@ impl Plan<'_> {
     /// Takes in whether the stable version is down, or without its ReplicaSet, and since when.
     pub(super) fn track_stable_loss(&mut self) {
         if !self.is_stable_down() {
-            self.status.stable_lost_since = None;
+            self.status.note_stable_up();
             return;
         }
-        let since = *self.status.stable_lost_since.get_or_insert(self.now);
+        let since = self.status.note_stable_down(self.now);
         self.wake_after(since, STABLE_LOST);
     }
 

@@ -103,7 +103,7 @@ impl Plan<'_> {
 
     /// Has the pod deleted.
     pub(super) fn replace_pod(&mut self, pod: ReplacedPod, message: String) {
-        self.status.replaced_pod = Some(pod);
+        self.status.replace_pod(pod);
         self.record(reason::SUSPECT_POD_REPLACED, message);
     }
 

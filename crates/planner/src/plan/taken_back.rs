@@ -17,7 +17,7 @@ impl Plan<'_> {
     /// in force, else to stable alone.
     pub(super) fn take_back(&mut self, reason: &'static str, message: &str) {
         let canary = self.status.canary.clone().unwrap_or_default();
-        self.status.taken_back = Some(TakenBack {
+        self.status.take_back(TakenBack {
             revision: canary.revision.clone(),
             generation: self.rollout.metadata.generation,
             at: self.now,
@@ -28,7 +28,7 @@ impl Plan<'_> {
         let was_never_in_force = self.status.begun.is_empty() && (self.is_cleared() || reason == reason::ROUTE_BROKEN);
         self.turn_back(reason, format!("the routes are taken back: {message}; version {canary} waits, unjudged"));
         if was_never_in_force {
-            self.status.route = RouteMode::Service;
+            self.status.lead_routes(RouteMode::Service);
         }
     }
 

@@ -44,9 +44,7 @@ impl Plan<'_> {
     }
 
     fn note_since(&mut self, since: Option<jiff::Timestamp>) {
-        if let Some(stage) = &mut self.status.stage {
-            stage.stable_unwell_since = since;
-        }
+        self.status.note_unwell(since);
     }
 }
 
