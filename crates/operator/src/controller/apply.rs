@@ -39,7 +39,7 @@ const TRAFFIC_MANAGER: &str = "tidegate-traffic";
 /// # Errors
 /// The first that failed.
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
-    if !effects.is_empty() && !context.memory.may_write(rollout) {
+    if !effects.is_empty() && !context.memory.begin_writes(rollout) {
         return Err(Error::Quarrel(ObjectRef::from_obj(rollout)));
     }
     let mut certain = false;
