@@ -11,10 +11,10 @@ use tidegate_api::{
 use crate::{
     plan::{
         Observed, Plan, Refusal, capacity,
-        effects::{Desired, Effect, guarded},
+        effect::{Desired, Effect, guarded, taken},
         orphans, preflight,
     },
-    workload::{Ownership, ReplicaSet, naming, new_replica_set, taking_over, template},
+    workload::{Ownership, ReplicaSet, naming, new_replica_set, template},
 };
 
 impl Plan<'_> {
@@ -216,12 +216,6 @@ fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desir
         return last.into_iter().map(|set| take(set.as_ref())).collect();
     }
     first.into_iter().filter(|set| set.is_empty()).map(|set| take(set.as_ref())).collect()
-}
-
-/// Makes the Rollout the owner of `set`.
-pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Desired {
-    let patch = guarded(set, taking_over(set, owner));
-    Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
 }
 
 /// The finalizer, and a count for the scale subresource where the user left it out.

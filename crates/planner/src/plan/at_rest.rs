@@ -4,10 +4,7 @@ use serde_json::Value;
 use tidegate_api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason};
 
 use crate::{
-    plan::{
-        Guard, Plan, Refusal, capacity, guard,
-        split::{self, Goal},
-    },
+    plan::{Guard, Plan, Refusal, capacity, guard, in_force, split::Goal},
     traffic::Names,
     workload::{naming, template},
 };
@@ -62,7 +59,7 @@ impl Plan<'_> {
             return self
                 .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
         }
-        if let Some(sentence) = split::in_force(self.rollout, self.observed, Goal::Service).missing() {
+        if let Some(sentence) = in_force::in_force(self.rollout, self.observed, Goal::Service).missing() {
             self.status.enter_phase(Phase::Stable);
             let message = format!("a new version waits, and nothing was touched: {sentence}");
             self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));

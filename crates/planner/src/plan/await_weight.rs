@@ -5,9 +5,10 @@ use tidegate_api::{Percent, Phase, Stage, condition::reason};
 
 use crate::{
     plan::{
-        Plan, Refusal, after, capacity,
-        progress::Outcome,
-        split::{self, Goal, InForce, Ready},
+        Plan, Refusal, after, capacity, goal,
+        in_force::{self, InForce},
+        outcome::Outcome,
+        split::{self, Goal, Ready},
     },
     traffic::Split,
 };
@@ -59,7 +60,7 @@ impl Plan<'_> {
 
     /// Some gateways refuse a backend of weight 0: before a refusal is taken for the last word, it is tried without.
     fn leave_out_zero_weights(&mut self, stage: &Stage, sentence: &str) -> Option<Outcome> {
-        let Goal::Split(split) = split::goal(self.rollout, self.observed) else { return None };
+        let Goal::Split(split) = goal::goal(self.rollout, self.observed) else { return None };
         let has_zero = split.weight == Percent::ZERO || split.weight == Percent::FULL;
         if !has_zero || self.status.leave_out_zero_weights(true) {
             return None;
@@ -73,7 +74,7 @@ impl Plan<'_> {
         if !self.is_routed() {
             return InForce::Yes;
         }
-        split::in_force(self.rollout, self.observed, split::goal(self.rollout, self.observed))
+        in_force::in_force(self.rollout, self.observed, goal::goal(self.rollout, self.observed))
     }
 
     /// What the stage waits for, the gateway first: without it, no pod is started.
@@ -91,7 +92,7 @@ impl Plan<'_> {
             return Some(Awaited::Pods(waiting));
         }
         let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
-        let asked = split::in_force(self.rollout, self.observed, Goal::Split(asked));
+        let asked = in_force::in_force(self.rollout, self.observed, Goal::Split(asked));
         match (asked, in_force.missing()) {
             (InForce::Yes, _) if ready.canary > 0 => None,
             _ if ready.stable == 0 => Some(Awaited::Pods(self.stable_missing())),
@@ -130,7 +131,8 @@ impl Plan<'_> {
 
     fn come_into_force(&mut self, stage: &Stage) -> Outcome {
         let (now, routed) = (self.now, self.is_routed());
-        let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
+        let share =
+            if routed { stage.weight } else { capacity::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
         self.status.come_into_force(&stage.name, stage.bake(), now);
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };

@@ -4,7 +4,7 @@ use tidegate_api::{Percent, RouteMode};
 
 use crate::{
     plan::{
-        Guard, Plan, guard, hand_back,
+        Guard, Plan, guard, hand_back, in_force,
         split::{self, Goal},
     },
     traffic::Split,
@@ -40,7 +40,7 @@ impl Plan<'_> {
         }
         let routed = self.observed.routes.iter().any(|route| route.object.is_some());
         if routed && guard::stands(Guard::RouteBeforePods) {
-            let in_force = split::in_force_at(self.rollout, self.observed, goal, self.now);
+            let in_force = in_force::in_force_at(self.rollout, self.observed, goal, self.now);
             if let Some(sentence) = in_force.missing() {
                 // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
                 self.status.forget_drain();
@@ -99,7 +99,7 @@ impl Plan<'_> {
             self.status.forget_drain();
             return true;
         }
-        let in_force = split::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
+        let in_force = in_force::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
         if let Some(sentence) = in_force.missing() {
             // Until the gateway has it, requests still come by way of those Services.
             self.status.forget_drain();

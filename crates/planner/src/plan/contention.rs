@@ -1,11 +1,11 @@
 //! Somebody else changes what Tidegate writes: answered with growing pauses, and never without end.
 
 use jiff::Timestamp;
-use tidegate_api::{AdoptionStep, Contention, Phase, Rollout, Span, condition::reason};
+use tidegate_api::{AdoptionStep, Contention, Phase, Rollout, RolloutStatus, Span, StagePart, condition::reason};
 
 use crate::{
     plan::{
-        Observed, Plan, Refusal, Route, after, in_seconds,
+        Observed, Plan, Refusal, Route, after, goal, in_seconds,
         split::{self, Goal},
     },
     traffic::{Names, RouteId},
@@ -83,7 +83,7 @@ pub(super) fn changed_routes<'a>(
         settled.then_some(stage)
     });
     let goal = stage.map(|stage| Goal::Split(split::of_stage(stage)));
-    let goal = goal.filter(|goal| split::goal(rollout, observed) == *goal);
+    let goal = goal.filter(|goal| goal::goal(rollout, observed) == *goal);
     let names = Names::of(&rollout.spec.service);
     observed.routes.iter().filter(move |route| goal.is_some_and(|goal| !split::says(rollout, &names, route, goal)))
 }
@@ -203,7 +203,16 @@ pub(super) fn is_answered(rollout: &Rollout, object: &str, generation: i64) -> b
 }
 
 /// When somebody else last changed one of the routes.
-pub(super) fn last_change(rollout: &Rollout, contentions: &[Contention]) -> Option<Timestamp> {
+fn last_change(rollout: &Rollout, contentions: &[Contention]) -> Option<Timestamp> {
     let workload = workload_name(rollout);
     contentions.iter().filter(|known| known.object != workload).map(Contention::last).max()
+}
+
+/// Since when the stage's weight has been in force, and nobody else's; nothing where somebody wrote another since. That
+/// gave the pods that the stage had freed requests again, and when those ended, nobody knows.
+pub(super) fn undisturbed_since(rollout: &Rollout, status: &RolloutStatus) -> Option<Timestamp> {
+    let stage = status.stage.as_ref().filter(|stage| stage.disturbance.is_none())?;
+    let resumed = status.begun.last().filter(|begun| begun.part == Some(StagePart::Resumed)).map(|begun| begun.since);
+    let since = resumed.into_iter().fold(stage.since?, Timestamp::max);
+    last_change(rollout, &status.contentions).is_none_or(|last| last < since).then_some(since)
 }

@@ -3,8 +3,8 @@
 use tidegate_api::{Percent, Span, Stage, StageBegun, StagePart};
 
 use crate::plan::{
-    Plan, contention,
-    progress::Outcome,
+    Plan, capacity, contention, goal, in_force,
+    outcome::Outcome,
     split::{self, Goal},
 };
 
@@ -21,11 +21,11 @@ impl Plan<'_> {
             return held.map(Outcome::Hold);
         }
         let goal = self.status.stage.as_ref().map_or(Goal::Leave, |stage| Goal::Split(split::of_stage(stage)));
-        if !is_disturbed && split::goal(self.rollout, self.observed) != goal {
+        if !is_disturbed && goal::goal(self.rollout, self.observed) != goal {
             // The new version has lost its pods meanwhile, and gets nothing at all.
             return None;
         }
-        let missing = split::in_force(self.rollout, self.observed, goal).missing();
+        let missing = in_force::in_force(self.rollout, self.observed, goal).missing();
         match (held, missing) {
             (Some(held), _) => {
                 self.stand_still();
@@ -77,7 +77,7 @@ impl Plan<'_> {
         let (names, rollout) = (self.names(), self.rollout);
         let share = |route: &crate::plan::Route| {
             let (router, object) = (route.router(rollout, &names), route.object.as_ref()?);
-            let by_pods = || split::share_of_pods(rollout, &self.status, self.observed);
+            let by_pods = || capacity::share_of_pods(rollout, &self.status, self.observed);
             if router.is_whole(object) { Some(by_pods()) } else { router.canary_share(object) }
         };
         let shares = self.observed.routes.iter().filter_map(share);

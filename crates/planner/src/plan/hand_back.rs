@@ -9,7 +9,7 @@ use tidegate_api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, Ro
 use crate::{
     plan::{
         Observed, Plan, after, capacity,
-        effects::{Desired, Effect, guarded, scale},
+        effect::{Desired, Effect, guarded, scale},
         split::{self, Goal},
     },
     workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},

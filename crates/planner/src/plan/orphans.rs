@@ -12,8 +12,8 @@ use tidegate_api::{
 
 use crate::{
     plan::{
-        Observed, Plan, adoption,
-        effects::{Desired, Effect, guarded},
+        Observed, Plan,
+        effect::{Desired, Effect, guarded, taken},
     },
     traffic::Names,
     workload::{Ownership, ReplicaSet, ownership, template},
@@ -85,7 +85,7 @@ pub(super) fn has(observed: &Observed, replica_set: &str) -> bool {
 pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     let owner = Ownership::of(rollout, workload);
-    let sets = observed.orphans.iter().map(|set| adoption::taken(set, &owner));
+    let sets = observed.orphans.iter().map(|set| taken(set, &owner));
     let services = observed.orphaned_services.iter().filter_map(|service| taken_over(service, &owner));
     sets.chain(services).collect()
 }

@@ -1,30 +1,22 @@
 //! A new version on its way: judged at every look, a stage further when everything speaks for it.
 
 use tidegate_api::{
-    CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, ReplacedPod, RevisionStatus, RouteMode,
-    Span, Stage, StageStatus, Verdict,
+    CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
+    StageStatus, Verdict,
     condition::{self, reason},
 };
 
 use crate::{
-    plan::{Guard, Plan, Refusal, after, capacity, current_stage, guard, in_seconds, split, stable_loss::STABLE_LOST},
+    plan::{
+        Guard, Plan, Refusal, after, capacity, contention, current_stage, guard, in_seconds, outcome::Outcome, split,
+        stable_loss::STABLE_LOST,
+    },
     workload::template,
 };
 
 /// A stage waits for long when it has waited for so many times its bake, and for so long at least.
 const LONG_WAIT: u32 = 4;
 const LONG_WAIT_AT_LEAST: Span = Span::seconds(600);
-
-/// What is decided about a stage that has its weight.
-pub(super) enum Outcome {
-    Wait(String),
-    Hold(Refusal),
-    Advance,
-    TakeOver,
-    Fail(&'static str, String),
-    Replace(ReplacedPod, String),
-    TakeBack(&'static str, String),
-}
 
 impl Plan<'_> {
     /// Sends a new revision on its way, at the first stage.
@@ -172,7 +164,7 @@ impl Plan<'_> {
         }
         self.set_share_of_pods();
         if let Some(since) =
-            split::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
+            contention::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
         {
             // Stable's pods that the stage's weight freed go when their requests have drained.
             self.wake_after(since, self.rollout.spec.drain());
@@ -188,7 +180,7 @@ impl Plan<'_> {
     /// Without a route the share in force is whatever the pods make of it, from moment to moment.
     pub(super) fn set_share_of_pods(&mut self) {
         if !self.is_routed() && self.status.canary.is_some() {
-            self.set_in_force(split::share_of_pods(self.rollout, &self.status, self.observed));
+            self.set_in_force(capacity::share_of_pods(self.rollout, &self.status, self.observed));
         }
     }
 
@@ -378,7 +370,7 @@ impl Plan<'_> {
         );
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
-        self.status.inherit_drain(split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
+        self.status.inherit_drain(contention::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
         self.become_stable();
     }
 

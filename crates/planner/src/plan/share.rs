@@ -7,7 +7,7 @@ use tidegate_api::{OnShareOff, Percent, Phase, Span, Stage, condition::reason};
 use tidegate_judge::{Divided, Off, count, percent};
 
 use crate::{
-    plan::{Plan, Refusal, after, in_seconds, progress::Outcome, split},
+    plan::{Plan, Refusal, after, capacity, in_seconds, outcome::Outcome, split},
     traffic::past_the_weights,
 };
 
@@ -101,7 +101,7 @@ impl Plan<'_> {
 
     /// What may have moved the share to that side, what fits best first.
     fn causes(&self, divided: Divided, promised: f64, off: Off) -> Vec<String> {
-        let by_pods = split::share_of_pods(self.rollout, &self.status, self.observed).fraction();
+        let by_pods = capacity::share_of_pods(self.rollout, &self.status, self.observed).fraction();
         let moves = |share: f64| if off == Off::TooMuch { share > promised } else { share < promised };
         let is_counted_by_pods = !divided.is_by_gateway;
         let mut causes = Vec::new();

@@ -4,7 +4,7 @@
 use tidegate_api::{CheckStatus, ReplacedPod, Span, Stage, SuspectPod, Verdict, condition::reason};
 use tidegate_judge::Origin;
 
-use crate::plan::{Plan, progress::Outcome, split};
+use crate::plan::{Plan, outcome::Outcome, split};
 
 /// After so long a pod that was to be deleted and still takes requests is taken for one that cannot be.
 const GONE_WITHIN: Span = Span::seconds(60);

@@ -6,7 +6,8 @@ use tidegate_api::{Phase, RevisionStatus, RouteMode, Span, TakenBack, condition:
 
 use crate::plan::{
     Plan, Refusal, after,
-    split::{self, Goal, InForce},
+    in_force::{self, InForce},
+    split::{self, Goal},
 };
 
 /// How long a gateway may say that it does not know a Service which was made a moment ago.
@@ -90,7 +91,7 @@ impl Plan<'_> {
             && self.is_cleared()
             && !self.has_foreign_pods()
             && self.observed.routes.iter().all(written)
-            && split::in_force(self.rollout, self.observed, Goal::Service) != InForce::Yes
+            && in_force::in_force(self.rollout, self.observed, Goal::Service) != InForce::Yes
     }
 
     /// What to wait for the gateway with, and what to do where it never speaks.
