@@ -155,8 +155,7 @@ impl Plan<'_> {
             });
         }
         let workload = &self.rollout.spec.workload.name;
-        (0..16).find_map(|collision| {
-            let revision = template::hash(asked, collision);
+        template::hashes(asked).find_map(|revision| {
             let replica_set = naming::replica_set(workload, &revision);
             // A ReplicaSet of that name with another template: a collision of hashes.
             self.observed.replica_set(&replica_set).is_none().then(|| RevisionStatus {

@@ -280,7 +280,7 @@ impl Effects<'_> {
             return (!is_own && !is_deleting(set.as_ref())).then(|| taken(set, &owner));
         }
         let asked = &workload.spec.template;
-        if !(0..16).any(|collision| template::hash(asked, collision) == revision.revision) {
+        if !template::hashes(asked).any(|hash| hash == revision.revision) {
             return None;
         }
         let name = &revision.replica_set;
