@@ -11,7 +11,7 @@ mod writes;
 
 use std::{env, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio::runtime::Builder;
 
 use tidegate_testkit::{Result, assets::Assets, control_plane::Kind, world::World};
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     // On the runtime's own threads: children are bound to the thread that starts them.
     let outcome = runtime.block_on(runtime.spawn(async {
-        let world = World::start(Assets::find(Kind::Real).map_err(|missing| anyhow!(missing))?, Kind::Real).await?;
+        let world = World::start(Assets::find(Kind::Real)?, Kind::Real).await?;
         if env::args().any(|argument| argument == "--show") { show::all(&world).await } else { measure(&world).await }
     }));
     runtime.shutdown_timeout(Duration::from_secs(2));

@@ -12,7 +12,7 @@ mod writes;
 
 use std::{env, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use jiff::SignedDuration;
 use tokio::runtime::Builder;
 
@@ -23,7 +23,7 @@ use tidegate_testkit::{Result, assets::Assets, control_plane::Kind, world::World
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Finds what a world with a gateway is made of, or says in one line what is missing.
-type Find = fn(Kind) -> Result<Assets, String>;
+type Find = fn(Kind) -> Result<Assets>;
 
 const GATEWAYS: [(&str, Find); 2] = [("envoy", Assets::find_with_envoy), ("traefik", Assets::find_with_traefik)];
 
@@ -41,7 +41,7 @@ fn measure_in_a_world(name: &'static str, find: Find) -> Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     // On the runtime's own threads: children are bound to the thread that starts them.
     let outcome = runtime.block_on(runtime.spawn(async move {
-        let assets = find(Kind::Real).map_err(|missing| anyhow!(missing))?;
+        let assets = find(Kind::Real)?;
         measure(name, &World::start(assets, Kind::Real).await?).await
     }));
     runtime.shutdown_timeout(Duration::from_secs(2));

@@ -8,20 +8,26 @@ use tidegate_api::definitions;
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
     /// The types have no JSON form.
-    #[error("a definition has no JSON form: {0}")]
+    #[error("a definition has no JSON form")]
     Json(#[from] serde_json::Error),
     /// The JSON form has no YAML form.
-    #[error("a definition cannot be written as YAML: {0}")]
+    #[error("a definition cannot be written as YAML")]
     Yaml(#[from] serde_saphyr::SerializeError),
 }
 
 /// The definitions of all resources as YAML: the same text for the same types, ready for `kubectl apply`.
+///
+/// # Errors
+/// [`CrdError`].
 pub fn yaml() -> Result<String, CrdError> {
     let written: Vec<_> = files()?.into_iter().map(|(_, text)| text).collect();
     Ok(written.join("---\n"))
 }
 
 /// The same, each with the name of the file that it is in.
+///
+/// # Errors
+/// [`CrdError`].
 pub fn files() -> Result<Vec<(String, String)>, CrdError> {
     definitions().iter().map(file).collect()
 }

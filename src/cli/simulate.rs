@@ -13,7 +13,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use tidegate_api::nearest::did_you_mean;
+use tidegate_api::{Causes, nearest::did_you_mean};
 use tidegate_sim::{
     report::{self, Distribution, Report, Run, Style},
     scenario::{Manifests, Scenario},
@@ -77,7 +77,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
             Ok(if holds { ExitCode::SUCCESS } else { NOT_AS_EXPECTED.into() })
         }
         Err(error) => {
-            eprintln!("tidegate: {error}");
+            eprintln!("tidegate: {}", Causes(&error));
             Ok(BAD_INPUT.into())
         }
     }

@@ -58,7 +58,7 @@ pub fn listed(mut trials: Vec<Trial>, list: &[&str]) -> Result<Vec<Trial>, Strin
 }
 
 /// Finds what a world is made of, or says in one line what is missing.
-type Find = fn(Kind) -> Result<Assets, String>;
+type Find = fn(Kind) -> tidegate_testkit::Result<Assets>;
 
 /// The runtime, and the world once it is needed.
 pub struct Stage {
@@ -91,7 +91,7 @@ impl Stage {
     /// Performs one behaviour, on the runtime's own threads: children are bound to the thread that starts them.
     pub fn perform(&self, behaviour: Behaviour) -> Result<Completion, Failed> {
         let world = self.runtime.block_on(self.world.get_or_init(|| async {
-            let assets = (self.find)(self.kind).map_err(Absence::Missing)?;
+            let assets = (self.find)(self.kind).map_err(|missing| Absence::Missing(format!("{missing:#}")))?;
             let world = tokio::spawn(World::start(assets, self.kind)).await;
             let world = world.map_err(anyhow::Error::from).flatten();
             world.map(Arc::new).map_err(|error| Absence::Broken(format!("{error:#}")))

@@ -94,8 +94,8 @@ fn chart(world: &World, shop: &Shop, objects: &[Value]) -> Result<PathBuf> {
 pub fn found(program: &str, variable: &str) -> Result<Option<PathBuf>> {
     let found = named(program, variable);
     if let Err(missing) = &found {
-        ensure!(env::var_os("CI").is_none_or(|ci| ci != "true"), "on CI nothing may be skipped, and {missing}");
-        eprintln!("skipped: {missing}");
+        ensure!(env::var_os("CI").is_none_or(|ci| ci != "true"), "on CI nothing may be skipped, and {missing:#}");
+        eprintln!("skipped: {missing:#}");
     }
     Ok(found.ok())
 }

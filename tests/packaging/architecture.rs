@@ -1,7 +1,7 @@
 //! What ARCHITECTURE.md says of the code.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -93,4 +93,42 @@ fn what_decides_knows_no_clock_no_chance_and_no_network() {
         let found: Vec<_> = code.lines().filter(|line| impure.is_match(line)).collect();
         assert_eq!(found, Vec::<&str>::new(), "in {name}");
     }
+}
+
+/// The files of `plan` that each of them names, by their names.
+fn neighbours() -> BTreeMap<String, BTreeSet<String>> {
+    let folder = Path::new("crates/planner/src/plan");
+    let name = |file: &Path| file.file_stem().unwrap().to_string_lossy().into_owned();
+    let flat = files(folder).into_iter().filter(|file| file.parent() == Some(folder));
+    let texts: BTreeMap<_, _> = flat.map(|file| (name(&file), fs::read_to_string(&file).unwrap())).collect();
+    // What stands in braces on one line, or on several down to the brace that closes them, or one name alone.
+    let imports = Regex::new(r"(?s)\bplan::(?:\{\n(.*?)\n(?:    )?\}|\{([^\n]*)\}|(\w+))").unwrap();
+    let word = Regex::new(r"\w+").unwrap();
+    let named = |of: &str, text: &str| {
+        let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = format!("{}\n", code.join("\n"));
+        let named = imports.captures_iter(&code).flat_map(|found| {
+            let names = found.get(1).or(found.get(2)).or(found.get(3)).unwrap().as_str().to_owned();
+            word.find_iter(&names).map(|it| it.as_str().to_owned()).collect::<Vec<_>>()
+        });
+        named.filter(|name| name != of && texts.contains_key(name)).collect::<BTreeSet<_>>()
+    };
+    // What holds them all together is known to all.
+    texts.iter().filter(|(name, _)| *name != "mod").map(|(name, text)| (name.clone(), named(name, text))).collect()
+}
+
+#[test]
+fn no_files_of_the_planner_know_each_other_in_a_circle() {
+    let mut left = neighbours();
+    assert!(left.values().map(BTreeSet::len).sum::<usize>() > 40, "{left:?}");
+    // Whoever knows none of those that are left is in no circle.
+    loop {
+        let names: BTreeSet<_> = left.keys().cloned().collect();
+        let before = left.len();
+        left.retain(|_, known| known.iter().any(|name| names.contains(name)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "{left:#?}");
 }

@@ -7,6 +7,7 @@ mod chart;
 mod console;
 mod definitions;
 mod documentation;
+mod errors;
 mod examples;
 mod kustomize;
 mod manifests;

@@ -54,7 +54,7 @@ async fn both() -> Option<(Kubectl, Kubectl)> {
     let assets = match Assets::find(Kind::Real) {
         Ok(assets) => assets,
         Err(why) => {
-            skipped(&why);
+            skipped(&format!("{why:#}"));
             return None;
         }
     };

@@ -1,6 +1,6 @@
 //! How a Prometheus endpoint is reached: over HTTP, with the platform team's credentials, and never further.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
 use prometheus_http_query::{Client, Error};
@@ -9,6 +9,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
+use tidegate_api::Causes;
 
 use super::{
     endpoints::Endpoint,
@@ -18,6 +19,15 @@ use super::{
 
 /// The largest answer that is read.
 const BODY_LIMIT: usize = 1 << 20;
+
+/// Why an endpoint's file of certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum NoCertificates {
+    #[error("{}", file.display())]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("{} holds no PEM certificates", file.display())]
+    Empty { file: PathBuf },
+}
 
 /// A way to one endpoint.
 pub(super) struct Http {
@@ -37,7 +47,8 @@ impl Http {
             .connect_timeout(endpoint.timeout.duration())
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &endpoint.ca_file {
-            builder = builder.tls_certs_only(certificates(file).map_err(|why| ("caFile", why))?);
+            builder =
+                builder.tls_certs_only(certificates(file).map_err(|error| ("caFile", Causes(&error).to_string()))?);
         } else if !endpoint.url.starts_with("https:") {
             // Plain HTTP must work in an image without any certificates.
             builder = builder.tls_certs_only([]);
@@ -156,10 +167,10 @@ fn is_html(response: &Response) -> bool {
     kind.is_some_and(|kind| kind.starts_with("text/html"))
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, String> {
-    let pem = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+fn certificates(file: &Path) -> Result<Vec<Certificate>, NoCertificates> {
+    let pem = std::fs::read(file).map_err(|source| NoCertificates::Unreadable { file: file.to_owned(), source })?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(format!("{} holds no PEM certificates", file.display())),
+        _ => Err(NoCertificates::Empty { file: file.to_owned() }),
     }
 }

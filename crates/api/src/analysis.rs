@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     certainty::{Mode, Statistics, Strictness},
     check_template::{CheckTemplateRef, ParameterValues},
+    culprit,
     units::{Percent, Quantile, Span},
 };
 
@@ -111,7 +112,7 @@ pub struct Relative {
 #[x_kube(
     validation = (
         "[has(self.errorRate), has(self.latency), has(self.query)].filter(x, x).size() == 1",
-        "a check asks exactly one of errorRate, latency and query"
+        culprit::CHECK_ASKS
     )
 )]
 pub struct Check {
@@ -154,15 +155,12 @@ impl Check {
 #[x_kube(
     validation = (
         "[has(self.preset), has(self.counters), has(self.template)].filter(x, x).size() == 1",
-        "an errorRate takes exactly one of a preset, your own counters, and a template"
+        culprit::ERROR_RATE_TAKES
     ),
-    validation = (
-        "!has(self.parameters) || !has(self.counters)",
-        "parameters are for a preset or a template: your own counters have none"
-    ),
+    validation = Rule::new("!has(self.parameters) || !has(self.counters)").message("parameters are for a preset or a template: your own counters have none").field_path(".parameters"),
     validation = (
         "has(self.max) || has(self.relative) || has(self.warn)",
-        "an errorRate needs a limit: max and relative decide, warn only tells"
+        culprit::ERROR_RATE_LIMIT
     )
 )]
 pub struct ErrorRate {
@@ -214,20 +212,14 @@ pub struct CounterSelectors {
 #[x_kube(
     validation = (
         "[has(self.preset), has(self.histogram), has(self.template)].filter(x, x).size() == 1",
-        "a latency takes exactly one of a preset, your own histogram, and a template"
+        culprit::LATENCY_TAKES
     ),
-    validation = (
-        "!has(self.parameters) || !has(self.histogram)",
-        "parameters are for a preset or a template: your own histogram has none"
-    ),
+    validation = Rule::new("!has(self.parameters) || !has(self.histogram)").message("parameters are for a preset or a template: your own histogram has none").field_path(".parameters"),
     validation = (
         "has(self.max) || has(self.warn)",
-        "a latency needs a limit: max decides, warn only tells"
+        culprit::LATENCY_LIMIT
     ),
-    validation = (
-        "!has(self.relative) || has(self.max)",
-        "a latency that is compared with the stable version needs max as well: it says which requests are slow"
-    )
+    validation = Rule::new("!has(self.relative) || has(self.max)").message("a latency that is compared with the stable version needs max as well: it says which requests are slow").field_path(".max")
 )]
 pub struct Latency {
     /// Where the histogram comes from, for the usual sources.
@@ -332,24 +324,15 @@ impl Preset {
 #[x_kube(
     validation = (
         "has(self.expr) != has(self.template)",
-        "a query takes either an expr or a template"
+        culprit::QUERY_TAKES
     ),
-    validation = (
-        "!has(self.parameters) || has(self.template)",
-        "parameters are for a template: your own expr has none"
-    ),
+    validation = Rule::new("!has(self.parameters) || has(self.template)").message("parameters are for a template: your own expr has none").field_path(".parameters"),
     validation = (
         "has(self.max) || has(self.min) || has(self.relative) || has(self.warn)",
-        "a query needs a limit: max, min and relative decide, warn only tells"
+        culprit::QUERY_LIMIT
     ),
-    validation = (
-        "!has(self.max) || !has(self.min) || self.min <= self.max",
-        "a query's min must not be above its max"
-    ),
-    validation = (
-        "!(has(self.warn) && has(self.max) && has(self.min))",
-        "a query with both min and max cannot have warn: it would not be clear on which side it warns"
-    )
+    validation = Rule::new("!has(self.max) || !has(self.min) || self.min <= self.max").message("a query's min must not be above its max").field_path(".min"),
+    validation = Rule::new("!(has(self.warn) && has(self.max) && has(self.min))").message("a query with both min and max cannot have warn: it would not be clear on which side it warns").field_path(".warn")
 )]
 pub struct Query {
     /// The expression.
@@ -407,8 +390,8 @@ impl Query {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("has(self.max) || has(self.min)", "a comparison needs max or min: how many times stable's value"),
-    validation = ("!has(self.max) || !has(self.min) || self.min <= self.max", "a comparison's min must not be above its max")
+    validation = ("has(self.max) || has(self.min)", culprit::COMPARISON_LIMIT),
+    validation = Rule::new("!has(self.max) || !has(self.min) || self.min <= self.max").message("a comparison's min must not be above its max").field_path(".min")
 )]
 pub struct QueryRelative {
     /// At most so many times stable's value, such as 1.2.

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{analysis::TimeUnit, schema};
+use super::{analysis::TimeUnit, culprit, schema};
 
 /// The variables that every selector and query may use. A parameter must not be called like one of them.
 pub const VARIABLES: [&str; 7] = ["namespace", "rollout", "service", "backend", "revision", "pods", "window"];
@@ -27,7 +27,7 @@ pub const VARIABLES: [&str; 7] = ["namespace", "rollout", "service", "backend", 
 #[x_kube(
     validation = (
         "has(self.requests) || has(self.latency) || has(self.query)",
-        "a template needs at least one of requests, latency and query"
+        culprit::TEMPLATE_ANSWERS
     )
 )]
 pub struct CheckTemplateSpec {
@@ -73,22 +73,10 @@ pub struct ClusterCheckTemplateSpec(pub CheckTemplateSpec);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = (
-        "!(self.name in ['namespace', 'rollout', 'service', 'backend', 'revision', 'pods', 'window'])",
-        "a parameter must not be called like a variable that is always there: namespace, rollout, service, backend, revision, pods, window"
-    ),
-    validation = (
-        "self.type != 'Number' || !has(self.default) || self.default.matches('^-?[0-9]{1,15}([.][0-9]{1,15})?$')",
-        "the default of a Number must be a number such as 5 or 0.25"
-    ),
-    validation = (
-        "self.type != 'Duration' || !has(self.default) || self.default.matches('^([0-9]{1,6}(ms|s|m|h))+$')",
-        "the default of a Duration must be a length of time such as 30s or 1h30m"
-    ),
-    validation = (
-        "self.type != 'Name' || !has(self.default) || self.default.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*$')",
-        "the default of a Name must be the name of a metric or a label: letters, digits, _ and :"
-    )
+    validation = Rule::new("!(self.name in ['namespace', 'rollout', 'service', 'backend', 'revision', 'pods', 'window'])").message("a parameter must not be called like a variable that is always there: namespace, rollout, service, backend, revision, pods, window").field_path(".name"),
+    validation = Rule::new("self.type != 'Number' || !has(self.default) || self.default.matches('^-?[0-9]{1,15}([.][0-9]{1,15})?$')").message("the default of a Number must be a number such as 5 or 0.25").field_path(".default"),
+    validation = Rule::new("self.type != 'Duration' || !has(self.default) || self.default.matches('^([0-9]{1,6}(ms|s|m|h))+$')").message("the default of a Duration must be a length of time such as 30s or 1h30m").field_path(".default"),
+    validation = Rule::new("self.type != 'Name' || !has(self.default) || self.default.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*$')").message("the default of a Name must be the name of a metric or a label: letters, digits, _ and :").field_path(".default")
 )]
 pub struct Parameter {
     /// What it is called, such as `route`.
@@ -157,11 +145,11 @@ impl fmt::Display for ParameterType {
 #[x_kube(
     validation = (
         "has(self.selector) ? has(self.status) && !has(self.errors) && !has(self.total) : has(self.errors) && has(self.total) && !has(self.status) && !has(self.stableSelector)",
-        "requests are counted either by selector and status, or by errors and total"
+        culprit::REQUESTS_TAKE
     ),
     validation = (
         "[has(self.selector) && !has(self.stableSelector) ? self.selector : '{{pods}}', has(self.errors) ? self.errors : '{{pods}}', has(self.total) ? self.total : '{{pods}}'].all(s, s.matches('[{][{] *(pods|backend|revision) *[}][}]'))",
-        "a selector has to tell the versions apart: use {{pods}}, {{backend}} or {{revision}} in it"
+        culprit::SELECTOR_TELLS
     )
 )]
 pub struct RequestSource {
@@ -211,7 +199,7 @@ pub struct StatusLabel {
 #[x_kube(
     validation = (
         "has(self.stableBuckets) || self.buckets.matches('[{][{] *(pods|backend|revision) *[}][}]')",
-        "a selector has to tell the versions apart: use {{pods}}, {{backend}} or {{revision}} in it"
+        culprit::SELECTOR_TELLS
     )
 )]
 pub struct LatencySource {

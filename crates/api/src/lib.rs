@@ -7,10 +7,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 mod analysis;
+mod causes;
 mod certainty;
 mod check_template;
 pub mod condition;
 mod control;
+mod culprit;
 mod described;
 pub mod manifest;
 mod matches;
@@ -29,12 +31,14 @@ pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
     OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
+pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
     CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
+pub use culprit::Culprit;
 pub use described::Described;
 pub use matches::{Match, Named, SessionPersistence};
 pub use metadata::{

@@ -4,13 +4,15 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::culprit;
+
 /// Requests that have all of this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
         "has(self.headers) || has(self.cookie) || has(self.queryParams)",
-        "a match of a stage asks for nothing: give it headers, a cookie or queryParams"
+        culprit::MATCH_ASKS
     )
 )]
 pub struct Match {
@@ -36,7 +38,7 @@ pub struct Match {
 #[x_kube(
     validation = (
         "has(self.value) != has(self.regex)",
-        "a header, cookie or parameter of a match needs either value or regex"
+        culprit::NAMED_TAKES
     )
 )]
 pub struct Named {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     analysis::{Analysis, CheckOverride},
+    culprit,
     matches::Match,
     schema,
     status::RolloutStatus,
@@ -25,10 +26,7 @@ use super::{
     namespaced,
     status = "RolloutStatus",
     category = "all",
-    validation = (
-        "!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase in ['Pending', 'Stable', 'Reverted'] || (has(self.spec.traffic) == has(oldSelf.spec.traffic) && (!has(self.spec.traffic) || self.spec.traffic == oldSelf.spec.traffic))",
-        "spec.traffic cannot be changed while a rollout is under way, since the routes carry its weights: wait until it is over"
-    ),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase in ['Pending', 'Stable', 'Reverted'] || (has(self.spec.traffic) == has(oldSelf.spec.traffic) && (!has(self.spec.traffic) || self.spec.traffic == oldSelf.spec.traffic))").message("spec.traffic cannot be changed while a rollout is under way, since the routes carry its weights: wait until it is over").field_path(".spec.traffic"),
     doc = "A Rollout moves a new version's traffic through stages, and back by itself when the new version is worse.",
     cel,
     scale(
@@ -47,38 +45,17 @@ use super::{
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::absent_not_null)]
 #[x_kube(
-    validation = (
-        "!has(self.maxSurge) || !has(self.traffic)",
-        "maxSurge has no meaning beside traffic, where weights split the traffic and not the number of pods: leave one of them out"
-    ),
-    validation = (
-        "has(self.traffic) || !has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0",
-        "analysis.controlShare needs routes, since the number of pods splits nothing so finely: name them under traffic, or leave controlShare out"
-    ),
-    validation = (
-        "!has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0 || !has(self.traffic) || !has(self.traffic.gatewayAPI) || self.traffic.gatewayAPI.routes.all(r, !has(r.rules))",
-        "analysis.controlShare does not go with rules of a route: what they leave with stable would come to the new version unjudged; leave one of them out"
-    ),
-    validation = (
-        "has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))",
-        "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out"
-    ),
-    validation = (
-        "!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))",
-        "a stage overrides a check that analysis.checks does not have"
-    ),
-    validation = (
-        "!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))",
-        "a stage overrides min of a check that has none: only a query has min"
-    ),
-    validation = (
-        "!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))",
-        "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query"
-    )
+    validation = Rule::new("!has(self.maxSurge) || !has(self.traffic)").message("maxSurge has no meaning beside traffic, where weights split the traffic and not the number of pods: leave one of them out").field_path(".maxSurge"),
+    validation = Rule::new("has(self.traffic) || !has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0").message("analysis.controlShare needs routes, since the number of pods splits nothing so finely: name them under traffic, or leave controlShare out").field_path(".analysis.controlShare"),
+    validation = Rule::new("!has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0 || !has(self.traffic) || !has(self.traffic.gatewayAPI) || self.traffic.gatewayAPI.routes.all(r, !has(r.rules))").message("analysis.controlShare does not go with rules of a route: what they leave with stable would come to the new version unjudged; leave one of them out").field_path(".analysis.controlShare"),
+    validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))").message(culprit::MATCH_WITHOUT_ROUTE).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages")
 )]
 pub struct RolloutSpec {
     /// The workload whose pod template is released. It stays in Git as it is. Its kind and name cannot be changed.
-    #[x_kube(validation = ("self.kind == oldSelf.kind && self.name == oldSelf.name", "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another"))]
+    #[x_kube(validation = ("self.kind == oldSelf.kind && self.name == oldSelf.name", culprit::WORKLOAD_CHANGES))]
     pub workload: WorkloadRef,
 
     /// The Service that clients use today, in the same namespace. It cannot be changed.
@@ -112,11 +89,11 @@ pub struct RolloutSpec {
     #[x_kube(
         validation = (
             "self.map(s, double(string(s.weight).replace('%', ''))).isSorted()",
-            "the weights of the stages must rise: no stage may have a lower weight than the one before it"
+            culprit::WEIGHTS_FALL
         ),
         validation = (
             "double(string(self[self.size() - 1].weight).replace('%', '')) == 100.0",
-            "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one"
+            culprit::LAST_IS_NOT_FULL
         )
     )]
     pub stages: Option<Vec<Stage>>,
@@ -224,10 +201,7 @@ pub enum WorkloadKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = (
-        "!has(self.deadline) || !has(self.bake) || duration(self.deadline) >= duration(self.bake)",
-        "a stage's deadline must not be shorter than its bake"
-    )
+    validation = Rule::new("!has(self.deadline) || !has(self.bake) || duration(self.deadline) >= duration(self.bake)").message("a stage's deadline must not be shorter than its bake").field_path(".deadline")
 )]
 pub struct Stage {
     /// What the stage is called in the status and in events.

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::matches::SessionPersistence;
+use super::{culprit, matches::SessionPersistence};
 
 /// Where weights go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -14,7 +14,7 @@ use super::matches::SessionPersistence;
 #[x_kube(
     validation = (
         "has(self.gatewayAPI) || has(self.custom)",
-        "spec.traffic names no route: name one under gatewayAPI or custom, or leave out spec.traffic to split by the number of pods"
+        culprit::NO_ROUTE
     )
 )]
 pub struct Traffic {
@@ -78,7 +78,7 @@ pub struct GatewayApi {
     #[x_kube(
         validation = (
             "self.all(a, self.exists_one(b, a.name == b.name && (has(a.kind) ? a.kind : 'HTTPRoute') == (has(b.kind) ? b.kind : 'HTTPRoute') && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')))",
-            "spec.traffic.gatewayAPI.routes names the same route twice"
+            culprit::ROUTE_TWICE
         )
     )]
     pub routes: Vec<RouteRef>,

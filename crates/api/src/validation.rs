@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use kube::{
     CustomResourceExt,
-    core::cel::{CompiledSchema, ErrorKind, ValidationErrors, compile_schema, validate_compiled},
+    core::cel::{CompiledSchema, ErrorKind, ValidationError, ValidationErrors, compile_schema, validate_compiled},
 };
 use serde_json::{Value, json};
 
-use super::{CheckTemplate, Percent, Rollout};
+use super::{CheckTemplate, Culprit, Percent, Rollout, culprit};
 
 /// A spec that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,8 @@ pub struct BrokenRule {
     pub field: String,
     /// The rule's sentence.
     pub sentence: String,
+    /// Which fields break it, seen from `field`.
+    pub culprit: Culprit,
 }
 
 /// Evaluates every CEL rule of the CRD on `rollout`.
@@ -82,7 +84,12 @@ pub fn broken_rules(object: &Value) -> Vec<BrokenRule> {
     let schema = if is_template { &TEMPLATE } else { &SCHEMA };
     let errors = validate_compiled(schema, object, None).err().map(ValidationErrors::into_vec).unwrap_or_default();
     let broken = errors.into_iter().filter(|error| error.kind == ErrorKind::ValidationFailure);
-    broken.map(|error| BrokenRule { field: error.field_path, sentence: error.message }).collect()
+    let told = |error: ValidationError| BrokenRule {
+        culprit: culprit::of(&error.message).unwrap_or(Culprit::Itself),
+        field: error.field_path,
+        sentence: error.message,
+    };
+    broken.map(told).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +120,32 @@ mod tests {
         walk(&SCHEMA);
         walk(&TEMPLATE);
         walk(&DECODED);
+    }
+
+    /// The rules of the users' fields that do not say which field breaks them, although they are about several.
+    fn placeless(schema: &Value, found: &mut Vec<String>) {
+        let Value::Object(fields) = schema else { return };
+        let is_of_several = matches!(fields.get("type").and_then(Value::as_str), Some("object" | "array"));
+        let rules = fields.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten();
+        for rule in rules.filter(|rule| is_of_several && rule.get("fieldPath").is_none()) {
+            let sentence = rule["message"].as_str().unwrap_or_default();
+            if culprit::of(sentence).is_none() {
+                found.push(sentence.to_owned());
+            }
+        }
+        fields.values().for_each(|below| placeless(below, found));
+    }
+
+    #[test]
+    fn every_rule_about_several_fields_says_which_of_them_breaks_it() {
+        let mut found = Vec::new();
+        placeless(&schema::<Rollout>(), &mut found);
+        placeless(&schema::<CheckTemplate>(), &mut found);
+        assert!(found.is_empty(), "give the rule a field_path, or its culprits in culprit.rs: {found:#?}");
+        let mut found = Vec::new();
+        let rule = json!([{"rule": "has(self.a)", "message": "new"}]);
+        placeless(&json!({"properties": {"a": {"type": "object", "x-kubernetes-validations": rule}}}), &mut found);
+        assert_eq!(found, ["new"]);
     }
 
     #[test]

@@ -73,6 +73,9 @@ impl ApiServer {
     }
 
     /// Creates `object`, whose `apiVersion` and `kind` say what it is.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a client would be answered.
     pub fn create(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
@@ -81,6 +84,9 @@ impl ApiServer {
     }
 
     /// Puts `object` in the place of what is there; under its resourceVersion, if it has one.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a client would be answered.
     pub fn update(&self, object: Value, manager: &str) -> Result<Arc<Object>, Refusal> {
         let writer = self.writer(manager);
         let mut state = self.lock();
@@ -90,6 +96,9 @@ impl ApiServer {
 
     /// Merges `patch` into the object (RFC 7396); `subresource` is `""`, `status` or `scale`, of which the last answers
     /// with the scale.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a client would be answered.
     pub fn merge(
         &self,
         kind: &str,
@@ -106,11 +115,17 @@ impl ApiServer {
     }
 
     /// Deletes the object, in the background; one with finalizers waits for them, and a pod that runs for its kubelet.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a client would be answered.
     pub fn delete(&self, kind: &str, namespace: &str, name: &str, manager: &str) -> Result<(), Refusal> {
         self.delete_within(kind, namespace, name, None, manager)
     }
 
     /// Deletes the object; a pod has `grace_seconds` to end, where 0 takes it away, as its kubelet does in the end.
+    ///
+    /// # Errors
+    /// [`Refusal`], as a client would be answered.
     pub fn delete_within(
         &self,
         kind: &str,

@@ -10,14 +10,14 @@ use super::boundary::Boundary;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
     /// The text is not a number in the check's form.
-    #[error("the stage's {field} for check {check:?}: {source}")]
+    #[error("the stage's {field} for check {check:?}: {why}")]
     Unit {
         /// The check.
         check: String,
         /// `max`, `min` or `warn`.
         field: &'static str,
         /// What is wrong with it.
-        source: UnitError,
+        why: UnitError,
     },
     /// The text is not a number.
     #[error("the stage's {field} for check {check:?}: {text:?} is not a number, such as 0.85")]
@@ -174,7 +174,7 @@ fn unit<T: std::str::FromStr<Err = UnitError>>(
     own: Option<T>,
 ) -> Result<Option<T>, InvalidLimit> {
     let Some(LimitOverride(text)) = stage else { return Ok(own) };
-    text.parse().map(Some).map_err(|source| InvalidLimit::Unit { check: check.to_owned(), field, source })
+    text.parse().map(Some).map_err(|why| InvalidLimit::Unit { check: check.to_owned(), field, why })
 }
 
 fn number(

@@ -90,6 +90,9 @@ impl Prometheus {
     }
 
     /// What `query` is at `at`, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`QueryError`], as a Prometheus says it.
     pub fn instant(&mut self, query: &str, at: i64) -> Result<Value<'_>, QueryError> {
         if let Some((selector, window)) = plain_range(query)
             && self.prepare(selector).is_ok_and(|prepared| self.remember_selector(selector, prepared))
@@ -104,6 +107,9 @@ impl Prometheus {
     }
 
     /// What `query` is at `start` and every `step` after it, up to `end`, all in milliseconds.
+    ///
+    /// # Errors
+    /// [`QueryError`], as a Prometheus says it.
     pub fn range(&mut self, query: &str, start: i64, end: i64, step: i64) -> Result<Vec<Series<'static>>, QueryError> {
         let prepared = self.prepare(query)?;
         let evaluator = Evaluator::new(&self.storage, &prepared, self.settings, (start, end));
@@ -114,6 +120,9 @@ impl Prometheus {
 
     /// The samples that `selector` has in the last `window` milliseconds up to `at`: `selector[window ms]`, without
     /// the way through text.
+    ///
+    /// # Errors
+    /// [`QueryError`]: it is no selector.
     pub fn samples(&mut self, selector: &str, window: i64, at: i64) -> Result<Vec<Series<'_>>, QueryError> {
         let prepared = self.prepare(selector)?;
         let answer = Evaluator::new(&self.storage, &prepared, self.settings, (at, at)).samples(window, at);

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::{Context, Result, bail};
+
 use super::{control_plane::Kind, ports};
 
 /// A release of Kubernetes, and the variable that says where its binaries are.
@@ -43,7 +45,7 @@ pub enum Program {
 impl Assets {
     /// Finds everything, or says in one line what is missing. The embedded cluster needs none of the control plane's
     /// binaries.
-    pub fn find(kind: Kind) -> Result<Self, String> {
+    pub fn find(kind: Kind) -> Result<Self> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
         let binaries = match kind {
             Kind::Real => control_plane(&beside, &CURRENT)?,
@@ -54,21 +56,21 @@ impl Assets {
         let gateway_api =
             env::var_os("GATEWAY_API_CRDS").map_or_else(|| beside.join("crds/gateway-api.yaml"), PathBuf::from);
         if !gateway_api.is_file() {
-            return Err(format!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display()));
+            bail!("the CRDs of the Gateway API are not at {} (GATEWAY_API_CRDS)", gateway_api.display());
         }
-        let prometheus = on_path("prometheus").ok_or("prometheus is not on the PATH")?;
+        let prometheus = on_path("prometheus").context("prometheus is not on the PATH")?;
         Ok(Self { binaries, kubectl, prometheus, gateway_api, gateway: None })
     }
 
     /// The same with Envoy.
-    pub fn find_with_envoy(kind: Kind) -> Result<Self, String> {
+    pub fn find_with_envoy(kind: Kind) -> Result<Self> {
         Ok(Self { gateway: Some(Program::Envoy(named("envoy", "ENVOY")?)), ..Self::find(kind)? })
     }
 
     /// The same with Traefik.
-    pub fn find_with_traefik(kind: Kind) -> Result<Self, String> {
+    pub fn find_with_traefik(kind: Kind) -> Result<Self> {
         if !ports::pods_are_reachable() {
-            return Err("pods have no addresses here: ip route add local 198.18.0.0/15 dev lo".to_owned());
+            bail!("pods have no addresses here: ip route add local 198.18.0.0/15 dev lo");
         }
         Ok(Self { gateway: Some(Program::Traefik(named("traefik", "TRAEFIK")?)), ..Self::find(kind)? })
     }
@@ -85,36 +87,35 @@ impl Assets {
 }
 
 /// The folder of a control plane's binaries.
-fn control_plane(beside: &Path, Release { version, variable }: &Release) -> Result<PathBuf, String> {
+fn control_plane(beside: &Path, Release { version, variable }: &Release) -> Result<PathBuf> {
     let binaries = match env::var_os(variable) {
         Some(directory) => PathBuf::from(directory),
-        None => unpack(&beside.join("control-plane/assets"), version)
-            .map_err(|why| format!("{variable} is not set, and {why}"))?,
+        None => {
+            unpack(&beside.join("control-plane/assets"), version).with_context(|| format!("{variable} is not set"))?
+        }
     };
     for name in ["etcd", "kube-apiserver", "kube-controller-manager"] {
         if !binaries.join(name).is_file() {
-            return Err(format!("{name} is not in {} ({variable})", binaries.display()));
+            bail!("{name} is not in {} ({variable})", binaries.display());
         }
     }
     Ok(binaries)
 }
 
 /// Runs the script that unpacks the control plane's binaries and prints where they are.
-fn unpack(script: &Path, version: &str) -> Result<PathBuf, String> {
-    let output = Command::new(script)
-        .arg(version)
-        .output()
-        .map_err(|_| "no control plane is shipped beside the repository".to_owned())?;
+fn unpack(script: &Path, version: &str) -> Result<PathBuf> {
+    let output =
+        Command::new(script).arg(version).output().context("no control plane is shipped beside the repository")?;
     match String::from_utf8(output.stdout) {
         Ok(directory) if output.status.success() => Ok(directory.trim().into()),
-        _ => Err(format!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim())),
+        _ => bail!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim()),
     }
 }
 
 /// A program that a variable may name instead of the PATH.
-pub fn named(program: &str, variable: &str) -> Result<PathBuf, String> {
+pub fn named(program: &str, variable: &str) -> Result<PathBuf> {
     let found = env::var_os(variable).map_or_else(|| on_path(program), |path| Some(PathBuf::from(path)));
-    found.filter(|path| path.is_file()).ok_or_else(|| format!("{program} is not on the PATH ({variable})"))
+    found.filter(|path| path.is_file()).with_context(|| format!("{program} is not on the PATH ({variable})"))
 }
 
 /// Where the shell would find `program`.

@@ -5,6 +5,11 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use tidegate_api::Span;
 
+/// Text that is no instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a time such as 2026-03-03T14:00:00Z, 2026-03-03, now, -7d or -90m")]
+pub struct NoInstant(String);
+
 /// An instant as people write it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Instant {
@@ -26,10 +31,10 @@ impl Instant {
 }
 
 impl FromStr for Instant {
-    type Err = String;
+    type Err = NoInstant;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a time such as 2026-03-03T14:00:00Z, 2026-03-03, now, -7d or -90m");
+    fn from_str(text: &str) -> Result<Self, NoInstant> {
+        let wrong = || NoInstant(text.to_owned());
         if text == "now" {
             return Ok(Self::Ago(SignedDuration::ZERO));
         }
@@ -71,7 +76,7 @@ mod tests {
     fn what_is_no_instant_is_refused_with_a_sentence() {
         for text in ["", "-", "yesterday", "-d", "-7w", "2026-13-01", "-99999999999d", "-4294967295d1h", "12:00"] {
             match text.parse::<Instant>() {
-                Err(error) => assert!(error.ends_with("now, -7d or -90m"), "{error}"),
+                Err(error) => assert!(error.to_string().ends_with("now, -7d or -90m"), "{error}"),
                 // Longer ago than anything: the beginning of time.
                 Ok(instant) => assert_eq!(instant.at(Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH, "{text}"),
             }

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_analysis::{Outcome, Released, Versions};
-use tidegate_api::{Span, Verdict};
+use tidegate_api::{Causes, Span, Verdict};
 
 use self::instant::Instant;
 use super::{
@@ -90,7 +90,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
             Ok(backtest.code())
         }
         Err(error) => {
-            eprintln!("tidegate: {error:#}");
+            eprintln!("tidegate: {}", Causes(&*error));
             Ok(NOTHING_KNOWN.into())
         }
     }

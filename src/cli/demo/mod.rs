@@ -9,6 +9,7 @@ mod timeline;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use tokio::runtime::Builder;
 
@@ -59,9 +60,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(speed),
-        _ => Err("a factor between 0.1 and 100000, such as 45, is needed".to_owned()),
-    }
+fn speed(text: &str) -> anyhow::Result<f64> {
+    let speed = text.parse::<f64>().ok().filter(|speed| (0.1..=100_000.0).contains(speed));
+    speed.context("a factor between 0.1 and 100000, such as 45, is needed")
 }

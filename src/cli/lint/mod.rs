@@ -24,10 +24,11 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context;
 use clap::Args;
 use tidegate_analysis::Templates;
 use tidegate_api::{
-    GatewayRouteKind, Rollout,
+    Causes, GatewayRouteKind, Rollout,
     manifest::{Document, NO_ITEMS, field},
     nearest::nearest,
 };
@@ -67,7 +68,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let texts = match input::read(&options.paths) {
         Ok(texts) => texts,
         Err(error) => {
-            eprintln!("tidegate: {error:#}");
+            eprintln!("tidegate: {}", Causes(&*error));
             return Ok(ExitCode::from(2));
         }
     };
@@ -205,11 +206,9 @@ fn name(written: &Written) -> Vec<Finding> {
     if named { Vec::new() } else { vec![written.error(field("metadata", "name"), message)] }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        _ => Err("a number above 0, such as 25 or 0.5, is needed".to_owned()),
-    }
+fn positive(text: &str) -> anyhow::Result<f64> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.context("a number above 0, such as 25 or 0.5, is needed")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tidegate_api::{
-    BrokenRule, Percent, broken_rules,
+    BrokenRule, Culprit, Percent, broken_rules,
     manifest::{field, item},
     nearest::did_you_mean,
 };
@@ -13,86 +13,68 @@ use super::finding::{Finding, Written};
 pub fn check(rollout: &Written) -> Vec<Finding> {
     let object = without_nulls(rollout.document.value());
     let mut findings = Vec::new();
-    for BrokenRule { field, sentence } in broken_rules(&object) {
-        let culprits = culprits(&object, &field, &sentence);
-        if culprits.is_empty() {
-            findings.push(rollout.error(field, sentence));
-        } else {
-            findings.extend(culprits.into_iter().map(|culprit| {
-                let near = if sentence.contains("does not have") { meant(&object, &culprit) } else { String::new() };
-                rollout.error(culprit, format!("{sentence}{near}"))
-            }));
-        }
+    for BrokenRule { field, sentence, culprit } in broken_rules(&object) {
+        let culprits = culprits(&object, &field, culprit);
+        let places = if culprits.is_empty() { vec![field] } else { culprits };
+        findings.extend(places.into_iter().map(|place| {
+            let near = if culprit == Culprit::UnknownOverrides { meant(&object, &place) } else { String::new() };
+            rollout.error(place, format!("{sentence}{near}"))
+        }));
     }
     findings
 }
 
-/// The fields that break a rule which is about more than one field: a rule over a list names the list only.
-fn culprits(object: &Value, path: &str, sentence: &str) -> Vec<String> {
+/// The fields that break a rule which is reported for `path`.
+fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
     let at = at(object, path);
-    let present = |name: &str| at.is_some_and(|at| at.get(name).is_some()).then(|| field(path, name));
-    let starts = |start: &str| sentence.starts_with(start);
-    if starts("a stage overrides") {
-        return overrides(object, path, sentence);
+    let has = |name: &&str| at.is_some_and(|at| at.get(name).is_some());
+    match culprit {
+        Culprit::Itself => Vec::new(),
+        Culprit::AllButFirst(names) => names.iter().copied().filter(has).skip(1).map(|it| field(path, it)).collect(),
+        Culprit::FallingWeights => falling(at, path),
+        Culprit::LastWeight => {
+            let last = at.and_then(Value::as_array).and_then(|stages| stages.len().checked_sub(1));
+            last.map(|last| field(&item(path, last), "weight")).into_iter().collect()
+        }
+        Culprit::RoutelessRequests => routeless(at, path),
+        Culprit::UnknownOverrides => overrides(object, path, |_, check| check.is_none().then_some("name")),
+        Culprit::OverriddenMins => overrides(object, path, |own, check| {
+            let query = check.is_some_and(|check| check.get("query").is_some());
+            (own.get("min").is_some() && !query).then_some("min")
+        }),
+        Culprit::OverriddenMaxes => overrides(object, path, |own, check| {
+            let misfit = own.get("max").zip(check).is_some_and(|(max, check)| !fits(max, check));
+            misfit.then_some("max")
+        }),
     }
-    if starts("the weights of the stages must rise") {
-        return falling(at, path);
-    }
-    if starts("the last stage must have weight") {
-        let last = at.and_then(Value::as_array).and_then(|stages| stages.len().checked_sub(1));
-        return last.map(|last| field(&item(path, last), "weight")).into_iter().collect();
-    }
-    let named: &[&str] = if starts("a stage's deadline") {
-        &["deadline"]
-    } else if starts("maxSurge has no meaning") {
-        &["maxSurge"]
-    } else if starts("a check asks exactly one") {
-        // The first is as good as any; what comes after it is too much.
-        return ["errorRate", "latency", "query"].into_iter().filter_map(present).skip(1).collect();
-    } else if sentence.contains("takes exactly one of a preset") {
-        let sources = ["preset", "counters", "histogram", "template"];
-        return sources.into_iter().filter_map(present).skip(1).collect();
-    } else if starts("a query takes either") {
-        return ["expr", "template"].into_iter().filter_map(present).skip(1).collect();
-    } else if starts("parameters are for") {
-        &["parameters"]
-    } else if starts("a parameter must not be called") {
-        &["name"]
-    } else if starts("the default of a") {
-        &["default"]
-    } else if starts("a query's min") {
-        &["min"]
-    } else if starts("a query with both min and max") {
-        &["warn"]
-    } else {
-        &[]
-    };
-    named.iter().copied().filter_map(present).collect()
 }
 
-/// The overrides that break the rule: of a check that is not there, or in a form that the check does not have.
-fn overrides(object: &Value, path: &str, sentence: &str) -> Vec<String> {
-    let spec = at(object, path);
-    let checks = list(spec.and_then(|spec| spec.get("analysis")), "checks");
+/// What stages ask for that pods cannot tell.
+fn routeless(stages: Option<&Value>, path: &str) -> Vec<String> {
+    let stages = stages.and_then(Value::as_array).into_iter().flatten().enumerate();
+    let asked = stages.flat_map(|(index, stage)| {
+        let names = ["match", "mirror"].into_iter().filter(|name| stage.get(name).is_some());
+        names.map(move |name| field(&item(path, index), name))
+    });
+    asked.collect()
+}
+
+/// The fields of overrides in the stages at `path` that `misfit` finds, given an override and the check that it is of.
+fn overrides(
+    object: &Value,
+    path: &str,
+    misfit: impl Fn(&Value, Option<&Value>) -> Option<&'static str>,
+) -> Vec<String> {
+    let checks = list(object.pointer("/spec/analysis"), "checks");
     let check = |name: Option<&Value>| {
         let mut checks = checks.into_iter().flatten();
         checks.find(|check| name.is_some() && check.get("name") == name)
     };
     let mut culprits = Vec::new();
-    for (stage, value) in list(spec, "stages").into_iter().flatten().enumerate() {
+    for (stage, value) in at(object, path).and_then(Value::as_array).into_iter().flatten().enumerate() {
         for (index, own) in list(Some(value), "checks").into_iter().flatten().enumerate() {
-            let check = check(own.get("name"));
-            let culprit = if sentence.contains("does not have") {
-                check.is_none().then_some("name")
-            } else if sentence.contains("overrides min") {
-                let query = check.is_some_and(|check| check.get("query").is_some());
-                (own.get("min").is_some() && !query).then_some("min")
-            } else {
-                let misfit = own.get("max").zip(check).is_some_and(|(max, check)| !fits(max, check));
-                misfit.then_some("max")
-            };
-            let place = item(&field(&item(&field(path, "stages"), stage), "checks"), index);
-            culprits.extend(culprit.map(|name| field(&place, name)));
+            let place = item(&field(&item(path, stage), "checks"), index);
+            culprits.extend(misfit(own, check(own.get("name"))).map(|name| field(&place, name)));
         }
     }
     culprits

@@ -5,9 +5,10 @@ mod text;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use tidegate_api::Span;
+use tidegate_api::{Causes, Span};
 
 use self::forecast::Forecast;
 use super::{
@@ -51,7 +52,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
             Ok(if forecast.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(error) => {
-            eprintln!("tidegate: {error:#}");
+            eprintln!("tidegate: {}", Causes(&*error));
             Ok(ExitCode::from(2))
         }
     }
@@ -64,8 +65,9 @@ fn forecast(options: &Options) -> anyhow::Result<Forecast> {
     Ok(Forecast::new(&subject.name, &subject.rollout, options.over, &surveyed))
 }
 
-fn some_time(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|error: tidegate_api::UnitError| error.to_string())?;
+fn some_time(text: &str) -> anyhow::Result<Span> {
+    let span: Span = text.parse()?;
     let (least, most) = (Span::seconds(60), Span::seconds(31 * 24 * 3600));
-    if (least..=most).contains(&span) { Ok(span) } else { Err(format!("between {least} and {most} are possible")) }
+    ensure!((least..=most).contains(&span), "between {least} and {most} are possible");
+    Ok(span)
 }

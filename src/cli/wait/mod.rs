@@ -7,8 +7,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use kube::{Api, Client};
-use tidegate_api::{Rollout, Span};
-use tidegate_operator::serve::Metrics;
+use tidegate_api::{Causes, Rollout, Span};
+use tidegate_operator::{controller::CallError, serve::Metrics};
 use tidegate_planner::workload::Deployment;
 use tokio::time::{Instant, sleep};
 
@@ -37,7 +37,7 @@ pub struct Options {
     image: Option<String>,
 
     /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "1h")]
     timeout: Span,
 }
 
@@ -46,7 +46,7 @@ pub struct Options {
 /// is over.
 pub fn main(options: &Options) -> ExitCode {
     wait(awaited(options)).and_then(std::convert::identity).unwrap_or_else(|error| {
-        eprintln!("tidegate: {error:#}");
+        eprintln!("tidegate: {}", Causes(&*error));
         ExitCode::from(2)
     })
 }
@@ -85,18 +85,25 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
 async fn ask(client: &Client, namespace: &str, options: &Options) -> anyhow::Result<Answer> {
     let name = &options.name;
     let rollouts: Api<Rollout> = Api::namespaced(client.clone(), namespace);
-    let rollout = rollouts.get(name).await.with_context(|| format!("Rollout {namespace}/{name} cannot be read"))?;
+    let rollout = rollouts
+        .get(name)
+        .await
+        .map_err(CallError::from)
+        .with_context(|| format!("Rollout {namespace}/{name} cannot be read"))?;
     let workload = &rollout.spec.workload.name;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let deployment =
-        deployments.get(workload).await.with_context(|| format!("Deployment {namespace}/{workload} cannot be read"))?;
+    let deployment = deployments
+        .get(workload)
+        .await
+        .map_err(CallError::from)
+        .with_context(|| format!("Deployment {namespace}/{workload} cannot be read"))?;
     Ok(answer(&rollout, &deployment, options.image.as_deref()))
 }
 
 /// Whether asking again is of no use: the object is not there, or may not be read.
 fn is_final(error: &anyhow::Error) -> bool {
-    let status = error.downcast_ref::<kube::Error>();
-    matches!(status, Some(kube::Error::Api(status)) if [401, 403, 404].contains(&status.code))
+    let code = error.downcast_ref::<CallError>().and_then(CallError::code);
+    matches!(code, Some(401 | 403 | 404))
 }
 
 fn code(answer: &Answer) -> Option<ExitCode> {
@@ -116,8 +123,4 @@ fn line(name: &str, answer: &Answer) -> String {
         Answer::Stalled(why) => ("stands still until somebody acts", why),
     };
     format!("Rollout {name} {word}: {why}\n")
-}
-
-fn time(text: &str) -> Result<Span, String> {
-    text.parse().map_err(|error: tidegate_api::UnitError| error.to_string())
 }

@@ -26,6 +26,9 @@ pub const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 const MAGIC: &[u8] = b"k8s\0";
 
 /// The object that `body` holds, with its `apiVersion` and `kind`.
+///
+/// # Errors
+/// The body is not what the API server has in protobuf: 400.
 pub fn object(body: &[u8]) -> Result<Value, Refusal> {
     let envelope = body.strip_prefix(MAGIC).ok_or_else(|| unreadable("it does not begin as such bodies do"))?;
     let (api_version, kind, raw) = open(envelope).map_err(unreadable)?;

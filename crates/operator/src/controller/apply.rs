@@ -9,11 +9,12 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
+    runtime::reflector::ObjectRef,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tidegate_api::{
-    Rollout,
+    Causes, Rollout,
     metadata::field_manager::{ROLLOUT_MANAGER, TRAFFIC_MANAGER, WORKLOAD_MANAGER},
 };
 use tidegate_planner::{
@@ -35,8 +36,8 @@ use super::{
 /// # Errors
 /// The first that failed.
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
-    if !effects.is_empty() && !context.memory.may_write(rollout) {
-        return Err(Error::Quarrel(name(rollout)));
+    if !effects.is_empty() && !context.memory.begin_writes(rollout) {
+        return Err(Error::Quarrel(ObjectRef::from_obj(rollout)));
     }
     let mut fence = Fence::default();
     let mut first_error = None;
@@ -47,7 +48,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             continue;
         }
         if !context.leadership.is_leader() {
-            return Err(Error::NotLeading(describe(&effect)));
+            return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(&effect) });
         }
         if cautious && let Err(error) = fence.pass(context, rollout, &effect).await {
             first_error.get_or_insert(error);
@@ -60,12 +61,12 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             }
             Err(error) => {
                 if error.class() == Class::Wait {
-                    tracing::debug!(rollout = %name(rollout), "{error}");
+                    tracing::debug!(rollout = %name(rollout), "{}", Causes(&error));
                 } else {
-                    tracing::warn!(rollout = %name(rollout), "{error}");
+                    tracing::warn!(rollout = %name(rollout), "{}", Causes(&error));
                 }
                 if error.class() == Class::User {
-                    refused.get_or_insert_with(|| error.to_string());
+                    refused.get_or_insert_with(|| Causes(&error).to_string());
                 }
                 first_error.get_or_insert(error);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::{Api, ResourceExt, api::PostParams};
+use kube::{Api, ResourceExt, api::PostParams, runtime::reflector::ObjectRef};
 use tidegate_api::{Phase, Rollout, RolloutStatus, Transition, Verdict, metadata::field_manager::STATUS_MANAGER};
 use tidegate_planner::plan::Next;
 
@@ -47,15 +47,14 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
     if let Some(pause) = context.memory.pause_before_commit(rollout) {
         return Ok(Committed::Later(pause));
     }
-    let name = rollout.name_any();
+    let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
+    let doing = format!("commit the status of Rollout {namespace}/{name}");
     if !context.leadership.is_leader() {
-        return Err(Error::NotLeading(format!("committing the status of Rollout {name}")));
+        return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing });
     }
-    let namespace = rollout.namespace().unwrap_or_default();
     let api: Api<Rollout> = Api::namespaced(context.client.clone(), &namespace);
     let wanted = Rollout { status: Some(next.status), ..rollout.clone() };
     let params = PostParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PostParams::default() };
-    let doing = format!("commit the status of Rollout {namespace}/{name}");
     let written = api.replace_status(&name, &params, &wanted).await.map_err(Error::api(doing))?;
     context.memory.committed(&written);
     for transition in &next.transitions {

@@ -1,33 +1,91 @@
 //! What can go wrong while a Rollout is reconciled, and what is done about it.
 
 use std::{
+    fmt,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
+
+use kube::runtime::reflector::ObjectRef;
+use tidegate_api::{Causes, Rollout};
+use tidegate_planner::traffic::RouteId;
 
 /// What went wrong: what was being done to which object, and the API server's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call to the API server failed.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Api {
-        /// What was being done, such as `scale ReplicaSet shop/checkout-7f9c6b54d`.
+        /// What was being done, such as `delete ReplicaSet checkout-7f9c6b54d`.
         doing: String,
-        /// The answer.
-        source: Box<kube::Error>,
+        /// Why it failed.
+        source: CallError,
     },
-    /// Somebody wrote the Rollout, or a route of it, while a decision was on its way to the cluster; it is taken again.
-    #[error("{0} changed while it was being worked on; deciding anew")]
-    Changed(String),
+    /// Somebody wrote the Rollout while a decision was on its way to the cluster; it is taken again.
+    #[error("Rollout {} changed while it was being worked on; deciding anew", named(.0))]
+    Changed(ObjectRef<Rollout>),
+    /// The same of a route of it.
+    #[error("{route} of Rollout {} changed while it was being worked on; deciding anew", named(rollout))]
+    RouteChanged {
+        /// Of which Rollout.
+        rollout: ObjectRef<Rollout>,
+        /// Which one.
+        route: RouteId,
+    },
     /// Everything that is written is written over at once, by somebody with the same rights.
     #[error(
-        "the objects of Rollout {0} are written over as soon as they are written; going on slowly: look for a second \
-         operator with leader election off, or a webhook that changes them"
+        "the objects of Rollout {} are written over as soon as they are written; going on slowly: look for a second \
+         operator with leader election off, or a webhook that changes them", named(.0)
     )]
-    Quarrel(String),
+    Quarrel(ObjectRef<Rollout>),
     /// Another operator leads now.
-    #[error("leadership was lost before {0}")]
-    NotLeading(String),
+    #[error("leadership was lost, and not done for Rollout {}: {doing}", named(rollout))]
+    NotLeading {
+        /// For which Rollout.
+        rollout: ObjectRef<Rollout>,
+        /// What was about to be done, as in [`Self::Api`].
+        doing: String,
+    },
+}
+
+/// Why a call to the API server failed, in its own words and without those of the client around them.
+#[derive(Debug)]
+pub struct CallError(Box<kube::Error>);
+
+impl CallError {
+    /// The HTTP status code, if there was an answer.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self.0.as_ref() {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        }
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_ref() {
+            kube::Error::Api(status) if status.message.is_empty() => {
+                write!(f, "the API server answers HTTP {} {}", status.code, status.reason)
+            }
+            kube::Error::Api(status) => f.write_str(&status.message),
+            error => Causes(error).fmt(f),
+        }
+    }
+}
+
+/// All of its causes are in its text.
+impl std::error::Error for CallError {}
+
+fn named(rollout: &ObjectRef<Rollout>) -> String {
+    format!("{}/{}", rollout.namespace.as_deref().unwrap_or_default(), rollout.name)
 }
 
 /// What is done about an error.
@@ -45,20 +103,17 @@ impl Error {
     /// A failed call, with what was being done.
     pub fn api(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Api { doing, source: Box::new(source) }
+        move |error| Self::Api { doing, source: error.into() }
     }
 
     /// What is done about it.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Changed(_) | Self::Quarrel(_) | Self::NotLeading(_) => Class::Wait,
-            Self::Api { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => match status.code {
-                    404 | 409 | 410 => Class::Wait,
-                    400 | 401 | 403 | 413 | 415 | 422 => Class::User,
-                    _ => Class::Retry,
-                },
+            Self::Changed(_) | Self::RouteChanged { .. } | Self::Quarrel(_) | Self::NotLeading { .. } => Class::Wait,
+            Self::Api { source, .. } => match source.code() {
+                Some(404 | 409 | 410) => Class::Wait,
+                Some(400 | 401 | 403 | 413 | 415 | 422) => Class::User,
                 _ => Class::Retry,
             },
         }
@@ -99,7 +154,29 @@ mod tests {
 
     fn answer(code: u16) -> Error {
         let status = Status { code, ..Status::default() };
-        Error::api("scale ReplicaSet shop/checkout-1")(kube::Error::Api(Box::new(status)))
+        Error::api("delete ReplicaSet checkout-1")(kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn people_read_the_api_servers_sentence_and_not_the_clients_dump_of_it() {
+        let status =
+            Status { message: "quota exceeded".to_owned(), reason: "Forbidden".to_owned(), ..Status::default() };
+        let error = Error::api("create Service checkout-canary")(kube::Error::Api(Box::new(status)));
+        assert_eq!(Causes(&error).to_string(), "create Service checkout-canary: quota exceeded");
+    }
+
+    #[test]
+    fn an_answer_without_a_sentence_is_told_by_its_code() {
+        let told = Causes(&answer(503)).to_string();
+        assert!(told.starts_with("delete ReplicaSet checkout-1: the API server answers HTTP 503"), "{told}");
+    }
+
+    #[test]
+    fn a_call_that_does_not_come_through_is_told_with_what_was_in_its_way() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "connection refused");
+        let error = Error::api("create Service checkout-canary")(kube::Error::ReadEvents(refused));
+        let told = "create Service checkout-canary: Error reading events stream: connection refused";
+        assert_eq!(Causes(&error).to_string(), told);
     }
 
     #[test]

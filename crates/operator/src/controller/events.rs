@@ -10,6 +10,8 @@ use kube::{
 use tidegate_api::{EventType, Rollout, Transition, condition::reason, metadata::object::EVENT_CONTROLLER};
 use tidegate_clock::Clock;
 
+use super::error::CallError;
+
 /// The API server refuses longer notes.
 const LONGEST_NOTE: usize = 1024;
 /// An event is worth no more waiting than this.
@@ -37,7 +39,10 @@ impl Events {
             let event = self.event(rollout, transition, place);
             match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(reason = %transition.reason, "an event could not be sent: {error}"),
+                Ok(Err(error)) => {
+                    let why = CallError::from(error);
+                    tracing::warn!(reason = %transition.reason, "an event could not be sent: {why}");
+                }
                 Err(_) => tracing::warn!(reason = %transition.reason, "an event could not be sent in time"),
             }
         }

@@ -1,7 +1,7 @@
 //! Fencing reads: what is looked at as the API server has it, right before a write that takes something away. A watch that
 //! fell silent is noticed after minutes only, and until then the caches show a cluster that is no more.
 
-use kube::{Api, ResourceExt, api::PartialObjectMeta};
+use kube::{Api, ResourceExt, api::PartialObjectMeta, runtime::reflector::ObjectRef};
 use tidegate_api::Rollout;
 use tidegate_planner::{plan::Effect, traffic::RouteId};
 
@@ -42,7 +42,7 @@ async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
     if live.metadata.resource_version == rollout.metadata.resource_version {
         Ok(())
     } else {
-        Err(Error::Changed(format!("Rollout {namespace}/{name}")))
+        Err(Error::Changed(ObjectRef::from_obj(rollout)))
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), 
         let known = context.memory.latest_route(rollout, &id, cached);
         let Some(live) = live.filter(|live| live.data.get("spec") != known.data.get("spec")) else { continue };
         context.memory.found_route(rollout, &id, live);
-        return Err(Error::Changed(id.to_string()));
+        return Err(Error::RouteChanged { rollout: ObjectRef::from_obj(rollout), route: id });
     }
     Ok(())
 }

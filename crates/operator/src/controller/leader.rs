@@ -34,6 +34,7 @@ use self::{
 use tidegate_clock::Clock;
 
 pub use self::leadership::Leadership;
+use super::error::CallError;
 
 /// How many times a resigning leader tries to put its lease down while somebody else edits the object.
 const RESIGNATIONS: u32 = 3;
@@ -178,7 +179,7 @@ impl Candidate {
                 self.jittered(retry)
             }
             Ok(Err(error)) => {
-                self.complain(error.to_string());
+                self.complain(CallError::from(error).to_string());
                 self.jittered(retry)
             }
             Err(_) => {
@@ -242,7 +243,9 @@ impl Candidate {
         };
         match timeout(RESIGNING, putting_down).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the lease was not released; it runs out by itself"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %CallError::from(error), "the lease was not released; it runs out by itself");
+            }
             Err(_) => tracing::warn!("the lease was not released in time; it runs out by itself"),
         }
     }

@@ -74,12 +74,7 @@ impl Memory {
     pub fn latest(&self, cached: &Rollout) -> Rollout {
         self.with(cached, |remembered| {
             let newer = remembered.written.as_deref().filter(|written| version(*written) > version(cached));
-            if let Some(written) = newer {
-                written.clone()
-            } else {
-                remembered.written = None;
-                cached.clone()
-            }
+            newer.unwrap_or(cached).clone()
         })
     }
 
@@ -98,11 +93,18 @@ impl Memory {
     /// Whether the caches show all of the operator's own writes; `seen` tells the resourceVersion of a cached object.
     pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&Written) -> Option<u64>) -> bool {
         self.with(rollout, |remembered| {
-            remembered
-                .expected
-                .retain(|object, (written, at)| at.elapsed() < LAG && seen(object).is_none_or(|seen| seen < *written));
-            remembered.expected.is_empty()
+            remembered.expected.iter().all(|(object, expected)| !is_awaited(*expected, seen(object)))
         })
+    }
+
+    /// Forgets of the operator's own writes what the caches show, `cached` and what `seen` tells.
+    pub fn forget_seen(&self, cached: &Rollout, seen: impl Fn(&Written) -> Option<u64>) {
+        self.with(cached, |remembered| {
+            if remembered.written.as_deref().is_some_and(|written| version(written) <= version(cached)) {
+                remembered.written = None;
+            }
+            remembered.expected.retain(|object, expected| is_awaited(*expected, seen(object)));
+        });
     }
 
     /// Remembers a route as the API server has it, for as long as the cache is behind.
@@ -115,15 +117,18 @@ impl Memory {
     /// traffic must not wait for that.
     pub fn latest_route(&self, rollout: &Rollout, id: &RouteId, cached: Arc<DynamicObject>) -> Arc<DynamicObject> {
         self.with(rollout, |remembered| {
-            let newer = |found: &&Arc<DynamicObject>| {
-                found.metadata.uid == cached.metadata.uid && version(found.as_ref()) > version(cached.as_ref())
-            };
-            if let Some(found) = remembered.routes.get(id).filter(newer) {
-                return found.clone();
-            }
-            remembered.routes.remove(id);
-            cached
+            let found = remembered.routes.get(id).filter(|found| is_newer(found, &cached));
+            found.map_or(cached, Arc::clone)
         })
+    }
+
+    /// Forgets what was found of a route that the cache shows by now, as it was or newer.
+    pub fn forget_route_seen(&self, rollout: &Rollout, id: &RouteId, cached: &DynamicObject) {
+        self.with(rollout, |remembered| {
+            if remembered.routes.get(id).is_some_and(|found| !is_newer(found, cached)) {
+                remembered.routes.remove(id);
+            }
+        });
     }
 
     /// Remembers when a route was written: for gateways whose reports name no generation, and for what breaks by it.
@@ -141,8 +146,8 @@ impl Memory {
         self.with(rollout, |remembered| remembered.commits.pause(Instant::now()))
     }
 
-    /// Whether a round of writes may begin now; counts it if so.
-    pub fn may_write(&self, rollout: &Rollout) -> bool {
+    /// Begins a round of writes, and counts it, if one may begin now. Whether it does.
+    pub fn begin_writes(&self, rollout: &Rollout) -> bool {
         let now = Instant::now();
         self.with(rollout, |remembered| {
             let free = remembered.writes.pause(now).is_none();
@@ -237,6 +242,16 @@ impl Memory {
         }
         gone
     }
+}
+
+/// Whether a write is not seen yet, and may still be.
+fn is_awaited((written, at): (u64, Instant), seen: Option<u64>) -> bool {
+    at.elapsed() < LAG && seen.is_none_or(|seen| seen < written)
+}
+
+/// Whether `found` is the same route as `cached`, and newer.
+fn is_newer(found: &DynamicObject, cached: &DynamicObject) -> bool {
+    found.metadata.uid == cached.metadata.uid && version(found) > version(cached)
 }
 
 fn version(object: &impl ResourceExt) -> u64 {

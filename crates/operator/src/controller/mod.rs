@@ -39,6 +39,7 @@ use tidegate_analysis::Analyst;
 use tidegate_api::Phase;
 use tidegate_clock::Clock;
 
+pub use self::error::{CallError, Error};
 use self::{
     caches::Caches, events::Events, expressions::Expressions, features::Features, leader::Leadership, memory::Memory,
     policies::Policies,

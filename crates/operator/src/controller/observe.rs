@@ -26,7 +26,7 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     if is_restored(rollout) {
         // One that says something else is remembered, and seen below.
         match confirm_routes(context, rollout).await {
-            Ok(()) | Err(Error::Changed(_)) => {}
+            Ok(()) | Err(Error::RouteChanged { .. }) => {}
             Err(error) => return Err(error),
         }
     }
@@ -173,6 +173,9 @@ fn ready_pods<T: FromIterator<String>>(context: &Context, namespace: &str, servi
 fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::Route) -> Route {
     let id = RouteId::of(&spec, namespace);
     let cached = context.caches.routes.get(&id, namespace);
+    if let Some(cached) = &cached {
+        context.memory.forget_route_seen(rollout, &id, cached);
+    }
     let latest = cached.map(|cached| context.memory.latest_route(rollout, &id, cached));
     let object = latest.filter(|route| !is_deleting(route.as_ref()));
     let object = object.and_then(|route| serde_json::to_value(route.as_ref()).ok());

@@ -14,7 +14,7 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams},
 };
 use serde_json::Value;
-use tidegate_api::{AdoptionStep, Phase, Rollout};
+use tidegate_api::{AdoptionStep, Causes, Phase, Rollout};
 use tidegate_planner::traffic::{Names, POLICY_KINDS, Policy, PolicyKind};
 use tokio::time::Instant;
 
@@ -130,7 +130,7 @@ impl Policies {
 
 /// It is tried again a minute later, and no release waits for it.
 fn log(error: &kube::Error) {
-    tracing::debug!("policies were asked for in vain: {error}");
+    tracing::debug!("policies were asked for in vain: {}", Causes(error));
 }
 
 /// Whether nothing is under way that a slow answer would hold up.

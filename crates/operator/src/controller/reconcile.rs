@@ -48,6 +48,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 
 async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     let rollout = context.memory.latest(cached);
+    context.memory.forget_seen(cached, |object| seen(context, &rollout, object));
     if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
         // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
         return Ok(Action::requeue(LAGGING));

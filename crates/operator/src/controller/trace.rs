@@ -14,7 +14,7 @@ use tidegate_judge::Spread;
 use tidegate_planner::{plan::Traced, traffic::Names};
 use tokio::time::timeout;
 
-use super::{Context, apply::name};
+use super::{Context, apply::name, error::CallError};
 
 /// A version that fails waits no longer for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) ->
     }
     let placed = match timeout(PATIENCE, placed(context, rollout)).await {
         Ok(Ok(placed)) => placed,
-        Ok(Err(error)) => nobody(rollout, &error.to_string()),
+        Ok(Err(error)) => nobody(rollout, &CallError::from(error).to_string()),
         Err(_) => nobody(rollout, &format!("no answer within {PATIENCE:?}")),
     };
     let nodes = placed.iter().filter_map(|(pod, placed)| Some((pod.clone(), placed.node.clone()?))).collect();

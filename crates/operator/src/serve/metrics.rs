@@ -168,6 +168,9 @@ impl Metrics {
     }
 
     /// All of it in the `OpenMetrics` text format.
+    ///
+    /// # Errors
+    /// A metric cannot be written.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;

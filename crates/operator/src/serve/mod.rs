@@ -29,15 +29,15 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address} for health and metrics: {error}; choose another address with --listen")]
+    #[error("cannot listen on {address} for health and metrics; choose another address with --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        error: io::Error,
+        source: io::Error,
     },
     /// The server broke down.
-    #[error("the server of health and metrics broke down: {0}")]
+    #[error("the server of health and metrics broke down")]
     Serve(#[from] io::Error),
 }
 
@@ -59,8 +59,11 @@ impl Server {
     /// - `/healthz` answers 200. All tasks of the process end together, so an answer says that they live.
     /// - `/readyz` answers 200, or 503 with the sentence that `readiness` has.
     /// - `/metrics` answers in the `OpenMetrics` text format.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`].
     pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> Result<Self, ServeError> {
-        let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
@@ -70,11 +73,17 @@ impl Server {
     }
 
     /// Where it listens: tells the port when the address left it to the system.
+    ///
+    /// # Errors
+    /// The system does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Answers until `shutdown`, and then for a moment what has been asked already.
+    ///
+    /// # Errors
+    /// [`ServeError::Serve`].
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let shutdown = shutdown.shared();
         let served = axum::serve(self.listener, self.router).with_graceful_shutdown(shutdown.clone());

@@ -11,16 +11,16 @@ use tidegate_api::{
 use crate::{
     plan::{
         Observed, Plan, Refusal, capacity,
-        effects::{Desired, Effect, guarded},
+        effect::{Desired, Effect, guarded, taken},
         orphans, preflight,
     },
-    workload::{Ownership, ReplicaSet, naming, new_replica_set, taking_over, template},
+    workload::{Ownership, ReplicaSet, naming, new_replica_set, template},
 };
 
 impl Plan<'_> {
     /// Begins to take over the Deployment, once nothing stands in the way.
     pub(super) fn begin_adoption(&mut self) {
-        self.status.phase = Phase::Pending;
+        self.status.enter_phase(Phase::Pending);
         if let Some(refusal) = preflight::refusal(self.rollout, self.observed) {
             return self.refuse(refusal);
         }
@@ -61,14 +61,14 @@ impl Plan<'_> {
                 workload.replicas()
             ));
         };
-        self.status.stable = Some(RevisionStatus {
+        self.status.set_stable(RevisionStatus {
             revision: serving.revision().to_owned(),
             replica_set: serving.name().to_owned(),
             images: template::images(&serving.spec.template),
             ..RevisionStatus::default()
         });
-        self.status.phase = Phase::Adopting;
-        self.status.adoption = Some(AdoptionStatus {
+        self.status.enter_phase(Phase::Adopting);
+        self.status.begin_adoption(AdoptionStatus {
             step: AdoptionStep::Pausing,
             mode: AdoptionMode::Move,
             workload: self.rollout.spec.workload.name.clone(),
@@ -96,9 +96,9 @@ impl Plan<'_> {
                 self.step(if overtaken { AdoptionStep::Releasing } else { AdoptionStep::Moving });
             }
             AdoptionStep::Releasing if self.is_released() => {
-                self.status.adoption = None;
-                self.status.stable = None;
-                self.status.phase = Phase::Pending;
+                self.status.end_adoption();
+                self.status.forget_stable();
+                self.status.enter_phase(Phase::Pending);
                 self.say("the Deployment began a rollout of its own; taking over its pods once that is done");
             }
             AdoptionStep::Moving => self.await_move(&adoption, &stable),
@@ -107,7 +107,8 @@ impl Plan<'_> {
             AdoptionStep::Emptying if workload.replicas() == 0 && !workload.spec.paused && workload.is_observed() => {
                 self.step(AdoptionStep::Adopted);
                 // What a Rollout that is gone had on its way is turned back first.
-                self.status.phase = if self.status.canary.is_some() { Phase::Reverting } else { Phase::Stable };
+                let turns_back = self.status.canary.is_some();
+                self.status.enter_phase(if turns_back { Phase::Reverting } else { Phase::Stable });
                 let pods = capacity::pods(adoption.replicas);
                 self.record(reason::ADOPTED, format!("version {stable} serves with {pods}, taken over as they are"));
             }
@@ -152,15 +153,13 @@ impl Plan<'_> {
     fn surge(&mut self, refused: &str) {
         let Some(workload) = self.observed.living_workload() else { return };
         let revision = template::hash(&workload.spec.template, 0);
-        self.status.stable = Some(RevisionStatus {
+        self.status.set_stable(RevisionStatus {
             replica_set: naming::replica_set(&self.rollout.spec.workload.name, &revision),
             revision,
             images: template::images(&workload.spec.template),
             ..RevisionStatus::default()
         });
-        if let Some(adoption) = &mut self.status.adoption {
-            adoption.mode = AdoptionMode::Surge;
-        }
+        self.status.surge();
         self.record(
             reason::ADOPTION_REFUSED,
             format!("the pods cannot be taken over as they are ({refused}); a second ReplicaSet comes up first"),
@@ -168,11 +167,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn step(&mut self, step: AdoptionStep) {
-        let now = self.now;
-        if let Some(adoption) = &mut self.status.adoption {
-            adoption.step = step;
-            adoption.since = now;
-        }
+        self.status.step_adoption(step, self.now);
     }
 }
 
@@ -221,12 +216,6 @@ fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desir
         return last.into_iter().map(|set| take(set.as_ref())).collect();
     }
     first.into_iter().filter(|set| set.is_empty()).map(|set| take(set.as_ref())).collect()
-}
-
-/// Makes the Rollout the owner of `set`.
-pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Desired {
-    let patch = guarded(set, taking_over(set, owner));
-    Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
 }
 
 /// The finalizer, and a count for the scale subresource where the user left it out.

@@ -11,11 +11,12 @@ use crate::{
 impl Plan<'_> {
     /// Writes down which generation of the Deployment was looked at.
     pub(super) fn note_workload(&mut self) {
-        self.status.workload = self.observed.living_workload().map(|workload| WorkloadStatus {
+        let workload = self.observed.living_workload().map(|workload| WorkloadStatus {
             observed_generation: workload.metadata.generation,
             images: template::images(&workload.spec.template),
             scaled: self.scaled(workload),
         });
+        self.status.note_workload(workload);
     }
 
     /// Whether the stable version is the one that the Deployment asks for. One that waits, since the Rollout is paused or

@@ -4,10 +4,7 @@ use serde_json::Value;
 use tidegate_api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason};
 
 use crate::{
-    plan::{
-        Guard, Plan, Refusal, capacity, guard,
-        split::{self, Goal},
-    },
+    plan::{Guard, Plan, Refusal, capacity, guard, in_force, split::Goal},
     traffic::Names,
     workload::{naming, template},
 };
@@ -19,7 +16,7 @@ impl Plan<'_> {
             let kept = if self.keep_unselected() { "; the route keeps giving traffic to them" } else { "" };
             return self.say(format!("{}{kept}", refusal.message));
         }
-        if !self.clear_foreign_pods() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
+        if !self.clear_foreign_pods() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
         let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
@@ -41,29 +38,29 @@ impl Plan<'_> {
                 "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template to go on",
                 failed.message
             );
-            self.status.phase = Phase::Reverted;
+            self.status.enter_phase(Phase::Reverted);
             return self.say(message);
         }
         if serving.is_none() {
             return self.replace_lost(canary, &stable);
         }
         if let Some(waits) = self.waits_unwritten(&canary) {
-            self.status.phase = Phase::Reverted;
+            self.status.enter_phase(Phase::Reverted);
             self.say(waits.message.clone());
             self.refusal = Some(waits);
             return;
         }
         if self.is_paused() {
-            self.status.phase = Phase::Stable;
+            self.status.enter_phase(Phase::Stable);
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
         }
         if capacity::wanted(self.rollout) == 0 {
-            self.status.phase = Phase::Stable;
+            self.status.enter_phase(Phase::Stable);
             return self
                 .say("a new version waits: the Rollout is scaled to 0; it starts when spec.replicas asks for pods");
         }
-        if let Some(sentence) = split::in_force(self.rollout, self.observed, Goal::Service).missing() {
-            self.status.phase = Phase::Stable;
+        if let Some(sentence) = in_force::in_force(self.rollout, self.observed, Goal::Service).missing() {
+            self.status.enter_phase(Phase::Stable);
             let message = format!("a new version waits, and nothing was touched: {sentence}");
             self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));
             return self.say(message);
@@ -77,8 +74,8 @@ impl Plan<'_> {
             "the stable ReplicaSet {} is gone; version {} of the Deployment's pod template takes its place",
             lost.replica_set, asked.revision
         );
-        self.status.stable = Some(asked);
-        self.status.phase = Phase::Stable;
+        self.status.set_stable(asked);
+        self.status.enter_phase(Phase::Stable);
         self.record(reason::STABLE_NOT_READY, message);
     }
 
@@ -93,15 +90,18 @@ impl Plan<'_> {
         }
         let Some(asked) = self.revision_of(&workload.spec.template) else { return };
         let is_canary = self.status.canary.as_ref().is_some_and(|canary| canary.revision == asked.revision);
-        if is_canary || self.failed(&asked).is_some() || !self.is_stable_lost() {
+        if is_canary || self.failed(&asked).is_some() {
+            return;
+        }
+        self.track_stable_loss();
+        if !self.is_stable_lost() {
             return;
         }
         let message = format!(
             "the stable ReplicaSet {} is gone; version {asked} of the Deployment's pod template takes its place",
             stable.replica_set
         );
-        self.status.stable = Some(asked);
-        self.status.stable_lost_since = None;
+        self.status.replace_stable(asked);
         self.record(reason::STABLE_LOST, message);
     }
 
@@ -109,7 +109,7 @@ impl Plan<'_> {
         if self.status.phase == Phase::Reverted {
             self.record(reason::BACK_TO_STABLE, "the Deployment asks for the stable version again");
         }
-        self.status.phase = Phase::Stable;
+        self.status.enter_phase(Phase::Stable);
         let wanted = capacity::wanted(self.rollout);
         let ready = self.observed.ready_behind(&self.rollout.spec.service, &stable.replica_set);
         if ready >= wanted {
@@ -123,7 +123,7 @@ impl Plan<'_> {
     fn clear_foreign_pods(&mut self) -> bool {
         if self.has_foreign_pods() {
             if self.is_routed() && self.status.route == RouteMode::Service && self.may_shut_out_strangers() {
-                self.status.route = RouteMode::Split;
+                self.status.lead_routes(RouteMode::Split);
             }
             let foreign = self.observed.foreign_behind(&self.rollout.spec.service);
             let which = if foreign.is_empty() { "about to be".to_owned() } else { foreign.join(", ") };
@@ -155,8 +155,7 @@ impl Plan<'_> {
             });
         }
         let workload = &self.rollout.spec.workload.name;
-        (0..16).find_map(|collision| {
-            let revision = template::hash(asked, collision);
+        template::hashes(asked).find_map(|revision| {
             let replica_set = naming::replica_set(workload, &revision);
             // A ReplicaSet of that name with another template: a collision of hashes.
             self.observed.replica_set(&replica_set).is_none().then(|| RevisionStatus {

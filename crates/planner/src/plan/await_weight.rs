@@ -1,18 +1,17 @@
 //! A stage whose weight is not in force yet: its pods come up, its route is written and confirmed.
 
-use tidegate_api::{Percent, Phase, Stage, StageBegun, condition::reason};
+use jiff::Timestamp;
+use tidegate_api::{Percent, Phase, Stage, condition::reason};
 
 use crate::{
     plan::{
-        Plan, Refusal, after, capacity,
-        progress::Outcome,
-        split::{self, Goal, InForce, Ready},
+        Plan, Refusal, after, capacity, goal,
+        in_force::{self, InForce},
+        outcome::Outcome,
+        split::{self, Goal, Ready},
     },
     traffic::Split,
 };
-
-/// How many stages are remembered that had their weight; one that lost it and got it back counts again.
-const BEGUN: usize = 32;
 
 /// What a stage waits for until it has its weight.
 enum Awaited {
@@ -33,7 +32,7 @@ impl Plan<'_> {
             && let Some(sentence) = in_force.clone().missing()
         {
             return self.leave_out_zero_weights(stage, &sentence).unwrap_or_else(|| {
-                self.status.zero_weights_refused = false;
+                self.status.leave_out_zero_weights(false);
                 Outcome::TakeBack(reason::ROUTE_REFUSED, sentence)
             });
         }
@@ -41,18 +40,29 @@ impl Plan<'_> {
             (None, _) => self.come_into_force(stage),
             (Some(_), Some(refusal)) => Outcome::Hold(refusal),
             (Some(Awaited::Pods(waiting)), None) => self.keep_deadline(stage, &waiting, ready),
-            (Some(Awaited::Routes(waiting)), None) if self.gateway_deadline_passed() => {
-                Outcome::Hold(self.not_confirmed(&waiting))
-            }
-            (Some(Awaited::Routes(waiting)), None) => Outcome::Wait(format!("stage {} waits: {waiting}", stage.name)),
+            (Some(Awaited::Routes(waiting)), None) => self.await_routes(stage, &waiting),
         }
+    }
+
+    /// The gateway has its time; nothing is held against the version when it takes longer.
+    fn await_routes(&mut self, stage: &Stage, waiting: &str) -> Outcome {
+        self.wake_at_gateway_deadline();
+        if self.is_gateway_late() {
+            return Outcome::Hold(self.not_confirmed(waiting));
+        }
+        Outcome::Wait(format!("stage {} waits: {waiting}", stage.name))
+    }
+
+    /// When the stage was entered, or began to wait anew.
+    pub(super) fn entered_at(&self) -> Timestamp {
+        self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at)
     }
 
     /// Some gateways refuse a backend of weight 0: before a refusal is taken for the last word, it is tried without.
     fn leave_out_zero_weights(&mut self, stage: &Stage, sentence: &str) -> Option<Outcome> {
-        let Goal::Split(split) = split::goal(self.rollout, self.observed) else { return None };
+        let Goal::Split(split) = goal::goal(self.rollout, self.observed) else { return None };
         let has_zero = split.weight == Percent::ZERO || split.weight == Percent::FULL;
-        if !has_zero || std::mem::replace(&mut self.status.zero_weights_refused, true) {
+        if !has_zero || self.status.leave_out_zero_weights(true) {
             return None;
         }
         let message = format!("stage {} waits: {sentence}; tried once more without a backend of weight 0", stage.name);
@@ -64,7 +74,7 @@ impl Plan<'_> {
         if !self.is_routed() {
             return InForce::Yes;
         }
-        split::in_force(self.rollout, self.observed, split::goal(self.rollout, self.observed))
+        in_force::in_force(self.rollout, self.observed, goal::goal(self.rollout, self.observed))
     }
 
     /// What the stage waits for, the gateway first: without it, no pod is started.
@@ -82,7 +92,7 @@ impl Plan<'_> {
             return Some(Awaited::Pods(waiting));
         }
         let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
-        let asked = split::in_force(self.rollout, self.observed, Goal::Split(asked));
+        let asked = in_force::in_force(self.rollout, self.observed, Goal::Split(asked));
         match (asked, in_force.missing()) {
             (InForce::Yes, _) if ready.canary > 0 => None,
             _ if ready.stable == 0 => Some(Awaited::Pods(self.stable_missing())),
@@ -95,8 +105,9 @@ impl Plan<'_> {
 
     fn keep_deadline(&mut self, stage: &Stage, waiting: &str, ready: Ready) -> Outcome {
         let deadline = self.rollout.spec.progress_deadline();
-        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        if !self.passed(entered, deadline) {
+        let entered = self.entered_at();
+        self.wake_after(entered, deadline);
+        if !self.has_elapsed(entered, deadline) {
             return Outcome::Wait(format!("stage {} waits: {waiting}", stage.name));
         }
         if ready.stable == 0 {
@@ -113,24 +124,17 @@ impl Plan<'_> {
 
     /// What held the stage is over, and was not the new version's doing: it gets its time anew.
     fn renew_deadline(&mut self, stage: &Stage) -> Outcome {
-        let now = self.now;
-        if let Some(status) = &mut self.status.stage {
-            status.entered_at = now;
-        }
-        self.wake_at(after(now, self.rollout.spec.progress_deadline()));
+        self.status.renew_wait(self.now);
+        self.wake_at(after(self.now, self.rollout.spec.progress_deadline()));
         Outcome::Wait(format!("stage {}: goes on, with the whole progress deadline before it", stage.name))
     }
 
     fn come_into_force(&mut self, stage: &Stage) -> Outcome {
         let (now, routed) = (self.now, self.is_routed());
-        let share = if routed { stage.weight } else { split::share_of_pods(self.rollout, &self.status, self.observed) };
+        let share =
+            if routed { stage.weight } else { capacity::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
-        if let Some(status) = &mut self.status.stage {
-            status.since = Some(now);
-            status.until = Some(after(now, stage.bake()));
-        }
-        self.begin(StageBegun { stage: stage.name.clone(), since: now, part: None });
-        self.status.checks.clear();
+        self.status.come_into_force(&stage.name, stage.bake(), now);
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
         let is_last = self.rollout.spec.stages().last().is_some_and(|last| last.name == *name);
@@ -144,12 +148,5 @@ impl Plan<'_> {
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)
-    }
-
-    /// Remembers where evidence begins to count anew.
-    pub(super) fn begin(&mut self, begun: StageBegun) {
-        self.status.begun.push(begun);
-        let oldest = self.status.begun.len().saturating_sub(BEGUN);
-        self.status.begun.drain(..oldest);
     }
 }

@@ -7,7 +7,10 @@ use tidegate_api::{Percent, Phase, RevisionStatus, Rollout, RolloutStatus, Route
 
 use crate::{
     plan::{Guard, Observed, current_stage, guard, split},
-    traffic::replica_count::{self, Counts, ReplicaCount},
+    traffic::{
+        Router,
+        replica_count::{self, Counts, ReplicaCount},
+    },
 };
 
 /// How many pods the version that serves should have.
@@ -171,4 +174,14 @@ pub(super) fn asked_of(observed: &Observed, revision: Option<&RevisionStatus>) -
 fn present(observed: &Observed, revision: Option<&RevisionStatus>) -> i32 {
     let set = revision.and_then(|revision| observed.replica_set(&revision.replica_set));
     set.map_or(0, |set| set.replicas().max(set.status.replicas))
+}
+
+/// Without a route: the part of the traffic that the new version gets, which is that of all ready pods behind the one
+/// Service. A pod that has not been ready for long enough gets its part, and so does one that is nobody's.
+pub(super) fn share_of_pods(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> Percent {
+    let service = &rollout.spec.service;
+    let all = observed.ready_pods.get(service).map_or(0, Vec::len);
+    let canary = status.canary.as_ref().map_or(0, |canary| observed.ready_behind(service, &canary.replica_set));
+    let counts = Counts { stable: i32::try_from(all).unwrap_or(i32::MAX).saturating_sub(canary), canary };
+    by_count(rollout).canary_share(&counts).unwrap_or_default()
 }

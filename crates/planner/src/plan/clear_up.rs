@@ -4,7 +4,7 @@ use tidegate_api::{Percent, RouteMode};
 
 use crate::{
     plan::{
-        Guard, Plan, guard, hand_back,
+        Guard, Plan, guard, hand_back, in_force,
         split::{self, Goal},
     },
     traffic::Split,
@@ -40,10 +40,10 @@ impl Plan<'_> {
         }
         let routed = self.observed.routes.iter().any(|route| route.object.is_some());
         if routed && guard::stands(Guard::RouteBeforePods) {
-            let in_force = split::in_force_at(self.rollout, self.observed, goal, self.now);
+            let in_force = in_force::in_force_at(self.rollout, self.observed, goal, self.now);
             if let Some(sentence) = in_force.missing() {
                 // Whoever wrote the route meanwhile gave those pods traffic again: they drain anew.
-                self.status.draining_since = None;
+                self.status.forget_drain();
                 if split::ready(self.rollout, &self.status, self.observed).stable == 0 {
                     self.say("waiting: no pod of the stable version is ready to take the traffic");
                 } else {
@@ -52,18 +52,19 @@ impl Plan<'_> {
                 return false;
             }
         }
-        if let (Goal::Split(split), Some(stage)) = (goal, &mut self.status.stage) {
-            stage.weight_in_force = split.weight;
+        if let Goal::Split(split) = goal {
+            self.status.set_in_force(split.weight);
         }
-        let since = *self.status.draining_since.get_or_insert(self.now);
+        let since = self.status.begin_drain(self.now);
         if let (RouteMode::Split, Goal::Split(Split { weight: kept, .. })) = (self.status.route, goal)
             && kept > Percent::ZERO
         {
-            self.passed(since, self.rollout.spec.drain());
+            self.wake_after(since, self.rollout.spec.drain());
             self.await_stable(kept);
             return false;
         }
-        if !self.passed(since, self.rollout.spec.drain()) {
+        self.wake_after(since, self.rollout.spec.drain());
+        if !self.has_elapsed(since, self.rollout.spec.drain()) {
             self.say("traffic is where it should be; requests under way drain");
             return false;
         }
@@ -87,28 +88,29 @@ impl Plan<'_> {
     }
 
     fn restore(&mut self) {
-        self.status.route = RouteMode::Service;
-        self.status.draining_since = None;
+        self.status.lead_routes(RouteMode::Service);
+        self.status.forget_drain();
         self.say("the routes point at the Service again, as they were written");
     }
 
     /// The routes are restored; the Services of the revisions go when nobody uses them any more.
     fn forget_services(&mut self) -> bool {
         if self.is_whole() {
-            self.status.draining_since = None;
+            self.status.forget_drain();
             return true;
         }
-        let in_force = split::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
+        let in_force = in_force::in_force_at(self.rollout, self.observed, Goal::Service, self.now);
         if let Some(sentence) = in_force.missing() {
             // Until the gateway has it, requests still come by way of those Services.
-            self.status.draining_since = None;
+            self.status.forget_drain();
             self.say(format!("restoring the routes: {sentence}"));
             return false;
         }
-        let since = *self.status.draining_since.get_or_insert(self.now);
+        let since = self.status.begin_drain(self.now);
         self.say("the routes are restored; the revisions' Services go");
         // A gateway that says nothing may still use them: the Deployment keeps them.
-        self.passed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
+        self.wake_after(since, self.rollout.spec.drain());
+        self.has_elapsed(since, self.rollout.spec.drain()) && !hand_back::waits_for_the_gateway(self.rollout, self.now)
     }
 
     /// No ReplicaSet but the stable one has pods.

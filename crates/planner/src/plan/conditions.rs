@@ -18,15 +18,12 @@ type Wanted = (&'static str, bool, String, String);
 impl Plan<'_> {
     /// Fills in how many pods each revision has, and what the scale subresource reads.
     pub(super) fn count_pods(&mut self) {
-        for revision in [&mut self.status.stable, &mut self.status.canary].into_iter().flatten() {
-            count(revision, self.observed);
-        }
-        let revisions = [&self.status.stable, &self.status.canary];
-        self.status.replicas = revisions.into_iter().flatten().map(|revision| revision.replicas).sum();
+        let observed = self.observed;
+        self.status.count_pods(|revision| count(revision, observed));
         let mostly_canary = self.status.stage.as_ref().is_some_and(|stage| stage.weight_in_force.percent() > 50.0);
         let carrying = self.status.canary.as_ref().filter(|_| mostly_canary).or(self.status.stable.as_ref());
         if let Some(set) = carrying.and_then(|revision| self.observed.replica_set(&revision.replica_set)) {
-            self.status.selector = selector_string(&set.spec.selector);
+            self.status.select(selector_string(&set.spec.selector));
         }
     }
 
@@ -34,8 +31,8 @@ impl Plan<'_> {
     pub(super) fn set_conditions(&mut self, warning: Option<(&str, String)>) {
         let generation = self.rollout.metadata.generation;
         let now = self.now;
-        let before = std::mem::take(&mut self.status.conditions);
-        self.status.conditions = self
+        let before = &self.status.conditions;
+        let conditions = self
             .wanted_conditions()
             .into_iter()
             .chain(warning.map(|(reason, warning)| (kind::WARNING, true, reason.to_owned(), warning)))
@@ -52,6 +49,7 @@ impl Plan<'_> {
                 }
             })
             .collect();
+        self.status.set_conditions(conditions);
     }
 
     fn wanted_conditions(&self) -> Vec<Wanted> {

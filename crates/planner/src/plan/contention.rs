@@ -1,11 +1,11 @@
 //! Somebody else changes what Tidegate writes: answered with growing pauses, and never without end.
 
 use jiff::Timestamp;
-use tidegate_api::{AdoptionStep, Contention, Phase, Rollout, Span, condition::reason};
+use tidegate_api::{AdoptionStep, Contention, Phase, Rollout, RolloutStatus, Span, StagePart, condition::reason};
 
 use crate::{
     plan::{
-        Observed, Plan, Refusal, Route, after, in_seconds,
+        Observed, Plan, Refusal, Route, after, goal, in_seconds,
         split::{self, Goal},
     },
     traffic::{Names, RouteId},
@@ -21,8 +21,6 @@ const SILENCE: Span = Span::seconds(50);
 const PROBATION: Span = Span::seconds(45);
 /// The longest pause between two answers about the Deployment.
 const LONGEST_PAUSE: u64 = 300;
-/// How many changes of one object are remembered.
-const CHANGES: usize = 10;
 
 /// What somebody else seems to have changed. Who it was stands in the object's managed fields, which are worth
 /// reading only then.
@@ -85,7 +83,7 @@ pub(super) fn changed_routes<'a>(
         settled.then_some(stage)
     });
     let goal = stage.map(|stage| Goal::Split(split::of_stage(stage)));
-    let goal = goal.filter(|goal| split::goal(rollout, observed) == *goal);
+    let goal = goal.filter(|goal| goal::goal(rollout, observed) == *goal);
     let names = Names::of(&rollout.spec.service);
     observed.routes.iter().filter(move |route| goal.is_some_and(|goal| !split::says(rollout, &names, route, goal)))
 }
@@ -107,13 +105,14 @@ impl Plan<'_> {
             let exponent = u32::try_from(known.changes.len()).unwrap_or(u32::MAX);
             let pause = Span::seconds(1_u64.checked_shl(exponent).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE));
             let last = known.last();
-            if !self.passed(last, pause) {
+            self.wake_after(last, pause);
+            if !self.has_elapsed(last, pause) {
                 return;
             }
         }
         let replicas = workload.replicas();
         let manager = self.note_change(&object, generation);
-        self.answer(&object);
+        self.status.answer_change(&object);
         self.record(
             reason::FOREIGN_PODS,
             format!(
@@ -127,7 +126,7 @@ impl Plan<'_> {
     pub(super) fn tend_routes(&mut self) -> Option<Refusal> {
         let changed: Vec<_> = changed_routes(self.rollout, self.observed).collect();
         let held: Vec<_> = changed.iter().filter_map(|route| self.tend_route(route)).collect();
-        held.into_iter().next().or_else(|| self.on_probation())
+        held.into_iter().next().or_else(|| self.keep_probation())
     }
 
     fn tend_route(&mut self, route: &Route) -> Option<Refusal> {
@@ -136,7 +135,7 @@ impl Plan<'_> {
         if is_new {
             let manager = self.note_change(&object, generation);
             if self.known(&object).is_none_or(|known| known.changes.len() <= AT_ONCE) {
-                self.answer(&object);
+                self.status.answer_change(&object);
                 let message = format!("{manager} changed the weights of {object}; they are written back");
                 self.record(reason::CONTENTION, message);
                 return None;
@@ -146,8 +145,9 @@ impl Plan<'_> {
         if known.answered {
             return None;
         }
-        if self.passed(known.last(), SILENCE) {
-            self.answer(&object);
+        self.wake_after(known.last(), SILENCE);
+        if self.has_elapsed(known.last(), SILENCE) {
+            self.status.answer_change(&object);
             return None;
         }
         let message = format!(
@@ -160,12 +160,14 @@ impl Plan<'_> {
     }
 
     /// What was written back once more after too many changes has to stay for a while before the rollout goes on.
-    fn on_probation(&mut self) -> Option<Refusal> {
+    fn keep_probation(&mut self) -> Option<Refusal> {
         let workload = workload_name(self.rollout);
         let quarrels = self.status.contentions.iter().filter(|known| known.object != workload);
         let quarrel = quarrels.filter(|known| known.changes.len() > AT_ONCE).max_by_key(|known| known.last())?;
         let (object, written_back) = (quarrel.object.clone(), after(quarrel.last(), SILENCE));
-        if self.status.stage.as_ref()?.disturbance.is_none() || self.passed(written_back, PROBATION) {
+        self.status.stage.as_ref()?.disturbance.as_ref()?;
+        self.wake_after(written_back, PROBATION);
+        if self.has_elapsed(written_back, PROBATION) {
             return None;
         }
         let goes_on = in_seconds(after(written_back, PROBATION));
@@ -176,11 +178,7 @@ impl Plan<'_> {
 
     /// Forgets changes that were too long ago, and objects that nobody has changed since.
     fn forget_contentions(&mut self) {
-        let now = self.now;
-        for known in &mut self.status.contentions {
-            known.changes.retain(|change| now < after(*change, WINDOW));
-        }
-        self.status.contentions.retain(|known| !known.changes.is_empty());
+        self.status.forget_changes(self.now, WINDOW);
         let next = self.status.contentions.iter().filter_map(|known| known.changes.last()).min().copied();
         if let Some(oldest) = next {
             self.wake_at(after(oldest, WINDOW));
@@ -193,33 +191,8 @@ impl Plan<'_> {
 
     /// Records a change; the name of who made it.
     fn note_change(&mut self, object: &str, generation: i64) -> String {
-        let now = self.now;
         let editor = self.observed.editors.get(object).cloned();
-        let known = self.status.contentions.iter_mut().find(|known| known.object == object);
-        let manager = editor.or_else(|| known.as_ref().map(|known| known.manager.clone()));
-        let manager = manager.unwrap_or_else(|| "somebody".to_owned());
-        if let Some(known) = known {
-            known.changes.insert(0, now);
-            known.changes.truncate(CHANGES);
-            known.manager.clone_from(&manager);
-            (known.generation, known.answered) = (generation, false);
-        } else {
-            self.status.contentions.push(Contention {
-                object: object.to_owned(),
-                manager: manager.clone(),
-                generation,
-                answered: false,
-                changes: vec![now],
-            });
-        }
-        manager
-    }
-
-    /// Commits that the last change is undone.
-    fn answer(&mut self, object: &str) {
-        if let Some(known) = self.status.contentions.iter_mut().find(|known| known.object == object) {
-            known.answered = true;
-        }
+        self.status.note_change(object, editor, generation, self.now)
     }
 }
 
@@ -230,7 +203,16 @@ pub(super) fn is_answered(rollout: &Rollout, object: &str, generation: i64) -> b
 }
 
 /// When somebody else last changed one of the routes.
-pub(super) fn last_change(rollout: &Rollout, contentions: &[Contention]) -> Option<Timestamp> {
+fn last_change(rollout: &Rollout, contentions: &[Contention]) -> Option<Timestamp> {
     let workload = workload_name(rollout);
     contentions.iter().filter(|known| known.object != workload).map(Contention::last).max()
+}
+
+/// Since when the stage's weight has been in force, and nobody else's; nothing where somebody wrote another since. That
+/// gave the pods that the stage had freed requests again, and when those ended, nobody knows.
+pub(super) fn undisturbed_since(rollout: &Rollout, status: &RolloutStatus) -> Option<Timestamp> {
+    let stage = status.stage.as_ref().filter(|stage| stage.disturbance.is_none())?;
+    let resumed = status.begun.last().filter(|begun| begun.part == Some(StagePart::Resumed)).map(|begun| begun.since);
+    let since = resumed.into_iter().fold(stage.since?, Timestamp::max);
+    last_change(rollout, &status.contentions).is_none_or(|last| last < since).then_some(since)
 }

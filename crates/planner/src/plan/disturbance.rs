@@ -1,10 +1,10 @@
 //! Other weights than the stage's are in force: its clock and its evidence stand still until its own are back.
 
-use tidegate_api::{Disturbance, Percent, Span, Stage, StageBegun, StagePart, StageStatus};
+use tidegate_api::{Percent, Span, Stage, StageBegun, StagePart};
 
 use crate::plan::{
-    Plan, after, contention,
-    progress::Outcome,
+    Plan, capacity, contention, goal, in_force,
+    outcome::Outcome,
     split::{self, Goal},
 };
 
@@ -13,7 +13,7 @@ const NOTICED: Span = Span::seconds(5);
 
 impl Plan<'_> {
     /// What is decided while the routes say something else than the stage, and nothing while they do not.
-    pub(super) fn disturbed(&mut self, stage: &Stage) -> Option<Outcome> {
+    pub(super) fn answer_disturbance(&mut self, stage: &Stage) -> Option<Outcome> {
         let is_disturbed = contention::changed_routes(self.rollout, self.observed).next().is_some();
         let held = self.tend_routes();
         let known = self.status.stage.as_ref().and_then(|stage| stage.disturbance.clone());
@@ -21,11 +21,11 @@ impl Plan<'_> {
             return held.map(Outcome::Hold);
         }
         let goal = self.status.stage.as_ref().map_or(Goal::Leave, |stage| Goal::Split(split::of_stage(stage)));
-        if !is_disturbed && split::goal(self.rollout, self.observed) != goal {
+        if !is_disturbed && goal::goal(self.rollout, self.observed) != goal {
             // The new version has lost its pods meanwhile, and gets nothing at all.
             return None;
         }
-        let missing = split::in_force(self.rollout, self.observed, goal).missing();
+        let missing = in_force::in_force(self.rollout, self.observed, goal).missing();
         match (held, missing) {
             (Some(held), _) => {
                 self.stand_still();
@@ -44,26 +44,20 @@ impl Plan<'_> {
 
     /// The stage's clock stops, and its status says what is in force instead.
     fn stand_still(&mut self) {
-        let (now, share) = (self.now, self.share_in_force());
-        let Some(stage) = &mut self.status.stage else { return };
-        let weight = stage.weight_in_force;
-        let since = stage.disturbance.get_or_insert(Disturbance { since: now, weight }).since;
-        stage.until = None;
+        let share = self.share_in_force();
+        let Some(since) = self.status.stand_still(self.now) else { return };
         self.set_in_force(share);
-        if self.passed(since, NOTICED) {
+        self.wake_after(since, NOTICED);
+        if self.has_elapsed(since, NOTICED) {
             self.begin_part(StagePart::Disturbed);
         }
     }
 
     /// The stage's own weight is in force again: its clock goes on from where it stopped.
     fn resume(&mut self, spec: &Stage) {
-        let now = self.now;
-        let Some(stage) = &mut self.status.stage else { return };
-        let Some(disturbance) = stage.disturbance.take() else { return };
-        stage.weight_in_force = disturbance.weight;
-        let stood = now.duration_since(disturbance.since);
-        stage.since = stage.since.map(|since| since.checked_add(stood).unwrap_or(now));
-        stage.until = stage.since.map(|since| after(since, spec.bake()));
+        if !self.status.resume(spec.bake(), self.now) {
+            return;
+        }
         let is_noticed = self.status.begun.last().is_some_and(|begun| begun.part == Some(StagePart::Disturbed));
         if is_noticed {
             self.begin_part(StagePart::Resumed);
@@ -74,7 +68,7 @@ impl Plan<'_> {
         let Some(begun) = self.status.begun.last() else { return };
         if begun.part != Some(part) {
             let stage = begun.stage.clone();
-            self.begin(StageBegun { stage, since: self.now, part: Some(part) });
+            self.status.begin(StageBegun { stage, since: self.now, part: Some(part) });
         }
     }
 
@@ -83,17 +77,10 @@ impl Plan<'_> {
         let (names, rollout) = (self.names(), self.rollout);
         let share = |route: &crate::plan::Route| {
             let (router, object) = (route.router(rollout, &names), route.object.as_ref()?);
-            let by_pods = || split::share_of_pods(rollout, &self.status, self.observed);
+            let by_pods = || capacity::share_of_pods(rollout, &self.status, self.observed);
             if router.is_whole(object) { Some(by_pods()) } else { router.canary_share(object) }
         };
         let shares = self.observed.routes.iter().filter_map(share);
         shares.reduce(|one, other| if one < other { other } else { one }).unwrap_or_default()
     }
-}
-
-/// Its weight is not in force any more: its clock begins anew when it is.
-pub(super) fn lose_weight(stage: &mut StageStatus) {
-    stage.weight_in_force = stage.own_weight();
-    (stage.disturbance, stage.since, stage.until) = (None, None, None);
-    (stage.weight_measured, stage.weight_range, stage.weight_off_since) = (None, None, None);
 }

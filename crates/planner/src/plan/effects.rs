@@ -2,65 +2,24 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
-use kube::Resource;
 use serde_json::{Value, json};
 use tidegate_api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, RolloutStatus, RouteMode};
 
 use crate::{
     plan::{
-        Guard, Observed, Route, adoption, after, capacity, contention, guard, hand_back, orphans, selection,
-        split::{self, Goal, InForce},
+        Guard, Observed, Route, adoption, after, capacity, contention,
+        effect::{Desired, Effect, guarded, scale, taken},
+        goal, guard, hand_back,
+        in_force::{self, InForce},
+        orphans, selection,
+        split::{self, Goal},
     },
-    traffic::{Names, RouteId, Split},
+    traffic::{Names, Split},
     workload::{
         Ownership, ReplicaSet, changed_spec, is_deleting, naming, new_replica_set, ownership, revision_service,
         revision_service_spec, template,
     },
 };
-
-/// One write. All of them are idempotent: what is already so is not written again.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Merges into the Rollout itself (finalizers, `spec.replicas`).
-    PatchRollout(Value),
-    /// Merges into the Deployment of that name.
-    PatchDeployment(String, Value),
-    /// Creates a ReplicaSet.
-    CreateReplicaSet(Box<ReplicaSet>),
-    /// Merges into the ReplicaSet of that name.
-    PatchReplicaSet(String, Value),
-    /// Deletes the ReplicaSet of that name, if it still has that UID.
-    DeleteReplicaSet(String, String),
-    /// Deletes the pod of that name, if it still has that UID.
-    DeletePod(String, String),
-    /// Creates a Service.
-    CreateService(Box<Service>),
-    /// Merges into the Service of that name.
-    PatchService(String, Value),
-    /// Deletes the Service of that name, if it still has that UID.
-    DeleteService(String, String),
-    /// Replaces the route by this object, under the resourceVersion in it.
-    ReplaceRoute(RouteId, Box<Value>),
-}
-
-/// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Desired {
-    /// The write.
-    pub effect: Effect,
-    /// It gives the canary more traffic, or takes pods away: the Rollout is read live before it.
-    pub cautious: bool,
-}
-
-impl Desired {
-    pub(super) fn bold(effect: Effect) -> Self {
-        Self { effect, cautious: false }
-    }
-
-    pub(super) fn cautious(effect: Effect) -> Self {
-        Self { effect, cautious: true }
-    }
-}
 
 /// What has to be written, most urgent first. An empty list means that the cluster is as the status says.
 #[must_use]
@@ -109,7 +68,7 @@ fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desire
     let release = Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})));
     let since = rollout.status.as_ref().and_then(|status| status.draining_since);
     let drained = since.is_none_or(|since| after(since, rollout.spec.drain()) <= now);
-    let unused = drained && split::in_force(rollout, observed, Goal::Service) == InForce::Yes;
+    let unused = drained && in_force::in_force(rollout, observed, Goal::Service) == InForce::Yes;
     own_services(rollout, observed).filter(|_| unused).chain([release]).collect()
 }
 
@@ -125,12 +84,6 @@ fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = 
         })
 }
 
-/// A merge patch that is refused when somebody changed the object meanwhile.
-pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
-    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
-    patch
-}
-
 struct Effects<'a> {
     rollout: &'a Rollout,
     observed: &'a Observed,
@@ -140,7 +93,7 @@ struct Effects<'a> {
 
 impl Effects<'_> {
     fn routes(&self) -> Vec<Desired> {
-        let goal = split::goal(self.rollout, self.observed);
+        let goal = goal::goal(self.rollout, self.observed);
         let names = Names::of(&self.rollout.spec.service);
         let contended = contention::changed_routes(self.rollout, self.observed).next().is_some();
         // Whoever wrote a route meanwhile gave traffic to pods or Services that drain. The status forgets the drain
@@ -241,7 +194,7 @@ impl Effects<'_> {
     fn spent_services(&self) -> Vec<Desired> {
         let drained =
             self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
-        let restored = split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
+        let restored = in_force::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
         if !restored || (!drained && guard::stands(Guard::DrainBeforeServices)) {
             return Vec::new();
         }
@@ -283,10 +236,10 @@ impl Effects<'_> {
             // Given up on: the Deployment, which gets all of them, sees to those that it does not want.
             RouteMode::Service => self.status.phase != Phase::HandingBack,
             RouteMode::Split | RouteMode::Promoted => {
-                let goal = split::goal(self.rollout, self.observed);
-                let left = split::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
+                let goal = goal::goal(self.rollout, self.observed);
+                let left = in_force::in_force_at(self.rollout, self.observed, goal, self.now) == InForce::Yes;
                 // While a new version is on its way, what its stage took from stable drains from the stage's start.
-                let stage = split::undisturbed_since(self.rollout, self.status).filter(|_| self.is_under_way());
+                let stage = contention::undisturbed_since(self.rollout, self.status).filter(|_| self.is_under_way());
                 let since = self.status.draining_since.or(stage);
                 let drained = since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
                 goal != Goal::Leave
@@ -301,12 +254,12 @@ impl Effects<'_> {
         if !self.rollout.spec.is_routed() {
             return true;
         }
-        let goal = split::goal(self.rollout, self.observed);
+        let goal = goal::goal(self.rollout, self.observed);
         if goal == Goal::Leave && self.stable_serves() {
             // Its pods are not seen behind their own Service yet: the route still says the Service of both.
             return false;
         }
-        self.observed.has_revision_services() && split::in_force(self.rollout, self.observed, goal) == InForce::Yes
+        self.observed.has_revision_services() && in_force::in_force(self.rollout, self.observed, goal) == InForce::Yes
     }
 
     fn stable_serves(&self) -> bool {
@@ -324,10 +277,10 @@ impl Effects<'_> {
         let owner = Ownership::of(self.rollout, workload);
         if let Some(set) = self.observed.replica_set(&revision.replica_set) {
             let is_own = self.observed.replica_sets.iter().any(|own| own.name() == set.name());
-            return (!is_own && !is_deleting(set.as_ref())).then(|| adoption::taken(set, &owner));
+            return (!is_own && !is_deleting(set.as_ref())).then(|| taken(set, &owner));
         }
         let asked = &workload.spec.template;
-        if !(0..16).any(|collision| template::hash(asked, collision) == revision.revision) {
+        if !template::hashes(asked).any(|hash| hash == revision.revision) {
             return None;
         }
         let name = &revision.replica_set;
@@ -366,13 +319,4 @@ impl Effects<'_> {
             .map(Desired::cautious)
             .collect()
     }
-}
-
-/// Scales `set`, if it is not so already. Taking pods away needs certainty.
-pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
-    if set.replicas() == wanted || is_deleting(set) {
-        return None;
-    }
-    let effect = Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, json!({"spec": {"replicas": wanted}})));
-    Some(if wanted < set.replicas() { Desired::cautious(effect) } else { Desired::bold(effect) })
 }

@@ -9,7 +9,7 @@ use tidegate_api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, Ro
 use crate::{
     plan::{
         Observed, Plan, after, capacity,
-        effects::{Desired, Effect, guarded, scale},
+        effect::{Desired, Effect, guarded, scale},
         split::{self, Goal},
     },
     workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},
@@ -26,15 +26,15 @@ impl Plan<'_> {
             let message =
                 "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
-            self.status.phase = Phase::HandingBack;
+            self.status.enter_phase(Phase::HandingBack);
             self.begin_way_back();
         }
         self.hand_back_what_serves();
         if self.observed.living_workload().is_none() {
             self.say("the Deployment is gone: there is nobody to hand the pods back to");
-            if self.routes_are_free() {
+            if self.free_routes() {
                 if ownerless(self.observed).next().is_none() {
-                    self.status.adoption = None;
+                    self.status.end_adoption();
                 } else if adoption.step != AdoptionStep::Releasing {
                     self.step(AdoptionStep::Releasing);
                 }
@@ -47,13 +47,13 @@ impl Plan<'_> {
                 if adoption.step == AdoptionStep::Emptying {
                     self.step(AdoptionStep::Adopted);
                 }
-                if self.routes_are_free() {
+                if self.free_routes() {
                     self.step(AdoptionStep::Clearing);
                 }
             }
             AdoptionStep::Clearing if self.is_workload_clear(adoption.mode) => self.step(AdoptionStep::Restoring),
             AdoptionStep::Restoring if self.is_workload_restored(adoption.mode) => self.step(AdoptionStep::Releasing),
-            AdoptionStep::Releasing if self.is_released() => self.status.adoption = None,
+            AdoptionStep::Releasing if self.is_released() => self.status.end_adoption(),
             // What is looked at here, no watch need ever tell.
             AdoptionStep::Releasing => self.wake_at(after(self.now, LOOK_AGAIN)),
             _ => {}
@@ -65,7 +65,11 @@ impl Plan<'_> {
     fn hand_back_what_serves(&mut self) {
         let Some(canary) = self.status.canary.clone() else { return };
         let ready = split::ready(self.rollout, &self.status, self.observed);
-        if ready.canary == 0 || self.failed(&canary).is_some() || !self.is_stable_lost() {
+        if ready.canary == 0 || self.failed(&canary).is_some() {
+            return;
+        }
+        self.track_stable_loss();
+        if !self.is_stable_lost() {
             return;
         }
         let message = format!(
@@ -73,20 +77,20 @@ impl Plan<'_> {
         );
         self.record(reason::STABLE_LOST, message);
         self.become_stable();
-        self.status.phase = Phase::HandingBack;
+        self.status.enter_phase(Phase::HandingBack);
     }
 
-    /// The routes say what the user wrote, and the gateway has said so, or it has taken too long to go on waiting
-    /// for that. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
-    fn routes_are_free(&mut self) -> bool {
+    /// Brings the routes to what the user wrote. Whether the gateway has confirmed that, or has taken too long to go on
+    /// waiting for it. A route that still names the revisions' Services would lead nowhere when they go with the Rollout.
+    fn free_routes(&mut self) -> bool {
         let since = begun(&self.status).unwrap_or(self.now);
         let patience = self.rollout.spec.progress_deadline();
         let end = after(after(since, patience), patience);
         if self.now >= end || self.nothing_serves() {
             // Not even pods were to be had in that time, or there never will be any. Whoever has some left keeps them:
             // the Deployment sees to them.
-            self.status.route = RouteMode::Service;
-            self.status.draining_since = None;
+            self.status.lead_routes(RouteMode::Service);
+            self.status.forget_drain();
             let names = self.names();
             return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }

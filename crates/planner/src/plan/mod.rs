@@ -12,12 +12,17 @@ mod clear_up;
 mod conditions;
 mod contention;
 mod disturbance;
+mod draft;
 mod draw;
+mod effect;
 mod effects;
+mod goal;
 mod guard;
 mod hand_back;
+mod in_force;
 mod observed;
 mod orphans;
+mod outcome;
 mod pinning;
 mod policies;
 mod preflight;
@@ -25,6 +30,7 @@ mod progress;
 mod selection;
 mod share;
 mod split;
+mod stable_loss;
 mod suspect_pod;
 mod taken_back;
 #[cfg(test)]
@@ -34,11 +40,13 @@ mod unwell;
 mod warnings;
 mod way_back;
 
+use draft::Draft;
 use guard::Guard;
 use jiff::Timestamp;
 
 pub use contention::{Suspect, suspects};
-pub use effects::{Desired, Effect, desired};
+pub use effect::{Desired, Effect};
+pub use effects::desired;
 pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use preflight::Refusal;
 pub use suspect_pod::Traced;
@@ -48,9 +56,6 @@ use tidegate_api::{
     Transition, condition::reason,
 };
 use tidegate_judge::Divided;
-
-/// How many transitions and failed revisions a status keeps.
-const HISTORY: usize = 10;
 
 /// All that a decision may depend on.
 #[derive(Clone, Copy)]
@@ -170,7 +175,7 @@ struct Plan<'a> {
     divided: Option<Divided>,
     traced: &'a [Traced],
     now: Timestamp,
-    status: RolloutStatus,
+    status: Draft,
     transitions: Vec<Transition>,
     wake: Option<Timestamp>,
     /// Why the Rollout cannot go on until somebody acts.
@@ -180,7 +185,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(input: Input<'a>) -> Self {
         let Input { rollout, observed, checks, outage, divided, traced, now } = input;
-        let status = rollout.status.clone().unwrap_or_default();
+        let status = Draft::new(rollout.status.clone().unwrap_or_default());
         let (transitions, wake, refusal) = (Vec::new(), None, None);
         Self { rollout, observed, checks, outage, divided, traced, now, status, transitions, wake, refusal }
     }
@@ -202,54 +207,48 @@ impl<'a> Plan<'a> {
         if !promoting {
             self.replace_deleted();
         }
-        if !self.clear_up() && !self.is_past_waiting_for_the_gateway() && guard::stands(Guard::OneCanary) {
+        if !self.clear_up() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
-        self.status.phase = Phase::Stable;
-        self.status.stage = None;
-        self.status.begun.clear();
-        self.status.canary = None;
-        self.status.replaced_pod = None;
-        self.status.replicas_floor = None;
-        self.status.draining_since = None;
+        self.status.enter_phase(Phase::Stable);
+        self.status.end_rollout();
         if promoting {
-            self.status.checks.clear();
+            self.status.forget_checks();
         }
         self.at_rest();
     }
 
     fn say(&mut self, message: impl Into<String>) {
-        self.status.message = message.into();
+        self.status.say(message.into());
     }
 
     /// Records a step for the history and for an event.
     fn record(&mut self, reason: &str, message: impl Into<String>) {
-        let message = message.into();
         let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
         let transition = Transition {
             at: self.now,
             reason: reason.to_owned(),
-            message: message.clone(),
+            message: message.into(),
             revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
         };
-        self.status.history.insert(0, transition.clone());
-        cap(&mut self.status.history);
+        self.status.record(transition.clone());
         self.transitions.push(transition);
-        self.status.message = message;
     }
 
     fn wake_at(&mut self, instant: Timestamp) {
         self.wake = Some(self.wake.map_or(instant, |wake| wake.min(instant)));
     }
 
-    /// Whether `span` has passed since `start`; if not, asks to be woken when it has.
-    fn passed(&mut self, start: Timestamp, span: Span) -> bool {
-        let end = after(start, span);
-        if self.now >= end {
-            return true;
+    /// Asks to be woken when `span` has elapsed since `start`, if it has not.
+    fn wake_after(&mut self, start: Timestamp, span: Span) {
+        if !self.has_elapsed(start, span) {
+            self.wake_at(after(start, span));
         }
-        self.wake_at(end);
-        false
+    }
+
+    /// Whether `span` has elapsed since `start`.
+    fn has_elapsed(&self, start: Timestamp, span: Span) -> bool {
+        self.now >= after(start, span)
     }
 
     /// Whether nothing may go on by itself.
@@ -264,18 +263,18 @@ impl<'a> Plan<'a> {
     /// Takes all traffic back to the stable version, as fast as that carries it.
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
-        self.status.phase = Phase::Reverting;
+        self.status.enter_phase(Phase::Reverting);
         self.begin_way_back();
     }
 
     fn finish(mut self) -> Next {
-        self.status.observed_generation = self.rollout.metadata.generation;
+        self.status.observe_generation(self.rollout.metadata.generation);
         self.note_workload();
         self.tell_refused_write();
         self.count_pods();
-        let warning = self.warning();
+        let warning = self.warn();
         self.set_conditions(warning);
-        Next { status: self.status, transitions: self.transitions, wake: self.wake }
+        Next { status: self.status.into_status(), transitions: self.transitions, wake: self.wake }
     }
 
     /// A write that the API server refuses for good is somebody's to look at, whatever else is going on.
@@ -291,13 +290,6 @@ impl<'a> Plan<'a> {
     /// Whether nothing of a rollout is left in the routes and the Services.
     fn is_whole(&self) -> bool {
         self.status.route == RouteMode::Service && !self.observed.has_revision_services()
-    }
-}
-
-/// Forgets what is oldest.
-fn cap<T>(newest_first: &mut Vec<T>) {
-    if newest_first.len() > HISTORY && guard::stands(Guard::BoundedHistories) {
-        newest_first.truncate(HISTORY);
     }
 }
 

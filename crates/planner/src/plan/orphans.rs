@@ -12,8 +12,8 @@ use tidegate_api::{
 
 use crate::{
     plan::{
-        Observed, Plan, adoption,
-        effects::{Desired, Effect, guarded},
+        Observed, Plan,
+        effect::{Desired, Effect, guarded, taken},
     },
     traffic::Names,
     workload::{Ownership, ReplicaSet, ownership, template},
@@ -23,14 +23,14 @@ impl Plan<'_> {
     /// Begins to take over the pods of a Rollout that is gone, if there are any. Whether it does.
     pub(super) fn adopt_orphans(&mut self) -> bool {
         let Some(serving) = serving(self.rollout, self.observed) else { return false };
-        self.status.stable = Some(revision(serving));
+        self.status.set_stable(revision(serving));
         // What was on its way keeps its Service until no route gives it traffic: it is turned back.
-        self.status.canary = under_way(self.rollout, self.observed, serving).map(revision);
+        self.status.inherit_canary(under_way(self.rollout, self.observed, serving).map(revision));
         // Of a rollout that was under way, the routes may still say the revisions' Services.
         let is_split = self.is_routed() && self.observed.has_revision_services();
-        self.status.route = if is_split { RouteMode::Split } else { RouteMode::Service };
-        self.status.phase = Phase::Adopting;
-        self.status.adoption = Some(AdoptionStatus {
+        self.status.lead_routes(if is_split { RouteMode::Split } else { RouteMode::Service });
+        self.status.enter_phase(Phase::Adopting);
+        self.status.begin_adoption(AdoptionStatus {
             step: AdoptionStep::Moving,
             mode: AdoptionMode::Move,
             workload: self.rollout.spec.workload.name.clone(),
@@ -85,7 +85,7 @@ pub(super) fn has(observed: &Observed, replica_set: &str) -> bool {
 pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     let owner = Ownership::of(rollout, workload);
-    let sets = observed.orphans.iter().map(|set| adoption::taken(set, &owner));
+    let sets = observed.orphans.iter().map(|set| taken(set, &owner));
     let services = observed.orphaned_services.iter().filter_map(|service| taken_over(service, &owner));
     sets.chain(services).collect()
 }

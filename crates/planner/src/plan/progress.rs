@@ -1,35 +1,22 @@
 //! A new version on its way: judged at every look, a stage further when everything speaks for it.
 
 use tidegate_api::{
-    CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, ReplacedPod, RevisionStatus, RouteMode,
-    Span, Stage, StageStatus, Verdict,
+    CheckStatus, FailedRevision, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, RouteMode, Span, Stage,
+    StageStatus, Verdict,
     condition::{self, reason},
 };
 
 use crate::{
     plan::{
-        Guard, Plan, Refusal, after, cap, capacity, current_stage, disturbance::lose_weight, guard, in_seconds, split,
+        Guard, Plan, Refusal, after, capacity, contention, current_stage, guard, in_seconds, outcome::Outcome, split,
+        stable_loss::STABLE_LOST,
     },
     workload::template,
 };
 
-/// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
-const STABLE_LOST: Span = Span::seconds(60);
-
 /// A stage waits for long when it has waited for so many times its bake, and for so long at least.
 const LONG_WAIT: u32 = 4;
 const LONG_WAIT_AT_LEAST: Span = Span::seconds(600);
-
-/// What is decided about a stage that has its weight.
-pub(super) enum Outcome {
-    Wait(String),
-    Hold(Refusal),
-    Advance,
-    TakeOver,
-    Fail(&'static str, String),
-    Replace(ReplacedPod, String),
-    TakeBack(&'static str, String),
-}
 
 impl Plan<'_> {
     /// Sends a new revision on its way, at the first stage.
@@ -37,17 +24,10 @@ impl Plan<'_> {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
         let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
-        self.status.canary = Some(canary);
-        self.status.checks.clear();
-        self.status.begun.clear();
-        self.status.taken_back = None;
-        self.status.replaced_pod = None;
-        self.status.stable_lost_since = None;
-        self.status.draining_since = None;
-        self.status.replicas_floor = Some(capacity::wanted(self.rollout));
-        self.status.phase = Phase::Progressing;
+        self.status.begin_rollout(canary, capacity::wanted(self.rollout));
+        self.status.enter_phase(Phase::Progressing);
         if self.is_routed() {
-            self.status.route = RouteMode::Split;
+            self.status.lead_routes(RouteMode::Split);
         }
         self.enter(first, 0);
         self.record(reason::STARTED, started);
@@ -55,7 +35,7 @@ impl Plan<'_> {
 
     fn enter(&mut self, stage: &Stage, place: usize) {
         let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
-        self.status.stage = Some(StageStatus {
+        let entered = StageStatus {
             name: stage.name.clone(),
             index: counted(place + 1),
             of: counted(self.rollout.spec.stages().len()),
@@ -72,7 +52,8 @@ impl Plan<'_> {
             entered_at: self.now,
             since: None,
             until: None,
-        });
+        };
+        self.status.enter_stage(entered);
     }
 
     /// One look at the rollout under way.
@@ -81,8 +62,8 @@ impl Plan<'_> {
             return self.turn_back(reason::REVERTED, "the stage that was under way is not known any more".to_owned());
         };
         self.ratchet_replicas();
-        if self.is_superseded(&canary) {
-            return;
+        if let Some((reason, message)) = self.supersession(&canary) {
+            return self.turn_back(reason, message.to_owned());
         }
         self.keep_checks();
         self.follow_spec(&stage);
@@ -101,7 +82,7 @@ impl Plan<'_> {
             Outcome::TakeOver => self.take_over(),
             Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
             Outcome::Wait(message) => {
-                self.status.phase = Phase::Progressing;
+                self.status.enter_phase(Phase::Progressing);
                 self.say(message);
             }
         }
@@ -109,12 +90,12 @@ impl Plan<'_> {
 
     /// An autoscaler may raise the count while a rollout lasts, not lower it.
     fn ratchet_replicas(&mut self) {
-        let asked = self.rollout.spec.replicas.unwrap_or(0);
-        self.status.replicas_floor = self.status.replicas_floor.max(Some(asked));
+        self.status.raise_replicas_floor(self.rollout.spec.replicas.unwrap_or(0));
     }
 
-    fn is_superseded(&mut self, canary: &RevisionStatus) -> bool {
-        let Some(workload) = self.observed.living_workload() else { return false };
+    /// Why the version on its way is not the one that is asked for any more, if it is not: the reason and the sentence.
+    fn supersession(&self, canary: &RevisionStatus) -> Option<(&'static str, &'static str)> {
+        let workload = self.observed.living_workload()?;
         let asked = &workload.spec.template;
         let holds = |revision: &RevisionStatus| {
             self.observed
@@ -127,44 +108,28 @@ impl Plan<'_> {
             None => self.revision_of(asked).is_none_or(|revision| revision.replica_set == canary.replica_set),
         };
         if is_canary {
-            return false;
+            return None;
         }
-        if self.status.stable.as_ref().is_some_and(holds) {
-            let message = "the Deployment asks for the stable version again: all traffic goes back to it".to_owned();
-            self.turn_back(reason::BACK_TO_STABLE, message);
+        Some(if self.status.stable.as_ref().is_some_and(holds) {
+            let message = "the Deployment asks for the stable version again: all traffic goes back to it";
+            (reason::BACK_TO_STABLE, message)
         } else {
-            let message =
-                "another version came in mid-flight: all traffic goes back to stable before it starts".to_owned();
-            self.turn_back(reason::SUPERSEDED, message);
-        }
-        true
+            (reason::SUPERSEDED, "another version came in mid-flight: all traffic goes back to stable before it starts")
+        })
     }
 
     fn keep_checks(&mut self) {
         if !self.checks.is_empty() {
-            self.status.checks = self.checks.to_vec();
+            self.status.keep_checks(self.checks);
         }
     }
 
     /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.
     fn follow_spec(&mut self, spec: &Stage) {
-        let now = self.now;
         let stages = self.rollout.spec.stages();
         let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
         let draw = self.drawn_again(spec.weight);
-        let Some(stage) = &mut self.status.stage else { return };
-        stage.name.clone_from(&spec.name);
-        (stage.index, stage.of) = (counted(place + 1), counted(stages.len()));
-        let matches = spec.matches.as_deref().unwrap_or_default();
-        if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
-            stage.draw = draw;
-            stage.weight = spec.weight;
-            stage.matches = matches.to_vec();
-            stage.mirror = spec.mirror;
-            lose_weight(stage);
-            stage.entered_at = now;
-        }
-        stage.until = stage.since.filter(|_| stage.disturbance.is_none()).map(|since| after(since, spec.bake()));
+        self.status.follow_spec(spec, (counted(place + 1), counted(stages.len())), draw, self.now);
     }
 
     fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {
@@ -178,13 +143,14 @@ impl Plan<'_> {
         if let Some(check) = self.checks.iter().find(failed) {
             return self.answer_failure(stage, check);
         }
-        if let Some(disturbed) = self.disturbed(stage) {
+        if let Some(disturbed) = self.answer_disturbance(stage) {
             return disturbed;
         }
-        if let Some(outcome) = self.still_suspect() {
+        if let Some(outcome) = self.await_replacement() {
             return outcome;
         }
         let ready = split::ready(self.rollout, &self.status, self.observed);
+        self.track_stable_loss();
         if self.is_stable_lost() && ready.canary >= capacity::in_stage(self.rollout, stage).canary {
             return Outcome::TakeOver;
         }
@@ -198,10 +164,10 @@ impl Plan<'_> {
         }
         self.set_share_of_pods();
         if let Some(since) =
-            split::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
+            contention::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
         {
             // Stable's pods that the stage's weight freed go when their requests have drained.
-            self.passed(since, self.rollout.spec.drain());
+            self.wake_after(since, self.rollout.spec.drain());
         }
         self.weigh_evidence(stage, since)
     }
@@ -214,29 +180,15 @@ impl Plan<'_> {
     /// Without a route the share in force is whatever the pods make of it, from moment to moment.
     pub(super) fn set_share_of_pods(&mut self) {
         if !self.is_routed() && self.status.canary.is_some() {
-            self.set_in_force(split::share_of_pods(self.rollout, &self.status, self.observed));
+            self.set_in_force(capacity::share_of_pods(self.rollout, &self.status, self.observed));
         }
     }
 
     pub(super) fn set_in_force(&mut self, weight: Percent) {
         // A share of pods has no end of digits: one that reads as the committed one does is no news.
-        if let Some(stage) = self.status.stage.as_mut().filter(|stage| !reads_alike(stage.weight_in_force, weight)) {
-            stage.weight_in_force = weight;
+        if self.status.stage.as_ref().is_some_and(|stage| !reads_alike(stage.weight_in_force, weight)) {
+            self.status.set_in_force(weight);
         }
-    }
-
-    /// Whether the stable version has been down, or without its ReplicaSet, for so long that it is no way back any more.
-    pub(super) fn is_stable_lost(&mut self) -> bool {
-        let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
-        // One pod of those that its share needs is soon gone: what counts is that none of all comes.
-        let all = if self.rollout.spec.is_progressive() { capacity::wanted(self.rollout).max(1) } else { 1 };
-        let down = stable.is_none_or(|set| set.replicas() >= all && set.status.ready_replicas == 0);
-        if !down {
-            self.status.stable_lost_since = None;
-            return false;
-        }
-        let since = *self.status.stable_lost_since.get_or_insert(self.now);
-        self.passed(since, STABLE_LOST) && !self.is_paused()
     }
 
     /// The new version is all that serves: a fix has to get through even where there is nothing to compare it with.
@@ -251,23 +203,23 @@ impl Plan<'_> {
 
     /// Every pod of the new version is gone: its weight goes back, and its clocks start anew.
     fn lose_canary(&mut self) -> Outcome {
-        let now = self.now;
-        if let Some(stage) = &mut self.status.stage {
-            lose_weight(stage);
-            stage.weight_in_force = Percent::ZERO;
-            stage.entered_at = now;
-        }
+        self.status.lose_canary(self.now);
         let message = "no pod of the new version is ready any more: its traffic goes back to stable until they are";
         self.record(reason::CANARY_LOST, message);
         Outcome::Wait(message.to_owned())
     }
 
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
-        let baked = self.passed(since, stage.bake()) || !guard::stands(Guard::Bake);
+        self.wake_after(since, stage.bake());
+        let baked = self.has_elapsed(since, stage.bake()) || !guard::stands(Guard::Bake);
         let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
+        let deadline = stage.deadline.filter(|_| undecided.is_some());
+        if let Some(deadline) = deadline {
+            self.wake_after(since, deadline);
+        }
         if let Some(check) = &undecided
-            && let Some(deadline) = stage.deadline
-            && self.passed(since, deadline)
+            && let Some(deadline) = deadline
+            && self.has_elapsed(since, deadline)
         {
             let message = format!("stage {} ran out of time ({deadline}): {check}", stage.name);
             return match self.rollout.spec.on_inconclusive.unwrap_or_default() {
@@ -291,6 +243,7 @@ impl Plan<'_> {
                 stage.name
             )),
             Some(check) => {
+                self.wake_after(since, long_wait(stage));
                 let advice = self.advice_on_a_long_wait(stage, since);
                 Outcome::Wait(format!("stage {} {at} {share}: waiting for evidence: {check}{advice}", stage.name))
             }
@@ -307,9 +260,8 @@ impl Plan<'_> {
     }
 
     /// What somebody can change about a stage that has waited for much longer than it bakes.
-    fn advice_on_a_long_wait(&mut self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
-        let long = Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST);
-        if !self.passed(since, long) {
+    fn advice_on_a_long_wait(&self, stage: &Stage, since: jiff::Timestamp) -> &'static str {
+        if !self.has_elapsed(since, long_wait(stage)) {
             ""
         } else if stage.deadline.is_some() {
             "; it waits for long: more requests, a larger weight, or a wider limit decide sooner"
@@ -360,7 +312,7 @@ impl Plan<'_> {
         if self.status.phase != Phase::Held {
             self.record(refusal.reason, refusal.message.clone());
         }
-        self.status.phase = Phase::Held;
+        self.status.enter_phase(Phase::Held);
         self.say(refusal.message.clone());
         self.refusal = Some(refusal);
     }
@@ -372,18 +324,12 @@ impl Plan<'_> {
         let had =
             stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
         let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
-        if !self.status.failed.iter().any(|failed| failed.revision == canary.revision) {
-            self.status.failed.insert(
-                0,
-                FailedRevision {
-                    revision: canary.revision,
-                    replica_set: canary.replica_set,
-                    at: self.now,
-                    message: message.to_owned(),
-                },
-            );
-            cap(&mut self.status.failed);
-        }
+        self.status.record_failure(FailedRevision {
+            revision: canary.revision,
+            replica_set: canary.replica_set,
+            at: self.now,
+            message: message.to_owned(),
+        });
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
             OnFailure::Revert => {
@@ -399,7 +345,7 @@ impl Plan<'_> {
         match stages.get(place + 1) {
             Some(next) => {
                 self.enter(next, place + 1);
-                self.status.phase = Phase::Progressing;
+                self.status.enter_phase(Phase::Progressing);
                 self.record(
                     reason::STAGE_PASSED,
                     format!("stage {} passed{evidence}; next: {}", stage.name, next.name),
@@ -424,19 +370,23 @@ impl Plan<'_> {
         );
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
-        self.status.draining_since = split::undisturbed_since(self.rollout, &self.status).filter(|_| had_none);
+        self.status.inherit_drain(contention::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
         self.become_stable();
     }
 
     /// What was the canary is the stable version from now on.
     pub(super) fn become_stable(&mut self) {
-        self.status.stable = self.status.canary.take();
-        self.status.stable_lost_since = None;
-        self.status.phase = Phase::Promoting;
+        self.status.promote();
+        self.status.enter_phase(Phase::Promoting);
         if self.is_routed() {
-            self.status.route = RouteMode::Promoted;
+            self.status.lead_routes(RouteMode::Promoted);
         }
     }
+}
+
+/// How long a stage has to wait before somebody should know what they can do.
+fn long_wait(stage: &Stage) -> Span {
+    Span::from(stage.bake().duration().saturating_mul(LONG_WAIT)).max(LONG_WAIT_AT_LEAST)
 }
 
 fn counted(stages: usize) -> u32 {

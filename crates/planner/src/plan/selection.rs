@@ -62,7 +62,7 @@ impl Plan<'_> {
             return false;
         }
         if self.status.route == RouteMode::Service {
-            self.status.route = RouteMode::Split;
+            self.status.lead_routes(RouteMode::Split);
         }
         true
     }

@@ -7,7 +7,7 @@ use tidegate_api::{OnShareOff, Percent, Phase, Span, Stage, condition::reason};
 use tidegate_judge::{Divided, Off, count, percent};
 
 use crate::{
-    plan::{Plan, Refusal, after, in_seconds, progress::Outcome, split},
+    plan::{Plan, Refusal, after, capacity, in_seconds, outcome::Outcome, split},
     traffic::past_the_weights,
 };
 
@@ -20,15 +20,12 @@ const EVEN: f64 = 0.5;
 impl Plan<'_> {
     /// Takes in how requests were divided.
     pub(super) fn measure_share(&mut self) {
-        let (now, promised) = (self.now, self.promised());
-        let Some((divided, stage)) = self.divided.zip(self.status.stage.as_mut()) else { return };
+        let (promised, Some(divided)) = (self.promised(), self.divided) else { return };
         let served = promised.map(|_| divided.served);
-        stage.weight_measured = served.map(|served| percent(served.share));
-        stage.weight_range = served.map(|served| format!("{} to {}", percent(served.low), percent(served.high)));
         let off = promised.and_then(|promised| divided.served.off(promised));
-        stage.weight_off_since = off.and(stage.weight_off_since.or(Some(now)));
-        if let Some(since) = stage.weight_off_since {
-            self.passed(since, TOLD);
+        self.status.measure(served, off.is_some(), self.now);
+        if let Some(since) = self.status.stage.as_ref().and_then(|stage| stage.weight_off_since) {
+            self.wake_after(since, TOLD);
         }
     }
 
@@ -50,7 +47,8 @@ impl Plan<'_> {
     pub(super) fn held_by_share(&mut self, stage: &Stage) -> Option<Outcome> {
         let asked = self.rollout.spec.traffic.as_ref().and_then(|traffic| traffic.on_share_off);
         let since = self.off_since().filter(|_| asked == Some(OnShareOff::Hold))?;
-        if !self.passed(since, TOLD) {
+        self.wake_after(since, TOLD);
+        if !self.has_elapsed(since, TOLD) {
             let until = in_seconds(after(since, TOLD));
             let message = format!(
                 "stage {}: its share of the requests is not the weight; held if that is still so at {until}",
@@ -103,7 +101,7 @@ impl Plan<'_> {
 
     /// What may have moved the share to that side, what fits best first.
     fn causes(&self, divided: Divided, promised: f64, off: Off) -> Vec<String> {
-        let by_pods = split::share_of_pods(self.rollout, &self.status, self.observed).fraction();
+        let by_pods = capacity::share_of_pods(self.rollout, &self.status, self.observed).fraction();
         let moves = |share: f64| if off == Off::TooMuch { share > promised } else { share < promised };
         let is_counted_by_pods = !divided.is_by_gateway;
         let mut causes = Vec::new();

@@ -4,7 +4,7 @@
 use tidegate_api::{CheckStatus, ReplacedPod, Span, Stage, SuspectPod, Verdict, condition::reason};
 use tidegate_judge::Origin;
 
-use crate::plan::{Plan, progress::Outcome, split};
+use crate::plan::{Plan, outcome::Outcome, split};
 
 /// After so long a pod that was to be deleted and still takes requests is taken for one that cannot be.
 const GONE_WITHIN: Span = Span::seconds(60);
@@ -22,6 +22,27 @@ pub struct Traced {
     pub spares_others: bool,
     /// Whether the series of the check say which pod of the version they are of.
     pub names_pods: bool,
+}
+
+/// Why no pod is replaced: what is added to the sentence that says which check failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Kept {
+    /// Nobody asked for it, or the failing checks do not point at one pod.
+    #[error("")]
+    NotMeant,
+    #[error("; pod {0} was replaced before, and a second one is not")]
+    Before(String),
+    #[error("; the pod is not replaced, since no other pod of the version is ready")]
+    Alone,
+    #[error(
+        "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of the version's \
+         pods: have Prometheus add it"
+    )]
+    Nameless,
+    #[error("; the pod is not replaced, since the others do not keep to the limit either")]
+    OneOfMany,
+    #[error("; the pod is not replaced, since it is not among the ready ones any more")]
+    Gone,
 }
 
 impl Plan<'_> {
@@ -44,58 +65,56 @@ impl Plan<'_> {
 
     /// The one pod that all of the failing checks point at, if it may be replaced; or why not, where there is something to
     /// say about it.
-    fn suspect(&self, stage: &Stage) -> Result<ReplacedPod, String> {
+    fn suspect(&self, stage: &Stage) -> Result<ReplacedPod, Kept> {
         let asked = self.rollout.spec.analysis.as_ref().and_then(|analysis| analysis.suspect_pod);
         if asked != Some(SuspectPod::Replace) {
-            return Err(String::new());
+            return Err(Kept::NotMeant);
         }
         let failing = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
         let mut suspects = self.checks.iter().filter(failing).map(|check| self.suspect_of(check));
-        let first = suspects.next().unwrap_or_else(|| Err(String::new()))?;
+        let first = suspects.next().unwrap_or(Err(Kept::NotMeant))?;
         for other in suspects {
             if other? != first {
-                return Err(String::new());
+                return Err(Kept::NotMeant);
             }
         }
         if let Some(before) = &self.status.replaced_pod {
-            return Err(format!("; pod {} was replaced before, and a second one is not", before.name));
+            return Err(Kept::Before(before.name.clone()));
         }
         if split::ready(self.rollout, &self.status, self.observed).canary < 2 {
-            return Err("; the pod is not replaced, since no other pod of the version is ready".to_owned());
+            return Err(Kept::Alone);
         }
         let (name, uid) = first;
         Ok(ReplacedPod { name, uid, at: self.now })
     }
 
-    fn suspect_of(&self, check: &CheckStatus) -> Result<(String, String), String> {
+    fn suspect_of(&self, check: &CheckStatus) -> Result<(String, String), Kept> {
         // What no pod counts, such as a query, is of all of them.
-        let traced = self.traced.iter().find(|traced| traced.check == check.name).ok_or_else(String::new)?;
+        let traced = self.traced.iter().find(|traced| traced.check == check.name).ok_or(Kept::NotMeant)?;
         if !traced.names_pods {
-            let why = "; suspectPod replaces no pod, since no series of the check has a label pod with the name of one of \
-                       the version's pods: have Prometheus add it";
-            return Err(why.to_owned());
+            return Err(Kept::Nameless);
         }
-        let pod = traced.origin.as_ref().and_then(|origin| origin.pod.clone()).ok_or_else(String::new)?;
+        let pod = traced.origin.as_ref().and_then(|origin| origin.pod.clone()).ok_or(Kept::NotMeant)?;
         if !traced.spares_others {
-            return Err("; the pod is not replaced, since the others do not keep to the limit either".to_owned());
+            return Err(Kept::OneOfMany);
         }
-        let gone = || "; the pod is not replaced, since it is not among the ready ones any more".to_owned();
-        Ok((pod, traced.uid.clone().ok_or_else(gone)?))
+        Ok((pod, traced.uid.clone().ok_or(Kept::Gone)?))
     }
 
     /// Has the pod deleted.
     pub(super) fn replace_pod(&mut self, pod: ReplacedPod, message: String) {
-        self.status.replaced_pod = Some(pod);
+        self.status.replace_pod(pod);
         self.record(reason::SUSPECT_POD_REPLACED, message);
     }
 
     /// What is decided while the pod that was to be deleted still takes requests: nobody judges them.
-    pub(super) fn still_suspect(&mut self) -> Option<Outcome> {
+    pub(super) fn await_replacement(&mut self) -> Option<Outcome> {
         let ReplacedPod { name, at, .. } = self.status.replaced_pod.clone()?;
         if !self.observed.ready_pods.values().flatten().any(|pod| *pod == name) {
             return None;
         }
-        if !self.passed(at, GONE_WITHIN) {
+        self.wake_after(at, GONE_WITHIN);
+        if !self.has_elapsed(at, GONE_WITHIN) {
             return Some(Outcome::Wait(format!("pod {name} goes, as suspectPod says: until then no stage is left")));
         }
         let refused = self.observed.refused.as_ref().map_or(String::new(), |refused| format!(" ({refused})"));

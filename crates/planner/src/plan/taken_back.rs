@@ -6,7 +6,8 @@ use tidegate_api::{Phase, RevisionStatus, RouteMode, Span, TakenBack, condition:
 
 use crate::plan::{
     Plan, Refusal, after,
-    split::{self, Goal, InForce},
+    in_force::{self, InForce},
+    split::{self, Goal},
 };
 
 /// How long a gateway may say that it does not know a Service which was made a moment ago.
@@ -17,7 +18,7 @@ impl Plan<'_> {
     /// in force, else to stable alone.
     pub(super) fn take_back(&mut self, reason: &'static str, message: &str) {
         let canary = self.status.canary.clone().unwrap_or_default();
-        self.status.taken_back = Some(TakenBack {
+        self.status.take_back(TakenBack {
             revision: canary.revision.clone(),
             generation: self.rollout.metadata.generation,
             at: self.now,
@@ -28,7 +29,7 @@ impl Plan<'_> {
         let was_never_in_force = self.status.begun.is_empty() && (self.is_cleared() || reason == reason::ROUTE_BROKEN);
         self.turn_back(reason, format!("the routes are taken back: {message}; version {canary} waits, unjudged"));
         if was_never_in_force {
-            self.status.route = RouteMode::Service;
+            self.status.lead_routes(RouteMode::Service);
         }
     }
 
@@ -68,23 +69,29 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether a gateway has not confirmed within the progress deadline what the user wrote, and all else is done: it
-    /// must not keep the next version waiting for ever.
-    pub(super) fn is_past_waiting_for_the_gateway(&mut self) -> bool {
-        let names = self.names();
-        let written = |route: &crate::plan::Route| split::says(self.rollout, &names, route, Goal::Service);
-        let done = self.status.route == RouteMode::Service
-            && self.is_routed()
-            && self.is_cleared()
-            && !self.has_foreign_pods()
-            && self.observed.routes.iter().all(written);
-        if !done || split::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes {
+    /// Waits for a gateway that has not confirmed what the user wrote, while all else is done. Whether that took the whole
+    /// progress deadline: it must not keep the next version waiting for ever.
+    pub(super) fn await_confirmation(&mut self) -> bool {
+        if !self.is_unconfirmed() {
             return false;
         }
         if matches!(self.status.phase, Phase::Stable | Phase::Reverted) {
             return true;
         }
-        self.gateway_deadline_passed()
+        self.wake_at_gateway_deadline();
+        self.is_gateway_late()
+    }
+
+    /// Whether nothing is left to do but for a gateway to confirm what the user wrote.
+    fn is_unconfirmed(&self) -> bool {
+        let names = self.names();
+        let written = |route: &crate::plan::Route| split::says(self.rollout, &names, route, Goal::Service);
+        self.status.route == RouteMode::Service
+            && self.is_routed()
+            && self.is_cleared()
+            && !self.has_foreign_pods()
+            && self.observed.routes.iter().all(written)
+            && in_force::in_force(self.rollout, self.observed, Goal::Service) != InForce::Yes
     }
 
     /// What to wait for the gateway with, and what to do where it never speaks.
@@ -96,9 +103,13 @@ impl Plan<'_> {
         Refusal::new(reason::ROUTE_NOT_CONFIRMED, message)
     }
 
-    /// When the wait for a gateway that confirms nothing ends.
-    pub(super) fn gateway_deadline_passed(&mut self) -> bool {
-        let entered = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        self.passed(entered, self.rollout.spec.progress_deadline())
+    /// Asks to be woken when the wait for a gateway that confirms nothing ends.
+    pub(super) fn wake_at_gateway_deadline(&mut self) {
+        self.wake_after(self.entered_at(), self.rollout.spec.progress_deadline());
+    }
+
+    /// Whether the wait for a gateway that confirms nothing has ended.
+    pub(super) fn is_gateway_late(&self) -> bool {
+        self.has_elapsed(self.entered_at(), self.rollout.spec.progress_deadline())
     }
 }

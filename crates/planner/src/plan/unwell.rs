@@ -20,9 +20,11 @@ impl Plan<'_> {
                 self.note_since(Some(self.now));
                 self.record(reason::STABLE_UNWELL, format!("stage {} waits: {why}", stage.name));
             }
-            (None, Some(since))
-                if !self.checks.is_empty() && self.deciding(stage).all(is_known) && self.passed(since, AT_LEAST) =>
-            {
+            (None, Some(since)) if !self.checks.is_empty() && self.deciding(stage).all(is_known) => {
+                self.wake_after(since, AT_LEAST);
+                if !self.has_elapsed(since, AT_LEAST) {
+                    return;
+                }
                 self.note_since(None);
                 let now: Vec<_> = self.deciding(stage).map(sentence).collect();
                 let message = format!("stage {} waits for stable no longer ({})", stage.name, now.join("; "));
@@ -42,9 +44,7 @@ impl Plan<'_> {
     }
 
     fn note_since(&mut self, since: Option<jiff::Timestamp>) {
-        if let Some(stage) = &mut self.status.stage {
-            stage.stable_unwell_since = since;
-        }
+        self.status.note_unwell(since);
     }
 }
 

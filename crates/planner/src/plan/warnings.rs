@@ -8,8 +8,8 @@ use tidegate_api::{
 use crate::plan::Plan;
 
 impl Plan<'_> {
-    /// The reason and the sentence of the condition `Warning`, if there is something.
-    pub(super) fn warning(&mut self) -> Option<(&'static str, String)> {
+    /// Tells what is new of it. The reason and the sentence of the condition `Warning`, if there is something.
+    pub(super) fn warn(&mut self) -> Option<(&'static str, String)> {
         if let Some(warning) = self.warn_of_share() {
             return Some((reason::SHARE_OFF, warning));
         }

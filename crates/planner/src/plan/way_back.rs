@@ -18,32 +18,32 @@ impl Plan<'_> {
     pub(super) fn begin_way_back(&mut self) {
         let left = self.left_over();
         let written = split::written(self.rollout, self.observed);
-        let now = self.now;
-        self.status.draining_since = None;
-        if let Some(stage) = &mut self.status.stage {
+        self.status.forget_drain();
+        if let Some(stage) = &self.status.stage {
             // A weight that was meant for the new version and never written is none that it could keep.
-            stage.weight = stage.weight.lower(written.unwrap_or(stage.own_weight())).lower(left);
-            (stage.disturbance, stage.since, stage.until) = (None, None, None);
-            stage.entered_at = now;
+            let weight = stage.weight.lower(written.unwrap_or(stage.own_weight())).lower(left);
+            self.status.turn_back(weight, self.now);
         }
     }
 
     /// The next step, when stable's pods carry enough for one. What the new version is to keep.
     pub(super) fn step_back(&mut self) -> Percent {
         let left = self.left_over();
-        let drained = self.status.draining_since.is_some_and(|since| self.passed(since, self.rollout.spec.drain()));
-        let now = self.now;
+        let drain = self.rollout.spec.drain();
+        if let Some(since) = self.status.draining_since {
+            self.wake_after(since, drain);
+        }
+        let drained = self.status.draining_since.is_some_and(|since| self.has_elapsed(since, drain));
         // Less than it was to keep is for somebody else to have written, and good enough.
         let written = split::written(self.rollout, self.observed);
-        let Some(stage) = &mut self.status.stage else { return Percent::ZERO };
+        let Some(stage) = &self.status.stage else { return Percent::ZERO };
         let left = written.filter(|written| *written < stage.weight).unwrap_or(left);
         let retreats = left > stage.weight && written.is_some_and(|written| written > stage.weight);
         let whole = left <= Percent::ZERO || left.percent() + STEP <= stage.weight.percent();
         if retreats || left < stage.weight && (whole || drained || written == Some(left)) {
             // Nothing is given back to the new version that it has lost.
-            stage.weight = written.map_or(left, |written| left.lower(written));
-            stage.entered_at = now;
-            self.status.draining_since = None;
+            self.status.step_back(written.map_or(left, |written| left.lower(written)), self.now);
+            self.status.forget_drain();
         }
         self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight)
     }
@@ -56,8 +56,9 @@ impl Plan<'_> {
             "{ready} of {wanted} pods of the stable version are ready and carry no more than their share: the new version keeps {kept} of the traffic until more are"
         );
         self.say(message.clone());
-        let since = self.status.stage.as_ref().map_or(self.now, |stage| stage.entered_at);
-        let late = self.passed(since, self.rollout.spec.progress_deadline());
+        let (since, deadline) = (self.entered_at(), self.rollout.spec.progress_deadline());
+        self.wake_after(since, deadline);
+        let late = self.has_elapsed(since, deadline);
         if late && self.refusal.is_none() {
             self.refusal = Some(Refusal::new(reason::STABLE_NOT_READY, format!("{message}; look at its pods")));
         }

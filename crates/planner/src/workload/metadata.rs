@@ -25,6 +25,9 @@ struct Unmanaged {
 }
 
 /// Reads metadata, and skips managed fields before they are decoded.
+///
+/// # Errors
+/// What stands there is no metadata.
 pub fn unmanaged<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let read = Unmanaged::deserialize(deserializer)?;
     Ok(ObjectMeta {
@@ -48,6 +51,9 @@ pub fn unmanaged<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
 
 /// Reads the metadata of an object that is never written back whole: without annotations too, which may hold a copy of
 /// the object that `kubectl apply` keeps.
+///
+/// # Errors
+/// What stands there is no metadata.
 pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     unmanaged(deserializer).map(|metadata| ObjectMeta { annotations: None, ..metadata })
 }

@@ -94,6 +94,15 @@ pub fn images(template: &Value) -> Vec<String> {
     images.map(str::to_owned).collect()
 }
 
+/// How many names a template is tried with before it has none.
+const NAMES: u32 = 16;
+
+/// The names that the revision may have which `template` is, in the order in which they are tried: the first, unless
+/// another template met it.
+pub fn hashes(template: &Value) -> impl Iterator<Item = String> {
+    (0..NAMES).map(|collision| hash(template, collision))
+}
+
 /// A name for the revision that `template` is: [`safe_hash`] of its canonical JSON (compact, keys sorted, without
 /// what [`same`] ignores), so that two templates that are the same get the same name.
 ///

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tidegate_api::Percent;
 
-use super::{Length, traffic::Count};
+use super::{Length, traffic::Count, yaml::WrongValue};
 
 /// Something that happens, as it is written: exactly one of its actions.
 #[derive(Debug, Clone, Deserialize)]
@@ -263,7 +263,7 @@ pub(super) struct Nothing {}
 
 impl Written {
     /// The event, or what is wrong with it.
-    pub(super) fn event(self) -> Result<Event, String> {
+    pub(super) fn event(self) -> Result<Event, WrongValue> {
         let Self { at, for_, every, .. } = self;
         let actions = [
             self.release.map(Action::Release),
@@ -282,15 +282,16 @@ impl Written {
         ];
         let mut actions = actions.into_iter().flatten();
         let Some(action) = actions.next() else {
-            return Err("says when, but not what happens, such as `release: {image: shop/checkout:v2}`".to_owned());
+            let why = "says when, but not what happens, such as `release: {image: shop/checkout:v2}`";
+            return Err(WrongValue(why.to_owned()));
         };
         if actions.next().is_some() {
-            return Err("says two things that happen; write two events".to_owned());
+            return Err(WrongValue("says two things that happen; write two events".to_owned()));
         }
         if let Some(every) = every
             && (for_.is_none() || every < Length::seconds(1))
         {
-            return Err("`every` takes at least 1s, and needs `for`, which says how long".to_owned());
+            return Err(WrongValue("`every` takes at least 1s, and needs `for`, which says how long".to_owned()));
         }
         Ok(Event { at, for_, every, action })
     }

@@ -126,6 +126,9 @@ impl Manifest {
     }
 
     /// The Rollout that this is.
+    ///
+    /// # Errors
+    /// It is no Rollout: the field, and what is wrong with it.
     pub fn rollout(&self) -> Result<Rollout, Mistake> {
         let spec: RolloutSpec = match &self.source {
             Some((file, document)) => yaml::read_field(document, "spec", file)?,
@@ -145,6 +148,9 @@ impl Manifest {
 impl Manifests {
     /// Reads what stands behind the scenario in its file, then files, and all files in folders that end with `.yaml` or
     /// `.yml`. Without any of these, what is in the scenario's folder.
+    ///
+    /// # Errors
+    /// A file cannot be read, or as [`Self::add`].
     pub fn load(paths: &[PathBuf], scenario: &Path) -> Result<Self, Mistake> {
         let mut manifests = Self::default();
         let name = scenario.display().to_string();
@@ -163,6 +169,9 @@ impl Manifests {
     }
 
     /// Adds the objects in YAML text; `file` is what mistakes call it.
+    ///
+    /// # Errors
+    /// The text is not YAML, or a document is no object of a cluster.
     pub fn add(&mut self, text: &str, file: &str) -> Result<(), Mistake> {
         self.add_all(yaml::documents(text, file)?, file)
     }
@@ -188,6 +197,9 @@ impl Manifests {
     }
 
     /// The Rollouts, in the order in which they are written.
+    ///
+    /// # Errors
+    /// As [`Manifest::rollout`].
     pub fn rollouts(&self) -> Result<Vec<Rollout>, Mistake> {
         self.objects.iter().filter(|manifest| manifest.is("Rollout")).map(Manifest::rollout).collect()
     }
@@ -201,6 +213,9 @@ impl Manifests {
 
     /// Makes up a plain Deployment, Service and HTTPRoute for each Rollout that names one which is not there, and
     /// puts Rollouts behind everything else.
+    ///
+    /// # Errors
+    /// As [`Self::rollouts`].
     pub fn complete(mut self) -> Result<Self, Mistake> {
         for rollout in self.rollouts()? {
             for (object, note) in plain::missing(&rollout, &self) {

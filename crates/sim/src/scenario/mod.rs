@@ -23,7 +23,7 @@ use tidegate_api::{
     nearest::did_you_mean,
 };
 
-use self::yaml::Mistake;
+use self::yaml::{Mistake, WrongValue};
 pub use self::{
     event::{
         Action, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, Pods, PrometheusFault, Quota,
@@ -34,7 +34,7 @@ pub use self::{
     manifests::{Manifest, Manifests},
     outlier::{Outlier, Replacement, Standing},
     over_time::{OverTime, Step},
-    traffic::{Bursts, Count, Diurnal, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
+    traffic::{Bursts, Count, Diurnal, NoTimeOfDay, Rate, Retries, Shape, Spikes, TimeOfDay, Traffic},
     variant::Variant,
     version::{ErrorBursts, Errors, Kind, Latency, Level, Metric, Pauses, Version, WarmUp},
 };
@@ -104,6 +104,9 @@ struct Written {
 
 impl Scenario {
     /// Reads a scenario from a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Self::parse`].
     pub fn load(file: &Path) -> Result<Self, Mistake> {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|error| Mistake::of(&name, format!("cannot be read: {error}")))?;
@@ -112,6 +115,9 @@ impl Scenario {
     }
 
     /// Reads a scenario from YAML; `file` is what mistakes call it. Objects may stand behind it.
+    ///
+    /// # Errors
+    /// [`Mistake`]: where it is, and what to do.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         let documents = yaml::documents(text, file)?;
         let document = match documents.as_slice() {
@@ -137,7 +143,7 @@ impl Scenario {
             expect: written.expect,
         };
         for (index, event) in written.events.into_iter().enumerate() {
-            let mistake = |why: String| Mistake::at(file, document, &item("events", index), why);
+            let mistake = |why: WrongValue| Mistake::at(file, document, &item("events", index), why.to_string());
             let event = event.event().map_err(mistake)?;
             scenario.check_event(&event).map_err(mistake)?;
             scenario.events.push(event);
@@ -160,20 +166,20 @@ impl Scenario {
         self.start.saturating_add(offset.duration()).unwrap_or(Timestamp::MAX)
     }
 
-    fn check_event(&self, event: &Event) -> Result<(), String> {
+    fn check_event(&self, event: &Event) -> Result<(), WrongValue> {
         if let Some(until) = self.until.filter(|until| event.at > *until) {
-            return Err(format!("happens at {}, after the simulation has ended at {until}", event.at));
+            return Err(WrongValue(format!("happens at {}, after the simulation has ended at {until}", event.at)));
         }
         if let Action::Release(Release { version: Some(version), .. }) = &event.action
             && !self.versions.contains_key(version)
         {
             let meant = did_you_mean(version, self.versions.keys().map(String::as_str));
-            return Err(format!("versions has no {version}{meant}"));
+            return Err(WrongValue(format!("versions has no {version}{meant}")));
         }
         if let Action::EditWeights(EditWeights { canary, .. }) = &event.action
             && *canary > 100
         {
-            return Err(format!("canary: {canary} is more than 100"));
+            return Err(WrongValue(format!("canary: {canary} is more than 100")));
         }
         Ok(())
     }

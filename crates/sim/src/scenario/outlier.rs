@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tidegate_api::Percent;
 
-use super::{Length, traffic::Count};
+use super::{Length, traffic::Count, yaml::WrongValue};
 
 /// One pod, or the pods on one node, that behave otherwise than the rest of their version.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -73,15 +73,15 @@ impl Outlier {
     }
 
     /// Why it cannot be used, if it cannot.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), WrongValue> {
         if self.pod.is_some() == self.node.is_some() {
-            return Err("each takes exactly one of pod and node".to_owned());
+            return Err(WrongValue("each takes exactly one of pod and node".to_owned()));
         }
         if self.pod == Some(0) {
-            return Err("the first pod is number 1".to_owned());
+            return Err(WrongValue("the first pod is number 1".to_owned()));
         }
         if self.slower_by.0 <= 0.0 {
-            return Err("slowerBy must be above 0".to_owned());
+            return Err(WrongValue("slowerBy must be above 0".to_owned()));
         }
         Ok(())
     }

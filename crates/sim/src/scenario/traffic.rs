@@ -112,6 +112,11 @@ pub struct Diurnal {
     pub low: Percent,
 }
 
+/// Text that is no time of day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a time of day such as \"14:00\"")]
+pub struct NoTimeOfDay(String);
+
 /// A time of day, written `14:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeOfDay {
@@ -120,15 +125,15 @@ pub struct TimeOfDay {
 }
 
 impl FromStr for TimeOfDay {
-    type Err = String;
+    type Err = NoTimeOfDay;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NoTimeOfDay> {
         let read = |part: &str, below: u32| {
             let digits = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
             part.parse::<u32>().ok().filter(|number| digits && *number < below)
         };
         let parts = text.split_once(':').and_then(|(hours, minutes)| read(hours, 24).zip(read(minutes, 60)));
-        let (hours, minutes) = parts.ok_or_else(|| format!("{text:?} is not a time of day such as \"14:00\""))?;
+        let (hours, minutes) = parts.ok_or_else(|| NoTimeOfDay(text.to_owned()))?;
         Ok(Self { minutes: hours * 60 + minutes })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tidegate_api::Percent;
 
-use super::{Length, Outlier, OverTime, over_time::Step, traffic::Count};
+use super::{Length, Outlier, OverTime, over_time::Step, traffic::Count, yaml::WrongValue};
 
 /// How the pods of a version behave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -282,7 +282,7 @@ impl Version {
             return Err(("errors", "each code must come more often than never".to_owned()));
         }
         for outlier in &self.pods {
-            outlier.check().map_err(|why| ("pods", why))?;
+            outlier.check().map_err(|why| ("pods", why.to_string()))?;
         }
         for metric in &self.metrics {
             metric.check().map_err(|why| ("metrics", format!("{}: {why}", metric.name)))?;
@@ -292,23 +292,23 @@ impl Version {
 }
 
 impl Metric {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), WrongValue> {
         let plain = |name: &str| {
             let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':');
             name.chars().next().is_some_and(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
         };
         if !plain(&self.name) {
-            return Err("is not a name that Prometheus takes".to_owned());
+            return Err(WrongValue("is not a name that Prometheus takes".to_owned()));
         }
         if let Some(label) = self.labels.keys().find(|label| !plain(label) || label.contains(':')) {
-            return Err(format!("{label:?} is not a label that Prometheus takes"));
+            return Err(WrongValue(format!("{label:?} is not a label that Prometheus takes")));
         }
         let written = [&self.gauge, &self.counter, &self.per_request].into_iter().flatten().collect::<Vec<_>>();
         let [levels] = written.as_slice() else {
-            return Err("takes exactly one of gauge, counter and perRequest".to_owned());
+            return Err(WrongValue("takes exactly one of gauge, counter and perRequest".to_owned()));
         };
         if self.gauge.is_none() && levels.steps().any(|level| level.value < 0.0 || level.growth < 0.0) {
-            return Err("a counter never falls".to_owned());
+            return Err(WrongValue("a counter never falls".to_owned()));
         }
         Ok(())
     }

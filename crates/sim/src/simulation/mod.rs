@@ -74,7 +74,7 @@ pub enum SimulationError {
         refusal: Refusal,
     },
     /// There is no runtime for it.
-    #[error("the runtime does not start: {0}")]
+    #[error("the runtime does not start")]
     Runtime(#[from] std::io::Error),
 }
 

@@ -5,6 +5,7 @@
 use kube::core::cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
 use serde_json::{Value, json};
 
+use super::Misfit;
 use crate::traffic::{Acceptance, kind::describe};
 
 /// An expression that was compiled, which takes many times as long as to ask it.
@@ -43,7 +44,7 @@ impl Expression {
     ///
     /// # Errors
     /// What is wrong with it: a sentence.
-    pub fn compiles(&self) -> Result<(), String> {
+    pub fn compiles(&self) -> Result<(), Misfit> {
         let errors = validate_compiled(&self.compiled, &json!({}), None).err();
         let unreadable = errors.iter().flatten().find(|error| {
             matches!(
@@ -51,7 +52,7 @@ impl Expression {
                 ErrorKind::CompilationFailure | ErrorKind::InvalidRule | ErrorKind::UnsupportedReference
             )
         });
-        unreadable.map_or(Ok(()), |error| Err(format!("accepted cannot be read as CEL: {}", error.message)))
+        unreadable.map_or(Ok(()), |error| Err(Misfit(format!("accepted cannot be read as CEL: {}", error.message))))
     }
 
     /// What `object` says by it. What cannot be told yet, since a field is missing, is waited for.
@@ -103,7 +104,7 @@ mod tests {
     fn an_expression_that_cannot_be_read_is_told() {
         assert!(Expression::new("self.status.ready == true").compiles().is_ok());
         assert!(
-            Expression::new("self.status.(").compiles().unwrap_err().starts_with("accepted cannot be read as CEL: ")
+            Expression::new("self.status.(").compiles().unwrap_err().0.starts_with("accepted cannot be read as CEL: ")
         );
     }
 }

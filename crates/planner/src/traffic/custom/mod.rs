@@ -7,7 +7,7 @@ mod accepted;
 mod path;
 mod template;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde_json::Value;
 use tidegate_api::{CustomRoute, Percent, Setting};
@@ -18,6 +18,11 @@ use self::{
     template::{Template, Values},
 };
 use super::{Acceptance, Names, Router, Split, Unusable, kind::describe};
+
+/// What is wrong with a setting, or with the object for it: a sentence that does not name the object yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfit(String);
 
 /// The revisions of a rollout, by their hashes; the same one twice where there is no other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +57,7 @@ impl Router for Settings<'_> {
     fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, Unusable> {
         if !split.is_plain() {
             let why = "its settings say weights only: leave out match and mirror of the stages, and sessionPersistence";
-            return Err(unusable(object, why));
+            return Err(unusable(object, &why));
         }
         let weight = split.weight;
         let values = self.at(weight).ok_or_else(|| self.too_fine(object, weight))?;
@@ -162,6 +167,6 @@ impl<'a> Settings<'a> {
     }
 }
 
-fn unusable(object: &Value, why: &str) -> Unusable {
+fn unusable(object: &Value, why: &impl fmt::Display) -> Unusable {
     Unusable::new(format!("{}: {why}", describe(object)))
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, map::Entry};
 
+use super::Misfit;
+
 /// A place in an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path<'a> {
@@ -28,11 +30,11 @@ impl<'a> Path<'a> {
     ///
     /// # Errors
     /// What is wrong with it: a sentence.
-    pub fn parse(text: &'a str) -> Result<Self, String> {
+    pub fn parse(text: &'a str) -> Result<Self, Misfit> {
         let malformed = || {
-            format!(
+            Misfit(format!(
                 "{text} is no path: write fields with dots between them, such as spec.http[0].route[1].weight, and names with dots as ['example.com/name']"
-            )
+            ))
         };
         let mut steps = Vec::new();
         let mut rest = text;
@@ -47,9 +49,9 @@ impl<'a> Path<'a> {
                 Ok(Self { text, steps })
             }
             [Step::Field(first), ..] if NOT_OURS.contains(first) => {
-                Err(format!("{text} cannot be set: only the spec, labels and annotations can"))
+                Err(Misfit(format!("{text} cannot be set: only the spec, labels and annotations can")))
             }
-            [_] => Err(format!("{text} is all of {text}: name a place in it")),
+            [_] => Err(Misfit(format!("{text} is all of {text}: name a place in it"))),
             _ => Ok(Self { text, steps }),
         }
     }
@@ -71,8 +73,8 @@ impl<'a> Path<'a> {
     ///
     /// # Errors
     /// Something on the way is not there.
-    pub fn set(&self, object: &mut Value, value: Value) -> Result<(), String> {
-        let missing = || format!("{} leads nowhere: nothing stands there that could be set", self.text);
+    pub fn set(&self, object: &mut Value, value: Value) -> Result<(), Misfit> {
+        let missing = || Misfit(format!("{} leads nowhere: nothing stands there that could be set", self.text));
         let Some((last, way)) = self.steps.split_last() else { return Err(missing()) };
         let mut place = object;
         for step in way {
@@ -121,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    fn set(path: &str, mut object: Value) -> Result<Value, String> {
+    fn set(path: &str, mut object: Value) -> Result<Value, Misfit> {
         Path::parse(path)?.set(&mut object, json!(7)).map(|()| object)
     }
 
@@ -144,7 +146,7 @@ mod tests {
     fn what_is_not_there_is_not_made() {
         for path in ["spec.http[0].weight", "spec.list[3]", "spec.text.weight"] {
             let error = set(path, json!({"spec": {"list": [1], "text": "a"}})).unwrap_err();
-            assert_eq!(error, format!("{path} leads nowhere: nothing stands there that could be set"));
+            assert_eq!(error.to_string(), format!("{path} leads nowhere: nothing stands there that could be set"));
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_api::Setting;
 
-use super::path::Path;
+use super::{Misfit, path::Path};
 
 /// What the names in a template stand for, stable's before the canary's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +35,11 @@ impl<'a> Template<'a> {
     ///
     /// # Errors
     /// What is wrong with it: a sentence.
-    pub fn parse(setting: &'a Setting) -> Result<Self, String> {
+    pub fn parse(setting: &'a Setting) -> Result<Self, Misfit> {
         let mut parts = Vec::new();
         let mut rest = setting.value.as_str();
         while let Some((text, after)) = rest.split_once("{{") {
-            let unclosed = || format!("the value of {} has {{{{ without }}}}", setting.path);
+            let unclosed = || Misfit(format!("the value of {} has {{{{ without }}}}", setting.path));
             let (name, after) = after.split_once("}}").ok_or_else(unclosed)?;
             parts.extend((!text.is_empty()).then_some(Part::Text(text)));
             parts.push(Part::of(name.trim()).ok_or_else(|| unknown(setting, name))?);
@@ -73,12 +73,12 @@ impl<'a> Template<'a> {
     }
 }
 
-fn unknown(setting: &Setting, name: &str) -> String {
-    format!(
+fn unknown(setting: &Setting, name: &str) -> Misfit {
+    Misfit(format!(
         "the value of {} speaks of {{{{{}}}}}, which is not known: there are stable.weight, stable.service, stable.revision, and the same of canary",
         setting.path,
         name.trim()
-    )
+    ))
 }
 
 impl Part<'_> {
@@ -103,7 +103,7 @@ mod tests {
     const VALUES: Values<'_> =
         Values { weights: [95, 5], services: ["checkout-stable", "checkout-canary"], revisions: Some(["a", "b"]) };
 
-    fn filled(path: &str, value: &str) -> Result<Option<Value>, String> {
+    fn filled(path: &str, value: &str) -> Result<Option<Value>, Misfit> {
         let setting = Setting { path: path.to_owned(), value: value.to_owned() };
         Template::parse(&setting).map(|template| template.fill(&VALUES))
     }
@@ -131,10 +131,13 @@ mod tests {
     #[test]
     fn a_name_that_is_not_known_is_told() {
         assert_eq!(
-            filled("spec.weight", "{{weight}}").unwrap_err(),
+            filled("spec.weight", "{{weight}}").unwrap_err().to_string(),
             "the value of spec.weight speaks of {{weight}}, which is not known: there are stable.weight, \
              stable.service, stable.revision, and the same of canary"
         );
-        assert_eq!(filled("spec.weight", "{{canary.weight").unwrap_err(), "the value of spec.weight has {{ without }}");
+        assert_eq!(
+            filled("spec.weight", "{{canary.weight").unwrap_err().to_string(),
+            "the value of spec.weight has {{ without }}"
+        );
     }
 }

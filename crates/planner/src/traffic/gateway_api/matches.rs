@@ -23,6 +23,35 @@ const ANCHORS: (&str, &str) = ("^(", ")$");
 /// The header that carries cookies.
 const COOKIE: &str = "Cookie";
 
+/// What stands against a match that asks for more: without its subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMatch {
+    /// A regular expression with our anchors around it is longer than routes take.
+    #[error("asks for parameter {name} with a regex of {length} characters, of which a route has room for {most}")]
+    Long {
+        /// The parameter.
+        name: String,
+        /// How long the user's own is.
+        length: usize,
+        /// How long it may be.
+        most: usize,
+    },
+    /// Something is asked for twice.
+    #[error("asks for {what} {name} twice, of which a gateway heeds only one")]
+    Twice {
+        /// A header or a parameter.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// More is asked for than a match has room for.
+    #[error("asks for more than {MOST_NAMES} {list}")]
+    Many {
+        /// The field that is full.
+        list: &'static str,
+    },
+}
+
 /// The matches of a rule; the one that is meant where there is none.
 pub fn of(rule: &Value, kind: GatewayRouteKind) -> Vec<Value> {
     match rule["matches"].as_array() {
@@ -35,18 +64,16 @@ pub fn of(rule: &Value, kind: GatewayRouteKind) -> Vec<Value> {
 /// A match that asks for this besides.
 ///
 /// # Errors
-/// What it asks for twice, or too much of: a sentence without its subject.
-pub fn narrowed(original: &Value, by: &Match) -> Result<Value, String> {
+/// [`NoMatch`]: what it asks for twice, or too much of.
+pub fn narrowed(original: &Value, by: &Match) -> Result<Value, NoMatch> {
     let cookie = by.cookie.iter().map(|cookie| like(COOKIE, &in_cookies(cookie)));
     let headers: Vec<_> = by.headers.iter().flatten().map(asked).chain(cookie).collect();
     let params: Vec<_> = by.query_params.iter().flatten().map(asked).collect();
     let value = |one: &Value| one["value"].as_str().map_or(0, |value| value.chars().count());
     if let Some(long) = params.iter().find(|one| value(one) > LONGEST_PARAMETER) {
-        let (name, anchors) = (long["name"].as_str().unwrap_or_default(), ANCHORS.0.len() + ANCHORS.1.len());
-        let (length, most) = (value(long) - anchors, LONGEST_PARAMETER - anchors);
-        return Err(format!(
-            "asks for parameter {name} with a regex of {length} characters, of which a route has room for {most}"
-        ));
+        let name = long["name"].as_str().unwrap_or_default().to_owned();
+        let anchors = ANCHORS.0.len() + ANCHORS.1.len();
+        return Err(NoMatch::Long { name, length: value(long) - anchors, most: LONGEST_PARAMETER - anchors });
     }
     let mut narrowed = original.clone();
     extend(&mut narrowed, "headers", headers)?;
@@ -86,7 +113,7 @@ pub fn is_particular(asked: &Value) -> bool {
     })
 }
 
-fn extend(narrowed: &mut Value, list: &str, added: Vec<Value>) -> Result<(), String> {
+fn extend(narrowed: &mut Value, list: &'static str, added: Vec<Value>) -> Result<(), NoMatch> {
     if added.is_empty() {
         return Ok(());
     }
@@ -94,18 +121,18 @@ fn extend(narrowed: &mut Value, list: &str, added: Vec<Value>) -> Result<(), Str
     for one in added {
         let name = one["name"].as_str().unwrap_or_default();
         if all.iter().any(|other| names_alike(other, name)) {
-            return Err(format!("asks for {} {name} twice, of which a gateway heeds only one", singular(list)));
+            return Err(NoMatch::Twice { what: singular(list), name: name.to_owned() });
         }
         all.push(one);
     }
     if all.len() > MOST_NAMES {
-        return Err(format!("asks for more than {MOST_NAMES} {list}"));
+        return Err(NoMatch::Many { list });
     }
     narrowed[list] = Value::Array(all);
     Ok(())
 }
 
-fn singular(list: &str) -> &str {
+fn singular(list: &str) -> &'static str {
     if list == "headers" { "header" } else { "parameter" }
 }
 

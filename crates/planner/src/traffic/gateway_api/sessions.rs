@@ -17,6 +17,11 @@ pub fn cookie_of(service: &str) -> String {
     format!("{COOKIE_PREFIX}{service}")
 }
 
+/// That a backend sets a cookie already, and a list of headers has no room for two of one name: without its subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("adds a header {SET_COOKIE} of its own, beside which sessionPersistence has no room")]
+pub struct SetsCookies;
+
 /// The cookie of one draw.
 #[derive(Debug, Clone, Copy)]
 pub struct Cookie<'a> {
@@ -63,8 +68,8 @@ impl Cookie<'_> {
     /// A backend that tells whoever comes to it.
     ///
     /// # Errors
-    /// That it sets a cookie already, and a list of headers has no room for two of one name: without its subject.
-    pub fn set_by(&self, backend: &Value, is_canary: bool) -> Result<Value, String> {
+    /// [`SetsCookies`].
+    pub fn set_by(&self, backend: &Value, is_canary: bool) -> Result<Value, SetsCookies> {
         let value = if is_canary { self.canary_value() } else { self.stable_value() };
         let cookie = json!({
             "name": SET_COOKIE,
@@ -76,9 +81,7 @@ impl Cookie<'_> {
             Some(modifier) => {
                 let mut added = modifier["add"].as_array().cloned().unwrap_or_default();
                 if added.iter().any(sets_cookies) {
-                    return Err(format!(
-                        "adds a header {SET_COOKIE} of its own, beside which sessionPersistence has no room"
-                    ));
+                    return Err(SetsCookies);
                 }
                 added.push(cookie);
                 modifier["add"] = Value::Array(added);

@@ -52,6 +52,11 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// What is wrong with a value: a sentence without its subject, for a field that whoever checks does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongValue(pub(in crate::scenario) String);
+
 /// A mistake on its way out of a document: each level that it passes adds itself to the path.
 #[derive(Debug)]
 pub(super) struct Refusal {

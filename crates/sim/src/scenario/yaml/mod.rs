@@ -7,9 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_api::manifest::Document;
 
-pub use self::mistake::Mistake;
+pub use self::mistake::{Mistake, WrongValue};
 
 /// All documents in `text`, without empty ones; `file` is what mistakes call it.
+///
+/// # Errors
+/// The text is not YAML.
 pub fn documents(text: &str, file: &str) -> Result<Vec<Document>, Mistake> {
     let (documents, malformed) = Document::all(text);
     if let Some(malformed) = malformed {
@@ -19,12 +22,18 @@ pub fn documents(text: &str, file: &str) -> Result<Vec<Document>, Mistake> {
 }
 
 /// `document` as a `T`. A field that `T` does not have is a mistake.
+///
+/// # Errors
+/// A field is unknown, missing, or has a value that cannot be used.
 pub fn read<T: DeserializeOwned>(document: &Document, file: &str) -> Result<T, Mistake> {
     let read = T::deserialize(deserialize::Reader { value: document.value() });
     read.map_err(|refusal| refusal.in_file(file, document))
 }
 
 /// The same for what stands in one field of `document`.
+///
+/// # Errors
+/// As [`read`].
 pub fn read_field<T: DeserializeOwned>(document: &Document, field: &str, file: &str) -> Result<T, Mistake> {
     let value = document.value().get(field).unwrap_or(&Value::Null);
     let read = T::deserialize(deserialize::Reader { value });

@@ -1,0 +1,72 @@
+//! Which fields break a CEL rule that is about several.
+//!
+//! Where it is always the same field, the rule says so to the API server by its `fieldPath`, and `kubectl` names it. A
+//! path of a schema leads to no item of a list, and knows nothing of what is there: for such rules it stands here, by the
+//! sentence that the rule at the type has from here. A test finds rules of which neither is said.
+
+/// The fields that break a rule, seen from the one that the rule is reported for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Culprit {
+    /// The field itself, or something that is missing in it.
+    Itself,
+    /// Of these fields all that are there but the first, which is as good as any.
+    AllButFirst(&'static [&'static str]),
+    /// The weights of stages that are lower than the one before.
+    FallingWeights,
+    /// The weight of the last stage.
+    LastWeight,
+    /// What stages ask for that only routes can tell: `match` and `mirror`.
+    RoutelessRequests,
+    /// The names of overrides that no check has.
+    UnknownOverrides,
+    /// The `min` of overrides whose check has none.
+    OverriddenMins,
+    /// The `max` of overrides that has another form than the check's own.
+    OverriddenMaxes,
+}
+
+pub(crate) const CHECK_ASKS: &str = "a check asks exactly one of errorRate, latency and query";
+pub(crate) const ERROR_RATE_TAKES: &str =
+    "an errorRate takes exactly one of a preset, your own counters, and a template";
+pub(crate) const ERROR_RATE_LIMIT: &str = "an errorRate needs a limit: max and relative decide, warn only tells";
+pub(crate) const LATENCY_TAKES: &str = "a latency takes exactly one of a preset, your own histogram, and a template";
+pub(crate) const LATENCY_LIMIT: &str = "a latency needs a limit: max decides, warn only tells";
+pub(crate) const QUERY_TAKES: &str = "a query takes either an expr or a template";
+pub(crate) const QUERY_LIMIT: &str = "a query needs a limit: max, min and relative decide, warn only tells";
+pub(crate) const COMPARISON_LIMIT: &str = "a comparison needs max or min: how many times stable's value";
+pub(crate) const TEMPLATE_ANSWERS: &str = "a template needs at least one of requests, latency and query";
+pub(crate) const REQUESTS_TAKE: &str = "requests are counted either by selector and status, or by errors and total";
+pub(crate) const SELECTOR_TELLS: &str =
+    "a selector has to tell the versions apart: use {{pods}}, {{backend}} or {{revision}} in it";
+pub(crate) const MATCH_ASKS: &str = "a match of a stage asks for nothing: give it headers, a cookie or queryParams";
+pub(crate) const NAMED_TAKES: &str = "a header, cookie or parameter of a match needs either value or regex";
+pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under gatewayAPI or custom, or leave out spec.traffic to split by the number of pods";
+pub(crate) const ROUTE_TWICE: &str = "spec.traffic.gatewayAPI.routes names the same route twice";
+pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out";
+pub(crate) const UNKNOWN_CHECK: &str = "a stage overrides a check that analysis.checks does not have";
+pub(crate) const NO_MIN: &str = "a stage overrides min of a check that has none: only a query has min";
+pub(crate) const OTHER_FORM: &str = "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query";
+pub(crate) const WEIGHTS_FALL: &str =
+    "the weights of the stages must rise: no stage may have a lower weight than the one before it";
+pub(crate) const LAST_IS_NOT_FULL: &str = "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one";
+pub(crate) const WORKLOAD_CHANGES: &str = "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another";
+
+/// The fields that break the rule with that sentence; nothing where the rule is about one field, or names it itself.
+pub(crate) fn of(sentence: &str) -> Option<Culprit> {
+    Some(match sentence {
+        CHECK_ASKS => Culprit::AllButFirst(&["errorRate", "latency", "query"]),
+        ERROR_RATE_TAKES => Culprit::AllButFirst(&["preset", "counters", "template"]),
+        LATENCY_TAKES => Culprit::AllButFirst(&["preset", "histogram", "template"]),
+        QUERY_TAKES => Culprit::AllButFirst(&["expr", "template"]),
+        NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
+        MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
+        UNKNOWN_CHECK => Culprit::UnknownOverrides,
+        NO_MIN => Culprit::OverriddenMins,
+        OTHER_FORM => Culprit::OverriddenMaxes,
+        WEIGHTS_FALL => Culprit::FallingWeights,
+        LAST_IS_NOT_FULL => Culprit::LastWeight,
+        ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | TEMPLATE_ANSWERS | REQUESTS_TAKE
+        | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,
+        _ => return None,
+    })
+}

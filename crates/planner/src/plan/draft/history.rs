@@ -1,0 +1,38 @@
+//! `status.message`, `status.history` and `status.failed`: what people read of what was, and what is not tried again.
+
+use tidegate_api::{FailedRevision, Transition};
+
+use super::Draft;
+use crate::plan::{Guard, guard};
+
+/// How many transitions and failed revisions a status keeps.
+const HISTORY: usize = 10;
+
+impl Draft {
+    /// Where the Rollout stands, in a sentence.
+    pub(in crate::plan) fn say(&mut self, message: String) {
+        self.0.message = message;
+    }
+
+    /// Records a step.
+    pub(in crate::plan) fn record(&mut self, transition: Transition) {
+        self.0.message.clone_from(&transition.message);
+        self.0.history.insert(0, transition);
+        cap(&mut self.0.history);
+    }
+
+    /// Remembers a revision that failed, if it did not before.
+    pub(in crate::plan) fn record_failure(&mut self, failed: FailedRevision) {
+        if !self.0.failed.iter().any(|known| known.revision == failed.revision) {
+            self.0.failed.insert(0, failed);
+            cap(&mut self.0.failed);
+        }
+    }
+}
+
+/// Forgets what is oldest.
+fn cap<T>(newest_first: &mut Vec<T>) {
+    if newest_first.len() > HISTORY && guard::stands(Guard::BoundedHistories) {
+        newest_first.truncate(HISTORY);
+    }
+}

@@ -1,0 +1,75 @@
+//! One write to the cluster.
+
+use k8s_openapi::api::core::v1::Service;
+use kube::Resource;
+use serde_json::{Value, json};
+
+use crate::{
+    traffic::RouteId,
+    workload::{Ownership, ReplicaSet, is_deleting, taking_over},
+};
+
+/// One write. All of them are idempotent: what is already so is not written again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Merges into the Rollout itself (finalizers, `spec.replicas`).
+    PatchRollout(Value),
+    /// Merges into the Deployment of that name.
+    PatchDeployment(String, Value),
+    /// Creates a ReplicaSet.
+    CreateReplicaSet(Box<ReplicaSet>),
+    /// Merges into the ReplicaSet of that name.
+    PatchReplicaSet(String, Value),
+    /// Deletes the ReplicaSet of that name, if it still has that UID.
+    DeleteReplicaSet(String, String),
+    /// Deletes the pod of that name, if it still has that UID.
+    DeletePod(String, String),
+    /// Creates a Service.
+    CreateService(Box<Service>),
+    /// Merges into the Service of that name.
+    PatchService(String, Value),
+    /// Deletes the Service of that name, if it still has that UID.
+    DeleteService(String, String),
+    /// Replaces the route by this object, under the resourceVersion in it.
+    ReplaceRoute(RouteId, Box<Value>),
+}
+
+/// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The write.
+    pub effect: Effect,
+    /// It gives the canary more traffic, or takes pods away: the Rollout is read live before it.
+    pub cautious: bool,
+}
+
+impl Desired {
+    pub(super) fn bold(effect: Effect) -> Self {
+        Self { effect, cautious: false }
+    }
+
+    pub(super) fn cautious(effect: Effect) -> Self {
+        Self { effect, cautious: true }
+    }
+}
+
+/// A merge patch that is refused when somebody changed the object meanwhile.
+pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
+    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+    patch
+}
+
+/// Scales `set`, if it is not so already. Taking pods away needs certainty.
+pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
+    if set.replicas() == wanted || is_deleting(set) {
+        return None;
+    }
+    let effect = Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, json!({"spec": {"replicas": wanted}})));
+    Some(if wanted < set.replicas() { Desired::cautious(effect) } else { Desired::bold(effect) })
+}
+
+/// Makes the Rollout the owner of `set`.
+pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Desired {
+    let patch = guarded(set, taking_over(set, owner));
+    Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
+}
