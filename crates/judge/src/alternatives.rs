@@ -1,7 +1,7 @@
 //! The bets that evidence is made of.
 //!
 //! Nobody knows how much worse a bad version is, so seven guesses, the alternatives, bet at once, each with a seventh of the stake.
-//! Whichever comes close wins nearly as fast as if it had been known: the six others cost ln 7 at most. EProcess is
+//! Whichever comes close wins nearly as fast as if it had been known: the six others cost ln 7 at most. What they are worth is
 //! kept as its natural logarithm.
 
 /// How many alternatives there are.

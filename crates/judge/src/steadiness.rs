@@ -36,7 +36,9 @@ impl Steadiness {
     pub(super) fn of(blocks: &[Proportion], crowd: f64) -> Self {
         let all = blocks.iter().copied().fold(Proportion::default(), Proportion::plus);
         let mut learned = Self { length: EXPECTED * crowd / all.expected(), crowd, ..Self::default() };
-        blocks.iter().for_each(|block| learned.settle(*block));
+        for block in blocks {
+            learned.settle(*block);
+        }
         learned
     }
 
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn crowds_are_no_change() {
-        let crowds = |place: usize| Proportion { bad: if place % 3 == 0 { 30.0 } else { 0.0 }, total: 1000.0 };
+        let crowds = |place: usize| Proportion { bad: if place.is_multiple_of(3) { 30.0 } else { 0.0 }, total: 1000.0 };
         let blocks: Vec<_> = (0..120).map(crowds).collect();
         assert!(Steadiness::of(&blocks, 30.0).is_steady());
     }
