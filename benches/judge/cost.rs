@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate_analysis::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
+use tidegate_analysis::{AnalysisRequest, Analyzer, PromQuery, PromResponse, QueryError, Templates, Transport, When};
 use tidegate_api::{RevisionStatus, RolloutSpec, StageBegun, Verdict};
 
 const ROLLOUTS: usize = 1_000;
@@ -59,7 +59,7 @@ const BEGUN: i64 = BORN + 3600;
 pub fn measure() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pods = Pods::default();
-    let rollouts = Rollouts::new(Analyst::over("default", pods.clone(), Duration::from_secs(10)))?;
+    let rollouts = Rollouts::new(Analyzer::over("default", pods.clone(), Duration::from_secs(10)))?;
     let look = |rounds: Range<usize>| -> Result<Duration> {
         let before = processor_time()?;
         for round in rounds {
@@ -91,7 +91,7 @@ pub fn measure() -> Result<()> {
 
 /// Rollouts with two checks of errors and two of latencies, in their first stage.
 struct Rollouts {
-    analyst: Analyst,
+    analyzer: Analyzer,
     spec: RolloutSpec,
     begun: StageBegun,
     canary: RevisionStatus,
@@ -101,7 +101,7 @@ struct Rollouts {
 }
 
 impl Rollouts {
-    fn new(analyst: Analyst) -> Result<Self> {
+    fn new(analyzer: Analyzer) -> Result<Self> {
         let spec: RolloutSpec = serde_json::from_value(json!({
             "workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout",
             "traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}},
@@ -120,7 +120,7 @@ impl Rollouts {
         });
         let places = (0..ROLLOUTS).map(|number| (format!("uid-{number}"), format!("team-{number:04}"))).collect();
         let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)?, part: None };
-        Ok(Self { analyst, spec, begun, canary, stable, places })
+        Ok(Self { analyzer, spec, begun, canary, stable, places })
     }
 
     /// One look at each, behind the scrape of that number.
@@ -129,7 +129,7 @@ impl Rollouts {
         let stage = stages.first().context("no stage")?;
         let now = Timestamp::from_second(BEGUN + 1 + SCRAPE * i64::try_from(round + 1)?)?;
         for (uid, namespace) in &self.places {
-            let look = Look {
+            let look = AnalysisRequest {
                 uid,
                 namespace,
                 name: "checkout",
@@ -143,9 +143,9 @@ impl Rollouts {
                 written: &[],
                 now,
             };
-            let looked = self.analyst.look(&look).await;
-            let is_judged = looked.checks.iter().all(|check| check.verdict != Verdict::NoData);
-            ensure!(looked.checks.len() == 4 && is_judged, "round {round}: {:?}", looked.checks);
+            let analyzed = self.analyzer.analyze(&look).await;
+            let is_judged = analyzed.checks.iter().all(|check| check.verdict != Verdict::NoData);
+            ensure!(analyzed.checks.len() == 4 && is_judged, "round {round}: {:?}", analyzed.checks);
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Pods {
 }
 
 impl Transport for Pods {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             let is_latency = question.query.contains("_bucket");
@@ -185,7 +185,7 @@ impl Transport for Pods {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             let body = answers.entry(key).or_insert_with(|| written(is_latency, window, question.when)).clone();
             self.sent.fetch_add(body.len(), Ordering::Relaxed);
-            Ok(Answer::Text { status: 200, html: false, body })
+            Ok(PromResponse::Text { status: 200, html: false, body })
         })
     }
 }

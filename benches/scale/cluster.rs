@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tidegate_api::definitions;
 use tidegate_apiserver::{ApiServer, garbage, http};
 use tidegate_clock::Clock;
-use tidegate_sim::world::{Delay, GatewayMode, Models, Pace, PodBehaviour, Settings, World};
+use tidegate_sim::controllers::{Controllers, Delay, GatewayMode, Models, Pace, PodBehaviour, Settings};
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// Bodies that are longer are no requests of the operator.
@@ -59,7 +59,7 @@ impl Cluster {
             server.create(serde_json::to_value(definition)?, "scale")?;
         }
         server.create(http_routes(), "scale")?;
-        let world = alive.then(|| World::new(server.clone(), Clock::System, 1, brisk()));
+        let controllers = alive.then(|| Controllers::new(server.clone(), Clock::System, 1, brisk()));
         let front = Served { server: server.clone(), writes: Arc::default() };
         let writes = front.writes.clone();
         let (running, ended) = oneshot::channel();
@@ -70,8 +70,8 @@ impl Cluster {
                 let collector = garbage::collect(front.server.clone());
                 let router = Router::new().fallback(answer).with_state(front);
                 let models = async {
-                    match world {
-                        Some(world) => world.run().await,
+                    match controllers {
+                        Some(controllers) => controllers.run().await,
                         None => std::future::pending().await,
                     }
                 };

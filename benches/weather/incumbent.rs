@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_analysis::{Answer, Fault, Numbers, Question, Transport, When};
+use tidegate_analysis::{Numbers, PromQuery, PromResponse, QueryError, Transport, When};
 use tidegate_sim::endpoint::Endpoint;
 use tidegate_sim::scenario::Manifests;
 
@@ -86,19 +86,19 @@ impl Incumbent {
 }
 
 impl Transport for Incumbent {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             let says = match question.when {
                 When::At(now) => self.says(&question.query, now).await,
                 // What the operator has missed the rule has not.
-                When::Grid { .. } => return Ok(Answer::Numbers(Numbers::Matrix(Vec::new()))),
+                When::Grid { .. } => return Ok(PromResponse::Numbers(Numbers::Matrix(Vec::new()))),
             };
             let value = match says {
                 Says::GoOn => vec![0.0],
                 Says::Back => vec![1.0],
                 Says::Wait => Vec::new(),
             };
-            Ok(Answer::Numbers(Numbers::Vector(value)))
+            Ok(PromResponse::Numbers(Numbers::Vector(value)))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use tidegate_analysis::{Answer, Numbers, Question, Transport, When};
+use tidegate_analysis::{Numbers, PromQuery, PromResponse, Transport, When};
 use tidegate_api::{Check, Percent, Relative};
 use tidegate_sim::endpoint::Endpoint;
 
@@ -96,8 +96,8 @@ impl Measure {
 
 /// One number, or why there is none.
 async fn number(prometheus: &Endpoint, query: String, at: Timestamp) -> Result<f64, Measured> {
-    match prometheus.ask(Question { query, when: When::At(at) }).await {
-        Ok(Answer::Numbers(Numbers::Vector(values))) => match values.first() {
+    match prometheus.ask(PromQuery { query, when: When::At(at) }).await {
+        Ok(PromResponse::Numbers(Numbers::Vector(values))) => match values.first() {
             Some(value) if value.is_nan() => Err(Measured::NotANumber),
             Some(value) => Ok(*value),
             None => Err(Measured::Nothing),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
-use tidegate_analysis::{Analyst, Endpoints, Tally};
+use tidegate_analysis::{Analyzer, Endpoints, Tally};
 use tidegate_api::{Span, metadata::object::LEASE};
 use tidegate_clock::Clock;
 use tidegate_operator::{
@@ -164,7 +164,7 @@ async fn control(
     let settings = Settings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
     let clock = Clock::System;
     let surroundings =
-        Surroundings { clock, analyst: Analyst::counting(&endpoints, &tally)?, leadership, metrics, readiness };
+        Surroundings { clock, analyzer: Analyzer::counting(&endpoints, &tally)?, leadership, metrics, readiness };
     Ok(controller::run(client, settings, surroundings, shutdown).await?)
 }
 

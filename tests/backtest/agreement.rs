@@ -1,19 +1,19 @@
 //! The operator and a backtest come to the same.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_analysis::{self as metrics, Analyst, Endpoints, Look, Outcome, Subject, Templates, Versions};
+use tidegate_analysis::{self as metrics, AnalysisRequest, Analyzer, Endpoints, Outcome, Subject, Templates, Versions};
 use tidegate_api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict};
 
 use crate::{
     command::rollout,
     past::{BAD, GOOD, OLD, Past, SCRAPE},
-    support::{analyst, revision},
+    support::{analyzer, revision},
 };
 
 const CHECKS: &str = "[{name: errors, errorRate: {preset: pod-http, max: 1%, relative: {ratio: 1.5, margin: 1%}}}]";
 
 /// The first verdict of the operator on a release, if it looks after each scrape.
-async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &str, since: Timestamp) -> CheckStatus {
+async fn operator(past: &Past, analyzer: &Analyzer, spec: &RolloutSpec, canary: &str, since: Timestamp) -> CheckStatus {
     let stages = spec.stages();
     let of = |replica_set: &str| tidegate_api::RevisionStatus { replica_set: replica_set.to_owned(), ..revision("x") };
     let begun = [StageBegun { stage: stages[0].name.clone(), since, part: None }];
@@ -21,7 +21,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
     loop {
         now += SignedDuration::from_secs(SCRAPE);
         assert!(now < past.minute(360));
-        let look = Look {
+        let look = AnalysisRequest {
             uid: canary,
             namespace: "shop",
             name: "checkout",
@@ -35,7 +35,7 @@ async fn operator(past: &Past, analyst: &Analyst, spec: &RolloutSpec, canary: &s
             written: &[],
             now,
         };
-        let check = analyst.look(&look).await.checks[0].clone();
+        let check = analyzer.analyze(&look).await.checks[0].clone();
         if matches!(check.verdict, Verdict::Fail | Verdict::Pass) {
             return check;
         }
@@ -49,13 +49,13 @@ async fn the_backtest_of_a_release_gives_the_verdict_that_the_operator_gave_on_t
         let (documents, _) = tidegate_api::manifest::Document::all(&rollout(CHECKS));
         serde_json::from_value(documents[0].value().clone()).unwrap()
     };
-    let (spec, analyst) = (&rollout.spec, analyst(&past.server.url));
+    let (spec, analyzer) = (&rollout.spec, analyzer(&past.server.url));
     let text = format!("endpoints: [{{name: default, url: \"{}\"}}]", past.server.url);
     let endpoints = Endpoints::parse(&text, "endpoints.yaml").unwrap();
     let known = metrics::Past::new(&endpoints, None).unwrap().unwrap();
     for (canary, minute, outcome) in [(GOOD, 300, Verdict::Pass), (BAD, 240, Verdict::Fail)] {
         let since = past.minute(minute);
-        let live = operator(&past, &analyst, spec, canary, since).await;
+        let live = operator(&past, &analyzer, spec, canary, since).await;
         let subject = Subject { namespace: "shop", name: "checkout", spec, templates: &Templates::default() };
         let versions = Versions::Real { canary, stable: OLD };
         let to = since + SignedDuration::from_mins(30);

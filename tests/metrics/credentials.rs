@@ -9,7 +9,7 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use tidegate_analysis::{Analyst, Endpoints};
+use tidegate_analysis::{Analyzer, Endpoints};
 
 use crate::support::Subject;
 
@@ -49,9 +49,9 @@ fn listen() -> (mpsc::Receiver<String>, String) {
     (requests, url)
 }
 
-fn analyst(endpoint: &str) -> Analyst {
+fn analyzer(endpoint: &str) -> Analyzer {
     let endpoints = Endpoints::parse(&format!("endpoints: [{{name: default, {endpoint}}}]"), "endpoints.yaml").unwrap();
-    Analyst::new(&endpoints).unwrap()
+    Analyzer::new(&endpoints).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,9 +60,9 @@ async fn a_rotated_token_is_used_from_the_next_request_on() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "first\n").unwrap();
-    let analyst =
-        analyst(&format!("url: '{url}', bearerTokenFile: '{}', headers: {{X-Scope-OrgID: shop}}", file.display()));
-    let check = Subject::errors().look(&analyst).await.checks.remove(0);
+    let analyzer =
+        analyzer(&format!("url: '{url}', bearerTokenFile: '{}', headers: {{X-Scope-OrgID: shop}}", file.display()));
+    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "NoSeries", "{check:?}");
     let request = requests.recv().unwrap();
     assert_eq!(header(&request, "authorization"), Some("Bearer first"));
@@ -71,13 +71,13 @@ async fn a_rotated_token_is_used_from_the_next_request_on() {
     requests.try_iter().for_each(drop);
 
     std::fs::write(&file, "second\n").unwrap();
-    Subject::errors().look(&analyst).await;
+    Subject::errors().look(&analyzer).await;
     assert_eq!(header(&requests.recv().unwrap(), "authorization"), Some("Bearer second"));
 
     std::fs::remove_file(&file).unwrap();
-    let check = Subject::errors().look(&analyst).await.checks.remove(0);
+    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusCredentialsUnusable");
-    assert!(!format!("{analyst:?}").contains("second"));
+    assert!(!format!("{analyzer:?}").contains("second"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,15 +86,15 @@ async fn basic_credentials_come_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("password");
     std::fs::write(&file, "open sesame").unwrap();
-    let analyst = analyst(&format!("url: '{url}', basicAuth: {{username: me, passwordFile: '{}'}}", file.display()));
-    Subject::errors().look(&analyst).await;
+    let analyzer = analyzer(&format!("url: '{url}', basicAuth: {{username: me, passwordFile: '{}'}}", file.display()));
+    Subject::errors().look(&analyzer).await;
     assert_eq!(header(&requests.recv().unwrap(), "authorization"), Some("Basic bWU6b3BlbiBzZXNhbWU="));
 }
 
 #[test]
 fn a_credentials_file_that_is_missing_is_named_at_the_start() {
     let text = "endpoints: [{name: a, url: 'http://a', bearerTokenFile: /nowhere/token}]";
-    let error = Analyst::new(&Endpoints::parse(text, "endpoints.yaml").unwrap()).unwrap_err().to_string();
+    let error = Analyzer::new(&Endpoints::parse(text, "endpoints.yaml").unwrap()).unwrap_err().to_string();
     assert!(error.contains("endpoints.yaml: endpoint \"a\"") && error.contains("/nowhere/token"), "{error}");
 }
 
@@ -122,8 +122,8 @@ async fn only_the_configured_certificates_are_trusted() {
     });
     let mut reasons = Vec::new();
     for file in [trusted, untrusted] {
-        let analyst = analyst(&format!("url: 'https://localhost:{port}', caFile: '{}'", file.display()));
-        reasons.push(Subject::errors().look(&analyst).await.checks.remove(0).reason);
+        let analyzer = analyzer(&format!("url: 'https://localhost:{port}', caFile: '{}'", file.display()));
+        reasons.push(Subject::errors().look(&analyzer).await.checks.remove(0).reason);
     }
     assert_eq!(reasons, ["NoSeries", "PrometheusUnreachable"]);
 }

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
-use tidegate_analysis::{Analyst, Answer, Fault, Look, Looked, Question, Templates, Transport, When};
+use tidegate_analysis::{
+    AnalysisRequest, AnalysisResult, Analyzer, PromQuery, PromResponse, QueryError, Templates, Transport, When,
+};
 use tidegate_api::{CheckStatus, RolloutSpec, StageBegun, Verdict};
 use tidegate_clock::Clock;
 use tidegate_promql::Labels;
@@ -25,11 +27,11 @@ const SCRAPE: i64 = 5;
 #[derive(Clone)]
 struct Asked {
     prometheus: Endpoint,
-    questions: Arc<Mutex<Vec<Question>>>,
+    questions: Arc<Mutex<Vec<PromQuery>>>,
 }
 
 impl Transport for Asked {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         self.questions.lock().unwrap().push(question.clone());
         Box::pin(async {
             // As a network would, it lets others go on before it answers.
@@ -78,8 +80,8 @@ impl Service {
         }
     }
 
-    fn analyst(&self) -> Analyst {
-        Analyst::over("default", self.asked.clone(), Duration::from_secs(10))
+    fn analyzer(&self) -> Analyzer {
+        Analyzer::over("default", self.asked.clone(), Duration::from_secs(10))
     }
 
     /// Lets time pass: stable has 300 requests between two scrapes, and the canary 100; one in 300 fails, and one in 40
@@ -122,16 +124,22 @@ impl Service {
         self.asked.prometheus.scrape(at(self.scraped), |prometheus, at| prometheus.append(at, pod, &samples));
     }
 
-    async fn look(&self, analyst: &Analyst, begun: &[StageBegun], now: Timestamp) -> Vec<CheckStatus> {
-        self.looked(analyst, begun, &[], now).await.checks
+    async fn look(&self, analyzer: &Analyzer, begun: &[StageBegun], now: Timestamp) -> Vec<CheckStatus> {
+        self.analysis(analyzer, begun, &[], now).await.checks
     }
 
-    async fn looked(&self, analyst: &Analyst, begun: &[StageBegun], written: &[Timestamp], now: Timestamp) -> Looked {
+    async fn analysis(
+        &self,
+        analyzer: &Analyzer,
+        begun: &[StageBegun],
+        written: &[Timestamp],
+        now: Timestamp,
+    ) -> AnalysisResult {
         let name = &begun.last().unwrap().stage;
         let stages = self.spec.stages();
         let stage = stages.iter().find(|stage| stage.name == *name).unwrap();
         let (stable, canary) = (revision("old"), revision("new"));
-        let look = Look {
+        let look = AnalysisRequest {
             uid: "uid",
             namespace: "shop",
             name: "checkout",
@@ -145,7 +153,7 @@ impl Service {
             written,
             now,
         };
-        analyst.look(&look).await
+        analyzer.analyze(&look).await
     }
 }
 
@@ -166,7 +174,7 @@ fn begun(stages: &[(&str, i64)]) -> Vec<StageBegun> {
 #[tokio::test]
 async fn another_process_comes_to_the_same_evidence_at_any_moment_of_any_stage() {
     let mut service = Service::new(&checks());
-    let first = service.analyst();
+    let first = service.analyzer();
     let all = [("canary", 13), ("half", 447), ("full", 901)];
     for now in (20..1300).step_by(5) {
         service.pass(now);
@@ -176,7 +184,7 @@ async fn another_process_comes_to_the_same_evidence_at_any_moment_of_any_stage()
         if known.iter().all(|check| check.more_requests.is_none() && check.value.is_none()) {
             continue;
         }
-        let derived = service.look(&service.analyst(), &begun, now).await;
+        let derived = service.look(&service.analyzer(), &begun, now).await;
         assert_eq!(known, derived, "at {now}");
     }
 }
@@ -186,8 +194,8 @@ async fn what_spoke_against_a_version_in_one_stage_is_not_forgotten_in_the_next(
     let mut service = Service::new(&json!([{"name": "errors", "errorRate": {"preset": "pod-http", "max": "0.15%"}}]));
     service.pass(1100);
     let now = at(1100);
-    let whole = service.look(&service.analyst(), &begun(&[("canary", 0), ("half", 1000)]), now).await;
-    let forgetful = service.look(&service.analyst(), &begun(&[("half", 1000)]), now).await;
+    let whole = service.look(&service.analyzer(), &begun(&[("canary", 0), ("half", 1000)]), now).await;
+    let forgetful = service.look(&service.analyzer(), &begun(&[("half", 1000)]), now).await;
     assert_eq!(
         (format!("{:?}", whole[0].verdict), format!("{:?}", forgetful[0].verdict)),
         ("Fail".into(), "NeedMoreData".into())
@@ -204,12 +212,12 @@ async fn one_source_is_asked_once_for_each_look_however_many_checks_read_it() {
     ]);
     all.as_array_mut().unwrap().extend(more.as_array().unwrap().iter().cloned());
     let mut service = Service::new(&all);
-    let analyst = service.analyst();
+    let analyzer = service.analyzer();
     service.pass(300);
-    service.look(&analyst, &begun(&[("canary", 0)]), at(300)).await;
+    service.look(&analyzer, &begun(&[("canary", 0)]), at(300)).await;
     service.asked.questions.lock().unwrap().clear();
     service.pass(310);
-    service.look(&analyst, &begun(&[("canary", 0)]), at(310)).await;
+    service.look(&analyzer, &begun(&[("canary", 0)]), at(310)).await;
     let questions = service.asked.questions.lock().unwrap().clone();
     assert!(questions.iter().all(|question| question.when == When::At(at(310))), "{questions:?}");
     let mut distinct: Vec<_> = questions.iter().map(|question| question.query.split('{').next().unwrap()).collect();
@@ -220,18 +228,18 @@ async fn one_source_is_asked_once_for_each_look_however_many_checks_read_it() {
 #[tokio::test]
 async fn what_breaks_by_a_write_is_found_by_any_process_within_two_scrapes_and_before_a_version_is_blamed() {
     let mut service = Service::new(&checks());
-    let first = service.analyst();
+    let first = service.analyzer();
     (service.broken, service.luck) = (105, StdRng::seed_from_u64(12));
     // The first write gave nothing away, and the second is a minute later.
     let (begun, written) = (begun(&[("canary", 43)]), [at(43), at(100)]);
     for now in (45..=125).step_by(5) {
         service.pass(now);
         let at = at(now) + SignedDuration::from_millis(200);
-        for analyst in [&first, &service.analyst()] {
-            let looked = service.looked(analyst, &begun, &written, at).await;
-            let is_blamed = looked.checks.iter().any(|check| check.verdict == Verdict::Fail);
-            assert!(!is_blamed || looked.outage.is_some(), "{now}: {looked:?}");
-            assert_eq!(looked.outage.is_some(), now >= 110, "{now}: {looked:?}");
+        for analyzer in [&first, &service.analyzer()] {
+            let result = service.analysis(analyzer, &begun, &written, at).await;
+            let is_blamed = result.checks.iter().any(|check| check.verdict == Verdict::Fail);
+            assert!(!is_blamed || result.outage.is_some(), "{now}: {result:?}");
+            assert_eq!(result.outage.is_some(), now >= 110, "{now}: {result:?}");
         }
     }
 }

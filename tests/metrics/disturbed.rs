@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_analysis::Analyst;
+use tidegate_analysis::Analyzer;
 use tidegate_api::Verdict;
 use tidegate_promql::{Labels, Point};
 
 use crate::{
     balancer, remote_write,
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyst, eventually},
+    support::{Pod, Subject, analyzer, eventually},
 };
 
 on_every_store![
@@ -30,9 +30,9 @@ async fn pods() -> (Pod, Pod) {
 }
 
 /// Waits until so many requests were counted, and then that all of them settled and no more came.
-async fn counted(subject: &Subject, analyst: &Analyst, requests: i64) {
-    let seen = subject.until(analyst, || {}, |check| check.sample == Some(requests)).await.at.unwrap();
-    let settled = subject.until(analyst, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
+async fn counted(subject: &Subject, analyzer: &Analyzer, requests: i64) {
+    let seen = subject.until(analyzer, || {}, |check| check.sample == Some(requests)).await.at.unwrap();
+    let settled = subject.until(analyzer, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
     assert_eq!(settled.sample, Some(requests), "{settled:?}");
 }
 
@@ -43,34 +43,35 @@ async fn two_replicas_that_disagree_count_each_request_once(store: Store) {
     let subject = Subject::errors();
     // What a replica has not seen before is no increase.
     for replica in [&one, &other] {
-        subject.until(&analyst(&replica.url), || {}, |check| check.sample == Some(0)).await;
+        subject.until(&analyzer(&replica.url), || {}, |check| check.sample == Some(0)).await;
     }
-    let analyst = analyst(&balancer::start(&[&one.url, &other.url]).await);
+    let analyzer = analyzer(&balancer::start(&[&one.url, &other.url]).await);
     for sample in (100..=800).step_by(100) {
         canary.ok(100.0);
-        subject.until(&analyst, || {}, |check| check.sample >= Some(sample)).await;
+        subject.until(&analyzer, || {}, |check| check.sample >= Some(sample)).await;
     }
-    counted(&subject, &analyst, 800).await;
+    counted(&subject, &analyzer, 800).await;
 }
 
 async fn what_was_counted_while_nobody_scraped_counts_once(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
-    subject.until(&analyst, || {}, |check| check.sample == Some(100)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
     canary.is_away(true);
     let away = Timestamp::now();
     let old = |check: &tidegate_api::CheckStatus| {
         check.at.is_none_or(|at| Timestamp::now().duration_since(at) > SignedDuration::from_secs(3))
     };
-    subject.until(&analyst, || canary.ok(10.0), old).await;
+    subject.until(&analyzer, || canary.ok(10.0), old).await;
     canary.is_away(false);
-    let back = subject.until(&analyst, || {}, |check| check.at.is_some_and(|at| at > away) && check.sample > Some(100));
+    let back =
+        subject.until(&analyzer, || {}, |check| check.at.is_some_and(|at| at > away) && check.sample > Some(100));
     let sample = back.await.sample.unwrap();
-    counted(&subject, &analyst, sample).await;
+    counted(&subject, &analyzer, sample).await;
     let exposed = canary.counted(r#"http_requests_total{code="200"}"#);
     assert_eq!(sample.to_string(), (exposed - 5.0).to_string());
 }
@@ -78,14 +79,14 @@ async fn what_was_counted_while_nobody_scraped_counts_once(store: Store) {
 async fn a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(300.0);
-    subject.until(&analyst, || {}, |check| check.sample == Some(300)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(300)).await;
     canary.restart();
     canary.ok(20.0);
-    counted(&subject, &analyst, 320).await;
+    counted(&subject, &analyzer, 320).await;
 }
 
 async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_that_was_scraped(store: Store) {
@@ -94,32 +95,32 @@ async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_
     late.is_away(true);
     late.ok(40.0);
     let Some(server) = Server::start(store, &[&canary, &stable, &late]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    let seen = subject.until(&analyst, || {}, |check| check.sample == Some(0)).await.at.unwrap();
+    let seen = subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await.at.unwrap();
     // Long enough that a pod which comes now is new.
-    subject.until(&analyst, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
+    subject.until(&analyzer, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
     late.is_away(false);
-    subject.until(&analyst, || {}, |check| check.sample == Some(40)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(40)).await;
     canary.ok(60.0);
-    subject.until(&analyst, || {}, |check| check.sample == Some(100)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
     canary.is_away(true);
     late.ok(11.0);
-    counted(&subject, &analyst, 111).await;
+    counted(&subject, &analyzer, 111).await;
 }
 
 async fn labels_that_change_in_mid_flight_lose_nothing(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
-    subject.until(&analyst, || {}, |check| check.sample == Some(100)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
     canary.forget(r#"http_requests_total{code="200"}"#);
     canary.count(r#"http_requests_total{code="200",path="/cart"}"#, 30.0);
     canary.count(r#"http_requests_total{status="500",path="/"}"#, 2.0);
-    counted(&subject, &analyst, 132).await;
+    counted(&subject, &analyzer, 132).await;
 }
 
 async fn samples_that_come_late_are_counted_when_they_come(store: Store) {
@@ -146,20 +147,20 @@ async fn samples_that_come_late_are_counted_when_they_come(store: Store) {
     for pod in [canary, other, "checkout-old-abcde"] {
         write(pod, 0, 30, 7.0).await;
     }
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let mut subject = Subject::errors();
     subject.since = Timestamp::from_millisecond(start + 10_000).unwrap();
     // The samples of one pod come at once, those of the other when the first ones have settled long since.
     write(canary, 30, 58, 107.0).await;
-    subject.until(&analyst, || {}, |check| check.sample == Some(100)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
     write(other, 30, 58, 57.0).await;
-    subject.until(&analyst, || {}, |check| check.sample == Some(150)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(150)).await;
 }
 
 async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let count = |pod: &Pod, bounds: &[&str], fast: f64, all: f64| {
         for le in bounds {
             let count = if *le == "+Inf" { all } else { fast };
@@ -174,9 +175,9 @@ async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds(stor
     let subject = Subject::new(
         &json!([{"name": "p90", "latency": {"preset": "pod-http", "quantile": 0.9, "max": "1s", "relative": {}}}]),
     );
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    subject.count_in_steps(&analyst, || both(1.0)).await;
-    subject.count_in_steps(&analyst, || both(1.0)).await;
-    let passed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || both(1.0)).await;
+    subject.count_in_steps(&analyzer, || both(1.0)).await;
+    let passed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await;
     assert!(passed.message.contains(", stable at 1%"), "{}", passed.message);
 }

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_analysis::{Analyst, Answer, Fault, Look, Question, Templates, Transport, When};
+use tidegate_analysis::{AnalysisRequest, Analyzer, PromQuery, PromResponse, QueryError, Templates, Transport, When};
 use tidegate_api::{CheckStatus, RolloutSpec, StageBegun, Verdict};
 
 use crate::support::revision;
@@ -32,7 +32,7 @@ fn series(pod: &str, code: &str, per_second: i64, seconds: impl Iterator<Item = 
     json!({"metric": {"__name__": "http_requests_total", "namespace": "shop", "pod": pod, "code": code}, "values": values})
 }
 
-fn healthy(question: &Question) -> Value {
+fn healthy(question: &PromQuery) -> Value {
     let seconds: Vec<_> = match question.when {
         When::At(at) => (at.as_second() - 60..=at.as_second()).collect(),
         When::Grid { start, end, step } => (start..=end).step_by(usize::try_from(step).unwrap()).collect(),
@@ -47,10 +47,10 @@ fn healthy(question: &Question) -> Value {
 }
 
 impl Transport for Server {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         let instead = self.instead.lock().unwrap().clone();
         let (status, body) = instead.unwrap_or_else(|| (200, healthy(&question).to_string().into_bytes()));
-        Box::pin(async move { Ok(Answer::Text { status, html: false, body }) })
+        Box::pin(async move { Ok(PromResponse::Text { status, html: false, body }) })
     }
 }
 
@@ -65,7 +65,7 @@ fn spec() -> RolloutSpec {
     .unwrap()
 }
 
-async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
+async fn look(analyzer: &Analyzer, second: i64) -> CheckStatus {
     let spec = spec();
     let (stable, canary) = (revision("old"), revision("new"));
     let begun = [StageBegun {
@@ -75,7 +75,7 @@ async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
     }];
     let stage = spec.stages()[0].clone();
     let now = Timestamp::from_second(START + second).unwrap();
-    let look = Look {
+    let look = AnalysisRequest {
         uid: "uid",
         namespace: "shop",
         name: "checkout",
@@ -89,7 +89,7 @@ async fn look(analyst: &Analyst, second: i64) -> CheckStatus {
         written: &[],
         now,
     };
-    analyst.look(&look).await.checks.remove(0)
+    analyzer.analyze(&look).await.checks.remove(0)
 }
 
 /// What a check that passes says when its Prometheus answers this instead of what is so.
@@ -97,18 +97,18 @@ fn answered(status: u16, body: Vec<u8>) -> CheckStatus {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let server = Server::default();
-        let analyst = Analyst::over("default", server.clone(), Duration::from_secs(10));
-        let before = look(&analyst, 20).await;
+        let analyzer = Analyzer::over("default", server.clone(), Duration::from_secs(10));
+        let before = look(&analyzer, 20).await;
         assert_eq!(before.verdict, Verdict::Pass, "{before:?}");
         *server.instead.lock().unwrap() = Some((status, body));
-        look(&analyst, 22).await
+        look(&analyzer, 22).await
     })
 }
 
 /// A right answer at that moment.
 fn right() -> Value {
     let at = Timestamp::from_second(START + 22).unwrap();
-    healthy(&Question { query: String::new(), when: When::At(at) })
+    healthy(&PromQuery { query: String::new(), when: When::At(at) })
 }
 
 /// Values that no counter has.

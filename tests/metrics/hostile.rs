@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{Subject, analyst};
+use crate::support::{Subject, analyzer};
 
 const SECRET: &str = "a-secret-in-the-body";
 
@@ -43,7 +43,7 @@ async fn asked(head: &str, body: impl Into<Vec<u8>>) -> CheckStatus {
 }
 
 async fn look(url: &str, subject: Subject) -> CheckStatus {
-    let check = subject.look(&analyst(url)).await.checks.remove(0);
+    let check = subject.look(&analyzer(url)).await.checks.remove(0);
     assert_eq!(check.verdict, Verdict::NoData, "{check:?}");
     assert!(!check.message.contains(SECRET), "{}", check.message);
     check
@@ -199,8 +199,8 @@ async fn numbers_that_are_none_never_count() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_configured_is_named() {
     let endpoints = tidegate_analysis::Endpoints::default();
-    let analyst = tidegate_analysis::Analyst::new(&endpoints).unwrap();
-    let check = Subject::errors().look(&analyst).await.checks.remove(0);
+    let analyzer = tidegate_analysis::Analyzer::new(&endpoints).unwrap();
+    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusEndpointNotFound");
-    assert!(!analyst.knows(None));
+    assert!(!analyzer.knows(None));
 }

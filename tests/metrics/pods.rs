@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Binomial, Distribution};
 use serde_json::{Value, json};
-use tidegate_analysis::{Analyst, Look, Looked, Templates};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Templates};
 use tidegate_api::{RolloutSpec, StageBegun, Verdict};
 use tidegate_clock::Clock;
 use tidegate_promql::Labels;
@@ -67,11 +67,11 @@ fn scraped(canary: [Pod; 2], labelled: Labelled, end: i64) -> Endpoint {
     prometheus
 }
 
-fn analyst(prometheus: &Endpoint) -> Analyst {
-    Analyst::over("default", prometheus.clone(), Duration::from_secs(10))
+fn analyzer(prometheus: &Endpoint) -> Analyzer {
+    Analyzer::over("default", prometheus.clone(), Duration::from_secs(10))
 }
 
-async fn look(analyst: &Analyst, check: &Value, replaced: Option<&str>, now: i64) -> Looked {
+async fn look(analyzer: &Analyzer, check: &Value, replaced: Option<&str>, now: i64) -> AnalysisResult {
     let spec: RolloutSpec = serde_json::from_value(json!({
         "workload": {"kind": "Deployment", "name": "checkout"},
         "service": "checkout",
@@ -80,7 +80,7 @@ async fn look(analyst: &Analyst, check: &Value, replaced: Option<&str>, now: i64
     }))
     .unwrap();
     let stages = spec.stages();
-    let look = Look {
+    let look = AnalysisRequest {
         uid: "uid",
         namespace: "shop",
         name: "checkout",
@@ -94,7 +94,7 @@ async fn look(analyst: &Analyst, check: &Value, replaced: Option<&str>, now: i64
         written: &[],
         now: at(now),
     };
-    analyst.look(&look).await
+    analyzer.analyze(&look).await
 }
 
 fn preset() -> Value {
@@ -111,24 +111,24 @@ fn own() -> Value {
 #[tokio::test]
 async fn the_bad_requests_of_a_check_that_fails_are_told_by_pod_and_by_each_process_alike() {
     let prometheus = scraped(ONE_BAD, by_pod, BEGUN + 60);
-    let first = analyst(&prometheus);
+    let first = analyzer(&prometheus);
     for now in (BEGUN + 5..BEGUN + 60).step_by(5) {
         look(&first, &preset(), None, now).await;
     }
-    let looked = look(&first, &preset(), None, BEGUN + 60).await;
-    assert_eq!(looked.checks[0].verdict, Verdict::Fail, "{:?}", looked.checks);
-    let origin = looked.spreads[0].origin(&BTreeMap::new()).unwrap();
+    let result = look(&first, &preset(), None, BEGUN + 60).await;
+    assert_eq!(result.checks[0].verdict, Verdict::Fail, "{:?}", result.checks);
+    let origin = result.spreads[0].origin(&BTreeMap::new()).unwrap();
     assert_eq!(origin.pod.as_deref(), Some("checkout-new-aaaaa"));
-    assert!(looked.spreads[0].spares_others(&origin), "{origin}");
-    let derived = look(&analyst(&prometheus), &preset(), None, BEGUN + 60).await;
-    assert_eq!(looked.spreads, derived.spreads);
+    assert!(result.spreads[0].spares_others(&origin), "{origin}");
+    let derived = look(&analyzer(&prometheus), &preset(), None, BEGUN + 60).await;
+    assert_eq!(result.spreads, derived.spreads);
 }
 
 #[tokio::test]
 async fn without_the_pod_that_was_replaced_a_version_is_judged_as_if_it_had_never_been() {
     let prometheus = scraped(ONE_BAD, by_pod, BEGUN + 600);
     let [with, without] = [None, Some("checkout-new-aaaaa")]
-        .map(async |replaced| look(&analyst(&prometheus), &preset(), replaced, BEGUN + 600).await);
+        .map(async |replaced| look(&analyzer(&prometheus), &preset(), replaced, BEGUN + 600).await);
     let (with, without) = (with.await, without.await);
     assert_eq!((with.checks[0].verdict, without.checks[0].verdict), (Verdict::Fail, Verdict::Pass));
     let of_one_pod = i64::try_from(REQUESTS).unwrap() * 600 / SCRAPE;
@@ -150,11 +150,11 @@ async fn without_a_label_that_names_their_pods_versions_are_judged_all_the_same_
     for labelled in nobodys {
         let labelled: Labelled = labelled;
         for (canary, verdict) in [(WELL, Verdict::Pass), (BAD, Verdict::Fail), (ONE_BAD, Verdict::Fail)] {
-            let looked = look(&analyst(&scraped(canary, labelled, BEGUN + 600)), &own(), None, BEGUN + 600).await;
-            assert_eq!(looked.checks[0].verdict, verdict, "{:?}", looked.checks);
-            let named = looked.spreads.iter().any(|spread| spread.pods.names_pods());
-            assert!(!named && looked.spreads.iter().all(|spread| spread.origin(&BTreeMap::new()).is_none()));
-            let told = look(&analyst(&scraped(canary, labelled, BEGUN + 600)), &preset(), None, BEGUN + 600).await;
+            let result = look(&analyzer(&scraped(canary, labelled, BEGUN + 600)), &own(), None, BEGUN + 600).await;
+            assert_eq!(result.checks[0].verdict, verdict, "{:?}", result.checks);
+            let named = result.spreads.iter().any(|spread| spread.pods.names_pods());
+            assert!(!named && result.spreads.iter().all(|spread| spread.origin(&BTreeMap::new()).is_none()));
+            let told = look(&analyzer(&scraped(canary, labelled, BEGUN + 600)), &preset(), None, BEGUN + 600).await;
             assert_eq!(told.checks[0].verdict, Verdict::NoData, "{:?}", told.checks);
             assert!(
                 told.checks[0].message.contains("the label pod, which tells the versions apart")
@@ -176,16 +176,16 @@ async fn series_that_change_their_labels_are_counted_once_and_judged_on() {
         for (canary, verdict) in [(WELL, Verdict::Pass), (BAD, Verdict::Fail)] {
             let (same, other) = (scraped(canary, by_pod, BEGUN + 600), scraped(canary, labelled, BEGUN + 600));
             for by_looks in [false, true] {
-                let (first, second) = (analyst(&same), analyst(&other));
+                let (first, second) = (analyzer(&same), analyzer(&other));
                 for now in (BEGUN + 5..BEGUN + 600).step_by(5).filter(|_| by_looks) {
                     look(&first, &preset(), None, now).await;
                     look(&second, &preset(), None, now).await;
                 }
                 let [same, other] =
-                    [&first, &second].map(async |analyst| look(analyst, &preset(), None, BEGUN + 600).await);
+                    [&first, &second].map(async |analyzer| look(analyzer, &preset(), None, BEGUN + 600).await);
                 let (same, other) = (same.await, other.await);
                 assert_eq!((other.checks[0].verdict, same.checks[0].verdict), (verdict, verdict), "{:?}", other.checks);
-                let [same, other] = [same, other].map(|looked| looked.checks[0].sample.unwrap());
+                let [same, other] = [same, other].map(|result| result.checks[0].sample.unwrap());
                 assert_eq!(other, same);
             }
         }
@@ -200,10 +200,10 @@ async fn series_that_change_their_labels_while_pods_warm_up_put_the_verdict_off_
     check["warmUp"] = json!("1m");
     for (canary, verdict) in [(WELL, Verdict::Pass), (BAD, Verdict::Fail)] {
         let prometheus = scraped(canary, labelled, BEGUN + 600);
-        let analyst = analyst(&prometheus);
-        let cold = look(&analyst, &check, None, BEGUN + 60).await;
+        let analyzer = analyzer(&prometheus);
+        let cold = look(&analyzer, &check, None, BEGUN + 60).await;
         assert_eq!((cold.checks[0].verdict, cold.checks[0].reason.as_str()), (Verdict::NeedMoreData, "WarmingUp"));
-        let looked = look(&analyst, &check, None, BEGUN + 600).await;
-        assert_eq!(looked.checks[0].verdict, verdict, "{:?}", looked.checks);
+        let result = look(&analyzer, &check, None, BEGUN + 600).await;
+        assert_eq!(result.checks[0].verdict, verdict, "{:?}", result.checks);
     }
 }

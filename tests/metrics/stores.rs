@@ -6,7 +6,7 @@ use tidegate_api::{CheckStatus, Verdict};
 
 use crate::{
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyst},
+    support::{Pod, Subject, analyzer},
 };
 
 on_every_store![
@@ -33,18 +33,18 @@ async fn pods() -> (Pod, Pod) {
 async fn twenty_percent_errors_fail_as_soon_as_they_can_be_seen(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
     let healthy = || {
         canary.ok(400.0);
         stable.ok(2000.0);
     };
-    subject.until(&analyst, healthy, |check| check.verdict == Verdict::Pass).await;
+    subject.until(&analyzer, healthy, |check| check.verdict == Verdict::Pass).await;
 
     canary.fail(20.0);
     canary.ok(80.0);
     let failing = Timestamp::now();
-    let failed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Fail).await;
+    let failed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Fail).await;
     let took = Timestamp::now().duration_since(failing).as_millis();
     let scraped = failed.at.unwrap();
     let behind = Timestamp::now().duration_since(scraped).as_millis();
@@ -58,19 +58,19 @@ async fn twenty_percent_errors_fail_as_soon_as_they_can_be_seen(store: Store) {
 async fn a_healthy_canary_passes_with_enough_requests_and_not_before(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
 
     canary.ok(500.0);
-    let short = subject.until(&analyst, || {}, |check| check.more_time.is_some()).await;
+    let short = subject.until(&analyzer, || {}, |check| check.more_time.is_some()).await;
     assert_eq!(
         (short.verdict, short.reason.as_str(), short.sample),
         (Verdict::NeedMoreData, "TooFewRequests", Some(500))
     );
     assert!(short.more_requests.is_some_and(|more| (300..600).contains(&more)), "{short:?}");
     let trickle = || canary.ok(10.0);
-    let passed = subject.until(&analyst, trickle, |check| check.verdict == Verdict::Pass).await;
+    let passed = subject.until(&analyzer, trickle, |check| check.verdict == Verdict::Pass).await;
     assert!(passed.sample.is_some_and(|sample| (820..1000).contains(&sample)), "{passed:?}");
     assert!(passed.message.ends_with(" requests failed, allowed 0.5%; certain beyond 95%"), "{}", passed.message);
 }
@@ -78,18 +78,18 @@ async fn a_healthy_canary_passes_with_enough_requests_and_not_before(store: Stor
 async fn a_prometheus_that_lost_its_data_counts_nothing_twice(store: Store) {
     let (canary, stable) = pods().await;
     let Some(mut server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
-    subject.until(&analyst, || {}, |check| check.sample == Some(100) && check.more_time.is_some()).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(100) && check.more_time.is_some()).await;
 
     server.lose_data().await;
     canary.ok(20.0);
-    let remembered = subject.until(&analyst, || {}, |check| check.sample.is_some_and(|sample| sample > 100)).await;
+    let remembered = subject.until(&analyzer, || {}, |check| check.sample.is_some_and(|sample| sample > 100)).await;
     assert_eq!(remembered.sample, Some(120));
 
-    let restarted = crate::support::analyst(&server.url);
+    let restarted = crate::support::analyzer(&server.url);
     let anew = subject.until(&restarted, || {}, |check| check.sample.is_some()).await;
     assert_eq!((anew.verdict, anew.sample), (Verdict::NeedMoreData, Some(0)));
 }
@@ -97,7 +97,7 @@ async fn a_prometheus_that_lost_its_data_counts_nothing_twice(store: Store) {
 async fn another_process_derives_the_same_evidence(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let first = analyst(&server.url);
+    let first = analyzer(&server.url);
     let subject = Subject::errors();
     let seen = subject.until(&first, || {}, |check| check.sample == Some(0)).await.at.unwrap();
     // The count before the requests has to stand at one of the whole seconds that are asked for later.
@@ -111,7 +111,7 @@ async fn another_process_derives_the_same_evidence(store: Store) {
     // VictoriaMetrics leaves the last 30 s out of what it answers for many instants, and all of this is younger.
     let all = if store == Store::VictoriaMetrics { vec![subject] } else { vec![subject, long_ago] };
     for derived in all {
-        let check = derived.until(&analyst(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
+        let check = derived.until(&analyzer(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
         assert_eq!((check.sample, &check.message), (Some(1500), &passed.message));
     }
 }
@@ -119,7 +119,7 @@ async fn another_process_derives_the_same_evidence(store: Store) {
 async fn a_bucket_bound_is_a_number_however_it_is_written(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let checks =
         json!([{"name": "p90", "latency": {"preset": "pod-http", "quantile": 0.9, "max": "1s", "warn": "500ms"}}]);
     let bucket = |pod: &Pod, le: &str, count| {
@@ -134,14 +134,14 @@ async fn a_bucket_bound_is_a_number_however_it_is_written(store: Store) {
     };
     requests(0.0, 0.0, 0.0);
     let subject = Subject::new(&checks);
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    subject.count_in_steps(&analyst, || requests(150.0, 45.0, 5.0)).await;
-    let passed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Pass).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || requests(150.0, 45.0, 5.0)).await;
+    let passed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await;
     let counted = "2.5% of 600 requests took longer than 1s, allowed 10% (p90), stable at 2.5%; certain beyond ";
     assert!(passed.message.starts_with(counted), "{}", passed.message);
     assert!(passed.warning, "{passed:?}");
     requests(0.0, 0.0, 100.0);
-    let failed = subject.until(&analyst, || {}, |check| check.verdict == Verdict::Fail).await;
+    let failed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Fail).await;
     assert_eq!((failed.value.as_deref(), failed.sample), (Some("100%"), Some(100)));
 }
 
@@ -153,17 +153,17 @@ async fn a_pod_that_is_gone_takes_no_check_with_it(store: Store) {
     let gone = Pod::start("checkout-new-zzzzz").await;
     gone.ok(5.0);
     let Some(server) = Server::start(store, &[&canary, &stable, &gone]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::errors();
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    subject.until(&analyst, || canary.ok(10.0), |check| check.more_time.is_some()).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || canary.ok(10.0), |check| check.more_time.is_some()).await;
     gone.is_away(true);
     let away = Timestamp::now();
     let later = |check: &CheckStatus| {
         assert!(check.verdict != Verdict::NoData, "{check:?}");
         check.at.unwrap() > away + WINDOW
     };
-    subject.until(&analyst, || canary.ok(10.0), later).await;
+    subject.until(&analyzer, || canary.ok(10.0), later).await;
 }
 
 /// Counts requests in a histogram that ends at one second, or at `more`.
@@ -182,11 +182,11 @@ async fn a_limit_above_the_largest_bucket_concerns_its_own_check_alone(store: St
     let both = |fast, all| [&canary, &stable].into_iter().for_each(|pod| histogram(pod, fast, all, None));
     both(0.0, 0.0);
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::new(&json!([latency("p95", 0.95, "500ms"), latency("p99", 0.99, "2s")]));
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    subject.count_in_steps(&analyst, || both(399.0, 400.0)).await;
-    let checks = subject.until_all(&analyst, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || both(399.0, 400.0)).await;
+    let checks = subject.until_all(&analyzer, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
     assert_eq!((checks[1].verdict, checks[1].reason.as_str()), (Verdict::NoData, "LimitAboveBuckets"));
     let sentence = "the limit of 2s is above 1s, the largest bucket of the histogram of the new version; ";
     assert!(checks[1].message.starts_with(sentence), "{}", checks[1].message);
@@ -200,13 +200,13 @@ async fn the_release_that_adds_the_missing_bucket_is_judged_by_it(store: Store) 
     };
     both(0.0, 0.0);
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let mut compared = latency("compared", 0.95, "2s");
     compared["latency"]["relative"] = json!({});
     let subject = Subject::new(&json!([latency("p95", 0.95, "2s"), compared]));
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
-    subject.count_in_steps(&analyst, || both(399.0, 400.0)).await;
-    let checks = subject.until_all(&analyst, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || both(399.0, 400.0)).await;
+    let checks = subject.until_all(&analyzer, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
     assert!(!checks[0].message.contains("stable"), "{}", checks[0].message);
     assert!(checks[1].message.contains("the histogram of the stable version"), "{}", checks[1].message);
 }
@@ -218,7 +218,7 @@ async fn where_there_is_nothing_of_the_new_version_it_is_told_what_there_is(stor
         histogram(pod, 1.0, 1.0, None);
     }
     let Some(server) = Server::start(store, &[&stable, &other]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let mut unlabelled = json!({"name": "unlabelled", "errorRate": {"max": "1%", "counters": {}}});
     for (name, metric) in [("errors", "failed_total"), ("total", "http_requests_total")] {
         unlabelled["errorRate"]["counters"][name] = json!(format!("{metric}{{release=~\"{{{{revision}}}}\"}}"));
@@ -231,7 +231,7 @@ async fn where_there_is_nothing_of_the_new_version_it_is_told_what_there_is(stor
     let is_there = |checks: &[CheckStatus]| {
         checks[0].message.contains("checkout-old-fghij") && checks[2].message.contains("label release")
     };
-    let checks = subject.until_all(&analyst, || {}, is_there).await;
+    let checks = subject.until_all(&analyzer, || {}, is_there).await;
     assert!(checks.iter().all(|check| check.reason == "NoSeries"), "{checks:?}");
     assert_eq!(
         checks[0].message,
@@ -254,7 +254,7 @@ async fn a_gateways_missing_numbers_are_looked_for_at_the_gateway(store: Store) 
     let mut subject = Subject::new(&json!([{"name": "errors", "errorRate": {"preset": "traefik", "max": "1%"}}]));
     subject.split_a_route();
     let is_there = |check: &CheckStatus| check.message.contains("of the version asked for");
-    let check = subject.until(&analyst(&server.url), || {}, is_there).await;
+    let check = subject.until(&analyzer(&server.url), || {}, is_there).await;
     assert_eq!(
         check.message,
         "there is no traefik_service_requests_total of the version asked for: of its label service there is \
@@ -269,7 +269,7 @@ async fn a_prometheus_that_is_upgraded_from_2_to_3_under_a_release_loses_no_requ
     let both = |fast, all| [&canary, &stable].into_iter().for_each(|pod| histogram(pod, fast, all, None));
     both(0.0, 0.0);
     let Some(mut server) = Server::start(Store::Prometheus2, &[&canary, &stable]).await else { return };
-    let first = analyst(&server.url);
+    let first = analyzer(&server.url);
     let subject = Subject::new(&json!([latency("p95", 0.95, "1s")]));
     subject.until(&first, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&first, || both(90.0, 100.0)).await;
@@ -281,7 +281,7 @@ async fn a_prometheus_that_is_upgraded_from_2_to_3_under_a_release_loses_no_requ
     subject.count_in_steps(&first, || both(90.0, 100.0)).await;
     let passed = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await;
     assert!(passed.message.starts_with("0% of 700 requests took longer than 1s"), "{}", passed.message);
-    let derived = subject.until(&analyst(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
+    let derived = subject.until(&analyzer(&server.url), || {}, |check| check.verdict == Verdict::Pass).await;
     assert_eq!((derived.sample, derived.message), (passed.sample, passed.message));
 }
 
@@ -289,7 +289,7 @@ async fn counters_of_ones_own_and_queries_are_judged_too(store: Store) {
     let (canary, stable) = pods().await;
     canary.count("jobs_total", 0.0);
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
-    let analyst = analyst(&server.url);
+    let analyzer = analyzer(&server.url);
     let subject = Subject::new(&json!([
         {"name": "jobs", "errorRate": {"max": "1%", "counters": {
             "errors": r#"jobs_failed_total{pod=~"{{pods}}"}"#, "total": r#"jobs_total{pod=~"{{pods}}"}"#}}},
@@ -302,16 +302,16 @@ async fn counters_of_ones_own_and_queries_are_judged_too(store: Store) {
         {"name": "beside", "query": {"expr": r#"sum(up{pod=~"{{pods}}"})"#, "relative": {"max": 1.1, "min": 0.9}}},
         {"name": "itself", "query": {"expr": "sum(up)", "relative": {"max": 2}}},
     ]));
-    subject.until(&analyst, || {}, |check| check.sample == Some(0)).await;
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.count("jobs_failed_total", 1.0);
-    subject.count_in_steps(&analyst, || canary.count("jobs_total", 400.0)).await;
+    subject.count_in_steps(&analyzer, || canary.count("jobs_total", 400.0)).await;
     // VictoriaMetrics shows the failure when its requests have settled long since: it counts with those that follow.
     let is_seen = |check: &CheckStatus| check.verdict == Verdict::Pass && check.value.as_deref() != Some("0%");
-    let jobs = subject.until(&analyst, || canary.count("jobs_total", 1.0), is_seen).await;
+    let jobs = subject.until(&analyzer, || canary.count("jobs_total", 1.0), is_seen).await;
     assert!(jobs.message.starts_with("0.0"), "{}", jobs.message);
     assert!(jobs.message.contains(" requests failed, allowed 1%; certain "), "{}", jobs.message);
-    let looked = subject.look(&analyst).await;
-    let reasons: Vec<_> = looked.checks.iter().skip(1).map(|check| check.reason.as_str()).collect();
+    let result = subject.look(&analyzer).await;
+    let reasons: Vec<_> = result.checks.iter().skip(1).map(|check| check.reason.as_str()).collect();
     if store == Store::VictoriaMetrics {
         // It answers a query with what was 30 s ago, when there was nothing yet.
         assert_eq!(reasons[1..4], ["NoSeries", "NoSeries", "QueryRefused"]);
@@ -320,5 +320,5 @@ async fn counters_of_ones_own_and_queries_are_judged_too(store: Store) {
     let without_numbers = ["SeveralSeries", "NotANumber", "QueryRefused"];
     assert_eq!(reasons[1..4], without_numbers);
     assert_eq!(reasons[4..], ["WithinLimit", "AboveLimit", "WithinLimit", "ComparedWithItself"]);
-    assert_eq!((reasons[0], looked.checks[7].stable.as_deref()), ("WithinLimit", Some("1")));
+    assert_eq!((reasons[0], result.checks[7].stable.as_deref()), ("WithinLimit", Some("1")));
 }

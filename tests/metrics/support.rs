@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
-use tidegate_analysis::{Analyst, Endpoints, Look, Looked, Templates};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Endpoints, Templates};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tokio::{
     net::TcpListener,
@@ -140,8 +140,8 @@ impl Subject {
         self.spec.traffic = serde_json::from_value(traffic).unwrap();
     }
 
-    pub async fn look(&self, analyst: &Analyst) -> Looked {
-        let look = Look {
+    pub async fn look(&self, analyzer: &Analyzer) -> AnalysisResult {
+        let look = AnalysisRequest {
             uid: "uid",
             namespace: "shop",
             name: "checkout",
@@ -155,33 +155,33 @@ impl Subject {
             written: &[],
             now: Timestamp::now(),
         };
-        analyst.look(&look).await
+        analyzer.analyze(&look).await
     }
 
     /// Counts three times, each time when the time before was seen: so that they are different blocks.
-    pub async fn count_in_steps(&self, analyst: &Analyst, count: impl Fn()) {
+    pub async fn count_in_steps(&self, analyzer: &Analyzer, count: impl Fn()) {
         for _ in 0..3 {
-            let before = self.look(analyst).await.checks[0].sample;
+            let before = self.look(analyzer).await.checks[0].sample;
             count();
-            self.until(analyst, || {}, |check| check.sample > before).await;
+            self.until(analyzer, || {}, |check| check.sample > before).await;
         }
     }
 
-    /// Looks whenever the analyst says it is worth it, until the first check satisfies `wanted`; `meanwhile` is what
+    /// Looks whenever the analyzer says it is worth it, until the first check satisfies `wanted`; `meanwhile` is what
     /// the world does before each look.
     pub async fn until(
         &self,
-        analyst: &Analyst,
+        analyzer: &Analyzer,
         meanwhile: impl Fn(),
         wanted: impl Fn(&CheckStatus) -> bool,
     ) -> CheckStatus {
-        self.until_all(analyst, meanwhile, |checks| wanted(&checks[0])).await.remove(0)
+        self.until_all(analyzer, meanwhile, |checks| wanted(&checks[0])).await.remove(0)
     }
 
     /// The same, until all checks together satisfy `wanted`.
     pub async fn until_all(
         &self,
-        analyst: &Analyst,
+        analyzer: &Analyzer,
         meanwhile: impl Fn(),
         wanted: impl Fn(&[CheckStatus]) -> bool,
     ) -> Vec<CheckStatus> {
@@ -189,19 +189,19 @@ impl Subject {
         let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             meanwhile();
-            let looked = self.look(analyst).await;
-            if wanted(&looked.checks) {
-                return looked.checks;
+            let result = self.look(analyzer).await;
+            if wanted(&result.checks) {
+                return result.checks;
             }
-            assert!(Instant::now() < deadline, "still: {:?}", looked.checks);
-            let pause = looked.next.duration_since(Timestamp::now());
+            assert!(Instant::now() < deadline, "still: {:?}", result.checks);
+            let pause = result.next.duration_since(Timestamp::now());
             sleep(Duration::try_from(pause).unwrap_or_default()).await;
         }
     }
 }
 
-/// An analyst whose default endpoint is at `url`.
-pub fn analyst(url: &str) -> Analyst {
+/// An analyzer whose default endpoint is at `url`.
+pub fn analyzer(url: &str) -> Analyzer {
     let text = format!("endpoints: [{{name: default, url: \"{url}\", timeout: 2s}}]");
-    Analyst::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap()).unwrap()
+    Analyzer::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap()).unwrap()
 }

@@ -4,7 +4,7 @@ use tidegate_api::Verdict;
 
 use crate::{
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyst},
+    support::{Pod, Subject, analyzer},
 };
 
 on_every_store!(a_version_whose_pods_are_slow_at_first_passes_by_what_they_answer_when_they_are_warm);
@@ -32,11 +32,12 @@ async fn a_version_whose_pods_are_slow_at_first_passes_by_what_they_answer_when_
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let (impatient, patient) = (subject("0s"), subject("20s"));
     let is_cold = || answer(&canary, 20.0, true);
-    let failed = impatient.until(&analyst(&server.url), is_cold, |check| check.verdict == Verdict::Fail).await;
+    let failed = impatient.until(&analyzer(&server.url), is_cold, |check| check.verdict == Verdict::Fail).await;
     assert_eq!(failed.reason, "AboveLimit");
-    let analyst = analyst(&server.url);
-    let cold = patient.until(&analyst, is_cold, |check| check.reason == "WarmingUp").await;
+    let analyzer = analyzer(&server.url);
+    let cold = patient.until(&analyzer, is_cold, |check| check.reason == "WarmingUp").await;
     assert!(cold.message.starts_with("the pods of the new version warm up: their requests count from 20"), "{cold:?}");
-    let passed = patient.until(&analyst, || answer(&canary, 50.0, false), |check| check.verdict == Verdict::Pass).await;
+    let passed =
+        patient.until(&analyzer, || answer(&canary, 50.0, false), |check| check.verdict == Verdict::Pass).await;
     assert_eq!(passed.value.as_deref(), Some("0%"), "{passed:?}");
 }

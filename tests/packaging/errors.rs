@@ -11,7 +11,7 @@ use std::{
 
 use regex::Regex;
 use tidegate::cli::CrdError;
-use tidegate_analysis::{Endpoints, EndpointsError, Fault, ParameterError, TemplateError, Unusable};
+use tidegate_analysis::{Endpoints, EndpointsError, ParameterError, QueryError, TemplateError, Unusable};
 use tidegate_api::{Causes, Percent, Span};
 use tidegate_judge::InvalidLimit;
 use tidegate_operator::{controller, serve::ServeError};
@@ -47,7 +47,7 @@ fn samples() -> Vec<Box<dyn Error>> {
     let check = || "errors".to_owned();
     let limit = || InvalidLimit::Unit { check: check(), field: "max", why: not_a_percentage() };
     let parameter = || ParameterError::Unknown { template: check(), name: check(), near: String::new() };
-    let unclosed = || Fault::Template(TemplateError::Unclosed);
+    let unclosed = || QueryError::Template(TemplateError::Unclosed);
     let address = SocketAddr::from(([127, 0, 0, 1], 80));
     let json = serde_json::from_str::<u8>("[").unwrap_err();
     let call = controller::Error::api("delete Service checkout-canary")(kube::Error::ReadEvents(broken_pipe()));
@@ -60,9 +60,9 @@ fn samples() -> Vec<Box<dyn Error>> {
         Box::new(EndpointsError::Read { file: PathBuf::from("/a.yaml"), source: broken_pipe() }),
         Box::new(Endpoints::parse("endpoints: 5", "a.yaml").unwrap_err()),
         Box::new(limit()),
-        Box::new(Fault::from(limit())),
-        Box::new(Fault::from(parameter())),
-        Box::new(Fault::OfStable(Box::new(unclosed()))),
+        Box::new(QueryError::from(limit())),
+        Box::new(QueryError::from(parameter())),
+        Box::new(QueryError::OfStable(Box::new(unclosed()))),
         Box::new(Unusable { check: check(), fault: unclosed() }),
         Box::new(traffic::Unusable::new("HTTPRoute shop/checkout has no rules")),
         Box::new(SimulationError::from(broken_pipe())),
@@ -70,8 +70,8 @@ fn samples() -> Vec<Box<dyn Error>> {
         Box::new(SimulationError::from(Mistake::of("a.yaml", "is empty"))),
         Box::new(CrdError::from(json)),
         Box::new(not_a_percentage()),
-        Box::new(Fault::Timeout { endpoint: check(), after: Duration::from_secs(1) }),
-        Box::new(Fault::Stale { age: Span::seconds(90).duration() }),
+        Box::new(QueryError::Timeout { endpoint: check(), after: Duration::from_secs(1) }),
+        Box::new(QueryError::Stale { age: Span::seconds(90).duration() }),
     ]
 }
 

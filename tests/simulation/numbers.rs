@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::{BoxFuture, pending};
 use jiff::Timestamp;
-use tidegate_analysis::{Answer, Fault, Question, Transport, When};
+use tidegate_analysis::{PromQuery, PromResponse, QueryError, Transport, When};
 
 /// A scrape every so many seconds.
 const SCRAPE: i64 = 5;
@@ -85,23 +85,26 @@ impl Prometheus {
 }
 
 impl Transport for Prometheus {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         let numbers = self.lock().clone();
         Box::pin(async move {
-            let ok = |body: String| Ok(Answer::Text { status: 200, html: false, body: body.into_bytes() });
+            let ok = |body: String| Ok(PromResponse::Text { status: 200, html: false, body: body.into_bytes() });
             let matrix = |series: &str| {
                 ok(format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#))
             };
             match numbers.manner {
-                Manner::Down => {
-                    Err(Fault::Unreachable { endpoint: "default".to_owned(), why: "connection refused".to_owned() })
-                }
+                Manner::Down => Err(QueryError::Unreachable {
+                    endpoint: "default".to_owned(),
+                    why: "connection refused".to_owned(),
+                }),
                 Manner::Hangs => pending().await,
                 Manner::Failing(status) => {
                     let body = br#"{"status":"error","errorType":"internal","error":"a fault that was planned"}"#;
-                    Ok(Answer::Text { status, html: false, body: body.to_vec() })
+                    Ok(PromResponse::Text { status, html: false, body: body.to_vec() })
                 }
-                Manner::WebPage => Ok(Answer::Text { status: 200, html: true, body: b"<html>hello</html>".to_vec() }),
+                Manner::WebPage => {
+                    Ok(PromResponse::Text { status: 200, html: true, body: b"<html>hello</html>".to_vec() })
+                }
                 Manner::WrongType => {
                     ok(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_owned())
                 }
@@ -127,7 +130,7 @@ impl Transport for Prometheus {
 
 impl Numbers {
     /// The series that a question for raw samples selects, as JSON.
-    fn series(&self, question: &Question) -> String {
+    fn series(&self, question: &PromQuery) -> String {
         let When::At(now) = question.when else { return String::new() };
         let window = question.query.rsplit_once('[').and_then(|(_, rest)| rest.strip_suffix("ms]")?.parse().ok());
         let window: Duration = Duration::from_millis(window.unwrap_or(60_000));

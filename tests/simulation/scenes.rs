@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
-use tidegate_sim::world::{Delay, GatewayMode, PodBehaviour};
+use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
 
 use crate::numbers::Manner;
 
@@ -15,7 +15,7 @@ pub struct Scene {
     /// What is different in the Rollout's spec.
     pub spec: Value,
     /// Who does what, so many seconds after the Rollout was created.
-    pub deeds: Vec<(u64, Deed)>,
+    pub actions: Vec<(u64, Action)>,
     /// How many seconds are played. For the last two minutes of them nothing may be written.
     pub length: u64,
     /// How it ends.
@@ -24,7 +24,7 @@ pub struct Scene {
 
 /// What somebody does.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum Action {
     /// `kubectl set image`.
     Push(&'static str),
     ScaleDeployment(i32),
@@ -93,24 +93,24 @@ pub enum Ending {
 impl Scene {
     /// Whether two operators decide for a while, each by what it knows: what they decide then depends on who is faster.
     pub fn is_contested(&self) -> bool {
-        self.deeds.iter().any(|(_, deed)| matches!(deed, Deed::SecondLeader))
+        self.actions.iter().any(|(_, action)| matches!(action, Action::SecondLeader))
     }
 }
 
 /// When the new version is pushed: the Deployment has been taken over long since.
 const PUSH: u64 = 60;
 
-fn scene(name: &'static str, ending: Ending, deeds: Vec<(u64, Deed)>) -> Scene {
-    Scene { name, routed: true, spec: json!({}), deeds, length: 520, ending }
+fn scene(name: &'static str, ending: Ending, actions: Vec<(u64, Action)>) -> Scene {
+    Scene { name, routed: true, spec: json!({}), actions, length: 520, ending }
 }
 
 const V1: &str = "checkout:v1";
 const V2: &str = "checkout:v2";
 const V3: &str = "checkout:v3";
 
-fn pushed(name: &'static str, ending: Ending, deeds: &[(u64, Deed)]) -> Scene {
-    let mut all = vec![(PUSH, Deed::Push(V2))];
-    all.extend_from_slice(deeds);
+fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scene {
+    let mut all = vec![(PUSH, Action::Push(V2))];
+    all.extend_from_slice(actions);
     scene(name, ending, all)
 }
 
@@ -142,7 +142,7 @@ fn audiences() -> Vec<Scene> {
         choosy(pushed(
             "errors among users who stay",
             Ending::In(Phase::Reverted, V1),
-            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::Fail(0.5))],
+            &[(61, Action::Await(Moment::At("half"))), (71, Action::Fail(0.5))],
         )),
     ]
 }
@@ -170,7 +170,7 @@ fn controls() -> Vec<Scene> {
         controlled(pushed(
             "errors beside a control",
             Ending::In(Phase::Reverted, V1),
-            &[(61, Deed::Await(Moment::At("full"))), (71, Deed::Fail(0.5))],
+            &[(61, Action::Await(Moment::At("full"))), (71, Action::Fail(0.5))],
         )),
     ]
 }
@@ -186,40 +186,40 @@ fn capacities() -> Vec<Scene> {
         following(pushed(
             "capacity follows errors at a quarter",
             reverted(),
-            &[(61, Deed::Await(Moment::At("canary"))), (71, Deed::Fail(0.5))],
+            &[(61, Action::Await(Moment::At("canary"))), (71, Action::Fail(0.5))],
         )),
         following(pushed(
             "capacity follows errors in the last stage",
             reverted(),
-            &[(61, Deed::Await(Moment::At("full"))), (71, Deed::Fail(0.5))],
+            &[(61, Action::Await(Moment::At("full"))), (71, Action::Fail(0.5))],
         )),
         following(pushed(
             "capacity follows an autoscaler",
             stable(V2),
             &[
-                (61, Deed::Await(Moment::At("canary"))),
-                (71, Deed::Edit(json!({"replicas": 7}))),
-                (81, Deed::Edit(json!({"replicas": 3}))),
-                (111, Deed::Edit(json!({"replicas": 9}))),
+                (61, Action::Await(Moment::At("canary"))),
+                (71, Action::Edit(json!({"replicas": 7}))),
+                (81, Action::Edit(json!({"replicas": 3}))),
+                (111, Action::Edit(json!({"replicas": 9}))),
             ],
         )),
         following(pushed(
             "capacity follows a revert while an autoscaler moves",
             reverted(),
             &[
-                (61, Deed::Await(Moment::At("full"))),
-                (71, Deed::Fail(0.5)),
-                (72, Deed::Await(Moment::In(Phase::Reverting))),
-                (73, Deed::Edit(json!({"replicas": 8}))),
+                (61, Action::Await(Moment::At("full"))),
+                (71, Action::Fail(0.5)),
+                (72, Action::Await(Moment::In(Phase::Reverting))),
+                (73, Action::Edit(json!({"replicas": 8}))),
             ],
         )),
         following(pushed(
             "capacity follows a deletion in mid-flight",
             Ending::HandedBack(V1),
-            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::Delete("rollouts"))],
+            &[(61, Action::Await(Moment::At("half"))), (71, Action::Delete("rollouts"))],
         )),
         surging(pushed("promotion by pods with one more", stable(V2), &[]), json!(1)),
-        surging(pushed("errors by pods with twice as many", reverted(), &[(120, Deed::Fail(0.5))]), json!("100%")),
+        surging(pushed("errors by pods with twice as many", reverted(), &[(120, Action::Fail(0.5))]), json!("100%")),
     ]
 }
 
@@ -231,41 +231,41 @@ fn releases() -> Vec<Scene> {
         scene("adoption", stable(V1), vec![]),
         pushed("promotion", stable(V2), &[]),
         Scene { routed: false, ..pushed("promotion by pods", stable(V2), &[]) },
-        pushed("errors in the first stage", reverted(), &[(80, Deed::Fail(0.5))]),
-        pushed("errors in the last stage", reverted(), &[(152, Deed::Fail(0.5))]),
-        Scene { routed: false, ..pushed("errors by pods", reverted(), &[(120, Deed::Fail(0.5))]) },
-        pushed("pods that are never ready", reverted(), &[(50, Deed::Pods(V2, PodBehaviour::never_ready()))]),
+        pushed("errors in the first stage", reverted(), &[(80, Action::Fail(0.5))]),
+        pushed("errors in the last stage", reverted(), &[(152, Action::Fail(0.5))]),
+        Scene { routed: false, ..pushed("errors by pods", reverted(), &[(120, Action::Fail(0.5))]) },
+        pushed("pods that are never ready", reverted(), &[(50, Action::Pods(V2, PodBehaviour::never_ready()))]),
         pushed(
             "pods that crash",
             reverted(),
             &[
                 // Before they are ready: whether a short readiness is seen would be left to chance.
-                (50, Deed::Pods(V2, PodBehaviour::crashing_after(Delay::millis(200, 400)))),
-                (51, Deed::Edit(json!({"progressDeadline": "1m"}))),
+                (50, Action::Pods(V2, PodBehaviour::crashing_after(Delay::millis(200, 400)))),
+                (51, Action::Edit(json!({"progressDeadline": "1m"}))),
             ],
         ),
-        pushed("another version in mid-flight", stable(V3), &[(110, Deed::Push(V3))]),
-        pushed("back to the stable version", stable(V1), &[(110, Deed::Push(V1))]),
+        pushed("another version in mid-flight", stable(V3), &[(110, Action::Push(V3))]),
+        pushed("back to the stable version", stable(V1), &[(110, Action::Push(V1))]),
         pushed(
             "a pause",
             stable(V2),
-            &[(90, Deed::Edit(json!({"paused": true}))), (180, Deed::Edit(json!({"paused": false})))],
+            &[(90, Action::Edit(json!({"paused": true}))), (180, Action::Edit(json!({"paused": false})))],
         ),
         pushed(
             "another count in mid-flight",
             stable(V2),
-            &[(100, Deed::Edit(json!({"replicas": 7}))), (140, Deed::Edit(json!({"replicas": 3})))],
+            &[(100, Action::Edit(json!({"replicas": 7}))), (140, Action::Edit(json!({"replicas": 3})))],
         ),
-        pushed("deleted in mid-flight", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))]),
-        scene("deleted at rest", Ending::HandedBack(V1), vec![(60, Deed::Delete("rollouts"))]),
+        pushed("deleted in mid-flight", Ending::HandedBack(V1), &[(110, Action::Delete("rollouts"))]),
+        scene("deleted at rest", Ending::HandedBack(V1), vec![(60, Action::Delete("rollouts"))]),
         Scene {
             routed: false,
-            ..pushed("deleted by pods", Ending::HandedBack(V1), &[(110, Deed::Delete("rollouts"))])
+            ..pushed("deleted by pods", Ending::HandedBack(V1), &[(110, Action::Delete("rollouts"))])
         },
         pushed(
             "the Deployment is deleted, then the Rollout",
             Ending::Gone,
-            &[(110, Deed::Delete("deployments")), (150, Deed::Delete("rollouts"))],
+            &[(110, Action::Delete("deployments")), (150, Action::Delete("rollouts"))],
         ),
     ]
 }
@@ -277,53 +277,53 @@ fn disturbances() -> Vec<Scene> {
         pushed(
             "foreign weights",
             stable(V2),
-            &[(61, Deed::Await(Moment::At("half"))), (71, Deed::WriteRoute(vec![10, 90]))],
+            &[(61, Action::Await(Moment::At("half"))), (71, Action::WriteRoute(vec![10, 90]))],
         ),
-        pushed("somebody scales the Deployment", stable(V2), &[(100, Deed::ScaleDeployment(2))]),
+        pushed("somebody scales the Deployment", stable(V2), &[(100, Action::ScaleDeployment(2))]),
         scene(
             "two leaders",
             stable(V2),
             vec![
-                (0, Deed::Await(Moment::In(Phase::Stable))),
-                (10, Deed::SecondLeader),
-                (50, Deed::Push(V2)),
-                (130, Deed::OneLeader),
+                (0, Action::Await(Moment::In(Phase::Stable))),
+                (10, Action::SecondLeader),
+                (50, Action::Push(V2)),
+                (130, Action::OneLeader),
             ],
         ),
         pushed(
             "Prometheus is down for a while",
             stable(V2),
-            &[(85, Deed::Numbers(Manner::Down)), (180, Deed::Numbers(Manner::Honest))],
+            &[(85, Action::Numbers(Manner::Down)), (180, Action::Numbers(Manner::Honest))],
         ),
         pushed(
             "the gateway is silent for a while",
             stable(V2),
-            &[(85, Deed::Gateway(GatewayMode::Silent)), (150, Deed::Gateway(GatewayMode::Accepting))],
+            &[(85, Action::Gateway(GatewayMode::Silent)), (150, Action::Gateway(GatewayMode::Accepting))],
         ),
         pushed(
             "the gateway refuses the weights, and then does not",
             stable(V2),
             &[
-                (50, Deed::Gateway(GatewayMode::RejectingSplits)),
-                (61, Deed::Await(Moment::In(Phase::Reverted))),
-                (71, Deed::Gateway(GatewayMode::Accepting)),
-                (81, Deed::Edit(json!({"progressDeadline": "9m"}))),
+                (50, Action::Gateway(GatewayMode::RejectingSplits)),
+                (61, Action::Await(Moment::In(Phase::Reverted))),
+                (71, Action::Gateway(GatewayMode::Accepting)),
+                (81, Action::Edit(json!({"progressDeadline": "9m"}))),
             ],
         ),
         pushed("two quarrels at once", stable(V2), &quarrels(61)),
         pushed(
             "no room for more pods for a while",
             stable(V2),
-            &[(50, Deed::Quota(Some(4))), (120, Deed::Quota(None))],
+            &[(50, Action::Quota(Some(4))), (120, Action::Quota(None))],
         ),
     ]
 }
 
 /// Somebody writes the weights and scales the Deployment, again and again, from a stage on that is awaited at `second`.
-fn quarrels(second: u64) -> Vec<(u64, Deed)> {
-    let writes = (1..=5).map(|time| (second + 10 * time, Deed::WriteRoute(vec![10, 90])));
-    let scales = (1..=3).map(|time| (second + 10 * time + 5, Deed::ScaleDeployment(2)));
-    [(second, Deed::Await(Moment::At("half")))].into_iter().chain(writes).chain(scales).collect()
+fn quarrels(second: u64) -> Vec<(u64, Action)> {
+    let writes = (1..=5).map(|time| (second + 10 * time, Action::WriteRoute(vec![10, 90])));
+    let scales = (1..=3).map(|time| (second + 10 * time + 5, Action::ScaleDeployment(2)));
+    [(second, Action::Await(Moment::At("half")))].into_iter().chain(writes).chain(scales).collect()
 }
 
 /// The one of that name.

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, time::Instant};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
-use tidegate_sim::world::{Delay, GatewayMode, PodBehaviour};
+use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
 
 use crate::{
     faults::Fault,
     numbers::Manner,
-    scenes::{self, Deed, Ending},
+    scenes::{self, Action, Ending},
     side_by_side::side_by_side,
     sweep::command,
     trial::Trial,
@@ -48,7 +48,7 @@ pub fn trial(seed: u64) -> Trial {
     let all = scenes::all();
     let mut scene = all[rng.random_range(0..all.len())].clone();
     // Here they meet whatever stage there is.
-    scene.deeds.retain(|(_, deed)| !matches!(deed, Deed::Await(_)));
+    scene.actions.retain(|(_, action)| !matches!(action, Action::Await(_)));
     if scene.spec.as_object().is_none_or(serde_json::Map::is_empty) && rng.random_bool(0.5) {
         scene.spec = match (scene.routed, rng.random_range(1..4)) {
             (true, 1) => scenes::choosy(),
@@ -57,17 +57,17 @@ pub fn trial(seed: u64) -> Trial {
             (false, surge) => json!({"maxSurge": surge}),
         };
     }
-    for (at, _) in &mut scene.deeds {
+    for (at, _) in &mut scene.actions {
         *at = (*at + rng.random_range(0..40)).saturating_sub(20);
     }
     for _ in 0..rng.random_range(0..4) {
-        misfortune(&mut rng, &mut scene.deeds);
+        misfortune(&mut rng, &mut scene.actions);
     }
-    let deleted = scene.deeds.iter().any(|(_, deed)| matches!(deed, Deed::DeleteReplicaSet(_)));
-    scene.deeds.extend(calm());
+    let deleted = scene.actions.iter().any(|(_, action)| matches!(action, Action::DeleteReplicaSet(_)));
+    scene.actions.extend(calm());
     if deleted {
         // With the ReplicaSet its template is lost. A failed version does not take its place: that takes a person.
-        scene.deeds.push((CALM, Deed::Push("checkout:v4")));
+        scene.actions.push((CALM, Action::Push("checkout:v4")));
     }
     scene.length = LENGTH;
     scene.ending = Ending::AtRest;
@@ -76,43 +76,43 @@ pub fn trial(seed: u64) -> Trial {
 }
 
 /// Something that goes wrong for a while, or that somebody does.
-fn misfortune(rng: &mut StdRng, deeds: &mut Vec<(u64, Deed)>) {
+fn misfortune(rng: &mut StdRng, actions: &mut Vec<(u64, Action)>) {
     let from = rng.random_range(0..CALM - 20);
     let until = rng.random_range(from..CALM);
     let image = *["checkout:v1", "checkout:v2", "checkout:v3"].choose(rng).unwrap_or(&"checkout:v2");
-    let mut during = |begin: Deed, end: Deed| deeds.extend([(from, begin), (until, end)]);
+    let mut during = |begin: Action, end: Action| actions.extend([(from, begin), (until, end)]);
     match rng.random_range(0..19) {
-        0 => during(Deed::Numbers(manner(rng)), Deed::Numbers(Manner::Honest)),
-        1 => during(Deed::NumbersRestart, Deed::NumbersRestart),
-        2 => during(Deed::Gateway(GatewayMode::Silent), Deed::Gateway(GatewayMode::Accepting)),
-        3 => during(Deed::Gateway(GatewayMode::Rejecting), Deed::Gateway(GatewayMode::ReportingLate)),
+        0 => during(Action::Numbers(manner(rng)), Action::Numbers(Manner::Honest)),
+        1 => during(Action::NumbersRestart, Action::NumbersRestart),
+        2 => during(Action::Gateway(GatewayMode::Silent), Action::Gateway(GatewayMode::Accepting)),
+        3 => during(Action::Gateway(GatewayMode::Rejecting), Action::Gateway(GatewayMode::ReportingLate)),
         4 => during(
-            Deed::Gateway(GatewayMode::Slow(Delay::millis(2_000, 20_000))),
-            Deed::Gateway(GatewayMode::Accepting),
+            Action::Gateway(GatewayMode::Slow(Delay::millis(2_000, 20_000))),
+            Action::Gateway(GatewayMode::Accepting),
         ),
-        5 => during(Deed::Pods(image, PodBehaviour::never_ready()), Deed::Pods(image, PodBehaviour::default())),
+        5 => during(Action::Pods(image, PodBehaviour::never_ready()), Action::Pods(image, PodBehaviour::default())),
         6 => during(
-            Deed::Pods(image, PodBehaviour::crashing_after(Delay::millis(500, 20_000))),
-            Deed::Pods(image, PodBehaviour::default()),
+            Action::Pods(image, PodBehaviour::crashing_after(Delay::millis(500, 20_000))),
+            Action::Pods(image, PodBehaviour::default()),
         ),
-        7 => during(Deed::Quota(Some(rng.random_range(1..6))), Deed::Quota(None)),
-        8 => during(Deed::LoseNode, Deed::RegainNode),
-        9 => during(Deed::Crash, Deed::Crash),
-        10 => during(Deed::Compact, Deed::Compact),
-        11 => during(Deed::Push(image), Deed::Push("checkout:v2")),
-        12 => during(Deed::Edit(json!({"paused": true})), Deed::Edit(json!({"paused": false}))),
-        13 => during(Deed::Edit(json!({"replicas": rng.random_range(0..8)})), Deed::Edit(json!({"replicas": 3}))),
-        14 => deeds.push((from, Deed::WriteRoute(vec![rng.random_range(0..100), 50]))),
-        15 => during(Deed::Gateway(GatewayMode::RejectingSplits), Deed::Gateway(GatewayMode::Accepting)),
-        16 => during(Deed::Gateway(GatewayMode::Breaking), Deed::Gateway(GatewayMode::RejectingSplits)),
+        7 => during(Action::Quota(Some(rng.random_range(1..6))), Action::Quota(None)),
+        8 => during(Action::LoseNode, Action::RegainNode),
+        9 => during(Action::Crash, Action::Crash),
+        10 => during(Action::Compact, Action::Compact),
+        11 => during(Action::Push(image), Action::Push("checkout:v2")),
+        12 => during(Action::Edit(json!({"paused": true})), Action::Edit(json!({"paused": false}))),
+        13 => during(Action::Edit(json!({"replicas": rng.random_range(0..8)})), Action::Edit(json!({"replicas": 3}))),
+        14 => actions.push((from, Action::WriteRoute(vec![rng.random_range(0..100), 50]))),
+        15 => during(Action::Gateway(GatewayMode::RejectingSplits), Action::Gateway(GatewayMode::Accepting)),
+        16 => during(Action::Gateway(GatewayMode::Breaking), Action::Gateway(GatewayMode::RejectingSplits)),
         17 => {
             let (canary, pause) = (rng.random_range(0..100), rng.random_range(2..20_usize));
             for at in (from..CALM).step_by(pause).take(rng.random_range(2..8)) {
-                deeds.push((at, Deed::WriteRoute(vec![50, canary])));
-                deeds.push((at, Deed::ScaleDeployment(rng.random_range(0..3))));
+                actions.push((at, Action::WriteRoute(vec![50, canary])));
+                actions.push((at, Action::ScaleDeployment(rng.random_range(0..3))));
             }
         }
-        _ => deeds.push((from, Deed::DeleteReplicaSet(image))),
+        _ => actions.push((from, Action::DeleteReplicaSet(image))),
     }
 }
 
@@ -160,16 +160,16 @@ fn fault(rng: &mut StdRng) -> Fault {
 }
 
 /// Everything works again, and nobody wants anything any more.
-fn calm() -> Vec<(u64, Deed)> {
-    let mut deeds = vec![
-        (CALM, Deed::Numbers(Manner::Honest)),
-        (CALM, Deed::Gateway(GatewayMode::Accepting)),
-        (CALM, Deed::Quota(None)),
-        (CALM, Deed::RegainNode),
-        (CALM, Deed::Edit(json!({"paused": false}))),
+fn calm() -> Vec<(u64, Action)> {
+    let mut actions = vec![
+        (CALM, Action::Numbers(Manner::Honest)),
+        (CALM, Action::Gateway(GatewayMode::Accepting)),
+        (CALM, Action::Quota(None)),
+        (CALM, Action::RegainNode),
+        (CALM, Action::Edit(json!({"paused": false}))),
     ];
     for image in ["checkout:v1", "checkout:v2", "checkout:v3"] {
-        deeds.push((CALM, Deed::Pods(image, PodBehaviour::default())));
+        actions.push((CALM, Action::Pods(image, PodBehaviour::default())));
     }
-    deeds
+    actions
 }

@@ -12,8 +12,8 @@ use tidegate_api::Rollout;
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
 use tidegate_sim::{
+    controllers::{Controllers, Handle, Settings},
     operator::{Operator, Plan},
-    world::{Handle, Settings, World},
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -22,7 +22,7 @@ use crate::{
     invariants::Invariants,
     numbers::Prometheus,
     objects,
-    scenes::{Deed, Moment, Scene},
+    scenes::{Action, Moment, Scene},
 };
 
 /// Where everything is.
@@ -43,7 +43,7 @@ const RESTART: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Trial {
     pub scene: Scene,
-    /// From it come the delays of the world, UIDs and the operator's pauses.
+    /// From it come the delays of the controllers, UIDs and the operator's pauses.
     pub seed: u64,
     /// What goes wrong with which call of the operator.
     pub faults: BTreeMap<usize, Fault>,
@@ -95,7 +95,7 @@ struct Stage {
     clock: Clock,
     start: Instant,
     api: ApiServer,
-    world: Handle,
+    controllers: Handle,
     wire: Wire,
     prometheus: Prometheus,
     operator: Option<Operator>,
@@ -112,9 +112,9 @@ impl Stage {
     async fn set(trial: &Trial) -> Self {
         let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let api = ApiServer::new(clock, trial.seed);
-        let world = World::new(api.clone(), clock, trial.seed, Settings::default());
-        let handle = world.handle();
-        tokio::spawn(world.run());
+        let controllers = Controllers::new(api.clone(), clock, trial.seed, Settings::default());
+        let handle = controllers.handle();
+        tokio::spawn(controllers.run());
         tokio::spawn(garbage::collect(api.clone()));
         for object in objects::all(&trial.scene) {
             api.create(object, "user").unwrap();
@@ -126,7 +126,7 @@ impl Stage {
             start: Instant::now(),
             invariants: Invariants::new(&api, &trial.scene),
             api,
-            world: handle,
+            controllers: handle,
             wire,
             prometheus: Prometheus::new(),
             operator: None,
@@ -146,9 +146,9 @@ impl Stage {
     }
 
     async fn run(&mut self, scene: &Scene) {
-        let mut deeds = scene.deeds.clone();
-        deeds.sort_by_key(|(seconds, _)| *seconds);
-        let mut deeds = deeds.into_iter().peekable();
+        let mut actions = scene.actions.clone();
+        actions.sort_by_key(|(seconds, _)| *seconds);
+        let mut actions = actions.into_iter().peekable();
         // How much later than planned it is: from what was awaited on, all else moves with it.
         let mut late = Duration::ZERO;
         let mut changes = self.api.changes();
@@ -157,7 +157,7 @@ impl Stage {
             let wire = self.wire.clone();
             let at = |seconds: u64| self.start + Duration::from_secs(seconds) + late;
             let end = at(scene.length);
-            let next = deeds.peek().map_or(end, |(seconds, _)| at(*seconds).min(end));
+            let next = actions.peek().map_or(end, |(seconds, _)| at(*seconds).min(end));
             tokio::select! {
                 biased;
                 () = wire.crash() => {
@@ -182,17 +182,17 @@ impl Stage {
                     self.operator = None;
                     restart = Some(Instant::now() + RESTART);
                 }
-                () = sleep_until(next) => match deeds.peek() {
-                    Some((_, Deed::Await(moment))) if !self.is_now(*moment) => {
+                () = sleep_until(next) => match actions.peek() {
+                    Some((_, Action::Await(moment))) if !self.is_now(*moment) => {
                         if late > LATEST {
                             break;
                         }
                         late += POLL;
                     }
                     Some((seconds, _)) if at(*seconds) <= next => {
-                        if let Some((_, deed)) = deeds.next() {
-                            self.perform(&deed);
-                            if deed == Deed::Crash {
+                        if let Some((_, action)) = actions.next() {
+                            self.perform(&action);
+                            if action == Action::Crash {
                                 self.operator = None;
                                 restart = Some(Instant::now() + RESTART);
                             }
@@ -244,22 +244,22 @@ impl Stage {
         self.steps.extend(new);
     }
 
-    fn perform(&mut self, deed: &Deed) {
+    fn perform(&mut self, action: &Action) {
         let now: Timestamp = self.clock.now();
-        self.log.push(format!("{:>9.3} {deed:?}", self.start.elapsed().as_secs_f64()));
+        self.log.push(format!("{:>9.3} {action:?}", self.start.elapsed().as_secs_f64()));
         let merge = |kind: &str, subresource: &str, patch: Value| {
             // What is gone cannot be changed, and nobody minds.
             drop(self.api.merge(kind, SHOP, NAME, subresource, patch, "user"));
         };
-        match deed {
-            Deed::Push(image) => merge(
+        match action {
+            Action::Push(image) => merge(
                 "deployments",
                 "",
                 json!({"spec": {"template": {"spec": {"containers": [objects::container(image)]}}}}),
             ),
-            Deed::ScaleDeployment(replicas) => merge("deployments", "", json!({"spec": {"replicas": replicas}})),
-            Deed::Edit(spec) => merge("rollouts", "", json!({"spec": spec})),
-            Deed::WriteRoute(weights) => {
+            Action::ScaleDeployment(replicas) => merge("deployments", "", json!({"spec": {"replicas": replicas}})),
+            Action::Edit(spec) => merge("rollouts", "", json!({"spec": spec})),
+            Action::WriteRoute(weights) => {
                 let backends = objects::backends(weights);
                 let managed = self.api.get("rollouts", SHOP, NAME).is_some();
                 let routed = (managed && self.api.get("services", SHOP, "checkout-canary").is_some())
@@ -268,32 +268,32 @@ impl Stage {
                     merge("httproutes", "", json!({"spec": {"rules": [{"backendRefs": backends}]}}));
                 }
             }
-            Deed::Delete(kind) => drop(self.api.delete(kind, SHOP, NAME, "user")),
-            Deed::DeleteReplicaSet(image) => {
+            Action::Delete(kind) => drop(self.api.delete(kind, SHOP, NAME, "user")),
+            Action::DeleteReplicaSet(image) => {
                 for set in self.api.list("replicasets", Some(SHOP)) {
                     if set.value().pointer("/spec/template/spec/containers/0/image").is_some_and(|it| it == image) {
                         drop(self.api.delete("replicasets", SHOP, set.name(), "user"));
                     }
                 }
             }
-            Deed::Fail(share) => {
+            Action::Fail(share) => {
                 let good = self.invariants.stable().unwrap_or_default();
                 self.prometheus.fail(now, *share, &good);
             }
-            Deed::Numbers(manner) => self.prometheus.set_manner(*manner),
-            Deed::NumbersRestart => self.prometheus.set_manner(crate::numbers::Manner::Restarted(now)),
-            Deed::Gateway(mode) => self.world.set_gateway(*mode),
-            Deed::Pods(image, behaviour) => self.world.set_behaviour(image, *behaviour),
-            Deed::Quota(pods) => drop(self.world.set_quota(SHOP, *pods)),
-            Deed::LoseNode => self.world.lose_node(&self.node()),
-            Deed::RegainNode => drop(self.world.regain_node(&self.node())),
-            Deed::Crash | Deed::Await(_) => {}
-            Deed::SecondLeader => {
+            Action::Numbers(manner) => self.prometheus.set_manner(*manner),
+            Action::NumbersRestart => self.prometheus.set_manner(crate::numbers::Manner::Restarted(now)),
+            Action::Gateway(mode) => self.controllers.set_gateway(*mode),
+            Action::Pods(image, behaviour) => self.controllers.set_behaviour(image, *behaviour),
+            Action::Quota(pods) => drop(self.controllers.set_quota(SHOP, *pods)),
+            Action::LoseNode => self.controllers.lose_node(&self.node()),
+            Action::RegainNode => drop(self.controllers.regain_node(&self.node())),
+            Action::Crash | Action::Await(_) => {}
+            Action::SecondLeader => {
                 let second = Plan::new(self.clock, self.prometheus.clone()).start(self.api.clone());
                 self.second = Some(second);
             }
-            Deed::OneLeader => self.second = None,
-            Deed::Compact => self.api.compact(),
+            Action::OneLeader => self.second = None,
+            Action::Compact => self.api.compact(),
         }
     }
 

@@ -7,7 +7,7 @@ use promql_parser::parser::{Expr, parse};
 use tidegate_planner::pattern::exactly;
 use tokio::time::Instant;
 
-use super::{answer::Row, escape::escape_string, fault::Fault, prometheus::Prometheus, source::Source};
+use super::{answer::Row, error::QueryError, escape::escape_string, prometheus::Prometheus, source::Source};
 
 /// What there was so many seconds ago is there.
 const RECENT: i64 = 60;
@@ -21,9 +21,14 @@ const LONGEST_VALUE: usize = 120;
 /// Why `source` has no series at `at`. Two small questions: one series of its metric, for the labels; and what the
 /// label that tells the versions apart is of this application. Of others nothing is told: who may write a Rollout need
 /// not know what else there is.
-pub(super) async fn explained(prometheus: &Prometheus, source: &Source, at: Timestamp, deadline: Instant) -> Fault {
+pub(super) async fn explained(
+    prometheus: &Prometheus,
+    source: &Source,
+    at: Timestamp,
+    deadline: Instant,
+) -> QueryError {
     let counting = source.counting;
-    let unknown = Fault::Empty { hint: counting.hint() };
+    let unknown = QueryError::Empty { hint: counting.hint() };
     let Some(selector) = source.selectors.first() else { return unknown };
     let Some(metric) = metric(&selector.promql) else { return unknown };
     // The minute before counts, too: VictoriaMetrics leaves the last 30 s out of what it answers for a range.
@@ -33,11 +38,11 @@ pub(super) async fn explained(prometheus: &Prometheus, source: &Source, at: Time
         Ok(rows) => rows.first().map(labels),
         Err(_) => return unknown,
     };
-    let Some(labels) = labels else { return Fault::NoMetric { metric, counting } };
+    let Some(labels) = labels else { return QueryError::NoMetric { metric, counting } };
     let Some(label) = selector.told_apart_by().filter(|_| !source.about.is_empty()) else { return unknown };
     if !labels.contains(label) {
         let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
-        return Fault::NoLabel { metric, label: label.to_owned(), labels };
+        return QueryError::NoLabel { metric, label: label.to_owned(), labels };
     }
     let own = escape_string(&format!(".*{}.*", exactly(&source.about)), '"');
     let values = ask(format!("count by ({label}) ({metric}{{{label}=~\"{own}\"}})")).await.unwrap_or_default();
@@ -49,7 +54,7 @@ pub(super) async fn explained(prometheus: &Prometheus, source: &Source, at: Time
         (false, 0) => told.join(", "),
         (false, more) => format!("{} and {more} more", told.join(", ")),
     };
-    Fault::NoneOfTheVersion { metric, label: label.to_owned(), values, counting }
+    QueryError::NoneOfTheVersion { metric, label: label.to_owned(), values, counting }
 }
 
 /// The metric that a plain selector names.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 use tidegate_judge::Sample;
 
-use super::fault::Fault;
+use super::error::QueryError;
 
 /// What a query yields.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +88,7 @@ struct Native {
 }
 
 /// Reads what `endpoint` sent.
-pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Result<Numbers, Fault> {
+pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Result<Numbers, QueryError> {
     let endpoint = endpoint.to_owned();
     let envelope = serde_json::from_slice::<Envelope<'_>>(body);
     if !(200..300).contains(&status) {
@@ -96,37 +96,37 @@ pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Resu
         return Err(refusal(endpoint, status, kind));
     }
     if html || body.trim_ascii_start().starts_with(b"<") {
-        return Err(Fault::Html { endpoint });
+        return Err(QueryError::Html { endpoint });
     }
     let envelope = envelope.ok().filter(|envelope| envelope.status == "success");
-    let Some(envelope) = envelope else { return Err(Fault::NotJson { endpoint }) };
+    let Some(envelope) = envelope else { return Err(QueryError::NotJson { endpoint }) };
     if let Some(warnings) = envelope.warnings.filter(|warnings| !warnings.is_empty()) {
-        return Err(Fault::Warnings { endpoint, count: warnings.len() });
+        return Err(QueryError::Warnings { endpoint, count: warnings.len() });
     }
     if envelope.is_partial {
-        return Err(Fault::Partial { endpoint });
+        return Err(QueryError::Partial { endpoint });
     }
     let data = envelope.data.and_then(|data| serde_json::from_str::<Data<'_>>(data.get()).ok());
-    let Some(data) = data else { return Err(Fault::NotJson { endpoint }) };
+    let Some(data) = data else { return Err(QueryError::NotJson { endpoint }) };
     if data.result_type == "string" {
-        return Err(Fault::WrongType { got: "string", wanted: "number" });
+        return Err(QueryError::WrongType { got: "string", wanted: "number" });
     }
     if is_native(&data) {
-        return Err(Fault::NativeHistogram);
+        return Err(QueryError::NativeHistogram);
     }
-    numbers(&data).ok_or(Fault::NotJson { endpoint })
+    numbers(&data).ok_or(QueryError::NotJson { endpoint })
 }
 
 /// What an HTTP status says that is no success, with the kind of error where the API of Prometheus has said one.
-fn refusal(endpoint: String, status: u16, kind: Option<&'static str>) -> Fault {
+fn refusal(endpoint: String, status: u16, kind: Option<&'static str>) -> QueryError {
     match (status, kind) {
         // Questions may be longer than a URL, so they are always sent by POST.
-        (403, None) => Fault::Forbidden { endpoint },
-        (401 | 403, _) => Fault::Unauthorized { endpoint, status },
-        (400..=499, Some(kind)) => Fault::QueryRefused { endpoint, status, kind },
-        (405 | 501, None) => Fault::PostRefused { endpoint, status },
-        (400 | 404, None) => Fault::NoApi { endpoint, status },
-        _ => Fault::Status { endpoint, status },
+        (403, None) => QueryError::Forbidden { endpoint },
+        (401 | 403, _) => QueryError::Unauthorized { endpoint, status },
+        (400..=499, Some(kind)) => QueryError::QueryRefused { endpoint, status, kind },
+        (405 | 501, None) => QueryError::PostRefused { endpoint, status },
+        (400 | 404, None) => QueryError::NoApi { endpoint, status },
+        _ => QueryError::Status { endpoint, status },
     }
 }
 
@@ -194,7 +194,7 @@ fn error_kind(kind: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn read_text(body: &str) -> Result<Numbers, Fault> {
+    fn read_text(body: &str) -> Result<Numbers, QueryError> {
         read("default", 200, false, body.as_bytes())
     }
 
@@ -218,16 +218,16 @@ mod tests {
             read_text(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":[{series}]}}}}"#))
         };
         let histogram = r#"{"count":"1","sum":"0.2","buckets":[[0,"0.1","0.3","1"]]}"#;
-        assert_eq!(of("vector", &format!(r#""histogram":[1.5,{histogram}]"#)), Err(Fault::NativeHistogram));
-        assert_eq!(of("matrix", &format!(r#""histograms":[[1.5,{histogram}]]"#)), Err(Fault::NativeHistogram));
+        assert_eq!(of("vector", &format!(r#""histogram":[1.5,{histogram}]"#)), Err(QueryError::NativeHistogram));
+        assert_eq!(of("matrix", &format!(r#""histograms":[[1.5,{histogram}]]"#)), Err(QueryError::NativeHistogram));
         let both = format!(r#""values":[[1,"1"]],"histograms":[[1.5,{histogram}]]"#);
-        assert_eq!(of("matrix", &both), Err(Fault::NativeHistogram));
+        assert_eq!(of("matrix", &both), Err(QueryError::NativeHistogram));
         assert_eq!(of("vector", r#""value":[1.5,"2"]"#), Ok(Numbers::Vector(vec![2.0])));
     }
 
     #[test]
     fn what_is_no_number_is_no_answer() {
         let body = r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"many"]}}"#;
-        assert_eq!(read_text(body), Err(Fault::NotJson { endpoint: "default".to_owned() }));
+        assert_eq!(read_text(body), Err(QueryError::NotJson { endpoint: "default".to_owned() }));
     }
 }

@@ -12,17 +12,17 @@ use tidegate_judge::{
 };
 use tokio::time::Instant;
 
-use super::{asked::Plan, fault::Fault, grid::Grid, prometheus::Prometheus};
+use super::{error::QueryError, grid::Grid, prometheus::Prometheus, sampling_plan::SamplingPlan};
 
 /// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
 /// are read where the answer would be too large; a stable version without any history is no fault.
 pub(super) async fn read(
     prometheus: &Prometheus,
-    plan: &Plan,
+    plan: &SamplingPlan,
     measures: &[Measure],
     (block, most): (Duration, u32),
     deadline: Instant,
-) -> Result<Vec<Baseline>, Fault> {
+) -> Result<Vec<Baseline>, QueryError> {
     let step = Grid::new(plan.origin(), block).step();
     let end = plan.origin().as_second();
     let fewest = i64::try_from(ENOUGH_HISTORY).unwrap_or(i64::MAX);
@@ -36,7 +36,7 @@ pub(super) async fn read(
                 series.retain(|series| series.arm == Arm::Stable);
                 return Ok(learn(&series, (start, end, step), measures, plan.source.warm_up_of_processes())?);
             }
-            Err(Fault::TooLarge { .. }) => {}
+            Err(QueryError::TooLarge { .. }) => {}
             Err(fault) => return Err(fault),
         }
     }

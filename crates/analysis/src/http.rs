@@ -13,8 +13,8 @@ use tidegate_api::Causes;
 
 use super::{
     endpoints::Endpoint,
-    fault::Fault,
-    transport::{Answer, Question, Transport, When},
+    error::QueryError,
+    transport::{PromQuery, PromResponse, Transport, When},
 };
 
 /// The largest answer that is read.
@@ -69,7 +69,7 @@ impl Http {
         Ok(http)
     }
 
-    async fn send(&self, question: Question) -> Result<Response, Fault> {
+    async fn send(&self, question: PromQuery) -> Result<Response, QueryError> {
         let headers = self.headers()?.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let sent: Result<Response, Error> = match question.when {
             When::At(at) => {
@@ -87,19 +87,19 @@ impl Http {
         sent.map_err(|error| self.unreachable(&error))
     }
 
-    async fn answer(&self, question: Question) -> Result<Answer, Fault> {
+    async fn answer(&self, question: PromQuery) -> Result<PromResponse, QueryError> {
         let mut response = self.send(question).await?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(Fault::Redirect { endpoint: self.name(), status: status.as_u16() });
+            return Err(QueryError::Redirect { endpoint: self.name(), status: status.as_u16() });
         }
         let html = is_html(&response);
         let body = self.body(&mut response).await?;
-        Ok(Answer::Text { status: status.as_u16(), html, body })
+        Ok(PromResponse::Text { status: status.as_u16(), html, body })
     }
 
-    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
-        let too_large = || Fault::TooLarge { endpoint: self.name(), limit: BODY_LIMIT };
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, QueryError> {
+        let too_large = || QueryError::TooLarge { endpoint: self.name(), limit: BODY_LIMIT };
         if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
             return Err(too_large());
         }
@@ -114,14 +114,14 @@ impl Http {
     }
 
     /// The configured headers and the credentials, read anew so that they may be rotated.
-    fn headers(&self) -> Result<HeaderMap, Fault> {
-        let unusable = |file: &Path, why: &str| Fault::Credentials {
+    fn headers(&self) -> Result<HeaderMap, QueryError> {
+        let unusable = |file: &Path, why: &str| QueryError::Credentials {
             endpoint: self.name(),
             why: format!("{}: {why}", file.display()),
         };
         let secret = |file: &Path| {
             let text = std::fs::read_to_string(file).map_err(|error| unusable(file, &error.to_string()))?;
-            Ok::<_, Fault>(text.trim().to_owned())
+            Ok::<_, QueryError>(text.trim().to_owned())
         };
         let mut headers = self.headers.clone();
         let request = self.client.inner().get(self.client.base_url().clone());
@@ -138,8 +138,8 @@ impl Http {
         Ok(headers)
     }
 
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
-        Fault::Unreachable { endpoint: self.name(), why: root_cause(error) }
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> QueryError {
+        QueryError::Unreachable { endpoint: self.name(), why: root_cause(error) }
     }
 
     fn name(&self) -> String {
@@ -148,7 +148,7 @@ impl Http {
 }
 
 impl Transport for Http {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(self.answer(question))
     }
 }

@@ -1,17 +1,16 @@
 //! Where the numbers come from: Prometheus, presets, query templates.
 //!
-//! The [`Analyst`] is what a controller calls. It knows the platform team's [`Endpoints`], asks each at most one
+//! The [`Analyzer`] is what a controller calls. It knows the platform team's [`Endpoints`], asks each at most one
 //! thing per group of checks and look, keeps the evidence of each rollout in memory, and derives it anew from
-//! Prometheus after a restart. Whatever goes wrong on the way is a [`Fault`]: one word and one sentence for the
+//! Prometheus after a restart. Whatever goes wrong on the way is a [`QueryError`]: one word and one sentence for the
 //! status, and never a pass.
 
 mod absent;
-mod analyst;
+mod analyzer;
 mod answer;
-mod asked;
 mod endpoints;
+mod error;
 mod escape;
-mod fault;
 mod grid;
 mod history;
 mod http;
@@ -24,6 +23,7 @@ pub mod presets;
 mod prometheus;
 mod recipe;
 mod renamed;
+mod sampling_plan;
 mod scrape;
 mod served;
 mod source;
@@ -31,18 +31,19 @@ mod spread;
 mod template;
 mod tracker;
 mod transport;
-mod usable;
+mod validation;
 mod values;
 mod versions;
+mod wanted;
 
-pub use analyst::{Analyst, Look, Looked};
+pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Numbers, Row};
 pub use endpoints::{Endpoint, Endpoints, EndpointsError};
-pub use fault::{Counting, Fault};
+pub use error::{Counting, QueryError};
 pub use parameters::{ParameterError, Parameters};
 pub use past::{Change, Found, Outcome, Past, Released, Subject, Surveyed, Versions};
 pub use prometheus::Tally;
 pub use recipe::{Templates, template_of};
 pub use template::{Backends, Scope, TemplateError, render, render_pattern};
-pub use transport::{Answer, Question, Transport, When};
-pub use usable::{Unusable, counting, unusable, usable};
+pub use transport::{PromQuery, PromResponse, Transport, When};
+pub use validation::{Unusable, counting, unusable, usable};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::parse::Parser;
 
-use super::fault::Fault;
+use super::error::QueryError;
 
 /// More memory than this a compiled expression must not take.
 const LARGEST: usize = 1 << 20;
@@ -30,9 +30,9 @@ impl Pattern {
     }
 
     /// Whether `value` is matched.
-    pub(super) fn matches(&self, value: &str) -> Result<bool, Fault> {
+    pub(super) fn matches(&self, value: &str) -> Result<bool, QueryError> {
         let compiled = self.compiled.get_or_init(|| compile(&self.text));
-        let regex = compiled.as_ref().ok_or_else(|| Fault::InvalidPattern { pattern: self.text.clone() })?;
+        let regex = compiled.as_ref().ok_or_else(|| QueryError::InvalidPattern { pattern: self.text.clone() })?;
         Ok(regex.is_match(value))
     }
 }

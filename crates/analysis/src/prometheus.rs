@@ -17,12 +17,12 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     answer::{Numbers, Row, read},
     endpoints::{Endpoint, Endpoints, EndpointsError},
-    fault::Fault,
+    error::QueryError,
     http::Http,
-    transport::{Answer, Question, Transport, When},
+    transport::{PromQuery, PromResponse, Transport, When},
 };
 
-/// Is told of each query: the endpoint's name, and `ok` or the reason of the [`Fault`].
+/// Is told of each query: the endpoint's name, and `ok` or the reason of the [`QueryError`].
 pub type Tally = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
 
 /// One Prometheus endpoint.
@@ -31,11 +31,11 @@ pub(super) struct Prometheus {
     timeout: Duration,
     transport: Arc<dyn Transport>,
     tally: Tally,
-    under_way: Mutex<HashMap<Question, Asking>>,
+    under_way: Mutex<HashMap<PromQuery, Asking>>,
 }
 
 /// A question that is being asked at this moment: whoever asks the same waits for the same answer.
-type Asking = WeakShared<BoxFuture<'static, Result<Numbers, Fault>>>;
+type Asking = WeakShared<BoxFuture<'static, Result<Numbers, QueryError>>>;
 
 /// Without the transport: it may hold secrets.
 impl std::fmt::Debug for Prometheus {
@@ -73,9 +73,9 @@ impl Prometheus {
         window: Duration,
         at: Timestamp,
         deadline: Instant,
-    ) -> Result<Vec<Row>, Fault> {
+    ) -> Result<Vec<Row>, QueryError> {
         let query = format!("{selector}[{}ms]", window.as_millis());
-        matrix(self.ask(Question { query, when: When::At(at) }, deadline).await?)
+        matrix(self.ask(PromQuery { query, when: When::At(at) }, deadline).await?)
     }
 
     /// What `expression` was at `start` and at every `step` seconds after it, up to `end`; all in whole seconds.
@@ -86,8 +86,8 @@ impl Prometheus {
         end: i64,
         step: i64,
         deadline: Instant,
-    ) -> Result<Vec<Row>, Fault> {
-        let question = Question { query: expression.to_owned(), when: When::Grid { start, end, step } };
+    ) -> Result<Vec<Row>, QueryError> {
+        let question = PromQuery { query: expression.to_owned(), when: When::Grid { start, end, step } };
         matrix(self.ask(question, deadline).await?)
     }
 
@@ -98,18 +98,18 @@ impl Prometheus {
         reduce: Option<Reduce>,
         at: Timestamp,
         deadline: Instant,
-    ) -> Result<f64, Fault> {
-        let question = Question { query: expression.to_owned(), when: When::At(at) };
+    ) -> Result<f64, QueryError> {
+        let question = PromQuery { query: expression.to_owned(), when: When::At(at) };
         let value = match self.ask(question, deadline).await? {
             Numbers::Scalar(value) => value,
             Numbers::Vector(values) => return one_of(&values, reduce),
-            Numbers::Matrix(_) => return Err(Fault::WrongType { got: "range vector", wanted: "number" }),
+            Numbers::Matrix(_) => return Err(QueryError::WrongType { got: "range vector", wanted: "number" }),
         };
         one_of(&[value], None)
     }
 
     /// Sends a question and reads its answer, both before `deadline`.
-    async fn ask(&self, question: Question, deadline: Instant) -> Result<Numbers, Fault> {
+    async fn ask(&self, question: PromQuery, deadline: Instant) -> Result<Numbers, QueryError> {
         let asking = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             let known = under_way.get(&question).and_then(WeakShared::upgrade);
@@ -122,20 +122,20 @@ impl Prometheus {
         };
         let answer = timeout_at(deadline, asking).await;
         answer.unwrap_or_else(|_| {
-            let fault = Fault::Timeout { endpoint: self.name(), after: self.timeout };
+            let fault = QueryError::Timeout { endpoint: self.name(), after: self.timeout };
             (self.tally)(&self.name, fault.reason());
             Err(fault)
         })
     }
 
-    fn send(&self, question: Question) -> BoxFuture<'static, Result<Numbers, Fault>> {
+    fn send(&self, question: PromQuery) -> BoxFuture<'static, Result<Numbers, QueryError>> {
         let (transport, tally, name) = (Arc::clone(&self.transport), Arc::clone(&self.tally), self.name());
         let asked = async move {
             let read = transport.ask(question).await.and_then(|answer| match answer {
-                Answer::Text { status, html, body } => read(&name, status, html, &body),
-                Answer::Numbers(numbers) => Ok(numbers),
+                PromResponse::Text { status, html, body } => read(&name, status, html, &body),
+                PromResponse::Numbers(numbers) => Ok(numbers),
             });
-            tally(&name, read.as_ref().map_or_else(Fault::reason, |_| "ok"));
+            tally(&name, read.as_ref().map_or_else(QueryError::reason, |_| "ok"));
             read
         };
         asked.boxed()
@@ -147,14 +147,14 @@ impl Prometheus {
 }
 
 /// The one number that a query yielded; of several series, what `reduce` makes of them.
-pub(super) fn one_of(values: &[f64], reduce: Option<Reduce>) -> Result<f64, Fault> {
+pub(super) fn one_of(values: &[f64], reduce: Option<Reduce>) -> Result<f64, QueryError> {
     let value = match (values, reduce) {
-        ([], _) => return Err(Fault::Empty { hint: "the expression selects something" }),
+        ([], _) => return Err(QueryError::Empty { hint: "the expression selects something" }),
         ([one], _) => *one,
-        (several, None) => return Err(Fault::SeveralSeries { count: several.len() }),
+        (several, None) => return Err(QueryError::SeveralSeries { count: several.len() }),
         (several, Some(reduce)) => reduced(several, reduce),
     };
-    if value.is_finite() { Ok(value) } else { Err(Fault::NotFinite) }
+    if value.is_finite() { Ok(value) } else { Err(QueryError::NotFinite) }
 }
 
 /// One number of several; none where any of them is none, for nobody knows what it would have been.
@@ -172,10 +172,10 @@ fn reduced(values: &[f64], reduce: Reduce) -> f64 {
     }
 }
 
-fn matrix(numbers: Numbers) -> Result<Vec<Row>, Fault> {
+fn matrix(numbers: Numbers) -> Result<Vec<Row>, QueryError> {
     match numbers {
         Numbers::Matrix(rows) => Ok(rows),
-        Numbers::Vector(_) => Err(Fault::WrongType { got: "vector", wanted: "range vector" }),
-        Numbers::Scalar(_) => Err(Fault::WrongType { got: "number", wanted: "range vector" }),
+        Numbers::Vector(_) => Err(QueryError::WrongType { got: "vector", wanted: "range vector" }),
+        Numbers::Scalar(_) => Err(QueryError::WrongType { got: "number", wanted: "range vector" }),
     }
 }

@@ -7,7 +7,7 @@ use tidegate_api::{
     RequestSource, StatusLabel, TimeUnit,
 };
 
-use super::{fault::Fault, parameters::Parameters, presets};
+use super::{error::QueryError, parameters::Parameters, presets};
 
 /// The templates that checks may name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,13 +29,13 @@ impl Templates {
         self.known.insert(normal(reference), spec);
     }
 
-    fn get(&self, reference: &CheckTemplateRef) -> Result<&CheckTemplateSpec, Fault> {
+    fn get(&self, reference: &CheckTemplateRef) -> Result<&CheckTemplateSpec, QueryError> {
         let found = self.known.get(&normal(reference)).map(Arc::as_ref);
         found.ok_or_else(|| match reference.kind() {
             CheckTemplateKind::ClusterCheckTemplate if self.namespace_only => {
-                Fault::TemplateOutOfReach { name: reference.name.clone() }
+                QueryError::TemplateOutOfReach { name: reference.name.clone() }
             }
-            _ => Fault::TemplateNotFound { template: reference.to_string() },
+            _ => QueryError::TemplateNotFound { template: reference.to_string() },
         })
     }
 }
@@ -91,9 +91,9 @@ enum Origin<'a> {
 }
 
 /// What `check` reads.
-pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<Recipe<'a>, Fault> {
+pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<Recipe<'a>, QueryError> {
     let published = |preset: Option<Preset>, template: Option<&CheckTemplateRef>| {
-        Ok::<_, Fault>(match (preset, template) {
+        Ok::<_, QueryError>(match (preset, template) {
             (Some(preset), _) => Some(Origin::Published(presets::title(preset), presets::spec(preset)?)),
             (None, Some(reference)) => Some(Origin::Published(reference.to_string(), templates.get(reference)?)),
             (None, None) => None,
@@ -127,13 +127,13 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
 /// The part of a template that a check asks for; its name if the template has none.
 type Part = fn(&CheckTemplateSpec) -> Result<Reads<'_>, &'static str>;
 
-fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part) -> Result<Recipe<'a>, Fault> {
+fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part) -> Result<Recipe<'a>, QueryError> {
     let (title, spec) = match origin {
         Origin::Own(reads) => return Ok(Recipe { reads, parameters: Parameters::default(), is_published: false }),
         Origin::Published(title, spec) => (title, spec),
     };
     let parameters = Parameters::bind(&title, spec.parameters.as_deref().unwrap_or_default(), given)?;
-    let reads = part(spec).map_err(|part| Fault::TemplateWithout { template: title, part })?;
+    let reads = part(spec).map_err(|part| QueryError::TemplateWithout { template: title, part })?;
     Ok(Recipe { reads, parameters, is_published: true })
 }
 

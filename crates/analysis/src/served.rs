@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidegate_judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
 
-use super::{asked::Plan, fault::Counting, grid::later, scrape};
+use super::{error::Counting, grid::later, sampling_plan::SamplingPlan, scrape};
 
 /// At least so long after a weight came into force, requests may still be divided by the one before: a gateway may follow
 /// what it has accepted a little later.
@@ -27,7 +27,7 @@ impl ServedWatch {
     /// count. Nor does a block of which only one version is known, or one in which other weights were in force.
     pub(super) fn take(
         &mut self,
-        plan: &Plan,
+        plan: &SamplingPlan,
         (place, scrape): (usize, Option<Duration>),
         block: Option<&Block>,
         series: &[Series],
@@ -49,7 +49,7 @@ impl ServedWatch {
 
     /// Takes in what there is up to `now` where nothing of the new version is. A gateway makes a counter for a backend with
     /// its first request: where it counts stable's, the new version was given none. Pods that are not scraped say nothing.
-    pub(super) fn see_none(&mut self, plan: &Plan, now: Timestamp, series: &[Series]) {
+    pub(super) fn see_none(&mut self, plan: &SamplingPlan, now: Timestamp, series: &[Series]) {
         let stage = plan.stages.last().filter(|stage| !stage.is_disturbed());
         let stage = stage.filter(|_| plan.source.counting == Counting::Gateway && self.division.is_none());
         let since = stage.zip(scrape::interval(series));
@@ -58,7 +58,7 @@ impl ServedWatch {
     }
 
     /// How requests were divided in the last of the plan's stages; nothing while too little is known of it.
-    pub(super) fn divided(&self, plan: &Plan) -> Option<Divided> {
+    pub(super) fn divided(&self, plan: &SamplingPlan) -> Option<Divided> {
         let is_by_gateway = plan.source.counting == Counting::Gateway;
         if let Some(requests) = self.starved {
             return Some(Divided { served: Served::none_of(requests), is_by_gateway });
@@ -80,21 +80,21 @@ mod tests {
     use tidegate_judge::{Counts, Key, Sample, WarmUp};
 
     use super::*;
-    use crate::{asked::StagePlan, source::Source};
+    use crate::{sampling_plan::StagePlan, source::Source};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + second).unwrap()
     }
 
     /// Parts of stages that began at these seconds, counted by a gateway.
-    fn plan(stages: &[(i64, Option<StagePart>)]) -> Plan {
+    fn plan(stages: &[(i64, Option<StagePart>)]) -> SamplingPlan {
         let stage = |(since, part): &(i64, _)| StagePlan {
             since: at(*since),
             part: *part,
             weight: Percent::FULL,
             limits: Vec::new(),
         };
-        Plan {
+        SamplingPlan {
             endpoint: "default".to_owned(),
             source: Source {
                 selectors: Vec::new(),
@@ -126,7 +126,7 @@ mod tests {
     /// Takes in blocks of ten seconds from `start` on, in which this many of 100 requests were the new version's.
     fn take(
         watch: &mut ServedWatch,
-        plan: &Plan,
+        plan: &SamplingPlan,
         place: usize,
         (start, blocks): (i64, i64),
         canary: f64,
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    fn requests_and_share(watch: &ServedWatch, plan: &Plan) -> Option<(f64, f64)> {
+    fn requests_and_share(watch: &ServedWatch, plan: &SamplingPlan) -> Option<(f64, f64)> {
         watch.divided(plan).map(|divided| (divided.served.requests, divided.served.share))
     }
 

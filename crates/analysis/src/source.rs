@@ -5,7 +5,7 @@ use tidegate_judge::{Arm, Key, Meaning, Series, WarmUp};
 
 use super::{
     answer::Row,
-    fault::{Counting, Fault},
+    error::{Counting, QueryError},
     markers::without_markers,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
@@ -47,7 +47,7 @@ enum Counted {
 }
 
 /// The expression that `check` asks for the version of `scope`; empty if it has none.
-pub(super) fn expression(check: &Check, templates: &Templates, scope: &Scope<'_>) -> Result<String, Fault> {
+pub(super) fn expression(check: &Check, templates: &Templates, scope: &Scope<'_>) -> Result<String, QueryError> {
     let Recipe { reads, parameters, .. } = recipe(check, templates)?;
     match reads {
         Reads::Query(expr) => Ok(render(expr, &Scope { parameters: &parameters, ..*scope })?),
@@ -63,7 +63,7 @@ impl Source {
         scope: &Scope<'_>,
         canary: &RevisionStatus,
         stable: &RevisionStatus,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, QueryError> {
         let Recipe { reads, parameters, is_published } = recipe(check, templates)?;
         let scope = Scope { parameters: &parameters, ..*scope };
         let versions = Versions { scope: &scope, canary, stable };
@@ -75,7 +75,7 @@ impl Source {
             let same = matches!(selections.as_slice(), [Selection { arms: Arms::One(_), .. }]);
             let twice = matches!(selections.as_slice(), [one, other] if one.promql == other.promql);
             // A published one must never compare a version with itself; who writes a selector of their own may.
-            if is_published && (same || twice) { Err(Fault::VersionsIndistinguishable) } else { Ok(selections) }
+            if is_published && (same || twice) { Err(QueryError::VersionsIndistinguishable) } else { Ok(selections) }
         };
         let counting = Counting::of(reads.selector(), is_published);
         let selectors = match reads {
@@ -108,7 +108,7 @@ impl Source {
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
-    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, Fault> {
+    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
         let of_pods = self.counting != Counting::Gateway;
         let mut all = Vec::new();
         for (selector, answer) in self.selectors.iter().zip(answers) {
@@ -144,7 +144,7 @@ impl Selector {
 
     /// `row` as a series that can be counted; nothing if it is neither version's, or ended before. A label `pod` is the
     /// version's where its series are `of_pods`: of a gateway's it is one of the gateway.
-    fn series(&self, row: Row, of_pods: bool) -> Result<Option<Series>, Fault> {
+    fn series(&self, row: Row, of_pods: bool) -> Result<Option<Series>, QueryError> {
         let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
         let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
         let pod = row.labels.iter().find(|(name, _)| of_pods && &**name == "pod").map(|(_, pod)| pod.clone());
@@ -167,18 +167,18 @@ impl Selector {
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.
-    fn meaning(&self, row: &Row, histogram: Key) -> Result<Meaning, Fault> {
+    fn meaning(&self, row: &Row, histogram: Key) -> Result<Meaning, QueryError> {
         Ok(match &self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
             Counted::ByStatus { labels, failures } => {
                 // Without a status nobody knows whether it failed, and to leave it out would be to guess.
                 let status = labels.iter().find_map(|name| row.label(name));
-                let status = status.ok_or_else(|| Fault::NoStatusLabel { labels: labels.join(" or ") })?;
+                let status = status.ok_or_else(|| QueryError::NoStatusLabel { labels: labels.join(" or ") })?;
                 if failures.matches(status)? { Meaning::FailedRequests } else { Meaning::Requests }
             }
             Counted::Buckets(unit) => {
-                let le = row.label("le").and_then(|le| nanoseconds(le, *unit)).ok_or(Fault::NoBound)?;
+                let le = row.label("le").and_then(|le| nanoseconds(le, *unit)).ok_or(QueryError::NoBound)?;
                 Meaning::Bucket { histogram, le }
             }
         })

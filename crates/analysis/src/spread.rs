@@ -5,9 +5,10 @@ use tidegate_judge::{Arm, Spread, Subject};
 use tidegate_planner::workload::naming::is_pod_of;
 
 use super::{
-    analyst::{Look, Memory, Wanted},
-    asked::{Kind, Limit},
-    fault::Fault,
+    analyzer::{AnalysisRequest, Memory},
+    error::QueryError,
+    sampling_plan::{Kind, Limit},
+    wanted::Wanted,
 };
 
 impl Memory {
@@ -15,15 +16,15 @@ impl Memory {
     pub(super) fn spreads(
         &self,
         checks: &[CheckStatus],
-        look: &Look<'_>,
-        wanted: &[Result<Wanted, Fault>],
+        request: &AnalysisRequest<'_>,
+        wanted: &[Result<Wanted, QueryError>],
     ) -> Vec<Spread> {
         let failing = checks.iter().zip(wanted).filter(|(check, _)| check.verdict == Verdict::Fail);
-        failing.filter_map(|(check, wanted)| self.spread(check, look, wanted.as_ref().ok()?)).collect()
+        failing.filter_map(|(check, wanted)| self.spread(check, request, wanted.as_ref().ok()?)).collect()
     }
 
     /// By the limit that has most against it.
-    fn spread(&self, check: &CheckStatus, look: &Look<'_>, wanted: &Wanted) -> Option<Spread> {
+    fn spread(&self, check: &CheckStatus, request: &AnalysisRequest<'_>, wanted: &Wanted) -> Option<Spread> {
         let Wanted::Counters(plan) = wanted else { return None };
         let (_, tracker) = self.tracker(plan)?;
         let limits = plan.stages.last()?.limits.iter().filter(|limit| limit.kind != Kind::Warn);
@@ -31,7 +32,7 @@ impl Memory {
         let (limit, evidence) = seen.max_by(|(_, one), (_, other)| one.against().total_cmp(&other.against()))?;
         let Limit { tolerance, .. } = limit;
         let pods = tracker.by_pod(limit).only(|arm, pod| {
-            let revision = if arm == Arm::Canary { look.canary } else { look.stable };
+            let revision = if arm == Arm::Canary { request.canary } else { request.stable };
             is_pod_of(&revision.replica_set, pod)
         });
         Some(Spread {

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 use self::newest::Newest;
 use super::{
     absent,
-    asked::{Limit, Plan, StagePlan},
-    fault::Fault,
+    error::QueryError,
     grid::{Grid, earlier, span},
     history,
     outage::OutageWatch,
     prometheus::Prometheus,
+    sampling_plan::{Limit, SamplingPlan, StagePlan},
     scrape,
     served::ServedWatch,
 };
@@ -44,7 +44,7 @@ pub(super) const HISTORY: u32 = 120;
 /// All of it is derived from Prometheus: another process that reads the same samples comes to the same.
 #[derive(Debug)]
 pub(super) struct Tracker {
-    pub(super) plan: Plan,
+    pub(super) plan: SamplingPlan,
     counters: CounterState,
     /// What stable was like before, by measure.
     baselines: Vec<(Measure, Baseline)>,
@@ -72,11 +72,11 @@ pub(super) struct Tracker {
     /// Until when pods of the new version warm up, as they were seen last.
     cold_until: Option<Timestamp>,
     /// Why there was nothing of the new version, and when that was asked.
-    absence: Option<(Timestamp, Fault)>,
+    absence: Option<(Timestamp, QueryError)>,
 }
 
 impl Tracker {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: SamplingPlan) -> Self {
         Self {
             settled: plan.origin(),
             plan,
@@ -130,11 +130,11 @@ impl Tracker {
     }
 
     /// Why the evidence for `check`, though it was read, must not pass it.
-    pub(super) fn doubt(&self, check: &str, now: Timestamp) -> Option<Fault> {
+    pub(super) fn doubt(&self, check: &str, now: Timestamp) -> Option<QueryError> {
         let patience = self.scrape.map_or(LONGEST_WINDOW, |scrape| 3 * scrape + Duration::from_secs(10));
         let age = self.newest.map(|newest| span(newest, now)).filter(|age| *age > patience);
         let beyond = self.beyond.iter().find(|(name, _)| name == check).map(|(_, refusal)| *refusal);
-        self.refusal.or(beyond).map(Fault::Refused).or(age.map(|age| Fault::Stale { age }))
+        self.refusal.or(beyond).map(QueryError::Refused).or(age.map(|age| QueryError::Stale { age }))
     }
 
     /// Reads what is new up to `now`, where the routes were `written` at these times. Nothing is remembered of a reading
@@ -145,12 +145,12 @@ impl Tracker {
         written: &[Timestamp],
         now: Timestamp,
         deadline: Instant,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         let window = self.window(now);
         let (window, recent) = match self.watch(prometheus, written, (window, now), deadline).await {
             Ok(recent) => recent,
             Err(fault) => {
-                if matches!(fault, Fault::TooLarge { .. }) && self.scrape.is_none() {
+                if matches!(fault, QueryError::TooLarge { .. }) && self.scrape.is_none() {
                     self.window = (self.window / 4).max(Duration::from_secs(4));
                 }
                 return Err(fault);
@@ -191,7 +191,7 @@ impl Tracker {
         written: &[Timestamp],
         (window, now): (Duration, Timestamp),
         deadline: Instant,
-    ) -> Result<(Duration, Vec<Series>), Fault> {
+    ) -> Result<(Duration, Vec<Series>), QueryError> {
         let write = self.outage.recent(written, now);
         let window = write.map_or(window, |write| window.max(span(write.last, now)));
         let unknown = write.filter(|write| self.outage.lacks(*write));
@@ -224,7 +224,7 @@ impl Tracker {
                     let scrape = scrape::interval(&series)?;
                     return Some((Before::of(&series, written, scrape), scrape));
                 }
-                Err(Fault::TooLarge { .. }) => {}
+                Err(QueryError::TooLarge { .. }) => {}
                 Err(_) => return None,
             }
         }
@@ -236,7 +236,7 @@ impl Tracker {
         prometheus: &Prometheus,
         (window, end): (Duration, Timestamp),
         deadline: Instant,
-    ) -> Result<Vec<Series>, Fault> {
+    ) -> Result<Vec<Series>, QueryError> {
         let selectors = self.plan.source.selectors.iter();
         let answers = selectors.map(|selector| prometheus.samples(&selector.promql, window, end, deadline));
         self.plan.source.series(try_join_all(answers).await?)
@@ -248,7 +248,7 @@ impl Tracker {
     }
 
     /// Why there is nothing of the new version, asked now and then.
-    async fn absence(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> Fault {
+    async fn absence(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) -> QueryError {
         match &self.absence {
             Some((at, known)) if span(*at, now) < ABSENCE => known.clone(),
             _ => {
@@ -260,7 +260,7 @@ impl Tracker {
     }
 
     /// Learns what stable was like before the rollout began.
-    async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), Fault> {
+    async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), QueryError> {
         if self.lacks_history() {
             let measures = self.plan.measures();
             self.teach(history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?);
@@ -290,7 +290,7 @@ impl Tracker {
         limit: Timestamp,
         series: &[Series],
         drawn: &mut dyn FnMut(Block) -> Block,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         self.scrape = Some(scrape);
         let ends = self.ends(self.plan.block(scrape), limit, usize::MAX);
         self.newest = scrape::newest(series, Arm::Canary).or(self.newest);
@@ -316,7 +316,7 @@ impl Tracker {
         block: Duration,
         limit: Timestamp,
         deadline: Instant,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         let mut attempts = Grid::attempts().peekable();
         while let Some(most) = attempts.peek() {
             let start = self.settled;
@@ -334,7 +334,7 @@ impl Tracker {
                         return Ok(());
                     }
                 }
-                Err(fault @ Fault::TooLarge { .. }) => {
+                Err(fault @ QueryError::TooLarge { .. }) => {
                     attempts.next();
                     if attempts.peek().is_none() {
                         return Err(fault);
@@ -371,7 +371,7 @@ impl Tracker {
         ends: &[Timestamp],
         series: &[Series],
         drawn: &mut dyn FnMut(Block) -> Block,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         for end in ends {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();

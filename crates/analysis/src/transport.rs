@@ -5,11 +5,11 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::{answer::Numbers, fault::Fault};
+use super::{answer::Numbers, error::QueryError};
 
 /// A question to the HTTP API of Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct PromQuery {
     /// The PromQL expression.
     pub query: String,
     /// For which time.
@@ -34,7 +34,7 @@ pub enum When {
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum PromResponse {
     /// What a server sent, as yet unread.
     Text {
         /// The HTTP status.
@@ -51,11 +51,11 @@ pub enum Answer {
 /// A way to one Prometheus.
 pub trait Transport: Send + Sync {
     /// Asks, and reads the whole answer. Whoever asks gives up when it takes too long.
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>>;
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>>;
 }
 
 impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         self.as_ref().ask(question)
     }
 }

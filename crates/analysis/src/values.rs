@@ -9,14 +9,14 @@ use tidegate_judge::{Run, Seen, ValueLimits};
 use tokio::time::Instant;
 
 use super::{
-    fault::Fault,
+    error::QueryError,
     grid::{Grid, earlier},
     prometheus::Prometheus,
 };
 
 /// What a query check asks.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct ValuePlan {
     pub(super) check: String,
     pub(super) endpoint: String,
     /// The query for the canary.
@@ -32,14 +32,14 @@ pub(super) struct Plan {
 /// What a query yielded, once in each interval: looks in a row have to mean the same however often somebody looks.
 #[derive(Debug)]
 pub(super) struct Values {
-    pub(super) plan: Plan,
+    pub(super) plan: ValuePlan,
     pub(super) run: Run,
     asked: Option<Timestamp>,
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<QueryError>,
 }
 
 impl Values {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: ValuePlan) -> Self {
         Self { plan, run: Run::default(), asked: None, fault: None }
     }
 
@@ -58,7 +58,7 @@ impl Values {
         prometheus: &Prometheus,
         now: Timestamp,
         deadline: Instant,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         let Some(at) = self.due(now) else { return self.fault.clone().map_or(Ok(()), Err) };
         self.catch_up(prometheus, at, deadline).await?;
         let answer = self.ask(prometheus, at, deadline).await;
@@ -72,7 +72,7 @@ impl Values {
     }
 
     /// Takes what the query yielded at `at`.
-    pub(super) fn take(&mut self, at: Timestamp, answer: Result<Seen, Fault>) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, at: Timestamp, answer: Result<Seen, QueryError>) -> Result<(), QueryError> {
         self.asked = Some(at);
         if let Ok(seen) = answer {
             self.run.observe(&self.plan.limits, at, seen);
@@ -81,23 +81,23 @@ impl Values {
         answer.map(|_| ())
     }
 
-    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Seen, Fault> {
-        let Plan { promql, stable, reduce, since, .. } = &self.plan;
+    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Seen, QueryError> {
+        let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
         let number = |promql, at| prometheus.number(promql, *reduce, at, deadline);
         let Some(stable) = stable else { return Ok(Seen { value: number(promql, at).await?, stable: None }) };
         let (value, beside) = join(number(promql, at), number(stable, at)).await;
         let stable = match beside {
             // All traffic has left it: what it was like when the stage began.
-            Err(Fault::Empty { .. } | Fault::NotFinite) => number(stable, *since).await,
+            Err(QueryError::Empty { .. } | QueryError::NotFinite) => number(stable, *since).await,
             beside => beside,
         };
-        Ok(Seen { value: value?, stable: Some(stable.map_err(|fault| Fault::OfStable(Box::new(fault)))?) })
+        Ok(Seen { value: value?, stable: Some(stable.map_err(|fault| QueryError::OfStable(Box::new(fault)))?) })
     }
 
     /// Asks for the instants before `at` that were not asked for and that may still matter.
-    async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), Fault> {
+    async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), QueryError> {
         let grid = self.grid();
-        let Plan { interval, limits, .. } = &self.plan;
+        let ValuePlan { interval, limits, .. } = &self.plan;
         let horizon =
             earlier(at, limits.lasting.max(interval.saturating_mul(limits.tolerated)).saturating_add(*interval));
         let start = grid.next(self.asked.unwrap_or(grid.origin()).max(horizon));
@@ -112,7 +112,7 @@ impl Values {
             let stride = grid.stride(start, end, most);
             let answer = prometheus.grid(&self.plan.promql, start.as_second(), end.as_second(), stride, deadline).await;
             match answer {
-                Err(Fault::TooLarge { .. }) => {}
+                Err(QueryError::TooLarge { .. }) => {}
                 answer => break answer?,
             }
         };

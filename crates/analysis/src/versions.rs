@@ -6,8 +6,8 @@ use tidegate_planner::{pattern::exactly, workload::naming::pod_beginning};
 
 use super::{
     answer::Row,
+    error::QueryError,
     escape::{escape_string, is_comparable, is_pod_of, unescape_string},
-    fault::Fault,
     pattern::Pattern,
     template::{Matcher, Piece, Place, Scope, pieces, render},
 };
@@ -37,14 +37,14 @@ pub(super) enum Side {
 
 impl Arms {
     /// Whose series `row` is; nothing if it is neither's.
-    pub(super) fn of(&self, row: &Row) -> Result<Option<Arm>, Fault> {
+    pub(super) fn of(&self, row: &Row) -> Result<Option<Arm>, QueryError> {
         let (label, canary, stable) = match self {
             Self::One(arm) => return Ok(Some(*arm)),
             Self::ByLabel { label, canary, stable } => (label, canary, stable),
         };
         let Some(value) = row.label(label) else { return Ok(None) };
         match (canary.is(value)?, stable.is(value)?) {
-            (true, true) => Err(Fault::VersionsIndistinguishable),
+            (true, true) => Err(QueryError::VersionsIndistinguishable),
             (true, false) => Ok(Some(Arm::Canary)),
             (false, true) => Ok(Some(Arm::Stable)),
             (false, false) => Ok(None),
@@ -53,7 +53,7 @@ impl Arms {
 }
 
 impl Side {
-    fn is(&self, value: &str) -> Result<bool, Fault> {
+    fn is(&self, value: &str) -> Result<bool, QueryError> {
         match self {
             Self::Pods(prefix) => Ok(is_pod_of(prefix, value)),
             Self::Matches(pattern) => pattern.matches(value),
@@ -72,7 +72,7 @@ pub(super) struct Versions<'a> {
 impl Versions<'_> {
     /// The selector `template` for both versions: in one, if one label tells them apart. One that selects the same
     /// for both is the canary's alone.
-    pub(super) fn selections(&self, template: &str) -> Result<Vec<Selection>, Fault> {
+    pub(super) fn selections(&self, template: &str) -> Result<Vec<Selection>, QueryError> {
         let pieces = pieces(template)?;
         let fill = |revision| {
             let scope = Scope { revision, ..*self.scope };
@@ -91,11 +91,11 @@ impl Versions<'_> {
     }
 
     /// A selector for each version of its own.
-    pub(super) fn apart(&self, canary: &str, stable: &str) -> Result<Vec<Selection>, Fault> {
+    pub(super) fn apart(&self, canary: &str, stable: &str) -> Result<Vec<Selection>, QueryError> {
         Ok(vec![self.alone(canary, self.canary, Arm::Canary)?, self.alone(stable, self.stable, Arm::Stable)?])
     }
 
-    fn alone(&self, template: &str, revision: &RevisionStatus, arm: Arm) -> Result<Selection, Fault> {
+    fn alone(&self, template: &str, revision: &RevisionStatus, arm: Arm) -> Result<Selection, QueryError> {
         let promql = render(template, &Scope { revision, ..*self.scope })?;
         Ok(Selection { promql, arms: Arms::One(arm) })
     }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{parameters::Parameters, template::Backends};
 
-    fn selections(template: &str, [canary, stable]: [&str; 2]) -> Result<Vec<Selection>, Fault> {
+    fn selections(template: &str, [canary, stable]: [&str; 2]) -> Result<Vec<Selection>, QueryError> {
         let revision = |name: &str| RevisionStatus {
             revision: name.to_owned(),
             replica_set: format!("checkout-{name}"),
@@ -236,6 +236,6 @@ mod tests {
         let alike = selections(r#"x{pod=~"{{pods}}"}"#, [&format!("{long}b"), &format!("{long}c")]).unwrap();
         assert_eq!(alike.iter().map(|selection| &selection.arms).collect::<Vec<_>>(), [&Arms::One(Arm::Canary)]);
         let both = selections(r#"x{pod=~"{{pods}}|other"}"#, ["new", "old"]).unwrap();
-        assert_eq!(both[0].arms.of(&row("pod", "other")), Err(Fault::VersionsIndistinguishable));
+        assert_eq!(both[0].arms.of(&row("pod", "other")), Err(QueryError::VersionsIndistinguishable));
     }
 }

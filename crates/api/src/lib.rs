@@ -48,9 +48,9 @@ pub use metadata::{
 pub use reason::{EventType, Reason};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use status::{
-    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, Draw, FailedRevision, Phase,
-    ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, StageBegun, StagePart, StageStatus, TakenBack,
-    Transition, Verdict, WorkloadStatus,
+    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, FailedRevision, Phase,
+    ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, SessionGeneration, StageBegun, StagePart,
+    StageStatus, TakenBack, Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,

@@ -177,7 +177,7 @@ pub struct StageStatus {
     pub mirror: Option<Percent>,
     /// How users come to the versions that they stay on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub draw: Option<Draw>,
+    pub session_generation: Option<SessionGeneration>,
     /// The weight that the data plane has confirmed; without a route, the share of ready pods. While somebody else's
     /// weights are in force, theirs.
     pub weight_in_force: Percent,
@@ -226,8 +226,8 @@ pub struct Disturbance {
 
 /// How users come to the versions that they stay on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Draw {
-    /// What tells it from every other draw: the new version's revision, and when it began. A weight that falls begins
+pub struct SessionGeneration {
+    /// What tells it from every other one: the new version's revision, and when it began. A weight that falls begins
     /// another, in which everybody counts anew.
     pub id: String,
     /// The weight before this one, at which everybody who is known came to their version.

@@ -13,10 +13,10 @@ use tidegate_planner::traffic::GATEWAY_API;
 use tokio::task::JoinSet;
 
 use super::{
+    controllers::{self, Controllers, Handle},
     endpoint::Endpoint,
     metering::Applications,
     operator::{Operator, Plan},
-    world::{self, Handle, World},
 };
 
 /// Who applies the manifests that a cluster starts with.
@@ -28,14 +28,14 @@ pub struct Settings {
     /// What all chance comes from.
     pub seed: u64,
     /// Which models run around the API server, and how fast.
-    pub world: world::Settings,
+    pub controllers: controllers::Settings,
     /// How often Prometheus scrapes each pod.
     pub scrape_every: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, world: world::Settings::default(), scrape_every: Duration::from_secs(15) }
+        Self { seed: 0, controllers: controllers::Settings::default(), scrape_every: Duration::from_secs(15) }
     }
 }
 
@@ -47,7 +47,7 @@ pub struct Cluster {
     /// Its API server.
     pub api: ApiServer,
     /// By which the models around the API server are given orders.
-    pub world: Handle,
+    pub controllers: Handle,
     /// Its Prometheus.
     pub prometheus: Endpoint,
     /// The applications that get requests.
@@ -62,15 +62,15 @@ impl Cluster {
     pub fn start(clock: Clock, settings: Settings) -> Self {
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let api = ApiServer::new(clock, seeds.random());
-        let world = World::new(api.clone(), clock, seeds.random(), settings.world);
-        let handle = world.handle();
+        let controllers = Controllers::new(api.clone(), clock, seeds.random(), settings.controllers);
+        let handle = controllers.handle();
         let prometheus = Endpoint::new(clock);
         let applications = Applications::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(garbage::collect(api.clone()));
-        tasks.spawn(world.run());
+        tasks.spawn(controllers.run());
         tasks.spawn(applications.clone().run(clock, handle.clone(), prometheus.clone(), settings.scrape_every));
-        let cluster = Self { clock, api, world: handle, prometheus, applications, _tasks: tasks };
+        let cluster = Self { clock, api, controllers: handle, prometheus, applications, _tasks: tasks };
         for definition in DEFINITIONS.iter() {
             let created = cluster.api.create(definition.clone(), USER);
             debug_assert!(created.is_ok(), "{created:?}");

@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tidegate_analysis::{Answer, Fault, Numbers, Question, Row, Transport, When};
+use tidegate_analysis::{Numbers, PromQuery, PromResponse, QueryError, Row, Transport, When};
 use tidegate_clock::Clock;
 use tidegate_judge::Sample;
 use tidegate_promql::{Parameters, Point, Prometheus, Series, Value};
@@ -92,7 +92,7 @@ impl Endpoint {
     }
 
     /// The answer without the way through text; nothing where the question is refused.
-    fn numbers(&self, question: &Question) -> Option<Numbers> {
+    fn numbers(&self, question: &PromQuery) -> Option<Numbers> {
         let mut state = self.lock();
         match question.when {
             When::At(at) => match state.prometheus.instant(&question.query, at.as_millisecond()).ok()? {
@@ -119,7 +119,7 @@ impl Endpoint {
 }
 
 impl Transport for Endpoint {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, Fault>> {
+    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             match self.condition() {
                 Condition::Well | Condition::NotScraping | Condition::Missing(_) | Condition::Ahead(_) => {}
@@ -127,16 +127,16 @@ impl Transport for Endpoint {
                 Condition::Hanging => pending().await,
                 Condition::Down => {
                     let why = "connection refused".to_owned();
-                    return Err(Fault::Unreachable { endpoint: "default".to_owned(), why });
+                    return Err(QueryError::Unreachable { endpoint: "default".to_owned(), why });
                 }
             }
             if let Some(numbers) = self.numbers(&question) {
-                return Ok(Answer::Numbers(numbers));
+                return Ok(PromResponse::Numbers(numbers));
             }
             // What goes wrong is told in the words of the API.
             let (path, parameters) = request(question);
             let (status, body) = self.answer(path, &parameters);
-            Ok(Answer::Text { status, html: false, body: body.into_bytes() })
+            Ok(PromResponse::Text { status, html: false, body: body.into_bytes() })
         })
     }
 }
@@ -146,7 +146,7 @@ fn row(series: &Series<'_>) -> Row {
     Row { labels: series.labels.shared(), samples: series.points.iter().filter_map(sample).collect() }
 }
 
-fn request(question: Question) -> (&'static str, Parameters) {
+fn request(question: PromQuery) -> (&'static str, Parameters) {
     let query = ("query", question.query);
     match question.when {
         When::At(at) => {

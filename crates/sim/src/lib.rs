@@ -4,6 +4,7 @@
 //! Three things stand on it: `tidegate demo`, `tidegate simulate`, and the deterministic simulation tests.
 
 pub mod cluster;
+pub mod controllers;
 pub mod endpoint;
 pub mod metering;
 pub mod operator;
@@ -11,4 +12,3 @@ pub mod report;
 pub mod scenario;
 pub mod simulation;
 pub mod traffic;
-pub mod world;

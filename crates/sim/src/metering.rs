@@ -14,10 +14,10 @@ use tidegate_promql::Labels;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    controllers::{Entry, Handle, PodView, Share, To},
     endpoint::Endpoint,
     scenario::CANARY,
     traffic::{Backend, Cause, Load},
-    world::{Entry, Handle, PodView, Share, To},
 };
 
 /// Prometheus spreads its scrapes over the interval. So many instants are enough that no two versions are read at the
@@ -94,14 +94,14 @@ impl Application {
     }
 
     /// Sends the requests where the data plane has them go now.
-    fn route(&mut self, now: Timestamp, world: &Handle) {
+    fn route(&mut self, now: Timestamp, controllers: &Handle) {
         let entry = match &self.route {
             Some((kind, name)) => Entry::Route { kind: *kind, name, rule: 0 },
             None => Entry::Service(&self.service),
         };
         let pods: BTreeMap<String, PodView> =
-            world.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
-        let shares = world.shares(&self.namespace, entry);
+            controllers.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
+        let shares = controllers.shares(&self.namespace, entry);
         let (mut backends, mut lost) = (Vec::new(), Vec::new());
         for Share { share, to } in &shares {
             let (share, name) = match to {
@@ -136,9 +136,9 @@ impl Application {
 
     /// Has the targets of one slot scraped. What a pod that does not answer had ends here; one that is gone is no
     /// target any more.
-    fn scrape(&mut self, now: Timestamp, slot: u32, (world, prometheus): (&Handle, &Endpoint)) {
+    fn scrape(&mut self, now: Timestamp, slot: u32, (controllers, prometheus): (&Handle, &Endpoint)) {
         let pods: BTreeMap<_, _> =
-            world.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since.is_some())).collect();
+            controllers.pods(&self.namespace).into_iter().map(|pod| (pod.name, pod.alive_since.is_some())).collect();
         let Self { targets, load, .. } = self;
         targets.retain(|pod, target| {
             let alive = pods.get(pod).copied();
@@ -180,9 +180,9 @@ impl Applications {
     }
 
     /// Sends requests and has them scraped every `interval`, for ever.
-    pub async fn run(self, clock: Clock, world: Handle, prometheus: Endpoint, interval: Duration) {
+    pub async fn run(self, clock: Clock, controllers: Handle, prometheus: Endpoint, interval: Duration) {
         let step = (interval / SLOTS).max(Duration::from_millis(1));
-        let mut epochs = world.epochs();
+        let mut epochs = controllers.epochs();
         epochs.mark_changed();
         let (mut due, mut slot) = (Instant::now() + step, 0);
         loop {
@@ -193,12 +193,12 @@ impl Applications {
                         return;
                     }
                     let now = clock.now();
-                    self.lock().iter_mut().for_each(|application| application.route(now, &world));
+                    self.lock().iter_mut().for_each(|application| application.route(now, &controllers));
                 }
                 () = sleep_until(due) => {
                     let now = clock.now();
                     let mut applications = self.lock();
-                    applications.iter_mut().for_each(|it| it.scrape(now, slot, (&world, &prometheus)));
+                    applications.iter_mut().for_each(|it| it.scrape(now, slot, (&controllers, &prometheus)));
                     (due, slot) = (due + step, (slot + 1) % SLOTS);
                 }
             }

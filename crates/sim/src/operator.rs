@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::body::Body as Answer;
 use http::{Request, Response};
 use kube::client::{Body, ClientBuilder};
-use tidegate_analysis::{Analyst, Transport};
+use tidegate_analysis::{Analyzer, Transport};
 use tidegate_clock::Clock;
 use tidegate_operator::{
     controller::{
@@ -64,7 +64,7 @@ impl<T: Transport + 'static> Plan<T> {
         let client = ClientBuilder::new(service, "default").with_layer(&TimeoutLayer::new(CALL)).build();
         let surroundings = Surroundings {
             clock: self.clock,
-            analyst: Analyst::over(&self.endpoint, self.transport, LOOK),
+            analyzer: Analyzer::over(&self.endpoint, self.transport, LOOK),
             leadership: self.leadership,
             metrics: Arc::new(Metrics::new()),
             readiness: Readiness::default(),

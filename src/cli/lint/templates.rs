@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
-use tidegate_analysis::{Fault, Parameters, Templates, template_of, usable};
+use tidegate_analysis::{Parameters, QueryError, Templates, template_of, usable};
 use tidegate_api::{
     Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Parameter, ParameterType, ParameterValues, Rollout,
     manifest::{field, item},
@@ -103,13 +103,13 @@ fn use_of(
     let (asks, _) = asks.into_iter().find(|(_, is_asked)| *is_asked)?;
     let path = field(&item("spec.analysis.checks", index), asks);
     match (&fault, template_of(check)) {
-        (Fault::TemplateNotFound { .. }, Some(reference)) => {
+        (QueryError::TemplateNotFound { .. }, Some(reference)) => {
             let of_kind = all.iter().filter(|other| kind_of(other) == Some(reference.kind()));
             let near = did_you_mean(&reference.name, of_kind.map(Written::name));
             let message = format!("{reference} is not in these files{near}");
             (!near.is_empty()).then(|| written.warning(field(&path, "template.name"), message))
         }
-        (Fault::Parameter(error), _) => {
+        (QueryError::Parameter(error), _) => {
             let parameters = field(&path, "parameters");
             Some(written.error(field(&parameters, error.name()), error.to_string()))
         }

@@ -17,11 +17,11 @@ use tokio::time::Instant;
 
 use super::{
     absent,
-    asked::Plan,
     endpoints::{Endpoints, EndpointsError},
-    fault::Fault,
+    error::QueryError,
     prometheus::{Prometheus, Tally},
     recipe::Templates,
+    sampling_plan::SamplingPlan,
     scrape,
     tracker::LONGEST_WINDOW,
 };
@@ -61,7 +61,7 @@ impl Past {
     }
 
     /// How far apart scrapes were at the first of these instants at which there were any.
-    async fn scrape(&self, plan: &Plan, at: &[Timestamp]) -> Result<Duration, Fault> {
+    async fn scrape(&self, plan: &SamplingPlan, at: &[Timestamp]) -> Result<Duration, QueryError> {
         for at in at {
             let mut answers = Vec::new();
             for selector in &plan.source.selectors {
@@ -72,7 +72,7 @@ impl Past {
                 return Ok(scrape);
             }
         }
-        let Some(last) = at.first() else { return Err(Fault::Empty { hint: plan.source.counting.hint() }) };
+        let Some(last) = at.first() else { return Err(QueryError::Empty { hint: plan.source.counting.hint() }) };
         Err(absent::explained(&self.prometheus, &plan.source, *last, self.deadline()).await)
     }
 }

@@ -8,7 +8,7 @@ use tidegate_api::Reduce;
 use tidegate_judge::{Arm, Key, Series};
 
 use super::Past;
-use crate::{answer::Row, fault::Fault, grid::Grid, prometheus::one_of, source::Source};
+use crate::{answer::Row, error::QueryError, grid::Grid, prometheus::one_of, source::Source};
 
 /// More samples than this are not kept: they take half a gibibyte.
 const MOST_SAMPLES: usize = 20_000_000;
@@ -22,11 +22,11 @@ pub(super) struct Instants {
 }
 
 /// What a query yielded, by second.
-pub(super) type Values = BTreeMap<i64, Result<f64, Fault>>;
+pub(super) type Values = BTreeMap<i64, Result<f64, QueryError>>;
 
 impl Past {
     /// The series of `source` at `instants`.
-    pub(super) async fn series(&self, source: &Source, instants: Instants) -> Result<Vec<Series>, Fault> {
+    pub(super) async fn series(&self, source: &Source, instants: Instants) -> Result<Vec<Series>, QueryError> {
         let mut places: HashMap<(Key, Arm), usize> = HashMap::new();
         let mut all: Vec<Series> = Vec::new();
         let mut samples = 0;
@@ -46,7 +46,7 @@ impl Past {
                     }
                 }
             }
-            if samples > MOST_SAMPLES { Err(Fault::TooMuchOfThePast { limit: MOST_SAMPLES }) } else { Ok(()) }
+            if samples > MOST_SAMPLES { Err(QueryError::TooMuchOfThePast { limit: MOST_SAMPLES }) } else { Ok(()) }
         })
         .await?;
         Ok(all)
@@ -58,7 +58,7 @@ impl Past {
         promql: &str,
         reduce: Option<Reduce>,
         instants: Instants,
-    ) -> Result<Values, Fault> {
+    ) -> Result<Values, QueryError> {
         let mut seen: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
         self.pages(&[promql], instants, |page| {
             for sample in page.into_iter().flatten().flat_map(|row| row.samples) {
@@ -75,8 +75,8 @@ impl Past {
         &self,
         promql: &[&str],
         instants: Instants,
-        mut take: impl FnMut(Vec<Vec<Row>>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut take: impl FnMut(Vec<Vec<Row>>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let Instants { mut start, end, step } = instants;
         let mut attempts = Grid::attempts().peekable();
         while start <= end {
@@ -92,7 +92,7 @@ impl Past {
                     take(page)?;
                     start = last + step;
                 }
-                Err(fault @ Fault::TooLarge { .. }) => {
+                Err(fault @ QueryError::TooLarge { .. }) => {
                     attempts.next();
                     if attempts.peek().is_none() {
                         return Err(fault);

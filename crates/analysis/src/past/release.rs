@@ -13,18 +13,19 @@ use super::{
     workload,
 };
 use crate::{
-    analyst::{Faults, Look, Memory, Wanted, all_wanted, interval},
-    asked::Plan,
-    fault::Fault,
+    analyzer::{AnalysisRequest, Faults, Memory},
+    error::QueryError,
     grid::{Grid, later, span},
     history,
+    sampling_plan::SamplingPlan,
     source::Source,
     tracker::{HISTORY, Tracker},
     values,
+    wanted::{Wanted, all_wanted, interval},
 };
 
 /// A check that asks something else in a later stage than in the first one.
-const NOT_RECORDED: Fault = Fault::Empty { hint: "the check reads the same in all stages" };
+const NOT_RECORDED: QueryError = QueryError::Empty { hint: "the check reads the same in all stages" };
 
 /// How much longer than all of its stages have to last a release is watched at most.
 const PATIENCE: Duration = Duration::from_hours(24);
@@ -86,14 +87,14 @@ pub struct Change {
 /// All that is known of the time that is asked about.
 struct Recorded {
     counters: Vec<Counters>,
-    values: HashMap<String, Result<Values, Fault>>,
+    values: HashMap<String, Result<Values, QueryError>>,
 }
 
 /// What checks with one source count.
 struct Counters {
     source: Source,
     scrape: Duration,
-    series: Result<Vec<Series>, Fault>,
+    series: Result<Vec<Series>, QueryError>,
 }
 
 /// What the releases have in common.
@@ -117,7 +118,7 @@ impl Past {
         subject: Subject<'_>,
         versions: Versions<'_>,
         (releases, to): (&[Timestamp], Timestamp),
-    ) -> Result<Vec<Released>, Fault> {
+    ) -> Result<Vec<Released>, QueryError> {
         let spec = subject.spec;
         let Some((analysis, from)) = spec.analysis.as_ref().zip(releases.first()) else { return Ok(Vec::new()) };
         let (canary, stable) = match versions {
@@ -135,9 +136,9 @@ impl Past {
     async fn record(
         &self,
         trial: &Trial<'_>,
-        wanted: &[Result<Wanted, Fault>],
+        wanted: &[Result<Wanted, QueryError>],
         from: Timestamp,
-    ) -> Result<Recorded, Fault> {
+    ) -> Result<Recorded, QueryError> {
         let mut recorded = Recorded { counters: Vec::new(), values: HashMap::new() };
         for wanted in wanted.iter().flatten() {
             match wanted {
@@ -157,7 +158,7 @@ impl Past {
     }
 
     /// All that `plan` counts until `to`, and what a release at `from` learns from.
-    async fn counters(&self, plan: &Plan, from: Timestamp, to: Timestamp) -> Result<Counters, Fault> {
+    async fn counters(&self, plan: &SamplingPlan, from: Timestamp, to: Timestamp) -> Result<Counters, QueryError> {
         let source = plan.source.clone();
         let scrape = match self.scrape(plan, &[to, from]).await {
             Ok(scrape) => scrape,
@@ -179,10 +180,10 @@ impl Trial<'_> {
     }
 
     /// What a look at `now` asks in the stage that began last.
-    fn look<'a>(&'a self, begun: &'a [StageBegun], now: Timestamp) -> Option<Look<'a>> {
+    fn request<'a>(&'a self, begun: &'a [StageBegun], now: Timestamp) -> Option<AnalysisRequest<'a>> {
         let stage = begun.len().checked_sub(1).and_then(|place| self.stages.get(place))?;
         let Subject { namespace, name, spec, templates } = self.subject;
-        Some(Look {
+        Some(AnalysisRequest {
             uid: "",
             namespace,
             name,
@@ -198,8 +199,8 @@ impl Trial<'_> {
         })
     }
 
-    fn wanted(&self, begun: &[StageBegun], now: Timestamp) -> Vec<Result<Wanted, Fault>> {
-        self.look(begun, now).map_or_else(Vec::new, |look| all_wanted(self.analysis, &look))
+    fn wanted(&self, begun: &[StageBegun], now: Timestamp) -> Vec<Result<Wanted, QueryError>> {
+        self.request(begun, now).map_or_else(Vec::new, |request| all_wanted(self.analysis, &request))
     }
 
     /// One release: looks after each interval, until it ended.
@@ -214,10 +215,10 @@ impl Trial<'_> {
         let (mut now, mut draw) = (self.next_look(&memory, at, at), Draw::new(at.as_second()));
         while now <= end {
             released.until = now;
-            let Some(look) = self.look(&begun, now) else { break };
-            let faults = self.observe(&mut memory, recorded, (at, &mut draw), &look);
-            released.note(look.stage, memory.statuses(self.analysis, &look, &wanted, &faults), now);
-            match (self.outcome(&look, &released.checks), self.begun(begun.len(), now)) {
+            let Some(request) = self.request(&begun, now) else { break };
+            let faults = self.observe(&mut memory, recorded, (at, &mut draw), &request);
+            released.note(request.stage, memory.statuses(self.analysis, &request, &wanted, &faults), now);
+            match (self.outcome(&request, &released.checks), self.begun(begun.len(), now)) {
                 (None, _) => {}
                 (Some(Outcome::Passed), Some(next)) => {
                     begun.push(next);
@@ -248,11 +249,11 @@ impl Trial<'_> {
         memory: &mut Memory,
         recorded: &Recorded,
         (released, draw): (Timestamp, &mut Draw),
-        look: &Look<'_>,
+        request: &AnalysisRequest<'_>,
     ) -> Faults {
-        let now = look.now;
+        let now = request.now;
         let share = match self.versions {
-            Versions::Workload => look.stage.weight.fraction(),
+            Versions::Workload => request.stage.weight.fraction(),
             Versions::Real { .. } => 1.0,
         };
         let mut drawn = |block| draw.some(share, block);
@@ -279,7 +280,7 @@ impl Trial<'_> {
         (scrape, series): (Duration, &[Series]),
         now: Timestamp,
         drawn: &mut dyn FnMut(Block) -> Block,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), QueryError> {
         if tracker.lacks_history() {
             let end = tracker.plan.origin();
             let step = Grid::new(end, tracker.plan.block(scrape)).step();
@@ -302,17 +303,17 @@ impl Trial<'_> {
     /// What a query yielded at `at`, with what it is compared with.
     fn seen(
         &self,
-        plan: &values::Plan,
+        plan: &values::ValuePlan,
         recorded: &Recorded,
         released: Timestamp,
         at: Timestamp,
-    ) -> Result<Seen, Fault> {
+    ) -> Result<Seen, QueryError> {
         let value = |promql: &str, at: Timestamp| match recorded.values.get(promql) {
             Some(Ok(values)) => {
                 let step = Grid::new(at, plan.interval).step();
                 let recent = at.as_second().saturating_sub(step - 1)..=at.as_second();
                 let found = values.range(recent).next_back().map(|(_, value)| value.clone());
-                found.unwrap_or(Err(Fault::Empty { hint: "the expression selected something at that time" }))
+                found.unwrap_or(Err(QueryError::Empty { hint: "the expression selected something at that time" }))
             }
             Some(Err(fault)) => Err(fault.clone()),
             None => Err(NOT_RECORDED),
@@ -322,21 +323,21 @@ impl Trial<'_> {
             (Some(_), Versions::Workload) => Some(value(&plan.promql, released)),
             (Some(stable), Versions::Real { .. }) => Some(value(stable, at).or_else(|_| value(stable, plan.since))),
         };
-        let stable = stable.transpose().map_err(|fault| Fault::OfStable(Box::new(fault)))?;
+        let stable = stable.transpose().map_err(|fault| QueryError::OfStable(Box::new(fault)))?;
         Ok(Seen { value: value(&plan.promql, at)?, stable })
     }
 
     /// Whether the stage of `look` is over, and how.
-    fn outcome(&self, look: &Look<'_>, checks: &[CheckStatus]) -> Option<Outcome> {
+    fn outcome(&self, request: &AnalysisRequest<'_>, checks: &[CheckStatus]) -> Option<Outcome> {
         let is = |verdict| move |check: &CheckStatus| check.verdict == verdict;
         if checks.iter().any(is(Verdict::Fail)) {
             return Some(Outcome::Failed);
         }
-        let lasted = look.begun.last().map_or(Duration::ZERO, |begun| span(begun.since, look.now));
+        let lasted = request.begun.last().map_or(Duration::ZERO, |begun| span(begun.since, request.now));
         if checks.iter().all(is(Verdict::Pass)) {
-            return (lasted >= look.stage.bake().duration()).then_some(Outcome::Passed);
+            return (lasted >= request.stage.bake().duration()).then_some(Outcome::Passed);
         }
-        let is_over = look.stage.deadline.is_some_and(|deadline| lasted >= deadline.duration());
+        let is_over = request.stage.deadline.is_some_and(|deadline| lasted >= deadline.duration());
         let blind = checks.iter().any(is(Verdict::NoData));
         is_over.then_some(match self.subject.spec.on_inconclusive.unwrap_or_default() {
             OnInconclusive::Advance if !blind => Outcome::Passed,

@@ -12,12 +12,13 @@ use super::{
     workload::{any, nobody},
 };
 use crate::{
-    analyst::{Look, Wanted, all_wanted},
-    asked::{Plan, measure},
-    fault::Fault,
+    analyzer::AnalysisRequest,
+    error::QueryError,
     grid::{earlier, span},
     history,
+    sampling_plan::{SamplingPlan, measure},
     tracker::HISTORY,
+    wanted::{Wanted, all_wanted},
 };
 
 /// At so many instants the traffic of a longer time is read.
@@ -29,7 +30,7 @@ pub struct Surveyed {
     /// The check.
     pub check: String,
     /// What it finds for each of its limits, or why it finds nothing; empty for a check that counts no requests.
-    pub found: Result<Vec<Found>, Fault>,
+    pub found: Result<Vec<Found>, QueryError>,
 }
 
 /// What a check finds for one of its limits.
@@ -75,7 +76,7 @@ impl Past {
         let begun: Vec<_> =
             stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now, part: None }).collect();
         let (stable, canary) = (any(&spec.workload.name), nobody());
-        let look = Look {
+        let request = AnalysisRequest {
             uid: "",
             namespace,
             name,
@@ -90,7 +91,7 @@ impl Past {
             now,
         };
         let mut surveyed = Vec::new();
-        for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &look)) {
+        for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &request)) {
             let found = match wanted {
                 Ok(Wanted::Counters(plan)) => self.find(&plan, over, now).await,
                 Ok(Wanted::Value(_)) => Ok(Vec::new()),
@@ -101,7 +102,7 @@ impl Past {
         surveyed
     }
 
-    async fn find(&self, plan: &Plan, over: Duration, now: Timestamp) -> Result<Vec<Found>, Fault> {
+    async fn find(&self, plan: &SamplingPlan, over: Duration, now: Timestamp) -> Result<Vec<Found>, QueryError> {
         let block = plan.block(self.scrape(plan, &[now]).await?);
         let measures = plan.measures();
         let step = (over / INSTANTS).max(block).as_secs().max(1);
@@ -120,10 +121,10 @@ impl Past {
     /// What there was from start to end, read every so many seconds, and over how much of that time.
     async fn count(
         &self,
-        plan: &Plan,
+        plan: &SamplingPlan,
         measures: &[Measure],
         (start, end, step): (Timestamp, Timestamp, u64),
-    ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), Fault> {
+    ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), QueryError> {
         let step = i64::try_from(step).unwrap_or(i64::MAX / 4);
         let instants = Instants { start: start.as_second(), end: end.as_second(), step };
         let mut series = self.series(&plan.source, instants).await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 use tidegate_api::{CheckTemplateSpec, Preset};
 
-use super::fault::Fault;
+use super::error::QueryError;
 
 /// The manifest of `preset`, as anybody could apply it under another name.
 #[must_use]
@@ -35,9 +35,9 @@ static SPECS: LazyLock<Vec<(Preset, Option<Arc<CheckTemplateSpec>>)>> = LazyLock
 });
 
 /// What `preset` counts.
-pub(super) fn spec(preset: Preset) -> Result<&'static CheckTemplateSpec, Fault> {
+pub(super) fn spec(preset: Preset) -> Result<&'static CheckTemplateSpec, QueryError> {
     let found = SPECS.iter().find(|(candidate, _)| *candidate == preset).and_then(|(_, spec)| spec.as_deref());
-    found.ok_or_else(|| Fault::TemplateNotFound { template: title(preset) })
+    found.ok_or_else(|| QueryError::TemplateNotFound { template: title(preset) })
 }
 
 /// What `preset` is called in sentences.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidegate_judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion};
 
 use super::Tracker;
-use crate::asked::Limit;
+use crate::sampling_plan::Limit;
 
 impl Tracker {
     /// The requests of each pod since the version looks worse by `limit` than it may be, with the newest samples.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidegate_judge::{Arm, Block, Key, Measure, Refusal, Series, Stretch};
 
 use super::Tracker;
-use crate::{asked::Limit, fault::Fault, scrape};
+use crate::{error::QueryError, sampling_plan::Limit, scrape};
 
 /// What came after the settled blocks, by measure.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,7 +32,7 @@ impl Newest {
 
 impl Tracker {
     /// Counts what came after the settled blocks.
-    pub(super) fn look_at_newest(&mut self, now: Timestamp, series: &[Series]) -> Result<(), Fault> {
+    pub(super) fn look_at_newest(&mut self, now: Timestamp, series: &[Series]) -> Result<(), QueryError> {
         self.newest_blocks = match self.newest_blocks(Stretch { start: self.settled, end: now }, series) {
             Ok(newest) => newest,
             Err(Refusal::MoreBadThanTotal) => Newest::default(),
@@ -118,7 +118,7 @@ mod tests {
     use tidegate_judge::{Boundary, Meaning, Sample, Subject, Tolerance};
 
     use super::*;
-    use crate::asked::{Kind, Plan, StagePlan};
+    use crate::sampling_plan::{Kind, SamplingPlan, StagePlan};
 
     const SETTLED: i64 = 1000;
 
@@ -146,7 +146,7 @@ mod tests {
     /// The blocks after [`SETTLED`] by which `limit` goes at `now` in a stage since `since`: when each ends, and how many
     /// requests of the new version and of stable are in it.
     fn blocks(limit: &Limit, since: i64, now: i64, series: &[Series]) -> Vec<(i64, f64, f64)> {
-        let plan = Plan::of_anybody(
+        let plan = SamplingPlan::of_anybody(
             vec![StagePlan {
                 since: at(since),
                 part: None,

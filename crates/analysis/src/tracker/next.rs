@@ -38,7 +38,7 @@ mod tests {
     use tidegate_api::Percent;
 
     use super::*;
-    use crate::asked::{Plan, StagePlan};
+    use crate::sampling_plan::{SamplingPlan, StagePlan};
 
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000 + millisecond).unwrap()
@@ -46,7 +46,7 @@ mod tests {
 
     /// How many milliseconds after `now` the next look is, with scrapes each second of which the last was at 0.
     fn pause(now: i64, interval: Duration) -> i128 {
-        let plan = Plan::of_anybody(
+        let plan = SamplingPlan::of_anybody(
             vec![StagePlan { since: at(-60_000), part: None, weight: Percent::FULL, limits: Vec::new() }],
             interval,
         );

@@ -35,7 +35,7 @@ use kube::{
     api::ApiResource,
     runtime::{Controller, controller::Config},
 };
-use tidegate_analysis::Analyst;
+use tidegate_analysis::Analyzer;
 use tidegate_api::Phase;
 use tidegate_clock::Clock;
 
@@ -66,7 +66,7 @@ pub struct Context {
     expressions: Expressions,
     features: Features,
     policies: Policies,
-    analyst: Analyst,
+    analyzer: Analyzer,
     leadership: Leadership,
     events: Events,
     metrics: Arc<Metrics>,
@@ -77,7 +77,7 @@ pub struct Surroundings {
     /// What time it is.
     pub clock: Clock,
     /// Asks Prometheus.
-    pub analyst: Analyst,
+    pub analyzer: Analyzer,
     /// Whether this process may write.
     pub leadership: Leadership,
     /// What is counted.
@@ -96,7 +96,7 @@ pub async fn run(
     surroundings: Surroundings,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), kube::Error> {
-    let Surroundings { clock, analyst, leadership, metrics, readiness } = surroundings;
+    let Surroundings { clock, analyzer, leadership, metrics, readiness } = surroundings;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
@@ -111,7 +111,7 @@ pub async fn run(
         expressions: Expressions::default(),
         features: Features::default(),
         policies: Policies::default(),
-        analyst,
+        analyzer,
         leadership: leadership.clone(),
         events,
         metrics,
@@ -178,7 +178,7 @@ async fn housekeeping(context: &Context) {
         }
         context.metrics.phases(counts);
         for gone in context.memory.keep(|uid| alive.contains(uid)) {
-            context.analyst.forget(&gone);
+            context.analyzer.forget(&gone);
             context.policies.forget(&gone);
         }
     }

@@ -151,7 +151,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         routes,
         gateway_features: Vec::new(),
         rival: rival(context, rollout, &namespace),
-        endpoint_known: context.analyst.knows(endpoint),
+        endpoint_known: context.analyzer.knows(endpoint),
         unusable_check: {
             let templates = caches.templates.named_by(&rollout.spec, &namespace);
             context.memory.unusable_check(rollout, templates)

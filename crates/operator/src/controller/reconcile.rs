@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
-use tidegate_analysis::{Look, Looked};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult};
 use tidegate_api::{Phase, Rollout};
 use tidegate_planner::plan::{self, Input, Next, Observed, desired};
 use tokio::time::Instant;
@@ -106,30 +106,30 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
-    let Some(mut looked) = look(context, rollout, observed).await else { return (unjudged, now) };
-    let traced = trace(context, rollout, &mut looked).await;
+    let Some(mut analyzed) = look(context, rollout, observed).await else { return (unjudged, now) };
+    let traced = trace(context, rollout, &mut analyzed).await;
     let now = in_milliseconds(context.clock.now());
-    let (checks, outage) = (&looked.checks, looked.outage.as_deref());
-    let (divided, traced) = (looked.divided, traced.as_slice());
+    let (checks, outage) = (&analyzed.checks, analyzed.outage.as_deref());
+    let (divided, traced) = (analyzed.divided, traced.as_slice());
     let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, now });
-    next.wake = Some(next.wake.map_or(looked.next, |wake| wake.min(looked.next)));
+    next.wake = Some(next.wake.map_or(analyzed.next, |wake| wake.min(analyzed.next)));
     (next, now)
 }
 
 /// Asks the checks, while the new version has traffic. Before that, what they read only shows whether the routes broke
 /// something.
-async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Option<Looked> {
+async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Option<AnalysisResult> {
     let judged = plan::evidence_stages(rollout);
     let is_judged = judged.is_some();
     let Some(begun) = judged.or_else(|| plan::watched_stages(rollout)) else {
-        context.analyst.forget(rollout.metadata.uid.as_deref()?);
+        context.analyzer.forget(rollout.metadata.uid.as_deref()?);
         return None;
     };
     let stage = plan::current_stage(rollout)?;
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;
     let namespace = rollout.metadata.namespace.as_deref()?;
-    let look = Look {
+    let look = AnalysisRequest {
         uid: rollout.metadata.uid.as_deref()?,
         namespace,
         name: rollout.metadata.name.as_deref()?,
@@ -143,7 +143,7 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         written: &plan::written(rollout, observed),
         now: context.clock.now(),
     };
-    Some(if is_judged { context.analyst.look(&look).await } else { context.analyst.watch(&look).await })
+    Some(if is_judged { context.analyzer.analyze(&look).await } else { context.analyzer.watch(&look).await })
 }
 
 /// What is kept in the status, people read: nanoseconds say nothing to them.

@@ -8,7 +8,7 @@ use kube::{
     api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
-use tidegate_analysis::Looked;
+use tidegate_analysis::AnalysisResult;
 use tidegate_api::{Rollout, metadata::label::SERVICE_NAME_LABEL};
 use tidegate_judge::Spread;
 use tidegate_planner::{plan::Traced, traffic::Names};
@@ -27,8 +27,8 @@ struct Placed {
 }
 
 /// Where the bad requests of each check come from that `looked` found failing; its message says so, too.
-pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) -> Vec<Traced> {
-    if looked.spreads.is_empty() {
+pub async fn trace(context: &Context, rollout: &Rollout, analyzed: &mut AnalysisResult) -> Vec<Traced> {
+    if analyzed.spreads.is_empty() {
         return Vec::new();
     }
     let placed = match timeout(PATIENCE, placed(context, rollout)).await {
@@ -37,9 +37,10 @@ pub async fn trace(context: &Context, rollout: &Rollout, looked: &mut Looked) ->
         Err(_) => nobody(rollout, &format!("no answer within {PATIENCE:?}")),
     };
     let nodes = placed.iter().filter_map(|(pod, placed)| Some((pod.clone(), placed.node.clone()?))).collect();
-    let traced: Vec<_> = looked.spreads.iter().map(|spread| traced(spread, &nodes, &placed)).collect();
+    let traced: Vec<_> = analyzed.spreads.iter().map(|spread| traced(spread, &nodes, &placed)).collect();
     for Traced { check, origin, .. } in &traced {
-        if let Some((check, origin)) = looked.checks.iter_mut().find(|known| known.name == *check).zip(origin.as_ref())
+        if let Some((check, origin)) =
+            analyzed.checks.iter_mut().find(|known| known.name == *check).zip(origin.as_ref())
         {
             check.message = format!("{}; {origin}", check.message);
         }

@@ -67,6 +67,9 @@ fn of_stage_before<'a>(rollout: &'a Rollout, status: &RolloutStatus, stage: &'a 
     let split = before.and_then(|place| Split::of_stages(&rollout.spec).get(place).copied());
     // Where it has lost all of its pods, it gets nothing back with the first of them.
     let split = split.filter(|split| split.weight == weight)?;
-    let draw = stage.draw.as_ref().map(|draw| draw.id.as_str());
-    Some(Split { sessions: split.sessions.zip(draw).map(|(known, draw)| Sessions { draw, ..known }), ..split })
+    let generation = stage.session_generation.as_ref().map(|generation| generation.id.as_str());
+    Some(Split {
+        sessions: split.sessions.zip(generation).map(|(known, generation)| Sessions { generation, ..known }),
+        ..split
+    })
 }

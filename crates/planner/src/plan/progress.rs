@@ -42,7 +42,7 @@ impl Plan<'_> {
             weight: stage.weight,
             matches: stage.matches.clone().unwrap_or_default(),
             mirror: stage.mirror,
-            draw: self.drawn(place == 0, in_force),
+            session_generation: self.next_generation(place == 0, in_force),
             weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
             weight_measured: None,
             weight_range: None,
@@ -128,8 +128,8 @@ impl Plan<'_> {
     fn follow_spec(&mut self, spec: &Stage) {
         let stages = self.rollout.spec.stages();
         let place = stages.iter().position(|candidate| candidate.name == spec.name).unwrap_or(0);
-        let draw = self.drawn_again(spec.weight);
-        self.status.follow_spec(spec, (counted(place + 1), counted(stages.len())), draw, self.now);
+        let generation = self.generation_at(spec.weight);
+        self.status.follow_spec(spec, (counted(place + 1), counted(stages.len())), generation, self.now);
     }
 
     fn weigh(&mut self, stage: &Stage, canary: &RevisionStatus) -> Outcome {

@@ -45,8 +45,13 @@ pub(super) fn ready(rollout: &Rollout, status: &RolloutStatus, observed: &Observ
 
 /// What a stage gives the canary, as it was committed.
 pub(super) fn of_stage(stage: &StageStatus) -> Split<'_> {
-    let StageStatus { weight, matches, mirror, draw, .. } = stage;
-    Split { weight: *weight, matches, mirror: mirror.unwrap_or_default(), sessions: draw.as_ref().map(Sessions::of) }
+    let StageStatus { weight, matches, mirror, session_generation, .. } = stage;
+    Split {
+        weight: *weight,
+        matches,
+        mirror: mirror.unwrap_or_default(),
+        sessions: session_generation.as_ref().map(Sessions::of),
+    }
 }
 
 /// The canary's weight as the routes say it, whoever wrote it: the lowest of them, and nothing where none says any.

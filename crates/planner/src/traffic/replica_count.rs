@@ -213,8 +213,10 @@ mod tests {
     fn pods_cannot_be_told_which_requests_they_get() {
         let router = ReplicaCount { total: 10, surge: None };
         let mirrored = Split { mirror: Percent::new(10.0), ..Split::from(Percent::new(5.0)) };
-        let persistent =
-            Split { sessions: Some(Sessions { draw: "", before: Percent::ZERO }), ..Split::from(Percent::new(5.0)) };
+        let persistent = Split {
+            sessions: Some(Sessions { generation: "", before: Percent::ZERO }),
+            ..Split::from(Percent::new(5.0))
+        };
         for split in [mirrored, persistent] {
             let refused = router.can_split(&Counts::default(), &[Split::NONE, split]).unwrap_err().to_string();
             assert!(refused.starts_with("pods are not told which requests they get: name routes"), "{refused}");

@@ -1,6 +1,6 @@
 //! What the routes have to say while a rollout is under way.
 
-use tidegate_api::{Draw, Match, Percent, RolloutSpec};
+use tidegate_api::{Match, Percent, RolloutSpec, SessionGeneration};
 
 /// The canary's share of the requests, and what it gets besides.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -18,8 +18,8 @@ pub struct Split<'a> {
 /// How users come to the versions that they stay on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sessions<'a> {
-    /// What tells this draw from every other: users of another count like everybody else.
-    pub draw: &'a str,
+    /// What tells this generation from every other: users of another count like everybody else.
+    pub generation: &'a str,
     /// The canary's share of those who came to a version before this weight.
     pub before: Percent,
 }
@@ -27,8 +27,8 @@ pub struct Sessions<'a> {
 impl<'a> Sessions<'a> {
     /// Those of a stage.
     #[must_use]
-    pub fn of(draw: &'a Draw) -> Self {
-        Self { draw: &draw.id, before: draw.before }
+    pub fn of(generation: &'a SessionGeneration) -> Self {
+        Self { generation: &generation.id, before: generation.before }
     }
 }
 
@@ -36,7 +36,7 @@ impl<'a> Split<'a> {
     /// All of it to stable, and nothing besides.
     pub const NONE: Self = Self { weight: Percent::ZERO, matches: &[], mirror: Percent::ZERO, sessions: None };
 
-    /// What the stages of `spec` will ask for, one after the other, in a draw that nobody has been in.
+    /// What the stages of `spec` will ask for, one after the other, in a generation that nobody has been in.
     #[must_use]
     pub fn of_stages(spec: &'a RolloutSpec) -> Vec<Self> {
         let mut before = Percent::ZERO;
@@ -47,7 +47,7 @@ impl<'a> Split<'a> {
                 weight,
                 matches: stage.and_then(|stage| stage.matches.as_deref()).unwrap_or_default(),
                 mirror: stage.and_then(|stage| stage.mirror).unwrap_or_default(),
-                sessions: spec.keeps_users().then_some(Sessions { draw: "", before }),
+                sessions: spec.keeps_users().then_some(Sessions { generation: "", before }),
             };
             before = weight;
             split

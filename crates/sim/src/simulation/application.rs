@@ -5,10 +5,10 @@ use tidegate_api::Rollout;
 
 use super::{Simulation, Subject};
 use crate::{
+    controllers::{Delay, PodBehaviour},
     metering::{Application, entrance},
     scenario::{CANARY, Manifests, STABLE},
     traffic::{Exposed, Load},
-    world::{Delay, PodBehaviour},
 };
 
 impl Simulation<'_> {
@@ -51,7 +51,7 @@ impl Simulation<'_> {
                 crashes_after: Some(crashes).filter(|_| version.crash_loop),
                 ..PodBehaviour::default()
             };
-            self.cluster.world.set_behaviour(image, behaviour);
+            self.cluster.controllers.set_behaviour(image, behaviour);
         }
     }
 }

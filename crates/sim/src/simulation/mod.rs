@@ -4,8 +4,8 @@
 //! says; everything that is left to chance comes from one seed.
 
 mod application;
-mod deed;
 mod references;
+mod scheduled_step;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +22,7 @@ use tidegate_api::Rollout;
 use tidegate_apiserver::{Change, Changes, Refusal};
 use tidegate_clock::Clock;
 
-use self::deed::Deed;
+use self::scheduled_step::ScheduledStep;
 use super::{
     cluster::{Cluster, Settings},
     endpoint::Endpoint,
@@ -125,7 +125,7 @@ struct Simulation<'a> {
     /// What the operator wrote since the scenario's start. Nobody else sends requests: the models call the server.
     writes: Arc<Mutex<Writes>>,
     /// What will happen, by when; the number keeps the order of what happens at the same time.
-    due: BTreeMap<(Timestamp, usize), Deed>,
+    due: BTreeMap<(Timestamp, usize), ScheduledStep>,
     planned: usize,
     /// How often the curves are sampled.
     step: Length,
@@ -173,8 +173,8 @@ impl<'a> Simulation<'a> {
             simulation.apply(manifest)?;
         }
         simulation.operator = Some(simulation.start_operator());
-        simulation.plan(scenario.start, Deed::Begin);
-        simulation.plan(scenario.start, Deed::Sample);
+        simulation.plan(scenario.start, ScheduledStep::Begin);
+        simulation.plan(scenario.start, ScheduledStep::Sample);
         for event in &scenario.events {
             simulation.plan_event(event);
         }
@@ -199,9 +199,9 @@ impl<'a> Simulation<'a> {
         applied.map_err(|refusal| SimulationError::Refused { object: format!("{kind} {name}"), refusal })
     }
 
-    fn plan(&mut self, at: Timestamp, deed: Deed) {
+    fn plan(&mut self, at: Timestamp, step: ScheduledStep) {
         self.planned += 1;
-        self.due.insert((at, self.planned), deed);
+        self.due.insert((at, self.planned), step);
     }
 
     async fn run(&mut self) {
@@ -213,8 +213,8 @@ impl<'a> Simulation<'a> {
             }
             let now = self.cluster.clock.now();
             while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-                let deed = entry.remove();
-                self.act(now, deed);
+                let step = entry.remove();
+                self.act(now, step);
             }
             if now >= end || self.is_over(now) {
                 return;
@@ -231,7 +231,7 @@ impl<'a> Simulation<'a> {
 
     /// Whether nothing is under way and nothing is to come; asked at least at every sample.
     fn is_over(&mut self, now: Timestamp) -> bool {
-        let to_come = self.due.values().any(|deed| !matches!(deed, Deed::Sample));
+        let to_come = self.due.values().any(|step| !matches!(step, ScheduledStep::Sample));
         if to_come || self.scenario.until.is_some() || self.operator.is_none() || !self.recorder.is_at_rest() {
             self.rests_since = None;
             return false;

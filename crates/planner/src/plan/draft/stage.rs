@@ -1,7 +1,7 @@
 //! `status.stage`, `status.begun` and `status.checks`: the stage under way, from when on evidence counts, and what it says.
 
 use jiff::Timestamp;
-use tidegate_api::{CheckStatus, Disturbance, Draw, Percent, Span, Stage, StageBegun, StageStatus};
+use tidegate_api::{CheckStatus, Disturbance, Percent, SessionGeneration, Span, Stage, StageBegun, StageStatus};
 use tidegate_judge::{Served, percent};
 
 use super::Draft;
@@ -17,12 +17,12 @@ impl Draft {
     }
 
     /// Takes over what the spec says of the stage at `place` of `of`, counted from 1. With other requests than it had, it
-    /// begins anew, and users are drawn by `draw`.
+    /// begins anew, and users are given their version by `generation`.
     pub(in crate::plan) fn follow_spec(
         &mut self,
         spec: &Stage,
         (place, of): (u32, u32),
-        draw: Option<Draw>,
+        generation: Option<SessionGeneration>,
         now: Timestamp,
     ) {
         let Some(stage) = &mut self.0.stage else { return };
@@ -30,7 +30,7 @@ impl Draft {
         (stage.index, stage.of) = (place, of);
         let matches = spec.matches.as_deref().unwrap_or_default();
         if stage.weight != spec.weight || stage.matches != matches || stage.mirror != spec.mirror {
-            stage.draw = draw;
+            stage.session_generation = generation;
             stage.weight = spec.weight;
             stage.matches = matches.to_vec();
             stage.mirror = spec.mirror;

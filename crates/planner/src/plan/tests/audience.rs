@@ -1,7 +1,7 @@
 //! Stages that give the new version more than a share: some people's requests, copies, users who stay.
 
 use serde_json::{Value, json};
-use tidegate_api::{Draw, Percent, Phase, Verdict};
+use tidegate_api::{Percent, Phase, SessionGeneration, Verdict};
 
 use super::{
     cluster::user_route,
@@ -105,7 +105,7 @@ fn users_stay_where_they_came_to_from_the_first_stage_to_the_last() {
     let mut spec = routed();
     spec["traffic"]["sessionPersistence"] = json!("Cookie");
     let mut lab = Lab::in_stage(&spec, "canary");
-    let before = |lab: &Lab| lab.status().stage.and_then(|stage| Some(stage.draw?.before));
+    let before = |lab: &Lab| lab.status().stage.and_then(|stage| Some(stage.session_generation?.before));
     assert_eq!((rules(&lab).len(), before(&lab)), (3, Some(Percent::ZERO)));
     lab.until(|lab| lab.stage() == "quarter" && lab.status().stage.is_some_and(|stage| stage.since.is_some()));
     assert_eq!((rules(&lab).len(), before(&lab)), (4, Some(Percent::new(5.0))));
@@ -118,27 +118,27 @@ fn who_was_drawn_for_more_or_for_another_release_is_drawn_anew() {
     let mut spec = staged();
     spec["traffic"]["sessionPersistence"] = json!("Cookie");
     let mut lab = Lab::in_stage(&spec, "quarter");
-    let draw = |lab: &Lab| lab.status().stage.and_then(|stage| stage.draw);
-    let first = draw(&lab).unwrap();
+    let generation = |lab: &Lab| lab.status().stage.and_then(|stage| stage.session_generation);
+    let first = generation(&lab).unwrap();
     assert_eq!((first.before, rules(&lab).len()), (Percent::new(5.0), 4));
     lab.pass(1);
     spec["stages"][1]["weight"] = json!("30%");
     lab.cluster.edit(&json!({"stages": spec["stages"]}));
     lab.settle();
     assert_eq!(
-        draw(&lab).unwrap(),
-        Draw { before: Percent::new(25.0), ..first.clone() },
+        generation(&lab).unwrap(),
+        SessionGeneration { before: Percent::new(25.0), ..first.clone() },
         "a weight that rises keeps them"
     );
     spec["stages"][1]["weight"] = json!("10%");
     lab.cluster.edit(&json!({"stages": spec["stages"]}));
     lab.settle();
-    let second = draw(&lab).unwrap();
+    let second = generation(&lab).unwrap();
     assert_eq!((second.id == first.id, second.before, rules(&lab).len()), (false, Percent::ZERO, 3));
     lab.cluster.push("v1");
     lab.until(|lab| lab.phase() == Phase::Stable);
     lab.cluster.push("v2");
     lab.until(|lab| lab.status().stage.is_some_and(|stage| stage.since.is_some()));
-    let again = draw(&lab).unwrap();
+    let again = generation(&lab).unwrap();
     assert!(again.id != first.id && again.id != second.id);
 }

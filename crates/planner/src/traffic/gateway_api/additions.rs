@@ -151,7 +151,7 @@ impl Additions<'_> {
         }
         let mut all = Vec::new();
         let service = self.backends.names.service.as_str();
-        let cookie = split.sessions.map(|known| Cookie { service, draw: known.draw, weight: split.weight });
+        let cookie = split.sessions.map(|known| Cookie { service, generation: known.generation, weight: split.weight });
         if !split.matches.is_empty() {
             let over = cookie.map(|cookie| cookie.of_anybody());
             let asked = with_variants(split.matches, over);

@@ -22,12 +22,12 @@ pub fn cookie_of(service: &str) -> String {
 #[error("adds a header {SET_COOKIE} of its own, beside which sessionPersistence has no room")]
 pub struct SetsCookies;
 
-/// The cookie of one draw.
+/// The cookie of one generation.
 #[derive(Debug, Clone, Copy)]
 pub struct Cookie<'a> {
     pub service: &'a str,
-    /// What tells it from every other draw.
-    pub draw: &'a str,
+    /// What tells it from every other generation.
+    pub generation: &'a str,
     pub weight: Percent,
 }
 
@@ -44,7 +44,7 @@ impl Cookie<'_> {
 
     /// Who has come to stable, at whichever weight.
     pub fn of_stable_before(&self) -> Match {
-        self.asked(None, Some(format!("{}-stable-[0-9]+", self.draw)))
+        self.asked(None, Some(format!("{}-stable-[0-9]+", self.generation)))
     }
 
     /// Whoever has it.
@@ -53,12 +53,12 @@ impl Cookie<'_> {
     }
 
     fn canary_value(&self) -> String {
-        format!("{}-canary", self.draw)
+        format!("{}-canary", self.generation)
     }
 
     fn stable_value(&self) -> String {
         let millionths = (self.weight.fraction() * 1e6).round();
-        format!("{}-stable-{millionths}", self.draw)
+        format!("{}-stable-{millionths}", self.generation)
     }
 
     fn asked(&self, value: Option<String>, regex: Option<String>) -> Match {

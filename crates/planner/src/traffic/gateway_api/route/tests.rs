@@ -42,9 +42,9 @@ fn percent(percent: f64) -> Percent {
     Percent::new(percent)
 }
 
-/// A draw in which the canary had so many percent of those who are known.
+/// A generation in which the canary had so many percent of those who are known.
 fn known(before: f64) -> Sessions<'static> {
-    Sessions { draw: "5d8f7", before: percent(before) }
+    Sessions { generation: "5d8f7", before: percent(before) }
 }
 
 /// Whether it says what was asked for, and gives back what stood there.

@@ -1,0 +1,391 @@
+//! Asks Prometheus what the checks of a rollout want to know, and says what the answers mean.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::{join, join_all};
+use jiff::Timestamp;
+use tidegate_api::{
+    Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict, verdict::reason,
+};
+use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, judge, judge_plainly, judge_values};
+use tokio::time::Instant;
+
+use super::{
+    endpoints::{Endpoints, EndpointsError},
+    error::QueryError,
+    grid::later,
+    prometheus::{Prometheus, Tally},
+    recipe::Templates,
+    sampling_plan::{Kind, Limit, SamplingPlan},
+    tracker::Tracker,
+    transport::Transport,
+    values::{self, Values},
+    wanted::{SHORTEST_RATE, Wanted, all_wanted, interval, whole_second},
+};
+
+/// When it is looked again whether stable fails as well as a version that does.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether routes that were written broke something, while nothing is judged.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct AnalysisRequest<'a> {
+    /// The Rollout's UID, under which its evidence is kept.
+    pub uid: &'a str,
+    /// The Rollout's namespace.
+    pub namespace: &'a str,
+    /// The Rollout's name.
+    pub name: &'a str,
+    /// The Rollout's spec.
+    pub spec: &'a RolloutSpec,
+    /// The templates that its checks name.
+    pub templates: &'a Templates,
+    /// The stage that the new version is in.
+    pub stage: &'a Stage,
+    /// The version that it is compared with.
+    pub stable: &'a RevisionStatus,
+    /// The version on its way.
+    pub canary: &'a RevisionStatus,
+    /// The stages so far, with when the weight of each came into force; the present one last.
+    pub begun: &'a [StageBegun],
+    /// A pod of it that was replaced, whose requests say nothing of it any more.
+    pub replaced: Option<&'a str>,
+    /// When the routes were written for it, as far as that is known: what happens to the requests of both versions right
+    /// after that speaks against the write.
+    pub written: &'a [Timestamp],
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysisResult {
+    /// What each check says, in the order of the spec.
+    pub checks: Vec<CheckStatus>,
+    /// When the next look is worth it.
+    pub next: Timestamp,
+    /// That requests stopped, or fail for both versions, since the routes were written: a sentence.
+    pub outage: Option<String>,
+    /// How the requests of the present stage were divided between the versions; nothing while that is not known.
+    pub divided: Option<Divided>,
+    /// By which pods the bad requests of each check were answered that fails the version and counts requests.
+    pub spreads: Vec<Spread>,
+}
+
+impl AnalysisResult {
+    /// Nothing but `checks`.
+    fn only(checks: Vec<CheckStatus>, next: Timestamp) -> Self {
+        Self { checks, next, outage: None, divided: None, spreads: Vec::new() }
+    }
+}
+
+/// Asks Prometheus, keeps the evidence of each rollout, and judges it.
+///
+/// Evidence is only a memory of what Prometheus holds: a new process reads it again from the stage's beginning.
+#[derive(Debug)]
+pub struct Analyzer {
+    endpoints: HashMap<String, Prometheus>,
+    memories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>,
+}
+
+/// What is remembered of one rollout.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) trackers: Vec<Tracker>,
+    pub(super) values: Vec<Values>,
+}
+
+impl Analyzer {
+    /// An analyzer that asks `endpoints` and nobody else.
+    ///
+    /// # Errors
+    /// [`EndpointsError`] if a file that an endpoint names cannot be used.
+    pub fn new(endpoints: &Endpoints) -> Result<Self, EndpointsError> {
+        Self::counting(endpoints, &(Arc::new(|_: &str, _| {}) as Tally))
+    }
+
+    /// The same, with a `tally` of the queries.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn counting(endpoints: &Endpoints, tally: &Tally) -> Result<Self, EndpointsError> {
+        let client = |endpoint| Prometheus::new(endpoint, endpoints, tally.clone());
+        let clients = endpoints.iter().map(|endpoint| Ok((endpoint.name.clone(), client(endpoint)?)));
+        Ok(Self { endpoints: clients.collect::<Result<_, EndpointsError>>()?, memories: Mutex::default() })
+    }
+
+    /// An analyzer that asks one endpoint, called `name`, over `transport`; a look takes no longer than `timeout`.
+    #[must_use]
+    pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
+        let tally = Arc::new(|_: &str, _| {}) as Tally;
+        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
+        Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
+    }
+
+    /// Whether an endpoint of that name is configured; `None` is the one called `default`.
+    #[must_use]
+    pub fn knows(&self, endpoint: Option<&str>) -> bool {
+        self.endpoints.contains_key(Endpoints::name_of(endpoint))
+    }
+
+    /// Forgets the evidence of a Rollout that is at rest or gone.
+    pub fn forget(&self, uid: &str) {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// Reads what is new and judges all checks. Takes no longer than the endpoint's timeout; looks at different
+    /// rollouts do not wait for each other.
+    pub async fn analyze(&self, request: &AnalysisRequest<'_>) -> AnalysisResult {
+        let Some(analysis) = &request.spec.analysis else {
+            return AnalysisResult::only(Vec::new(), later(request.now, Duration::from_hours(1)));
+        };
+        let interval = interval(analysis);
+        let name = Endpoints::name_of(analysis.prometheus.as_deref());
+        let Some(prometheus) = self.endpoints.get(name) else {
+            let fault = QueryError::EndpointNotFound { name: name.to_owned() };
+            let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
+            return AnalysisResult::only(checks, later(request.now, interval));
+        };
+        let wanted = all_wanted(analysis, request);
+        let memory = self.memory(request.uid);
+        let deadline = Instant::now() + prometheus.timeout();
+        let mut memory = memory.lock().await;
+        memory.prepare(&wanted);
+        let faults = memory.observe(prometheus, (request.written, request.now), deadline).await;
+        let mut checks = memory.statuses(analysis, request, &wanted, &faults);
+        let mut next = memory.next(request.now).unwrap_or_else(|| later(request.now, interval));
+        if checks.iter().any(|check| check.verdict == Verdict::Fail) && memory.waits(request.now) {
+            checks.iter_mut().for_each(wait_for_the_next_scrape);
+            next = next.min(later(request.now, SOON));
+        }
+        let spreads = memory.spreads(&checks, request, &wanted);
+        AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads }
+    }
+
+    /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
+    /// could be judged.
+    pub async fn watch(&self, request: &AnalysisRequest<'_>) -> AnalysisResult {
+        let mut analyzed = AnalysisResult::only(Vec::new(), later(request.now, Duration::from_hours(1)));
+        let Some(analysis) = &request.spec.analysis else { return analyzed };
+        let name = Endpoints::name_of(analysis.prometheus.as_deref());
+        let Some(prometheus) = self.endpoints.get(name) else { return analyzed };
+        let memory = self.memory(request.uid);
+        let deadline = Instant::now() + prometheus.timeout();
+        let mut memory = memory.lock().await;
+        memory.prepare(&all_wanted(analysis, request));
+        if memory.watch(prometheus, (request.written, request.now), deadline).await {
+            analyzed.outage = memory.outage();
+            analyzed.next = later(request.now, WATCH.min(interval(analysis)));
+        }
+        analyzed
+    }
+
+    fn memory(&self, uid: &str) -> Arc<tokio::sync::Mutex<Memory>> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.entry(uid.to_owned()).or_default().clone()
+    }
+}
+
+/// Why there are no numbers, in the order of trackers and values.
+pub(super) struct Faults {
+    pub(super) trackers: Vec<Option<QueryError>>,
+    pub(super) values: Vec<Option<QueryError>>,
+}
+
+impl Memory {
+    /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it.
+    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, QueryError>]) {
+        let mut plans: Vec<SamplingPlan> = Vec::new();
+        let mut queries: Vec<&values::ValuePlan> = Vec::new();
+        for wanted in wanted.iter().flatten() {
+            match wanted {
+                Wanted::Value(plan) => queries.push(plan),
+                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.source == plan.source) {
+                    Some(known) => {
+                        for (known, stage) in known.stages.iter_mut().zip(&plan.stages) {
+                            known.limits.extend_from_slice(&stage.limits);
+                        }
+                    }
+                    None => plans.push(plan.clone()),
+                },
+            }
+        }
+        self.trackers.retain_mut(|tracker| {
+            let Some(place) = plans.iter().position(|plan| tracker.plan.continues_as(plan)) else { return false };
+            tracker.plan = plans.swap_remove(place);
+            true
+        });
+        self.trackers.extend(plans.into_iter().map(Tracker::new));
+        self.values.retain(|values| queries.contains(&&values.plan));
+        queries.retain(|plan| !self.values.iter().any(|values| values.plan == **plan));
+        self.values.extend(queries.into_iter().cloned().map(Values::new));
+    }
+
+    async fn observe(
+        &mut self,
+        prometheus: &Prometheus,
+        (written, now): (&[Timestamp], Timestamp),
+        deadline: Instant,
+    ) -> Faults {
+        let trackers = self.trackers.iter_mut().map(|tracker| tracker.observe(prometheus, written, now, deadline));
+        let values = self.values.iter_mut().map(|values| values.observe(prometheus, now, deadline));
+        let (trackers, values) = join(join_all(trackers), join_all(values)).await;
+        let faults = |results: Vec<Result<(), QueryError>>| results.into_iter().map(Result::err).collect();
+        Faults { trackers: faults(trackers), values: faults(values) }
+    }
+
+    /// Whether anything was written that may have broken something.
+    async fn watch(
+        &mut self,
+        prometheus: &Prometheus,
+        (written, now): (&[Timestamp], Timestamp),
+        deadline: Instant,
+    ) -> bool {
+        let window = SHORTEST_RATE.duration();
+        let trackers = self.trackers.iter_mut().filter_map(|tracker| {
+            tracker.outage().recent(written, now)?;
+            Some(tracker.watch(prometheus, written, (window, now), deadline))
+        });
+        !join_all(trackers).await.is_empty()
+    }
+
+    fn outage(&mut self) -> Option<String> {
+        self.trackers.iter_mut().find_map(|tracker| tracker.outage().found().map(str::to_owned))
+    }
+
+    /// How the requests were divided: by a gateway's counters where there are some, which miss none of them.
+    fn divided(&self) -> Option<Divided> {
+        let divided = self.trackers.iter().filter_map(|tracker| tracker.served.divided(&tracker.plan));
+        let mut all: Vec<_> = divided.collect();
+        all.sort_by_key(|divided| !divided.is_by_gateway);
+        all.first().copied()
+    }
+
+    /// Whether a version that fails is to be looked at once more, since both may. All are told that it fails.
+    fn waits(&mut self, now: Timestamp) -> bool {
+        self.trackers.iter_mut().map(|tracker| tracker.outage().waits(now)).filter(|waits| *waits).count() > 0
+    }
+
+    fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        let trackers = self.trackers.iter().map(|tracker| tracker.next(now));
+        trackers.chain(self.values.iter().map(|values| values.next(now))).min()
+    }
+
+    /// What each check says, in their order. Those that count requests are judged together.
+    pub(super) fn statuses(
+        &self,
+        analysis: &Analysis,
+        request: &AnalysisRequest<'_>,
+        wanted: &[Result<Wanted, QueryError>],
+        faults: &Faults,
+    ) -> Vec<CheckStatus> {
+        let seen: Vec<_> = wanted.iter().map(|wanted| self.seen(wanted)).collect();
+        let asked: Vec<_> = seen.iter().map(Seen::asked).collect();
+        let is_last = request.spec.stages().last().is_none_or(|last| last.name == request.stage.name);
+        let judgements = match analysis.mode.unwrap_or_default() {
+            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last)),
+            Mode::Threshold => asked.iter().map(judge_plainly).collect(),
+        };
+        let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
+        let judgements = judgements.into_iter().zip(&asked);
+        let judgements = judgements.map(|(judgement, asked)| judgement.beside_stable(asked, on_unwell));
+        let all = analysis.checks.iter().zip(wanted).zip(judgements);
+        let statuses = all.map(|((check, wanted), judgement)| match wanted {
+            Err(fault) => without_numbers(check, fault),
+            Ok(Wanted::Counters(plan)) => self.counted(check, plan, judgement, faults, request.now),
+            Ok(Wanted::Value(plan)) => self.value(check, plan, faults),
+        });
+        statuses.collect()
+    }
+
+    /// The evidence for each limit of a check in the present stage.
+    fn seen(&self, wanted: &Result<Wanted, QueryError>) -> Seen {
+        let Ok(Wanted::Counters(plan)) = wanted else { return Seen::default() };
+        let Some((stage, (_, tracker))) = plan.stages.last().zip(self.tracker(plan)) else { return Seen::default() };
+        Seen(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
+    }
+
+    pub(super) fn tracker(&self, plan: &SamplingPlan) -> Option<(usize, &Tracker)> {
+        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.source == plan.source)
+    }
+
+    /// A failure stands, whatever else is wrong; nothing else does without numbers that can be trusted.
+    fn counted(
+        &self,
+        check: &Check,
+        plan: &SamplingPlan,
+        judgement: Judgement,
+        faults: &Faults,
+        now: Timestamp,
+    ) -> CheckStatus {
+        let Some((place, tracker)) = self.tracker(plan) else {
+            return without_numbers(check, &QueryError::Empty { hint: "the check reads something" });
+        };
+        let fault = faults.trackers.get(place).and_then(Option::as_ref);
+        match (fault, tracker.doubt(&check.name, now)) {
+            _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
+            (Some(fault), _) => without_numbers(check, fault),
+            (None, Some(doubt)) => {
+                let (reason, message) = (doubt.reason(), doubt.to_string());
+                let doubtful = Judgement { verdict: Verdict::NoData, reason, message, ..judgement };
+                doubtful.into_status(&check.name, tracker.newest())
+            }
+            (None, None) => cold_or(judgement, tracker).into_status(&check.name, tracker.newest()),
+        }
+    }
+
+    fn value(&self, check: &Check, plan: &values::ValuePlan, faults: &Faults) -> CheckStatus {
+        let place = self.values.iter().position(|values| values.plan == *plan);
+        let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
+        match (place.and_then(|place| self.values.get(place)), fault) {
+            (Some(values), None) => judge_values(&plan.limits, &values.run).into_status(&check.name, values.run.at()),
+            (_, Some(fault)) => without_numbers(check, fault),
+            (None, None) => without_numbers(check, &QueryError::Empty { hint: "the check reads something" }),
+        }
+    }
+}
+
+/// The evidence for each limit of one check.
+#[derive(Debug, Default)]
+struct Seen(Vec<(Limit, Evidence)>);
+
+impl Seen {
+    fn asked(&self) -> Asked<'_> {
+        let of = |kind| {
+            let found = self.0.iter().find(|(limit, _)| limit.kind == kind);
+            found.map(|(limit, evidence)| (limit.tolerance, evidence))
+        };
+        Asked { max: of(Kind::Max), relative: of(Kind::Relative), warn: of(Kind::Warn) }
+    }
+}
+
+/// `judgement`, or why it has nothing to go by: all pods of the new version warm up.
+fn cold_or(judgement: Judgement, tracker: &Tracker) -> Judgement {
+    match tracker.warms_up_until().filter(|_| judgement.reason == reason::NO_REQUESTS).map(whole_second) {
+        Some(until) => {
+            let message = format!("the pods of the new version warm up: their requests count from {until} on");
+            Judgement { reason: reason::WARMING_UP, message, ..judgement }
+        }
+        None => judgement,
+    }
+}
+
+/// Both versions fail since a moment: whether it is the new one or what was written for it, the next scrape tells.
+fn wait_for_the_next_scrape(check: &mut CheckStatus) {
+    if check.verdict == Verdict::Fail {
+        check.verdict = Verdict::NeedMoreData;
+        check
+            .message
+            .push_str("; the stable version fails as well since the routes were written: the next scrape tells");
+    }
+}
+
+fn without_numbers(check: &Check, fault: &QueryError) -> CheckStatus {
+    Judgement::no_data(fault.reason(), fault.to_string()).into_status(&check.name, None)
+}

@@ -1,0 +1,125 @@
+//! What each check needs to know: of which Prometheus, by which query or counters, held against which limits.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tidegate_api::{Analysis, Check, Percent, Span, Stage};
+use tidegate_judge::{InvalidLimit, Question, WarmUp, question};
+use tidegate_planner::traffic::Names;
+
+use super::{
+    analyzer::AnalysisRequest,
+    endpoints::Endpoints,
+    error::QueryError,
+    parameters::Parameters,
+    sampling_plan::{Kind, Limit, SamplingPlan, StagePlan},
+    source::{Source, expression},
+    template::{Backends, Scope},
+    values,
+};
+
+/// How long one block of evidence is, unless the analysis says otherwise.
+const INTERVAL: Span = Span::seconds(10);
+
+/// A `rate()` over less than this has too few samples in most places.
+pub(super) const SHORTEST_RATE: Span = Span::seconds(60);
+
+/// What a check needs, once its template is filled in and its limits are known.
+pub(super) enum Wanted {
+    Counters(SamplingPlan),
+    Value(values::ValuePlan),
+}
+
+/// How long one block of evidence is at first.
+pub(super) fn interval(analysis: &Analysis) -> Duration {
+    analysis.interval.unwrap_or(INTERVAL).duration()
+}
+
+/// What each check needs, in their order.
+pub(super) fn all_wanted(analysis: &Analysis, request: &AnalysisRequest<'_>) -> Vec<Result<Wanted, QueryError>> {
+    let (name, interval) = (Endpoints::name_of(analysis.prometheus.as_deref()), interval(analysis));
+    analysis.checks.iter().map(|check| want(check, request, name, interval)).collect()
+}
+
+/// What `check` needs, in this stage and, where it counts requests, in those before.
+fn want(
+    check: &Check,
+    request: &AnalysisRequest<'_>,
+    endpoint: &str,
+    interval: Duration,
+) -> Result<Wanted, QueryError> {
+    let names = Names::of(&request.spec.service);
+    let is_routed = request.spec.is_routed();
+    let scope = Scope {
+        namespace: request.namespace,
+        rollout: request.name,
+        service: &request.spec.service,
+        backends: is_routed.then_some(Backends { names: &names, canary: request.canary }),
+        revision: request.canary,
+        window: Span::from(interval).max(SHORTEST_RATE),
+        parameters: Parameters::NONE,
+    };
+    let endpoint = endpoint.to_owned();
+    let entered = request.begun.iter().rfind(|begun| begun.part.is_none()).or(request.begun.first());
+    let since = whole_second(entered.map_or(request.now, |begun| begun.since));
+    if let Question::Value(limits) = asked(check, request.stage)? {
+        let promql = expression(check, request.templates, &scope)?;
+        let of_stable = || expression(check, request.templates, &Scope { revision: request.stable, ..scope });
+        let stable = limits.relative.map(|_| of_stable()).transpose()?;
+        if stable.as_ref() == Some(&promql) {
+            return Err(QueryError::ComparedWithItself);
+        }
+        let reduce = check.query.as_ref().and_then(|query| query.reduce);
+        let check = check.name.clone();
+        return Ok(Wanted::Value(values::ValuePlan {
+            check,
+            endpoint,
+            promql,
+            stable,
+            reduce,
+            limits,
+            since,
+            interval,
+        }));
+    }
+    let warm_up = warm_up(check, request.spec.analysis.as_ref());
+    let source = Source { warm_up, ..Source::of(check, request.templates, &scope, request.canary, request.stable)? };
+    let written = request.spec.stages();
+    let stages = request.begun.iter().map(|begun| {
+        // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
+        let stage = written.iter().find(|stage| stage.name == begun.stage);
+        let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
+        let weight = stage.map_or(Percent::FULL, |stage| stage.weight);
+        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, weight, limits: limits_of(check, &asked) })
+    });
+    let stages = stages.collect::<Result<_, QueryError>>()?;
+    let overdispersion =
+        request.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
+    let without = request.replaced.map(Arc::from);
+    Ok(Wanted::Counters(SamplingPlan { endpoint, source, stages, interval, overdispersion, without }))
+}
+
+/// For how long the requests of new pods do not count for `check`.
+fn warm_up(check: &Check, analysis: Option<&Analysis>) -> WarmUp {
+    let lasts = check.warm_up.or(analysis.and_then(|analysis| analysis.warm_up));
+    WarmUp(lasts.map_or(SignedDuration::ZERO, |lasts| SignedDuration::try_from(lasts.duration()).unwrap_or_default()))
+}
+
+/// What `check` asks in `stage`.
+fn asked(check: &Check, stage: &Stage) -> Result<Question, InvalidLimit> {
+    question(check, stage.checks.iter().flatten().find(|changed| changed.name == check.name))
+}
+
+/// What the status keeps of an instant, and what range queries start at.
+pub(super) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
+    let Question::Proportion { max, relative, warn } = question else { return Vec::new() };
+    let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
+    let written = limits
+        .into_iter()
+        .filter_map(|(kind, tolerance)| Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? }));
+    written.collect()
+}
