@@ -5,22 +5,27 @@ use std::{future::Future, time::Duration};
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How soon a condition is looked at again at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks until `look` finds something; `what` completes the sentence "waited … for …".
+/// How soon at the latest: a dozen behaviours that wait for minutes together are otherwise most of what an API server does.
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+
+/// Looks until `look` finds something, each time after a pause of a tenth of what it has waited; `what` completes the
+/// sentence "waited … for …".
 pub async fn until<T, F>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Option<T>>,
 {
-    let end = Instant::now() + deadline;
+    let began = Instant::now();
     loop {
         if let Some(found) = look().await {
             return Ok(found);
         }
-        if Instant::now() >= end {
+        let waited = began.elapsed();
+        if waited >= deadline {
             bail!("waited {deadline:?} in vain for {what}");
         }
-        sleep(LOOK_EVERY).await;
+        sleep((waited / 10).clamp(FIRST_PAUSE, LONGEST_PAUSE)).await;
     }
 }
