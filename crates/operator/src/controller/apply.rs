@@ -51,6 +51,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
             return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(&effect) });
         }
         if cautious && let Err(error) = fence.pass(context, rollout, &effect).await {
+            error.log(rollout);
             first_error.get_or_insert(error);
             continue;
         }
@@ -60,11 +61,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
                 written += 1;
             }
             Err(error) => {
-                if error.class() == Class::Wait {
-                    tracing::debug!(rollout = %name(rollout), "{}", Causes(&error));
-                } else {
-                    tracing::warn!(rollout = %name(rollout), "{}", Causes(&error));
-                }
+                error.log(rollout);
                 if error.class() == Class::User {
                     refused.get_or_insert_with(|| Causes(&error).to_string());
                 }

@@ -119,6 +119,15 @@ impl Error {
         }
     }
 
+    /// Says it in the log, once, where it came up: what passes by itself only to those who look for it.
+    pub fn log(&self, rollout: &Rollout) {
+        let rollout = ObjectRef::from_obj(rollout);
+        match self.class() {
+            Class::Wait => tracing::debug!(rollout = %named(&rollout), "{}", Causes(self)),
+            Class::Retry | Class::User => tracing::warn!(rollout = %named(&rollout), "{}", Causes(self)),
+        }
+    }
+
     /// For metrics: one word of few.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -46,12 +46,23 @@ async fn confirm(context: &Context, rollout: &Rollout) -> Result<(), Error> {
     }
 }
 
-/// The routes still say what they said when the decision was taken. What they say now is remembered: pods must not be taken
-/// from under weights that somebody wrote since, nor Services from under a route that names them.
+/// The routes still say what they said when the decision was taken: pods must not be taken from under weights that somebody
+/// wrote since.
 ///
 /// # Errors
 /// One says something else, or could not be read.
-pub async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    match changed_route(context, rollout).await? {
+        None => Ok(()),
+        Some(route) => Err(Error::RouteChanged { rollout: ObjectRef::from_obj(rollout), route }),
+    }
+}
+
+/// A route that says something else than the cache shows, if one does: what it says is remembered, and the next look sees it.
+///
+/// # Errors
+/// One could not be read.
+pub async fn changed_route(context: &Context, rollout: &Rollout) -> Result<Option<RouteId>, Error> {
     let namespace = rollout.namespace().unwrap_or_default();
     for route in rollout.spec.routes() {
         let id = RouteId::of(&route, &namespace);
@@ -61,7 +72,7 @@ pub async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), 
         let known = context.memory.latest_route(rollout, &id, cached);
         let Some(live) = live.filter(|live| live.data.get("spec") != known.data.get("spec")) else { continue };
         context.memory.found_route(rollout, &id, live);
-        return Err(Error::RouteChanged { rollout: ObjectRef::from_obj(rollout), route: id });
+        return Ok(Some(id));
     }
-    Ok(())
+    Ok(None)
 }

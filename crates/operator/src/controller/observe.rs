@@ -16,7 +16,7 @@ use tidegate_planner::{
     workload::{Deployment, ReplicaSet, is_deleting},
 };
 
-use super::{Context, cache::path_of, error::Error, fencing::confirm_routes, memory::Written, orphans};
+use super::{Context, cache::path_of, error::Error, fencing::changed_route, memory::Written, orphans};
 
 /// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
 ///
@@ -24,11 +24,8 @@ use super::{Context, cache::path_of, error::Error, fencing::confirm_routes, memo
 /// A look at the API server failed.
 pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Result<Observed, Error> {
     if is_restored(rollout) {
-        // One that says something else is remembered, and seen below.
-        match confirm_routes(context, rollout).await {
-            Ok(()) | Err(Error::RouteChanged { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        // The revisions' Services must not go from under a route that names them: what it says is seen below.
+        changed_route(context, rollout).await?;
     }
     let mut observed = read(context, rollout);
     observed.refused = refused;

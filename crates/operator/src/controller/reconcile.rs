@@ -53,7 +53,8 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         // The watch that brings it wakes the Rollout; the pause is for a watch that fell silent.
         return Ok(Action::requeue(LAGGING));
     }
-    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await?;
+    let told = |error: &Error| error.log(&rollout);
+    let mut observed = observe(context, &rollout, context.memory.refused(&rollout)).await.inspect_err(told)?;
     let effects = desired(&rollout, &observed, context.clock.now());
     let resumed = apply(context, &rollout, effects).await;
     if !context.memory.is_current(&rollout, |object| seen(context, &rollout, object)) {
@@ -62,13 +63,13 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
     }
     if resumed.is_err() {
         // A conflict was looked into: what was found may be newer than what was observed above.
-        observed = observe(context, &rollout, None).await?;
+        observed = observe(context, &rollout, None).await.inspect_err(told)?;
     }
     // What was refused the last time, and is done now, must not be decided on.
     observed.refused = context.memory.refused(&rollout);
     let (next, now) = decide(context, &rollout, &observed).await;
     let mut due = next.wake.map(|instant| until(now, instant)).into_iter().chain(context.policies.due(&rollout)).min();
-    match commit(context, &rollout, next).await? {
+    match commit(context, &rollout, next).await.inspect_err(told)? {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
         Committed::Written(rollout, transitions) => {
@@ -93,7 +94,8 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
 /// Does what the status asks for. Looks anew: what was observed before may be from before the last writes, and would
 /// repeat them.
 async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error> {
-    let observed = observe(context, rollout, context.memory.refused(rollout)).await?;
+    let looked = observe(context, rollout, context.memory.refused(rollout)).await;
+    let observed = looked.inspect_err(|error| error.log(rollout))?;
     apply(context, rollout, desired(rollout, &observed, context.clock.now())).await
 }
 

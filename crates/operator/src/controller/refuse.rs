@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 use tidegate_api::{
-    Rollout,
+    Causes, Rollout,
     condition::{kind, reason},
     metadata::field_manager::STATUS_MANAGER,
 };
@@ -40,5 +40,6 @@ pub async fn refuse(context: &Context, invalid: &InvalidObject) -> Result<(), Er
     }});
     let params = PatchParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PatchParams::default() };
     let doing = format!("say that Rollout {namespace}/{name} cannot be understood");
-    api.patch_status(&name, &params, &Patch::Merge(patch)).await.map(drop).map_err(Error::api(doing))
+    let told = api.patch_status(&name, &params, &Patch::Merge(patch)).await.map_err(Error::api(doing));
+    told.map(drop).inspect_err(|error| tracing::warn!(rollout = %format!("{namespace}/{name}"), "{}", Causes(error)))
 }
