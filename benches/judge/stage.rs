@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use tidegate_api::Verdict;
 use tidegate_judge::{
-    Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Subject, Tolerance, judge, sample_size,
+    Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Indicator, Tolerance, judge, sample_size,
 };
 
 /// As sure as the operator is unless it is told otherwise.
@@ -94,7 +94,7 @@ impl Stage {
     /// The same by the judge itself, with all that it writes for people: to see that it comes to the same, where a look up to
     /// now `has_failed` the version or not.
     pub fn audit(&self, has_failed: bool) -> Result<()> {
-        let tolerance = Tolerance { subject: Subject::Failed, boundary: *self.evidence.boundary() };
+        let tolerance = Tolerance { subject: Indicator::Failed, boundary: *self.evidence.boundary() };
         let asked = Asked { max: Some((tolerance, &self.evidence)), ..Asked::default() };
         let judged = judge(&[asked], &BOUNDS);
         let verdict = judged.first().map(|judgement| judgement.verdict);

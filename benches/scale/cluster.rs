@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tidegate_api::definitions;
 use tidegate_apiserver::{ApiServer, garbage, http};
 use tidegate_clock::Clock;
-use tidegate_sim::controllers::{Controllers, Delay, GatewayMode, Models, Pace, PodBehaviour, Settings};
+use tidegate_sim::controllers::{Controllers, Delay, GatewayMode, ModelSettings, Models, Pace, PodBehaviour};
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// Bodies that are longer are no requests of the operator.
@@ -106,7 +106,7 @@ impl Cluster {
 }
 
 /// Everything but the operator takes as little time as it can: what is measured is the operator.
-fn brisk() -> Settings {
+fn brisk() -> ModelSettings {
     let soon = Delay::millis(1, 5);
     let pace = Pace {
         deployments: soon,
@@ -119,7 +119,7 @@ fn brisk() -> Settings {
     };
     let pods =
         PodBehaviour { starts_after: soon, ready_after: Some(soon), ends_after: soon, ..PodBehaviour::default() };
-    Settings { models: Models::default(), pace, pods, gateway: GatewayMode::default() }
+    ModelSettings { models: Models::default(), pace, pods, gateway: GatewayMode::default() }
 }
 
 async fn answer(State(served): State<Served>, request: Request) -> Response {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use kube::{Client, Config, client::ClientBuilder};
 use tidegate_operator::{
     controller::{
-        telemetry::TelemetryLayer,
+        request_metrics::TelemetryLayer,
         timeout::{CALL, TimeoutLayer},
     },
     serve::Metrics,

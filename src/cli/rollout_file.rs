@@ -35,7 +35,7 @@ pub struct Source {
 
 /// A Rollout and its Prometheus.
 #[derive(Debug)]
-pub struct Subject {
+pub struct LoadedRollout {
     /// The Rollout.
     pub rollout: Rollout,
     /// Its namespace.
@@ -48,11 +48,11 @@ pub struct Subject {
     pub past: Past,
 }
 
-impl Subject {
+impl LoadedRollout {
     /// What the past is held against.
-    pub fn asked(&self) -> metrics::Subject<'_> {
+    pub fn asked(&self) -> metrics::BacktestRequest<'_> {
         let Self { rollout, namespace, name, templates, .. } = self;
-        metrics::Subject { namespace, name, spec: &rollout.spec, templates }
+        metrics::BacktestRequest { namespace, name, spec: &rollout.spec, templates }
     }
 }
 
@@ -61,7 +61,7 @@ impl Source {
     ///
     /// # Errors
     /// Which file or field cannot be used, and why.
-    pub fn subject(&self) -> anyhow::Result<Subject> {
+    pub fn subject(&self) -> anyhow::Result<LoadedRollout> {
         let (name, rollout, templates) = self.only(lint::rollouts(&self.file)?)?;
         let Some(analysis) = &rollout.spec.analysis else {
             bail!("Rollout {name} has no analysis, so nothing is asked about its releases");
@@ -82,7 +82,7 @@ impl Source {
             )
         })?;
         let namespace = rollout.metadata.namespace.clone().unwrap_or_else(|| self.namespace.clone());
-        Ok(Subject { rollout, namespace, name, templates, past })
+        Ok(LoadedRollout { rollout, namespace, name, templates, past })
     }
 
     /// The one Rollout that is meant.

@@ -11,7 +11,7 @@ use tidegate_api::{Span, metadata::object::LEASE};
 use tidegate_clock::Clock;
 use tidegate_operator::{
     controller::{
-        self, Settings, Surroundings,
+        self, ControllerSettings, Dependencies,
         leader::{self, Candidate, Leadership, Timing},
     },
     serve::{Metrics, Readiness, Server},
@@ -134,7 +134,7 @@ impl Options {
             return Ok((None, Leadership::always()));
         }
         let [lease, renew, retry] = [self.lease_duration, self.renew_deadline, self.retry_period].map(Span::duration);
-        let settings = leader::Settings {
+        let settings = leader::LeaseSettings {
             namespace: self.lease_namespace.clone().unwrap_or_else(pod_namespace),
             name: self.lease_name.clone(),
             identity: identity(),
@@ -161,11 +161,11 @@ async fn control(
     };
     let counted = metrics.clone();
     let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
-    let settings = Settings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
+    let settings = ControllerSettings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
     let clock = Clock::System;
-    let surroundings =
-        Surroundings { clock, analyzer: Analyzer::counting(&endpoints, &tally)?, leadership, metrics, readiness };
-    Ok(controller::run(client, settings, surroundings, shutdown).await?)
+    let dependencies =
+        Dependencies { clock, analyzer: Analyzer::counting(&endpoints, &tally)?, leadership, metrics, readiness };
+    Ok(controller::run(client, settings, dependencies, shutdown).await?)
 }
 
 /// Stands for the lease; without election, just waits for the end.

@@ -1,7 +1,9 @@
 //! The operator and a backtest come to the same.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_analysis::{self as metrics, AnalysisRequest, Analyzer, Endpoints, Outcome, Subject, Templates, Versions};
+use tidegate_analysis::{
+    self as metrics, AnalysisRequest, Analyzer, BacktestRequest, Endpoints, Outcome, Templates, Versions,
+};
 use tidegate_api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict};
 
 use crate::{
@@ -56,7 +58,7 @@ async fn the_backtest_of_a_release_gives_the_verdict_that_the_operator_gave_on_t
     for (canary, minute, outcome) in [(GOOD, 300, Verdict::Pass), (BAD, 240, Verdict::Fail)] {
         let since = past.minute(minute);
         let live = operator(&past, &analyzer, spec, canary, since).await;
-        let subject = Subject { namespace: "shop", name: "checkout", spec, templates: &Templates::default() };
+        let subject = BacktestRequest { namespace: "shop", name: "checkout", spec, templates: &Templates::default() };
         let versions = Versions::Real { canary, stable: OLD };
         let to = since + SignedDuration::from_mins(30);
         let replayed = known.replay(subject, versions, (&[since], to)).await.unwrap();

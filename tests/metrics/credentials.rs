@@ -11,7 +11,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use tidegate_analysis::{Analyzer, Endpoints};
 
-use crate::support::Subject;
+use crate::support::CheckUnderTest;
 
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 63\r\nConnection: close\r\n\r\n\
                      {\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}";
@@ -62,7 +62,7 @@ async fn a_rotated_token_is_used_from_the_next_request_on() {
     std::fs::write(&file, "first\n").unwrap();
     let analyzer =
         analyzer(&format!("url: '{url}', bearerTokenFile: '{}', headers: {{X-Scope-OrgID: shop}}", file.display()));
-    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
+    let check = CheckUnderTest::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "NoSeries", "{check:?}");
     let request = requests.recv().unwrap();
     assert_eq!(header(&request, "authorization"), Some("Bearer first"));
@@ -71,11 +71,11 @@ async fn a_rotated_token_is_used_from_the_next_request_on() {
     requests.try_iter().for_each(drop);
 
     std::fs::write(&file, "second\n").unwrap();
-    Subject::errors().look(&analyzer).await;
+    CheckUnderTest::errors().look(&analyzer).await;
     assert_eq!(header(&requests.recv().unwrap(), "authorization"), Some("Bearer second"));
 
     std::fs::remove_file(&file).unwrap();
-    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
+    let check = CheckUnderTest::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusCredentialsUnusable");
     assert!(!format!("{analyzer:?}").contains("second"));
 }
@@ -87,7 +87,7 @@ async fn basic_credentials_come_from_a_file() {
     let file = directory.path().join("password");
     std::fs::write(&file, "open sesame").unwrap();
     let analyzer = analyzer(&format!("url: '{url}', basicAuth: {{username: me, passwordFile: '{}'}}", file.display()));
-    Subject::errors().look(&analyzer).await;
+    CheckUnderTest::errors().look(&analyzer).await;
     assert_eq!(header(&requests.recv().unwrap(), "authorization"), Some("Basic bWU6b3BlbiBzZXNhbWU="));
 }
 
@@ -123,7 +123,7 @@ async fn only_the_configured_certificates_are_trusted() {
     let mut reasons = Vec::new();
     for file in [trusted, untrusted] {
         let analyzer = analyzer(&format!("url: 'https://localhost:{port}', caFile: '{}'", file.display()));
-        reasons.push(Subject::errors().look(&analyzer).await.checks.remove(0).reason);
+        reasons.push(CheckUnderTest::errors().look(&analyzer).await.checks.remove(0).reason);
     }
     assert_eq!(reasons, ["NoSeries", "PrometheusUnreachable"]);
 }

@@ -9,7 +9,7 @@ use tidegate_promql::{Labels, Point};
 use crate::{
     balancer, remote_write,
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyzer, eventually},
+    support::{CheckUnderTest, Pod, analyzer, eventually},
 };
 
 on_every_store![
@@ -30,7 +30,7 @@ async fn pods() -> (Pod, Pod) {
 }
 
 /// Waits until so many requests were counted, and then that all of them settled and no more came.
-async fn counted(subject: &Subject, analyzer: &Analyzer, requests: i64) {
+async fn counted(subject: &CheckUnderTest, analyzer: &Analyzer, requests: i64) {
     let seen = subject.until(analyzer, || {}, |check| check.sample == Some(requests)).await.at.unwrap();
     let settled = subject.until(analyzer, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
     assert_eq!(settled.sample, Some(requests), "{settled:?}");
@@ -40,7 +40,7 @@ async fn two_replicas_that_disagree_count_each_request_once(store: Store) {
     let (canary, stable) = pods().await;
     let Some(one) = Server::replica(store, "a", &[&canary, &stable]).await else { return };
     let Some(other) = Server::replica(store, "b", &[&canary, &stable]).await else { return };
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     // What a replica has not seen before is no increase.
     for replica in [&one, &other] {
         subject.until(&analyzer(&replica.url), || {}, |check| check.sample == Some(0)).await;
@@ -57,7 +57,7 @@ async fn what_was_counted_while_nobody_scraped_counts_once(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
     subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
@@ -80,7 +80,7 @@ async fn a_process_that_starts_anew_loses_none_of_the_requests_that_were_scraped
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(300.0);
     subject.until(&analyzer, || {}, |check| check.sample == Some(300)).await;
@@ -96,7 +96,7 @@ async fn pods_that_come_and_go_are_counted_from_their_first_request_to_the_last_
     late.ok(40.0);
     let Some(server) = Server::start(store, &[&canary, &stable, &late]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     let seen = subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await.at.unwrap();
     // Long enough that a pod which comes now is new.
     subject.until(&analyzer, || {}, |check| check.at.unwrap() > seen + SignedDuration::from_secs(4)).await;
@@ -113,7 +113,7 @@ async fn labels_that_change_in_mid_flight_lose_nothing(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
     subject.until(&analyzer, || {}, |check| check.sample == Some(100)).await;
@@ -148,7 +148,7 @@ async fn samples_that_come_late_are_counted_when_they_come(store: Store) {
         write(pod, 0, 30, 7.0).await;
     }
     let analyzer = analyzer(&server.url);
-    let mut subject = Subject::errors();
+    let mut subject = CheckUnderTest::errors();
     subject.since = Timestamp::from_millisecond(start + 10_000).unwrap();
     // The samples of one pod come at once, those of the other when the first ones have settled long since.
     write(canary, 30, 58, 107.0).await;
@@ -172,7 +172,7 @@ async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds(stor
         count(&stable, &["0.5", "1", "2.5", "+Inf"], 99.0 * times, 100.0 * times);
     };
     both(0.0);
-    let subject = Subject::new(
+    let subject = CheckUnderTest::new(
         &json!([{"name": "p90", "latency": {"preset": "pod-http", "quantile": 0.9, "max": "1s", "relative": {}}}]),
     );
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;

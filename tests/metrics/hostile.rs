@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{Subject, analyzer};
+use crate::support::{CheckUnderTest, analyzer};
 
 const SECRET: &str = "a-secret-in-the-body";
 
@@ -39,10 +39,10 @@ async fn asked(head: &str, body: impl Into<Vec<u8>>) -> CheckStatus {
         }
     })
     .await;
-    look(&url, Subject::errors()).await
+    look(&url, CheckUnderTest::errors()).await
 }
 
-async fn look(url: &str, subject: Subject) -> CheckStatus {
+async fn look(url: &str, subject: CheckUnderTest) -> CheckStatus {
     let check = subject.look(&analyzer(url)).await.checks.remove(0);
     assert_eq!(check.verdict, Verdict::NoData, "{check:?}");
     assert!(!check.message.contains(SECRET), "{}", check.message);
@@ -133,7 +133,7 @@ async fn a_body_beyond_the_limit_is_not_read() {
         while stream.write_all(&chunk).await.is_ok() {}
     })
     .await;
-    assert_eq!(look(&url, Subject::errors()).await.reason, "AnswerTooLarge");
+    assert_eq!(look(&url, CheckUnderTest::errors()).await.reason, "AnswerTooLarge");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn an_answer_that_drips_is_cut_off_at_the_timeout() {
     })
     .await;
     let start = Instant::now();
-    let check = look(&url, Subject::errors()).await;
+    let check = look(&url, CheckUnderTest::errors()).await;
     assert_eq!(check.message, "endpoint \"default\" did not answer within 2s");
     assert_eq!(check.reason, "PrometheusTimeout");
     assert!(start.elapsed() < Duration::from_millis(3500), "{:?}", start.elapsed());
@@ -157,7 +157,7 @@ async fn nobody_at_the_address_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let check = look(&url, Subject::errors()).await;
+    let check = look(&url, CheckUnderTest::errors()).await;
     assert_eq!(check.reason, "PrometheusUnreachable");
     assert!(check.message.contains("Connection refused"), "{}", check.message);
 }
@@ -200,7 +200,7 @@ async fn numbers_that_are_none_never_count() {
 async fn an_endpoint_that_is_not_configured_is_named() {
     let endpoints = tidegate_analysis::Endpoints::default();
     let analyzer = tidegate_analysis::Analyzer::new(&endpoints).unwrap();
-    let check = Subject::errors().look(&analyzer).await.checks.remove(0);
+    let check = CheckUnderTest::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusEndpointNotFound");
     assert!(!analyzer.knows(None));
 }

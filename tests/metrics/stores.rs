@@ -6,7 +6,7 @@ use tidegate_api::{CheckStatus, Verdict};
 
 use crate::{
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyzer},
+    support::{CheckUnderTest, Pod, analyzer},
 };
 
 on_every_store![
@@ -34,7 +34,7 @@ async fn twenty_percent_errors_fail_as_soon_as_they_can_be_seen(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     let healthy = || {
         canary.ok(400.0);
         stable.ok(2000.0);
@@ -59,7 +59,7 @@ async fn a_healthy_canary_passes_with_enough_requests_and_not_before(store: Stor
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
 
     canary.ok(500.0);
@@ -79,7 +79,7 @@ async fn a_prometheus_that_lost_its_data_counts_nothing_twice(store: Store) {
     let (canary, stable) = pods().await;
     let Some(mut server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     canary.ok(100.0);
     subject.until(&analyzer, || {}, |check| check.sample == Some(100) && check.more_time.is_some()).await;
@@ -98,7 +98,7 @@ async fn another_process_derives_the_same_evidence(store: Store) {
     let (canary, stable) = pods().await;
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let first = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     let seen = subject.until(&first, || {}, |check| check.sample == Some(0)).await.at.unwrap();
     // The count before the requests has to stand at one of the whole seconds that are asked for later.
     let for_long = |check: &CheckStatus| check.at.unwrap() > seen + SignedDuration::from_millis(1500);
@@ -106,7 +106,7 @@ async fn another_process_derives_the_same_evidence(store: Store) {
     subject.count_in_steps(&first, || canary.ok(500.0)).await;
     let passed = subject.until(&first, || {}, |check| check.verdict == Verdict::Pass).await;
 
-    let mut long_ago = Subject::errors();
+    let mut long_ago = CheckUnderTest::errors();
     long_ago.since = subject.since - SignedDuration::from_mins(3);
     // VictoriaMetrics leaves the last 30 s out of what it answers for many instants, and all of this is younger.
     let all = if store == Store::VictoriaMetrics { vec![subject] } else { vec![subject, long_ago] };
@@ -133,7 +133,7 @@ async fn a_bucket_bound_is_a_number_however_it_is_written(store: Store) {
         }
     };
     requests(0.0, 0.0, 0.0);
-    let subject = Subject::new(&checks);
+    let subject = CheckUnderTest::new(&checks);
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&analyzer, || requests(150.0, 45.0, 5.0)).await;
     let passed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await;
@@ -154,7 +154,7 @@ async fn a_pod_that_is_gone_takes_no_check_with_it(store: Store) {
     gone.ok(5.0);
     let Some(server) = Server::start(store, &[&canary, &stable, &gone]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::errors();
+    let subject = CheckUnderTest::errors();
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     subject.until(&analyzer, || canary.ok(10.0), |check| check.more_time.is_some()).await;
     gone.is_away(true);
@@ -183,7 +183,7 @@ async fn a_limit_above_the_largest_bucket_concerns_its_own_check_alone(store: St
     both(0.0, 0.0);
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::new(&json!([latency("p95", 0.95, "500ms"), latency("p99", 0.99, "2s")]));
+    let subject = CheckUnderTest::new(&json!([latency("p95", 0.95, "500ms"), latency("p99", 0.99, "2s")]));
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&analyzer, || both(399.0, 400.0)).await;
     let checks = subject.until_all(&analyzer, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
@@ -203,7 +203,7 @@ async fn the_release_that_adds_the_missing_bucket_is_judged_by_it(store: Store) 
     let analyzer = analyzer(&server.url);
     let mut compared = latency("compared", 0.95, "2s");
     compared["latency"]["relative"] = json!({});
-    let subject = Subject::new(&json!([latency("p95", 0.95, "2s"), compared]));
+    let subject = CheckUnderTest::new(&json!([latency("p95", 0.95, "2s"), compared]));
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&analyzer, || both(399.0, 400.0)).await;
     let checks = subject.until_all(&analyzer, || {}, |checks| checks[0].verdict == Verdict::Pass).await;
@@ -223,7 +223,7 @@ async fn where_there_is_nothing_of_the_new_version_it_is_told_what_there_is(stor
     for (name, metric) in [("errors", "failed_total"), ("total", "http_requests_total")] {
         unlabelled["errorRate"]["counters"][name] = json!(format!("{metric}{{release=~\"{{{{revision}}}}\"}}"));
     }
-    let subject = Subject::new(&json!([
+    let subject = CheckUnderTest::new(&json!([
         {"name": "errors", "errorRate": {"preset": "pod-http", "max": "1%"}},
         {"name": "grpc", "latency": {"preset": "grpc", "quantile": 0.95, "max": "1s"}},
         unlabelled,
@@ -251,7 +251,8 @@ async fn a_gateways_missing_numbers_are_looked_for_at_the_gateway(store: Store) 
     gateway.count(&service("shop-checkout-http-80@kubernetesgateway"), 1.0);
     gateway.count(&service("bank-vault-http-80@kubernetesgateway"), 1.0);
     let Some(server) = Server::start(store, &[&gateway]).await else { return };
-    let mut subject = Subject::new(&json!([{"name": "errors", "errorRate": {"preset": "traefik", "max": "1%"}}]));
+    let mut subject =
+        CheckUnderTest::new(&json!([{"name": "errors", "errorRate": {"preset": "traefik", "max": "1%"}}]));
     subject.split_a_route();
     let is_there = |check: &CheckStatus| check.message.contains("of the version asked for");
     let check = subject.until(&analyzer(&server.url), || {}, is_there).await;
@@ -270,7 +271,7 @@ async fn a_prometheus_that_is_upgraded_from_2_to_3_under_a_release_loses_no_requ
     both(0.0, 0.0);
     let Some(mut server) = Server::start(Store::Prometheus2, &[&canary, &stable]).await else { return };
     let first = analyzer(&server.url);
-    let subject = Subject::new(&json!([latency("p95", 0.95, "1s")]));
+    let subject = CheckUnderTest::new(&json!([latency("p95", 0.95, "1s")]));
     subject.until(&first, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&first, || both(90.0, 100.0)).await;
     if !server.become_a(Store::Prometheus3).await {
@@ -290,7 +291,7 @@ async fn counters_of_ones_own_and_queries_are_judged_too(store: Store) {
     canary.count("jobs_total", 0.0);
     let Some(server) = Server::start(store, &[&canary, &stable]).await else { return };
     let analyzer = analyzer(&server.url);
-    let subject = Subject::new(&json!([
+    let subject = CheckUnderTest::new(&json!([
         {"name": "jobs", "errorRate": {"max": "1%", "counters": {
             "errors": r#"jobs_failed_total{pod=~"{{pods}}"}"#, "total": r#"jobs_total{pod=~"{{pods}}"}"#}}},
         {"name": "up", "query": {"expr": r#"min(up{pod=~"{{pods}}"})"#, "min": 1, "failureLimit": 1}},

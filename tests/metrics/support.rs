@@ -104,7 +104,7 @@ pub async fn eventually<T>(what: &str, condition: impl AsyncFn() -> Option<T>) -
 }
 
 /// A rollout from `checkout-old` to `checkout-new`, and the stage that it is in.
-pub struct Subject {
+pub struct CheckUnderTest {
     spec: RolloutSpec,
     stage: Stage,
     stable: RevisionStatus,
@@ -116,7 +116,7 @@ pub fn revision(name: &str) -> RevisionStatus {
     RevisionStatus { revision: name.to_owned(), replica_set: format!("checkout-{name}"), ..Default::default() }
 }
 
-impl Subject {
+impl CheckUnderTest {
     /// With these checks, asked each second.
     pub fn new(checks: &serde_json::Value) -> Self {
         let spec: RolloutSpec = serde_json::from_value(serde_json::json!({

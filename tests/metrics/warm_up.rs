@@ -4,7 +4,7 @@ use tidegate_api::Verdict;
 
 use crate::{
     store::{Server, Store, on_every_store},
-    support::{Pod, Subject, analyzer},
+    support::{CheckUnderTest, Pod, analyzer},
 };
 
 on_every_store!(a_version_whose_pods_are_slow_at_first_passes_by_what_they_answer_when_they_are_warm);
@@ -17,8 +17,8 @@ fn answer(pod: &Pod, count: f64, is_slow: bool) {
     }
 }
 
-fn subject(warm_up: &str) -> Subject {
-    Subject::new(&serde_json::json!([{
+fn subject(warm_up: &str) -> CheckUnderTest {
+    CheckUnderTest::new(&serde_json::json!([{
         "name": "slow",
         "warmUp": warm_up,
         "latency": {"preset": "pod-http", "quantile": 0.95, "max": "500ms"},

@@ -11,7 +11,7 @@ use std::{
 
 use regex::Regex;
 use tidegate::cli::CrdError;
-use tidegate_analysis::{Endpoints, EndpointsError, ParameterError, QueryError, TemplateError, Unusable};
+use tidegate_analysis::{Endpoints, EndpointsError, ParameterError, QueryError, TemplateError, UnusableCheck};
 use tidegate_api::{Causes, Percent, Span};
 use tidegate_judge::InvalidLimit;
 use tidegate_operator::{controller, serve::ServeError};
@@ -63,8 +63,8 @@ fn samples() -> Vec<Box<dyn Error>> {
         Box::new(QueryError::from(limit())),
         Box::new(QueryError::from(parameter())),
         Box::new(QueryError::OfStable(Box::new(unclosed()))),
-        Box::new(Unusable { check: check(), fault: unclosed() }),
-        Box::new(traffic::Unusable::new("HTTPRoute shop/checkout has no rules")),
+        Box::new(UnusableCheck { check: check(), fault: unclosed() }),
+        Box::new(traffic::UnusableRoute::new("HTTPRoute shop/checkout has no rules")),
         Box::new(SimulationError::from(broken_pipe())),
         Box::new(SimulationError::Refused { object: "Service checkout".to_owned(), refusal }),
         Box::new(SimulationError::from(Mistake::of("a.yaml", "is empty"))),

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::command::{GOOD, Plan, ROLLOUT};
+use crate::command::{GOOD, ROLLOUT, ScenarioFile};
 
 #[test]
 fn a_release_that_goes_as_expected_ends_with_0_and_a_table() {
-    let outcome = Plan::new(GOOD).simulate(&[]);
+    let outcome = ScenarioFile::new(GOOD).simulate(&[]);
     assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""));
     assert!(outcome.printed.contains("checkout:v2: Promoted after "), "{}", outcome.printed);
     assert!(!outcome.printed.contains('\u{1b}'), "what is not a terminal gets no colours");
@@ -15,7 +15,7 @@ fn a_release_that_goes_as_expected_ends_with_0_and_a_table() {
 
 #[test]
 fn a_release_that_does_not_go_as_expected_ends_with_1_and_the_answer_all_the_same() {
-    let outcome = Plan::new(&GOOD.replace("Promoted", "Reverted")).simulate(&[]);
+    let outcome = ScenarioFile::new(&GOOD.replace("Promoted", "Reverted")).simulate(&[]);
     assert_eq!((outcome.code, outcome.complaint.as_str()), (1, ""));
     let told = "not expected: checkout:v2: the outcome is Promoted, expected was Reverted: ";
     assert!(outcome.printed.contains(told), "{}", outcome.printed);
@@ -24,7 +24,7 @@ fn a_release_that_does_not_go_as_expected_ends_with_1_and_the_answer_all_the_sam
 
 #[test]
 fn json_is_the_same_for_the_same_seed_and_another_for_another() {
-    let plan = Plan::new(GOOD);
+    let plan = ScenarioFile::new(GOOD);
     let [one, same, other] = ["7", "7", "8"].map(|seed| plan.simulate(&["-o", "json", "--seed", seed]).printed);
     assert_eq!(one, same);
     assert_ne!(one, other);
@@ -38,20 +38,20 @@ fn json_is_the_same_for_the_same_seed_and_another_for_another() {
 
 #[test]
 fn a_picture_is_one_svg() {
-    let outcome = Plan::new(GOOD).simulate(&["--output", "svg"]);
+    let outcome = ScenarioFile::new(GOOD).simulate(&["--output", "svg"]);
     assert_eq!(outcome.code, 0);
     assert!(outcome.printed.starts_with("<svg ") && outcome.printed.ends_with("</svg>\n"));
 }
 
 #[test]
 fn many_runs_are_told_as_a_distribution_over_their_seeds() {
-    let outcome = Plan::new(GOOD).simulate(&["--runs", "3", "--seed", "5", "-o", "json"]);
+    let outcome = ScenarioFile::new(GOOD).simulate(&["--runs", "3", "--seed", "5", "-o", "json"]);
     let told: Value = serde_json::from_str(&outcome.printed).unwrap();
     assert_eq!((outcome.code, &told["runs"], &told["held"]), (0, &json!(3), &json!(3)));
     assert_eq!((&told["first"], &told["last"]), (&json!(5), &json!(7)));
     assert_eq!(told["outcomes"], json!({"Promoted": 3}));
 
-    let outcome = Plan::new(&GOOD.replace("Promoted", "Reverted")).simulate(&["--runs", "2"]);
+    let outcome = ScenarioFile::new(&GOOD.replace("Promoted", "Reverted")).simulate(&["--runs", "2"]);
     assert_eq!(outcome.code, 1, "{}", outcome.printed);
     assert!(outcome.printed.contains("2 runs, seeds 1 to 2"), "{}", outcome.printed);
     assert!(outcome.printed.contains("not expected in 2 of 2: "), "{}", outcome.printed);
@@ -67,7 +67,7 @@ fn routes_are_taken_in_every_version_that_clusters_have_and_out_of_a_list() {
         ("TCPRoute", "v1alpha2"),
         ("TCPRoute", "v1"),
     ] {
-        let plan = Plan::new(GOOD);
+        let plan = ScenarioFile::new(GOOD);
         plan.write(
             "rollout.yaml",
             &ROLLOUT.replace("[{name: checkout}]", &format!("[{{kind: {kind}, name: checkout}}]")),
@@ -86,7 +86,7 @@ fn routes_are_taken_in_every_version_that_clusters_have_and_out_of_a_list() {
 
 #[test]
 fn an_object_of_a_kind_that_is_not_simulated_is_left_out_and_told() {
-    let plan = Plan::new(GOOD);
+    let plan = ScenarioFile::new(GOOD);
     let others = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: checkout, namespace: shop}\n---\n\
                   apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: checkout, namespace: shop}\n";
     plan.write("others.yaml", others);
@@ -117,7 +117,7 @@ fn full_route() -> String {
 
 #[test]
 fn a_rollout_that_does_not_start_says_why_and_so_do_requests_that_fail() {
-    let plan = Plan::new(&format!("until: 10m\n{GOOD}"));
+    let plan = ScenarioFile::new(&format!("until: 10m\n{GOOD}"));
     plan.write("route.yaml", &full_route());
     let why = "rule 1 of HTTPRoute shop/checkout has no room for another backend";
     let outcome = plan.simulate(&[]);
@@ -145,7 +145,7 @@ fn a_rollout_that_does_not_start_says_why_and_so_do_requests_that_fail() {
 #[test]
 fn failed_requests_are_told_by_the_version_that_answered_them() {
     let bad = "versions: {stable: {errors: 1%}, canary: {errors: 20%}}\nevents: [{at: 0s, release: {image: 'checkout:v2'}}]\n";
-    let report: Value = serde_json::from_str(&Plan::new(bad).simulate(&["-o", "json"]).printed).unwrap();
+    let report: Value = serde_json::from_str(&ScenarioFile::new(bad).simulate(&["-o", "json"]).printed).unwrap();
     let answered = |cause: &&Value| cause["cause"] == "Answered" && cause["count"].as_u64() > Some(0);
     let causes = report["requests"]["causes"].as_array().unwrap();
     let versions: Vec<_> = causes.iter().filter(answered).map(|cause| cause["version"].as_str().unwrap()).collect();
@@ -158,7 +158,7 @@ fn routes_that_a_gateway_breaks_are_taken_back_within_two_scrapes_and_no_version
     let broken = "until: 12m\nevents:\n- {at: 0s, gateway: Breaking}\n- {at: 1s, quota: {pods: 2}}\n\
                   - {at: 10m, release: {image: 'checkout:v2'}}\n";
     for seed in ["1", "2", "3", "4", "5"] {
-        let outcome = Plan::new(broken).simulate(&["-o", "json", "--seed", seed]);
+        let outcome = ScenarioFile::new(broken).simulate(&["-o", "json", "--seed", seed]);
         let report: Value = serde_json::from_str(&outcome.printed).unwrap();
         let rollout = &report["rollouts"]["checkout"];
         assert!(rollout["message"].as_str().unwrap().contains("requests stopped: "), "{rollout}");

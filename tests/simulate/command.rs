@@ -26,7 +26,7 @@ expect: {outcome: Promoted, serving: 'checkout:v2'}
 ";
 
 /// A folder with a Rollout and a scenario.
-pub struct Plan(TempDir);
+pub struct ScenarioFile(TempDir);
 
 /// What came of it.
 pub struct Outcome {
@@ -35,7 +35,7 @@ pub struct Outcome {
     pub complaint: String,
 }
 
-impl Plan {
+impl ScenarioFile {
     /// With the Rollout of this test and this scenario.
     pub fn new(scenario: &str) -> Self {
         let plan = Self(tempfile::tempdir().unwrap());

@@ -1,14 +1,14 @@
 //! An incident that has nothing to do with the release: nobody goes on in it, and nobody is blamed for it.
 
-use crate::command::{Outcome, Plan, ROLLOUT};
+use crate::command::{Outcome, ROLLOUT, ScenarioFile};
 
 const STAGES: &str = "stages: [{name: canary, weight: 5%, bake: 5m}, {name: quarter, weight: 25%, bake: 5m}, \
                       {name: full, weight: 100%, bake: 5m}]";
 
 /// A release at minute 15 that is checked with `check`, on `analysis`, of a version that fails like this beside a stable
 /// version that fails like that.
-fn released([stable, canary]: [&str; 2], check: &str, analysis: &str, expected: &str) -> Plan {
-    let plan = Plan::new(&format!(
+fn released([stable, canary]: [&str; 2], check: &str, analysis: &str, expected: &str) -> ScenarioFile {
+    let plan = ScenarioFile::new(&format!(
         "traffic: {{requestsPerSecond: 60}}
 versions: {{stable: {{errors: {stable}}}, canary: {{errors: {canary}}}}}
 events: [{{at: 15m, release: {{image: 'checkout:v2'}}}}]

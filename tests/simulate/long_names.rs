@@ -1,6 +1,6 @@
 //! Names that Kubernetes cuts in the names of pods.
 
-use crate::command::{GOOD, Plan, ROLLOUT};
+use crate::command::{GOOD, ROLLOUT, ScenarioFile};
 
 #[test]
 fn a_deployment_with_a_long_name_is_released_and_judged_like_any_other() {
@@ -8,7 +8,7 @@ fn a_deployment_with_a_long_name_is_released_and_judged_like_any_other() {
         let name = "orders-platform-payments-settlement-reconciliation-worker-of-eu"[..length]
             .trim_end_matches('-')
             .to_owned();
-        let plan = Plan::new(&GOOD.replace(", serving: 'checkout:v2'", ""));
+        let plan = ScenarioFile::new(&GOOD.replace(", serving: 'checkout:v2'", ""));
         plan.write(
             "rollout.yaml",
             &ROLLOUT

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::command::{Plan, ROLLOUT};
+use crate::command::{ROLLOUT, ScenarioFile};
 
 /// Six pods, half of them new in the first stage, a hundred requests a second; `behaviour` of the new version and of stable.
 fn simulated(suspect_pod: &str, canary: &str, stable: &str, seed: &str) -> Value {
-    let plan = Plan::new(&format!(
+    let plan = ScenarioFile::new(&format!(
         "traffic: {{requestsPerSecond: 100}}\nversions:\n  stable: {{{stable}}}\n  canary: {{{canary}}}\n\
          events:\n- {{at: 0s, release: {{image: 'checkout:v2'}}}}\n"
     ));

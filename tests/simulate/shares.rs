@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::command::{Plan, ROLLOUT};
+use crate::command::{ROLLOUT, ScenarioFile};
 
 /// Two stages of ten minutes, fifty requests a second, at a gateway that gives the new version `share`.
 fn simulated(share: &str, on_share_off: &str, seed: &str) -> Value {
-    let plan = Plan::new(&format!(
+    let plan = ScenarioFile::new(&format!(
         "events:\n- {{at: 0s, gateway: {{share: {share}}}}}\n- {{at: 1m, release: {{image: 'checkout:v2'}}}}\n"
     ));
     let stages = "[{name: canary, weight: 10%, bake: 10m}, {name: full, weight: 100%, bake: 10m}]";

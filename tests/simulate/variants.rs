@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{Plan, ROLLOUT};
+use crate::command::{ROLLOUT, ScenarioFile};
 
 const BOTH: &str = "\
 events: [{at: 0s, release: {image: 'checkout:v2'}}]
@@ -13,7 +13,7 @@ variants:
 
 #[test]
 fn each_variant_is_simulated_from_the_same_seed_and_told_under_its_name() {
-    let plan = Plan::new(BOTH);
+    let plan = ScenarioFile::new(BOTH);
     let outcome = plan.simulate(&[]);
     assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{}", outcome.printed);
     let [bad, good] = ["variant bad\n", "variant good\n"].map(|head| outcome.printed.find(head).unwrap());
@@ -27,7 +27,7 @@ fn each_variant_is_simulated_from_the_same_seed_and_told_under_its_name() {
 
 #[test]
 fn one_of_them_can_be_named_and_a_picture_needs_that() {
-    let plan = Plan::new(BOTH);
+    let plan = ScenarioFile::new(BOTH);
     let outcome = plan.simulate(&["--variant", "bad", "-o", "json"]);
     let told: Value = serde_json::from_str(&outcome.printed).unwrap();
     assert_eq!((outcome.code, &told["outcome"]), (0, &"Reverted".into()));
@@ -46,14 +46,14 @@ fn one_of_them_can_be_named_and_a_picture_needs_that() {
 
 #[test]
 fn what_is_not_as_one_variant_expects_ends_with_1() {
-    let plan = Plan::new(&BOTH.replace("errors: 40%", "errors: 0.01%"));
+    let plan = ScenarioFile::new(&BOTH.replace("errors: 40%", "errors: 0.01%"));
     assert_eq!(plan.simulate(&[]).code, 1);
     assert_eq!(plan.simulate(&["--variant", "good"]).code, 0);
 }
 
 #[test]
 fn objects_behind_the_scenario_are_those_that_are_simulated_and_no_others() {
-    let plan = Plan::new(&format!("{BOTH}---\n{ROLLOUT}"));
+    let plan = ScenarioFile::new(&format!("{BOTH}---\n{ROLLOUT}"));
     // The same Rollout beside it would be a second one.
     let outcome = plan.simulate(&["--variant", "good"]);
     assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{}", outcome.printed);

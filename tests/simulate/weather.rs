@@ -1,6 +1,6 @@
 //! What verdicts have to stand: things that happened to the version that serves.
 
-use crate::command::{Plan, ROLLOUT};
+use crate::command::{ROLLOUT, ScenarioFile};
 
 const STAGES: &str = "stages: [{name: canary, weight: 5%, bake: 10m}, {name: full, weight: 100%, bake: 1m}]";
 
@@ -28,7 +28,7 @@ fn holds(story: &str, check: &str) {
 
 /// The same with an analysis of one's own.
 fn simulates(story: &str, analysis: &str) {
-    let plan = Plan::new(story);
+    let plan = ScenarioFile::new(story);
     let rollout = ROLLOUT.replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES).replace(
         "analysis:\n    checks: [{name: errors, errorRate: {preset: pod-http, max: 1%}}]",
         &format!("analysis: {{{analysis}}}"),
@@ -144,7 +144,7 @@ fn a_service_that_nobody_used_for_hours_is_judged_by_what_comes() {
 
 #[test]
 fn a_version_that_nobody_asks_for_anything_goes_no_further_and_says_what_would_decide_sooner() {
-    let plan = Plan::new(&after_silence(0, "0.1%", "outcome: Unfinished, stage: canary"));
+    let plan = ScenarioFile::new(&after_silence(0, "0.1%", "outcome: Unfinished, stage: canary"));
     let rollout = ROLLOUT.replace("stages: [{name: full, weight: 100%, bake: 1m}]", STAGES);
     plan.write("rollout.yaml", &rollout);
     let outcome = plan.simulate(&[]);

@@ -12,8 +12,8 @@ use tidegate_api::Rollout;
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
 use tidegate_sim::{
-    controllers::{Controllers, Handle, Settings},
-    operator::{Operator, Plan},
+    controllers::{Controllers, Handle, ModelSettings},
+    operator::{Operator, OperatorSetup},
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -112,7 +112,7 @@ impl Stage {
     async fn set(trial: &Trial) -> Self {
         let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let api = ApiServer::new(clock, trial.seed);
-        let controllers = Controllers::new(api.clone(), clock, trial.seed, Settings::default());
+        let controllers = Controllers::new(api.clone(), clock, trial.seed, ModelSettings::default());
         let handle = controllers.handle();
         tokio::spawn(controllers.run());
         tokio::spawn(garbage::collect(api.clone()));
@@ -142,7 +142,7 @@ impl Stage {
     }
 
     fn start_operator(&self) -> Operator {
-        Plan::new(self.clock, self.prometheus.clone()).start(self.wire.clone())
+        OperatorSetup::new(self.clock, self.prometheus.clone()).start(self.wire.clone())
     }
 
     async fn run(&mut self, scene: &Scene) {
@@ -289,7 +289,7 @@ impl Stage {
             Action::RegainNode => drop(self.controllers.regain_node(&self.node())),
             Action::Crash | Action::Await(_) => {}
             Action::SecondLeader => {
-                let second = Plan::new(self.clock, self.prometheus.clone()).start(self.api.clone());
+                let second = OperatorSetup::new(self.clock, self.prometheus.clone()).start(self.api.clone());
                 self.second = Some(second);
             }
             Action::OneLeader => self.second = None,

@@ -286,7 +286,7 @@ impl Memory {
         faults: &Faults,
     ) -> Vec<CheckStatus> {
         let seen: Vec<_> = wanted.iter().map(|wanted| self.seen(wanted)).collect();
-        let asked: Vec<_> = seen.iter().map(Seen::asked).collect();
+        let asked: Vec<_> = seen.iter().map(AskedLimits::asked).collect();
         let is_last = request.spec.stages().last().is_none_or(|last| last.name == request.stage.name);
         let judgements = match analysis.mode.unwrap_or_default() {
             Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last)),
@@ -305,10 +305,12 @@ impl Memory {
     }
 
     /// The evidence for each limit of a check in the present stage.
-    fn seen(&self, wanted: &Result<Wanted, QueryError>) -> Seen {
-        let Ok(Wanted::Counters(plan)) = wanted else { return Seen::default() };
-        let Some((stage, (_, tracker))) = plan.stages.last().zip(self.tracker(plan)) else { return Seen::default() };
-        Seen(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
+    fn seen(&self, wanted: &Result<Wanted, QueryError>) -> AskedLimits {
+        let Ok(Wanted::Counters(plan)) = wanted else { return AskedLimits::default() };
+        let Some((stage, (_, tracker))) = plan.stages.last().zip(self.tracker(plan)) else {
+            return AskedLimits::default();
+        };
+        AskedLimits(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
     }
 
     pub(super) fn tracker(&self, plan: &SamplingPlan) -> Option<(usize, &Tracker)> {
@@ -353,9 +355,9 @@ impl Memory {
 
 /// The evidence for each limit of one check.
 #[derive(Debug, Default)]
-struct Seen(Vec<(Limit, Evidence)>);
+struct AskedLimits(Vec<(Limit, Evidence)>);
 
-impl Seen {
+impl AskedLimits {
     fn asked(&self) -> Asked<'_> {
         let of = |kind| {
             let found = self.0.iter().find(|(limit, _)| limit.kind == kind);

@@ -72,12 +72,12 @@ struct Data<'a> {
 
 /// A sample as the API writes it: seconds, and the value as text.
 #[derive(Deserialize)]
-struct Written<'a>(f64, #[serde(borrow)] Cow<'a, str>);
+struct WrittenSample<'a>(f64, #[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Element<'a> {
     #[serde(borrow)]
-    value: Written<'a>,
+    value: WrittenSample<'a>,
 }
 
 /// What is beside or in place of the values of a native histogram.
@@ -141,7 +141,7 @@ fn is_native(data: &Data<'_>) -> bool {
 fn numbers(data: &Data<'_>) -> Option<Numbers> {
     let result = data.result.get();
     match &*data.result_type {
-        "scalar" => Some(Numbers::Scalar(serde_json::from_str::<Written<'_>>(result).ok()?.value()?)),
+        "scalar" => Some(Numbers::Scalar(serde_json::from_str::<WrittenSample<'_>>(result).ok()?.value()?)),
         "vector" => {
             let elements: Vec<Element<'_>> = serde_json::from_str(result).ok()?;
             Some(Numbers::Vector(elements.iter().map(|element| element.value.value()).collect::<Option<_>>()?))
@@ -151,7 +151,7 @@ fn numbers(data: &Data<'_>) -> Option<Numbers> {
     }
 }
 
-impl Written<'_> {
+impl WrittenSample<'_> {
     fn value(&self) -> Option<f64> {
         self.1.parse().ok()
     }
@@ -170,8 +170,8 @@ fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error
 }
 
 fn samples<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sample>, D::Error> {
-    let written = Vec::<Written<'de>>::deserialize(deserializer)?;
-    let samples = written.iter().map(Written::sample).collect::<Option<_>>();
+    let written = Vec::<WrittenSample<'de>>::deserialize(deserializer)?;
+    let samples = written.iter().map(WrittenSample::sample).collect::<Option<_>>();
     samples.ok_or_else(|| D::Error::custom("a sample that is neither a time nor a number"))
 }
 

@@ -92,7 +92,7 @@ pub struct Endpoints {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct EndpointsFile {
     endpoints: Vec<Endpoint>,
 }
 
@@ -118,7 +118,7 @@ impl Endpoints {
     /// # Errors
     /// [`EndpointsError`]: the text is not what is expected, or a field has a value that cannot be used.
     pub fn parse(text: &str, file: &str) -> Result<Self, EndpointsError> {
-        let written: Written = serde_saphyr::from_str(text)
+        let written: EndpointsFile = serde_saphyr::from_str(text)
             .map_err(|error| EndpointsError::Syntax { file: file.to_owned(), why: error.to_string() })?;
         let mut names = HashSet::new();
         for endpoint in &written.endpoints {

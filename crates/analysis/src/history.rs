@@ -8,7 +8,7 @@ use std::{
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
-    Arm, Baseline, Block, CounterState, Counts, ENOUGH_HISTORY, Measure, Refusal, Series, Stretch, WarmUp,
+    Arm, Baseline, Block, CounterState, Counts, ENOUGH_HISTORY, Measure, Refusal, Series, TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
@@ -59,7 +59,7 @@ pub(super) fn learn(
     let mut at = start;
     while at < end {
         at += step;
-        let stretch = Stretch { start: from, end: instant(at) };
+        let stretch = TimeRange { start: from, end: instant(at) };
         let gains = counters.gains(stretch, settling, series)?;
         for (measure, counts) in measures.iter().zip(&mut blocks) {
             let counted = warm_up.counted(*measure, (&counters, settling), stretch, series, &gains);

@@ -44,7 +44,7 @@ fn after_each_other(one: Vec<Sample>, other: Vec<Sample>) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use tidegate_judge::{CounterState, Meaning, Stretch};
+    use tidegate_judge::{CounterState, Meaning, TimeRange};
 
     use super::*;
 
@@ -66,7 +66,7 @@ mod tests {
         let mut gained = 0.0;
         counters.settle(at(0), &series);
         for (start, end) in [(0, 12), (12, 30)] {
-            let stretch = Stretch { start: at(start), end: at(end) };
+            let stretch = TimeRange { start: at(start), end: at(end) };
             gained += counters.gains(stretch, SignedDuration::from_secs(2), &series).unwrap().iter().sum::<f64>();
             counters.settle(at(end), &series);
         }

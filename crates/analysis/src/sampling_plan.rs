@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_api::{Percent, StagePart};
-use tidegate_judge::{Arm, Measure, Refusal, Series, Subject, Tolerance, WarmUp};
+use tidegate_judge::{Arm, Indicator, Measure, Refusal, Series, Tolerance, WarmUp};
 
 use super::{grid::Grid, source::Source};
 
@@ -139,9 +139,9 @@ impl Limit {
 /// What makes a request bad for `tolerance`.
 pub(super) fn measure(tolerance: &Tolerance) -> Measure {
     match tolerance.subject {
-        Subject::Failed => Measure::Failed,
+        Indicator::Failed => Measure::Failed,
         // A latency limit is far below 2⁵³ nanoseconds, which are 104 days.
-        Subject::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
+        Indicator::SlowerThan(limit, _) => Measure::SlowerThan(limit.duration().as_nanos() as f64),
     }
 }
 

@@ -1,7 +1,7 @@
 //! By which pods the bad requests of a failing check were answered.
 
 use tidegate_api::{CheckStatus, Verdict};
-use tidegate_judge::{Arm, Spread, Subject};
+use tidegate_judge::{Arm, Indicator, Spread};
 use tidegate_planner::workload::naming::is_pod_of;
 
 use super::{
@@ -41,8 +41,8 @@ impl Memory {
             overdispersion: evidence.overdispersion(),
             limit: evidence.limit_of_worse(),
             what: match tolerance.subject {
-                Subject::Failed => "failures",
-                Subject::SlowerThan(..) => "slow requests",
+                Indicator::Failed => "failures",
+                Indicator::SlowerThan(..) => "slow requests",
             },
         })
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
-    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Stretch, Suspicion,
-    WarmUp,
+    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Suspicion,
+    TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
@@ -375,7 +375,7 @@ impl Tracker {
         for end in ends {
             self.enter_stages();
             let measures: Vec<_> = self.limits(self.place).iter().map(Limit::measure).collect();
-            let stretch = Stretch { start: self.settled, end: *end };
+            let stretch = TimeRange { start: self.settled, end: *end };
             let gains = self.counters.gains(stretch, self.settling(), series)?;
             let blocks = measures.iter().map(|measure| self.block(stretch, *measure, series, &gains));
             match blocks.collect::<Result<Vec<_>, _>>() {
@@ -387,7 +387,7 @@ impl Tracker {
                         let block = drawn(block);
                         if is_disturbed { evidence.settle_against(&block) } else { evidence.settle(&block) }
                     }
-                    self.follow_pods(Stretch { start: self.settled, end: *end }, &measures, series);
+                    self.follow_pods(TimeRange { start: self.settled, end: *end }, &measures, series);
                     self.settled = *end;
                     self.counters.settle(*end, series);
                     self.refusal = None;
@@ -449,7 +449,7 @@ impl Tracker {
     }
 
     /// What counts of what each of `series` gained.
-    fn block(&self, stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Block, Refusal> {
+    fn block(&self, stretch: TimeRange, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Block, Refusal> {
         let block = Block::of(stretch, measure, series, &self.counted(stretch, measure, series, gains))?;
         // What a gateway counts is not known by pod: the whole stage is cold.
         let is_cold =
@@ -461,7 +461,7 @@ impl Tracker {
     /// each of `measures`, all count the same.
     fn all_requests(
         &self,
-        stretch: Stretch,
+        stretch: TimeRange,
         measures: &[Measure],
         blocks: &[Block],
         (series, gains): (&[Series], &[f64]),

@@ -14,7 +14,7 @@ use super::{
 /// A check that cannot be asked, whatever Prometheus would answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("check {check}: {fault}")]
-pub struct Unusable {
+pub struct UnusableCheck {
     /// The check.
     pub check: String,
     /// Why not.
@@ -24,11 +24,11 @@ pub struct Unusable {
 /// The first check of `spec` whose preset or template cannot be asked: it is not there, a parameter is missing, or it
 /// cannot tell the versions apart. A check's own selectors are left to Prometheus.
 #[must_use]
-pub fn unusable(spec: &RolloutSpec, templates: &Templates) -> Option<Unusable> {
+pub fn unusable(spec: &RolloutSpec, templates: &Templates) -> Option<UnusableCheck> {
     let checks = spec.analysis.as_ref()?.checks.iter();
     checks.into_iter().find_map(|check| {
         let fault = usable(check, spec, templates).err()?;
-        Some(Unusable { check: check.name.clone(), fault })
+        Some(UnusableCheck { check: check.name.clone(), fault })
     })
 }
 

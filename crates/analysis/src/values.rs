@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join;
 use jiff::Timestamp;
 use tidegate_api::Reduce;
-use tidegate_judge::{Run, Seen, ValueLimits};
+use tidegate_judge::{Reading, Run, ValueLimits};
 use tokio::time::Instant;
 
 use super::{
@@ -72,7 +72,7 @@ impl Values {
     }
 
     /// Takes what the query yielded at `at`.
-    pub(super) fn take(&mut self, at: Timestamp, answer: Result<Seen, QueryError>) -> Result<(), QueryError> {
+    pub(super) fn take(&mut self, at: Timestamp, answer: Result<Reading, QueryError>) -> Result<(), QueryError> {
         self.asked = Some(at);
         if let Ok(seen) = answer {
             self.run.observe(&self.plan.limits, at, seen);
@@ -81,17 +81,17 @@ impl Values {
         answer.map(|_| ())
     }
 
-    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Seen, QueryError> {
+    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Reading, QueryError> {
         let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
         let number = |promql, at| prometheus.number(promql, *reduce, at, deadline);
-        let Some(stable) = stable else { return Ok(Seen { value: number(promql, at).await?, stable: None }) };
+        let Some(stable) = stable else { return Ok(Reading { value: number(promql, at).await?, stable: None }) };
         let (value, beside) = join(number(promql, at), number(stable, at)).await;
         let stable = match beside {
             // All traffic has left it: what it was like when the stage began.
             Err(QueryError::Empty { .. } | QueryError::NotFinite) => number(stable, *since).await,
             beside => beside,
         };
-        Ok(Seen { value: value?, stable: Some(stable.map_err(|fault| QueryError::OfStable(Box::new(fault)))?) })
+        Ok(Reading { value: value?, stable: Some(stable.map_err(|fault| QueryError::OfStable(Box::new(fault)))?) })
     }
 
     /// Asks for the instants before `at` that were not asked for and that may still matter.
@@ -118,7 +118,7 @@ impl Values {
         };
         if let [only] = series.as_slice() {
             for sample in only.samples.iter().filter(|sample| sample.value.is_finite()) {
-                self.run.observe(&self.plan.limits, sample.at, Seen { value: sample.value, stable: None });
+                self.run.observe(&self.plan.limits, sample.at, Reading { value: sample.value, stable: None });
             }
         }
         Ok(())

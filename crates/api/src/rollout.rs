@@ -324,13 +324,13 @@ impl<'de> Deserialize<'de> for Replicas {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Written {
+        enum CountOrShare {
             Count(i32),
             Share(Percent),
         }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Count(count) => Self::Count(count),
-            Written::Share(share) => Self::Share(share),
+        Ok(match CountOrShare::deserialize(deserializer)? {
+            CountOrShare::Count(count) => Self::Count(count),
+            CountOrShare::Share(share) => Self::Share(share),
         })
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidegate_api::{Span, verdict::reason};
 
 use super::{
-    counters::Stretch,
+    counters::TimeRange,
     proportion::Proportion,
     series::{Arm, ByKey, Meaning, Series},
 };
@@ -191,7 +191,7 @@ impl Block {
     ///
     /// # Errors
     /// [`Refusal`], if the numbers contradict each other.
-    pub fn of(stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Self, Refusal> {
+    pub fn of(stretch: TimeRange, measure: Measure, series: &[Series], gains: &[f64]) -> Result<Self, Refusal> {
         let count = |arm| match measure {
             Measure::Failed => Ok(failed(arm, series, gains)),
             Measure::SlowerThan(limit) => slow(arm, limit, series, gains),
@@ -284,7 +284,7 @@ mod tests {
     fn block(measure: Measure, counted: &[(Arm, Meaning, f64)]) -> Result<Block, Refusal> {
         let all: Vec<_> = counted.iter().map(|(arm, meaning, _)| series(*arm, *meaning)).collect();
         let gains: Vec<_> = counted.iter().map(|(_, _, gain)| *gain).collect();
-        Block::of(Stretch { start: at(0), end: at(10) }, measure, &all, &gains)
+        Block::of(TimeRange { start: at(0), end: at(10) }, measure, &all, &gains)
     }
 
     fn bucket(histogram: &str, le: f64, gain: f64) -> (Arm, Meaning, f64) {

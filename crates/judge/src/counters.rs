@@ -12,7 +12,7 @@ const CAPACITY: usize = 16_384;
 
 /// A stretch of time: after `start`, up to and including `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct TimeRange {
     /// What was counted by then is not in it.
     pub start: Timestamp,
     /// What was counted by then is in it.
@@ -47,7 +47,7 @@ impl CounterState {
     ///
     /// # Errors
     /// [`Refusal::NotACounter`] if a value is negative or not finite.
-    pub fn gains(&self, stretch: Stretch, settling: SignedDuration, series: &[Series]) -> Result<Vec<f64>, Refusal> {
+    pub fn gains(&self, stretch: TimeRange, settling: SignedDuration, series: &[Series]) -> Result<Vec<f64>, Refusal> {
         if !series.iter().flat_map(|series| &series.samples).all(is_sound) {
             return Err(Refusal::NotACounter);
         }
@@ -216,8 +216,8 @@ mod tests {
         Timestamp::from_second(1_000_000 + at).unwrap()
     }
 
-    fn stretch(start: i64, end: i64) -> Stretch {
-        Stretch { start: second(start), end: second(end) }
+    fn stretch(start: i64, end: i64) -> TimeRange {
+        TimeRange { start: second(start), end: second(end) }
     }
 
     /// A series called `name` of the process `of`.
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    fn gains(counters: &CounterState, within: Stretch, series: &[Series]) -> Vec<f64> {
+    fn gains(counters: &CounterState, within: TimeRange, series: &[Series]) -> Vec<f64> {
         counters.gains(within, SETTLING, series).unwrap()
     }
 

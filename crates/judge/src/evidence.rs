@@ -65,8 +65,8 @@ pub struct Evidence {
     /// The same, where a control is all that is left of stable, by what stable was like with its traffic; nothing where nothing
     /// is compared.
     in_favour_by_past: Option<EProcess>,
-    stage: Stretch,
-    rollout: Seen,
+    stage: StageTotals,
+    rollout: RolloutTotals,
     worse: Recent,
     good: Recent,
     wellbeing: Wellbeing,
@@ -77,7 +77,7 @@ pub struct Evidence {
 
 /// What settled in this stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Stretch {
+struct StageTotals {
     canary: Counts,
     stable: Counts,
     blocks: u32,
@@ -86,7 +86,7 @@ struct Stretch {
 
 /// What settled since the rollout began.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Seen {
+struct RolloutTotals {
     blocks: u32,
     bad: f64,
 }
@@ -106,8 +106,8 @@ impl Evidence {
             moments: Moments::new(baseline.usual),
             in_favour: Side::new(EProcess::in_favour(), Counted::Possible, baseline.counts),
             in_favour_by_past: (boundary.ratio > 0.0).then(EProcess::in_favour),
-            stage: Stretch::default(),
-            rollout: Seen::default(),
+            stage: StageTotals::default(),
+            rollout: RolloutTotals::default(),
             worse: Recent::default(),
             good: Recent::default(),
             wellbeing: Wellbeing::new(&boundary, baseline),

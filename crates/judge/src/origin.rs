@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use super::{
     block::{Block, Counts, Measure},
-    counters::Stretch,
+    counters::TimeRange,
     proportion::Proportion,
     series::{Arm, Series},
     wording::count,
@@ -85,7 +85,7 @@ pub struct Origin {
 impl ByPod {
     /// What each pod had of what `series` gained within `stretch`. A pod whose numbers contradict each other is left out.
     #[must_use]
-    pub fn of(stretch: Stretch, measure: Measure, series: &[Series], gains: &[f64]) -> Self {
+    pub fn of(stretch: TimeRange, measure: Measure, series: &[Series], gains: &[f64]) -> Self {
         let mut parts: Places<Option<&Arc<str>>, Part> = Places::default();
         for (series, gain) in series.iter().zip(gains) {
             let (known, gained) = parts.entry((series.arm, series.pod.as_ref())).or_default();
@@ -401,7 +401,7 @@ mod tests {
             samples: vec![Sample { at: Timestamp::UNIX_EPOCH, value: 0.0 }],
         };
         let bucket = |pod: &str, le| series(pod, Meaning::Bucket { histogram: Key::of("pod", pod), le });
-        let stretch = Stretch { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
+        let stretch = TimeRange { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
         let failed =
             [series("x", Meaning::Requests), series("x", Meaning::FailedRequests), series("y", Meaning::Requests)];
         let pods = ByPod::of(stretch, Measure::Failed, &failed, &[90.0, 10.0, 50.0]);

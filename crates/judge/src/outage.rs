@@ -71,7 +71,7 @@ impl Requests {
         self.proportion() <= SOUND
     }
 
-    fn add(&mut self, seen: &Seen) {
+    fn add(&mut self, seen: &ScrapedTarget) {
         self.all += seen.all;
         self.failed += seen.failed;
         self.per_second += seen.all / seen.time.as_secs_f64();
@@ -91,7 +91,7 @@ pub struct Flow {
 
 /// What was seen of one target between two of its scrapes.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct ScrapedTarget {
     arm: Arm,
     /// Between those scrapes; nothing where there was only one.
     time: Duration,
@@ -111,12 +111,12 @@ impl Flow {
     #[must_use]
     pub fn since(series: &[Series], (start, now): (Timestamp, Timestamp), scrape: Duration) -> Option<Self> {
         let seen = seen(series, (start, now), usize::MAX);
-        let is_due = |seen: &Seen| seen.time.is_zero() && seen.newest > back(now, scrape * 3 / 2);
+        let is_due = |seen: &ScrapedTarget| seen.time.is_zero() && seen.newest > back(now, scrape * 3 / 2);
         let flow = Self::of(&seen);
         (flow.targets > 0 && !seen.iter().any(is_due)).then_some(flow)
     }
 
-    fn of(seen: &[Seen]) -> Self {
+    fn of(seen: &[ScrapedTarget]) -> Self {
         let mut flow = Self::default();
         for seen in seen.iter().filter(|seen| !seen.time.is_zero()) {
             flow.time = if flow.targets == 0 { seen.time } else { flow.time.min(seen.time) };
@@ -182,20 +182,20 @@ impl Before {
 
 /// What `series` tell of each target that was scraped after `start`, up to and including `end`: between the first and the
 /// last of its scrapes, or of the last `most` of them.
-fn seen(series: &[Series], (start, end): (Timestamp, Timestamp), most: usize) -> Vec<Seen> {
+fn seen(series: &[Series], (start, end): (Timestamp, Timestamp), most: usize) -> Vec<ScrapedTarget> {
     let mut targets: ByKey<(Arm, Vec<Timestamp>)> = ByKey::default();
     for series in series {
         let (_, times) = targets.entry(target_of(series)).or_insert((series.arm, Vec::new()));
         times.extend(series.between(start, end).iter().map(|sample| sample.at));
     }
-    let mut all: ByKey<Seen> = ByKey::default();
+    let mut all: ByKey<ScrapedTarget> = ByKey::default();
     for (key, (arm, mut times)) in targets {
         times.sort_unstable();
         times.dedup();
         let first = times.get(times.len().saturating_sub(most)).copied();
         let Some((first, newest)) = first.zip(times.last().copied()) else { continue };
         let time = newest.duration_since(first).unsigned_abs();
-        all.insert(key, Seen { arm, time, newest, all: 0.0, failed: 0.0 });
+        all.insert(key, ScrapedTarget { arm, time, newest, all: 0.0, failed: 0.0 });
     }
     for series in series {
         let Some(seen) = all.get_mut(&target_of(series)) else { continue };
@@ -279,7 +279,7 @@ pub fn may_be_both(before: &Before, series: &[Series], (start, now): (Timestamp,
     // One that was scraped once began at nothing a moment ago: its counters say it all, and no sum here does.
     let (all, failed) = canary.iter().fold((0.0, 0.0), |(all, failed), seen| (all + seen.all, failed + seen.failed));
     let fails = failed >= FAILING * all;
-    let has_a_sign = |seen: &Seen| seen.failed >= SIGN && seen.failed > SOUND * seen.all;
+    let has_a_sign = |seen: &ScrapedTarget| seen.failed >= SIGN && seen.failed > SOUND * seen.all;
     let is_behind = stable.iter().all(|seen| seen.newest < newest);
     before.is_sound() && fails && (is_behind || stable.iter().any(has_a_sign))
 }

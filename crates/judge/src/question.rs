@@ -80,14 +80,14 @@ impl Question {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     /// What makes a request bad.
-    pub subject: Subject,
+    pub subject: Indicator,
     /// What part of the requests may be bad.
     pub boundary: Boundary,
 }
 
 /// What makes a request bad.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Subject {
+pub enum Indicator {
     /// It failed.
     Failed,
     /// It took longer than the time within which that quantile of all requests has to be answered.
@@ -123,7 +123,7 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
         return Err(InvalidLimit::NoMin { check: name.clone() });
     }
     if let Some(errors) = &check.error_rate {
-        let subject = Subject::Failed;
+        let subject = Indicator::Failed;
         let tolerance = |limit: Percent| Tolerance { subject, boundary: Boundary::fixed(limit.fraction()) };
         return Ok(Question::Proportion {
             max: unit(name, "max", max, errors.max)?.map(tolerance),
@@ -133,7 +133,7 @@ pub fn question(check: &Check, stage: Option<&CheckOverride>) -> Result<Question
     }
     if let Some(latency) = &check.latency {
         let quantile = latency.quantile;
-        let subject = |limit: Span| Subject::SlowerThan(limit, quantile);
+        let subject = |limit: Span| Indicator::SlowerThan(limit, quantile);
         let tolerance =
             |limit: Span| Tolerance { subject: subject(limit), boundary: Boundary::fixed(1.0 - quantile.value()) };
         let max = unit(name, "max", max, latency.max)?;
@@ -213,7 +213,7 @@ mod tests {
     fn a_stage_sets_another_limit_and_leaves_the_rest() {
         let errors = json!({"errorRate": {"preset": "istio", "max": "1%", "warn": "0.5%"}});
         let tolerance =
-            |percent: f64| Some(Tolerance { subject: Subject::Failed, boundary: Boundary::fixed(percent / 100.0) });
+            |percent: f64| Some(Tolerance { subject: Indicator::Failed, boundary: Boundary::fixed(percent / 100.0) });
         assert_eq!(
             asked(errors, json!({"max": "2%"})),
             Ok(Question::Proportion { max: tolerance(2.0), relative: None, warn: tolerance(0.5) })

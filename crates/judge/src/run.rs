@@ -10,13 +10,13 @@ use super::{question::ValueLimits, verdict::Judgement, wording::value as worded}
 /// A look that brought no value neither ends a run nor adds to it: a Prometheus that flaps must not hide a failure.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Run {
-    newest: Option<(Timestamp, Seen)>,
+    newest: Option<(Timestamp, Reading)>,
     beyond: Option<(Timestamp, u32)>,
 }
 
 /// What a query yielded at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
+pub struct Reading {
     /// For the canary.
     pub value: f64,
     /// For stable, where it is compared.
@@ -25,7 +25,7 @@ pub struct Seen {
 
 impl Run {
     /// Adds what the query yielded at `at`, which is later than everything before.
-    pub fn observe(&mut self, limits: &ValueLimits, at: Timestamp, seen: Seen) {
+    pub fn observe(&mut self, limits: &ValueLimits, at: Timestamp, seen: Reading) {
         self.newest = Some((at, seen));
         self.beyond = match (limits.crossed(seen), self.beyond) {
             (None, _) => None,
@@ -43,9 +43,9 @@ impl Run {
 
 impl ValueLimits {
     /// The limit that a value is beyond, with the word for where it is.
-    fn crossed(&self, seen: Seen) -> Option<(f64, &'static str)> {
+    fn crossed(&self, seen: Reading) -> Option<(f64, &'static str)> {
         let (most, least) = self.compared(seen.stable);
-        let Seen { value, .. } = seen;
+        let Reading { value, .. } = seen;
         let above = |limit: Option<f64>| limit.filter(|limit| value > *limit).map(|limit| (limit, "above"));
         let below = |limit: Option<f64>| limit.filter(|limit| value < *limit).map(|limit| (limit, "below"));
         above(self.max).or_else(|| below(self.min)).or_else(|| above(most)).or_else(|| below(least))
@@ -138,7 +138,7 @@ mod tests {
     fn verdict(limits: &ValueLimits, values: &[(i64, f64)]) -> Verdict {
         let mut run = Run::default();
         for (second, value) in values {
-            run.observe(limits, Timestamp::from_second(*second).unwrap(), Seen { value: *value, stable: None });
+            run.observe(limits, Timestamp::from_second(*second).unwrap(), Reading { value: *value, stable: None });
         }
         judge_values(limits, &run).verdict
     }
@@ -177,7 +177,7 @@ mod tests {
     fn a_warning_is_on_the_side_of_the_limit() {
         let warns = |limits: ValueLimits, value| {
             let mut run = Run::default();
-            run.observe(&limits, Timestamp::UNIX_EPOCH, Seen { value, stable: None });
+            run.observe(&limits, Timestamp::UNIX_EPOCH, Reading { value, stable: None });
             judge_values(&limits, &run).warning
         };
         let above = ValueLimits { max: Some(0.9), warn: Some(0.7), ..Default::default() };
@@ -192,7 +192,7 @@ mod tests {
         let limits = ValueLimits { relative: Some(relative), ..Default::default() };
         let judged = |value| {
             let mut run = Run::default();
-            run.observe(&limits, Timestamp::UNIX_EPOCH, Seen { value, stable: Some(100.0) });
+            run.observe(&limits, Timestamp::UNIX_EPOCH, Reading { value, stable: Some(100.0) });
             judge_values(&limits, &run)
         };
         assert_eq!([74.0, 75.0, 125.0, 126.0].map(|value| judged(value).verdict), {

@@ -25,7 +25,7 @@ use super::{
     boundary::Boundary,
     calm::{FAR, far_from},
     evidence::Evidence,
-    question::{Subject, Tolerance},
+    question::{Indicator, Tolerance},
     reference::Reference,
     verdict::{Asked, Judgement},
     wording::percent,
@@ -267,11 +267,11 @@ impl Calm {
 
 impl Unwell {
     /// `10% failed since 2026-03-02T14:03:00Z, usually 0.1%`.
-    fn sentence(&self, subject: Subject) -> String {
+    fn sentence(&self, subject: Indicator) -> String {
         let share = percent(self.since.proportion().unwrap_or_default());
         let what = match subject {
-            Subject::Failed => "failed".to_owned(),
-            Subject::SlowerThan(limit, _) => format!("took longer than {limit}"),
+            Indicator::Failed => "failed".to_owned(),
+            Indicator::SlowerThan(limit, _) => format!("took longer than {limit}"),
         };
         let usually = match self.typical {
             Some(typical) => format!("usually {}", percent(typical)),
@@ -365,7 +365,7 @@ mod tests {
         settle(&mut wellbeing, 60, 60, BOTH);
         let unwell = wellbeing.unwell(None).unwrap();
         assert_eq!(
-            unwell.sentence(Subject::Failed),
+            unwell.sentence(Indicator::Failed),
             "stable itself: 10% failed since 1970-01-01T00:10:00Z, usually 0.1%"
         );
         settle(&mut wellbeing, 120, 11, WELL);
@@ -448,7 +448,7 @@ mod tests {
             settle(&mut wellbeing, 0, 60, BOTH);
             wellbeing.unwell(None)
         };
-        assert!(of(Boundary::fixed(0.01)).unwrap().sentence(Subject::Failed).ends_with(", allowed 1%"));
+        assert!(of(Boundary::fixed(0.01)).unwrap().sentence(Indicator::Failed).ends_with(", allowed 1%"));
         assert_eq!(of(COMPARED), None);
     }
 

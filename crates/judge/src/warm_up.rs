@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::{Counts, Measure},
-    counters::{CounterState, Stretch},
+    counters::{CounterState, TimeRange},
     series::{Arm, ByKey, Key, Series},
 };
 
@@ -25,7 +25,7 @@ impl WarmUp {
         self,
         measure: Measure,
         (counters, settling): (&CounterState, SignedDuration),
-        stretch: Stretch,
+        stretch: TimeRange,
         series: &[Series],
         gains: &'a [f64],
     ) -> Cow<'a, [f64]> {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn counted(measure: Measure, start: i64, series: &[Series], gains: &[f64]) -> Vec<f64> {
-        let stretch = Stretch { start: second(start), end: second(start + 10) };
+        let stretch = TimeRange { start: second(start), end: second(start + 10) };
         TWO_MINUTES.counted(measure, (&CounterState::default(), SETTLING), stretch, series, gains).into_owned()
     }
 

@@ -8,7 +8,7 @@ use super::{
     block::Counts,
     interval::interval,
     proportion::Proportion,
-    question::{Subject, Tolerance},
+    question::{Indicator, Tolerance},
 };
 
 /// How much of what was counted was bad, and how much may be.
@@ -56,12 +56,12 @@ impl fmt::Display for Sentence<'_> {
         let bad = self.value().unwrap_or_else(|| "0%".to_owned());
         let total = count(self.canary.total);
         match self.tolerance.subject {
-            Subject::Failed => write!(f, "{bad} of {total} requests failed, allowed {}", self.limit())?,
-            Subject::SlowerThan(limit, quantile) if self.tolerance.boundary.ratio == 0.0 => {
+            Indicator::Failed => write!(f, "{bad} of {total} requests failed, allowed {}", self.limit())?,
+            Indicator::SlowerThan(limit, quantile) if self.tolerance.boundary.ratio == 0.0 => {
                 let allowed = self.limit();
                 write!(f, "{bad} of {total} requests took longer than {limit}, allowed {allowed} ({quantile})")?;
             }
-            Subject::SlowerThan(limit, _) => {
+            Indicator::SlowerThan(limit, _) => {
                 write!(f, "{bad} of {total} requests took longer than {limit}, allowed {}", self.limit())?;
             }
         }

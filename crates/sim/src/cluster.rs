@@ -16,7 +16,7 @@ use super::{
     controllers::{self, Controllers, Handle},
     endpoint::Endpoint,
     metering::Applications,
-    operator::{Operator, Plan},
+    operator::{Operator, OperatorSetup},
 };
 
 /// Who applies the manifests that a cluster starts with.
@@ -24,18 +24,18 @@ const USER: &str = "kubectl-client-side-apply";
 
 /// How a cluster is made.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ClusterSettings {
     /// What all chance comes from.
     pub seed: u64,
     /// Which models run around the API server, and how fast.
-    pub controllers: controllers::Settings,
+    pub controllers: controllers::ModelSettings,
     /// How often Prometheus scrapes each pod.
     pub scrape_every: Duration,
 }
 
-impl Default for Settings {
+impl Default for ClusterSettings {
     fn default() -> Self {
-        Self { seed: 0, controllers: controllers::Settings::default(), scrape_every: Duration::from_secs(15) }
+        Self { seed: 0, controllers: controllers::ModelSettings::default(), scrape_every: Duration::from_secs(15) }
     }
 }
 
@@ -59,7 +59,7 @@ impl Cluster {
     /// Starts a cluster that knows Rollouts, templates and routes, and is empty otherwise. Within a Tokio runtime: where that
     /// one's time is paused, the cluster's time flies.
     #[must_use]
-    pub fn start(clock: Clock, settings: Settings) -> Self {
+    pub fn start(clock: Clock, settings: ClusterSettings) -> Self {
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let api = ApiServer::new(clock, seeds.random());
         let controllers = Controllers::new(api.clone(), clock, seeds.random(), settings.controllers);
@@ -105,7 +105,7 @@ impl Cluster {
     /// Starts an operator that reaches the Prometheus of this cluster by `transport`, and calls it `endpoint`.
     #[must_use]
     pub fn operator(&self, endpoint: &str, transport: impl Transport + 'static) -> Operator {
-        let plan = Plan { endpoint: endpoint.to_owned(), ..Plan::new(self.clock, transport) };
+        let plan = OperatorSetup { endpoint: endpoint.to_owned(), ..OperatorSetup::new(self.clock, transport) };
         plan.start(self.api.clone())
     }
 }

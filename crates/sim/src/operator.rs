@@ -9,7 +9,7 @@ use tidegate_analysis::{Analyzer, Transport};
 use tidegate_clock::Clock;
 use tidegate_operator::{
     controller::{
-        self, Settings, Surroundings,
+        self, ControllerSettings, Dependencies,
         leader::Leadership,
         timeout::{CALL, TimeoutLayer},
     },
@@ -32,7 +32,7 @@ pub struct Operator {
 }
 
 /// What the operator is given.
-pub struct Plan<T> {
+pub struct OperatorSetup<T> {
     /// What time it is.
     pub clock: Clock,
     /// The only namespace that it looks after; all without it.
@@ -45,7 +45,7 @@ pub struct Plan<T> {
     pub leadership: Leadership,
 }
 
-impl<T: Transport + 'static> Plan<T> {
+impl<T: Transport + 'static> OperatorSetup<T> {
     /// An operator that leads, looks after all namespaces, and asks the Prometheus behind `transport`.
     pub fn new(clock: Clock, transport: T) -> Self {
         Self { clock, namespace: None, endpoint: ENDPOINT.to_owned(), transport, leadership: Leadership::always() }
@@ -62,18 +62,18 @@ impl<T: Transport + 'static> Plan<T> {
         S::Error: Into<BoxError>,
     {
         let client = ClientBuilder::new(service, "default").with_layer(&TimeoutLayer::new(CALL)).build();
-        let surroundings = Surroundings {
+        let dependencies = Dependencies {
             clock: self.clock,
             analyzer: Analyzer::over(&self.endpoint, self.transport, LOOK),
             leadership: self.leadership,
             metrics: Arc::new(Metrics::new()),
             readiness: Readiness::default(),
         };
-        let settings = Settings { namespace: self.namespace, concurrency: 1 };
+        let settings = ControllerSettings { namespace: self.namespace, concurrency: 1 };
         let (shutdown, requested) = oneshot::channel();
         let task = tokio::spawn(async move {
             let requested = async { drop(requested.await) };
-            if let Err(error) = controller::run(client, settings, surroundings, requested).await {
+            if let Err(error) = controller::run(client, settings, dependencies, requested).await {
                 tracing::error!(%error, "the operator ended");
             }
         });

@@ -15,7 +15,7 @@ use tidegate_api::{Causes, Span, Verdict};
 use self::instant::Instant;
 use super::{
     print,
-    rollout_file::{Source, Subject, wait},
+    rollout_file::{LoadedRollout, Source, wait},
 };
 
 /// What the process ends with where a release would have failed.
@@ -111,7 +111,7 @@ fn backtest(options: &Options, now: Timestamp) -> anyhow::Result<Backtest<'_>> {
         _ => Versions::Workload,
     };
     let releases = wait(subject.past.replay(subject.asked(), versions, (&at, to)))??;
-    let Subject { rollout, name, .. } = subject;
+    let LoadedRollout { rollout, name, .. } = subject;
     let workload = rollout.spec.workload.name;
     Ok(Backtest { rollout: name, workload, versions, from, to, every: options.every, releases })
 }

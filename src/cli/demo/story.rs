@@ -8,7 +8,7 @@ use tidegate_api::{Phase, Rollout};
 use tidegate_apiserver::{ApiServer, Change, Changes, Object};
 use tidegate_clock::Clock;
 use tidegate_sim::{
-    cluster::{Cluster, Settings},
+    cluster::{Cluster, ClusterSettings},
     metering::{Application, entrance},
     operator::{ENDPOINT, Operator},
     scenario::{Action, Event, Manifests, Release, STABLE, Scenario},
@@ -56,7 +56,7 @@ impl Story {
         let clock = Clock::starting_at(Timestamp::from_second(yesterday.as_second())?);
         let mut scenario = Scenario::parse(include_str!("story.yaml"), "story.yaml")?;
         scenario.start = clock.now();
-        let cluster = Cluster::start(clock, Settings { seed: SEED, ..Settings::default() });
+        let cluster = Cluster::start(clock, ClusterSettings { seed: SEED, ..ClusterSettings::default() });
         let mut manifests = Manifests::default();
         manifests.add(include_str!("shop.yaml"), "shop.yaml")?;
         for rollout in manifests.rollouts()? {

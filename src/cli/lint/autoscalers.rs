@@ -1,6 +1,6 @@
 //! Autoscalers that are aimed at what has no pods, or that work against a count in Git.
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// What in Kubernetes makes pods more, fewer or larger, and where it says whose.
 const KNOWN: [Autoscaler; 3] = [
@@ -20,7 +20,7 @@ struct Autoscaler {
 }
 
 /// What is wrong with `scaler`, if it is an autoscaler of what `rollout` releases.
-pub fn check(rollout: &Written, scaler: &Written) -> Option<Finding> {
+pub fn check(rollout: &LocatedDocument, scaler: &LocatedDocument) -> Option<Finding> {
     let known = KNOWN.iter().find(|known| (known.group, known.kind) == (scaler.group(), scaler.kind()))?;
     if scaler.namespace() != rollout.namespace() {
         return None;
@@ -37,7 +37,7 @@ pub fn check(rollout: &Written, scaler: &Written) -> Option<Finding> {
 }
 
 /// An autoscaler of a Deployment without pods.
-fn misses(rollout: &Written, scaler: &Written, known: &Autoscaler, workload: &str) -> Finding {
+fn misses(rollout: &LocatedDocument, scaler: &LocatedDocument, known: &Autoscaler, workload: &str) -> Finding {
     let does = match known.kind {
         "ScaledObject" => "brings up pods beside the Rollout's",
         "VerticalPodAutoscaler" => "changes no pod",
@@ -53,7 +53,7 @@ fn misses(rollout: &Written, scaler: &Written, known: &Autoscaler, workload: &st
 }
 
 /// Two that set the same count: an autoscaler, and whoever applies the Rollout.
-fn quarrels(rollout: &Written, scaler: &Written, known: &Autoscaler) -> Option<Finding> {
+fn quarrels(rollout: &LocatedDocument, scaler: &LocatedDocument, known: &Autoscaler) -> Option<Finding> {
     let replicas = rollout.document.value().pointer("/spec/replicas")?.as_i64()?;
     let message = format!(
         "{} {} counts the pods of Rollout {}, and whatever applies this file sets them to {replicas} again each time: leave spec.replicas out",

@@ -6,7 +6,7 @@ use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, RolloutSpec, Span, S
 use tidegate_judge::{ENOUGH, ErrorRates, Question, Supposed, Tolerance, about, about_time, count};
 
 use super::{
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     stages::{Asked, questions, reached},
 };
 
@@ -17,7 +17,7 @@ const HEALTHY: f64 = 0.2;
 const OVERDISPERSION: f64 = 2.0;
 
 /// The stages of `rollout` in which a check sees too few requests, with `rate` requests in a second to all versions.
-pub fn check(written: &Written, rollout: &Rollout, rate: f64) -> Vec<Finding> {
+pub fn check(written: &LocatedDocument, rollout: &Rollout, rate: f64) -> Vec<Finding> {
     let spec = &rollout.spec;
     let Some(analysis) = &spec.analysis else { return Vec::new() };
     let stages = spec.stages();
@@ -61,7 +61,7 @@ fn needed(analysis: &Analysis, bounds: &ErrorRates, asked: &Asked<'_>, share: f6
 }
 
 fn verdict(
-    rollout: &Written,
+    rollout: &LocatedDocument,
     spec: &RolloutSpec,
     path: &str,
     stage: &Stage,

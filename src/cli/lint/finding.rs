@@ -47,14 +47,14 @@ impl fmt::Display for Finding {
 
 /// A document and the file that it stands in.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct LocatedDocument {
     /// The file, or `-`.
     pub file: String,
     /// The document.
     pub document: Document,
 }
 
-impl Written {
+impl LocatedDocument {
     /// Its kind; empty when it has none.
     pub fn kind(&self) -> &str {
         self.document.text(&["kind"]).unwrap_or_default()

@@ -35,7 +35,7 @@ use tidegate_api::{
 use tidegate_planner::traffic::GATEWAY_API;
 
 use self::{
-    finding::{Finding, Format, Severity, Written, printed},
+    finding::{Finding, Format, LocatedDocument, Severity, printed},
     input::Text,
 };
 
@@ -94,8 +94,8 @@ pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
         anyhow::bail!("{error}");
     }
     let documents = texts.iter().flat_map(|text| Document::all(&text.text).0);
-    let all: Vec<_> = documents.map(|document| Written { file: String::new(), document }).collect();
-    let rollout = |written: &Written| {
+    let all: Vec<_> = documents.map(|document| LocatedDocument { file: String::new(), document }).collect();
+    let rollout = |written: &LocatedDocument| {
         let rollout = serde_json::from_value(written.document.value().clone())?;
         Ok((rollout, templates::among(written, &all)))
     };
@@ -108,7 +108,7 @@ fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
     let mut all = Vec::new();
     for Text { file, text } in texts {
         let (documents, malformed) = Document::all(text);
-        all.extend(documents.into_iter().map(|document| Written { file: file.clone(), document }));
+        all.extend(documents.into_iter().map(|document| LocatedDocument { file: file.clone(), document }));
         findings.extend(malformed.map(|malformed| Finding {
             file: file.clone(),
             line: malformed.place.line,
@@ -129,12 +129,12 @@ fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
     findings.into_iter().collect()
 }
 
-fn is_rollout(written: &Written) -> bool {
+fn is_rollout(written: &LocatedDocument) -> bool {
     written.group() == GROUP && written.kind() == "Rollout"
 }
 
 /// What of the kind is misspelt. Other projects' kinds are none of our business.
-fn kind(written: &Written) -> Option<Finding> {
+fn kind(written: &LocatedDocument) -> Option<Finding> {
     if written.document.is_list_without_items() {
         return Some(written.error("items", NO_ITEMS));
     }
@@ -158,7 +158,7 @@ fn kind(written: &Written) -> Option<Finding> {
 }
 
 /// A route that no cluster takes, since its kind never had that version.
-fn route_version(written: &Written, version: &str) -> Option<Finding> {
+fn route_version(written: &LocatedDocument, version: &str) -> Option<Finding> {
     let kind = GatewayRouteKind::ALL.into_iter().find(|kind| kind.to_string() == written.kind())?;
     let versions = kind.versions();
     let known = version.rsplit('/').next().is_some_and(|version| versions.contains(&version));
@@ -166,7 +166,7 @@ fn route_version(written: &Written, version: &str) -> Option<Finding> {
     (!known).then(|| written.error("apiVersion", message))
 }
 
-fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>) -> Vec<Finding> {
+fn rollout(written: &LocatedDocument, all: &[LocatedDocument], requests_per_second: Option<f64>) -> Vec<Finding> {
     let mut findings = name(written);
     findings.extend(schema::check(written));
     findings.extend(rules::check(written));
@@ -189,7 +189,7 @@ fn rollout(written: &Written, all: &[Written], requests_per_second: Option<f64>)
     findings
 }
 
-fn template(written: &Written) -> Vec<Finding> {
+fn template(written: &LocatedDocument) -> Vec<Finding> {
     let mut findings = name(written);
     findings.extend(schema::check(written));
     findings.extend(rules::check(written));
@@ -200,7 +200,7 @@ fn template(written: &Written) -> Vec<Finding> {
     findings
 }
 
-fn name(written: &Written) -> Vec<Finding> {
+fn name(written: &LocatedDocument) -> Vec<Finding> {
     let named = ["name", "generateName"].iter().any(|name| written.document.text(&["metadata", name]).is_some());
     let message = format!("the {} has no name", written.kind());
     if named { Vec::new() } else { vec![written.error(field("metadata", "name"), message)] }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use tidegate_planner::traffic::{Names, Policy, without_policies};
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// The policies for the Service of a Rollout with routes that its `-stable` and `-canary` do without.
-pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
+pub fn check(rollout: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding> {
     let Some(service) = rollout.document.text(&["spec", "service"]) else { return Vec::new() };
     if rollout.document.value().pointer("/spec/traffic").is_none() {
         return Vec::new();
@@ -22,7 +22,7 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
     left_behind.collect()
 }
 
-fn policy(written: &Written) -> Policy<'_> {
+fn policy(written: &LocatedDocument) -> Policy<'_> {
     Policy {
         group: written.group(),
         kind: written.kind(),

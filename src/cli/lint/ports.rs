@@ -4,10 +4,10 @@ use serde_json::Value;
 use tidegate_api::manifest::item;
 use tidegate_planner::traffic::GATEWAY_API;
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// The backends of all routes that name `service` with a port that it lacks, or with none.
-pub fn check(service: &Written, all: &[Written]) -> Vec<Finding> {
+pub fn check(service: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding> {
     let listed = service.document.value().pointer("/spec/ports").and_then(Value::as_array);
     let ports: Vec<_> = listed.into_iter().flatten().filter_map(|port| port.get("port")?.as_i64()).collect();
     let known: Vec<_> = ports.iter().map(i64::to_string).collect();
@@ -33,7 +33,7 @@ pub fn check(service: &Written, all: &[Written]) -> Vec<Finding> {
 }
 
 /// The backends of a route that are `service`, and where they stand.
-fn backends<'a>(route: &'a Written, service: &Written) -> Vec<(String, &'a Value)> {
+fn backends<'a>(route: &'a LocatedDocument, service: &LocatedDocument) -> Vec<(String, &'a Value)> {
     let rules = route.document.value().pointer("/spec/rules").and_then(Value::as_array);
     let rules = rules.into_iter().flatten().enumerate();
     let all = rules.flat_map(|(index, rule)| {

@@ -11,12 +11,12 @@ use tidegate_api::{
 use tidegate_planner::traffic::Names;
 
 use super::{
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     metricsql,
 };
 
 /// What the PromQL of `rollout` has wrong.
-pub fn check(rollout: &Written) -> Vec<Finding> {
+pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let is_routed = rollout.document.value().pointer("/spec/traffic/gatewayAPI").is_some();
     let service = rollout.document.text(&["spec", "service"]).unwrap_or_default();
     let queries = Queries { written: rollout, service, is_routed, parameters: Parameters::NONE };
@@ -52,7 +52,7 @@ impl<'a> At<'a> {
 
 /// What the queries of a document are filled in with.
 pub struct Queries<'a> {
-    pub written: &'a Written,
+    pub written: &'a LocatedDocument,
     pub service: &'a str,
     pub is_routed: bool,
     pub parameters: &'a Parameters,

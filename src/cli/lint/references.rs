@@ -12,12 +12,12 @@ use tidegate_planner::traffic::{
 
 use super::{
     autoscalers,
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     policies, ports, selectors, workload,
 };
 
 /// Where `rollout` and the other documents do not fit together.
-pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
+pub fn check(rollout: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let spec = |path: &[&str]| rollout.document.text(&[&["spec"], path].concat()).unwrap_or_default();
     let (kind, name) = (("apps", "Deployment"), spec(&["workload", "name"]));
@@ -50,13 +50,13 @@ pub fn check(rollout: &Written, all: &[Written]) -> Vec<Finding> {
 
 /// The object of that group, kind and name in the Rollout's namespace. When another seems to be meant, that is a finding.
 fn find<'a>(
-    rollout: &Written,
-    all: &'a [Written],
+    rollout: &LocatedDocument,
+    all: &'a [LocatedDocument],
     (group, kind): (&str, &str),
     name: &str,
     field: &str,
     findings: &mut Vec<Finding>,
-) -> Option<&'a Written> {
+) -> Option<&'a LocatedDocument> {
     let of_kind = || {
         let named = all.iter().filter(|written| !written.name().is_empty());
         named.filter(|written| (written.group(), written.kind()) == (group, kind))
@@ -88,7 +88,7 @@ fn find<'a>(
 }
 
 /// The routes of a Rollout whose `spec.traffic` can be read, and where each is named.
-fn routes(rollout: &Written) -> Vec<(String, Route)> {
+fn routes(rollout: &LocatedDocument) -> Vec<(String, Route)> {
     let traffic = rollout.document.value().pointer("/spec/traffic").cloned().unwrap_or_default();
     let Ok(traffic) = serde_json::from_value::<Traffic>(traffic) else { return Vec::new() };
     let of_gateway = traffic.gateway_api.as_ref().map_or(0, |gateway| gateway.routes.len());
@@ -102,7 +102,7 @@ fn routes(rollout: &Written) -> Vec<(String, Route)> {
     traffic.routes().enumerate().map(named).collect()
 }
 
-fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
+fn unselected(service: &LocatedDocument, deployment: &LocatedDocument) -> Option<Finding> {
     let (name, owner) = (service.name(), deployment.name());
     let selector = service.document.value().pointer("/spec/selector").and_then(Value::as_object);
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
@@ -120,7 +120,7 @@ fn unselected(service: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// Whatever stands in the way of splitting the route, as the operator would say it.
-fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Finding> {
+fn unusable(rollout: &LocatedDocument, route: &Route, written: &LocatedDocument) -> Option<Finding> {
     let names = Names::of(rollout.document.text(&["spec", "service"])?);
     let router = router(route, rollout.namespace(), &names, Revisions::default(), None, Quirks::default());
     let object = written.document.value();
@@ -132,18 +132,18 @@ fn unusable(rollout: &Written, route: &Route, written: &Written) -> Option<Findi
 }
 
 /// Routes that point at the Service, and that a Rollout with routes does not name.
-fn unnamed(rollout: &Written, all: &[Written]) -> Option<Finding> {
+fn unnamed(rollout: &LocatedDocument, all: &[LocatedDocument]) -> Option<Finding> {
     let (namespace, service) = (rollout.namespace(), rollout.document.text(&["spec", "service"])?);
     let named: BTreeSet<_> =
         routes(rollout).iter().map(|(_, route)| RouteId::of(route, namespace).unversioned()).collect();
     if named.is_empty() {
         return None;
     }
-    let points_at_it = |written: &&Written| {
+    let points_at_it = |written: &&LocatedDocument| {
         written.group() == GATEWAY_API
             && references(written.namespace(), written.document.value()).contains(&(namespace, service))
     };
-    let id = |written: &Written| {
+    let id = |written: &LocatedDocument| {
         let elsewhere = (written.namespace() != namespace).then(|| written.namespace().to_owned());
         RouteId { kind: Kind::of_gateway_api(written.kind()), namespace: elsewhere, name: written.name().to_owned() }
     };
@@ -153,8 +153,8 @@ fn unnamed(rollout: &Written, all: &[Written]) -> Option<Finding> {
 }
 
 /// Of two Rollouts for the same Deployment or Service, the second does nothing.
-fn rival(rollout: &Written, other: &Written, all: &[Written]) -> Option<Finding> {
-    let place = |written: &Written| all.iter().position(|one| std::ptr::eq(one, written));
+fn rival(rollout: &LocatedDocument, other: &LocatedDocument, all: &[LocatedDocument]) -> Option<Finding> {
+    let place = |written: &LocatedDocument| all.iter().position(|one| std::ptr::eq(one, written));
     let comparable = other.kind() == "Rollout"
         && other.group() == rollout.group()
         && other.namespace() == rollout.namespace()

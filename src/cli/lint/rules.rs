@@ -7,10 +7,10 @@ use tidegate_api::{
     nearest::did_you_mean,
 };
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// The rules that `rollout` breaks.
-pub fn check(rollout: &Written) -> Vec<Finding> {
+pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let object = without_nulls(rollout.document.value());
     let mut findings = Vec::new();
     for BrokenRule { field, sentence, culprit } in broken_rules(&object) {

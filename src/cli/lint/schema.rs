@@ -11,7 +11,7 @@ use tidegate_api::{
     nearest::did_you_mean,
 };
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 static ROLLOUT: LazyLock<Value> = LazyLock::new(schema::<Rollout>);
 static TEMPLATE: LazyLock<Value> = LazyLock::new(schema::<CheckTemplate>);
@@ -31,7 +31,7 @@ fn schema<K: CustomResourceExt>() -> Value {
 }
 
 /// Where `written`, a Rollout or a template, is not what the schema of its kind asks for.
-pub fn check(written: &Written) -> Vec<Finding> {
+pub fn check(written: &LocatedDocument) -> Vec<Finding> {
     let mut findings = Vec::new();
     let schema = if written.kind() == "Rollout" { &ROLLOUT } else { &TEMPLATE };
     walk(schema, written.document.value(), "", &mut |finding| {

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// Labels that name a version, whatever their value.
 const VERSIONS: [&str; 4] = ["version", "app.kubernetes.io/version", "helm.sh/chart", "pod-template-hash"];
 
 /// The version labels in the selectors of a Deployment and its Service.
-pub fn check(deployment: &Written, service: Option<&Written>) -> Vec<Finding> {
+pub fn check(deployment: &LocatedDocument, service: Option<&LocatedDocument>) -> Vec<Finding> {
     let tags = tags(deployment);
     let mut findings = Vec::new();
     if let Some(service) = service {
@@ -31,7 +31,7 @@ pub fn check(deployment: &Written, service: Option<&Written>) -> Vec<Finding> {
 }
 
 /// The version labels of the selector at `pointer`.
-fn labels<'a>(written: &'a Written, pointer: &str, tags: &[&str]) -> Vec<&'a str> {
+fn labels<'a>(written: &'a LocatedDocument, pointer: &str, tags: &[&str]) -> Vec<&'a str> {
     let selector = written.document.value().pointer(pointer).and_then(Value::as_object);
     let names_a_version = |(key, value): &(&String, &Value)| {
         VERSIONS.contains(&key.as_str()) || value.as_str().is_some_and(|value| tags.contains(&value))
@@ -40,7 +40,7 @@ fn labels<'a>(written: &'a Written, pointer: &str, tags: &[&str]) -> Vec<&'a str
 }
 
 /// The tags of the images that look like versions: those with a digit.
-fn tags(deployment: &Written) -> Vec<&str> {
+fn tags(deployment: &LocatedDocument) -> Vec<&str> {
     let containers = deployment.document.value().pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let images = containers.into_iter().flatten().filter_map(|container| container.get("image")?.as_str());
     images.filter_map(tag).filter(|tag| tag.contains(|letter: char| letter.is_ascii_digit())).collect()

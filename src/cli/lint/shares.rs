@@ -4,12 +4,12 @@ use tidegate_api::{OnShareOff, RolloutSpec};
 use tidegate_judge::Question;
 
 use super::{
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     stages::questions,
 };
 
 /// Why `onShareOff` never holds, if the Rollout asks for it.
-pub fn check(rollout: &Written, spec: &RolloutSpec) -> Option<Finding> {
+pub fn check(rollout: &LocatedDocument, spec: &RolloutSpec) -> Option<Finding> {
     let traffic = spec.traffic.as_ref().filter(|traffic| traffic.on_share_off == Some(OnShareOff::Hold))?;
     let stages = spec.stages();
     let counts = questions(spec, &stages).iter().any(|asked| matches!(asked.question, Question::Proportion { .. }));

@@ -6,10 +6,10 @@ use tidegate_api::{Check, CheckOverride, OnInconclusive, Percent, Replicas, Roll
 use tidegate_judge::{Question, Tolerance, ValueLimits, question};
 use tidegate_planner::{plan::capacity, traffic::replica_count};
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// What the stages and checks of `rollout` have wrong, whatever the traffic.
-pub fn check(written: &Written, rollout: &Rollout) -> Vec<Finding> {
+pub fn check(written: &LocatedDocument, rollout: &Rollout) -> Vec<Finding> {
     let (spec, mut findings) = (&rollout.spec, Vec::new());
     findings.extend(nothing_decides(written, spec));
     findings.extend(never_inconclusive(written, spec));
@@ -67,7 +67,7 @@ pub fn questions<'a>(spec: &'a RolloutSpec, stages: &'a [Stage]) -> Vec<Asked<'a
     asked
 }
 
-fn nothing_decides(rollout: &Written, spec: &RolloutSpec) -> Option<Finding> {
+fn nothing_decides(rollout: &LocatedDocument, spec: &RolloutSpec) -> Option<Finding> {
     let Some(analysis) = &spec.analysis else {
         let message = "without analysis nothing is asked: a new version goes on as soon as its pods are ready and time has passed";
         return Some(rollout.warning("spec", message));
@@ -78,14 +78,14 @@ fn nothing_decides(rollout: &Written, spec: &RolloutSpec) -> Option<Finding> {
     (!decides && !analysis.checks.is_empty()).then(|| rollout.warning("spec.analysis.checks", message))
 }
 
-fn never_inconclusive(rollout: &Written, spec: &RolloutSpec) -> Option<Finding> {
+fn never_inconclusive(rollout: &LocatedDocument, spec: &RolloutSpec) -> Option<Finding> {
     let matters = spec.on_inconclusive.is_some_and(|answer| answer != OnInconclusive::Hold);
     let deadlines = spec.stages().iter().any(|stage| stage.deadline.is_some());
     let message = "no stage has a deadline, so onInconclusive never applies: give a stage a deadline";
     (matters && !deadlines).then(|| rollout.warning("spec.onInconclusive", message))
 }
 
-fn equal_weights(rollout: &Written, stages: &[Stage]) -> Vec<Finding> {
+fn equal_weights(rollout: &LocatedDocument, stages: &[Stage]) -> Vec<Finding> {
     let pairs = stages.windows(2).enumerate();
     let equal = pairs.filter_map(|(index, pair)| {
         let [before, after] = pair else { return None };
@@ -102,7 +102,7 @@ fn equal_weights(rollout: &Written, stages: &[Stage]) -> Vec<Finding> {
 }
 
 /// Checks that count requests never pass where none arrive, so that the stages behind are never reached.
-fn without_traffic(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
+fn without_traffic(rollout: &LocatedDocument, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
     if stage.weight.percent() > 0.0 || stage.gives_more_than_a_share() || !spec.is_routed() {
         return None;
     }
@@ -122,7 +122,7 @@ fn without_traffic(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &
     })
 }
 
-fn waits_for_nothing(rollout: &Written, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
+fn waits_for_nothing(rollout: &LocatedDocument, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
     stage.deadline?;
     let decides = questions(spec, std::slice::from_ref(stage)).iter().any(|asked| asked.question.decides());
     let message = format!(
@@ -143,7 +143,7 @@ pub fn reached(rollout: &Rollout, stage: &Stage) -> Percent {
 }
 
 /// Few pods make a coarse split.
-fn coarse(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
+fn coarse(written: &LocatedDocument, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
     let reached = reached(rollout, stage).percent();
     let message = format!(
         "without spec.traffic the share of pods is the share of traffic: stage {} gets {reached:.0}% instead of {}",
@@ -154,7 +154,7 @@ fn coarse(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> 
 }
 
 /// A stage that asks for fewer pods than its weight needs. It gets them, with the traffic of more.
-fn too_few_pods(written: &Written, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
+fn too_few_pods(written: &LocatedDocument, rollout: &Rollout, index: usize, stage: &Stage) -> Option<Finding> {
     let asked = stage.replicas?;
     // A percentage says enough by itself; a count only beside the number of all.
     let total = match asked {
@@ -178,7 +178,7 @@ fn too_few_pods(written: &Written, rollout: &Rollout, index: usize, stage: &Stag
 }
 
 /// Limits that can never be passed, never be exceeded, or never warn before they fail.
-fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
+fn limits(rollout: &LocatedDocument, asked: &Asked<'_>) -> Vec<Finding> {
     if !asked.first {
         return Vec::new();
     }
@@ -213,7 +213,7 @@ fn limits(rollout: &Written, asked: &Asked<'_>) -> Vec<Finding> {
 }
 
 fn warns_first(max: &Tolerance, warn: &Tolerance) -> bool {
-    use tidegate_judge::Subject::SlowerThan;
+    use tidegate_judge::Indicator::SlowerThan;
     match (max.subject, warn.subject) {
         (SlowerThan(max, _), SlowerThan(warn, _)) => warn < max,
         _ => warn.boundary.margin < max.boundary.margin,
@@ -239,7 +239,7 @@ fn never(name: &str, share: f64) -> Option<String> {
 }
 
 /// A query that may be beyond its limit for longer than the stage has time for evidence.
-fn too_patient(rollout: &Written, asked: &Asked<'_>) -> Option<Finding> {
+fn too_patient(rollout: &LocatedDocument, asked: &Asked<'_>) -> Option<Finding> {
     let Question::Value(limits) = &asked.question else { return None };
     let deadline = asked.stage.deadline?;
     if limits.lasting < deadline.duration() || limits.lasting == Duration::ZERO {

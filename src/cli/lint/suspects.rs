@@ -4,13 +4,13 @@ use tidegate_analysis::{Counting, counting};
 use tidegate_api::{RolloutSpec, SuspectPod};
 
 use super::{
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     stages::questions,
     templates::among,
 };
 
 /// Why `suspectPod` never replaces a pod, if the Rollout asks for it.
-pub fn check(rollout: &Written, spec: &RolloutSpec, all: &[Written]) -> Option<Finding> {
+pub fn check(rollout: &LocatedDocument, spec: &RolloutSpec, all: &[LocatedDocument]) -> Option<Finding> {
     let asked = spec.analysis.as_ref().and_then(|analysis| analysis.suspect_pod);
     if asked != Some(SuspectPod::Replace) {
         return None;

@@ -13,23 +13,23 @@ use tidegate_api::{
 
 use super::{
     GROUP,
-    finding::{Finding, Written},
+    finding::{Finding, LocatedDocument},
     queries::{At, Queries},
 };
 
 /// Whether the document is a template of either kind.
-pub fn is_template(written: &Written) -> bool {
+pub fn is_template(written: &LocatedDocument) -> bool {
     kind_of(written).is_some()
 }
 
-fn kind_of(written: &Written) -> Option<CheckTemplateKind> {
+fn kind_of(written: &LocatedDocument) -> Option<CheckTemplateKind> {
     let kinds = [CheckTemplateKind::CheckTemplate, CheckTemplateKind::ClusterCheckTemplate];
     let named = kinds.into_iter().find(|kind| kind.to_string() == written.kind());
     named.filter(|_| written.group() == GROUP)
 }
 
 /// What the PromQL and the regular expressions of a template have wrong.
-pub fn check(template: &Written) -> Vec<Finding> {
+pub fn check(template: &LocatedDocument) -> Vec<Finding> {
     let Some(value) = template.document.value().get("spec") else { return Vec::new() };
     let Ok(spec) = serde_json::from_value::<CheckTemplateSpec>(value.clone()) else { return Vec::new() };
     let declared = spec.parameters.unwrap_or_default();
@@ -55,7 +55,7 @@ pub fn check(template: &Written) -> Vec<Finding> {
 }
 
 /// A pattern that no API server can look at.
-fn bad_defaults(template: &Written, declared: &[Parameter]) -> impl Iterator<Item = Finding> {
+fn bad_defaults(template: &LocatedDocument, declared: &[Parameter]) -> impl Iterator<Item = Finding> {
     let bad = declared.iter().enumerate().filter(|(_, parameter)| {
         let default = parameter.default.as_deref().filter(|_| parameter.type_ == ParameterType::Pattern);
         default.is_some_and(|default| Regex::new(default).is_err())
@@ -81,18 +81,18 @@ fn examples(declared: &[Parameter]) -> ParameterValues {
 
 /// Which checks of `rollout` use a preset or a template otherwise than it asks for. A template that is not among the
 /// documents may well be in the cluster.
-pub fn uses(written: &Written, rollout: &Rollout, all: &[Written]) -> Vec<Finding> {
+pub fn uses(written: &LocatedDocument, rollout: &Rollout, all: &[LocatedDocument]) -> Vec<Finding> {
     let templates = among(written, all);
     let checks = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks).enumerate();
     checks.filter_map(|(index, check)| use_of(written, rollout, (index, check), &templates, all)).collect()
 }
 
 fn use_of(
-    written: &Written,
+    written: &LocatedDocument,
     rollout: &Rollout,
     (index, check): (usize, &Check),
     templates: &Templates,
-    all: &[Written],
+    all: &[LocatedDocument],
 ) -> Option<Finding> {
     let fault = usable(check, &rollout.spec, templates).err()?;
     let asks = [
@@ -105,7 +105,7 @@ fn use_of(
     match (&fault, template_of(check)) {
         (QueryError::TemplateNotFound { .. }, Some(reference)) => {
             let of_kind = all.iter().filter(|other| kind_of(other) == Some(reference.kind()));
-            let near = did_you_mean(&reference.name, of_kind.map(Written::name));
+            let near = did_you_mean(&reference.name, of_kind.map(LocatedDocument::name));
             let message = format!("{reference} is not in these files{near}");
             (!near.is_empty()).then(|| written.warning(field(&path, "template.name"), message))
         }
@@ -119,7 +119,7 @@ fn use_of(
 }
 
 /// The templates among the documents that the Rollout can name.
-pub(super) fn among(rollout: &Written, all: &[Written]) -> Templates {
+pub(super) fn among(rollout: &LocatedDocument, all: &[LocatedDocument]) -> Templates {
     let mut templates = Templates::default();
     for written in all {
         let Some(kind) = kind_of(written) else { continue };

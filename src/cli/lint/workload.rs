@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_api::{RolloutSpec, Span};
 
-use super::finding::{Finding, Written};
+use super::finding::{Finding, LocatedDocument};
 
 /// The longest name of a Deployment whose pods and ReplicaSets can be told by their names and labels.
 ///
@@ -11,7 +11,7 @@ use super::finding::{Finding, Written};
 const LONGEST_NAME: usize = 63;
 
 /// What of `deployment` does not fit to the Rollout that has its pods.
-pub fn check(rollout: &Written, deployment: &Written, all: &[Written]) -> Vec<Finding> {
+pub fn check(rollout: &LocatedDocument, deployment: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding> {
     let mut findings: Vec<_> = unready(deployment).into_iter().collect();
     findings.extend(own_count(rollout, deployment));
     findings.extend(other_image(rollout, deployment));
@@ -23,7 +23,7 @@ pub fn check(rollout: &Written, deployment: &Written, all: &[Written]) -> Vec<Fi
 }
 
 /// A name that leaves no room for what is derived from it.
-pub fn long_name(rollout: &Written) -> Option<Finding> {
+pub fn long_name(rollout: &LocatedDocument) -> Option<Finding> {
     let name = rollout.document.text(&["spec", "workload", "name"])?;
     let length = name.chars().count();
     let message = format!(
@@ -33,7 +33,7 @@ pub fn long_name(rollout: &Written) -> Option<Finding> {
 }
 
 /// Without readiness, a pod counts as ready before it can answer, and gets traffic.
-fn unready(deployment: &Written) -> Option<Finding> {
+fn unready(deployment: &LocatedDocument) -> Option<Finding> {
     let pointer = "/spec/template/spec/containers";
     let containers = deployment.document.value().pointer(pointer)?.as_array()?;
     if containers.iter().any(|container| container.get("readinessProbe").is_some()) {
@@ -45,7 +45,7 @@ fn unready(deployment: &Written) -> Option<Finding> {
 }
 
 /// The Rollout scales the Deployment to zero: a count in Git would bring its pods back with every sync.
-fn own_count(rollout: &Written, deployment: &Written) -> Option<Finding> {
+fn own_count(rollout: &LocatedDocument, deployment: &LocatedDocument) -> Option<Finding> {
     let replicas = deployment.document.value().pointer("/spec/replicas")?.as_u64()?;
     let message = format!(
         "Rollout {} keeps Deployment {} at 0 and has the pods itself, so a GitOps tool would bring {replicas} more back with every sync: move the count to the Rollout's spec.replicas",
@@ -56,7 +56,7 @@ fn own_count(rollout: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// A Rollout is not ready before its Deployment asks for the image that it names.
-fn other_image(rollout: &Written, deployment: &Written) -> Option<Finding> {
+fn other_image(rollout: &LocatedDocument, deployment: &LocatedDocument) -> Option<Finding> {
     let image = rollout.document.text(&["spec", "workload", "image"])?;
     let containers = deployment.document.value().pointer("/spec/template/spec/containers")?.as_array()?;
     let asked: Vec<_> = containers.iter().filter_map(|container| container.get("image")?.as_str()).collect();
@@ -70,7 +70,7 @@ fn other_image(rollout: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// A paused Deployment is somebody's wish that nothing of it changes.
-fn paused(rollout: &Written, deployment: &Written) -> Option<Finding> {
+fn paused(rollout: &LocatedDocument, deployment: &LocatedDocument) -> Option<Finding> {
     let paused = deployment.document.value().pointer("/spec/paused")?.as_bool()?;
     let message = format!(
         "Deployment {} is paused, so Rollout {} does not take over its pods, and no release starts: remove paused; spec.paused of the Rollout holds releases",
@@ -81,7 +81,7 @@ fn paused(rollout: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// Who recreates does not want two versions at once, which is what a rollout is.
-fn recreated(deployment: &Written) -> Option<Finding> {
+fn recreated(deployment: &LocatedDocument) -> Option<Finding> {
     let kind = deployment.document.text(&["spec", "strategy", "type"])?;
     let message = format!(
         "Deployment {} asks for Recreate, but in a rollout pods of two versions run side by side: make sure that they can, and remove the strategy, or do without a Rollout",
@@ -91,7 +91,7 @@ fn recreated(deployment: &Written) -> Option<Finding> {
 }
 
 /// Pods that count as available too late for the deadline of every stage.
-fn patient(rollout: &Written, deployment: &Written) -> Option<Finding> {
+fn patient(rollout: &LocatedDocument, deployment: &LocatedDocument) -> Option<Finding> {
     let seconds = deployment.document.value().pointer("/spec/minReadySeconds")?.as_u64()?;
     let spec = serde_json::from_value::<RolloutSpec>(rollout.document.value().get("spec")?.clone()).ok()?;
     let (wait, deadline) = (Span::seconds(seconds), spec.progress_deadline());
@@ -103,7 +103,7 @@ fn patient(rollout: &Written, deployment: &Written) -> Option<Finding> {
 }
 
 /// Claims among the files that pods of two versions cannot have at once.
-fn volumes(deployment: &Written, all: &[Written]) -> Vec<Finding> {
+fn volumes(deployment: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding> {
     let volumes = deployment.document.value().pointer("/spec/template/spec/volumes").and_then(Value::as_array);
     let claimed = volumes.into_iter().flatten().enumerate().filter_map(|(index, volume)| {
         let claim = volume.pointer("/persistentVolumeClaim/claimName")?.as_str()?;

@@ -28,7 +28,7 @@ use super::{
 
 /// The Rollout that the past is held against.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct BacktestRequest<'a> {
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.

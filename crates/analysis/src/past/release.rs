@@ -4,10 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use tidegate_api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, Stage, StageBegun, Verdict};
-use tidegate_judge::{Arm, Block, Seen, Series};
+use tidegate_judge::{Arm, Block, Reading, Series};
 
 use super::{
-    Past, Subject,
+    BacktestRequest, Past,
     draw::Draw,
     recording::{Instants, Values, between},
     workload,
@@ -99,7 +99,7 @@ struct Counters {
 
 /// What the releases have in common.
 struct Trial<'a> {
-    subject: Subject<'a>,
+    subject: BacktestRequest<'a>,
     analysis: &'a Analysis,
     stages: Vec<Stage>,
     versions: Versions<'a>,
@@ -115,7 +115,7 @@ impl Past {
     /// Why nothing can be said at all; that one check finds nothing is told among its changes.
     pub async fn replay(
         &self,
-        subject: Subject<'_>,
+        subject: BacktestRequest<'_>,
         versions: Versions<'_>,
         (releases, to): (&[Timestamp], Timestamp),
     ) -> Result<Vec<Released>, QueryError> {
@@ -182,7 +182,7 @@ impl Trial<'_> {
     /// What a look at `now` asks in the stage that began last.
     fn request<'a>(&'a self, begun: &'a [StageBegun], now: Timestamp) -> Option<AnalysisRequest<'a>> {
         let stage = begun.len().checked_sub(1).and_then(|place| self.stages.get(place))?;
-        let Subject { namespace, name, spec, templates } = self.subject;
+        let BacktestRequest { namespace, name, spec, templates } = self.subject;
         Some(AnalysisRequest {
             uid: "",
             namespace,
@@ -307,7 +307,7 @@ impl Trial<'_> {
         recorded: &Recorded,
         released: Timestamp,
         at: Timestamp,
-    ) -> Result<Seen, QueryError> {
+    ) -> Result<Reading, QueryError> {
         let value = |promql: &str, at: Timestamp| match recorded.values.get(promql) {
             Some(Ok(values)) => {
                 let step = Grid::new(at, plan.interval).step();
@@ -324,7 +324,7 @@ impl Trial<'_> {
             (Some(stable), Versions::Real { .. }) => Some(value(stable, at).or_else(|_| value(stable, plan.since))),
         };
         let stable = stable.transpose().map_err(|fault| QueryError::OfStable(Box::new(fault)))?;
-        Ok(Seen { value: value(&plan.promql, at)?, stable })
+        Ok(Reading { value: value(&plan.promql, at)?, stable })
     }
 
     /// Whether the stage of `look` is over, and how.

@@ -7,7 +7,7 @@ use tidegate_api::StageBegun;
 use tidegate_judge::{Arm, Counts, Measure, Series, Tolerance};
 
 use super::{
-    Past, Subject,
+    BacktestRequest, Past,
     recording::Instants,
     workload::{any, nobody},
 };
@@ -67,7 +67,7 @@ impl Past {
     /// What each check of a Rollout found of all pods of its workload in the time `over` before `now`.
     pub async fn survey(
         &self,
-        Subject { namespace, name, spec, templates }: Subject<'_>,
+        BacktestRequest { namespace, name, spec, templates }: BacktestRequest<'_>,
         over: Duration,
         now: Timestamp,
     ) -> Vec<Surveyed> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use tidegate_judge::{Block, ByPod, Evidence, Measure, Series, Stretch, Suspicion};
+use tidegate_judge::{Block, ByPod, Evidence, Measure, Series, Suspicion, TimeRange};
 
 use super::Tracker;
 use crate::sampling_plan::Limit;
@@ -22,7 +22,7 @@ impl Tracker {
     }
 
     /// Takes in a stretch that the evidence has taken in.
-    pub(super) fn follow_pods(&mut self, stretch: Stretch, measures: &[Measure], series: &[Series]) {
+    pub(super) fn follow_pods(&mut self, stretch: TimeRange, measures: &[Measure], series: &[Series]) {
         self.suspicions.resize_with(self.evidence.len(), Suspicion::default);
         let since: Vec<Option<Timestamp>> = self.evidence.iter().map(Evidence::suspected_since).collect();
         let counted = since
@@ -38,7 +38,7 @@ impl Tracker {
     /// The newest samples, where they or what settled before look worse than they may be: of a version that is well nobody
     /// asks.
     pub(super) fn look_at_newest_pods(&mut self, now: Timestamp, series: &[Series]) {
-        let stretch = Stretch { start: self.settled, end: now };
+        let stretch = TimeRange { start: self.settled, end: now };
         let bad = self.newest_blocks.all().filter(|(measure, block)| self.looks_worse(*measure, block));
         self.newest_by_pod = bad.map(|(measure, _)| (measure, self.count_by_pod(stretch, measure, series))).collect();
     }
@@ -53,7 +53,7 @@ impl Tracker {
         })
     }
 
-    fn count_by_pod(&self, stretch: Stretch, measure: Measure, series: &[Series]) -> ByPod {
+    fn count_by_pod(&self, stretch: TimeRange, measure: Measure, series: &[Series]) -> ByPod {
         let Ok(gains) = self.counters.gains(stretch, self.settling(), series) else { return ByPod::default() };
         ByPod::of(stretch, measure, series, &self.counted(stretch, measure, series, &gains))
     }
@@ -61,7 +61,7 @@ impl Tracker {
     /// What of `gains` counts: nothing of processes that warm up, nor of the pod that was replaced.
     pub(super) fn counted<'a>(
         &self,
-        stretch: Stretch,
+        stretch: TimeRange,
         measure: Measure,
         series: &[Series],
         gains: &'a [f64],

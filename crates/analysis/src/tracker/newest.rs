@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Block, Key, Measure, Refusal, Series, Stretch};
+use tidegate_judge::{Arm, Block, Key, Measure, Refusal, Series, TimeRange};
 
 use super::Tracker;
 use crate::{error::QueryError, sampling_plan::Limit, scrape};
@@ -33,7 +33,7 @@ impl Newest {
 impl Tracker {
     /// Counts what came after the settled blocks.
     pub(super) fn look_at_newest(&mut self, now: Timestamp, series: &[Series]) -> Result<(), QueryError> {
-        self.newest_blocks = match self.newest_blocks(Stretch { start: self.settled, end: now }, series) {
+        self.newest_blocks = match self.newest_blocks(TimeRange { start: self.settled, end: now }, series) {
             Ok(newest) => newest,
             Err(Refusal::MoreBadThanTotal) => Newest::default(),
             Err(refusal) => return Err(refusal.into()),
@@ -42,7 +42,7 @@ impl Tracker {
         Ok(())
     }
 
-    fn newest_blocks(&self, stretch: Stretch, series: &[Series]) -> Result<Newest, Refusal> {
+    fn newest_blocks(&self, stretch: TimeRange, series: &[Series]) -> Result<Newest, Refusal> {
         let gains = self.counters.gains(stretch, self.settling(), series)?;
         let all = self.of_each_measure(&[(stretch, gains)], series)?;
         let is_compared = self.plan.stages.iter().flat_map(|stage| &stage.limits).any(Limit::is_compared);
@@ -53,7 +53,7 @@ impl Tracker {
 
     fn of_each_measure(
         &self,
-        parts: &[(Stretch, Vec<f64>)],
+        parts: &[(TimeRange, Vec<f64>)],
         series: &[Series],
     ) -> Result<Vec<(Measure, Vec<Block>)>, Refusal> {
         let of = |measure| {
@@ -69,7 +69,7 @@ impl Tracker {
     /// requests count up to when all of stable was scraped. And in the first block of a stage stable may have had most of
     /// its requests before the weight changed, and the new version after it: the block is one by itself, here as it will be
     /// when it settles, and what comes after it is not held against it.
-    fn compared(&self, stretch: Stretch, series: &[Series]) -> Result<Vec<(Stretch, Vec<f64>)>, Refusal> {
+    fn compared(&self, stretch: TimeRange, series: &[Series]) -> Result<Vec<(TimeRange, Vec<f64>)>, Refusal> {
         let level = self.scrape.and_then(|scrape| scrape::level(series, scrape));
         let level = level.filter(|level| self.newest.is_some_and(|newest| newest > *level)).unwrap_or(stretch.end);
         let begun = self.first_of_stage(stretch);
@@ -78,11 +78,11 @@ impl Tracker {
         }
         let both = counted_for_both(series);
         let until = |end: Timestamp| {
-            let all = self.counters.gains(Stretch { end, ..stretch }, self.settling(), series)?;
+            let all = self.counters.gains(TimeRange { end, ..stretch }, self.settling(), series)?;
             if end <= level {
                 return Ok(all);
             }
-            let cut = self.counters.gains(Stretch { end: level, ..stretch }, self.settling(), series)?;
+            let cut = self.counters.gains(TimeRange { end: level, ..stretch }, self.settling(), series)?;
             let is_ahead = |series: &Series| series.arm == Arm::Canary && !both.contains(&series.instance);
             let each = series.iter().zip(all.into_iter().zip(cut));
             Ok(each.map(|(series, (all, cut))| if is_ahead(series) { cut } else { all }).collect::<Vec<_>>())
@@ -91,11 +91,11 @@ impl Tracker {
         let Some(split) = begun else { return Ok(vec![(stretch, all)]) };
         let first = until(split)?;
         let rest = all.into_iter().zip(&first).map(|(all, first)| all - first).collect();
-        Ok(vec![(Stretch { end: split, ..stretch }, first), (Stretch { start: split, ..stretch }, rest)])
+        Ok(vec![(TimeRange { end: split, ..stretch }, first), (TimeRange { start: split, ..stretch }, rest)])
     }
 
     /// Where the first block of the present stage ends, if that is within `stretch`.
-    fn first_of_stage(&self, stretch: Stretch) -> Option<Timestamp> {
+    fn first_of_stage(&self, stretch: TimeRange) -> Option<Timestamp> {
         let place = self.plan.stage_at(self.place, stretch.end);
         let since = self.plan.stages.get(place)?.since;
         let end = self.plan.end_of_block(place, since, self.plan.block(self.scrape?));
@@ -115,7 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use tidegate_api::Percent;
-    use tidegate_judge::{Boundary, Meaning, Sample, Subject, Tolerance};
+    use tidegate_judge::{Boundary, Indicator, Meaning, Sample, Tolerance};
 
     use super::*;
     use crate::sampling_plan::{Kind, SamplingPlan, StagePlan};
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn limit(boundary: Boundary) -> Limit {
-        let tolerance = Tolerance { subject: Subject::Failed, boundary };
+        let tolerance = Tolerance { subject: Indicator::Failed, boundary };
         Limit { check: "errors".to_owned(), kind: Kind::Relative, tolerance }
     }
 

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use tidegate_api::{Analysis, Quantile, Span, Verdict};
 
-use crate::{Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Judgement, Subject, Tolerance, judge};
+use crate::{Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Indicator, Judgement, Tolerance, judge};
 
 const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
 const HALF_A_PERCENT: Tolerance =
-    Tolerance { subject: Subject::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
+    Tolerance { subject: Indicator::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
 fn rates() -> ErrorRates {
     let analysis: Analysis = serde_json::from_value(serde_json::json!({"checks": []})).unwrap();
@@ -77,7 +77,7 @@ fn a_failure_is_told_with_its_numbers_and_its_certainty() {
         failed.message,
         "since 1970-01-01T00:00:10Z: 9% of 100 requests failed, allowed 0.5%; certain beyond 99.99%"
     );
-    let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
+    let subject = Indicator::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
     let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
     let failed = judged(slow, &[counts(50.0, 400.0), counts(50.0, 400.0)]);
     assert_eq!(

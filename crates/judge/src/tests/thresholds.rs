@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use tidegate_api::{Quantile, Span, Verdict};
 
-use crate::{Asked, Baseline, Block, Boundary, Counts, Evidence, Judgement, Subject, Tolerance, judge_plainly};
+use crate::{Asked, Baseline, Block, Boundary, Counts, Evidence, Indicator, Judgement, Tolerance, judge_plainly};
 
 const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
 const HALF_A_PERCENT: Tolerance =
-    Tolerance { subject: Subject::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
+    Tolerance { subject: Indicator::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
 fn evidence(tolerance: &Tolerance, settled: Counts, provisional: Counts) -> Evidence {
     let block = |second: i64, canary, stable| {
@@ -96,7 +96,7 @@ fn the_sentence_is_understood_without_statistics() {
     assert_eq!(failed.message, "7.3% of 1,240 requests failed, allowed 0.5%, stable at 0.1%");
     let numbers = (failed.value.as_deref(), failed.limit.as_deref(), failed.sample);
     assert_eq!(numbers, (Some("7.3%"), Some("0.5%"), Some(1240)));
-    let subject = Subject::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
+    let subject = Indicator::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
     let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
     assert_eq!(
         judged(slow, Counts { bad: 1.0, bad_at_most: 20.0, total: 100.0 }, NOTHING).message,

@@ -18,7 +18,7 @@ use tidegate_api::{
     metadata::field_manager::{ROLLOUT_MANAGER, TRAFFIC_MANAGER, WORKLOAD_MANAGER},
 };
 use tidegate_planner::{
-    plan::{Desired, Effect},
+    plan::{Effect, Write},
     traffic::RouteId,
     workload::{Deployment, ReplicaSet},
 };
@@ -27,7 +27,7 @@ use super::{
     Context,
     error::{Class, Error},
     fencing::Fence,
-    memory::Written,
+    memory::OwnedObject,
 };
 
 /// Carries `effects` out in their order. One that fails does not keep the others from being tried: the way back must
@@ -35,7 +35,7 @@ use super::{
 ///
 /// # Errors
 /// The first that failed.
-pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) -> Result<usize, Error> {
+pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) -> Result<usize, Error> {
     if !effects.is_empty() && !context.memory.begin_writes(rollout) {
         return Err(Error::Quarrel(ObjectRef::from_obj(rollout)));
     }
@@ -43,14 +43,14 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Desired>) 
     let mut first_error = None;
     let mut refused = None;
     let mut written = 0;
-    for Desired { effect, cautious } in effects {
+    for Write { effect, fenced } in effects {
         if matches!(&effect, Effect::DeletePod(_, uid) if context.memory.has_deleted_pod(rollout, uid)) {
             continue;
         }
         if !context.leadership.is_leader() {
             return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(&effect) });
         }
-        if cautious && let Err(error) = fence.pass(context, rollout, &effect).await {
+        if fenced && let Err(error) = fence.pass(context, rollout, &effect).await {
             error.log(rollout);
             first_error.get_or_insert(error);
             continue;
@@ -123,15 +123,15 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
 }
 
 /// The object beside the Rollout that an effect writes.
-fn object(effect: &Effect) -> Option<Written> {
+fn object(effect: &Effect) -> Option<OwnedObject> {
     Some(match effect {
         Effect::PatchRollout(_) | Effect::DeletePod(..) => return None,
-        Effect::PatchDeployment(name, _) => Written::Deployment(name.clone()),
-        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => Written::ReplicaSet(name.clone()),
-        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => Written::Service(name.clone()),
-        Effect::CreateReplicaSet(set) => Written::ReplicaSet(set.name().to_owned()),
-        Effect::CreateService(service) => Written::Service(service.name_any()),
-        Effect::ReplaceRoute(id, _) => Written::Route(id.clone()),
+        Effect::PatchDeployment(name, _) => OwnedObject::Deployment(name.clone()),
+        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => OwnedObject::ReplicaSet(name.clone()),
+        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => OwnedObject::Service(name.clone()),
+        Effect::CreateReplicaSet(set) => OwnedObject::ReplicaSet(set.name().to_owned()),
+        Effect::CreateService(service) => OwnedObject::Service(service.name_any()),
+        Effect::ReplaceRoute(id, _) => OwnedObject::Route(id.clone()),
     })
 }
 

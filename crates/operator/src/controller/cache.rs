@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt, runtime::watcher::Event};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-use super::packed::{InUse, Pack, Packed};
+use super::compact::{InUse, Pack, Packed};
 
 /// All objects of one kind, by namespace and name, and by what several of them may share.
 pub struct Cache<K> {

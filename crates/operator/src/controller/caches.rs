@@ -34,21 +34,21 @@ use tokio::sync::mpsc;
 use super::{
     backoff::Backoff,
     cache::{Cache, Changed, path_of},
-    index::{Index, Subject},
+    cached_rollout::CachedRollout,
+    compact::InUse,
+    index::{Index, NamedObject},
     orphans,
-    packed::InUse,
     routes::Routes,
     templates::CheckTemplates,
-    watched::Watched,
 };
 
 /// The stream of Rollouts that something happened to.
-pub type Triggers = BoxStream<'static, ObjectRef<Watched>>;
+pub type Triggers = BoxStream<'static, ObjectRef<CachedRollout>>;
 
 /// What the operator knows of the cluster.
 pub struct Caches {
     /// All Rollouts.
-    pub rollouts: Store<Watched>,
+    pub rollouts: Store<CachedRollout>,
     /// Which Rollouts care about which object.
     pub index: Arc<Index>,
     /// All Deployments.
@@ -75,8 +75,8 @@ pub struct Watches {
     /// The caches.
     pub caches: Arc<Caches>,
     /// Rollouts as they change.
-    pub rollouts: BoxStream<'static, Result<Watched, watcher::Error>>,
-    /// Rollouts whose surroundings change.
+    pub rollouts: BoxStream<'static, Result<CachedRollout, watcher::Error>>,
+    /// Rollouts whose dependencies change.
     pub triggers: Triggers,
 }
 
@@ -115,7 +115,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         in_use: in_use.clone(),
         all_ready: AtomicBool::new(false),
     });
-    let root = indexed(events(scope.api::<Watched>()), caches.clone(), sender).reflect(writer).touched_objects();
+    let root = indexed(events(scope.api::<CachedRollout>()), caches.clone(), sender).reflect(writer).touched_objects();
     let triggers = futures::stream::select_all([
         futures::stream::unfold(
             neighbours,
@@ -123,22 +123,22 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         )
         .boxed(),
         cached(events(scope.api::<Deployment>()), &caches.deployments, &index, |it| {
-            Some(Subject::workload(&it.object))
+            Some(NamedObject::workload(&it.object))
         }),
         cached(events(scope.api::<Service>()).modify(lean_service), &caches.services, &index, |it| {
-            Some(Subject::service(&it.object))
+            Some(NamedObject::service(&it.object))
         }),
         told_by_routes,
-        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, &index, |it| Subject::owned(&it.object)),
+        cached(events(scope.api::<ReplicaSet>()), &caches.replica_sets, &index, |it| NamedObject::owned(&it.object)),
         cached(events(scope.dynamic::<EndpointSlice>(slices)), &caches.endpoint_slices, &index, |it| {
-            service_of(&it.object).map(|path| Subject::Service(path.into()))
+            service_of(&it.object).map(|path| NamedObject::Service(path.into()))
         }),
         // Of an autoscaler, only what it targets is read, and what it targeted is free of it.
         cached(
             events(scope.api::<HorizontalPodAutoscaler>()).modify(lean_autoscaler),
             &caches.autoscalers,
             &index,
-            |it| it.moved.iter().map(|path| Subject::Workload(path.as_ref().into())).collect::<Vec<_>>(),
+            |it| it.moved.iter().map(|path| NamedObject::Workload(path.as_ref().into())).collect::<Vec<_>>(),
         ),
         told_by_templates,
     ])
@@ -160,7 +160,7 @@ impl Caches {
     }
 
     /// Takes in what a Rollout names; the other Rollouts that name one of the same objects.
-    fn note(&self, watched: &Watched) -> Vec<ObjectRef<Watched>> {
+    fn note(&self, watched: &CachedRollout) -> Vec<ObjectRef<CachedRollout>> {
         let rollout = watched.open(&self.in_use).ok();
         self.templates.note(watched.meta(), rollout.as_deref());
         self.routes.note(watched.meta(), rollout.as_deref());
@@ -254,10 +254,10 @@ const NEIGHBOURS: usize = 1024;
 
 /// Keeps the index of Rollouts, and tells their neighbours.
 fn indexed(
-    events: BoxStream<'static, watcher::Result<Event<Watched>>>,
+    events: BoxStream<'static, watcher::Result<Event<CachedRollout>>>,
     caches: Arc<Caches>,
-    neighbours: mpsc::Sender<ObjectRef<Watched>>,
-) -> BoxStream<'static, watcher::Result<Event<Watched>>> {
+    neighbours: mpsc::Sender<ObjectRef<CachedRollout>>,
+) -> BoxStream<'static, watcher::Result<Event<CachedRollout>>> {
     events
         .inspect(move |event| {
             let affected = match event {
@@ -294,7 +294,7 @@ fn cached<K, S>(
 ) -> Triggers
 where
     K: Resource + Serialize + DeserializeOwned + Send + Sync + 'static,
-    S: IntoIterator<Item = Subject>,
+    S: IntoIterator<Item = NamedObject>,
 {
     let cache = cache.clone();
     let taken = events.filter_map(|event| std::future::ready(event.ok())).map(move |event| cache.take(event));
@@ -309,7 +309,7 @@ pub(super) fn caring<K, S>(
 ) -> Triggers
 where
     K: Send + Sync + 'static,
-    S: IntoIterator<Item = Subject>,
+    S: IntoIterator<Item = NamedObject>,
 {
     let index = index.clone();
     changed

@@ -7,7 +7,7 @@ use tidegate_planner::{plan::Effect, traffic::RouteId};
 
 use super::{Context, error::Error};
 
-/// What the cautious writes of one round were let through by: each is looked at once.
+/// What the fenced writes of one round were let through by: each is looked at once.
 #[derive(Debug, Default)]
 pub struct Fence {
     rollout: bool,
@@ -15,7 +15,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// Lets a cautious write through, if nobody has decided otherwise meanwhile.
+    /// Lets a fenced write through, if nobody has decided otherwise meanwhile.
     ///
     /// # Errors
     /// Somebody has, or what has to be looked at could not be read.

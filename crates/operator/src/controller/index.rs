@@ -16,12 +16,12 @@ use tidegate_planner::{
     workload::{Deployment, ReplicaSet},
 };
 
-use super::{cache::path_of, watched::Watched};
+use super::{cache::path_of, cached_rollout::CachedRollout};
 use k8s_openapi::api::core::v1::Service;
 
 /// An object that Rollouts may care about, by its [path](path_of).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum NamedObject {
     /// A Deployment.
     Workload(Arc<str>),
     /// A Service, or one that a rollout makes of it.
@@ -41,7 +41,7 @@ pub struct RoutePath {
     path: String,
 }
 
-impl Subject {
+impl NamedObject {
     /// A Deployment.
     #[must_use]
     pub fn workload(deployment: &Deployment) -> Self {
@@ -115,15 +115,15 @@ pub struct Index(RwLock<Entries>);
 #[derive(Default)]
 struct Entries {
     /// The names of Rollouts, sorted; with their namespace before it, where it is another one than the subject's.
-    caring: HashMap<Subject, Vec<Arc<str>>>,
+    caring: HashMap<NamedObject, Vec<Arc<str>>>,
     /// By the Rollout's path.
-    subjects: HashMap<Box<str>, Box<[Subject]>>,
+    subjects: HashMap<Box<str>, Box<[NamedObject]>>,
 }
 
 impl Index {
     /// Takes in a Rollout that was added or changed, and may not have been decoded. Returns the other Rollouts that name
     /// one of the same objects, now or before: what was refused to them may be theirs now.
-    pub fn update(&self, metadata: &ObjectMeta, rollout: Option<&Rollout>) -> Vec<ObjectRef<Watched>> {
+    pub fn update(&self, metadata: &ObjectMeta, rollout: Option<&Rollout>) -> Vec<ObjectRef<CachedRollout>> {
         let [namespace, name] = [&metadata.namespace, &metadata.name].map(|it| it.as_deref().unwrap_or_default());
         let mut neighbours = self.forget(namespace, name);
         let subjects = subjects(rollout, namespace, name);
@@ -143,7 +143,7 @@ impl Index {
     }
 
     /// Forgets a Rollout that is gone; returns its neighbours as [`Self::update`] does.
-    pub fn forget(&self, namespace: &str, name: &str) -> Vec<ObjectRef<Watched>> {
+    pub fn forget(&self, namespace: &str, name: &str) -> Vec<ObjectRef<CachedRollout>> {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut neighbours = Vec::new();
         for subject in entries.subjects.remove(path_of(namespace, name).as_str()).unwrap_or_default() {
@@ -159,7 +159,7 @@ impl Index {
 
     /// The Rollouts that care about `subject`, by name.
     #[must_use]
-    pub fn caring_about(&self, subject: &Subject) -> Vec<ObjectRef<Watched>> {
+    pub fn caring_about(&self, subject: &NamedObject) -> Vec<ObjectRef<CachedRollout>> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let names = entries.caring.get(subject).into_iter().flatten();
         names.map(|name| rollout_of(name, subject)).collect()
@@ -167,7 +167,7 @@ impl Index {
 
     /// The other Rollouts that name one of the same objects, with the object's kind and name.
     #[must_use]
-    pub fn rivals(&self, namespace: &str, name: &str) -> Vec<(ObjectRef<Watched>, String)> {
+    pub fn rivals(&self, namespace: &str, name: &str) -> Vec<(ObjectRef<CachedRollout>, String)> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let subjects = entries.subjects.get(path_of(namespace, name).as_str());
         let mut rivals = Vec::new();
@@ -182,33 +182,33 @@ impl Index {
     }
 }
 
-fn subjects(rollout: Option<&Rollout>, namespace: &str, name: &str) -> Vec<Subject> {
+fn subjects(rollout: Option<&Rollout>, namespace: &str, name: &str) -> Vec<NamedObject> {
     let path = |name: &str| path_of(namespace, name).into();
-    let mut subjects = vec![Subject::Rollout(path(name))];
+    let mut subjects = vec![NamedObject::Rollout(path(name))];
     if let Some(rollout) = rollout {
         let names = Names::of(&rollout.spec.service);
-        subjects.push(Subject::Workload(path(&rollout.spec.workload.name)));
-        subjects.extend([names.service, names.stable, names.canary].map(|name| Subject::Service(path(&name))));
+        subjects.push(NamedObject::Workload(path(&rollout.spec.workload.name)));
+        subjects.extend([names.service, names.stable, names.canary].map(|name| NamedObject::Service(path(&name))));
         let routes: Vec<_> = rollout.spec.routes().iter().map(|route| RouteId::of(route, namespace)).collect();
         if routes.iter().any(|route| route.namespace.is_some()) {
-            subjects.push(Subject::Grants(path("")));
+            subjects.push(NamedObject::Grants(path("")));
         }
         subjects.extend(routes.into_iter().map(|RouteId { kind, namespace: elsewhere, name }| {
             let path = path_of(elsewhere.as_deref().unwrap_or(namespace), &name);
-            Subject::Route(Arc::new(RoutePath { kind: kind.unversioned(), path }))
+            NamedObject::Route(Arc::new(RoutePath { kind: kind.unversioned(), path }))
         }));
     }
     subjects
 }
 
 /// The Rollout that is called so among those that care about `subject`.
-fn rollout_of(entry: &str, subject: &Subject) -> ObjectRef<Watched> {
+fn rollout_of(entry: &str, subject: &NamedObject) -> ObjectRef<CachedRollout> {
     let (namespace, name) = entry.split_once('/').unwrap_or((subject.namespace(), entry));
     ObjectRef::new(name).within(namespace)
 }
 
 /// Whether that is the Rollout of this name.
-fn is_called(entry: &str, subject: &Subject, namespace: &str, name: &str) -> bool {
+fn is_called(entry: &str, subject: &NamedObject, namespace: &str, name: &str) -> bool {
     entry.split_once('/').unwrap_or((subject.namespace(), entry)) == (namespace, name)
 }
 
@@ -254,7 +254,7 @@ mod tests {
         let metadata = json!({"name": "checkout", "namespace": "shop"});
         let route: DynamicObject = serde_json::from_value(json!({"metadata": metadata})).unwrap();
         let kind = Kind { version: Some("v1beta1".to_owned()), ..Kind::of_gateway_api("HTTPRoute") };
-        let caring = index.caring_about(&Subject::route(&kind, &route));
+        let caring = index.caring_about(&NamedObject::route(&kind, &route));
         assert_eq!(caring.into_iter().map(|rollout| rollout.name).collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -44,7 +44,7 @@ const RESIGNING: Duration = Duration::from_secs(4);
 
 /// Which lease is stood for, under which name, and how patiently.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct LeaseSettings {
     /// The namespace of the Lease.
     pub namespace: String,
     /// The name of the Lease.
@@ -107,7 +107,7 @@ impl Timing {
 /// Stands for the lease, and keeps it while it has it.
 pub struct Candidate {
     api: Api<Lease>,
-    settings: Settings,
+    settings: LeaseSettings,
     /// The lease as this process wrote it last; a leader renews on top of it without reading.
     mine: Option<Lease>,
     observed: Option<Observed>,
@@ -120,7 +120,7 @@ pub struct Candidate {
 impl Candidate {
     /// A candidate that does nothing until it is [`run`](Self::run), and the leadership that it may win.
     #[must_use]
-    pub fn new(client: Client, settings: Settings) -> (Self, Leadership) {
+    pub fn new(client: Client, settings: LeaseSettings) -> (Self, Leadership) {
         let (tenure, receiver) = watch::channel(Tenure::None);
         let mut seed = DefaultHasher::new();
         settings.identity.hash(&mut seed);
@@ -204,7 +204,7 @@ impl Candidate {
         if let Some(lease) = &lease {
             self.observed = Some(Observed::look(self.observed.take(), lease, now));
         }
-        let Settings { identity, timing, .. } = &self.settings;
+        let LeaseSettings { identity, timing, .. } = &self.settings;
         let action = decide(self.observed.as_ref(), identity, timing.lease, now);
         if action == Action::Write {
             // Others count from when they see this write, which is later: leadership ends here before they take over.
@@ -219,7 +219,7 @@ impl Candidate {
 
     /// Puts this process's name on `lease`, or creates it.
     async fn write(&self, lease: Option<Lease>) -> Result<Lease, kube::Error> {
-        let Settings { name, identity, timing, clock, .. } = &self.settings;
+        let LeaseSettings { name, identity, timing, clock, .. } = &self.settings;
         let previous = lease.as_ref().and_then(|lease| lease.spec.as_ref());
         let spec = Some(held(previous, identity, timing.lease, clock.now()));
         if let Some(lease) = lease {
@@ -253,7 +253,7 @@ impl Candidate {
     /// Reads the lease and releases exactly what was read, if it is this process's: even one that was won by a write
     /// whose answer never came.
     async fn put_down(&self) -> Result<(), kube::Error> {
-        let Settings { name, identity, clock, .. } = &self.settings;
+        let LeaseSettings { name, identity, clock, .. } = &self.settings;
         let Some(lease) = self.api.get_opt(name).await? else { return Ok(()) };
         let Some(spec) = lease.spec.as_ref().filter(|spec| holder(spec) == Some(identity)) else { return Ok(()) };
         let spec = Some(released(spec, clock.now()));
@@ -279,7 +279,7 @@ impl Candidate {
     /// Says what is wrong once, and not again while it stays the same.
     fn complain(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
-            let Settings { namespace, name, .. } = &self.settings;
+            let LeaseSettings { namespace, name, .. } = &self.settings;
             tracing::warn!(%trouble, "the lease {namespace}/{name} could not be read or written; trying again");
             self.trouble = Some(trouble);
         }

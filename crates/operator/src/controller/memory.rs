@@ -13,7 +13,7 @@ use tidegate_api::{Rollout, validate};
 use tidegate_planner::traffic::RouteId;
 use tokio::time::Instant;
 
-use super::allowance::Allowance;
+use super::rate_limit::TokenBucket;
 
 /// What is remembered, by the Rollout's UID.
 #[derive(Default)]
@@ -24,8 +24,8 @@ struct Remembered {
     /// The object as the operator's own last write left it. In a box: most have none, and it is larger than the rest.
     written: Option<Box<Rollout>>,
     committed_at: Option<Instant>,
-    commits: Allowance,
-    writes: Allowance,
+    commits: TokenBucket,
+    writes: TokenBucket,
     /// Routes as they were last written, or found when a write met a conflict.
     routes: HashMap<RouteId, Arc<DynamicObject>>,
     /// When they were last written.
@@ -39,12 +39,12 @@ struct Remembered {
     asked: Option<(Option<i64>, Templates, Option<String>)>,
     failures: u32,
     /// The resourceVersions that the operator's own writes left behind.
-    expected: HashMap<Written, (u64, Instant)>,
+    expected: HashMap<OwnedObject, (u64, Instant)>,
 }
 
 /// An object beside the Rollout that the operator writes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Written {
+pub enum OwnedObject {
     /// The Deployment of that name.
     Deployment(String),
     /// The ReplicaSet of that name.
@@ -85,20 +85,20 @@ impl Memory {
 
     /// Remembers what a write left behind, so that no decision is taken before the caches show it: core controllers do
     /// the same since Kubernetes 1.36, <https://kep.k8s.io/5647>.
-    pub fn expect(&self, rollout: &Rollout, object: Written, version: Option<&str>) {
+    pub fn expect(&self, rollout: &Rollout, object: OwnedObject, version: Option<&str>) {
         let Some(version) = version.and_then(|version| version.parse().ok()) else { return };
         self.with(rollout, |remembered| remembered.expected.insert(object, (version, Instant::now())));
     }
 
     /// Whether the caches show all of the operator's own writes; `seen` tells the resourceVersion of a cached object.
-    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&Written) -> Option<u64>) -> bool {
+    pub fn is_current(&self, rollout: &Rollout, seen: impl Fn(&OwnedObject) -> Option<u64>) -> bool {
         self.with(rollout, |remembered| {
             remembered.expected.iter().all(|(object, expected)| !is_awaited(*expected, seen(object)))
         })
     }
 
     /// Forgets of the operator's own writes what the caches show, `cached` and what `seen` tells.
-    pub fn forget_seen(&self, cached: &Rollout, seen: impl Fn(&Written) -> Option<u64>) {
+    pub fn forget_seen(&self, cached: &Rollout, seen: impl Fn(&OwnedObject) -> Option<u64>) {
         self.with(cached, |remembered| {
             if remembered.written.as_deref().is_some_and(|written| version(written) <= version(cached)) {
                 remembered.written = None;

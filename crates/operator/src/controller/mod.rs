@@ -1,11 +1,12 @@
 //! Watch, reconcile, commit, apply: the only place where it all meets.
 
-mod allowance;
 mod apply;
 mod backoff;
 mod cache;
+mod cached_rollout;
 pub mod caches;
 mod commit;
+mod compact;
 mod error;
 mod events;
 mod expressions;
@@ -16,16 +17,15 @@ pub mod leader;
 mod memory;
 mod observe;
 mod orphans;
-mod packed;
 mod policies;
+mod rate_limit;
 mod reconcile;
 mod refuse;
+pub mod request_metrics;
 mod routes;
-pub mod telemetry;
 mod templates;
 pub mod timeout;
 mod trace;
-mod watched;
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ use crate::serve::{Metrics, Readiness};
 
 /// How the controller runs.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ControllerSettings {
     /// The namespace whose Rollouts are looked after; all of them without it.
     pub namespace: Option<String>,
     /// How many Rollouts are worked on at the same time.
@@ -73,7 +73,7 @@ pub struct Context {
 }
 
 /// Everything around the controller that the process gives it.
-pub struct Surroundings {
+pub struct Dependencies {
     /// What time it is.
     pub clock: Clock,
     /// Asks Prometheus.
@@ -92,11 +92,11 @@ pub struct Surroundings {
 /// The API server cannot be asked which version of EndpointSlices it speaks.
 pub async fn run(
     client: Client,
-    settings: Settings,
-    surroundings: Surroundings,
+    settings: ControllerSettings,
+    dependencies: Dependencies,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), kube::Error> {
-    let Surroundings { clock, analyzer, leadership, metrics, readiness } = surroundings;
+    let Dependencies { clock, analyzer, leadership, metrics, readiness } = dependencies;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);

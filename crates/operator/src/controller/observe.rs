@@ -16,7 +16,7 @@ use tidegate_planner::{
     workload::{Deployment, ReplicaSet, is_deleting},
 };
 
-use super::{Context, cache::path_of, error::Error, fencing::changed_route, memory::Written, orphans};
+use super::{Context, cache::path_of, error::Error, fencing::changed_route, memory::OwnedObject, orphans};
 
 /// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
 ///
@@ -88,14 +88,14 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
 }
 
 /// The resourceVersion of the object that a cache holds now.
-pub fn seen(context: &Context, rollout: &Rollout, object: &Written) -> Option<u64> {
+pub fn seen(context: &Context, rollout: &Rollout, object: &OwnedObject) -> Option<u64> {
     let caches = &context.caches;
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     match object {
-        Written::Deployment(name) => caches.deployments.version(namespace, name),
-        Written::Service(name) => caches.services.version(namespace, name),
-        Written::Route(id) => caches.routes.version(id, namespace),
-        Written::ReplicaSet(name) => caches.replica_sets.version(namespace, name),
+        OwnedObject::Deployment(name) => caches.deployments.version(namespace, name),
+        OwnedObject::Service(name) => caches.services.version(namespace, name),
+        OwnedObject::Route(id) => caches.routes.version(id, namespace),
+        OwnedObject::ReplicaSet(name) => caches.replica_sets.version(namespace, name),
     }
 }
 
@@ -129,7 +129,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         workload,
         autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
         service: service(&names.service),
-        unnamed_routes: unnamed_routes(context, rollout, &namespace, &routes),
+        bypassing_routes: bypassing_routes(context, rollout, &namespace, &routes),
         policies_left_behind: None,
         stable_service: service(&names.stable),
         canary_service: service(&names.canary),
@@ -186,7 +186,7 @@ fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::
 
 /// Routes that pass the weights by: those that give requests to the Service, and are not the Rollout's. Without a route
 /// there are no weights to pass by.
-fn unnamed_routes(context: &Context, rollout: &Rollout, namespace: &str, named: &[Route]) -> Option<Vec<RouteId>> {
+fn bypassing_routes(context: &Context, rollout: &Rollout, namespace: &str, named: &[Route]) -> Option<Vec<RouteId>> {
     if !rollout.spec.is_routed() {
         return Some(Vec::new());
     }

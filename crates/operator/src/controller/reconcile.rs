@@ -12,19 +12,19 @@ use tokio::time::Instant;
 use super::{
     Context,
     apply::apply,
+    cached_rollout::CachedRollout,
     commit::{Committed, commit},
     error::Error,
     observe::{observe, seen},
     refuse::refuse,
     trace::trace,
-    watched::Watched,
 };
 
 /// How long to wait for the caches to show the operator's own writes.
 const LAGGING: Duration = Duration::from_secs(1);
 
 /// One look at one Rollout.
-pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(watched: Arc<CachedRollout>, context: Arc<Context>) -> Result<Action, Error> {
     if !context.leadership.is_leader() || !context.caches.are_ready() {
         return Ok(Action::await_change());
     }
@@ -161,7 +161,7 @@ fn until(now: Timestamp, instant: Timestamp) -> Duration {
 
 /// When to try again.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller calls")]
-pub fn on_error(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
+pub fn on_error(watched: Arc<CachedRollout>, error: &Error, context: Arc<Context>) -> Action {
     let failures = watched.open(context.caches.in_use()).map_or(1, |rollout| context.memory.failed(&rollout));
     let whose = watched.meta().uid.as_deref().unwrap_or_default();
     Action::requeue(error.pause(failures, whose))

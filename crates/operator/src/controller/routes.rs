@@ -28,8 +28,8 @@ use self::known::Known;
 use super::{
     cache::path_of,
     caches::{Scope, Triggers},
+    compact::InUse,
     index::Index,
-    packed::InUse,
 };
 
 /// How many kinds are watched at a time beside those of `gatewayAPI`, which are few: enough for every mesh and gateway

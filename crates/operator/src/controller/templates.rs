@@ -21,9 +21,9 @@ use tidegate_api::{CheckTemplate, CheckTemplateKind, CheckTemplateRef, ClusterCh
 
 use super::{
     cache::{Cache, path_of},
+    cached_rollout::CachedRollout,
     caches::{Triggers, events},
-    packed::InUse,
-    watched::Watched,
+    compact::InUse,
 };
 
 /// All templates, and who uses them.
@@ -135,7 +135,7 @@ impl Users {
         entries.by_rollout.insert(rollout, named);
     }
 
-    fn of(&self, key: &Key) -> Vec<ObjectRef<Watched>> {
+    fn of(&self, key: &Key) -> Vec<ObjectRef<CachedRollout>> {
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let users = entries.by_template.get(key).into_iter().flatten();
         users.filter_map(|path| path.split_once('/')).map(|(ns, name)| ObjectRef::new(name).within(ns)).collect()

@@ -10,14 +10,14 @@ use tidegate_api::{
 
 use crate::{
     plan::{
-        Observed, Plan, Refusal, capacity,
-        effect::{Desired, Effect, guarded, taken},
+        Observed, Planner, Refusal, capacity,
+        effect::{Effect, Write, guarded, taken},
         orphans, preflight,
     },
     workload::{Ownership, ReplicaSet, naming, new_replica_set, template},
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Begins to take over the Deployment, once nothing stands in the way.
     pub(super) fn begin_adoption(&mut self) {
         self.status.enter_phase(Phase::Pending);
@@ -172,7 +172,7 @@ impl Plan<'_> {
 }
 
 /// What the committed step asks for.
-pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
+pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Write> {
     let status = rollout.status.clone().unwrap_or_default();
     let (Some(adoption), Some(stable), Some(workload)) = (&status.adoption, &status.stable, observed.living_workload())
     else {
@@ -182,11 +182,11 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     match adoption.step {
         AdoptionStep::Pausing => {
             if let Some(claim) = claim(rollout, adoption.replicas) {
-                return vec![Desired::bold(claim)];
+                return vec![Write::unfenced(claim)];
             }
             let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true}}));
             let needed = !workload.spec.paused;
-            needed.then(|| Desired::bold(Effect::PatchDeployment(name, patch))).into_iter().collect()
+            needed.then(|| Write::unfenced(Effect::PatchDeployment(name, patch))).into_iter().collect()
         }
         AdoptionStep::Moving if orphans::has(observed, &stable.replica_set) => orphans::effects(rollout, observed),
         AdoptionStep::Moving if adoption.mode == AdoptionMode::Move => {
@@ -195,11 +195,11 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
         AdoptionStep::Moving if observed.replica_set(&stable.replica_set).is_none() => {
             let (name, hash) = (&stable.replica_set, &stable.revision);
             let set = new_replica_set(workload, name, hash, adoption.replicas, Ownership::of(rollout, workload));
-            vec![Desired::bold(Effect::CreateReplicaSet(Box::new(set)))]
+            vec![Write::unfenced(Effect::CreateReplicaSet(Box::new(set)))]
         }
         AdoptionStep::Emptying if workload.replicas() > 0 || workload.spec.paused => {
             let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0, "paused": false}}));
-            vec![Desired::cautious(Effect::PatchDeployment(name, patch))]
+            vec![Write::fenced(Effect::PatchDeployment(name, patch))]
         }
         _ => Vec::new(),
     }
@@ -209,7 +209,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 ///
 /// A paused Deployment still keeps its count: left with nothing but old empty ReplicaSets, it would scale one of them
 /// up. And with them its history comes over.
-fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Desired> {
+fn take_over(owner: &Ownership, observed: &Observed, serving: &str) -> Vec<Write> {
     let take = |set: &ReplicaSet| taken(set, owner);
     let (last, first): (Vec<_>, Vec<_>) = observed.workload_replica_sets.iter().partition(|set| set.name() == serving);
     if first.is_empty() {

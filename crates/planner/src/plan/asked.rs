@@ -4,11 +4,11 @@
 use tidegate_api::{AdoptionStep, Scaled, WorkloadStatus};
 
 use crate::{
-    plan::{Plan, contention},
+    plan::{Planner, contention},
     workload::{Deployment, template},
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Writes down which generation of the Deployment was looked at.
     pub(super) fn note_workload(&mut self) {
         let workload = self.observed.living_workload().map(|workload| WorkloadStatus {

@@ -5,7 +5,7 @@ use tidegate_api::{Percent, Phase, Stage, condition::reason};
 
 use crate::{
     plan::{
-        Plan, Refusal, after, capacity, goal,
+        Planner, Refusal, after, capacity, goal,
         in_force::{self, InForce},
         outcome::Outcome,
         split::{self, Goal, Ready},
@@ -21,7 +21,7 @@ enum Awaited {
     Routes(String),
 }
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// What is decided until the stage has its weight.
     pub(super) fn await_weight(&mut self, stage: &Stage, ready: Ready) -> Outcome {
         let in_force = self.routes_in_force();

@@ -68,7 +68,7 @@ pub(super) fn carry(rollout: &Rollout, ready: i32, share: Percent) -> bool {
 ///
 /// Where all ready pods together do not carry everything, each gets an equal part: with none ready, the new version
 /// has nothing to keep.
-pub(super) fn kept_on_the_way_back(rollout: &Rollout, ready: split::Ready) -> Percent {
+pub(super) fn kept_while_reverting(rollout: &Rollout, ready: split::Ready) -> Percent {
     if !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight) {
         // All of stable's pods are there, or on their way: one that is missing is no reason to stay with a bad version.
         return Percent::ZERO;

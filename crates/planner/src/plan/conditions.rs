@@ -8,14 +8,14 @@ use tidegate_api::{
 };
 
 use crate::{
-    plan::{Observed, Plan, capacity, in_seconds},
+    plan::{Observed, Planner, capacity, in_seconds},
     workload::selector_string,
 };
 
 /// A condition as it should be: its type, whether it holds, why, and the sentence.
 type Wanted = (&'static str, bool, String, String);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Fills in how many pods each revision has, and what the scale subresource reads.
     pub(super) fn count_pods(&mut self) {
         let observed = self.observed;

@@ -5,7 +5,7 @@ use tidegate_api::{AdoptionStep, Contention, Phase, Rollout, RolloutStatus, Span
 
 use crate::{
     plan::{
-        Observed, Plan, Refusal, Route, after, goal, in_seconds,
+        Observed, Planner, Refusal, Route, after, goal, in_seconds,
         split::{self, Goal},
     },
     traffic::{Names, RouteId},
@@ -88,7 +88,7 @@ pub(super) fn changed_routes<'a>(
     observed.routes.iter().filter(move |route| goal.is_some_and(|goal| !split::says(rollout, &names, route, goal)))
 }
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Decides whether to scale back a Deployment that somebody scaled up.
     pub(super) fn tend_workload(&mut self) {
         self.forget_contentions();

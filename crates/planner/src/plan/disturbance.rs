@@ -3,7 +3,7 @@
 use tidegate_api::{Percent, Span, Stage, StageBegun, StagePart};
 
 use crate::plan::{
-    Plan, capacity, contention, goal, in_force,
+    Planner, capacity, contention, goal, in_force,
     outcome::Outcome,
     split::{self, Goal},
 };
@@ -11,7 +11,7 @@ use crate::plan::{
 /// A disturbance that is over sooner is too short for the evidence to take notice of it.
 const NOTICED: Span = Span::seconds(5);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// What is decided while the routes say something else than the stage, and nothing while they do not.
     pub(super) fn answer_disturbance(&mut self, stage: &Stage) -> Option<Outcome> {
         let is_disturbed = contention::changed_routes(self.rollout, self.observed).next().is_some();

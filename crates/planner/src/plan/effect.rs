@@ -36,20 +36,20 @@ pub enum Effect {
 
 /// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Desired {
+pub struct Write {
     /// The write.
     pub effect: Effect,
     /// It gives the canary more traffic, or takes pods away: the Rollout is read live before it.
-    pub cautious: bool,
+    pub fenced: bool,
 }
 
-impl Desired {
-    pub(super) fn bold(effect: Effect) -> Self {
-        Self { effect, cautious: false }
+impl Write {
+    pub(super) fn unfenced(effect: Effect) -> Self {
+        Self { effect, fenced: false }
     }
 
-    pub(super) fn cautious(effect: Effect) -> Self {
-        Self { effect, cautious: true }
+    pub(super) fn fenced(effect: Effect) -> Self {
+        Self { effect, fenced: true }
     }
 }
 
@@ -60,16 +60,16 @@ pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
 }
 
 /// Scales `set`, if it is not so already. Taking pods away needs certainty.
-pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Desired> {
+pub(super) fn scale(set: &ReplicaSet, wanted: i32) -> Option<Write> {
     if set.replicas() == wanted || is_deleting(set) {
         return None;
     }
     let effect = Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, json!({"spec": {"replicas": wanted}})));
-    Some(if wanted < set.replicas() { Desired::cautious(effect) } else { Desired::bold(effect) })
+    Some(if wanted < set.replicas() { Write::fenced(effect) } else { Write::unfenced(effect) })
 }
 
 /// Makes the Rollout the owner of `set`.
-pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Desired {
+pub(super) fn taken(set: &ReplicaSet, owner: &Ownership) -> Write {
     let patch = guarded(set, taking_over(set, owner));
-    Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), patch))
+    Write::fenced(Effect::PatchReplicaSet(set.name().to_owned(), patch))
 }

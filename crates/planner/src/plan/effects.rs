@@ -8,7 +8,7 @@ use tidegate_api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, Roll
 use crate::{
     plan::{
         Guard, Observed, Route, adoption, after, capacity, contention,
-        effect::{Desired, Effect, guarded, scale, taken},
+        effect::{Effect, Write, guarded, scale, taken},
         goal, guard, hand_back,
         in_force::{self, InForce},
         orphans, selection,
@@ -23,7 +23,7 @@ use crate::{
 
 /// What has to be written, most urgent first. An empty list means that the cluster is as the status says.
 #[must_use]
-pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
+pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Write> {
     let status = rollout.status.clone().unwrap_or_default();
     let Some(adoption) = &status.adoption else { return unclaim(rollout, observed, now) };
     let mut desired: Vec<_> = reclaim(rollout, observed, adoption).into_iter().collect();
@@ -48,24 +48,24 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<De
 }
 
 /// Puts back what somebody took off the Rollout who replaced it: first of all, since nothing is as it should be without.
-fn reclaim(rollout: &Rollout, observed: &Observed, adoption: &AdoptionStatus) -> Option<Desired> {
+fn reclaim(rollout: &Rollout, observed: &Observed, adoption: &AdoptionStatus) -> Option<Write> {
     if rollout.metadata.deletion_timestamp.is_some() || adoption.step == AdoptionStep::Pausing {
         return None;
     }
     let stable = rollout.status.as_ref().and_then(|status| status.stable.as_ref());
     let asked = stable.and_then(|stable| observed.replica_set(&stable.replica_set)).map(|set| set.replicas());
-    adoption::claim(rollout, asked.unwrap_or(adoption.replicas)).map(Desired::bold)
+    adoption::claim(rollout, asked.unwrap_or(adoption.replicas)).map(Write::unfenced)
 }
 
 /// A deleted Rollout that has nothing of anybody's any more lets itself go. A Service that was overlooked goes before:
 /// the Deployment owns it too, and would keep it. One that the gateway may still use is left to the Deployment.
-fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desired> {
+fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Write> {
     let finalizers = rollout.metadata.finalizers.as_deref().unwrap_or_default();
     if rollout.metadata.deletion_timestamp.is_none() || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return Vec::new();
     }
     let others: Vec<_> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-    let release = Desired::bold(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})));
+    let release = Write::unfenced(Effect::PatchRollout(json!({"metadata": {"finalizers": others}})));
     let since = rollout.status.as_ref().and_then(|status| status.draining_since);
     let drained = since.is_none_or(|since| after(since, rollout.spec.drain()) <= now);
     let unused = drained && in_force::in_force(rollout, observed, Goal::Service) == InForce::Yes;
@@ -73,14 +73,14 @@ fn unclaim(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Desire
 }
 
 /// Deletes the Services of the revisions.
-fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = Desired> {
+fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = Write> {
     [&observed.stable_service, &observed.canary_service]
         .into_iter()
         .flatten()
         .filter(|service| ownership::is_of(rollout, service.as_ref()) && !is_deleting(service.as_ref()))
         .filter_map(|service| {
             let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
-            Some(Desired::bold(effect))
+            Some(Write::unfenced(effect))
         })
 }
 
@@ -92,7 +92,7 @@ struct Effects<'a> {
 }
 
 impl Effects<'_> {
-    fn routes(&self) -> Vec<Desired> {
+    fn routes(&self) -> Vec<Write> {
         let goal = goal::goal(self.rollout, self.observed);
         let names = Names::of(&self.rollout.spec.service);
         let contended = contention::changed_routes(self.rollout, self.observed).next().is_some();
@@ -111,7 +111,7 @@ impl Effects<'_> {
             let Some(wanted) = self.route(route, &names, goal) else { continue };
             let effect = Effect::ReplaceRoute(route.id.clone(), Box::new(wanted));
             let back = goal == Goal::Split(Split::NONE);
-            desired.push(if back { Desired::bold(effect) } else { Desired::cautious(effect) });
+            desired.push(if back { Write::unfenced(effect) } else { Write::fenced(effect) });
         }
         desired
     }
@@ -140,16 +140,16 @@ impl Effects<'_> {
     }
 
     /// A pod of the new version that is to be replaced, as long as it takes requests.
-    fn suspect_pod(&self) -> Option<Desired> {
+    fn suspect_pod(&self) -> Option<Write> {
         let (pod, canary) = self.status.replaced_pod.as_ref().zip(self.status.canary.as_ref())?;
         let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
         let is_its = naming::is_pod_of(&canary.replica_set, &pod.name);
         let serves = self.observed.ready_pods.values().flatten().any(|ready| *ready == pod.name);
         let effect = Effect::DeletePod(pod.name.clone(), pod.uid.clone());
-        (under_way && is_its && serves).then(|| Desired::cautious(effect))
+        (under_way && is_its && serves).then(|| Write::fenced(effect))
     }
 
-    fn services(&self) -> Vec<Desired> {
+    fn services(&self) -> Vec<Write> {
         let names = Names::of(&self.rollout.spec.service);
         let revision = |revision: &Option<tidegate_api::RevisionStatus>| {
             // With no canary about, its Service selects nothing, and the reference to it still resolves.
@@ -171,7 +171,7 @@ impl Effects<'_> {
         }
     }
 
-    fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Desired> {
+    fn service(&self, name: &str, existing: Option<&Service>, revision: &str) -> Option<Write> {
         let mut user = self.observed.service.as_deref()?.clone();
         if let Some(spec) = &mut user.spec {
             spec.selector = Some(selection::of_all_revisions(self.rollout, self.observed));
@@ -179,7 +179,7 @@ impl Effects<'_> {
         let Some(existing) = existing else {
             let workload = self.observed.living_workload()?;
             let service = revision_service(&user, name, revision, Ownership::of(self.rollout, workload));
-            return Some(Desired::bold(Effect::CreateService(Box::new(service))));
+            return Some(Write::unfenced(Effect::CreateService(Box::new(service))));
         };
         let wanted = revision_service_spec(&user, revision);
         let spec = existing.spec.as_ref()?;
@@ -187,11 +187,11 @@ impl Effects<'_> {
             return None;
         }
         let patch = guarded(existing, changed_spec(spec, &wanted)?);
-        Some(Desired::cautious(Effect::PatchService(name.to_owned(), patch)))
+        Some(Write::fenced(Effect::PatchService(name.to_owned(), patch)))
     }
 
     /// The revisions' Services, when the routes have not named them for long enough.
-    fn spent_services(&self) -> Vec<Desired> {
+    fn spent_services(&self) -> Vec<Write> {
         let drained =
             self.status.draining_since.is_some_and(|since| after(since, self.rollout.spec.drain()) <= self.now);
         let restored = in_force::in_force(self.rollout, self.observed, Goal::Service) == InForce::Yes;
@@ -201,7 +201,7 @@ impl Effects<'_> {
         own_services(self.rollout, self.observed).collect()
     }
 
-    fn replica_sets(&self) -> Vec<Desired> {
+    fn replica_sets(&self) -> Vec<Write> {
         let (stable, canary) = capacity::now(self.rollout, self.observed, self.is_drained());
         let stable_name = self.status.stable.as_ref().map_or("", |revision| revision.replica_set.as_str());
         let canary_name = self.status.canary.as_ref().map_or("", |revision| revision.replica_set.as_str());
@@ -271,7 +271,7 @@ impl Effects<'_> {
     ///
     /// Where somebody deleted it, or took its owner away, the Deployment may hold one of that name, which has no pods as
     /// long as the Deployment asks for none: that is taken over.
-    fn missing(&self, revision: Option<&tidegate_api::RevisionStatus>, replicas: i32) -> Option<Desired> {
+    fn missing(&self, revision: Option<&tidegate_api::RevisionStatus>, replicas: i32) -> Option<Write> {
         let revision = revision?;
         let workload = self.observed.living_workload()?;
         let owner = Ownership::of(self.rollout, workload);
@@ -285,22 +285,22 @@ impl Effects<'_> {
         }
         let name = &revision.replica_set;
         let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
-        Some(Desired::bold(Effect::CreateReplicaSet(Box::new(set))))
+        Some(Write::unfenced(Effect::CreateReplicaSet(Box::new(set))))
     }
 
-    fn workload(&self) -> Option<Desired> {
+    fn workload(&self) -> Option<Write> {
         let workload = self.observed.living_workload()?;
         let object = format!("Deployment {}", self.rollout.spec.workload.name);
         let generation = workload.metadata.generation.unwrap_or(0);
         let answered = contention::is_answered(self.rollout, &object, generation);
         (workload.replicas() > 0 && answered).then(|| {
             let patch = guarded(workload.as_ref(), json!({"spec": {"replicas": 0}}));
-            Desired::cautious(Effect::PatchDeployment(self.rollout.spec.workload.name.clone(), patch))
+            Write::fenced(Effect::PatchDeployment(self.rollout.spec.workload.name.clone(), patch))
         })
     }
 
     /// Old ReplicaSets beyond `revisionHistoryLimit`, the oldest first.
-    fn history(&self) -> Vec<Desired> {
+    fn history(&self) -> Vec<Write> {
         if !matches!(self.status.phase, Phase::Stable | Phase::Reverted) {
             return Vec::new();
         }
@@ -316,7 +316,7 @@ impl Effects<'_> {
             .take(spare)
             .filter(|set| !is_deleting(set.as_ref()))
             .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
-            .map(Desired::cautious)
+            .map(Write::fenced)
             .collect()
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     plan::{
         Guard, Observed, capacity, current_stage, guard, pinning,
         split::{self, Goal, Ready},
-        way_back,
+        stepwise_revert,
     },
     traffic::{Sessions, Split},
 };
@@ -25,7 +25,7 @@ pub(super) fn goal<'a>(rollout: &'a Rollout, observed: &Observed) -> Goal<'a> {
             let weight = carried(rollout, observed, status, asked.weight, ready);
             Goal::Split(Split { weight, ..asked })
         }
-        RouteMode::Split => Goal::Split(way_back::kept(rollout, status, observed).into()),
+        RouteMode::Split => Goal::Split(stepwise_revert::kept(rollout, status, observed).into()),
     }
 }
 

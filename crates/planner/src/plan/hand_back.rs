@@ -8,8 +8,8 @@ use tidegate_api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, Ro
 
 use crate::{
     plan::{
-        Observed, Plan, after, capacity,
-        effect::{Desired, Effect, guarded, scale},
+        Observed, Planner, after, capacity,
+        effect::{Effect, Write, guarded, scale},
         split::{self, Goal},
     },
     workload::{ReplicaSet, forgetting, is_deleting, is_let_go, letting_go, ownership, template},
@@ -18,7 +18,7 @@ use crate::{
 /// How long the last step waits before it looks anew.
 const LOOK_AGAIN: Span = Span::seconds(5);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// The next step of handing back. Traffic first; nothing that is missing ever blocks it.
     pub(super) fn hand_back(&mut self) {
         let Some(adoption) = self.status.adoption.clone() else { return };
@@ -27,7 +27,7 @@ impl Plan<'_> {
                 "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
             self.status.enter_phase(Phase::HandingBack);
-            self.begin_way_back();
+            self.begin_stepwise_revert();
         }
         self.hand_back_what_serves();
         if self.observed.living_workload().is_none() {
@@ -95,7 +95,7 @@ impl Plan<'_> {
             return self.observed.routes.iter().all(|route| split::says(self.rollout, &names, route, Goal::Service));
         }
         self.wake_at(if waits_for_the_gateway(self.rollout, self.now) { after(since, patience) } else { end });
-        self.clear_up()
+        self.cleanup()
     }
 
     /// The Deployment was deleted with the Rollout, and the garbage collector was first: of all that requests could be
@@ -149,13 +149,13 @@ fn ownerless(observed: &Observed) -> impl Iterator<Item = &Arc<ReplicaSet>> {
     observed.replica_sets.iter().filter(|set| set.metadata.owner_references.as_ref().is_none_or(Vec::is_empty))
 }
 
-fn deleting(set: &Arc<ReplicaSet>) -> Option<Desired> {
+fn deleting(set: &Arc<ReplicaSet>) -> Option<Write> {
     let uid = set.metadata.uid.clone().filter(|_| !is_deleting(set.as_ref()))?;
-    Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), uid)))
+    Some(Write::fenced(Effect::DeleteReplicaSet(set.name().to_owned(), uid)))
 }
 
 /// What the committed step asks for.
-pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
+pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Write> {
     let status = rollout.status.clone().unwrap_or_default();
     let Some(adoption) = &status.adoption else { return Vec::new() };
     let Some(workload) = observed.living_workload() else { return ownerless(observed).filter_map(deleting).collect() };
@@ -165,7 +165,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
         // Somebody who scales it meanwhile would keep its own pods, and nothing would ever be clear.
         AdoptionStep::Clearing if moves && (!workload.spec.paused || workload.replicas() > 0) => {
             let patch = guarded(workload.as_ref(), json!({"spec": {"paused": true, "replicas": 0}}));
-            vec![Desired::bold(Effect::PatchDeployment(name, patch))]
+            vec![Write::unfenced(Effect::PatchDeployment(name, patch))]
         }
         // While the Deployment asks for 0 pods, an empty ReplicaSet of its own would be scaled up in place of the one
         // that serves: it has to go before the count comes back.
@@ -183,7 +183,7 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
                 patch["spec"]["template"] =
                     template::replacing(&workload.spec.template, &template::clean(&set.spec.template));
             }
-            vec![Desired::cautious(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
+            vec![Write::fenced(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
         }
         // Where it has no pods of its own after all, it gets those that there are: a ReplicaSet may have changed hands
         // although that was answered with a refusal.
@@ -197,14 +197,13 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
 
 /// Lets the ReplicaSets go: the one that serves first, so that the Deployment, which asks for its count again, finds
 /// nothing to start; then the history. Each loses its last trace of the Rollout once the Deployment has it.
-fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired> {
+fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Write> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     if !moves && !observed.replica_sets.is_empty() {
         return observed.replica_sets.iter().filter_map(|set| dissolve(set.as_ref())).collect();
     }
-    let patch = |set: &ReplicaSet, patch| {
-        Desired::cautious(Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, patch)))
-    };
+    let patch =
+        |set: &ReplicaSet, patch| Write::fenced(Effect::PatchReplicaSet(set.name().to_owned(), guarded(set, patch)));
     let is_back = |set: &ReplicaSet| ownership::controller(set) == workload.metadata.uid.as_deref();
     let serving = stable(rollout, observed).filter(|set| !is_back(set));
     let rest = observed.replica_sets.iter().map(AsRef::as_ref).filter(|set| !is_back(set));
@@ -219,13 +218,13 @@ fn releasing(rollout: &Rollout, observed: &Observed, moves: bool) -> Vec<Desired
         return Vec::new();
     }
     let unpause = guarded(workload.as_ref(), json!({"spec": {"paused": false}}));
-    vec![Desired::bold(Effect::PatchDeployment(rollout.spec.workload.name.clone(), unpause))]
+    vec![Write::unfenced(Effect::PatchDeployment(rollout.spec.workload.name.clone(), unpause))]
 }
 
 /// The Deployment serves with pods of its own: the others go, then their ReplicaSet.
-fn dissolve(set: &ReplicaSet) -> Option<Desired> {
+fn dissolve(set: &ReplicaSet) -> Option<Write> {
     if !set.is_empty() || is_deleting(set) {
         return scale(set, 0);
     }
-    Some(Desired::cautious(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+    Some(Write::fenced(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
 }

@@ -5,10 +5,10 @@
 
 mod adoption;
 mod asked;
-mod at_rest;
 mod await_weight;
+mod bypassing_routes;
 pub mod capacity;
-mod clear_up;
+mod cleanup;
 mod conditions;
 mod contention;
 mod disturbance;
@@ -18,6 +18,7 @@ mod effects;
 mod goal;
 mod guard;
 mod hand_back;
+mod idle;
 mod in_force;
 mod observed;
 mod orphans;
@@ -31,21 +32,20 @@ mod session_affinity;
 mod share;
 mod split;
 mod stable_loss;
+mod stepwise_revert;
 mod suspect_pod;
 mod taken_back;
 #[cfg(test)]
 mod tests;
-mod unnamed;
 mod unwell;
 mod warnings;
-mod way_back;
 
 use draft::Draft;
 use guard::Guard;
 use jiff::Timestamp;
 
 pub use contention::{Suspect, suspects};
-pub use effect::{Desired, Effect};
+pub use effect::{Effect, Write};
 pub use effects::desired;
 pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use preflight::Refusal;
@@ -91,7 +91,7 @@ pub struct Next {
 /// Decides what should happen next.
 #[must_use]
 pub fn next(input: Input<'_>) -> Next {
-    let mut plan = Plan::new(input);
+    let mut plan = Planner::new(input);
     let step = plan.status.adoption.as_ref().map(|adoption| adoption.step);
     if input.rollout.metadata.deletion_timestamp.is_some() {
         plan.hand_back();
@@ -167,7 +167,7 @@ pub fn current_stage(rollout: &Rollout) -> Option<Stage> {
 }
 
 /// A decision in the making.
-struct Plan<'a> {
+struct Planner<'a> {
     rollout: &'a Rollout,
     observed: &'a Observed,
     checks: &'a [CheckStatus],
@@ -182,7 +182,7 @@ struct Plan<'a> {
     refusal: Option<Refusal>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Planner<'a> {
     fn new(input: Input<'a>) -> Self {
         let Input { rollout, observed, checks, outage, divided, traced, now } = input;
         let status = Draft::new(rollout.status.clone().unwrap_or_default());
@@ -197,7 +197,7 @@ impl<'a> Plan<'a> {
         match self.status.phase {
             Phase::Progressing | Phase::Held => self.progress(),
             Phase::Reverting | Phase::Promoting => self.settle(),
-            _ => self.at_rest(),
+            _ => self.idle(),
         }
     }
 
@@ -207,7 +207,7 @@ impl<'a> Plan<'a> {
         if !promoting {
             self.replace_deleted();
         }
-        if !self.clear_up() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
+        if !self.cleanup() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
         self.status.enter_phase(Phase::Stable);
@@ -215,7 +215,7 @@ impl<'a> Plan<'a> {
         if promoting {
             self.status.forget_checks();
         }
-        self.at_rest();
+        self.idle();
     }
 
     fn say(&mut self, message: impl Into<String>) {
@@ -264,7 +264,7 @@ impl<'a> Plan<'a> {
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
         self.status.enter_phase(Phase::Reverting);
-        self.begin_way_back();
+        self.begin_stepwise_revert();
     }
 
     fn finish(mut self) -> Next {

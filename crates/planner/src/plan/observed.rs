@@ -43,7 +43,7 @@ pub struct Observed {
     /// The routes that the Rollout names, in its order.
     pub routes: Vec<Route>,
     /// Other routes that give requests to the Service; nothing while it is not known which there are.
-    pub unnamed_routes: Option<Vec<RouteId>>,
+    pub bypassing_routes: Option<Vec<RouteId>>,
     /// Policies that are attached to the Service, and that requests do without during a rollout, by their kind and name;
     /// nothing while it is not known which there are.
     pub policies_left_behind: Option<Vec<String>>,

@@ -12,14 +12,14 @@ use tidegate_api::{
 
 use crate::{
     plan::{
-        Observed, Plan,
-        effect::{Desired, Effect, guarded, taken},
+        Observed, Planner,
+        effect::{Effect, Write, guarded, taken},
     },
     traffic::Names,
     workload::{Ownership, ReplicaSet, ownership, template},
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Begins to take over the pods of a Rollout that is gone, if there are any. Whether it does.
     pub(super) fn adopt_orphans(&mut self) -> bool {
         let Some(serving) = serving(self.rollout, self.observed) else { return false };
@@ -82,7 +82,7 @@ pub(super) fn has(observed: &Observed, replica_set: &str) -> bool {
 }
 
 /// Makes the Rollout the owner of what was left behind.
-pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
+pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Write> {
     let Some(workload) = observed.living_workload() else { return Vec::new() };
     let owner = Ownership::of(rollout, workload);
     let sets = observed.orphans.iter().map(|set| taken(set, &owner));
@@ -90,10 +90,10 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Desired> {
     sets.chain(services).collect()
 }
 
-fn taken_over(service: &Service, owner: &Ownership) -> Option<Desired> {
+fn taken_over(service: &Service, owner: &Ownership) -> Option<Write> {
     let metadata = json!({"ownerReferences": owner.references, "labels": owner.labels});
     let patch = guarded(service, json!({"metadata": metadata}));
-    Some(Desired::cautious(Effect::PatchService(service.metadata.name.clone()?, patch)))
+    Some(Write::fenced(Effect::PatchService(service.metadata.name.clone()?, patch)))
 }
 
 /// Whether a Service of that name may be taken: it was left behind.

@@ -3,11 +3,11 @@
 use tidegate_api::{Rollout, RolloutStatus};
 
 use crate::{
-    plan::{Guard, Observed, Plan, Route, guard, split::Ready},
+    plan::{Guard, Observed, Planner, Route, guard, split::Ready},
     traffic::Names,
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Whether the stable version has as many ready pods as would be shut out together with those that are nobody's.
     ///
     /// Pods that the Deployment started are of a version that nobody has judged: those are shut out, however many.

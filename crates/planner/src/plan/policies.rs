@@ -5,9 +5,9 @@
 
 use tidegate_api::condition::reason;
 
-use crate::{plan::Plan, traffic::without_policies};
+use crate::{plan::Planner, traffic::without_policies};
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// The warning about such policies, if there are any.
     pub(super) fn warn_of_policies(&mut self) -> Option<String> {
         let Some(policies) = &self.observed.policies_left_behind else { return self.said(reason::POLICY_NOT_ATTACHED) };

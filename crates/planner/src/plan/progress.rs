@@ -8,8 +8,8 @@ use tidegate_api::{
 
 use crate::{
     plan::{
-        Guard, Plan, Refusal, after, capacity, contention, current_stage, guard, in_seconds, outcome::Outcome, split,
-        stable_loss::STABLE_LOST,
+        Guard, Planner, Refusal, after, capacity, contention, current_stage, guard, in_seconds, outcome::Outcome,
+        split, stable_loss::STABLE_LOST,
     },
     workload::template,
 };
@@ -18,7 +18,7 @@ use crate::{
 const LONG_WAIT: u32 = 4;
 const LONG_WAIT_AT_LEAST: Span = Span::seconds(600);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Sends a new revision on its way, at the first stage.
     pub(super) fn start(&mut self, canary: RevisionStatus) {
         let stages = self.rollout.spec.stages();

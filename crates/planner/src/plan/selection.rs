@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidegate_api::{Rollout, RouteMode, condition::reason};
 
 use crate::{
-    plan::{Observed, Plan, Refusal},
+    plan::{Observed, Planner, Refusal},
     workload::{self, ReplicaSet},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal>
     Some(Refusal::new(reason::SERVICE_UNUSABLE, message))
 }
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// While the Service does not select the pods that serve, the route gives them their traffic by way of their own
     /// Service. Whether it is so.
     pub(super) fn keep_unselected(&mut self) -> bool {

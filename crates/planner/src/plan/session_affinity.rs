@@ -2,9 +2,9 @@
 
 use tidegate_api::{Percent, SessionGeneration};
 
-use crate::plan::Plan;
+use crate::plan::Planner;
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// How users come to the versions that they stay on, now that those who are known came to theirs at a weight of
     /// `before`. A cookie of another generation, with another share, must not lead anybody.
     pub(super) fn next_generation(&self, anew: bool, before: Percent) -> Option<SessionGeneration> {

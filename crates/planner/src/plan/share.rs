@@ -7,7 +7,7 @@ use tidegate_api::{OnShareOff, Percent, Phase, Span, Stage, condition::reason};
 use tidegate_judge::{Divided, Off, count, percent};
 
 use crate::{
-    plan::{Plan, Refusal, after, capacity, in_seconds, outcome::Outcome, split},
+    plan::{Planner, Refusal, after, capacity, in_seconds, outcome::Outcome, split},
     traffic::past_the_weights,
 };
 
@@ -17,7 +17,7 @@ const TOLD: Span = Span::seconds(120);
 /// A gateway that knows no weights gives each of the two Services as much.
 const EVEN: f64 = 0.5;
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Takes in how requests were divided.
     pub(super) fn measure_share(&mut self) {
         let (promised, Some(divided)) = (self.promised(), self.divided) else { return };
@@ -141,7 +141,7 @@ impl Plan<'_> {
 
     fn past_the_split(&self) -> String {
         let service = &self.rollout.spec.service;
-        let routes = self.observed.unnamed_routes.as_deref().unwrap_or_default();
+        let routes = self.observed.bypassing_routes.as_deref().unwrap_or_default();
         past_the_weights(routes, service).unwrap_or_else(|| {
             format!("clients or routes that reach Service {service} past the split, by the number of pods")
         })

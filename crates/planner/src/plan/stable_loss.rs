@@ -2,12 +2,12 @@
 
 use tidegate_api::Span;
 
-use crate::plan::{Plan, capacity};
+use crate::plan::{Planner, capacity};
 
 /// How long the stable version may be down, entirely, before a new one whose pods are ready takes its place.
 pub(super) const STABLE_LOST: Span = Span::seconds(60);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Takes in whether the stable version is down, or without its ReplicaSet, and since when.
     pub(super) fn track_stable_loss(&mut self) {
         if !self.is_stable_down() {

@@ -4,7 +4,7 @@
 use tidegate_api::{CheckStatus, ReplacedPod, Span, Stage, SuspectPod, Verdict, condition::reason};
 use tidegate_judge::Origin;
 
-use crate::plan::{Plan, outcome::Outcome, split};
+use crate::plan::{Planner, outcome::Outcome, split};
 
 /// After so long a pod that was to be deleted and still takes requests is taken for one that cannot be.
 const GONE_WITHIN: Span = Span::seconds(60);
@@ -45,7 +45,7 @@ enum Kept {
     Gone,
 }
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// What is decided where `failing` speaks against the version.
     pub(super) fn answer_failure(&self, stage: &Stage, failing: &CheckStatus) -> Outcome {
         let message = format!("{}: {}", failing.name, failing.message);

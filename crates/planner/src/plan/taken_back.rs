@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tidegate_api::{Phase, RevisionStatus, RouteMode, Span, TakenBack, condition::reason};
 
 use crate::plan::{
-    Plan, Refusal, after,
+    Planner, Refusal, after,
     in_force::{self, InForce},
     split::{self, Goal},
 };
@@ -13,7 +13,7 @@ use crate::plan::{
 /// How long a gateway may say that it does not know a Service which was made a moment ago.
 const UNRESOLVED: Span = Span::seconds(5);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Takes the routes back to what they said before: to what the user wrote where nothing of the new version was ever
     /// in force, else to stable alone.
     pub(super) fn take_back(&mut self, reason: &'static str, message: &str) {

@@ -2,13 +2,13 @@
 
 use tidegate_api::{CheckStatus, Span, Stage, Verdict, condition::reason};
 
-use crate::plan::Plan;
+use crate::plan::Planner;
 
 /// For so long a stage waits at least. The newest samples may look worse than what then settles, and nobody should be told
 /// each time.
 const AT_LEAST: Span = Span::seconds(60);
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Takes in whether the checks wait for stable. While they have no numbers nobody knows, and a version that fails waits
     /// for nobody.
     pub(super) fn note_stable(&mut self, stage: &Stage) {

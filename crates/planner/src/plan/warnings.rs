@@ -5,15 +5,15 @@ use tidegate_api::{
     condition::{kind, reason},
 };
 
-use crate::plan::Plan;
+use crate::plan::Planner;
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Tells what is new of it. The reason and the sentence of the condition `Warning`, if there is something.
     pub(super) fn warn(&mut self) -> Option<(&'static str, String)> {
         if let Some(warning) = self.warn_of_share() {
             return Some((reason::SHARE_OFF, warning));
         }
-        if let Some(warning) = self.warn_of_unnamed_routes() {
+        if let Some(warning) = self.warn_of_bypassing_routes() {
             return Some((reason::ROUTE_NOT_NAMED, warning));
         }
         if let Some(warning) = self.warn_of_policies() {

@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: objects in, objects out. Who reads and writes them is the controller's business.
 
+mod bypassing_routes;
 mod custom;
 mod gateway_api;
 mod kind;
@@ -10,21 +11,20 @@ mod policies;
 pub mod replica_count;
 mod router;
 mod split;
-mod unnamed;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use bypassing_routes::past_the_weights;
 pub use custom::{Expression, Revisions};
 pub use gateway_api::{features, permits, references, services_of};
 pub use kind::{GATEWAY_API, Kind, RouteId, named_twice};
 pub use names::Names;
 pub use policies::{POLICY_KINDS, Policy, PolicyKind, without_policies};
-pub use router::{Acceptance, Router, Unusable};
+pub use router::{Acceptance, Router, UnusableRoute};
 pub use split::{Sessions, Split};
-pub use unnamed::past_the_weights;
 
 use tidegate_api::Route;
 
@@ -53,6 +53,6 @@ pub fn router<'a>(
             let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref(), quirks };
             Box::new(gateway_api::Route { backends, kind: route.kind() })
         }
-        Route::Custom(route) => Box::new(custom::Settings { route, names, revisions, accepted }),
+        Route::Custom(route) => Box::new(custom::CustomRouter { route, names, revisions, accepted }),
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use tidegate_api::manifest::item;
 
-use super::{Names, unnamed::listed};
+use super::{Names, bypassing_routes::listed};
 
 /// A kind of policy that may name a Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use tidegate_api::Percent;
 
-use super::{Acceptance, Router, Split, Unusable};
+use super::{Acceptance, Router, Split, UnusableRoute};
 
 /// A split by the number of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +16,17 @@ pub struct ReplicaCount {
 impl Router for ReplicaCount {
     type Object = Counts;
 
-    fn can_split(&self, _: &Counts, splits: &[Split<'_>]) -> Result<(), Unusable> {
+    fn can_split(&self, _: &Counts, splits: &[Split<'_>]) -> Result<(), UnusableRoute> {
         let is_told = |split: &Split<'_>| !split.is_plain();
         if splits.iter().any(is_told) {
             let why = "pods are not told which requests they get: name routes under traffic, or leave match, mirror and sessionPersistence out";
-            return Err(Unusable::new(why));
+            return Err(UnusableRoute::new(why));
         }
         Ok(())
     }
 
     /// As near to the weight as whole pods come.
-    fn split(&self, counts: &Counts, split: Split<'_>) -> Result<Counts, Unusable> {
+    fn split(&self, counts: &Counts, split: Split<'_>) -> Result<Counts, UnusableRoute> {
         self.can_split(counts, &[split])?;
         Ok(self.counts(split.weight))
     }

@@ -16,14 +16,14 @@ pub trait Router {
     ///
     /// # Errors
     /// Why it cannot, for the user to mend.
-    fn can_split(&self, object: &Self::Object, splits: &[Split<'_>]) -> Result<(), Unusable>;
+    fn can_split(&self, object: &Self::Object, splits: &[Split<'_>]) -> Result<(), UnusableRoute>;
 
     /// `object` with the canary at the split's weight, stable at what is left of the Service's share, and all else that
     /// the split gives the canary.
     ///
     /// # Errors
     /// Why it cannot say that. The way back to stable is open from wherever a split has led.
-    fn split(&self, object: &Self::Object, split: Split<'_>) -> Result<Self::Object, Unusable>;
+    fn split(&self, object: &Self::Object, split: Split<'_>) -> Result<Self::Object, UnusableRoute>;
 
     /// Whether `object` is what [`Self::split`] makes of it.
     fn is_split(&self, object: &Self::Object, split: Split<'_>) -> bool;
@@ -38,7 +38,7 @@ pub trait Router {
     ///
     /// # Errors
     /// What would be lost.
-    fn can_restore(&self, _object: &Self::Object) -> Result<(), Unusable> {
+    fn can_restore(&self, _object: &Self::Object) -> Result<(), UnusableRoute> {
         Ok(())
     }
 
@@ -67,9 +67,9 @@ pub enum Acceptance {
 /// Why an object cannot carry the weights of a rollout: a sentence that names it and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unusable(String);
+pub struct UnusableRoute(String);
 
-impl Unusable {
+impl UnusableRoute {
     /// With this sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())

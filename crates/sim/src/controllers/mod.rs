@@ -28,6 +28,6 @@ pub use gateway::{Entry, GatewayMode, Share, To};
 pub use handle::{Handle, PodView};
 pub use kubelet::PodBehaviour;
 pub use run::Controllers;
-pub use settings::{Models, Pace, Settings};
+pub use settings::{ModelSettings, Models, Pace};
 
 use reconcile_context::ReconcileContext;

@@ -13,7 +13,7 @@ use tidegate_clock::Clock;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Handle, Models, Pace, ReconcileContext, Settings,
+    Handle, ModelSettings, Models, Pace, ReconcileContext,
     autoscaler::Autoscalers,
     cache::Cache,
     deployment, endpoint_slices, event_handlers,
@@ -101,9 +101,9 @@ impl Runtime {
 impl Controllers {
     /// The models around `api`, which holds nothing yet that they would have to know. From `seed` comes how long each thing takes.
     #[must_use]
-    pub fn new(api: ApiServer, clock: Clock, seed: u64, settings: Settings) -> Self {
+    pub fn new(api: ApiServer, clock: Clock, seed: u64, settings: ModelSettings) -> Self {
         let changes = api.changes();
-        let Settings { models, pace, pods, gateway } = settings;
+        let ModelSettings { models, pace, pods, gateway } = settings;
         let mut state = State {
             runtime: Runtime { api, clock, rng: StdRng::seed_from_u64(seed), queue: Queue::default(), pace },
             cache: Cache::default(),

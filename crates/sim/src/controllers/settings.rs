@@ -6,7 +6,7 @@ use super::Delay;
 
 /// Which models run, and how fast.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct ModelSettings {
     /// Which models run.
     pub models: Models,
     /// How long each of them takes.

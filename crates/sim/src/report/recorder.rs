@@ -20,14 +20,14 @@ pub struct Recorder {
     start: Timestamp,
     timeline: Vec<Entry>,
     releases: Vec<Release>,
-    rollouts: BTreeMap<String, Seen>,
+    rollouts: BTreeMap<String, LastSeen>,
     /// What was served before the scenario started, and what failed.
     before: (u64, Causes),
 }
 
 /// What was seen last of a Rollout.
 #[derive(Debug)]
-struct Seen {
+struct LastSeen {
     newest: Option<Transition>,
     phase: Phase,
     message: String,
@@ -85,7 +85,7 @@ impl Recorder {
     pub fn rollout(&mut self, now: Timestamp, rollout: &Rollout, load: Option<&Load>) {
         let name = rollout.metadata.name.clone().unwrap_or_default();
         let Some(status) = &rollout.status else { return };
-        let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| Seen::new(rollout));
+        let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| LastSeen::new(rollout));
         seen.learn(now, status);
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
         let warned = seen.tell_warning(&name, now, status);
@@ -188,7 +188,7 @@ impl Recorder {
     }
 
     /// What a transition means for the release.
-    fn follow(&mut self, name: &str, seen: &Seen, status: &RolloutStatus, transition: &Transition, answered: u64) {
+    fn follow(&mut self, name: &str, seen: &LastSeen, status: &RolloutStatus, transition: &Transition, answered: u64) {
         let Transition { at, reason: word, message, revision } = transition;
         if word == reason::STARTED {
             let image = status.canary.as_ref().and_then(|canary| canary.images.first()).cloned();
@@ -221,7 +221,7 @@ impl Recorder {
     }
 }
 
-impl Seen {
+impl LastSeen {
     fn new(rollout: &Rollout) -> Self {
         Self {
             newest: None,

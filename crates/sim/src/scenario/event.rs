@@ -8,7 +8,7 @@ use super::{Length, traffic::Count, yaml::WrongValue};
 /// Something that happens, as it is written: exactly one of its actions.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Written {
+pub(super) struct WrittenEvent {
     pub at: Length,
     #[serde(default, rename = "for")]
     pub for_: Option<Length>,
@@ -261,7 +261,7 @@ pub enum GatewayFault {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-impl Written {
+impl WrittenEvent {
     /// The event, or what is wrong with it.
     pub(super) fn event(self) -> Result<Event, WrongValue> {
         let Self { at, for_, every, .. } = self;

@@ -81,7 +81,7 @@ pub struct Scenario {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Written {
+struct WrittenScenario {
     #[serde(default)]
     start: Option<Timestamp>,
     #[serde(default)]
@@ -95,7 +95,7 @@ struct Written {
     #[serde(default)]
     scrape_every: Option<Length>,
     #[serde(default)]
-    events: Vec<event::Written>,
+    events: Vec<event::WrittenEvent>,
     #[serde(default)]
     variants: BTreeMap<String, Variant>,
     #[serde(default)]
@@ -127,7 +127,7 @@ impl Scenario {
             },
             [] => return Err(Mistake::of(file, "is empty; a scenario has at least `events` or `expect`")),
         };
-        let written: Written = yaml::read(document, file)?;
+        let written: WrittenScenario = yaml::read(document, file)?;
         let mut versions = written.versions;
         let stable = versions.entry(STABLE.to_owned()).or_default().clone();
         versions.entry(CANARY.to_owned()).or_insert(stable);

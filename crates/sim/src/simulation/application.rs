@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_api::Rollout;
 
-use super::{Simulation, Subject};
+use super::{ReleasedWorkload, Simulation};
 use crate::{
     controllers::{Delay, PodBehaviour},
     metering::{Application, entrance},
@@ -19,7 +19,7 @@ impl Simulation<'_> {
         let load = Load::new(self.scenario, namespace, Exposed::new(spec, &self.scenario.traffic), seed);
         let application = Application::new(namespace, entrance(spec), &spec.service, load);
         self.cluster.applications.with(|all| all.push(application));
-        let subject = Subject {
+        let subject = ReleasedWorkload {
             rollout: rollout.metadata.name.clone().unwrap_or_default(),
             namespace: namespace.to_owned(),
             workload: spec.workload.name.clone(),
@@ -33,7 +33,7 @@ impl Simulation<'_> {
     }
 
     /// From now on `image` behaves like `version`; without one as it did before, or else like the canary.
-    pub(super) fn behave(&self, subject: &Subject, image: &str, version: Option<&str>) {
+    pub(super) fn behave(&self, subject: &ReleasedWorkload, image: &str, version: Option<&str>) {
         let known = self.cluster.applications.with(|all| {
             let of = |it: &&Application| (&it.namespace, &it.service) == (&subject.namespace, &subject.service);
             all.iter().find(of).is_some_and(|application| application.versions.contains_key(image))

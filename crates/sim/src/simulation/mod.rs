@@ -24,7 +24,7 @@ use tidegate_clock::Clock;
 
 use self::scheduled_step::ScheduledStep;
 use super::{
-    cluster::{Cluster, Settings},
+    cluster::{Cluster, ClusterSettings},
     endpoint::Endpoint,
     metering::Application,
     operator::{ENDPOINT, Operator},
@@ -41,7 +41,7 @@ const POINTS: u64 = 240;
 
 /// What a Rollout releases, and in which object it is.
 #[derive(Debug, Clone)]
-struct Subject {
+struct ReleasedWorkload {
     rollout: String,
     namespace: String,
     workload: String,
@@ -117,7 +117,7 @@ struct Simulation<'a> {
     endpoint: String,
     /// The operator's way to it.
     transport: Arc<dyn Transport>,
-    subjects: Vec<Subject>,
+    subjects: Vec<ReleasedWorkload>,
     changes: Changes,
     recorder: Recorder,
     /// What is not as it would be in the user's cluster.
@@ -143,8 +143,11 @@ impl<'a> Simulation<'a> {
         let mut seeds = StdRng::seed_from_u64(seed);
         let begin = scenario.start.saturating_sub(SETTLING).unwrap_or(Timestamp::MIN);
         let clock = Clock::starting_at(begin);
-        let settings =
-            Settings { seed: seeds.random(), scrape_every: scenario.scrape_every.duration(), ..Settings::default() };
+        let settings = ClusterSettings {
+            seed: seeds.random(),
+            scrape_every: scenario.scrape_every.duration(),
+            ..ClusterSettings::default()
+        };
         let cluster = Cluster::start(clock, settings);
         let changes = cluster.api.changes();
         let writes = Arc::new(Mutex::new(Writes::default()));

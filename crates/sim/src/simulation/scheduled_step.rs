@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate_apiserver::Refusal;
 
-use super::{Simulation, Subject, references};
+use super::{ReleasedWorkload, Simulation, references};
 use crate::{
     controllers::{Delay, GatewayMode},
     endpoint::Condition,
@@ -90,7 +90,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn subject(&self, rollout: Option<&str>) -> Option<&Subject> {
+    fn subject(&self, rollout: Option<&str>) -> Option<&ReleasedWorkload> {
         self.subjects.iter().find(|subject| rollout.is_none_or(|rollout| rollout == subject.rollout))
     }
 
@@ -175,13 +175,13 @@ impl Simulation<'_> {
         }
     }
 
-    fn patch_rollout(&self, subject: &Subject, patch: &Value) -> Result<(), Refusal> {
+    fn patch_rollout(&self, subject: &ReleasedWorkload, patch: &Value) -> Result<(), Refusal> {
         self.cluster.api.merge("rollouts", &subject.namespace, &subject.rollout, "", patch.clone(), USER).map(drop)
     }
 
-    fn release(&self, subject: &Subject, release: &Release) -> Result<(), Refusal> {
+    fn release(&self, subject: &ReleasedWorkload, release: &Release) -> Result<(), Refusal> {
         self.behave(subject, &release.image, release.version.as_deref());
-        let Subject { namespace, workload, .. } = subject;
+        let ReleasedWorkload { namespace, workload, .. } = subject;
         let Some(deployment) = self.cluster.api.get("deployments", namespace, workload) else { return Ok(()) };
         let mut containers = deployment.value().pointer("/spec/template/spec/containers").cloned().unwrap_or_default();
         if let Some(container) = containers.get_mut(0) {
@@ -192,7 +192,7 @@ impl Simulation<'_> {
     }
 
     /// Writes the weights where the route is split.
-    fn edit_weights(&self, subject: &Subject, edit: &EditWeights) -> Result<(), Refusal> {
+    fn edit_weights(&self, subject: &ReleasedWorkload, edit: &EditWeights) -> Result<(), Refusal> {
         let Some(route) = self.cluster.api.get("httproutes", &subject.namespace, &edit.route) else { return Ok(()) };
         let mut object = route.value().clone();
         let rules = object.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
@@ -210,7 +210,7 @@ impl Simulation<'_> {
     }
 
     /// The pods that are meant, by name.
-    fn pods(&self, subject: &Subject, pods: &Pods) -> Vec<String> {
+    fn pods(&self, subject: &ReleasedWorkload, pods: &Pods) -> Vec<String> {
         let rollout = self.cluster.api.get("rollouts", &subject.namespace, &subject.rollout);
         let status =
             rollout.and_then(|rollout| rollout.parse::<tidegate_api::Rollout>()).and_then(|rollout| rollout.status);

@@ -6,7 +6,7 @@ use std::{net::TcpListener, path::Path, thread};
 use anyhow::{Context, Result};
 use tidegate_apiserver::{ApiServer, garbage};
 use tidegate_clock::Clock;
-use tidegate_sim::controllers::{Controllers, Models, Settings};
+use tidegate_sim::controllers::{Controllers, ModelSettings, Models};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{
@@ -38,8 +38,12 @@ impl Embedded {
             let serve = async {
                 let server = ApiServer::new(Clock::System, 1);
                 let models = Models { kubelets: false, gateway: false, ..Models::default() };
-                let controllers =
-                    Controllers::new(server.clone(), Clock::System, 1, Settings { models, ..Settings::default() });
+                let controllers = Controllers::new(
+                    server.clone(),
+                    Clock::System,
+                    1,
+                    ModelSettings { models, ..ModelSettings::default() },
+                );
                 let door = FrontDoor::before(server.clone(), heard, &audit)?;
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 // Whoever waited for it may have given up.

@@ -22,8 +22,8 @@ use crate::controller::{
     backoff::Backoff,
     cache::{Cache, Changed, path_of},
     caches::{Scope, Triggers, caring, events},
-    index::{Index, Subject},
-    packed::InUse,
+    compact::InUse,
+    index::{Index, NamedObject},
 };
 
 /// What is known of one kind.
@@ -144,12 +144,12 @@ fn services(route: &DynamicObject) -> Vec<String> {
 
 /// What Rollouts may care about in a change: the route or the grant itself, and the Services that a route came to point
 /// at, or does not any more.
-fn subjects(kind: &Kind, changed: &Changed<DynamicObject>) -> Vec<Subject> {
+fn subjects(kind: &Kind, changed: &Changed<DynamicObject>) -> Vec<NamedObject> {
     if is_grant(kind) {
-        return vec![Subject::grants(&changed.object)];
+        return vec![NamedObject::grants(&changed.object)];
     }
-    let services = changed.moved.iter().map(|path| Subject::Service(path.as_ref().into()));
-    services.chain([Subject::route(kind, &changed.object)]).collect()
+    let services = changed.moved.iter().map(|path| NamedObject::Service(path.as_ref().into()));
+    services.chain([NamedObject::route(kind, &changed.object)]).collect()
 }
 
 /// What a kind is called in paths; nothing if the API server does not know it.

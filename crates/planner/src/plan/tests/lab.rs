@@ -12,7 +12,7 @@ use super::{
     invariants,
     journal::describe,
 };
-use crate::plan::{self, Desired, Input, Traced, desired};
+use crate::plan::{self, Input, Traced, Write, desired};
 
 /// How many rounds a cluster may need to come to rest: more is a loop.
 const ROUNDS: usize = 60;
@@ -184,12 +184,12 @@ impl Lab {
         resumed
     }
 
-    fn apply(&mut self, rollout: &Rollout, effects: Vec<Desired>) -> Result<(), Interrupted> {
+    fn apply(&mut self, rollout: &Rollout, effects: Vec<Write>) -> Result<(), Interrupted> {
         let mut refused = None;
         let mut failed = false;
-        for Desired { effect, cautious } in effects {
+        for Write { effect, fenced } in effects {
             let live = self.cluster.rollout.as_ref().and_then(|live| live.metadata.resource_version.clone());
-            if cautious && live != rollout.metadata.resource_version {
+            if fenced && live != rollout.metadata.resource_version {
                 failed = true;
                 continue;
             }
@@ -226,7 +226,7 @@ impl Lab {
             if effects.is_empty() {
                 return;
             }
-            let unchanged = effects.iter().all(|Desired { effect, .. }| {
+            let unchanged = effects.iter().all(|Write { effect, .. }| {
                 let age = again.age();
                 again.write(effect).is_ok() && again.age() == age
             });

@@ -47,11 +47,11 @@ fn while_it_is_not_known_which_policies_there_are_what_was_said_stands() {
 fn a_route_past_the_weights_is_told_first() {
     let mut lab = Lab::adopted(&routed());
     lab.cluster.policies = Some(attached());
-    lab.cluster.unnamed_routes = Some(vec![RouteId::http_route("admin")]);
+    lab.cluster.bypassing_routes = Some(vec![RouteId::http_route("admin")]);
     lab.settle();
     assert_eq!(lab.condition(kind::WARNING).as_deref(), Some(reason::ROUTE_NOT_NAMED));
     assert_eq!(lab.told(reason::POLICY_NOT_ATTACHED), 0);
-    lab.cluster.unnamed_routes = Some(Vec::new());
+    lab.cluster.bypassing_routes = Some(Vec::new());
     lab.settle();
     assert_eq!((lab.warning().as_deref(), lab.told(reason::POLICY_NOT_ATTACHED)), (Some(SENTENCE), 1));
 }

@@ -115,7 +115,7 @@ fn what_only_versions_that_count_themselves_get_wrong_is_not_said_of_a_gateway()
 #[test]
 fn a_route_that_passes_the_split_by_is_named() {
     let mut lab = Lab::in_stage(&routed(), "canary");
-    lab.cluster.unnamed_routes = Some(vec![RouteId::http_route("admin")]);
+    lab.cluster.bypassing_routes = Some(vec![RouteId::http_route("admin")]);
     lab.divided = Some(divided(0.3));
     lab.settle();
     lab.pass(120);

@@ -17,7 +17,7 @@ use self::{
     path::Path,
     template::{Template, Values},
 };
-use super::{Acceptance, Names, Router, Split, Unusable, kind::describe};
+use super::{Acceptance, Names, Router, Split, UnusableRoute, kind::describe};
 
 /// What is wrong with a setting, or with the object for it: a sentence that does not name the object yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ pub struct Revisions<'a> {
 
 /// An object with places that follow the weights.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings<'a> {
+pub struct CustomRouter<'a> {
     /// Which places, and how.
     pub route: &'a CustomRoute,
     /// What the Services are called.
@@ -46,15 +46,15 @@ pub struct Settings<'a> {
     pub accepted: Option<&'a Arc<Expression>>,
 }
 
-impl Router for Settings<'_> {
+impl Router for CustomRouter<'_> {
     type Object = Value;
 
-    fn can_split(&self, object: &Value, splits: &[Split<'_>]) -> Result<(), Unusable> {
+    fn can_split(&self, object: &Value, splits: &[Split<'_>]) -> Result<(), UnusableRoute> {
         self.accepted().map_or(Ok(()), |accepted| accepted.compiles()).map_err(|why| unusable(object, &why))?;
         splits.iter().try_for_each(|split| self.split(object, *split).map(drop))
     }
 
-    fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, Unusable> {
+    fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         if !split.is_plain() {
             let why = "its settings say weights only: leave out match and mirror of the stages, and sessionPersistence";
             return Err(unusable(object, &why));
@@ -78,7 +78,7 @@ impl Router for Settings<'_> {
         self.says(object, &self.at_rest())
     }
 
-    fn can_restore(&self, object: &Value) -> Result<(), Unusable> {
+    fn can_restore(&self, object: &Value) -> Result<(), UnusableRoute> {
         for setting in &self.route.set {
             let template = Template::parse(setting).map_err(|why| unusable(object, &why))?;
             // Nothing is known beforehand of a place that speaks of revisions.
@@ -109,7 +109,7 @@ impl Router for Settings<'_> {
     }
 }
 
-impl<'a> Settings<'a> {
+impl<'a> CustomRouter<'a> {
     /// The expression that says that the object is in force, if there is one.
     fn accepted(&self) -> Option<Arc<Expression>> {
         let text = self.route.accepted.as_deref()?;
@@ -140,7 +140,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The object with everything set that can be, and why something could not.
-    fn with(&self, object: &Value, values: &Values<'_>) -> (Value, Option<Unusable>) {
+    fn with(&self, object: &Value, values: &Values<'_>) -> (Value, Option<UnusableRoute>) {
         let mut changed = object.clone();
         let mut missed = None;
         for setting in &self.route.set {
@@ -158,7 +158,7 @@ impl<'a> Settings<'a> {
         missed.is_none() && wanted == *object
     }
 
-    fn too_fine(&self, object: &Value, weight: Percent) -> Unusable {
+    fn too_fine(&self, object: &Value, weight: Percent) -> UnusableRoute {
         let why = format!(
             "it cannot carry a weight of {weight}, since its two weights come to {}: let them come to ten times as much, or more, with total",
             self.route.total()
@@ -167,6 +167,6 @@ impl<'a> Settings<'a> {
     }
 }
 
-fn unusable(object: &Value, why: &impl fmt::Display) -> Unusable {
-    Unusable::new(format!("{}: {why}", describe(object)))
+fn unusable(object: &Value, why: &impl fmt::Display) -> UnusableRoute {
+    UnusableRoute::new(format!("{}: {why}", describe(object)))
 }

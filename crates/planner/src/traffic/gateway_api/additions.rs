@@ -16,7 +16,7 @@ use super::{
     rules::{lists, namespace, rules},
     sessions::{Cookie, chance, cookie_of, forgotten},
 };
-use crate::traffic::{Sessions, Split, Unusable, kind::describe};
+use crate::traffic::{Sessions, Split, UnusableRoute, kind::describe};
 
 /// How many rules a route may have, and how many filters a rule.
 const MOST_RULES: usize = 16;
@@ -44,7 +44,7 @@ impl Additions<'_> {
     ///
     /// # Errors
     /// Why the route cannot say that.
-    pub fn given_to(&self, base: &Value, mut divided: Value, split: Split<'_>) -> Result<Value, Unusable> {
+    pub fn given_to(&self, base: &Value, mut divided: Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         self.can_say(base, split)?;
         let joined = self.backends.joined(base);
         let mut parts = lists(base).zip(&joined).peekable();
@@ -136,12 +136,12 @@ impl Additions<'_> {
     }
 
     /// The rules that stand for one, itself last.
-    fn of_rule(&self, rule: &Rule<'_>, split: Split<'_>) -> Result<Vec<Value>, Unusable> {
+    fn of_rule(&self, rule: &Rule<'_>, split: Split<'_>) -> Result<Vec<Value>, UnusableRoute> {
         let only = |role: Role, share: Percent| {
             let mut backends = self.backends.of_rule(rule.route, rule.number, rule.joined, share)?;
             let other = if role == Role::Canary { Role::Stable } else { Role::Canary };
             backends.retain(|backend| self.backends.role(backend, namespace(rule.route)) != other);
-            Ok::<_, Unusable>(backends)
+            Ok::<_, UnusableRoute>(backends)
         };
         let mut copied = rule.divided.clone();
         if split.mirror > Percent::ZERO {
@@ -176,7 +176,13 @@ impl Additions<'_> {
         Ok(all)
     }
 
-    fn narrowed(&self, rule: &Rule<'_>, of: &Value, by: &[Match], backends: Vec<Value>) -> Result<Value, Unusable> {
+    fn narrowed(
+        &self,
+        rule: &Rule<'_>,
+        of: &Value,
+        by: &[Match],
+        backends: Vec<Value>,
+    ) -> Result<Value, UnusableRoute> {
         let originals = matches::of(rule.divided, self.kind);
         let pairs = originals.iter().flat_map(|original| by.iter().map(move |by| (original, by)));
         let narrowed: Result<Vec<_>, _> = pairs.map(|(original, by)| matches::narrowed(original, by)).collect();
@@ -197,7 +203,12 @@ impl Additions<'_> {
         Ok(added)
     }
 
-    fn with_cookies(&self, rule: &Rule<'_>, backends: Vec<Value>, cookie: Cookie<'_>) -> Result<Vec<Value>, Unusable> {
+    fn with_cookies(
+        &self,
+        rule: &Rule<'_>,
+        backends: Vec<Value>,
+        cookie: Cookie<'_>,
+    ) -> Result<Vec<Value>, UnusableRoute> {
         let set = |backend: Value| match self.backends.role(&backend, namespace(rule.route)) {
             Role::Canary => cookie.set_by(&backend, true),
             Role::Stable => cookie.set_by(&backend, false),
@@ -208,11 +219,11 @@ impl Additions<'_> {
     }
 
     /// Whether routes of this kind can say it, and none of this one's other rules would lose requests by it.
-    fn can_say(&self, route: &Value, split: Split<'_>) -> Result<(), Unusable> {
+    fn can_say(&self, route: &Value, split: Split<'_>) -> Result<(), UnusableRoute> {
         use GatewayRouteKind::{GRPCRoute, HTTPRoute};
         let (name, kind) = (describe(route), self.kind);
         let refuse = |what: &str| {
-            Err(Unusable::new(format!("{name} cannot {what}: leave that out, or name a route of a kind that can")))
+            Err(UnusableRoute::new(format!("{name} cannot {what}: leave that out, or name a route of a kind that can")))
         };
         if !matches!(kind, HTTPRoute | GRPCRoute) {
             return refuse(
@@ -244,19 +255,19 @@ impl Additions<'_> {
             else {
                 continue;
             };
-            return Err(Unusable::new(format!(
+            return Err(UnusableRoute::new(format!(
                 "rule {other} of {name} takes some of the requests of rule {rule} by what they carry, and would lose those that a stage's match or a session's cookie describes: put it into a route of its own with a path of its own, or leave match and sessionPersistence out"
             )));
         }
         Ok(())
     }
 
-    fn has_room(&self, route: &Value, all: &[Value]) -> Result<(), Unusable> {
+    fn has_room(&self, route: &Value, all: &[Value]) -> Result<(), UnusableRoute> {
         let (rules, matches) = (all.len(), all.iter().map(|rule| matches::of(rule, self.kind).len()).sum::<usize>());
         if rules <= MOST_RULES && matches <= MOST.1 {
             return Ok(());
         }
-        Err(Unusable::new(format!(
+        Err(UnusableRoute::new(format!(
             "{} has no room for what match and sessionPersistence add to it: it would have {rules} rules of at most {MOST_RULES}, and {matches} matches of at most {}; choose fewer rules, or divide it into two routes",
             describe(route),
             MOST.1
@@ -266,7 +277,7 @@ impl Additions<'_> {
 
 impl Rule<'_> {
     /// The rule's filters, and one that copies a part of its requests to the canary.
-    fn copies(&self, canary: Option<&Value>, part: Percent) -> Result<Value, Unusable> {
+    fn copies(&self, canary: Option<&Value>, part: Percent) -> Result<Value, UnusableRoute> {
         let mut target = canary.cloned().unwrap_or_default();
         if let Some(fields) = target.as_object_mut() {
             fields.retain(|name, _| matches!(name.as_str(), "group" | "kind" | "name" | "namespace" | "port"));
@@ -289,8 +300,8 @@ impl Rule<'_> {
         Ok(Value::Array(filters))
     }
 
-    fn cannot(&self, why: &str) -> Unusable {
-        Unusable::new(format!("rule {} of {} {why}", self.number, describe(self.route)))
+    fn cannot(&self, why: &str) -> UnusableRoute {
+        UnusableRoute::new(format!("rule {} of {} {why}", self.number, describe(self.route)))
     }
 }
 

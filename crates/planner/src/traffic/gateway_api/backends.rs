@@ -15,7 +15,7 @@ use super::{
     rules::{lists, namespace},
     scale::{MAX, Ratio, Weight, restored},
 };
-use crate::traffic::{Names, Quirks, Unusable, kind::describe};
+use crate::traffic::{Names, Quirks, UnusableRoute, kind::describe};
 
 /// How many backends a rule may have.
 const MOST_BACKENDS: usize = 16;
@@ -40,7 +40,7 @@ impl Backends<'_> {
     ///
     /// # Errors
     /// Which one is not.
-    pub fn has_chosen_rules(&self, route: &Value) -> Result<(), Unusable> {
+    pub fn has_chosen_rules(&self, route: &Value) -> Result<(), UnusableRoute> {
         self.missing_rule(route, &self.joined(route)).map_or(Ok(()), |name| Err(self.no_such_rule(route, name)))
     }
 
@@ -48,7 +48,7 @@ impl Backends<'_> {
     ///
     /// # Errors
     /// Why its weights cannot say that.
-    pub fn split(&self, route: &Value, weight: Percent) -> Result<Value, Unusable> {
+    pub fn split(&self, route: &Value, weight: Percent) -> Result<Value, UnusableRoute> {
         let divided = self.divided(route, &self.joined(route), weight)?;
         Ok(with_backends(route, divided))
     }
@@ -101,7 +101,7 @@ impl Backends<'_> {
         number: usize,
         joined: &[Value],
         share: Percent,
-    ) -> Result<Vec<Value>, Unusable> {
+    ) -> Result<Vec<Value>, UnusableRoute> {
         Cut { backends: self, route, rule: number, share }.divided(joined)
     }
 }
@@ -125,7 +125,7 @@ struct Cut<'a> {
 }
 
 impl Cut<'_> {
-    fn divided(&self, backends: &[Value]) -> Result<Vec<Value>, Unusable> {
+    fn divided(&self, backends: &[Value]) -> Result<Vec<Value>, UnusableRoute> {
         let role = |backend: &Value| self.backends.role(backend, namespace(self.route));
         let weighted = |backend: &Value| role(backend) == Role::Service && weight(backend) > 0;
         // Without any weight on the Service its share leaves no trace to read the scale from.
@@ -154,22 +154,22 @@ impl Cut<'_> {
         Ok(divided)
     }
 
-    fn ratio(&self) -> Result<Ratio, Unusable> {
+    fn ratio(&self) -> Result<Ratio, UnusableRoute> {
         let (route, share) = (describe(self.route), self.share);
         let too_fine = || format!("{route} cannot carry a weight of {share}: use at most four decimals of a percent");
-        Ratio::of(share).ok_or_else(|| Unusable::new(too_fine()))
+        Ratio::of(share).ok_or_else(|| UnusableRoute::new(too_fine()))
     }
 
-    fn too_large(&self, weight: i64, scale: i64) -> Unusable {
+    fn too_large(&self, weight: i64, scale: i64) -> UnusableRoute {
         let Self { rule, share, .. } = self;
-        Unusable::new(format!(
+        UnusableRoute::new(format!(
             "weight {weight} in rule {rule} of {} is too large to be split at {share}: times {scale} it would exceed {MAX}; divide all weights of the rule by the same number",
             describe(self.route)
         ))
     }
 
-    fn full(&self) -> Unusable {
-        Unusable::new(format!(
+    fn full(&self) -> UnusableRoute {
+        UnusableRoute::new(format!(
             "rule {} of {} has no room for another backend (a rule has at most {MOST_BACKENDS}): remove one from it",
             self.rule,
             describe(self.route)
@@ -198,7 +198,7 @@ impl Backends<'_> {
         route: &'a Value,
         joined: &[Cow<'a, [Value]>],
         share: Percent,
-    ) -> Result<Vec<Cow<'a, [Value]>>, Unusable> {
+    ) -> Result<Vec<Cow<'a, [Value]>>, UnusableRoute> {
         let mut mentioned = false;
         let mut all = Vec::with_capacity(joined.len());
         for ((number, rule, _), backends) in lists(route).zip(joined) {
@@ -275,12 +275,12 @@ impl Backends<'_> {
         Some(parts.map(|((backend, name, _), weight)| changed(backend, name, weight)).collect())
     }
 
-    fn not_mentioned(&self, route: &Value) -> Unusable {
+    fn not_mentioned(&self, route: &Value) -> UnusableRoute {
         let (service, name) = (&self.names.service, describe(route));
         let elsewhere = backends(route)
             .filter(|backend| is_service(backend) && backend["name"] == **service)
             .map(|backend| backend["namespace"].as_str().unwrap_or_else(|| namespace(route)));
-        Unusable::new(match elsewhere.into_iter().next() {
+        UnusableRoute::new(match elsewhere.into_iter().next() {
             Some(namespace) => format!(
                 "{name} points at Service {service} in namespace {namespace}: the Service and the Rollout have to be in the same namespace"
             ),
@@ -288,9 +288,9 @@ impl Backends<'_> {
         })
     }
 
-    fn no_such_rule(&self, route: &Value, rule: &str) -> Unusable {
+    fn no_such_rule(&self, route: &Value, rule: &str) -> UnusableRoute {
         let (route, service) = (describe(route), &self.names.service);
-        Unusable::new(format!(
+        UnusableRoute::new(format!(
             "{route} has no rule called {rule} that points at Service {service}: give the rule that name, or choose another in spec.traffic.gatewayAPI.routes"
         ))
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tidegate_api::{GatewayRouteKind, Percent};
 
 use super::{Backends, acceptance::accepted, additions::Additions, backends::is_same, rules::rules};
-use crate::traffic::{Acceptance, Router, Split, Unusable};
+use crate::traffic::{Acceptance, Router, Split, UnusableRoute};
 
 /// A route of a Rollout.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Route<'a> {
 impl Router for Route<'_> {
     type Object = Value;
 
-    fn can_split(&self, route: &Value, splits: &[Split<'_>]) -> Result<(), Unusable> {
+    fn can_split(&self, route: &Value, splits: &[Split<'_>]) -> Result<(), UnusableRoute> {
         let base = self.additions().taken_from(route);
         splits.iter().try_for_each(|split| self.divided(&base, *split).map(drop))?;
         self.backends.has_chosen_rules(&base)
@@ -28,7 +28,7 @@ impl Router for Route<'_> {
 
     /// A route that is split already is thought back to what its user wrote first. Once a route is split, a split by
     /// whole percents and nothing besides is never refused, so that the way back is always open.
-    fn split(&self, route: &Value, split: Split<'_>) -> Result<Value, Unusable> {
+    fn split(&self, route: &Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         self.divided(&self.additions().taken_from(route), split)
     }
 
@@ -62,7 +62,7 @@ impl<'a> Route<'a> {
         Additions { backends: self.backends, kind: self.kind }
     }
 
-    fn divided(&self, base: &Value, split: Split<'_>) -> Result<Value, Unusable> {
+    fn divided(&self, base: &Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         let divided = self.backends.split(base, split.weight)?;
         if split.is_plain() { Ok(divided) } else { self.additions().given_to(base, divided, split) }
     }

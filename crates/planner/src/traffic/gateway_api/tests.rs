@@ -7,7 +7,7 @@ fn names() -> Names {
     Names::of("checkout")
 }
 
-fn split(route: &Value, names: &Names, share: Percent) -> Result<Value, Unusable> {
+fn split(route: &Value, names: &Names, share: Percent) -> Result<Value, UnusableRoute> {
     whole(names).split(route, share)
 }
 

@@ -6,11 +6,11 @@ use super::{
     Lab,
     lab::{NAME, SHOP, deployment, route, service},
 };
-use crate::controllers::{Delay, PodBehaviour, Settings};
+use crate::controllers::{Delay, ModelSettings, PodBehaviour};
 
 /// Everything that happens in a busy quarter of an hour, as bytes.
 async fn busy(seed: u64) -> Vec<u8> {
-    let mut lab = Lab::empty(seed, Settings::default());
+    let mut lab = Lab::empty(seed, ModelSettings::default());
     lab.create(deployment(10));
     lab.create(service(NAME, json!({"app": NAME})));
     lab.create(route(&[(NAME, 1)]));

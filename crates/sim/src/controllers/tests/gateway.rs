@@ -9,7 +9,7 @@ use super::{
     Lab,
     lab::{NAME, SHOP, deployment, route, service},
 };
-use crate::controllers::{Delay, Entry, GatewayMode, Settings, To};
+use crate::controllers::{Delay, Entry, GatewayMode, ModelSettings, To};
 
 const ROUTE: Entry<'_> = Entry::Route { kind: GatewayRouteKind::HTTPRoute, name: NAME, rule: 0 };
 
@@ -61,7 +61,7 @@ async fn a_backend_that_is_missing_is_reported_and_its_share_fails_until_it_is_t
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_a_route_names_for_the_first_time_is_known_with_its_endpoints() {
-    let mut settings = Settings::default();
+    let mut settings = ModelSettings::default();
     settings.pace.data_plane = Delay::Fixed(Duration::from_secs(5));
     let lab = Lab::empty(1, settings);
     lab.create(deployment(4));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidegate_apiserver::{ApiServer, Change, Changes, Object};
 use tidegate_clock::Clock;
 
-use crate::controllers::{Controllers, Handle, PodView, Settings};
+use crate::controllers::{Controllers, Handle, ModelSettings, PodView};
 
 pub const SHOP: &str = "shop";
 pub const NAME: &str = "checkout";
@@ -23,7 +23,7 @@ pub struct Lab {
 
 impl Lab {
     /// A namespace without anything in it.
-    pub fn empty(seed: u64, settings: Settings) -> Self {
+    pub fn empty(seed: u64, settings: ModelSettings) -> Self {
         let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let api = ApiServer::new(clock, seed);
         let changes = api.changes();
@@ -38,7 +38,7 @@ impl Lab {
 
     /// With a Deployment of so many pods, all of which are available.
     pub async fn with(replicas: i32) -> Self {
-        let lab = Self::empty(1, Settings::default());
+        let lab = Self::empty(1, ModelSettings::default());
         lab.create(deployment(replicas));
         lab.complete().await;
         lab

@@ -8,10 +8,10 @@ use super::{
     Lab,
     lab::{SHOP, deployment},
 };
-use crate::controllers::{Delay, PodBehaviour, Settings};
+use crate::controllers::{Delay, ModelSettings, PodBehaviour};
 
 fn lab_with(behaviour: PodBehaviour) -> Lab {
-    let lab = Lab::empty(1, Settings { pods: behaviour, ..Settings::default() });
+    let lab = Lab::empty(1, ModelSettings { pods: behaviour, ..ModelSettings::default() });
     lab.create(deployment(2));
     lab
 }
@@ -92,7 +92,7 @@ async fn a_quota_refuses_pods_and_the_replica_set_tells_why_until_there_is_room(
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_counts_as_available_after_min_ready_seconds() {
-    let lab = Lab::empty(1, Settings::default());
+    let lab = Lab::empty(1, ModelSettings::default());
     let mut object = deployment(2);
     object["spec"]["minReadySeconds"] = json!(20);
     lab.create(object);

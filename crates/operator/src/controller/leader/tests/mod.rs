@@ -19,8 +19,8 @@ fn timing() -> Timing {
     Timing::new(15 * SECOND, 10 * SECOND, 2 * SECOND).unwrap()
 }
 
-fn settings(identity: &str) -> Settings {
-    Settings {
+fn settings(identity: &str) -> LeaseSettings {
+    LeaseSettings {
         namespace: "tidegate".to_owned(),
         name: "tidegate".to_owned(),
         identity: identity.to_owned(),

@@ -58,7 +58,7 @@ pub struct Cluster {
     pub strangers: Vec<String>,
     pub rival: Option<String>,
     /// Routes that point at the Service, and that the Rollout does not name.
-    pub unnamed_routes: Option<Vec<RouteId>>,
+    pub bypassing_routes: Option<Vec<RouteId>>,
     /// Policies for the Service that requests do without during a rollout.
     pub policies: Option<Vec<String>>,
     /// Admission does not let a ReplicaSet change its owner.
@@ -94,7 +94,7 @@ impl Cluster {
             autoscaler: None,
             strangers: Vec::new(),
             rival: None,
-            unnamed_routes: Some(Vec::new()),
+            bypassing_routes: Some(Vec::new()),
             policies: Some(Vec::new()),
             forbids_moving: false,
             forbids_deletions: false,

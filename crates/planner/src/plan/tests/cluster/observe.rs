@@ -63,7 +63,7 @@ impl Cluster {
                     Route { spec: spec.clone(), id, accepted: None, kind: Served::Yes, object, written: None }
                 })
                 .collect(),
-            unnamed_routes: self.unnamed_routes.clone(),
+            bypassing_routes: self.bypassing_routes.clone(),
             policies_left_behind: self.policies.clone(),
             grants: Vec::new(),
             gateway_features: Vec::new(),

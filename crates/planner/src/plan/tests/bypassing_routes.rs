@@ -11,7 +11,7 @@ use crate::traffic::RouteId;
 const SENTENCE: &str = "HTTPRoute admin points at Service checkout and is not named in spec.traffic: during a rollout its requests go to the pods of both versions, past the weights; name it there";
 
 fn point_at_the_service(lab: &mut Lab, routes: &[&str]) {
-    lab.cluster.unnamed_routes = Some(routes.iter().map(|name| RouteId::http_route(name)).collect());
+    lab.cluster.bypassing_routes = Some(routes.iter().map(|name| RouteId::http_route(name)).collect());
     lab.settle();
 }
 
@@ -62,7 +62,7 @@ fn one_more_such_route_is_told_again() {
 fn while_it_is_not_known_which_routes_there_are_what_was_said_stands() {
     let mut lab = Lab::adopted(&routed());
     point_at_the_service(&mut lab, &["admin"]);
-    lab.cluster.unnamed_routes = None;
+    lab.cluster.bypassing_routes = None;
     lab.settle();
     assert_eq!((lab.warning().as_deref(), lab.told(reason::ROUTE_NOT_NAMED)), (Some(SENTENCE), 1));
 }

@@ -7,15 +7,15 @@
 
 use tidegate_api::{Percent, Rollout, RolloutStatus, RouteMode, condition::reason};
 
-use crate::plan::{Observed, Plan, Refusal, capacity, split};
+use crate::plan::{Observed, Planner, Refusal, capacity, split};
 
 /// How much more of the traffic stable has to carry before it gets it at once, in percent. Less has to wait until what
 /// the step before took from the new version has drained, and the room of those pods is free for stable's own.
 const STEP: f64 = 10.0;
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Where the way back begins: at once with all that stable's ready pods carry.
-    pub(super) fn begin_way_back(&mut self) {
+    pub(super) fn begin_stepwise_revert(&mut self) {
         let left = self.left_over();
         let written = split::written(self.rollout, self.observed);
         self.status.forget_drain();
@@ -77,7 +77,7 @@ fn left_over(rollout: &Rollout, status: &RolloutStatus, observed: &Observed) -> 
     let mut ready = split::ready(rollout, status, observed);
     // A pod beyond those that are asked for is about to go, and carries nothing for long.
     ready.stable = ready.stable.min(capacity::asked_of(observed, status.stable.as_ref()));
-    capacity::kept_on_the_way_back(rollout, ready)
+    capacity::kept_while_reverting(rollout, ready)
 }
 
 /// What the new version keeps while stable takes its traffic back: what was committed, or what the routes say where

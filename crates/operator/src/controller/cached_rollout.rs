@@ -11,18 +11,18 @@ use serde_json::Value;
 use tidegate_api::{Phase, Rollout};
 use tidegate_planner::workload::metadata;
 
-use super::packed::{InUse, Pack, Packed};
+use super::compact::{InUse, Pack, Packed};
 
 /// A Rollout as it is watched: one that cannot be decoded does not stop the others. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct CachedRollout {
     /// What it is found by.
     metadata: ObjectMeta,
     phase: Phase,
     object: Result<Arc<Packed<Rollout>>, Arc<InvalidObject>>,
 }
 
-impl Watched {
+impl CachedRollout {
     /// The Rollout, or why it cannot be decoded.
     pub fn open(&self, in_use: &InUse) -> Result<Arc<Rollout>, Arc<InvalidObject>> {
         let packed = self.object.as_ref().map_err(Clone::clone)?;
@@ -64,7 +64,7 @@ struct Parts {
     status: Value,
 }
 
-impl<'de> Deserialize<'de> for Watched {
+impl<'de> Deserialize<'de> for CachedRollout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Parts { mut metadata, spec, status } = Parts::deserialize(deserializer)?;
         if metadata.name.is_none() {
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for Watched {
     }
 }
 
-impl Resource for Watched {
+impl Resource for CachedRollout {
     type DynamicType = <Rollout as Resource>::DynamicType;
     type Scope = <Rollout as Resource>::Scope;
 
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn watched(spec: &Value) -> Watched {
+    fn watched(spec: &Value) -> CachedRollout {
         let metadata = json!({
             "name": "checkout", "namespace": "shop", "uid": "1", "resourceVersion": "7",
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "shop"},

@@ -4,14 +4,14 @@ use serde_json::Value;
 use tidegate_api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason};
 
 use crate::{
-    plan::{Guard, Plan, Refusal, capacity, guard, in_force, split::Goal},
+    plan::{Guard, Planner, Refusal, capacity, guard, in_force, split::Goal},
     traffic::Names,
     workload::{naming, template},
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// Compares what the Deployment asks for with what serves.
-    pub(super) fn at_rest(&mut self) {
+    pub(super) fn idle(&mut self) {
         if let Some(refusal) = self.refusal.clone() {
             let kept = if self.keep_unselected() { "; the route keeps giving traffic to them" } else { "" };
             return self.say(format!("{}{kept}", refusal.message));
@@ -133,7 +133,7 @@ impl Plan<'_> {
             ));
             return false;
         }
-        self.clear_up()
+        self.cleanup()
     }
 
     /// Pods behind the Service, or about to be, that belong to no revision of the Rollout.

@@ -4,16 +4,16 @@ use tidegate_api::{Percent, RouteMode};
 
 use crate::{
     plan::{
-        Guard, Plan, guard, hand_back, in_force,
+        Guard, Planner, guard, hand_back, in_force,
         split::{self, Goal},
     },
     traffic::Split,
 };
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// One step towards a cluster in which the stable version alone serves and the routes say what the user wrote.
     /// Whether that is reached.
-    pub(super) fn clear_up(&mut self) -> bool {
+    pub(super) fn cleanup(&mut self) -> bool {
         if !self.is_routed() && self.status.route == RouteMode::Service {
             let cleared = self.is_cleared();
             self.set_share_of_pods();

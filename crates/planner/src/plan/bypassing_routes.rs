@@ -4,12 +4,12 @@
 
 use tidegate_api::condition::reason;
 
-use crate::{plan::Plan, traffic::past_the_weights};
+use crate::{plan::Planner, traffic::past_the_weights};
 
-impl Plan<'_> {
+impl Planner<'_> {
     /// The warning about such routes, if there are any.
-    pub(super) fn warn_of_unnamed_routes(&mut self) -> Option<String> {
-        let Some(routes) = &self.observed.unnamed_routes else { return self.said(reason::ROUTE_NOT_NAMED) };
+    pub(super) fn warn_of_bypassing_routes(&mut self) -> Option<String> {
+        let Some(routes) = &self.observed.bypassing_routes else { return self.said(reason::ROUTE_NOT_NAMED) };
         // Of two Rollouts for one Service, those are the other's.
         let routes = if self.observed.rival.is_some() { &[][..] } else { routes.as_slice() };
         let warning = past_the_weights(routes, &self.rollout.spec.service)?;

@@ -12,12 +12,12 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// A token bucket. Where two write one object in turn (two leaders, each with caches of its own, or a webhook that
 /// changes what is written), each write wakes the other at once: without a limit that is a loop without a pause.
 #[derive(Debug, Default)]
-pub struct Allowance {
+pub struct TokenBucket {
     /// How many were spent, and when that was counted last.
     spent: Option<(f64, Instant)>,
 }
 
-impl Allowance {
+impl TokenBucket {
     /// How long to wait at `now` before the next write; `None` if it may be at once.
     pub fn pause(&self, now: Instant) -> Option<Duration> {
         let excess = self.spent_at(now) + 1.0 - f64::from(BURST);
@@ -43,28 +43,28 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_then_one_each_period() {
         let start = Instant::now();
-        let mut allowance = Allowance::default();
+        let mut bucket = TokenBucket::default();
         for _ in 0..BURST {
-            assert_eq!(allowance.pause(start), None);
-            allowance.spend(start);
+            assert_eq!(bucket.pause(start), None);
+            bucket.spend(start);
         }
-        assert_eq!(allowance.pause(start), Some(PERIOD));
-        assert_eq!(allowance.pause(start + PERIOD), None);
-        allowance.spend(start + PERIOD);
-        assert_eq!(allowance.pause(start + PERIOD), Some(PERIOD));
-        assert_eq!(allowance.pause(start + PERIOD * 100), None);
+        assert_eq!(bucket.pause(start), Some(PERIOD));
+        assert_eq!(bucket.pause(start + PERIOD), None);
+        bucket.spend(start + PERIOD);
+        assert_eq!(bucket.pause(start + PERIOD), Some(PERIOD));
+        assert_eq!(bucket.pause(start + PERIOD * 100), None);
     }
 
     #[test]
     fn a_pause_is_never_of_no_length() {
         let start = Instant::now();
         for nanoseconds in 1..20_000 {
-            let mut allowance = Allowance::default();
-            allowance.spend(start);
+            let mut bucket = TokenBucket::default();
+            bucket.spend(start);
             let later = start + Duration::from_nanos(nanoseconds * 37);
-            (0..BURST).for_each(|_| allowance.spend(later));
-            let pause = allowance.pause(later).unwrap_or_default();
-            assert_eq!(allowance.pause(later + pause), None, "{nanoseconds}");
+            (0..BURST).for_each(|_| bucket.spend(later));
+            let pause = bucket.pause(later).unwrap_or_default();
+            assert_eq!(bucket.pause(later + pause), None, "{nanoseconds}");
         }
     }
 }
