@@ -12,8 +12,7 @@ help: ## List the targets
 test: ## Set up what the machine lacks, check format and lints, run every test; say how long each step took
 	@.ci/test
 
-optimized := --config profile.dev.opt-level=1
-simulation := cargo test --locked $(optimized) --test simulation --
+simulation := cargo test --locked --test simulation --
 SEEDS ?= 10000
 
 simulation: ## Simulate every example whole, play every scene, the whole sweep, and SEEDS seeds
@@ -23,7 +22,7 @@ simulation: ## Simulate every example whole, play every scene, the whole sweep, 
 	@$(MAKE) soak
 
 examples: ## Simulate every example, the one of six days too
-	@EXAMPLES=whole cargo test --locked $(optimized) --test simulate -- every_example releases_in_the_weather
+	@EXAMPLES=whole cargo test --locked --test simulate -- every_example releases_in_the_weather
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

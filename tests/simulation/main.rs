@@ -4,26 +4,16 @@
 //! of every scene; `make soak SEEDS=N` plays N runs with whatever their seeds draw. CI plays a part of both, another one
 //! for each commit. A run that breaks something prints the command that plays it again.
 
-#![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
-
-mod capacity;
-mod faults;
-mod invariants;
-mod numbers;
-mod objects;
-mod scenes;
-mod side_by_side;
-mod soak;
-mod sweep;
-mod trial;
-
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial as Test};
 
-use scenes::Scene;
-use sweep::Part;
-use trial::{Record, Trial};
+use tidegate_faults::{
+    scenes::{self, Scene},
+    soak,
+    sweep::{self, Part},
+    trial::{Record, Trial},
+};
 
 /// As the binary has it.
 #[global_allocator]

@@ -22,8 +22,11 @@ const LENGTH: u64 = CALM + 1000;
 
 /// What came of a soak.
 pub struct Soaked {
+    /// How many seeds were played.
     pub seeds: u64,
+    /// In how many of them something broke.
     pub broken: usize,
+    /// How many were played in a second.
     pub per_second: f64,
 }
 

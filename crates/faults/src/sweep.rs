@@ -25,7 +25,9 @@ pub const FAULTS: [(&str, Fault); 6] = [
 /// The calls of a scene that get their faults: every `of`th from `place` on. All the parts together are the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
+    /// Which of the parts, from 0 on.
     pub place: usize,
+    /// How many parts there are.
     pub of: usize,
 }
 
@@ -56,15 +58,21 @@ impl FromStr for Part {
 /// One fault at one call.
 #[derive(Debug, Clone)]
 pub struct Point {
+    /// Which scene is played.
     pub scene: Scene,
+    /// Into which call of the operator the fault is put.
     pub call: usize,
+    /// Which fault, by its name in [`FAULTS`].
     pub fault: &'static str,
 }
 
 /// What came of a sweep.
 pub struct Swept {
+    /// How many scenes were played.
     pub scenarios: usize,
+    /// How many faults at how many calls.
     pub points: usize,
+    /// How many of them broke something.
     pub broken: usize,
 }
 
@@ -152,5 +160,5 @@ fn same_decisions(one: &[String], other: &[String]) -> bool {
 
 /// What plays a run again.
 pub fn command(arguments: &str) -> String {
-    format!("cargo test --config profile.dev.opt-level=1 --test simulation -- {arguments}")
+    format!("cargo test --test simulation -- {arguments}")
 }

@@ -9,6 +9,7 @@ use crate::numbers::Manner;
 /// One story.
 #[derive(Debug, Clone)]
 pub struct Scene {
+    /// In a few words, as it is called on the command line.
     pub name: &'static str,
     /// Whether there is a route.
     pub routed: bool,
@@ -27,6 +28,7 @@ pub struct Scene {
 pub enum Action {
     /// `kubectl set image`.
     Push(&'static str),
+    /// `kubectl scale`, to so many pods.
     ScaleDeployment(i32),
     /// Merged into the Rollout's spec.
     Edit(Value),
@@ -38,12 +40,19 @@ pub enum Action {
     DeleteReplicaSet(&'static str),
     /// From now on this part of the requests fails, in all versions but the stable one.
     Fail(f64),
+    /// From now on Prometheus answers in this manner.
     Numbers(Manner),
+    /// It begins anew, without what it knew.
     NumbersRestart,
+    /// From now on the gateway behaves so.
     Gateway(GatewayMode),
+    /// From now on pods of that image behave so.
     Pods(&'static str, PodBehaviour),
+    /// So many pods are allowed in the namespace, or any number.
     Quota(Option<u32>),
+    /// A node is gone, with the pods on it.
     LoseNode,
+    /// It is back.
     RegainNode,
     /// The operator dies and is started anew.
     Crash,
@@ -61,6 +70,7 @@ pub enum Action {
 /// Where a Rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Moment {
+    /// It is in this phase.
     In(Phase),
     /// This stage's weight is in force.
     At(&'static str),

@@ -42,6 +42,7 @@ const RESTART: Duration = Duration::from_secs(1);
 /// A scene with everything that chance decides.
 #[derive(Debug, Clone)]
 pub struct Trial {
+    /// What happens.
     pub scene: Scene,
     /// From it come the delays of the controllers, UIDs and the operator's pauses.
     pub seed: u64,
