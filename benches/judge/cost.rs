@@ -176,7 +176,7 @@ impl Pods {
 }
 
 impl Transport for Pods {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             let is_latency = question.query.contains("_bucket");

@@ -86,7 +86,7 @@ impl Incumbent {
 }
 
 impl Transport for Incumbent {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             let says = match question.when {
                 When::At(now) => self.says(&question.query, now).await,

@@ -96,7 +96,7 @@ impl Measure {
 
 /// One number, or why there is none.
 async fn number(prometheus: &Endpoint, query: String, at: Timestamp) -> Result<f64, Measured> {
-    match prometheus.ask(PromQuery { query, when: When::At(at) }).await {
+    match prometheus.query(PromQuery { query, when: When::At(at) }).await {
         Ok(PromResponse::Numbers(Numbers::Vector(values))) => match values.first() {
             Some(value) if value.is_nan() => Err(Measured::NotANumber),
             Some(value) => Ok(*value),

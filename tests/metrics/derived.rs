@@ -31,12 +31,12 @@ struct Asked {
 }
 
 impl Transport for Asked {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         self.questions.lock().unwrap().push(question.clone());
         Box::pin(async {
             // As a network would, it lets others go on before it answers.
             tokio::task::yield_now().await;
-            self.prometheus.ask(question).await
+            self.prometheus.query(question).await
         })
     }
 }

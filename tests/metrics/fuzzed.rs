@@ -47,7 +47,7 @@ fn healthy(question: &PromQuery) -> Value {
 }
 
 impl Transport for Server {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         let instead = self.instead.lock().unwrap().clone();
         let (status, body) = instead.unwrap_or_else(|| (200, healthy(&question).to_string().into_bytes()));
         Box::pin(async move { Ok(PromResponse::Text { status, html: false, body }) })

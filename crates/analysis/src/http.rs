@@ -148,7 +148,7 @@ impl Http {
 }
 
 impl Transport for Http {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(self.answer(question))
     }
 }

@@ -131,7 +131,7 @@ impl Prometheus {
     fn send(&self, question: PromQuery) -> BoxFuture<'static, Result<Numbers, QueryError>> {
         let (transport, tally, name) = (Arc::clone(&self.transport), Arc::clone(&self.tally), self.name());
         let asked = async move {
-            let read = transport.ask(question).await.and_then(|answer| match answer {
+            let read = transport.query(question).await.and_then(|answer| match answer {
                 PromResponse::Text { status, html, body } => read(&name, status, html, &body),
                 PromResponse::Numbers(numbers) => Ok(numbers),
             });

@@ -51,11 +51,11 @@ pub enum PromResponse {
 /// A way to one Prometheus.
 pub trait Transport: Send + Sync {
     /// Asks, and reads the whole answer. Whoever asks gives up when it takes too long.
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>>;
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>>;
 }
 
 impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
-        self.as_ref().ask(question)
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+        self.as_ref().query(question)
     }
 }

@@ -85,7 +85,7 @@ impl Prometheus {
 }
 
 impl Transport for Prometheus {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         let numbers = self.lock().clone();
         Box::pin(async move {
             let ok = |body: String| Ok(PromResponse::Text { status: 200, html: false, body: body.into_bytes() });

@@ -119,7 +119,7 @@ impl Endpoint {
 }
 
 impl Transport for Endpoint {
-    fn ask(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
+    fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             match self.condition() {
                 Condition::Well | Condition::NotScraping | Condition::Missing(_) | Condition::Ahead(_) => {}

@@ -44,7 +44,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) ->
     let mut refused = None;
     let mut written = 0;
     for Write { effect, fenced } in effects {
-        if matches!(&effect, Effect::DeletePod(_, uid) if context.memory.has_deleted_pod(rollout, uid)) {
+        if matches!(&effect, Effect::DeletePod { uid, .. } if context.memory.has_deleted_pod(rollout, uid)) {
             continue;
         }
         if !context.leadership.is_leader() {
@@ -93,9 +93,9 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
         Effect::PatchService(name, patch) => merge::<Service>(client, &namespace, name, patch, TRAFFIC_MANAGER).await,
         Effect::CreateReplicaSet(set) => create::<ReplicaSet>(client, &namespace, set, WORKLOAD_MANAGER).await,
         Effect::CreateService(service) => create::<Service>(client, &namespace, service, TRAFFIC_MANAGER).await,
-        Effect::DeleteReplicaSet(name, uid) => delete::<ReplicaSet>(client, &namespace, name, uid).await,
-        Effect::DeletePod(name, uid) => delete_pod(context, rollout, name, uid).await,
-        Effect::DeleteService(name, uid) => delete::<Service>(client, &namespace, name, uid).await,
+        Effect::DeleteReplicaSet { name, uid } => delete::<ReplicaSet>(client, &namespace, name, uid).await,
+        Effect::DeletePod { name, uid } => delete_pod(context, rollout, name, uid).await,
+        Effect::DeleteService { name, uid } => delete::<Service>(client, &namespace, name, uid).await,
         Effect::ReplaceRoute(id, object) => {
             // What was read is served: its kind is known.
             let Some(api) = context.caches.routes.api(id, &namespace) else { return Ok(()) };
@@ -125,10 +125,12 @@ async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<
 /// The object beside the Rollout that an effect writes.
 fn object(effect: &Effect) -> Option<OwnedObject> {
     Some(match effect {
-        Effect::PatchRollout(_) | Effect::DeletePod(..) => return None,
+        Effect::PatchRollout(_) | Effect::DeletePod { .. } => return None,
         Effect::PatchDeployment(name, _) => OwnedObject::Deployment(name.clone()),
-        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet(name, _) => OwnedObject::ReplicaSet(name.clone()),
-        Effect::PatchService(name, _) | Effect::DeleteService(name, _) => OwnedObject::Service(name.clone()),
+        Effect::PatchReplicaSet(name, _) | Effect::DeleteReplicaSet { name, .. } => {
+            OwnedObject::ReplicaSet(name.clone())
+        }
+        Effect::PatchService(name, _) | Effect::DeleteService { name, .. } => OwnedObject::Service(name.clone()),
         Effect::CreateReplicaSet(set) => OwnedObject::ReplicaSet(set.name().to_owned()),
         Effect::CreateService(service) => OwnedObject::Service(service.name_any()),
         Effect::ReplaceRoute(id, _) => OwnedObject::Route(id.clone()),
@@ -140,7 +142,7 @@ fn created(effect: &Effect) -> bool {
 }
 
 fn deleted(effect: &Effect) -> bool {
-    matches!(effect, Effect::DeleteReplicaSet(..) | Effect::DeletePod(..) | Effect::DeleteService(..))
+    matches!(effect, Effect::DeleteReplicaSet { .. } | Effect::DeletePod { .. } | Effect::DeleteService { .. })
 }
 
 fn by(manager: &str) -> PostParams {
@@ -226,9 +228,9 @@ fn describe(effect: &Effect) -> String {
         Effect::PatchService(name, patch) => format!("change Service {name}: {}", spec(patch)),
         Effect::CreateReplicaSet(set) => format!("create ReplicaSet {} with {} pods", set.name(), set.replicas()),
         Effect::CreateService(service) => format!("create Service {}", service.name_any()),
-        Effect::DeleteReplicaSet(name, _) => format!("delete ReplicaSet {name}"),
-        Effect::DeletePod(name, _) => format!("delete pod {name}"),
-        Effect::DeleteService(name, _) => format!("delete Service {name}"),
+        Effect::DeleteReplicaSet { name, .. } => format!("delete ReplicaSet {name}"),
+        Effect::DeletePod { name, .. } => format!("delete pod {name}"),
+        Effect::DeleteService { name, .. } => format!("delete Service {name}"),
         Effect::ReplaceRoute(id, _) => format!("write the weights of {id}"),
     }
 }

@@ -20,16 +20,31 @@ pub enum Effect {
     CreateReplicaSet(Box<ReplicaSet>),
     /// Merges into the ReplicaSet of that name.
     PatchReplicaSet(String, Value),
-    /// Deletes the ReplicaSet of that name, if it still has that UID.
-    DeleteReplicaSet(String, String),
-    /// Deletes the pod of that name, if it still has that UID.
-    DeletePod(String, String),
+    /// Deletes a ReplicaSet.
+    DeleteReplicaSet {
+        /// The one of that name,
+        name: String,
+        /// if it still has that UID.
+        uid: String,
+    },
+    /// Deletes a pod.
+    DeletePod {
+        /// The one of that name,
+        name: String,
+        /// if it still has that UID.
+        uid: String,
+    },
     /// Creates a Service.
     CreateService(Box<Service>),
     /// Merges into the Service of that name.
     PatchService(String, Value),
-    /// Deletes the Service of that name, if it still has that UID.
-    DeleteService(String, String),
+    /// Deletes a Service.
+    DeleteService {
+        /// The one of that name,
+        name: String,
+        /// if it still has that UID.
+        uid: String,
+    },
     /// Replaces the route by this object, under the resourceVersion in it.
     ReplaceRoute(RouteId, Box<Value>),
 }

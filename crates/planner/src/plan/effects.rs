@@ -79,7 +79,8 @@ fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = 
         .flatten()
         .filter(|service| ownership::is_of(rollout, service.as_ref()) && !is_deleting(service.as_ref()))
         .filter_map(|service| {
-            let effect = Effect::DeleteService(service.metadata.name.clone()?, service.metadata.uid.clone()?);
+            let effect =
+                Effect::DeleteService { name: service.metadata.name.clone()?, uid: service.metadata.uid.clone()? };
             Some(Write::unfenced(effect))
         })
 }
@@ -145,7 +146,7 @@ impl Effects<'_> {
         let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
         let is_its = naming::is_pod_of(&canary.replica_set, &pod.name);
         let serves = self.observed.ready_pods.values().flatten().any(|ready| *ready == pod.name);
-        let effect = Effect::DeletePod(pod.name.clone(), pod.uid.clone());
+        let effect = Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
         (under_way && is_its && serves).then(|| Write::fenced(effect))
     }
 
@@ -315,7 +316,9 @@ impl Effects<'_> {
         old.into_iter()
             .take(spare)
             .filter(|set| !is_deleting(set.as_ref()))
-            .filter_map(|set| Some(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+            .filter_map(|set| {
+                Some(Effect::DeleteReplicaSet { name: set.name().to_owned(), uid: set.metadata.uid.clone()? })
+            })
             .map(Write::fenced)
             .collect()
     }

@@ -151,7 +151,7 @@ fn ownerless(observed: &Observed) -> impl Iterator<Item = &Arc<ReplicaSet>> {
 
 fn deleting(set: &Arc<ReplicaSet>) -> Option<Write> {
     let uid = set.metadata.uid.clone().filter(|_| !is_deleting(set.as_ref()))?;
-    Some(Write::fenced(Effect::DeleteReplicaSet(set.name().to_owned(), uid)))
+    Some(Write::fenced(Effect::DeleteReplicaSet { name: set.name().to_owned(), uid }))
 }
 
 /// What the committed step asks for.
@@ -226,5 +226,5 @@ fn dissolve(set: &ReplicaSet) -> Option<Write> {
     if !set.is_empty() || is_deleting(set) {
         return scale(set, 0);
     }
-    Some(Write::fenced(Effect::DeleteReplicaSet(set.name().to_owned(), set.metadata.uid.clone()?)))
+    Some(Write::fenced(Effect::DeleteReplicaSet { name: set.name().to_owned(), uid: set.metadata.uid.clone()? }))
 }

@@ -323,7 +323,7 @@ fn a_service_that_was_overlooked_goes_with_the_rollout() {
     lab.cluster.services = services;
     leaving.status.as_mut().unwrap().adoption = None;
     let effects = desired(&leaving, &lab.cluster.observe(&leaving, None), lab.cluster.now);
-    let deleted = |effect: &Effect| matches!(effect, Effect::DeleteService(..));
+    let deleted = |effect: &Effect| matches!(effect, Effect::DeleteService { .. });
     assert_eq!(effects.iter().filter(|desired| deleted(&desired.effect)).count(), 2, "{effects:?}");
     assert!(matches!(effects.last().unwrap().effect, Effect::PatchRollout(_)), "and the Rollout after them");
 }

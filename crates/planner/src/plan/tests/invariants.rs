@@ -39,11 +39,11 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             within_surge(rollout, &status, after, set.name())?;
             one_canary(&status, after, set.name())
         }
-        Effect::DeleteReplicaSet(name, _) => {
+        Effect::DeleteReplicaSet { name, .. } => {
             let empty = before.pods.get(name).is_none_or(Vec::is_empty);
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
-        Effect::DeletePod(name, _) => {
+        Effect::DeletePod { name, .. } => {
             let set = status.canary.as_ref().and_then(|canary| before.pods.get(&canary.replica_set));
             let is_canary = set.is_some_and(|pods| pods.iter().any(|pod| pod.name == *name));
             let is_decided = status.replaced_pod.as_ref().is_some_and(|pod| pod.name == *name);
@@ -55,7 +55,7 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
         {
             Ok(())
         }
-        Effect::DeleteService(name, _) | Effect::PatchService(name, _) => {
+        Effect::DeleteService { name, .. } | Effect::PatchService(name, _) => {
             let harmless = !before.carries_weight(name) || before.endpoints.get(name).is_none_or(Vec::is_empty);
             check(harmless, || format!("takes Service {name} from under a route that gives it traffic"))?;
             let last = before.last_weight.get(name);

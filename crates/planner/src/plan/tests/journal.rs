@@ -25,15 +25,15 @@ pub fn describe(before: &Cluster, after: &Cluster, effect: &Effect) -> String {
             }
             None => format!("{} changes its labels", image(before, name)),
         },
-        Effect::DeleteReplicaSet(name, _) => format!("delete {}", image(before, name)),
-        Effect::DeletePod(name, _) => format!("delete pod {name}"),
+        Effect::DeleteReplicaSet { name, .. } => format!("delete {}", image(before, name)),
+        Effect::DeletePod { name, .. } => format!("delete pod {name}"),
         Effect::CreateService(service) => format!("create {}", service.metadata.name.as_deref().unwrap_or_default()),
         Effect::PatchService(name, patch) if patch["spec"]["selector"].is_null() => format!("{name} changes its owner"),
         Effect::PatchService(name, patch) => {
             let hash = patch["spec"]["selector"][POD_TEMPLATE_HASH].as_str().unwrap_or_default();
             format!("{name} selects {}", revision(after, hash))
         }
-        Effect::DeleteService(name, _) => format!("delete {name}"),
+        Effect::DeleteService { name, .. } => format!("delete {name}"),
         Effect::ReplaceRoute(_, route) => format!("route {}", weights(route)),
     }
 }

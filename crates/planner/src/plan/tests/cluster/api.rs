@@ -50,15 +50,17 @@ impl Cluster {
                 }
                 Ok(())
             }
-            Effect::DeleteReplicaSet(name, uid) => {
+            Effect::DeleteReplicaSet { name, uid } => {
                 let same = |set: &ReplicaSet| set.metadata.uid.as_deref() == Some(uid);
                 if self.replica_sets.get(name).is_some_and(same) {
                     self.remove_replica_set(name);
                 }
                 Ok(())
             }
-            Effect::DeletePod(..) if self.forbids_deletions => Err(Refused::Forbidden("pods is forbidden".to_owned())),
-            Effect::DeletePod(name, _) => {
+            Effect::DeletePod { .. } if self.forbids_deletions => {
+                Err(Refused::Forbidden("pods is forbidden".to_owned()))
+            }
+            Effect::DeletePod { name, .. } => {
                 let is_there = self.pods.values().flatten().any(|pod| pod.name == *name);
                 if is_there {
                     self.version();
@@ -67,7 +69,7 @@ impl Cluster {
                 }
                 Ok(())
             }
-            Effect::DeleteService(name, uid) => {
+            Effect::DeleteService { name, uid } => {
                 if self.services.get(name).is_some_and(|service| service.metadata.uid.as_deref() == Some(uid)) {
                     self.version();
                     self.services.remove(name);
