@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
+use serde_json::{Value, json};
 use tidegate_api::Phase;
-use tidegate_testkit::{Result, snapshot::Snapshot, world::World};
+use tidegate_testkit::{Result, cluster, control_plane::Identity, snapshot::Snapshot, wait::until, world::World};
 
 use crate::{
     adoption::handed_back,
@@ -20,6 +22,7 @@ behaviours![
     an_operator_killed_while_handing_back_goes_on_where_it_was,
     of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed,
     an_operator_that_is_told_to_end_hands_over_at_once,
+    an_operator_that_may_not_write_the_status_says_so_in_its_log,
 ];
 
 /// A lease that nobody renews runs out in this time.
@@ -108,4 +111,39 @@ async fn an_operator_that_is_told_to_end_hands_over_at_once(world: &World) -> Re
         .await?;
     promoted(&shop, "v2").await?;
     shop.lost_nothing().await
+}
+
+/// What may be read, and the lease: no verb that writes anything of a Rollout.
+fn onlooker() -> [Value; 2] {
+    let name = Identity::Onlooker.user().replace(':', "-");
+    let metadata = json!({"name": name});
+    [
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "update", "patch"]},
+        ]}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": Identity::Onlooker.user()}],
+        }),
+    ]
+}
+
+async fn an_operator_that_may_not_write_the_status_says_so_in_its_log(world: &World) -> Result<()> {
+    let mut shop = world.shop("onlooker").without_operator().open().await?;
+    for object in onlooker() {
+        cluster::create(&shop.client, object).await?;
+    }
+    shop.start_operator_as(Identity::Onlooker)?;
+    shop.apply_rollout(quick()).await?;
+    let told = format!("commit the status of Rollout {}/checkout", shop.namespace);
+    let log = || shop.operators[0].log();
+    let says_it =
+        || async { log().lines().find(|line| line.contains("WARN") && line.contains(&told)).map(str::to_owned) };
+    let line = until("the log to say what was refused", LATER, says_it).await?;
+    ensure!(line.contains("cannot update"), "it does not say why: {line}");
+    Ok(())
 }

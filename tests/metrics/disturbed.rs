@@ -177,7 +177,7 @@ async fn buckets_that_another_version_has_are_each_read_by_their_own_bounds(stor
     );
     subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
     subject.count_in_steps(&analyzer, || both(1.0)).await;
-    subject.count_in_steps(&analyzer, || both(1.0)).await;
-    let passed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await;
+    // How many it takes depends on the blocks into which they fall.
+    let passed = subject.until(&analyzer, || both(0.2), |check| check.verdict == Verdict::Pass).await;
     assert!(passed.message.contains(", stable at 1%"), "{}", passed.message);
 }

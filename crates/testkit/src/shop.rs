@@ -18,6 +18,7 @@ use tidegate_api::Rollout;
 
 use super::{
     cluster,
+    control_plane::{Identity, kubeconfig_path},
     envoy::authority,
     gateway::{InForce, route_resource},
     load::{DataPlane, Load},
@@ -86,6 +87,12 @@ impl Shop {
         let name = format!("{}-operator-{place}", self.namespace);
         self.operators.push(Operator { name, ..self.how.clone() }.start()?);
         Ok(place)
+    }
+
+    /// The same, as somebody else than its own service account.
+    pub fn start_operator_as(&mut self, who: Identity) -> Result<usize> {
+        self.how.kubeconfig = kubeconfig_path(&self.how.directory, who);
+        self.start_operator()
     }
 
     /// The shop's first operator.

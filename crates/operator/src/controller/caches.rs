@@ -76,7 +76,7 @@ pub struct Watches {
     pub caches: Arc<Caches>,
     /// Rollouts as they change.
     pub rollouts: BoxStream<'static, Result<CachedRollout, watcher::Error>>,
-    /// Rollouts whose dependencies change.
+    /// Rollouts around which something changes.
     pub triggers: Triggers,
 }
 

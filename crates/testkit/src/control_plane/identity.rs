@@ -21,11 +21,13 @@ pub enum Identity {
     Controllers,
     /// Tidegate, under its own service account.
     Operator,
+    /// Tidegate, where somebody made its role by hand: it may read everything, and lead, and write nothing.
+    Onlooker,
 }
 
 impl Identity {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Controllers, Self::Operator];
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Controllers, Self::Operator, Self::Onlooker];
 
     /// The name in the audit log.
     pub const fn user(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Identity {
             Self::Admin => "admin",
             Self::Controllers => "system:kube-controller-manager",
             Self::Operator => "system:serviceaccount:tidegate-system:tidegate",
+            Self::Onlooker => "system:serviceaccount:tidegate-system:onlooker",
         }
     }
 
@@ -42,6 +45,7 @@ impl Identity {
             Self::Admin => "admin-token",
             Self::Controllers => "controllers-token",
             Self::Operator => "operator-token",
+            Self::Onlooker => "onlooker-token",
         }
     }
 
@@ -49,7 +53,7 @@ impl Identity {
     pub const fn groups(self) -> &'static [&'static str] {
         match self {
             Self::Admin | Self::Controllers => &["system:masters"],
-            Self::Operator => {
+            Self::Operator | Self::Onlooker => {
                 &["system:serviceaccounts", "system:serviceaccounts:tidegate-system", "system:authenticated"]
             }
         }

@@ -17,7 +17,10 @@ use tempfile::TempDir;
 use self::{embedded::Embedded, real::Real};
 use super::assets::Assets;
 
-pub use self::{front_door::Reviews, identity::Identity};
+pub use self::{
+    front_door::Reviews,
+    identity::{Identity, kubeconfig_path},
+};
 
 /// Which control plane it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
