@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 /// How soon a condition is looked at again at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// How soon at the latest: a dozen behaviours that wait for minutes together are otherwise most of what an API server does.
+/// How soon at the latest: a dozen behaviours wait side by side, and each look takes time from the others.
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 /// Looks until `look` finds something, each time after a pause of a tenth of what it has waited; `what` completes the

@@ -37,7 +37,9 @@ use super::{
 /// The first that failed.
 pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) -> Result<usize, Error> {
     if !effects.is_empty() && !context.memory.begin_writes(rollout) {
-        return Err(Error::Quarrel(ObjectRef::from_obj(rollout)));
+        let quarrel = Error::Quarrel(ObjectRef::from_obj(rollout));
+        quarrel.log(rollout);
+        return Err(quarrel);
     }
     let mut fence = Fence::default();
     let mut first_error = None;

@@ -119,12 +119,14 @@ impl Error {
         }
     }
 
-    /// Says it in the log, once, where it came up: what passes by itself only to those who look for it.
+    /// Says it in the log, once, where it came up: what passes by itself only to those who look for it. A quarrel does not,
+    /// and says what to look for.
     pub fn log(&self, rollout: &Rollout) {
         let rollout = ObjectRef::from_obj(rollout);
-        match self.class() {
-            Class::Wait => tracing::debug!(rollout = %named(&rollout), "{}", Causes(self)),
-            Class::Retry | Class::User => tracing::warn!(rollout = %named(&rollout), "{}", Causes(self)),
+        if self.class() == Class::Wait && !matches!(self, Self::Quarrel(_)) {
+            tracing::debug!(rollout = %named(&rollout), "{}", Causes(self));
+        } else {
+            tracing::warn!(rollout = %named(&rollout), "{}", Causes(self));
         }
     }
 
