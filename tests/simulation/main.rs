@@ -23,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SEEDS: u64 = 20;
 /// Seeds that broke something once: a drain that nobody began anew, a route that was never restored for one, and routes that
 /// somebody wrote while their watch was silent, when Services or pods went that they gave traffic to.
-const MENDED: [u64; 4] = [582_104, 705_833, 706_472, 721_705];
+const MENDED: [u64; 5] = [582_104, 623_779, 705_833, 706_472, 721_705];
 /// A plain test puts its faults into every so many-th call.
 const STEP: usize = 61;
 

@@ -45,21 +45,22 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) ->
     let mut first_error = None;
     let mut refused = None;
     let mut written = 0;
-    for Write { effect, fenced } in effects {
-        if matches!(&effect, Effect::DeletePod { uid, .. } if context.memory.has_deleted_pod(rollout, uid)) {
+    for write in effects {
+        let effect = &write.effect;
+        if matches!(effect, Effect::DeletePod { uid, .. } if context.memory.has_deleted_pod(rollout, uid)) {
             continue;
         }
         if !context.leadership.is_leader() {
-            return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(&effect) });
+            return Err(Error::NotLeading { rollout: ObjectRef::from_obj(rollout), doing: describe(effect) });
         }
-        if fenced && let Err(error) = fence.pass(context, rollout, &effect).await {
+        if let Err(error) = fence.pass(context, rollout, &write).await {
             error.log(rollout);
             first_error.get_or_insert(error);
             continue;
         }
-        match write(context, rollout, &effect).await {
+        match carry_out(context, rollout, effect).await {
             Ok(()) => {
-                tracing::info!(rollout = %name(rollout), "{}", describe(&effect));
+                tracing::info!(rollout = %name(rollout), "{}", describe(effect));
                 written += 1;
             }
             Err(error) => {
@@ -75,7 +76,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) ->
     first_error.map_or(Ok(written), Err)
 }
 
-async fn write(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {
+async fn carry_out(context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {
     let (client, namespace) = (context.client.clone(), namespace(rollout));
     let doing = describe(effect);
     let done = match effect {

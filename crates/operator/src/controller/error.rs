@@ -32,6 +32,9 @@ pub enum Error {
         /// Which one.
         route: RouteId,
     },
+    /// The same of the pods behind its Services: some that were ready are no more.
+    #[error("pods of Rollout {} are not ready any more that carry traffic; deciding anew", named(.0))]
+    PodsChanged(ObjectRef<Rollout>),
     /// Everything that is written is written over at once, by somebody with the same rights.
     #[error(
         "the objects of Rollout {} are written over as soon as they are written; going on slowly: look for a second \
@@ -110,7 +113,11 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Changed(_) | Self::RouteChanged { .. } | Self::Quarrel(_) | Self::NotLeading { .. } => Class::Wait,
+            Self::Changed(_)
+            | Self::RouteChanged { .. }
+            | Self::PodsChanged(_)
+            | Self::Quarrel(_)
+            | Self::NotLeading { .. } => Class::Wait,
             Self::Api { source, .. } => match source.code() {
                 Some(404 | 409 | 410) => Class::Wait,
                 Some(400 | 401 | 403 | 413 | 415 | 422) => Class::User,

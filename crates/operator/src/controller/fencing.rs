@@ -1,33 +1,48 @@
-//! Fencing reads: what is looked at as the API server has it, right before a write that takes something away. A watch that
-//! fell silent is noticed after minutes only, and until then the caches show a cluster that is no more.
+//! Fencing reads: what is looked at as the API server has it, right before a write that takes something away, or that gives
+//! pods more to carry. A watch that fell silent is noticed after minutes only, and until then the caches show a cluster that
+//! is no more.
 
 use kube::{Api, ResourceExt, api::PartialObjectMeta, runtime::reflector::ObjectRef};
 use tidegate_api::Rollout;
-use tidegate_planner::{plan::Effect, traffic::RouteId};
+use tidegate_planner::{
+    plan::{Effect, Write},
+    traffic::RouteId,
+};
 
-use super::{Context, error::Error};
+use super::{
+    Context,
+    error::Error,
+    ready_pods::{cached_ready_pods, latest_ready_pods},
+};
 
-/// What the fenced writes of one round were let through by: each is looked at once.
+/// What the writes of one round were let through by: each is looked at once.
 #[derive(Debug, Default)]
 pub struct Fence {
     rollout: bool,
     routes: bool,
+    pods: bool,
 }
 
 impl Fence {
-    /// Lets a fenced write through, if nobody has decided otherwise meanwhile.
+    /// Lets a write through, if nobody has decided otherwise meanwhile, and the pods that it counts on are there.
     ///
     /// # Errors
-    /// Somebody has, or what has to be looked at could not be read.
-    pub async fn pass(&mut self, context: &Context, rollout: &Rollout, effect: &Effect) -> Result<(), Error> {
-        if !self.rollout {
+    /// Somebody has, or they are not, or what has to be looked at could not be read.
+    pub async fn pass(&mut self, context: &Context, rollout: &Rollout, write: &Write) -> Result<(), Error> {
+        if write.fenced && !self.rollout {
             confirm(context, rollout).await?;
             self.rollout = true;
         }
-        let takes_pods = matches!(effect, Effect::PatchReplicaSet(..));
+        let takes_pods = write.fenced && matches!(write.effect, Effect::PatchReplicaSet(..));
         if takes_pods && !self.routes {
             confirm_routes(context, rollout).await?;
             self.routes = true;
+        }
+        // Also on the way back: with stable's pods as few as its share, giving it more than they carry breaks it.
+        let moves_load = matches!(write.effect, Effect::ReplaceRoute(..)) && rollout.spec.is_progressive();
+        if moves_load && !self.pods {
+            confirm_pods(context, rollout).await?;
+            self.pods = true;
         }
         Ok(())
     }
@@ -56,6 +71,22 @@ async fn confirm_routes(context: &Context, rollout: &Rollout) -> Result<(), Erro
         None => Ok(()),
         Some(route) => Err(Error::RouteChanged { rollout: ObjectRef::from_obj(rollout), route }),
     }
+}
+
+/// The pods that the decision counted as ready are ready.
+///
+/// # Errors
+/// One is not, or they could not be read.
+async fn confirm_pods(context: &Context, rollout: &Rollout) -> Result<(), Error> {
+    if context.memory.are_endpoints_behind(rollout) {
+        // The decision was about what the API server had just told.
+        return Ok(());
+    }
+    latest_ready_pods(context, rollout, cached_ready_pods(context, rollout)).await?;
+    if context.memory.are_endpoints_behind(rollout) {
+        return Err(Error::PodsChanged(ObjectRef::from_obj(rollout)));
+    }
+    Ok(())
 }
 
 /// A route that says something else than the cache shows, if one does: what it says is remembered, and the next look sees it.

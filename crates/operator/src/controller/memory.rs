@@ -30,6 +30,8 @@ struct Remembered {
     routes: HashMap<RouteId, Arc<DynamicObject>>,
     /// When they were last written.
     written_at: HashMap<RouteId, Timestamp>,
+    /// The cache shows pods as ready that are not.
+    endpoints_are_behind: bool,
     refused: Option<String>,
     /// The UID of the pod that was last deleted.
     deleted_pod: Option<Box<str>>,
@@ -139,6 +141,16 @@ impl Memory {
     /// When a route was last written, as far as this process knows.
     pub fn route_written(&self, rollout: &Rollout, id: &RouteId) -> Option<Timestamp> {
         self.with(rollout, |remembered| remembered.written_at.get(id).copied())
+    }
+
+    /// Remembers whether the cache shows pods as ready that are not: until it does no more, they are read anew at each look.
+    pub fn set_endpoints_behind(&self, rollout: &Rollout, behind: bool) {
+        self.with(rollout, |remembered| remembered.endpoints_are_behind = behind);
+    }
+
+    /// Whether the cache showed pods as ready that were not, when that was last looked at.
+    pub fn are_endpoints_behind(&self, rollout: &Rollout) -> bool {
+        self.with(rollout, |remembered| remembered.endpoints_are_behind)
     }
 
     /// How long the next commit has to wait, so that no quarrel about the status floods the API server.

@@ -19,6 +19,7 @@ mod observe;
 mod orphans;
 mod policies;
 mod rate_limit;
+mod ready_pods;
 mod reconcile;
 mod refuse;
 pub mod request_metrics;

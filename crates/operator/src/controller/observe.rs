@@ -16,7 +16,15 @@ use tidegate_planner::{
     workload::{Deployment, ReplicaSet, is_deleting},
 };
 
-use super::{Context, cache::path_of, error::Error, fencing::changed_route, memory::OwnedObject, orphans};
+use super::{
+    Context,
+    cache::path_of,
+    error::Error,
+    fencing::changed_route,
+    memory::OwnedObject,
+    orphans,
+    ready_pods::{cached_ready_pods, latest_ready_pods},
+};
 
 /// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
 ///
@@ -28,6 +36,9 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
         changed_route(context, rollout).await?;
     }
     let mut observed = read(context, rollout);
+    if context.memory.are_endpoints_behind(rollout) {
+        observed.ready_pods = latest_ready_pods(context, rollout, observed.ready_pods).await?;
+    }
     observed.refused = refused;
     if is_leaving(rollout) {
         look_up(context, rollout, &mut observed).await?;
@@ -133,13 +144,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         policies_left_behind: None,
         stable_service: service(&names.stable),
         canary_service: service(&names.canary),
-        ready_pods: [names.service, names.stable, names.canary]
-            .into_iter()
-            .map(|name| {
-                let pods = ready_pods(context, &namespace, &name);
-                (name, pods)
-            })
-            .collect(),
+        ready_pods: cached_ready_pods(context, rollout),
         grants: if routes.iter().any(|route| route.id.namespace.is_some()) {
             caches.routes.grants(&namespace)
         } else {
@@ -156,15 +161,6 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         refused: None,
         editors: BTreeMap::new(),
     }
-}
-
-/// The pods behind a Service that is called like this, not those of one that was deleted.
-fn ready_pods<T: FromIterator<String>>(context: &Context, namespace: &str, service: &str) -> T {
-    let caches = &context.caches;
-    let slices = caches.endpoint_slices.of(&path_of(namespace, service));
-    let current = caches.services.get(namespace, service).and_then(|service| service.metadata.uid.clone());
-    let slices = slices.iter().filter(|slice| slice.is_of(current.as_deref()));
-    slices.flat_map(|slice| slice.ready_pods().map(str::to_owned)).collect()
 }
 
 fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::Route) -> Route {

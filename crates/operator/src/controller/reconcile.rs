@@ -88,6 +88,10 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         }
     }
     resumed?;
+    if context.memory.are_endpoints_behind(&rollout) {
+        // Nobody says when that has changed.
+        due = Some(due.map_or(LAGGING, |due| due.min(LAGGING)));
+    }
     Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 
