@@ -114,6 +114,16 @@ fn users_stay_where_they_came_to_from_the_first_stage_to_the_last() {
 }
 
 #[test]
+fn a_rule_for_our_cookie_is_taken_away_whatever_somebody_wrote_into_it() {
+    let mut spec = routed();
+    spec["traffic"]["sessionPersistence"] = json!("Cookie");
+    let mut lab = Lab::in_stage(&spec, "canary");
+    lab.cluster.write_backends(&user_route()["rules"][0]["backendRefs"]);
+    lab.finish();
+    assert_eq!((lab.phase(), &lab.cluster.routes["checkout"]["spec"]), (Phase::Stable, &user_route()));
+}
+
+#[test]
 fn who_was_drawn_for_more_or_for_another_release_is_drawn_anew() {
     let mut spec = staged();
     spec["traffic"]["sessionPersistence"] = json!("Cookie");

@@ -93,15 +93,17 @@ impl Additions<'_> {
         let Some(next) = next.filter(|_| rule.get("name").is_none()) else { return false };
         let mine = self.roles(route, rule);
         let is_split = mine.iter().any(|role| matches!(role, Role::Stable | Role::Canary));
+        let asked = matches::of(rule, self.kind);
+        let cookie = cookie_of(&self.backends.names.service);
+        // Nobody else asks for our cookie, whatever they have written into the rule since.
+        let is_of_cookie = !asked.is_empty() && asked.iter().all(|asked| matches::asks_for_cookie(asked, &cookie));
         // Somebody may have written the Service back into the one behind.
-        if !is_split || self.roles(route, next).iter().all(|role| *role == Role::Other) {
+        if !(is_split || is_of_cookie) || self.roles(route, next).iter().all(|role| *role == Role::Other) {
             return false;
         }
-        let asked = matches::of(rule, self.kind);
         let canary_alone = mine.contains(&Role::Canary) && !mine.contains(&Role::Stable);
-        let cookie = cookie_of(&self.backends.names.service);
         let wide = matches::of(next, self.kind);
-        (canary_alone || asked.iter().all(|asked| matches::asks_for_cookie(asked, &cookie)))
+        (canary_alone || is_of_cookie)
             && asked.iter().all(|narrow| wide.iter().any(|wide| matches::is_narrowed(narrow, wide)))
     }
 
