@@ -119,7 +119,7 @@ impl Rollouts {
             ..RevisionStatus::default()
         });
         let places = (0..ROLLOUTS).map(|number| (format!("uid-{number}"), format!("team-{number:04}"))).collect();
-        let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)?, part: None };
+        let begun = StageBegun { stage, since: Timestamp::from_second(BEGUN)?, part: None, ..StageBegun::default() };
         Ok(Self { analyzer, spec, begun, canary, stable, places })
     }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backtest;
+mod cluster_schedule;
 mod columns;
 mod connect;
 pub mod crd;

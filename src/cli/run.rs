@@ -18,7 +18,7 @@ use tidegate_operator::{
 };
 use tokio::sync::watch;
 
-use super::{connect, logs, shutdown};
+use super::{cluster_schedule, connect, logs, shutdown};
 
 /// How long running reconciles may take to finish after the process was asked to end. A Pod has 30 s by default; the
 /// lease is released after this, and every reconcile can be cut off anywhere.
@@ -41,6 +41,10 @@ pub struct Options {
     /// The YAML file that lists the Prometheus endpoints
     #[arg(long, env = "TIDEGATE_PROMETHEUS_CONFIG", value_name = "FILE")]
     prometheus_config: Option<PathBuf>,
+
+    /// The YAML file that says when any Rollout may go on by itself; its own schedule can only be tighter
+    #[arg(long, env = "TIDEGATE_SCHEDULE", value_name = "FILE")]
+    schedule: Option<PathBuf>,
 
     /// Where /healthz, /readyz and /metrics are served
     #[arg(long, env = "TIDEGATE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
@@ -161,7 +165,9 @@ async fn control(
     };
     let counted = metrics.clone();
     let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
-    let settings = ControllerSettings { namespace: options.namespace.clone(), concurrency: options.concurrency.get() };
+    let schedule = options.schedule.as_deref().map(cluster_schedule::load).transpose()?;
+    let (namespace, concurrency) = (options.namespace.clone(), options.concurrency.get());
+    let settings = ControllerSettings { namespace, concurrency, schedule };
     let clock = Clock::System;
     let dependencies =
         Dependencies { clock, analyzer: Analyzer::counting(&endpoints, &tally)?, leadership, metrics, readiness };

@@ -18,7 +18,7 @@ const CHECKS: &str = "[{name: errors, errorRate: {preset: pod-http, max: 1%, rel
 async fn operator(past: &Past, analyzer: &Analyzer, spec: &RolloutSpec, canary: &str, since: Timestamp) -> CheckStatus {
     let stages = spec.stages();
     let of = |replica_set: &str| tidegate_api::RevisionStatus { replica_set: replica_set.to_owned(), ..revision("x") };
-    let begun = [StageBegun { stage: stages[0].name.clone(), since, part: None }];
+    let begun = [StageBegun { stage: stages[0].name.clone(), since, part: None, ..StageBegun::default() }];
     let mut now = since;
     loop {
         now += SignedDuration::from_secs(SCRAPE);

@@ -25,6 +25,7 @@ mod long_history;
 mod ownership;
 mod permissions;
 mod pipelines;
+mod plans;
 mod policies;
 mod promotion;
 mod resilience;
@@ -63,6 +64,7 @@ fn topics() -> Vec<Topic> {
         ("ownership", ownership::behaviours()),
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
+        ("plans", plans::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

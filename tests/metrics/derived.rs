@@ -167,7 +167,12 @@ fn checks() -> Value {
 fn begun(stages: &[(&str, i64)]) -> Vec<StageBegun> {
     stages
         .iter()
-        .map(|(stage, since)| StageBegun { stage: (*stage).to_owned(), since: at(*since), part: None })
+        .map(|(stage, since)| StageBegun {
+            stage: (*stage).to_owned(),
+            since: at(*since),
+            part: None,
+            ..StageBegun::default()
+        })
         .collect()
 }
 

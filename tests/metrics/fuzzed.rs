@@ -72,6 +72,7 @@ async fn look(analyzer: &Analyzer, second: i64) -> CheckStatus {
         stage: spec.stages()[0].name.clone(),
         since: Timestamp::from_second(START).unwrap(),
         part: None,
+        ..StageBegun::default()
     }];
     let stage = spec.stages()[0].clone();
     let now = Timestamp::from_second(START + second).unwrap();

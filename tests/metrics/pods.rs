@@ -89,7 +89,7 @@ async fn look(analyzer: &Analyzer, check: &Value, replaced: Option<&str>, now: i
         stage: &stages[0],
         stable: &revision("old"),
         canary: &revision("new"),
-        begun: &[StageBegun { stage: "half".to_owned(), since: at(BEGUN), part: None }],
+        begun: &[StageBegun { stage: "half".to_owned(), since: at(BEGUN), part: None, ..StageBegun::default() }],
         replaced,
         written: &[],
         now: at(now),

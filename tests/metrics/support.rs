@@ -150,7 +150,12 @@ impl CheckUnderTest {
             stage: &self.stage,
             stable: &self.stable,
             canary: &self.canary,
-            begun: &[StageBegun { stage: self.stage.name.clone(), since: self.since, part: None }],
+            begun: &[StageBegun {
+                stage: self.stage.name.clone(),
+                since: self.since,
+                part: None,
+                ..StageBegun::default()
+            }],
             replaced: None,
             written: &[],
             now: Timestamp::now(),

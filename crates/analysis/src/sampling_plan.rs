@@ -39,6 +39,11 @@ impl StagePlan {
     pub(super) fn is_disturbed(&self) -> bool {
         self.part == Some(StagePart::Disturbed)
     }
+
+    /// Whether what spoke against the version by `limit` was answered by falling back to this stage.
+    pub(super) fn answers(&self, limit: &Limit) -> bool {
+        self.limits.iter().any(|known| known.check == limit.check && known.kind == limit.kind && known.is_answered)
+    }
 }
 
 /// One limit of one check.
@@ -47,6 +52,8 @@ pub(super) struct Limit {
     pub(super) check: String,
     pub(super) kind: Kind,
     pub(super) tolerance: Tolerance,
+    /// What spoke against the version by it before the stage has been answered.
+    pub(super) is_answered: bool,
 }
 
 /// Which of a check's limits it is.

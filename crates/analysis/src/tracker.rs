@@ -100,12 +100,15 @@ impl Tracker {
     }
 
     /// The evidence for a limit of the present stage, with the newest samples. What settled so far may belong to the
-    /// stage before: it speaks against the version, and not for it.
+    /// stage before: it speaks against the version, and not for it, unless it has been answered. Then the newest samples wait
+    /// until they settle, since most of them may be from before that.
     pub(super) fn evidence(&self, limit: &Limit) -> Evidence {
         let fresh = || self.nothing_seen(limit, self.plan.stages.len().saturating_sub(1));
-        let goes_on = || self.plan.stages.iter().skip(self.place + 1).all(|stage| stage.part.is_some());
+        let mut to_come = self.plan.stages.iter().skip(self.place + 1);
+        let goes_on = || to_come.clone().all(|stage| stage.part.is_some());
         let mut evidence = match self.known(limit) {
             Some(known) if goes_on() => known.clone(),
+            Some(known) if to_come.any(|stage| stage.answers(limit)) => return known.entering_judged_anew(&fresh()),
             Some(known) => known.entering(&fresh()),
             None => fresh(),
         };
@@ -408,11 +411,14 @@ impl Tracker {
             let goes_on = self.plan.stages.get(next).is_some_and(|stage| stage.part.is_some());
             let entered = fresh.map(|(fresh, limit)| match self.known(limit) {
                 Some(known) if goes_on => known.clone(),
+                Some(known) if limit.is_answered => known.entering_judged_anew(&fresh),
                 Some(known) => known.entering(&fresh),
                 None => fresh,
             });
             let entered = entered.collect();
-            let suspicions = self.limits(next).iter().map(|limit| self.suspicion(limit)).collect();
+            let suspicion =
+                |limit: &Limit| if limit.is_answered { Suspicion::default() } else { self.suspicion(limit) };
+            let suspicions = self.limits(next).iter().map(suspicion).collect();
             (self.evidence, self.suspicions) = (entered, suspicions);
             self.place = next;
         }

@@ -90,7 +90,8 @@ fn want(
         let stage = written.iter().find(|stage| stage.name == begun.stage);
         let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
         let weight = stage.map_or(Percent::FULL, |stage| stage.weight);
-        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, weight, limits: limits_of(check, &asked) })
+        let limits = limits_of(check, &asked, begun.answered.contains(&check.name));
+        Ok(StagePlan { since: whole_second(begun.since), part: begun.part, weight, limits })
     });
     let stages = stages.collect::<Result<_, QueryError>>()?;
     let overdispersion =
@@ -115,11 +116,11 @@ pub(super) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn limits_of(check: &Check, question: &Question) -> Vec<Limit> {
+fn limits_of(check: &Check, question: &Question, is_answered: bool) -> Vec<Limit> {
     let Question::Proportion { max, relative, warn } = question else { return Vec::new() };
     let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
-    let written = limits
-        .into_iter()
-        .filter_map(|(kind, tolerance)| Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)? }));
+    let written = limits.into_iter().filter_map(|(kind, tolerance)| {
+        Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)?, is_answered })
+    });
     written.collect()
 }

@@ -124,6 +124,12 @@ pub mod reason {
         STAGE_ENTERED = "StageEntered", Normal => "Nothing.";
         /// A stage was left with enough evidence.
         STAGE_PASSED = "StagePassed", Normal => "Nothing.";
+        /// A version failed in a stage, and `onFailure` says `StepBack`: the stage before has its weight again, and is judged
+        /// anew.
+        STEPPED_BACK = "SteppedBack", Warning =>
+            "The message says why, with the check, its value and its limit. Nothing has to be done: when the same stage, \
+             or the one before it, fails again, all traffic goes back. To end it now, change the pod template of the \
+             Deployment.";
         /// The new version's pods are gone from behind the Service: its traffic goes back to stable until they are ready
         /// again.
         CANARY_LOST = "CanaryLost", Warning =>

@@ -20,6 +20,7 @@ pub mod metadata;
 pub mod nearest;
 mod reason;
 mod rollout;
+mod schedule;
 mod schema;
 mod status;
 mod traffic;
@@ -47,10 +48,11 @@ pub use metadata::{
 };
 pub use reason::{EventType, Reason};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
+pub use schedule::{Days, Schedule, Window};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, FailedRevision, Phase,
     ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, SessionGeneration, StageBegun, StagePart,
-    StageStatus, TakenBack, Transition, Verdict, WorkloadStatus,
+    StageStatus, SteppedBack, TakenBack, Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,

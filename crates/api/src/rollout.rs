@@ -10,6 +10,7 @@ use super::{
     analysis::{Analysis, CheckOverride},
     culprit,
     matches::Match,
+    schedule::Schedule,
     schema,
     status::RolloutStatus,
     traffic::{Capacity, Route, Traffic},
@@ -102,7 +103,7 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
 
-    /// What happens when a check fails. Default: `Revert`.
+    /// What happens when a version fails in a stage. Default: `Revert`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 
@@ -124,6 +125,11 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub revision_history_limit: Option<i32>,
+
+    /// When new versions may start, and stages may be left. The operator may have a schedule for the whole cluster: then
+    /// both have to allow it. Going back is never held by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
 
     /// Freezes advancing: no new rollout starts and no stage is left. Reverting is never frozen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -356,12 +362,15 @@ impl JsonSchema for Replicas {
     }
 }
 
-/// What happens when a check fails.
+/// What happens when a version fails in a stage: by a check, or since its pods did not become ready in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum OnFailure {
     /// All traffic goes back to the stable version at once.
     #[default]
     Revert,
+    /// The weight of the stage before comes back, whose clock and evidence for passing begin anew. The first stage has none
+    /// before it: there it is `Revert`, and so it is when the same stage, or the one that it fell back to, fails again.
+    StepBack,
     /// Everything stays as it is, and somebody is told.
     Hold,
 }

@@ -34,6 +34,9 @@ pub struct RolloutStatus {
     /// evidence of each is counted in blocks of time from there on, so that whoever reads it again comes to the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub begun: Vec<StageBegun>,
+    /// Where the rollout under way fell back to the stage before, the last one last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stepped_back: Vec<SteppedBack>,
     /// The Deployment that this status speaks of, as it was last looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadStatus>,
@@ -234,8 +237,23 @@ pub struct SessionGeneration {
     pub before: Percent,
 }
 
-/// A stage whose weight came into force, or a part of one that was disturbed.
+/// A stage that failed, and was left for the one before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SteppedBack {
+    /// The name of the stage that failed.
+    pub stage: String,
+    /// The name of the one before it.
+    pub to: String,
+    /// When that was decided.
+    pub at: Timestamp,
+    /// The checks that failed. What spoke against the version by them has been answered: by them it is judged anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+}
+
+/// A stage whose weight came into force, or a part of one that was disturbed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StageBegun {
     /// Its name in the spec.
     pub stage: String,
@@ -244,6 +262,10 @@ pub struct StageBegun {
     /// That it goes on with a stage whose weight was in force already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<StagePart>,
+    /// Where it was fallen back to: the checks whose failure that answered. What speaks against the version by them counts
+    /// from here on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<String>,
 }
 
 /// A part of a stage after its first.

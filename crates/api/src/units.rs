@@ -14,7 +14,7 @@ pub struct UnitError {
 }
 
 impl UnitError {
-    fn new(text: &str, wanted: &'static str) -> Self {
+    pub(super) fn new(text: &str, wanted: &'static str) -> Self {
         Self { text: text.to_owned(), wanted }
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode, Verdict};
+use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode, StageStatus, Verdict};
 use tidegate_apiserver::{ApiServer, Change, Object, What};
 
 use crate::{
@@ -40,6 +40,8 @@ pub struct Invariants {
     /// The operator's last write.
     wrote: Option<(Timestamp, String)>,
     stages: Vec<(String, f64, SignedDuration)>,
+    /// Which version fell back from which stage to which.
+    stepped_back: Vec<(String, String, String)>,
     pub drain: SignedDuration,
     broken: Vec<String>,
 }
@@ -67,6 +69,7 @@ impl Invariants {
                 .iter()
                 .map(|stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake())))
                 .collect(),
+            stepped_back: Vec::new(),
             drain: seconds(rollout.spec.drain()),
             broken: Vec::new(),
         }
@@ -225,8 +228,11 @@ impl Invariants {
         let version = |status: &RolloutStatus| status.canary.as_ref().map(|canary| canary.revision.clone());
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
-        let entered =
-            next.stage.as_ref().is_some_and(|next| next.index > stage.index) && version(next) == version(last);
+        let is_same = version(next) == version(last);
+        if let (Some(back), true) = (next.stage.as_ref().filter(|next| next.index < stage.index), is_same) {
+            self.stepped_back(next, version(last).unwrap_or_default(), stage, back);
+        }
+        let entered = next.stage.as_ref().is_some_and(|next| next.index > stage.index) && is_same;
         if !(promoted || entered) {
             return;
         }
@@ -239,8 +245,23 @@ impl Invariants {
         let one = next.stage.as_ref().is_none_or(|next| next.index <= stage.index + 1);
         self.hold(one, || "more than one stage is taken at once".to_owned());
         self.hold(!after.spec.paused || took_over, || format!("stage {} is left while it is paused", stage.name));
+        // Of scenes, those that freeze days freeze all of them.
+        let frozen = after.spec.schedule.as_ref().is_some_and(|schedule| !schedule.freeze.is_empty());
+        self.hold(!frozen || took_over, || format!("stage {} is left on a frozen day", stage.name));
         let failed = version(last).is_some_and(|version| last.failed.iter().any(|failed| failed.revision == version));
         self.hold(!failed, || "a version that failed goes on".to_owned());
+    }
+
+    /// One stage back, once for each, and never to more of the traffic.
+    fn stepped_back(&mut self, status: &RolloutStatus, version: String, from: &StageStatus, to: &StageStatus) {
+        let (name, back) = (&from.name, &to.name);
+        let told = status.history.first().is_some_and(|step| step.reason == "SteppedBack");
+        self.hold(told && status.phase == Phase::Progressing, || format!("stage {name} is left for {back}, silently"));
+        self.hold(to.index + 1 == from.index, || format!("from stage {name} it goes back as far as {back}"));
+        self.hold(to.weight <= from.weight, || format!("stage {name} goes back to more of the traffic"));
+        let again = self.stepped_back.iter().any(|(who, stage, to)| *who == version && (stage == name || to == name));
+        self.hold(!again, || format!("stage {name} goes back once more"));
+        self.stepped_back.push((version, name.clone(), back.clone()));
     }
 
     /// Nobody who is needed is taken away, and only one new version comes up at a time.

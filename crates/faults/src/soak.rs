@@ -9,7 +9,7 @@ use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
 use crate::{
     faults::Fault,
     numbers::Manner,
-    scenes::{self, Action, Ending},
+    scenes::{self, Action, Ending, Scene},
     side_by_side::side_by_side,
     sweep::command,
     trial::Trial,
@@ -47,8 +47,17 @@ pub fn soak(first: u64, count: u64) -> Soaked {
 
 /// What a seed draws.
 pub fn trial(seed: u64) -> Trial {
-    let mut rng = StdRng::seed_from_u64(seed);
+    drawn(seed, &scenes::all())
+}
+
+/// What it drew when there were so many scenes: later ones stand behind them.
+pub fn trial_among(seed: u64, scenes: usize) -> Trial {
     let all = scenes::all();
+    drawn(seed, &all[..scenes.min(all.len())])
+}
+
+fn drawn(seed: u64, all: &[Scene]) -> Trial {
+    let mut rng = StdRng::seed_from_u64(seed);
     let mut scene = all[rng.random_range(0..all.len())].clone();
     // Here they meet whatever stage there is.
     scene.actions.retain(|(_, action)| !matches!(action, Action::Await(_)));

@@ -134,6 +134,15 @@ impl Evidence {
         Self { crowds, steadiness, kept, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
     }
 
+    /// The same where what speaks against the version has been answered by giving it less of the traffic: what is worse now
+    /// has to show anew. What was learned of crowds is kept.
+    #[must_use]
+    pub fn entering_judged_anew(&self, next: &Self) -> Self {
+        let entered = self.entering(next);
+        let (against, moments) = (entered.against.judged_anew(next.against), next.moments);
+        Self { against, moments, rollout: RolloutTotals::default(), worse: Recent::default(), ..entered }
+    }
+
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
         let reference = self.bet_against(block);

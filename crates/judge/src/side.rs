@@ -43,6 +43,11 @@ impl Side {
         Self { wealth, recent, last, ..next }
     }
 
+    /// With the wealth of `next`: what it won until now has been answered.
+    pub(super) fn judged_anew(self, next: Self) -> Self {
+        Self { wealth: next.wealth, last: None, ..self }
+    }
+
     /// Bets on a block that is held against that, and learns from it how bad stable is. Returns what each alternative gained.
     pub(super) fn settle(&mut self, held: Held, block: &Block, reference: Reference) -> Mixture {
         let [canary, stable] = [block.canary, block.stable].map(|counts| counts.proportion(self.counted));

@@ -69,7 +69,7 @@ impl<T: Transport + 'static> OperatorSetup<T> {
             metrics: Arc::new(Metrics::new()),
             readiness: Readiness::default(),
         };
-        let settings = ControllerSettings { namespace: self.namespace, concurrency: 1 };
+        let settings = ControllerSettings { namespace: self.namespace, concurrency: 1, schedule: None };
         let (shutdown, requested) = oneshot::channel();
         let task = tokio::spawn(async move {
             let requested = async { drop(requested.await) };

@@ -5,6 +5,7 @@ mod evidence;
 mod finding;
 mod input;
 mod metricsql;
+mod plans;
 mod policies;
 mod ports;
 mod queries;
@@ -180,6 +181,7 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], requests_per_seco
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
+        findings.extend(plans::check(written, &rollout.spec));
         findings.extend(shares::check(written, &rollout.spec));
         findings.extend(suspects::check(written, &rollout.spec, all));
         if let Some(rate) = requests_per_second {

@@ -176,7 +176,12 @@ impl Past {
 
 impl Trial<'_> {
     fn begun(&self, place: usize, since: Timestamp) -> Option<StageBegun> {
-        self.stages.get(place).map(|stage| StageBegun { stage: stage.name.clone(), since, part: None })
+        self.stages.get(place).map(|stage| StageBegun {
+            stage: stage.name.clone(),
+            since,
+            part: None,
+            ..StageBegun::default()
+        })
     }
 
     /// What a look at `now` asks in the stage that began last.

@@ -73,8 +73,10 @@ impl Past {
     ) -> Vec<Surveyed> {
         let stages = spec.stages();
         let Some((analysis, last)) = spec.analysis.as_ref().zip(stages.last()) else { return Vec::new() };
-        let begun: Vec<_> =
-            stages.iter().map(|stage| StageBegun { stage: stage.name.clone(), since: now, part: None }).collect();
+        let begun: Vec<_> = stages
+            .iter()
+            .map(|stage| StageBegun { stage: stage.name.clone(), since: now, part: None, ..StageBegun::default() })
+            .collect();
         let (stable, canary) = (any(&spec.workload.name), nobody());
         let request = AnalysisRequest {
             uid: "",

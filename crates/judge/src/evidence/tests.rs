@@ -73,6 +73,22 @@ fn a_new_stage_forgets_what_spoke_for_the_version_and_keeps_what_spoke_against_i
     assert_eq!((entered.blocks(), entered.settled_counts().0.total), (0, 0.0));
 }
 
+#[test]
+fn what_was_answered_by_less_traffic_has_to_show_anew() {
+    let mut seen = evidence();
+    for second in 0..5 {
+        seen.settle(&block(second, 9.0, 100.0));
+    }
+    assert!(seen.can_fail() && seen.against() > 10.0);
+    let mut answered = seen.entering_judged_anew(&evidence());
+    assert!(!answered.can_fail() && answered.against().abs() < 1e-9, "{}", answered.against());
+    assert!((answered.overdispersion() - seen.entering(&evidence()).overdispersion()).abs() < f64::EPSILON);
+    for second in 5..10 {
+        answered.settle(&block(second, 9.0, 100.0));
+    }
+    assert!(answered.can_fail() && answered.against() > 10.0);
+}
+
 fn compared(stable: &[Counts], canary: Counts) -> Evidence {
     let baseline = Baseline::of(&[]).with_overdispersion(Some(1.0));
     let mut seen = Evidence::new(Boundary { ratio: 1.5, margin: 0.005 }, &baseline);

@@ -37,7 +37,7 @@ use kube::{
     runtime::{Controller, controller::Config},
 };
 use tidegate_analysis::Analyzer;
-use tidegate_api::Phase;
+use tidegate_api::{Phase, Schedule};
 use tidegate_clock::Clock;
 
 pub use self::error::{CallError, Error};
@@ -54,6 +54,8 @@ pub struct ControllerSettings {
     pub namespace: Option<String>,
     /// How many Rollouts are worked on at the same time.
     pub concurrency: u16,
+    /// When any of them may go on by itself; a Rollout's own schedule can only be tighter.
+    pub schedule: Option<Schedule>,
 }
 
 /// What every reconcile needs.
@@ -62,6 +64,7 @@ pub struct Context {
     /// The API of EndpointSlices in the version that the server speaks.
     slices: ApiResource,
     clock: Clock,
+    schedule: Option<Arc<Schedule>>,
     caches: Arc<Caches>,
     memory: Memory,
     expressions: Expressions,
@@ -107,6 +110,7 @@ pub async fn run(
         client,
         slices,
         clock,
+        schedule: settings.schedule.map(Arc::new),
         caches: caches.clone(),
         memory: Memory::default(),
         expressions: Expressions::default(),

@@ -154,6 +154,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         gateway_features: Vec::new(),
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyzer.knows(endpoint),
+        cluster_schedule: context.schedule.clone(),
         unusable_check: {
             let templates = caches.templates.named_by(&rollout.spec, &namespace);
             context.memory.unusable_check(rollout, templates)

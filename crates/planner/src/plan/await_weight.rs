@@ -82,8 +82,11 @@ impl Planner<'_> {
         let counts = capacity::in_stage(self.rollout, stage);
         let new_pods = format!("{} of {} new pods ready", ready.canary, counts.canary);
         if !self.is_routed() {
+            let falls = self.status.stage.as_ref().is_some_and(|known| known.weight < known.weight_in_force);
             let waiting = if ready.canary < counts.canary {
                 new_pods
+            } else if falls && ready.canary > counts.canary {
+                format!("{} pods of the new version still ready, and {} are to stay", ready.canary, counts.canary)
             } else if ready.stable > counts.stable {
                 format!("{} of {} old pods still ready", ready.stable, counts.stable)
             } else {

@@ -107,9 +107,12 @@ pub(super) fn now(rollout: &Rollout, observed: &Observed, drained: bool) -> (i32
         return (total, drained.then_some(kept));
     }
     // Without a route the canary's pods can only go as fast as stable's come back.
-    let stable = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
-    let ready = observed.ready_behind(&rollout.spec.service, stable);
+    let ready = observed.ready_behind(&rollout.spec.service, stable_set(&status));
     (total, Some((total - ready).max(0)))
+}
+
+fn stable_set(status: &RolloutStatus) -> &str {
+    status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str())
 }
 
 /// Stable's pods while weights split the traffic: all of them, or those that its share needs.
@@ -138,6 +141,10 @@ fn by_pods(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, stage
     if !guard::stands(Guard::StableCapacity) {
         return (counts.stable, counts.canary);
     }
+    // Where the weight falls, new pods go only as fast as stable's come back.
+    let missing = total - observed.ready_behind(&rollout.spec.service, stable_set(status));
+    let canary_asked = asked_of(observed, status.canary.as_ref());
+    let counts = Counts { canary: counts.canary.max(missing.min(canary_asked)), ..counts };
     if let Some(surge) = rollout.spec.max_surge {
         // Step by step: stable leaves as many as stand in for it, and the canary takes the room that stable leaves.
         let stable = counts.stable.max(total - ready.min(counts.canary));
@@ -145,7 +152,7 @@ fn by_pods(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, stage
         let taken = present(observed, status.stable.as_ref()).max(stable);
         let room = total.saturating_add(surge.of(total)).saturating_sub(taken);
         let room = if guard::stands(Guard::MaxSurge) { room } else { i32::MAX };
-        let canary = counts.canary.min(room.max(asked_of(observed, status.canary.as_ref())));
+        let canary = counts.canary.min(room.max(canary_asked));
         return (stable, canary);
     }
     if ready >= counts.canary {

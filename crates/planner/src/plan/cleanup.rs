@@ -25,7 +25,7 @@ impl Planner<'_> {
         match self.status.route {
             RouteMode::Service => self.forget_services(),
             RouteMode::Split => {
-                let kept = self.step_back();
+                let kept = self.lower_kept_weight();
                 self.clear_behind(Goal::Split(kept.into()))
             }
             RouteMode::Promoted => self.clear_behind(Goal::Split(Percent::FULL.into())),

@@ -68,7 +68,7 @@ impl Planner<'_> {
         let Some(begun) = self.status.begun.last() else { return };
         if begun.part != Some(part) {
             let stage = begun.stage.clone();
-            self.status.begin(StageBegun { stage, since: self.now, part: Some(part) });
+            self.status.begin(StageBegun { stage, since: self.now, part: Some(part), ..StageBegun::default() });
         }
     }
 

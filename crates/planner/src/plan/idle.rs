@@ -65,6 +65,10 @@ impl Planner<'_> {
             self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));
             return self.say(message);
         }
+        if let Some(waits) = self.start_waits() {
+            self.status.enter_phase(Phase::Stable);
+            return self.say(waits);
+        }
         self.start(canary);
     }
 

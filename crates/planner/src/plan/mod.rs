@@ -27,11 +27,13 @@ mod pinning;
 mod policies;
 mod preflight;
 mod progress;
+mod schedule;
 mod selection;
 mod session_affinity;
 mod share;
 mod split;
 mod stable_loss;
+mod step_back;
 mod stepwise_revert;
 mod suspect_pod;
 mod taken_back;
@@ -120,7 +122,7 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     }
     if status.begun.is_empty() {
         let since = stage.since.unwrap_or(stage.entered_at);
-        return Some(vec![StageBegun { stage: stage.name.clone(), since, part: None }]);
+        return Some(vec![StageBegun { stage: stage.name.clone(), since, part: None, ..StageBegun::default() }]);
     }
     Some(status.begun.clone())
 }
@@ -133,7 +135,9 @@ pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let stage = status.stage.as_ref()?;
     let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split;
     let is_watched = pins && evidence_stages(rollout).is_none();
-    is_watched.then(|| vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None }])
+    is_watched.then(|| {
+        vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None, ..StageBegun::default() }]
+    })
 }
 
 /// When the routes were written for the version on its way, as far as that is known. A new process does not know when

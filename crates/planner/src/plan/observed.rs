@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
-use tidegate_api::{self as api, RevisionStatus, Rollout};
+use tidegate_api::{self as api, RevisionStatus, Rollout, Schedule};
 
 use crate::{
     traffic::{Expression, Names, Quirks, Revisions, RouteId, Router, router},
@@ -55,6 +55,8 @@ pub struct Observed {
     pub rival: Option<String>,
     /// The operator knows the Prometheus endpoint that the Rollout names.
     pub endpoint_known: bool,
+    /// When anything may go on by itself in this cluster, by the operator's configuration.
+    pub cluster_schedule: Option<Arc<Schedule>>,
     /// A check that cannot be asked, since its template is missing or its parameters do not fit: a sentence.
     pub unusable_check: Option<String>,
     /// The API server's answer to a write of the last round that it refused for good.

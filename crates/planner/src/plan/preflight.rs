@@ -4,6 +4,7 @@ use serde_json::Value;
 use tidegate_api::{Percent, Rollout, RouteMode, condition::reason};
 
 use crate::{
+    calendar::Calendar,
     plan::{GatewayFeatures, Observed, Route, Served, capacity, orphans, selection},
     traffic::{Names, Router, Split, features, named_twice, permits},
     workload::ownership,
@@ -31,6 +32,9 @@ const CREATE: &str = "create it, or delete this Rollout, which cannot change to 
 pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     if let Some(invalid) = &observed.invalid {
         return Some(Refusal::new(reason::INVALID_SPEC, invalid.clone()));
+    }
+    if let Some(Err(unknown)) = rollout.spec.schedule.as_ref().map(Calendar::new) {
+        return Some(Refusal::new(reason::INVALID_SPEC, format!("spec.schedule: {unknown}")));
     }
     if let Some(rival) = &observed.rival {
         return Some(Refusal::new(reason::CONFLICT, rival.clone()));

@@ -29,12 +29,14 @@ impl Planner<'_> {
         if self.is_routed() {
             self.status.lead_routes(RouteMode::Split);
         }
-        self.enter(first, 0);
+        self.enter(first, 0, None);
         self.record(reason::STARTED, started);
     }
 
-    fn enter(&mut self, stage: &Stage, place: usize) {
-        let in_force = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
+    /// Goes to a stage, from the one before or back from the one after it; from none where the rollout begins.
+    pub(super) fn enter(&mut self, stage: &Stage, place: usize, from: Option<&StageStatus>) {
+        let is_anew = from.is_none_or(|from| stage.weight < from.weight);
+        let in_force = from.map_or(Percent::ZERO, |from| from.weight_in_force);
         let entered = StageStatus {
             name: stage.name.clone(),
             index: counted(place + 1),
@@ -42,8 +44,8 @@ impl Planner<'_> {
             weight: stage.weight,
             matches: stage.matches.clone().unwrap_or_default(),
             mirror: stage.mirror,
-            session_generation: self.next_generation(place == 0, in_force),
-            weight_in_force: if place == 0 { Percent::ZERO } else { in_force },
+            session_generation: self.next_generation(is_anew, in_force),
+            weight_in_force: in_force,
             weight_measured: None,
             weight_range: None,
             weight_off_since: None,
@@ -70,12 +72,15 @@ impl Planner<'_> {
         self.measure_share();
         self.note_stable(&stage);
         let outcome = match self.weigh(&stage, &canary) {
-            Outcome::Advance => self.held_by_share(&stage).unwrap_or(Outcome::Advance),
+            Outcome::Advance => {
+                let held = self.held_by_share(&stage).or_else(|| self.held_by_schedule(&stage));
+                held.unwrap_or(Outcome::Advance)
+            }
             outcome => outcome,
         };
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
-            Outcome::Fail(reason, message) => self.fail(reason, &message, on_failure),
+            Outcome::Fail(reason, message) => self.fail(&stage, reason, &message, on_failure),
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => self.advance(&stage),
             Outcome::Replace(pod, message) => self.replace_pod(pod, message),
@@ -139,8 +144,8 @@ impl Planner<'_> {
         if let Some(outage) = self.outage.filter(|_| self.is_routed()) {
             return Outcome::TakeBack(reason::ROUTE_BROKEN, self.since_written(outage));
         }
-        let failed = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
-        if let Some(check) = self.checks.iter().find(failed) {
+        let failing = self.failing(stage).next();
+        if let Some(check) = failing {
             return self.answer_failure(stage, check);
         }
         if let Some(disturbed) = self.answer_disturbance(stage) {
@@ -317,13 +322,18 @@ impl Planner<'_> {
         self.refusal = Some(refusal);
     }
 
-    fn fail(&mut self, reason: &'static str, message: &str, on_failure: OnFailure) {
+    fn fail(&mut self, stage: &Stage, reason: &'static str, message: &str, on_failure: OnFailure) {
         let canary = self.status.canary.clone().unwrap_or_default();
         let weight = self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight_in_force);
-        let stage = current_stage(self.rollout).filter(Stage::gives_more_than_a_share);
-        let had =
-            stage.map_or_else(|| format!("at {weight} of the traffic"), |stage| format!("with {}", stage.gives()));
-        let reverted = format!("version {canary} failed {had}: {message}; all of it goes back to stable");
+        let had = if stage.gives_more_than_a_share() {
+            format!("with {}", stage.gives())
+        } else {
+            format!("at {weight} of the traffic")
+        };
+        let failed = format!("version {canary} failed {had}: {message}");
+        if on_failure == OnFailure::StepBack && self.try_step_back(stage, &failed) {
+            return;
+        }
         self.status.record_failure(FailedRevision {
             revision: canary.revision,
             replica_set: canary.replica_set,
@@ -332,8 +342,8 @@ impl Planner<'_> {
         });
         match on_failure {
             OnFailure::Hold => self.hold(Refusal::new(reason, format!("{message}; held as onFailure says"))),
-            OnFailure::Revert => {
-                self.turn_back(condition::reason::REVERTED, reverted);
+            OnFailure::Revert | OnFailure::StepBack => {
+                self.turn_back(condition::reason::REVERTED, format!("{failed}; all of it goes back to stable"));
             }
         }
     }
@@ -344,7 +354,8 @@ impl Planner<'_> {
         let evidence = self.evidence();
         match stages.get(place + 1) {
             Some(next) => {
-                self.enter(next, place + 1);
+                let from = self.status.stage.clone();
+                self.enter(next, place + 1, from.as_ref());
                 self.status.enter_phase(Phase::Progressing);
                 self.record(
                     reason::STAGE_PASSED,

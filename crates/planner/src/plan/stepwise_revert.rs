@@ -27,7 +27,7 @@ impl Planner<'_> {
     }
 
     /// The next step, when stable's pods carry enough for one. What the new version is to keep.
-    pub(super) fn step_back(&mut self) -> Percent {
+    pub(super) fn lower_kept_weight(&mut self) -> Percent {
         let left = self.left_over();
         let drain = self.rollout.spec.drain();
         if let Some(since) = self.status.draining_since {
@@ -42,7 +42,7 @@ impl Planner<'_> {
         let whole = left <= Percent::ZERO || left.percent() + STEP <= stage.weight.percent();
         if retreats || left < stage.weight && (whole || drained || written == Some(left)) {
             // Nothing is given back to the new version that it has lost.
-            self.status.step_back(written.map_or(left, |written| left.lower(written)), self.now);
+            self.status.lower_weight(written.map_or(left, |written| left.lower(written)), self.now);
             self.status.forget_drain();
         }
         self.status.stage.as_ref().map_or(Percent::ZERO, |stage| stage.weight)

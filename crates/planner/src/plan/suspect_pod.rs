@@ -1,7 +1,7 @@
 //! A pod of the new version that answers the bad requests of a check, alone: it may be replaced, once, before the version
 //! fails.
 
-use tidegate_api::{CheckStatus, ReplacedPod, Span, Stage, SuspectPod, Verdict, condition::reason};
+use tidegate_api::{CheckStatus, ReplacedPod, Span, Stage, SuspectPod, condition::reason};
 use tidegate_judge::Origin;
 
 use crate::plan::{Planner, outcome::Outcome, split};
@@ -70,8 +70,7 @@ impl Planner<'_> {
         if asked != Some(SuspectPod::Replace) {
             return Err(Kept::NotMeant);
         }
-        let failing = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
-        let mut suspects = self.checks.iter().filter(failing).map(|check| self.suspect_of(check));
+        let mut suspects = self.failing(stage).map(|check| self.suspect_of(check));
         let first = suspects.next().unwrap_or(Err(Kept::NotMeant))?;
         for other in suspects {
             if other? != first {

@@ -58,6 +58,14 @@ pub struct Release {
     pub exposed: u64,
 }
 
+impl Release {
+    /// Whether nothing is decided about it yet, or not for good.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.outcome, Outcome::Unfinished | Outcome::SteppedBack)
+    }
+}
+
 /// How many requests there were, from the scenario's start to the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {

@@ -37,6 +37,8 @@ struct LastSeen {
     /// Checks that were told to have lost their numbers.
     lost: BTreeSet<String>,
     /// The sentence of the condition `Warning`.
+    /// A version has not started yet, since the schedule does not let it.
+    waits_for_its_hour: bool,
     warning: Option<String>,
     checks: Vec<CheckSummary>,
     stable: Option<String>,
@@ -87,6 +89,7 @@ impl Recorder {
         let Some(status) = &rollout.status else { return };
         let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| LastSeen::new(rollout));
         seen.learn(now, status);
+        seen.waits_for_its_hour = waits_for_its_hour(rollout, status);
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
         let warned = seen.tell_warning(&name, now, status);
         self.timeline.extend(warned);
@@ -129,11 +132,12 @@ impl Recorder {
         seen.curves.points.push(Point { at: now, stable, canary });
     }
 
-    /// Whether no release is under way; one that is held until somebody acts counts as one that is not.
+    /// Whether no release is under way, and none waits for its hour; one that is held until somebody acts counts as one that
+    /// is not under way.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         let resting = [Phase::Stable, Phase::Reverted, Phase::Pending, Phase::Held];
-        self.rollouts.values().all(|seen| resting.contains(&seen.phase))
+        self.rollouts.values().all(|seen| resting.contains(&seen.phase) && !seen.waits_for_its_hour)
     }
 
     /// Everything that was written down; what Tidegate wrote, and what was expected, somebody else adds.
@@ -145,7 +149,7 @@ impl Recorder {
                 release.exposed = totals.map_or(0, |totals| totals.requests);
             }
             let held = self.rollouts.get(&release.rollout).is_some_and(|seen| seen.phase == Phase::Held);
-            if release.outcome == Outcome::Unfinished && held {
+            if release.is_under_way() && held {
                 release.outcome = Outcome::Held;
                 let own = |entry: &&Entry| entry.by == By::Tidegate && entry.rollout == release.rollout;
                 if let Some(entry) = self.timeline.iter().rev().find(own) {
@@ -208,11 +212,15 @@ impl Recorder {
             return;
         }
         let Some(outcome) = outcome(word) else { return };
-        let Some(release) = self.open_release(name).filter(|release| release.outcome == Outcome::Unfinished) else {
+        let Some(release) = self.open_release(name).filter(|release| release.is_under_way()) else { return };
+        if outcome == release.outcome {
             return;
-        };
+        }
         release.outcome = outcome;
         (release.reason, release.message) = (word.clone(), message.clone());
+        if release.is_under_way() {
+            return;
+        }
         release.ended = Some(*at);
         release.stage = seen.stage.clone().or(release.stage.take());
         if outcome == Outcome::Promoted {
@@ -231,6 +239,7 @@ impl LastSeen {
             weight: Percent::ZERO,
             verdicts: BTreeMap::new(),
             lost: BTreeSet::new(),
+            waits_for_its_hour: false,
             warning: None,
             checks: Vec::new(),
             stable: None,
@@ -319,13 +328,22 @@ impl LastSeen {
     }
 }
 
-/// What a transition with that reason means for a release; nothing if it goes on.
+/// What a transition with that reason means for a release; nothing if it goes on as before.
 fn outcome(word: &str) -> Option<Outcome> {
     match word {
         reason::PROMOTED | reason::STABLE_LOST => Some(Outcome::Promoted),
         reason::REVERTED | reason::SUPERSEDED | reason::BACK_TO_STABLE => Some(Outcome::Reverted),
+        reason::STEPPED_BACK => Some(Outcome::SteppedBack),
+        reason::STAGE_PASSED => Some(Outcome::Unfinished),
         _ => None,
     }
+}
+
+/// Whether a version waits for the schedule: not for somebody who resumes the Rollout, or scales it.
+fn waits_for_its_hour(rollout: &Rollout, status: &RolloutStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == kind::READY);
+    let waits = ready.is_some_and(|ready| ready.reason == reason::VERSION_WAITS);
+    waits && rollout.spec.schedule.is_some() && rollout.spec.replicas != Some(0)
 }
 
 /// Phases whose beginning is worth a line even where no transition tells of it.

@@ -1,7 +1,9 @@
-//! `status.stage`, `status.begun` and `status.checks`: the stage under way, from when on evidence counts, and what it says.
+//! `status.stage`, `status.begun`, `status.steppedBack` and `status.checks`: the stage under way, from when on evidence counts, and what it says.
 
 use jiff::Timestamp;
-use tidegate_api::{CheckStatus, Disturbance, Percent, SessionGeneration, Span, Stage, StageBegun, StageStatus};
+use tidegate_api::{
+    CheckStatus, Disturbance, Percent, SessionGeneration, Span, Stage, StageBegun, StageStatus, SteppedBack,
+};
 use tidegate_judge::{Served, percent};
 
 use super::Draft;
@@ -45,8 +47,20 @@ impl Draft {
         if let Some(stage) = &mut self.0.stage {
             (stage.since, stage.until) = (Some(now), Some(after(now, bake)));
         }
-        self.begin(StageBegun { stage: name.to_owned(), since: now, part: None });
+        let answered = self.step_back_under_way().map(|answer| answer.checks.clone()).unwrap_or_default();
+        self.begin(StageBegun { stage: name.to_owned(), since: now, part: None, answered });
         self.0.checks.clear();
+    }
+
+    /// The failure that is being answered: the stage that was fallen back to has not had its weight since.
+    pub(in crate::plan) fn step_back_under_way(&self) -> Option<&SteppedBack> {
+        let (stage, begun) = (self.0.stage.as_ref()?, self.0.begun.last()?);
+        self.0.stepped_back.last().filter(|answer| answer.to == stage.name && answer.to != begun.stage)
+    }
+
+    /// The stage failed, and the one before it takes its place.
+    pub(in crate::plan) fn remember_step_back(&mut self, answer: SteppedBack) {
+        self.0.stepped_back.push(answer);
     }
 
     /// Remembers where evidence begins to count anew.
@@ -108,7 +122,7 @@ impl Draft {
     }
 
     /// One step of the way back, to `weight`.
-    pub(in crate::plan) fn step_back(&mut self, weight: Percent, now: Timestamp) {
+    pub(in crate::plan) fn lower_weight(&mut self, weight: Percent, now: Timestamp) {
         if let Some(stage) = &mut self.0.stage {
             (stage.weight, stage.entered_at) = (weight, now);
         }
@@ -139,15 +153,17 @@ impl Draft {
         self.0.checks.clear();
     }
 
-    /// No stage has begun.
+    /// No stage has begun, nor failed.
     pub(in crate::plan) fn forget_begun(&mut self) {
         self.0.begun.clear();
+        self.0.stepped_back.clear();
     }
 
     /// No stage is under way.
     pub(super) fn leave_stage(&mut self) {
         self.0.stage = None;
         self.0.begun.clear();
+        self.0.stepped_back.clear();
     }
 }
 

@@ -10,12 +10,12 @@
 //! | `Bake` | leaves stage canary before its bake is over | 1 |
 //! | `Pause` | starts a version while it is paused | 15 |
 //! | `Acceptance` | the clock of stage canary starts before the gateway has its weight | 67 |
-//! | `RouteBeforePods` | to 0 while a route gives it 5 % | 242 |
+//! | `RouteBeforePods` | to 0 while a route gives it 5 % | 7 |
 //! | `DrainBeforePods` | to 0 before its requests have drained | 2 |
 //! | `DrainBeforeServices` | deletes Service checkout-stable before requests to it have drained | 2 |
-//! | `StableCapacity` | to 0 leaves 1 of 4 pods | 224 |
+//! | `StableCapacity` | to 0 leaves 1 of 4 pods | 126 |
 //! | `CarriedWeight` | which 1 of 3 ready pods do not carry | 73 |
-//! | `MaxSurge` | more than the 4 that maxSurge allows | 18 |
+//! | `MaxSurge` | more than the 4 that maxSurge allows | 58 |
 //! | `OneCanary` | still has pods | 11 |
 //! | `FailedStaysFailed` | starts, though it failed before | 48 |
 //!
@@ -120,7 +120,7 @@ fn a_clock_starts_before_the_gateway_has_the_weight() {
 
 #[test]
 fn pods_go_before_the_route_has_left_them() {
-    bites(Guard::RouteBeforePods, "to 0 while a route gives it 5 %", 242);
+    bites(Guard::RouteBeforePods, "to 0 while a route gives it 5 %", 7);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn services_go_before_their_requests_have_drained() {
 
 #[test]
 fn stable_goes_before_the_new_pods_serve() {
-    bites(Guard::StableCapacity, "to 0 leaves 1 of 4 pods", 224);
+    bites(Guard::StableCapacity, "to 0 leaves 1 of 4 pods", 126);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn traffic_goes_back_to_fewer_pods_than_it_needs() {
 
 #[test]
 fn more_pods_come_than_there_is_room_for() {
-    bites(Guard::MaxSurge, "more than the 4 that maxSurge allows", 18);
+    bites(Guard::MaxSurge, "more than the 4 that maxSurge allows", 58);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_api::{
-    Acceptance, CheckStatus, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus, RouteMode, Span,
-    Stage, StageStatus, Transition, Verdict, condition::reason,
+    Acceptance, CheckStatus, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus,
+    RouteMode, Span, Stage, StageStatus, Transition, Verdict, condition::reason,
 };
 
 use super::cluster::{Cluster, backends, share};
@@ -326,15 +326,36 @@ fn leaves(
     if !promoted && entered.is_none() {
         return next.stage.as_ref().map_or(Ok(()), |next| same_stage(rollout, stage, next));
     }
+    let stages = rollout.spec.stages();
+    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
+    let back = entered.filter(|entered| !promoted && place(&entered.name) < place(&spec.name));
+    if let Some(back) = back {
+        return steps_back(rollout, before, (&spec, back));
+    }
     check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
     if !(promoted && stable_is_lost(before, observed, now)) {
         gate(rollout, &spec, stage.since, checks, now)?;
     }
-    let stages = rollout.spec.stages();
-    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
     let name = entered.map_or("", |next| next.name.as_str());
     let following = place(&spec.name).map(|place| place + 1) == place(name);
     check(promoted || following, || format!("goes from stage {} to {name}", spec.name))
+}
+
+/// One stage back where the spec says so, once for each stage, and never to more of the traffic.
+fn steps_back(rollout: &Rollout, before: &RolloutStatus, (from, back): (&Stage, &StageStatus)) -> Result<(), String> {
+    let stages = rollout.spec.stages();
+    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
+    let (name, to) = (&from.name, &back.name);
+    let asked = from.on_failure.or(rollout.spec.on_failure) == Some(OnFailure::StepBack);
+    check(asked, || format!("goes back from stage {name} to {to}, and nobody asked for it"))?;
+    check(place(to).map(|place| place + 1) == place(name), || format!("goes back from stage {name} to {to}"))?;
+    let in_force = before.stage.as_ref().map(|stage| stage.weight_in_force);
+    check(in_force == Some(back.weight_in_force), || {
+        format!("forgets at stage {name} what is in force: {in_force:?}")
+    })?;
+    check(back.weight <= from.weight, || format!("goes back to more of the traffic: {}", back.weight))?;
+    let again = before.stepped_back.iter().any(|known| known.stage == *name || known.to == *name);
+    check(!again, || format!("goes back from stage {name} once more"))
 }
 
 /// Without a gate the weight is what the spec says of the stage by its name, or no more than it was; where every

@@ -84,11 +84,19 @@ pub(super) struct World {
     happenings: Vec<Happening>,
 }
 
+fn stepping_back(mut spec: Value) -> Value {
+    spec["onFailure"] = json!("StepBack");
+    spec
+}
+
 pub(super) fn world() -> impl Strategy<Value = World> {
     let specs = vec![
         routed(),
         by_pods(),
         with(&json!({"onFailure": "Hold"})),
+        with(&json!({"onFailure": "StepBack"})),
+        stepping_back(by_pods()),
+        stepping_back(progressive()),
         progressive(),
         with(&json!({"traffic": {
             "gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie",

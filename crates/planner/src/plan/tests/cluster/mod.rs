@@ -8,12 +8,15 @@ mod gateway;
 mod observe;
 mod people;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{Span as Days, Timestamp};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
-use tidegate_api::{Percent, RevisionStatus, Rollout, RolloutStatus};
+use tidegate_api::{Percent, RevisionStatus, Rollout, RolloutStatus, Schedule};
 
 use crate::{
     traffic::{Names, RouteId},
@@ -57,6 +60,8 @@ pub struct Cluster {
     /// Ready pods behind the user's Service that are no ReplicaSet's here.
     pub strangers: Vec<String>,
     pub rival: Option<String>,
+    /// When anything may go on by itself.
+    pub schedule: Option<Arc<Schedule>>,
     /// Routes that point at the Service, and that the Rollout does not name.
     pub bypassing_routes: Option<Vec<RouteId>>,
     /// Policies for the Service that requests do without during a rollout.
@@ -94,6 +99,7 @@ impl Cluster {
             autoscaler: None,
             strangers: Vec::new(),
             rival: None,
+            schedule: None,
             bypassing_routes: Some(Vec::new()),
             policies: Some(Vec::new()),
             forbids_moving: false,

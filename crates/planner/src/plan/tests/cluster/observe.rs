@@ -68,6 +68,7 @@ impl Cluster {
             grants: Vec::new(),
             gateway_features: Vec::new(),
             rival: self.rival.clone(),
+            cluster_schedule: self.schedule.clone(),
             endpoint_known: true,
             unusable_check: None,
             refused,

@@ -1,0 +1,104 @@
+//! What people ask of a rollout, as annotations of the Rollout: tools that write manifests leave those alone.
+
+use std::collections::BTreeMap;
+
+use super::metadata::annotation::{ABORT_ANNOTATION, PROMOTE_ANNOTATION, RETRY_ANNOTATION};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// All traffic goes back to the stable version, and this one is not tried again.
+    Abort,
+    /// The stage is left without waiting for its bake, for evidence or for the schedule.
+    Promote,
+    /// A version that failed is tried again.
+    Retry,
+}
+
+impl Command {
+    /// All of them; what comes first wins over what comes after it.
+    pub const ALL: [Self; 3] = [Self::Abort, Self::Promote, Self::Retry];
+
+    /// What it is called on the command line and in the status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Promote => "promote",
+            Self::Retry => "retry",
+        }
+    }
+
+    /// The annotation that asks for it.
+    #[must_use]
+    pub fn annotation(self) -> &'static str {
+        match self {
+            Self::Abort => ABORT_ANNOTATION,
+            Self::Promote => PROMOTE_ANNOTATION,
+            Self::Retry => RETRY_ANNOTATION,
+        }
+    }
+}
+
+/// A command that somebody gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What.
+    pub command: Command,
+    /// The revision that it is meant for.
+    pub revision: String,
+    /// The stage that it is meant for; empty where none is named.
+    pub stage: String,
+    /// Who asks, as they say themselves.
+    pub by: Option<String>,
+    /// The whole annotation. Whoever wants the same once more writes another one.
+    pub text: String,
+}
+
+impl Asked {
+    /// The commands in `annotations`, as `REVISION` or `REVISION/STAGE`, then pairs of words such as `by jane` and
+    /// `at 2026-03-02T09:00:00Z`, of which nobody but people reads any but the first.
+    pub fn all(annotations: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = Self> {
+        Command::ALL.into_iter().filter_map(move |command| Self::read(command, annotations?.get(command.annotation())?))
+    }
+
+    fn read(command: Command, text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let target = words.next()?;
+        let (revision, stage) = target.split_once('/').unwrap_or((target, ""));
+        let by = words.skip_while(|word| *word != "by").nth(1);
+        Some(Self {
+            command,
+            revision: revision.to_owned(),
+            stage: stage.to_owned(),
+            by: by.map(str::to_owned),
+            text: text.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(annotations: &[(&str, &str)]) -> Vec<Asked> {
+        let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Asked::all(Some(&annotations)).collect()
+    }
+
+    #[test]
+    fn an_annotation_names_the_revision_and_perhaps_the_stage_and_who_asks() {
+        let [asked] = asked(&[("tidegate.dev/promote", "7f9c/half by jane@example.com at 2026-03-02T09:00:00Z")])
+            .try_into()
+            .unwrap();
+        assert_eq!((asked.command, asked.revision.as_str(), asked.stage.as_str()), (Command::Promote, "7f9c", "half"));
+        assert_eq!(asked.by.as_deref(), Some("jane@example.com"));
+    }
+
+    #[test]
+    fn abort_comes_first_and_an_empty_annotation_asks_for_nothing() {
+        let all = asked(&[("tidegate.dev/retry", " "), ("tidegate.dev/promote", "a/b"), ("tidegate.dev/abort", "a")]);
+        assert_eq!(all.iter().map(|asked| asked.command.name()).collect::<Vec<_>>(), ["abort", "promote"]);
+        assert_eq!(Asked::all(None).count(), 0);
+    }
+}

@@ -1,0 +1,76 @@
+//! Windows and frozen days: when a version may start, and when a stage may be left. Only going on waits for them.
+
+use jiff::Timestamp;
+use tidegate_api::{Schedule, Stage, Window};
+
+use crate::{
+    calendar::Calendar,
+    plan::{Planner, outcome::Outcome},
+};
+
+/// What waits for a window.
+#[derive(Clone, Copy)]
+enum Step {
+    Start,
+    Advance,
+}
+
+/// An opening of one schedule may be closed in the other: so often they are held against each other before they are taken to
+/// have none in common.
+const ROUNDS: usize = 1000;
+
+impl Planner<'_> {
+    /// Why no version may start now, if none may.
+    pub(super) fn start_waits(&mut self) -> Option<String> {
+        self.opening(Step::Start).map(|opening| format!("a new version waits for the schedule: {opening}"))
+    }
+
+    /// What is decided about a stage that has passed, if the schedule does not let it be left now.
+    pub(super) fn held_by_schedule(&mut self, stage: &Stage) -> Option<Outcome> {
+        let opening = self.opening(Step::Advance)?;
+        let message = format!("stage {} has passed and waits for the schedule: {opening}", stage.name);
+        Some(Outcome::Wait(message))
+    }
+
+    /// When the next window for `step` opens, in a sentence, unless one is open; asks to be woken then.
+    fn opening(&mut self, step: Step) -> Option<String> {
+        let schedules: Vec<&Schedule> =
+            self.rollout.spec.schedule.iter().chain(self.observed.cluster_schedule.as_deref()).collect();
+        // A time zone that does not exist has been refused: what has passed stays where it is.
+        let calendars: Vec<Calendar<'_>> = schedules.into_iter().filter_map(|it| Calendar::new(it).ok()).collect();
+        let at = opens_at(&calendars, step, self.now);
+        if at == Some(self.now) {
+            return None;
+        }
+        let calendar = calendars.first()?;
+        let Some(at) = at else {
+            let never = "no window opens within a year: look at spec.schedule, and at the schedule of the operator";
+            return Some(never.to_owned());
+        };
+        self.wake_at(at);
+        Some(format!("the next window opens on {}", calendar.told(at)))
+    }
+}
+
+/// The first instant from `from` on at which all of them are open.
+fn opens_at(calendars: &[Calendar<'_>], step: Step, from: Timestamp) -> Option<Timestamp> {
+    let mut at = from;
+    for _ in 0..ROUNDS {
+        let mut later = at;
+        for calendar in calendars {
+            later = calendar.opens_at(windows(calendar.schedule(), step), later)?;
+        }
+        if later == at {
+            return Some(at);
+        }
+        at = later;
+    }
+    None
+}
+
+fn windows(schedule: &Schedule, step: Step) -> &[Window] {
+    match step {
+        Step::Start => &schedule.start,
+        Step::Advance => &schedule.advance,
+    }
+}

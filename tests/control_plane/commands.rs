@@ -1,0 +1,106 @@
+//! What people ask of a rollout: by the plugin of the real kubectl, and by an annotation.
+
+use std::{env, fs};
+
+use serde_json::json;
+use tidegate_api::{Phase, condition::reason};
+use tidegate_testkit::{Result, assets::named, control_plane::Identity, shop::Shop, wait::until, world::World};
+use tokio::process::Command;
+
+use crate::{
+    behaviour::behaviours,
+    scenes::{A_WHILE, LATER, SOON, adopted, lingering, promoted, quick, reverted, underway},
+};
+
+behaviours![
+    abort_by_the_plugin_of_kubectl_takes_the_traffic_back_and_says_who_asked,
+    promote_and_pause_by_the_plugin_lead_a_version_through_its_stages,
+    a_version_that_failed_is_tried_again,
+    an_annotation_for_another_version_does_nothing_and_says_so,
+];
+
+async fn abort_by_the_plugin_of_kubectl_takes_the_traffic_back_and_says_who_asked(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("abort"), lingering()).await?;
+    underway(&shop).await?;
+    let version = shop.now().revision("v2").unwrap_or_default();
+    let told = plugin(world, &shop, "abort").await?;
+    let expected = (Some(0), format!("Rollout checkout: abort of {version} is asked for\n"));
+    shop.check(&format!("it says what was asked: {told:?}"), told == expected).await?;
+    reverted(&shop).await?;
+    let commands = shop.now().status().commands;
+    let by = commands.first().and_then(|command| command.by.clone());
+    shop.check(&format!("by a name that the API server knows: {by:?}"), by.is_some()).await?;
+    told_of(&shop, reason::ABORTED).await?;
+    let again = plugin(world, &shop, "abort").await?;
+    shop.check(&format!("there is nothing left to abort: {again:?}"), again.0 == Some(2)).await?;
+    shop.lost_nothing().await
+}
+
+async fn promote_and_pause_by_the_plugin_lead_a_version_through_its_stages(world: &World) -> Result<()> {
+    let mut plan = lingering();
+    plan["stages"][1]["bake"] = json!("10m");
+    let shop = adopted(world.shop("promote"), plan).await?;
+    underway(&shop).await?;
+    plugin(world, &shop, "promote").await?;
+    shop.wait("the second stage", SOON, |now| now.stage() == "half" && now.share_in_force() == Some(50)).await?;
+    plugin(world, &shop, "pause").await?;
+    shop.wait("the pause to be seen", SOON, |now| now.status().message.starts_with("paused at stage half")).await?;
+    plugin(world, &shop, "promote").await?;
+    let is_ignored = |message: &str| message.ends_with("spec.paused is set: set it to false first");
+    shop.wait("the command to be ignored", SOON, |now| {
+        now.status().commands.first().is_some_and(|command| !command.done && is_ignored(&command.message))
+    })
+    .await?;
+    plugin(world, &shop, "resume").await?;
+    plugin(world, &shop, "promote").await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn a_version_that_failed_is_tried_again(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("retry"), quick()).await?;
+    shop.release("v2", &[("rig/error-rate", "0.5")]).await?;
+    reverted(&shop).await?;
+    plugin(world, &shop, "retry").await?;
+    shop.wait("it to start again", LATER, |now| {
+        now.status().history.iter().filter(|step| step.reason == reason::STARTED).count() == 2
+    })
+    .await?;
+    reverted(&shop).await?;
+    shop.lost_nothing().await
+}
+
+async fn an_annotation_for_another_version_does_nothing_and_says_so(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("late-command"), lingering()).await?;
+    underway(&shop).await?;
+    world.kubectl(&shop, &["annotate", "rollouts.tidegate.dev/checkout", "tidegate.dev/abort=another by jane"]).await?;
+    shop.wait("the answer", SOON, |now| now.status().commands.len() == 1).await?;
+    told_of(&shop, reason::COMMAND_IGNORED).await?;
+    shop.stays("the rollout goes on", A_WHILE, |now| now.phase() == Phase::Progressing && now.share() == Some(25)).await
+}
+
+/// Waits for an event of that reason.
+async fn told_of(shop: &Shop, reason: &str) -> Result<()> {
+    until(&format!("an event of {reason}"), SOON, || async {
+        shop.events().await.ok()?.into_iter().find(|event| event.reason == reason)
+    })
+    .await
+    .map(drop)
+}
+
+/// `kubectl tidegate VERB checkout`, by the administrator: how it ended, and what it printed.
+async fn plugin(world: &World, shop: &Shop, verb: &str) -> Result<(Option<i32>, String)> {
+    let folder = tempfile::tempdir()?;
+    fs::hard_link(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate"))
+        .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate")).map(drop))?;
+    let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap_or_default());
+    let output = Command::new(named("kubectl", "KUBECTL")?)
+        .args(["tidegate", verb, "checkout", "--namespace", &shop.namespace])
+        .env("PATH", path)
+        .env("KUBECONFIG", world.control_plane.kubeconfig(Identity::Admin))
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let told = [output.stdout, output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&told).into_owned()))
+}

@@ -1,0 +1,120 @@
+//! Release plans: one stage back instead of all the way, and hours in which nothing goes on.
+
+use serde_json::{Value, json};
+use tidegate_api::{
+    Phase,
+    condition::{kind, reason},
+};
+use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, world::World};
+
+use crate::{
+    behaviour::behaviours,
+    scenes::{A_WHILE, LATER, SOON, adopted, promoted, quick, reverted},
+};
+
+behaviours![
+    a_stage_that_fails_is_left_for_the_one_before_and_the_version_comes_through,
+    a_stage_that_fails_twice_turns_the_traffic_back,
+    without_a_route_a_stage_that_fails_gives_pods_back,
+    a_version_waits_for_its_window_and_starts_when_that_opens,
+    a_stage_that_passed_waits_for_its_window_and_a_failure_waits_for_none,
+    a_time_zone_that_does_not_exist_is_told,
+];
+
+/// Days that are not over soon.
+const FROZEN: &str = "2000-01-01/2100-12-31";
+
+/// [`quick`] with a second stage that bakes for as long as it takes to break it.
+fn stepping_back(mut plan: Value) -> Value {
+    plan["onFailure"] = json!("StepBack");
+    plan["stages"][1]["bake"] = json!("1m");
+    plan
+}
+
+/// `v2` is broken in the second stage, and falls back to the first.
+async fn fallen_back(shop: &Shop) -> Result<()> {
+    shop.release("v2", &[]).await?;
+    shop.wait("the second stage", LATER, |now| now.stage() == "half" && now.share_in_force() == Some(50)).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    shop.wait("the first stage to be back", SOON, |now| now.stage() == "canary").await?;
+    Ok(())
+}
+
+async fn a_stage_that_fails_is_left_for_the_one_before_and_the_version_comes_through(world: &World) -> Result<()> {
+    let mut plan = stepping_back(quick());
+    // Errors of the moment before the fault was mended still arrive.
+    plan["stages"][0]["checks"] = json!([{"name": "errors", "max": "60%"}]);
+    let shop = adopted(world.shop("step-back"), plan.clone()).await?;
+    fallen_back(&shop).await?;
+    shop.set_faults("v2", Faults::default());
+    shop.wait("its weight to be in force", SOON, |now| now.stage() == "canary" && now.share_in_force() == Some(25))
+        .await?;
+    let told = shop.events().await?;
+    let told = told.into_iter().find(|event| event.reason == reason::STEPPED_BACK).map(|event| event.kind);
+    shop.check(&format!("an event warns of it: {told:?}"), told.as_deref() == Some("Warning")).await?;
+    shop.check("no version failed", shop.now().status().failed.is_empty()).await?;
+    shop.wait("the second stage again", LATER, |now| now.stage() == "half").await?;
+    let mut stages = plan["stages"].clone();
+    stages[1]["bake"] = json!("1s");
+    shop.patch_rollout(json!({"stages": stages})).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn a_stage_that_fails_twice_turns_the_traffic_back(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("step-back-twice"), stepping_back(quick())).await?;
+    fallen_back(&shop).await?;
+    reverted(&shop).await?;
+    let reasons: Vec<_> = shop.now().status().history.into_iter().map(|step| step.reason).collect();
+    let both = [reason::REVERTED, reason::STEPPED_BACK].map(|word| reasons.iter().any(|known| known == word));
+    shop.check(&format!("both are in the history: {reasons:?}"), both == [true, true]).await?;
+    shop.check("v1 has its pods", shop.now().ready_count("v1") == 4).await?;
+    shop.lost_nothing().await
+}
+
+async fn without_a_route_a_stage_that_fails_gives_pods_back(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("step-back-pods").without_route(), stepping_back(quick())).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the second stage", LATER, |now| now.stage() == "half" && now.ready_count("v2") >= 2).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    shop.wait("the first stage to be back", SOON, |now| now.stage() == "canary").await?;
+    shop.set_faults("v2", Faults::default());
+    shop.wait("one pod to be left", SOON, |now| now.ready_count("v2") == 1 && now.ready_count("v1") >= 3).await?;
+    Ok(())
+}
+
+async fn a_version_waits_for_its_window_and_starts_when_that_opens(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["schedule"] = json!({"timeZone": "America/St_Johns", "freeze": [FROZEN]});
+    let shop = adopted(world.shop("window"), plan).await?;
+    shop.release("v2", &[]).await?;
+    let waits = |message: &str| message.starts_with("a new version waits for the schedule");
+    shop.wait("the wait to be told", SOON, |now| waits(&now.status().message)).await?;
+    shop.stays("nothing starts", A_WHILE, |now| now.phase() == Phase::Stable && now.ready_count("v2") == 0).await?;
+    shop.patch_rollout(json!({"schedule": {"freeze": null, "start": ["00:00-24:00"]}})).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn a_stage_that_passed_waits_for_its_window_and_a_failure_waits_for_none(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["schedule"] = json!({"timeZone": "Europe/Berlin"});
+    let shop = adopted(world.shop("window-advance"), plan).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the first stage", LATER, |now| now.share_in_force() == Some(25)).await?;
+    shop.patch_rollout(json!({"schedule": {"freeze": [FROZEN]}})).await?;
+    let waits = |message: &str| message.starts_with("stage canary has passed and waits for the schedule");
+    shop.wait("the wait to be told", LATER, |now| waits(&now.status().message)).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    reverted(&shop).await?;
+    shop.lost_nothing().await
+}
+
+async fn a_time_zone_that_does_not_exist_is_told(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("zone"), quick()).await?;
+    shop.patch_rollout(json!({"schedule": {"timeZone": "Europe/Atlantis"}})).await?;
+    let now = shop.wait("it to be told", SOON, |now| now.holds(kind::STALLED).is_some()).await?;
+    let (told, message) = (now.holds(kind::STALLED), now.status().message);
+    shop.check(&format!("by {told:?}: {message}"), told.as_deref() == Some(reason::INVALID_SPEC)).await?;
+    shop.check(&format!("with what to write: {message}"), message.contains("Europe/Berlin")).await
+}
