@@ -3,6 +3,7 @@
 mod backtest;
 mod cluster_schedule;
 mod columns;
+mod command;
 mod connect;
 pub mod crd;
 mod demo;
@@ -21,6 +22,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use tidegate_api::Command as Asked;
+
+use self::command::Verb;
 
 pub use crd::{CrdError, yaml as crd};
 
@@ -48,6 +52,16 @@ enum Command {
     Backtest(backtest::Options),
     /// Waits, for pipelines, until the version that a Deployment asks for serves, or has failed.
     Wait(wait::Options),
+    /// Takes all traffic back to the stable version, and does not try the new one again.
+    Abort(command::Options),
+    /// Leaves the stage that a rollout is in, without waiting for its bake, for evidence or for the schedule.
+    Promote(command::Options),
+    /// Tries a version again that failed.
+    Retry(command::Options),
+    /// Sets `spec.paused`: nothing goes on by itself, and a failure still goes back.
+    Pause(command::Options),
+    /// Clears `spec.paused`.
+    Resume(command::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -67,6 +81,11 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Plan(options) => return plan::main(&options),
         Command::Backtest(options) => return backtest::main(&options),
         Command::Wait(options) => return Ok(wait::main(&options)),
+        Command::Abort(options) => return Ok(command::main(&Verb::Ask(Asked::Abort), &options)),
+        Command::Promote(options) => return Ok(command::main(&Verb::Ask(Asked::Promote), &options)),
+        Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
+        Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
+        Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),
         Command::Crd => print(&crd()?)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }

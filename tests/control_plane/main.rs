@@ -11,6 +11,7 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod behaviour;
+mod commands;
 mod conformance;
 mod deletion;
 mod endpoints;
@@ -93,6 +94,7 @@ fn with_tools() -> Vec<Topic> {
     vec![
         ("gitops", gitops::behaviours()),
         ("pipelines", pipelines::behaviours()),
+        ("commands", commands::behaviours()),
         ("helm", helm::behaviours()),
         ("helm waits", helm_waits::behaviours()),
     ]

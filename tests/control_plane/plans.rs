@@ -103,7 +103,7 @@ async fn a_stage_that_passed_waits_for_its_window_and_a_failure_waits_for_none(w
     shop.release("v2", &[]).await?;
     shop.wait("the first stage", LATER, |now| now.share_in_force() == Some(25)).await?;
     shop.patch_rollout(json!({"schedule": {"freeze": [FROZEN]}})).await?;
-    let waits = |message: &str| message.starts_with("stage canary has passed and waits for the schedule");
+    let waits = |message: &str| message.starts_with("stage canary may be left and waits for the schedule");
     shop.wait("the wait to be told", LATER, |now| waits(&now.status().message)).await?;
     shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
     reverted(&shop).await?;

@@ -18,7 +18,7 @@ use self::newest::Newest;
 use super::{
     absent,
     error::QueryError,
-    grid::{Grid, earlier, span},
+    grid::{Grid, earlier, later, span},
     history,
     outage::OutageWatch,
     prometheus::Prometheus,
@@ -112,7 +112,9 @@ impl Tracker {
             Some(known) => known.entering(&fresh()),
             None => fresh(),
         };
-        evidence.set_provisional(self.newest_blocks.of(limit).iter().copied());
+        if !self.is_excused(limit, self.settled) {
+            evidence.set_provisional(self.newest_blocks.of(limit).iter().copied());
+        }
         evidence
     }
 
@@ -386,8 +388,13 @@ impl Tracker {
                     let all = self.all_requests(stretch, &measures, &blocks, (series, &gains));
                     self.served.take(&self.plan, (self.place, self.scrape), all.as_ref(), series);
                     let is_disturbed = self.plan.stages.get(self.place).is_some_and(StagePlan::is_disturbed);
-                    for (evidence, block) in self.evidence.iter_mut().zip(blocks) {
+                    let limits = self.limits(self.place).iter();
+                    let excused: Vec<_> = limits.map(|limit| self.is_excused(limit, stretch.start)).collect();
+                    for ((evidence, block), is_excused) in self.evidence.iter_mut().zip(blocks).zip(excused) {
                         let block = drawn(block);
+                        if is_excused {
+                            continue;
+                        }
                         if is_disturbed { evidence.settle_against(&block) } else { evidence.settle(&block) }
                     }
                     self.follow_pods(TimeRange { start: self.settled, end: *end }, &measures, series);
@@ -422,6 +429,13 @@ impl Tracker {
             (self.evidence, self.suspicions) = (entered, suspicions);
             self.place = next;
         }
+    }
+
+    /// Whether what was counted from `start` on may be from before the step back that answered it: a scrape tells of all
+    /// requests since the one before it.
+    fn is_excused(&self, limit: &Limit, start: Timestamp) -> bool {
+        let since = self.plan.stages.get(self.place).filter(|stage| stage.answers(limit)).map(|stage| stage.since);
+        since.zip(self.scrape).is_some_and(|(since, scrape)| start < later(since, scrape))
     }
 
     fn fresh(&self, place: usize) -> Vec<Evidence> {

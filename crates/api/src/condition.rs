@@ -116,8 +116,8 @@ pub mod reason {
         STABLE = "Stable" => "Nothing.";
         /// The Deployment asks for another version than the one that serves, and it has not started yet.
         VERSION_WAITS = "VersionWaits" =>
-            "The message says what it waits for: mostly nothing but a moment, else that the Rollout is scaled to more \
-             than 0, or that the gateway accepts the route.";
+            "The message says what it waits for: mostly nothing but a moment, else a window of the schedule, that the \
+             Rollout is scaled to more than 0, or that the gateway accepts the route.";
         /// A new version was found, and its pods come up.
         STARTED = "RolloutStarted", Normal => "Nothing.";
         /// The weight of a stage is in force.
@@ -157,6 +157,18 @@ pub mod reason {
         /// The new pods did not become ready in time, and `onFailure` says to hold.
         PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded", Warning =>
             "Look at the pods of the new version. Where they need longer, raise `spec.progressDeadline`.";
+        /// Somebody asked for it: all traffic goes back to the stable version, and this one is not tried again.
+        ABORTED = "Aborted", Warning =>
+            "Nothing, if it was meant. To try the same version once more, ask for a retry ([commands.md](../commands.md)).";
+        /// Somebody asked for it: the stage is left without waiting for its bake, for evidence or for the schedule.
+        STAGE_SKIPPED = "StageSkipped", Normal => "Nothing.";
+        /// Somebody asked for it: a version that failed is tried again.
+        RETRIED = "Retried", Normal => "Nothing.";
+        /// A command was not done: it names another revision or stage than the one that is on its way, or what it asks for
+        /// cannot be.
+        COMMAND_IGNORED = "CommandIgnored", Warning =>
+            "The message says why. Look where the rollout stands, and ask again if it is still meant \
+             ([commands.md](../commands.md)).";
         /// Another version came while one was on its way: traffic goes back to stable before it starts.
         SUPERSEDED = "Superseded", Normal => "Nothing.";
         /// The Deployment asks for the stable version again.

@@ -10,6 +10,7 @@ mod analysis;
 mod causes;
 mod certainty;
 mod check_template;
+mod command;
 pub mod condition;
 mod control;
 mod culprit;
@@ -39,6 +40,7 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
+pub use command::{Asked, Command};
 pub use culprit::Culprit;
 pub use described::Described;
 pub use matches::{Match, Named, SessionPersistence};
@@ -50,8 +52,8 @@ pub use reason::{EventType, Reason};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use schedule::{Days, Schedule, Window};
 pub use status::{
-    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, Contention, Disturbance, FailedRevision, Phase,
-    ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, SessionGeneration, StageBegun, StagePart,
+    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, Disturbance, FailedRevision,
+    Phase, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, SessionGeneration, StageBegun, StagePart,
     StageStatus, SteppedBack, TakenBack, Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{

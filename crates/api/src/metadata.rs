@@ -58,6 +58,16 @@ groups! {
         SERVICE_NAME_LABEL = "kubernetes.io/service-name";
     }
 
+    /// Annotations of a Rollout, by which people ask something of a rollout ([commands.md](../commands.md))
+    annotation {
+        /// `REVISION`, and perhaps ` by NAME`: all traffic goes back to the stable version.
+        ABORT_ANNOTATION = "tidegate.dev/abort";
+        /// `REVISION/STAGE`: the stage is left without waiting.
+        PROMOTE_ANNOTATION = "tidegate.dev/promote";
+        /// `REVISION`: a version that failed is tried again.
+        RETRY_ANNOTATION = "tidegate.dev/retry";
+    }
+
     /// Field managers
     field_manager {
         /// Writes the status of Rollouts.
@@ -68,6 +78,8 @@ groups! {
         WORKLOAD_MANAGER = "tidegate-workload";
         /// Writes routes, and the Services of a rollout.
         TRAFFIC_MANAGER = "tidegate-traffic";
+        /// Writes annotations of Rollouts, and `spec.paused`, for whoever gives a command.
+        COMMAND_MANAGER = "tidegate-command";
     }
 
     /// Names of objects, or parts of them

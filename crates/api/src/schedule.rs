@@ -153,7 +153,7 @@ fn date(text: &str) -> Option<Date> {
 
 /// What is written as text, and has to be of a certain form.
 macro_rules! written {
-    ($name:ident, $longest:literal, $form:literal, $message:literal) => {
+    ($name:ident, $longest:literal, $form:literal, $rule:literal, $message:literal) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.text)
@@ -186,7 +186,7 @@ macro_rules! written {
                     "type": "string",
                     "maxLength": $longest,
                     "x-kubernetes-validations": [{
-                        "rule": concat!("self.matches('", $form, "')"),
+                        "rule": concat!("self.matches('", $form, "')", $rule),
                         "message": $message,
                     }],
                 })
@@ -199,12 +199,14 @@ written!(
     Window,
     48,
     "^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))?(,(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))?)* )?([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+    "",
     "must be a window such as Mon-Fri 09:00-16:00, Sat,Sun 10:00-12:00 or 22:00-04:00"
 );
 written!(
     Days,
     21,
     "^[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))(/[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9])))?$",
+    " && (self.size() < 21 || self.substring(0, 10) <= self.substring(11))",
     "must be a day such as 2026-12-24, or the first and the last of several: 2026-12-24/2027-01-02"
 );
 

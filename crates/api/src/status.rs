@@ -57,6 +57,10 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub failed: Vec<FailedRevision>,
+    /// What people asked for, and what came of it: the last of each kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["command"]))]
+    pub commands: Vec<CommandStatus>,
     /// A gateway of the routes refused a backend of weight 0: what gets nothing is left out of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub zero_weights_refused: bool,
@@ -262,8 +266,8 @@ pub struct StageBegun {
     /// That it goes on with a stage whose weight was in force already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<StagePart>,
-    /// Where it was fallen back to: the checks whose failure that answered. What speaks against the version by them counts
-    /// from here on.
+    /// After a step back to it: the checks whose failure caused that. What speaks against the version by them counts from here
+    /// on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<String>,
 }
@@ -391,6 +395,25 @@ pub struct FailedRevision {
     /// When it failed.
     pub at: Timestamp,
     /// Why, in one sentence.
+    pub message: String,
+}
+
+/// A command that somebody gave, which is done once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandStatus {
+    /// What was asked: `abort`, `promote` or `retry`.
+    pub command: String,
+    /// The whole annotation: another one is another command.
+    pub text: String,
+    /// Who asked, as they said themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When that was decided on.
+    pub at: Timestamp,
+    /// Whether it was done.
+    pub done: bool,
+    /// What came of it, in one sentence.
     pub message: String,
 }
 

@@ -11,7 +11,7 @@ use jiff::{
 };
 use tidegate_api::{Schedule, Window};
 
-/// So far ahead an opening is looked for: longer is never, for people who wait.
+/// How many days ahead an opening is looked for: one further ahead is reported as never.
 const DAYS_AHEAD: usize = 400;
 
 /// A time zone that the database does not have.
@@ -80,9 +80,8 @@ impl<'a> Calendar<'a> {
         let beginnings = windows.iter().filter_map(|window| window.opens_on(day)).chain([midnight]);
         let mut instants: Vec<_> = beginnings.flat_map(|shown| self.instants(shown)).collect();
         let first = instants.iter().min().copied();
-        let changes = first.into_iter().flat_map(|first| self.zone.following(first).take(1));
-        let changes: Vec<_> = changes.map(|change| change.timestamp()).collect();
-        instants.extend(changes);
+        let change = first.and_then(|first| self.zone.following(first).next()).map(|change| change.timestamp());
+        instants.extend(change.filter(|change| self.zone.to_datetime(*change).date() == day));
         instants
     }
 
@@ -157,6 +156,15 @@ mod tests {
         assert_eq!(opens("Mon-Fri 09:00-16:00", "2026-10-30T20:00:00Z"), "2026-11-02T09:00:00-03:30[America/St_Johns]");
         assert_eq!(opens("Sun 02:15-03:15", "2026-03-08T00:00:00Z"), "2026-03-08T03:00:00-02:30[America/St_Johns]");
         assert_eq!(opens("Sun 01:15-01:45", "2026-11-01T04:20:00Z"), "2026-11-01T01:15:00-03:30[America/St_Johns]");
+    }
+
+    #[test]
+    fn a_window_at_night_opens_in_the_next_one_however_far_the_change_of_the_clock_is() {
+        let from = "2026-03-10T12:00:00Z";
+        let opens = |zone, window| opens(zone, &[window], &[], from);
+        assert_eq!(opens("Europe/Berlin", "00:00-06:00"), "2026-03-11T00:00:00+01:00[Europe/Berlin]");
+        assert_eq!(opens("Europe/Berlin", "Sat-Sun 00:00-24:00"), "2026-03-14T00:00:00+01:00[Europe/Berlin]");
+        assert_eq!(opens("America/New_York", "Sat-Sun 22:00-22:00"), "2026-03-14T22:00:00-04:00[America/New_York]");
     }
 
     #[test]

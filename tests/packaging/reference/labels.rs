@@ -19,7 +19,7 @@ fn code_span(key: &str) -> String {
 #[test]
 fn the_reference_has_every_name_that_is_written_or_read() {
     let mut page = format!(
-        "# Names on objects\n\nWhat Tidegate writes onto objects of the cluster, and what it reads there; annotations of its own it has none. Keys that begin \
+        "# Names on objects\n\nWhat Tidegate writes onto objects of the cluster, and what it reads there. Keys that begin \
          with `{OWN_PREFIX}`, and field managers that begin with `{MANAGER_PREFIX}`, are its own. The endpoints of Prometheus come from a file; chart \
          and kustomization keep it in ConfigMap `{}`.\n\n",
         file("deploy/prometheus.yaml")[0]["metadata"]["name"].as_str().unwrap()

@@ -32,8 +32,8 @@ pub enum Error {
         /// Which one.
         route: RouteId,
     },
-    /// The same of the pods behind its Services: some that were ready are no more.
-    #[error("pods of Rollout {} are not ready any more that carry traffic; deciding anew", named(.0))]
+    /// The same for the pods behind its Services: some that were ready no longer are.
+    #[error("pods of Rollout {} that carry traffic are no longer ready; deciding anew", named(.0))]
     PodsChanged(ObjectRef<Rollout>),
     /// Everything that is written is written over at once, by somebody with the same rights.
     #[error(

@@ -87,6 +87,8 @@ impl Planner<'_> {
                 new_pods
             } else if falls && ready.canary > counts.canary {
                 format!("{} pods of the new version still ready, and {} are to stay", ready.canary, counts.canary)
+            } else if falls && ready.stable < counts.stable {
+                format!("{} of {} old pods ready", ready.stable, counts.stable)
             } else if ready.stable > counts.stable {
                 format!("{} of {} old pods still ready", ready.stable, counts.stable)
             } else {

@@ -99,11 +99,9 @@ impl Planner<'_> {
             Phase::HandingBack => reason::HANDING_BACK,
             Phase::Reverted => reason::REVERTED,
             Phase::Progressing | Phase::Held | Phase::Promoting | Phase::Reverting => {
-                return self
-                    .status
-                    .history
-                    .first()
-                    .map_or_else(|| reason::STARTED.to_owned(), |step| step.reason.clone());
+                // A command that was ignored changes nothing about where it stands.
+                let mut steps = self.status.history.iter().filter(|step| step.reason != reason::COMMAND_IGNORED);
+                return steps.next().map_or_else(|| reason::STARTED.to_owned(), |step| step.reason.clone());
             }
         };
         word.to_owned()

@@ -9,6 +9,7 @@ mod await_weight;
 mod bypassing_routes;
 pub mod capacity;
 mod cleanup;
+mod commands;
 mod conditions;
 mod contention;
 mod disturbance;
@@ -198,6 +199,7 @@ impl<'a> Planner<'a> {
     fn release(&mut self) {
         self.refusal = preflight::refusal(self.rollout, self.observed);
         self.tend_workload();
+        self.take_commands();
         match self.status.phase {
             Phase::Progressing | Phase::Held => self.progress(),
             Phase::Reverting | Phase::Promoting => self.settle(),

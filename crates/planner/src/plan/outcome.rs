@@ -9,6 +9,8 @@ pub(super) enum Outcome {
     Wait(String),
     Hold(Refusal),
     Advance,
+    /// Somebody asked for it: the sentence says who.
+    Skip(String),
     TakeOver,
     Fail(&'static str, String),
     Replace(ReplacedPod, String),

@@ -78,11 +78,16 @@ impl Planner<'_> {
             }
             outcome => outcome,
         };
+        let outcome = self.promoted_by_hand(&stage, outcome);
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
             Outcome::Fail(reason, message) => self.fail(&stage, reason, &message, on_failure),
             Outcome::Hold(refusal) => self.hold(refusal),
-            Outcome::Advance => self.advance(&stage),
+            Outcome::Advance => {
+                let passed = format!("stage {} passed{}", stage.name, self.evidence());
+                self.advance(&stage, reason::STAGE_PASSED, &passed);
+            }
+            Outcome::Skip(left) => self.advance(&stage, reason::STAGE_SKIPPED, &left),
             Outcome::Replace(pod, message) => self.replace_pod(pod, message),
             Outcome::TakeOver => self.take_over(),
             Outcome::TakeBack(reason, message) => self.take_back(reason, &message),
@@ -144,6 +149,7 @@ impl Planner<'_> {
         if let Some(outage) = self.outage.filter(|_| self.is_routed()) {
             return Outcome::TakeBack(reason::ROUTE_BROKEN, self.since_written(outage));
         }
+        self.await_step_back();
         let failing = self.failing(stage).next();
         if let Some(check) = failing {
             return self.answer_failure(stage, check);
@@ -331,7 +337,8 @@ impl Planner<'_> {
             format!("at {weight} of the traffic")
         };
         let failed = format!("version {canary} failed {had}: {message}");
-        if on_failure == OnFailure::StepBack && self.try_step_back(stage, &failed) {
+        let may_step_back = on_failure == OnFailure::StepBack && reason != reason::INCONCLUSIVE;
+        if may_step_back && self.try_step_back(stage, &failed) {
             return;
         }
         self.status.record_failure(FailedRevision {
@@ -348,21 +355,17 @@ impl Planner<'_> {
         }
     }
 
-    fn advance(&mut self, stage: &Stage) {
+    fn advance(&mut self, stage: &Stage, reason: &'static str, left: &str) {
         let stages = self.rollout.spec.stages();
         let place = stages.iter().position(|candidate| candidate.name == stage.name).unwrap_or(stages.len());
-        let evidence = self.evidence();
         match stages.get(place + 1) {
             Some(next) => {
                 let from = self.status.stage.clone();
                 self.enter(next, place + 1, from.as_ref());
                 self.status.enter_phase(Phase::Progressing);
-                self.record(
-                    reason::STAGE_PASSED,
-                    format!("stage {} passed{evidence}; next: {}", stage.name, next.name),
-                );
+                self.record(reason, format!("{left}; next: {}", next.name));
             }
-            None => self.promote(stage, &evidence),
+            None => self.promote(stage, left),
         }
     }
 
@@ -373,12 +376,9 @@ impl Planner<'_> {
         if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join("; ")) }
     }
 
-    fn promote(&mut self, stage: &Stage, evidence: &str) {
+    fn promote(&mut self, stage: &Stage, left: &str) {
         let version = self.status.canary.clone().unwrap_or_default();
-        self.record(
-            reason::PROMOTED,
-            format!("stage {} passed{evidence}; version {version} is now stable", stage.name),
-        );
+        self.record(reason::PROMOTED, format!("{left}; version {version} is now stable"));
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
         self.status.inherit_drain(contention::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));

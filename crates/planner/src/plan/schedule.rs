@@ -1,7 +1,7 @@
 //! Windows and frozen days: when a version may start, and when a stage may be left. Only going on waits for them.
 
 use jiff::Timestamp;
-use tidegate_api::{Schedule, Stage, Window};
+use tidegate_api::{Schedule, Span, Stage, Window};
 
 use crate::{
     calendar::Calendar,
@@ -15,9 +15,11 @@ enum Step {
     Advance,
 }
 
-/// An opening of one schedule may be closed in the other: so often they are held against each other before they are taken to
-/// have none in common.
+/// How many times two schedules are held against each other for an opening that both have, before none is in sight.
 const ROUNDS: usize = 1000;
+
+/// Where no opening is in sight, it is looked for again after so long.
+const LOOKED_FOR_AGAIN: Span = Span::seconds(30 * 24 * 3600);
 
 impl Planner<'_> {
     /// Why no version may start now, if none may.
@@ -28,7 +30,7 @@ impl Planner<'_> {
     /// What is decided about a stage that has passed, if the schedule does not let it be left now.
     pub(super) fn held_by_schedule(&mut self, stage: &Stage) -> Option<Outcome> {
         let opening = self.opening(Step::Advance)?;
-        let message = format!("stage {} has passed and waits for the schedule: {opening}", stage.name);
+        let message = format!("stage {} may be left and waits for the schedule: {opening}", stage.name);
         Some(Outcome::Wait(message))
     }
 
@@ -44,7 +46,8 @@ impl Planner<'_> {
         }
         let calendar = calendars.first()?;
         let Some(at) = at else {
-            let never = "no window opens within a year: look at spec.schedule, and at the schedule of the operator";
+            self.wake_after(self.now, LOOKED_FOR_AGAIN);
+            let never = "no window opens within a year, by spec.schedule and the schedule of the cluster together";
             return Some(never.to_owned());
         };
         self.wake_at(at);

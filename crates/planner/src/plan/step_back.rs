@@ -1,13 +1,17 @@
-//! `onFailure: StepBack`: a stage that fails is left for the one before it, once. The weight falls as on the way back, and
-//! what speaks for the version is counted anew.
+//! `onFailure: StepBack`: a stage that fails is left for the one before it, once. The weight falls, and what speaks for the
+//! version is counted anew.
 //!
 //! What speaks against it is kept, but for the checks that failed: a threshold that was crossed stays crossed, so that by
 //! what was counted until then the version would fail again at once, in a stage that has hardly begun. By those checks it is
 //! judged anew, which makes a wrong step back as likely as a wrong revert is, and a wrong revert after it as likely again.
 
-use tidegate_api::{CheckStatus, Phase, Stage, SteppedBack, Verdict, condition::reason};
+use tidegate_api::{CheckStatus, Phase, Span, Stage, SteppedBack, Verdict, condition::reason};
 
 use crate::plan::Planner;
+
+/// For so long a failure counts as answered while the lower weight is not in force. A gateway that is slower, or pods that are,
+/// leave the version with requests that it fails.
+const FALLS_WITHIN: Span = Span::seconds(60);
 
 impl Planner<'_> {
     /// The checks that speak against the version in `stage`, and have not been answered.
@@ -18,7 +22,15 @@ impl Planner<'_> {
 
     /// Whether a step back answered what the check says: until the lower weight is in force, it says that still.
     fn is_answered(&self, check: &CheckStatus) -> bool {
-        self.status.step_back_under_way().is_some_and(|answer| answer.checks.contains(&check.name))
+        let answer = self.status.step_back_under_way();
+        answer.is_some_and(|answer| answer.checks.contains(&check.name) && !self.has_elapsed(answer.at, FALLS_WITHIN))
+    }
+
+    /// Asks to be woken when the weight should have fallen.
+    pub(super) fn await_step_back(&mut self) {
+        if let Some(since) = self.status.step_back_under_way().map(|answer| answer.at) {
+            self.wake_after(since, FALLS_WITHIN);
+        }
     }
 
     /// Goes back to the stage before, if there is one and neither has failed before. Whether it does.
@@ -29,6 +41,13 @@ impl Planner<'_> {
         else {
             return false;
         };
+        // Users meet as much of it there, or the failure is the one before's.
+        let gives_as_much =
+            (before.weight, &before.matches, before.mirror) == (stage.weight, &stage.matches, stage.mirror);
+        let had_its_weight = self.status.stage.as_ref().is_some_and(|stage| stage.since.is_some());
+        if gives_as_much || !had_its_weight && self.failing(stage).next().is_some() {
+            return false;
+        }
         let is_known = self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some());
         let has_failed = |answer: &SteppedBack| answer.stage == stage.name || answer.to == stage.name;
         if is_known || self.status.stepped_back.iter().any(has_failed) {
@@ -48,7 +67,7 @@ impl Planner<'_> {
         self.record(
             reason::STEPPED_BACK,
             format!(
-                "{failed}; back to stage {} with {gives}: when one of the two fails again, all of it goes back",
+                "{failed}; back to stage {} with {gives}: when either fails again, all of it goes back",
                 before.name
             ),
         );

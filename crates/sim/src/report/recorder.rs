@@ -36,9 +36,9 @@ struct LastSeen {
     verdicts: BTreeMap<String, Verdict>,
     /// Checks that were told to have lost their numbers.
     lost: BTreeSet<String>,
-    /// The sentence of the condition `Warning`.
     /// A version has not started yet, since the schedule does not let it.
     waits_for_its_hour: bool,
+    /// The sentence of the condition `Warning`.
     warning: Option<String>,
     checks: Vec<CheckSummary>,
     stable: Option<String>,
@@ -89,6 +89,7 @@ impl Recorder {
         let Some(status) = &rollout.status else { return };
         let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| LastSeen::new(rollout));
         seen.learn(now, status);
+        let waits_anew = waits_for_its_hour(rollout, status) && !seen.waits_for_its_hour;
         seen.waits_for_its_hour = waits_for_its_hour(rollout, status);
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
         let warned = seen.tell_warning(&name, now, status);
@@ -104,6 +105,9 @@ impl Recorder {
         let is_new = status.phase != seen.phase || waits;
         if transitions.is_empty() && is_new && is_told(status.phase) {
             self.timeline.push(seen.entry(&name, now, phase_word(status.phase), &status.message));
+        }
+        if waits_anew {
+            self.timeline.push(seen.entry(&name, now, reason::VERSION_WAITS, &status.message));
         }
         if let Some(told) = seen.tell_verdicts(&name, now, &status.checks) {
             self.timeline.push(told);
@@ -332,9 +336,9 @@ impl LastSeen {
 fn outcome(word: &str) -> Option<Outcome> {
     match word {
         reason::PROMOTED | reason::STABLE_LOST => Some(Outcome::Promoted),
-        reason::REVERTED | reason::SUPERSEDED | reason::BACK_TO_STABLE => Some(Outcome::Reverted),
+        reason::REVERTED | reason::ABORTED | reason::SUPERSEDED | reason::BACK_TO_STABLE => Some(Outcome::Reverted),
         reason::STEPPED_BACK => Some(Outcome::SteppedBack),
-        reason::STAGE_PASSED => Some(Outcome::Unfinished),
+        reason::STAGE_PASSED | reason::STAGE_SKIPPED => Some(Outcome::Unfinished),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
-//! `status.message`, `status.history` and `status.failed`: what people read of what was, and what is not tried again.
+//! `status.message`, `status.history`, `status.commands` and `status.failed`: what people read of what was, and what is not tried again.
 
-use tidegate_api::{FailedRevision, Transition};
+use tidegate_api::{CommandStatus, FailedRevision, Transition};
 
 use super::Draft;
 use crate::plan::{Guard, guard};
@@ -19,6 +19,18 @@ impl Draft {
         self.0.message.clone_from(&transition.message);
         self.0.history.insert(0, transition);
         cap(&mut self.0.history);
+    }
+
+    /// Remembers what came of a command, in the place of the last one of its kind.
+    pub(in crate::plan) fn record_command(&mut self, command: CommandStatus) {
+        self.0.commands.retain(|known| known.command != command.command);
+        self.0.commands.insert(0, command);
+    }
+
+    /// A revision that failed may be tried again.
+    pub(in crate::plan) fn forget_failure(&mut self, revision: &str) {
+        self.0.failed.retain(|known| known.revision != revision);
+        self.0.taken_back.take_if(|known| known.revision == revision);
     }
 
     /// Remembers a revision that failed, if it did not before.

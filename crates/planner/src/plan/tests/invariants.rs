@@ -276,7 +276,10 @@ fn starts(rollout: &Rollout, before: &RolloutStatus, next: &RolloutStatus) -> Re
     let name = |revision: &Option<RevisionStatus>| revision.as_ref().map(|known| known.revision.clone());
     let canary = name(&next.canary).filter(|_| name(&next.canary) != name(&before.canary));
     let stable = name(&next.stable).filter(|_| name(&next.stable) != name(&before.stable));
-    let failed = |version: &String| before.failed.iter().any(|failed| failed.revision == *version);
+    // Somebody may have asked for another try.
+    let failed = |version: &String| {
+        [before, next].iter().all(|status| status.failed.iter().any(|failed| failed.revision == *version))
+    };
     if let Some(version) = canary.iter().chain(&stable).find(|version| failed(version)) {
         return Err(format!("version {version} starts, though it failed before"));
     }
@@ -333,7 +336,8 @@ fn leaves(
         return steps_back(rollout, before, (&spec, back));
     }
     check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
-    if !(promoted && stable_is_lost(before, observed, now)) {
+    let is_asked_for = next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);
+    if !(is_asked_for || promoted && stable_is_lost(before, observed, now)) {
         gate(rollout, &spec, stage.since, checks, now)?;
     }
     let name = entered.map_or("", |next| next.name.as_str());

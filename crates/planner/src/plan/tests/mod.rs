@@ -12,6 +12,7 @@ mod audience;
 mod bite;
 mod bypassing_routes;
 mod capacity;
+mod commands;
 mod contention;
 mod crash;
 mod edits;

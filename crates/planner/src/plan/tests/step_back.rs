@@ -44,7 +44,7 @@ fn the_weight_of_the_stage_before_is_back_in_the_same_decision() {
     assert_eq!(lab.cluster.canary_weight(), Percent::new(5.0));
     assert_eq!(lab.steps.last().map(String::as_str), Some("SteppedBack"));
     let message = lab.status().message;
-    let end = "errors: as scripted; back to stage canary with 5% of the traffic: when one of the two fails again, all of it goes back";
+    let end = "errors: as scripted; back to stage canary with 5% of the traffic: when either fails again, all of it goes back";
     assert!(message.contains("failed at 25% of the traffic") && message.ends_with(end), "{message}");
 }
 
@@ -53,7 +53,7 @@ fn what_failed_is_not_held_against_the_version_again_until_the_lower_weight_is_i
     let mut lab = failing_in(routed(), "quarter");
     lab.cluster.gateway = Gateway::Silent;
     lab.settle();
-    lab.pass(60);
+    lab.pass(59);
     assert_eq!((lab.phase(), lab.stage().as_str()), (Phase::Progressing, "canary"));
     lab.cluster.gateway = Gateway::Accepts;
     lab.verdicts.clear();
@@ -61,6 +61,45 @@ fn what_failed_is_not_held_against_the_version_again_until_the_lower_weight_is_i
     let begun = lab.status().begun;
     assert_eq!(begun.iter().map(|begun| begun.stage.as_str()).collect::<Vec<_>>(), ["canary", "quarter", "canary"]);
     assert_eq!(begun.last().map(|begun| begun.answered.clone()), Some(vec!["errors".to_owned()]));
+}
+
+#[test]
+fn a_weight_that_does_not_fall_within_a_minute_leads_all_the_way_back() {
+    let mut lab = failing_in(routed(), "quarter");
+    lab.cluster.gateway = Gateway::Silent;
+    lab.settle();
+    lab.pass(60);
+    assert_eq!(lab.phase(), Phase::Reverting);
+}
+
+#[test]
+fn a_failure_while_the_next_stage_waits_for_its_pods_is_that_of_the_stage_before() {
+    let mut lab = Lab::in_stage(&stepping_back(routed()), "canary");
+    lab.cluster.limits.insert("v2".to_owned(), 1);
+    lab.until(|lab| lab.stage() == "quarter");
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.decide();
+    assert_eq!((lab.phase(), lab.told("SteppedBack")), (Phase::Reverting, 0));
+}
+
+#[test]
+fn a_stage_before_that_gives_as_much_is_no_way_back() {
+    let mut spec = stepping_back(staged());
+    spec["stages"][0]["weight"] = json!("25%");
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    fail_again(&mut lab);
+    assert_eq!(lab.phase(), Phase::Reverting);
+}
+
+#[test]
+fn time_that_ran_out_is_answered_as_on_inconclusive_says() {
+    let mut spec = stepping_back(staged());
+    spec["onInconclusive"] = json!("Revert");
+    spec["stages"][1]["deadline"] = json!("30m");
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    lab.verdicts.insert("errors".to_owned(), Verdict::NeedMoreData);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.told("SteppedBack")), (Phase::Reverted, 0));
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Cluster {
         self.write(&Effect::PatchRollout(json!({"spec": spec}))).unwrap();
     }
 
+    /// `kubectl annotate rollout`.
+    pub fn annotate(&mut self, key: &str, value: &str) {
+        self.write(&Effect::PatchRollout(json!({"metadata": {"annotations": {key: value}}}))).unwrap();
+    }
+
     /// `kubectl delete rollout`.
     pub fn delete(&mut self) {
         let now = self.now;
