@@ -23,6 +23,7 @@ mod reason;
 mod rollout;
 mod schedule;
 mod schema;
+mod stage_status;
 mod status;
 mod traffic;
 mod units;
@@ -51,10 +52,10 @@ pub use metadata::{
 pub use reason::{EventType, Reason};
 pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
 pub use schedule::{Days, Schedule, Window};
+pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{
-    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, Disturbance, FailedRevision,
-    Phase, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, SessionGeneration, StageBegun, StagePart,
-    StageStatus, SteppedBack, TakenBack, Transition, Verdict, WorkloadStatus,
+    AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,
+    ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition, Verdict, WorkloadStatus,
 };
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,
