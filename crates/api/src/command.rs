@@ -40,6 +40,10 @@ impl Command {
     }
 }
 
+/// So many letters of an annotation are read: it goes into the status, and an annotation may be a hundred times as long as
+/// that.
+const LONGEST: usize = 200;
+
 /// A command that somebody gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -51,7 +55,8 @@ pub struct Asked {
     pub stage: String,
     /// Who asks, as they say themselves.
     pub by: Option<String>,
-    /// The whole annotation. Whoever wants the same once more writes another one.
+    /// The whole annotation, without control characters, and no more than 200 letters of it. Whoever wants the same once
+    /// more writes another one.
     pub text: String,
 }
 
@@ -62,8 +67,10 @@ impl Asked {
         Command::ALL.into_iter().filter_map(move |command| Self::read(command, annotations?.get(command.annotation())?))
     }
 
-    fn read(command: Command, text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
+    fn read(command: Command, annotation: &str) -> Option<Self> {
+        let text = annotation.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String = text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
+        let mut words = text.split(' ').filter(|word| !word.is_empty());
         let target = words.next()?;
         let (revision, stage) = target.split_once('/').unwrap_or((target, ""));
         let by = words.skip_while(|word| *word != "by").nth(1);
@@ -72,7 +79,7 @@ impl Asked {
             revision: revision.to_owned(),
             stage: stage.to_owned(),
             by: by.map(str::to_owned),
-            text: text.to_owned(),
+            text: text.clone(),
         })
     }
 }
@@ -93,6 +100,14 @@ mod tests {
             .unwrap();
         assert_eq!((asked.command, asked.revision.as_str(), asked.stage.as_str()), (Command::Promote, "7f9c", "half"));
         assert_eq!(asked.by.as_deref(), Some("jane@example.com"));
+    }
+
+    #[test]
+    fn what_goes_into_the_status_is_short_and_printable() {
+        let [long] = asked(&[("tidegate.dev/abort", &"7f9c ".repeat(50_000))]).try_into().unwrap();
+        assert_eq!((long.revision.as_str(), long.text.len()), ("7f9c", 200));
+        let [odd] = asked(&[("tidegate.dev/abort", "7f9c\u{7}\n by\tjane")]).try_into().unwrap();
+        assert_eq!((odd.text.as_str(), odd.by.as_deref()), ("7f9c by jane", Some("jane")));
     }
 
     #[test]

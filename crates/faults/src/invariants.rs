@@ -229,7 +229,10 @@ impl Invariants {
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
         let is_same = version(next) == version(last);
-        if let (Some(back), true) = (next.stage.as_ref().filter(|next| next.index < stage.index), is_same) {
+        // One that goes back all the way may start anew in the same moment.
+        let under_way = matches!(last.phase, Phase::Progressing | Phase::Held);
+        let back = next.stage.as_ref().filter(|next| under_way && is_same && next.index < stage.index);
+        if let Some(back) = back {
             self.stepped_back(next, version(last).unwrap_or_default(), stage, back);
         }
         let entered = next.stage.as_ref().is_some_and(|next| next.index > stage.index) && is_same;

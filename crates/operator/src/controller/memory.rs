@@ -240,6 +240,11 @@ impl Memory {
         })
     }
 
+    /// How many failures there have been in a row.
+    pub fn failures(&self, rollout: &Rollout) -> u32 {
+        self.with(rollout, |remembered| remembered.failures)
+    }
+
     /// Forgets the failures.
     pub fn succeeded(&self, rollout: &Rollout) {
         self.with(rollout, |remembered| remembered.failures = 0);

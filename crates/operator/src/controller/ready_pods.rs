@@ -13,6 +13,9 @@ use super::{
     error::{Class, Error},
 };
 
+/// After so many failures in a row, a second or two, what is known has to do.
+const TIMES: u32 = 3;
+
 /// The names of the ready pods behind each Service of a Rollout, by the Service's name.
 pub type ReadyPods = BTreeMap<String, Vec<String>>;
 
@@ -26,13 +29,13 @@ pub fn cached_ready_pods(context: &Context, rollout: &Rollout) -> ReadyPods {
 }
 
 /// Those that the API server knows now; whether `cached` shows one as ready that is not is remembered. An API server that
-/// refuses to tell, for good, does not keep traffic from going back: `cached` it is.
+/// refuses to tell, for good or [`TIMES`] in a row, does not keep traffic from going back: `cached` it is.
 ///
 /// # Errors
 /// It did not tell, and may the next time.
 pub async fn latest_ready_pods(context: &Context, rollout: &Rollout, cached: ReadyPods) -> Result<ReadyPods, Error> {
     let (latest, behind) = match live_ready_pods(context, rollout).await {
-        Err(error) if error.class() == Class::User => (cached, false),
+        Err(error) if error.class() == Class::User || context.memory.failures(rollout) >= TIMES => (cached, false),
         Err(error) => return Err(error),
         Ok(live) => {
             let behind = !is_covered(&cached, &live);
