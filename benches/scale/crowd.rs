@@ -83,28 +83,29 @@ fn write(server: &ApiServer, mut object: Value) -> Result<String> {
     let status = object.as_object_mut().and_then(|fields| fields.remove("status"));
     let metadata = object["metadata"].as_object_mut().context("an object without metadata")?;
     metadata.remove("resourceVersion");
-    let generation = metadata.remove("generation").unwrap_or_default();
+    metadata.remove("generation");
     let created = server.create(object, "scale")?;
     if let Some(mut status) = status {
-        begin_anew(&mut status, &generation);
+        begin_anew(&mut status);
         let status = json!({"status": status});
         server.merge(plural, created.namespace(), created.name(), "status", status, "scale")?;
     }
     Ok(created.uid().to_owned())
 }
 
-fn begin_anew(status: &mut Value, generation: &Value) {
+/// Every object that it has observed is in its first generation, its Deployment too.
+fn begin_anew(status: &mut Value) {
     match status {
         Value::Object(fields) => {
             for (name, value) in fields {
-                if name == "observedGeneration" && value == generation {
+                if name == "observedGeneration" {
                     *value = json!(1);
                 } else {
-                    begin_anew(value, generation);
+                    begin_anew(value);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| begin_anew(item, generation)),
+        Value::Array(items) => items.iter_mut().for_each(begin_anew),
         _ => {}
     }
 }

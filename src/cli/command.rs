@@ -1,32 +1,19 @@
 //! `tidegate abort`, `promote`, `retry`, `pause` and `resume`: asks something of a rollout that is under way. The same binary
 //! under the name `kubectl-tidegate` is a plugin of kubectl.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate_api::{Causes, Command, Phase, Rollout, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
-use tidegate_operator::{controller::CallError, serve::Metrics};
+use tidegate_api::{Causes, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
+use tidegate_operator::controller::CallError;
 
-use super::{connect, print, rollout_file::wait};
-
-/// Which Rollout.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// The Rollout
-    #[arg(value_name = "NAME")]
-    name: String,
-
-    /// Its namespace; the one of the kubeconfig, where it is left out
-    #[arg(long, short, value_name = "NAME")]
-    namespace: Option<String>,
-}
+use super::{print, rollout_file::wait, target::Target};
 
 /// What is to be written.
 pub enum Verb {
@@ -37,8 +24,8 @@ pub enum Verb {
 }
 
 /// Writes it, and says what was written. The code is 0 when it is, and 2 when it is not.
-pub fn main(verb: &Verb, options: &Options) -> ExitCode {
-    wait(written(verb, options)).and_then(std::convert::identity).map_or_else(
+pub fn main(verb: &Verb, target: &Target) -> ExitCode {
+    wait(written(verb, target)).and_then(std::convert::identity).map_or_else(
         |error| {
             eprintln!("tidegate: {}", Causes(&*error));
             ExitCode::from(2)
@@ -47,29 +34,24 @@ pub fn main(verb: &Verb, options: &Options) -> ExitCode {
     )
 }
 
-async fn written(verb: &Verb, Options { name, namespace }: &Options) -> anyhow::Result<()> {
-    // One that is there already is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = connect::client(Arc::new(Metrics::default())).await?;
-    let namespace = namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-    let rollouts: Api<Rollout> = Api::namespaced(client.clone(), &namespace);
+async fn written(verb: &Verb, target: &Target) -> anyhow::Result<()> {
+    let (name, reached) = (&target.name, target.reach().await?);
     let (patch, said) = match verb {
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
         Verb::Ask(command) => {
-            let rollout = rollouts.get(name).await.map_err(CallError::from);
-            let rollout = rollout.with_context(|| format!("Rollout {namespace}/{name} cannot be read"))?;
-            let target = target(*command, rollout.status.as_ref().unwrap_or(&RolloutStatus::default()))?;
-            (asked(&client, *command, &target).await, format!("{} of {target} is asked for", command.name()))
+            let status = reached.read(name).await?.status.unwrap_or_default();
+            let meant = meant(*command, &status)?;
+            (asked(&reached.client, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
         }
     };
     let params = PatchParams { field_manager: Some(COMMAND_MANAGER.to_owned()), ..PatchParams::default() };
-    let patched = rollouts.patch(name, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
-    patched.with_context(|| format!("Rollout {namespace}/{name} cannot be written"))?;
+    let patched = reached.rollouts.patch(name, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
+    patched.with_context(|| format!("Rollout {}/{name} cannot be written", reached.namespace))?;
     print(&format!("Rollout {name}: {said}\n"))
 }
 
 /// The revision that a command is meant for, and the stage where it needs one.
-fn target(command: Command, status: &RolloutStatus) -> anyhow::Result<String> {
+fn meant(command: Command, status: &RolloutStatus) -> anyhow::Result<String> {
     let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
     let canary = status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.clone());
     let nothing = || format!("no version is on its way ({:?}: {})", status.phase, status.message);

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod approve;
 mod backtest;
 mod cluster_schedule;
 mod columns;
@@ -14,6 +15,7 @@ mod rollout_file;
 mod run;
 mod shutdown;
 mod simulate;
+mod target;
 mod wait;
 
 use std::{
@@ -53,15 +55,17 @@ enum Command {
     /// Waits, for pipelines, until the version that a Deployment asks for serves, or has failed.
     Wait(wait::Options),
     /// Takes all traffic back to the stable version, and does not try the new one again.
-    Abort(command::Options),
+    Abort(target::Target),
     /// Leaves the stage that a rollout is in, without waiting for its bake, for evidence or for the schedule.
-    Promote(command::Options),
+    Promote(target::Target),
+    /// Says yes to a gate that waits for people.
+    Approve(approve::Options),
     /// Tries a version again that failed.
-    Retry(command::Options),
+    Retry(target::Target),
     /// Sets `spec.paused`: nothing goes on by itself, and a failure still goes back.
-    Pause(command::Options),
+    Pause(target::Target),
     /// Clears `spec.paused`.
-    Resume(command::Options),
+    Resume(target::Target),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints the version.
@@ -83,6 +87,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Wait(options) => return Ok(wait::main(&options)),
         Command::Abort(options) => return Ok(command::main(&Verb::Ask(Asked::Abort), &options)),
         Command::Promote(options) => return Ok(command::main(&Verb::Ask(Asked::Promote), &options)),
+        Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
         Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),

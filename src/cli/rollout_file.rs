@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tidegate_analysis::{self as metrics, Endpoints, Past, Templates};
+use tidegate_analysis::{self as metrics, Past, Templates};
 use tidegate_api::Rollout;
+use tidegate_endpoints::Endpoints;
 
 use super::lint;
 

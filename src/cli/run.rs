@@ -6,9 +6,10 @@ use anyhow::Context;
 use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
-use tidegate_analysis::{Analyzer, Endpoints, Tally};
+use tidegate_analysis::{Analyzer, Tally};
 use tidegate_api::{Span, metadata::object::LEASE};
 use tidegate_clock::Clock;
+use tidegate_endpoints::Endpoints;
 use tidegate_operator::{
     controller::{
         self, ControllerSettings, Dependencies,
@@ -16,6 +17,7 @@ use tidegate_operator::{
     },
     serve::{Metrics, Readiness, Server},
 };
+use tidegate_webhook::HttpWebhooks;
 use tokio::sync::watch;
 
 use super::{cluster_schedule, connect, logs, shutdown};
@@ -41,6 +43,14 @@ pub struct Options {
     /// The YAML file that lists the Prometheus endpoints
     #[arg(long, env = "TIDEGATE_PROMETHEUS_CONFIG", value_name = "FILE")]
     prometheus_config: Option<PathBuf>,
+
+    /// The YAML file that lists the webhooks that gates may ask
+    #[arg(long, env = "TIDEGATE_WEBHOOKS_CONFIG", value_name = "FILE")]
+    webhooks_config: Option<PathBuf>,
+
+    /// Take the names in approvals for true: a policy of the cluster lets nobody write another's
+    #[arg(long, env = "TIDEGATE_APPROVALS_VERIFIED", action = ArgAction::SetTrue)]
+    approvals_verified: bool,
 
     /// The YAML file that says when any Rollout may go on by itself; its own schedule can only be tighter
     #[arg(long, env = "TIDEGATE_SCHEDULE", value_name = "FILE")]
@@ -150,7 +160,7 @@ impl Options {
     }
 }
 
-/// The controller, with the Prometheus endpoints of the platform team.
+/// The controller, with the endpoints of the platform team.
 async fn control(
     client: Client,
     options: &Options,
@@ -163,14 +173,19 @@ async fn control(
         Some(file) => Endpoints::load(file)?,
         None => Endpoints::default(),
     };
+    let webhooks = match &options.webhooks_config {
+        Some(file) => HttpWebhooks::new(&Endpoints::load(file)?)?,
+        None => HttpWebhooks::default(),
+    };
     let counted = metrics.clone();
     let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
     let schedule = options.schedule.as_deref().map(cluster_schedule::load).transpose()?;
     let (namespace, concurrency) = (options.namespace.clone(), options.concurrency.get());
-    let settings = ControllerSettings { namespace, concurrency, schedule };
+    let are_approvals_verified = options.approvals_verified;
+    let settings = ControllerSettings { namespace, concurrency, schedule, are_approvals_verified };
     let clock = Clock::System;
-    let dependencies =
-        Dependencies { clock, analyzer: Analyzer::counting(&endpoints, &tally)?, leadership, metrics, readiness };
+    let (analyzer, webhooks) = (Analyzer::counting(&endpoints, &tally)?, Arc::new(webhooks));
+    let dependencies = Dependencies { clock, analyzer, webhooks, leadership, metrics, readiness };
     Ok(controller::run(client, settings, dependencies, shutdown).await?)
 }
 

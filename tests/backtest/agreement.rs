@@ -1,10 +1,9 @@
 //! The operator and a backtest come to the same.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_analysis::{
-    self as metrics, AnalysisRequest, Analyzer, BacktestRequest, Endpoints, Outcome, Templates, Versions,
-};
+use tidegate_analysis::{self as metrics, AnalysisRequest, Analyzer, BacktestRequest, Outcome, Templates, Versions};
 use tidegate_api::{CheckStatus, Rollout, RolloutSpec, StageBegun, Verdict};
+use tidegate_endpoints::Endpoints;
 
 use crate::{
     command::rollout,

@@ -4,7 +4,9 @@ use std::{env, fs};
 
 use serde_json::json;
 use tidegate_api::{Phase, condition::reason};
-use tidegate_testkit::{Result, assets::named, control_plane::Identity, shop::Shop, wait::until, world::World};
+use tidegate_testkit::{
+    Result, assets::named, control_plane::Identity, shop::Shop, snapshot::Snapshot, wait::until, world::World,
+};
 use tokio::process::Command;
 
 use crate::{
@@ -17,6 +19,7 @@ behaviours![
     promote_and_pause_by_the_plugin_lead_a_version_through_its_stages,
     a_version_that_failed_is_tried_again,
     an_annotation_for_another_version_does_nothing_and_says_so,
+    approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back,
 ];
 
 async fn abort_by_the_plugin_of_kubectl_takes_the_traffic_back_and_says_who_asked(world: &World) -> Result<()> {
@@ -79,6 +82,32 @@ async fn an_annotation_for_another_version_does_nothing_and_says_so(world: &Worl
     shop.stays("the rollout goes on", A_WHILE, |now| now.phase() == Phase::Progressing && now.share() == Some(25)).await
 }
 
+async fn approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["stages"][0]["after"] = json!([{"name": "sign-off", "approval": {"count": 2}}]);
+    let shop = adopted(world.shop("approve"), plan).await?;
+    let early = plugin(world, &shop, "approve").await?;
+    let is_told = early.0 == Some(2) && early.1.contains("no gate waits for an approval");
+    shop.check(&format!("there is nothing to approve: {early:?}"), is_told).await?;
+    shop.release("v2", &[]).await?;
+    let now = shop.wait("the gate to be asked", LATER, |now| !now.status().gates.is_empty()).await?;
+    let version = now.revision("v2").unwrap_or_default();
+    let given = plugin(world, &shop, "approve").await?;
+    let is_told = given.0 == Some(0) && given.1.contains(&format!("the approval of {version}/sign-off by "));
+    shop.check(&format!("it says for what: {given:?}"), is_told).await?;
+    let people = |now: &Snapshot| now.status().gates.first().map_or(0, |gate| gate.approvals.len());
+    shop.wait("it to be counted", SOON, |now| people(now) == 1).await?;
+    plugin_with(world, &shop, &["approve", "checkout", "--withdraw"]).await?;
+    shop.wait("it to be taken back", SOON, |now| people(now) == 0).await?;
+    plugin(world, &shop, "approve").await?;
+    let text = shop.now().rollout("checkout").and_then(|rollout| rollout.metadata.annotations).unwrap_or_default();
+    let text = text.get("tidegate.dev/approve").cloned().unwrap_or_default();
+    let both = format!("tidegate.dev/approve={text}; {version}/sign-off by jane");
+    world.kubectl(&shop, &["annotate", "--overwrite", "rollouts.tidegate.dev/checkout", &both]).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
 /// Waits for an event of that reason.
 async fn told_of(shop: &Shop, reason: &str) -> Result<()> {
     until(&format!("an event of {reason}"), SOON, || async {
@@ -90,12 +119,18 @@ async fn told_of(shop: &Shop, reason: &str) -> Result<()> {
 
 /// `kubectl tidegate VERB checkout`, by the administrator: how it ended, and what it printed.
 async fn plugin(world: &World, shop: &Shop, verb: &str) -> Result<(Option<i32>, String)> {
+    plugin_with(world, shop, &[verb, "checkout"]).await
+}
+
+async fn plugin_with(world: &World, shop: &Shop, arguments: &[&str]) -> Result<(Option<i32>, String)> {
     let folder = tempfile::tempdir()?;
     fs::hard_link(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate"))
         .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate")).map(drop))?;
     let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap_or_default());
     let output = Command::new(named("kubectl", "KUBECTL")?)
-        .args(["tidegate", verb, "checkout", "--namespace", &shop.namespace])
+        .arg("tidegate")
+        .args(arguments)
+        .args(["--namespace", &shop.namespace])
         .env("PATH", path)
         .env("KUBECONFIG", world.control_plane.kubeconfig(Identity::Admin))
         .kill_on_drop(true)

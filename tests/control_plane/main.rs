@@ -9,6 +9,7 @@
 
 mod admission;
 mod adoption;
+mod approvals;
 mod bad_input;
 mod behaviour;
 mod commands;
@@ -16,6 +17,7 @@ mod conformance;
 mod deletion;
 mod endpoints;
 mod evidence;
+mod gates;
 mod gateways;
 mod gitops;
 mod helm;
@@ -66,6 +68,7 @@ fn topics() -> Vec<Topic> {
         ("promotion", promotion::behaviours()),
         ("revert", revert::behaviours()),
         ("plans", plans::behaviours()),
+        ("gates", gates::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
@@ -124,9 +127,9 @@ const OFTEN_ON_THE_OLDEST: [&str; 14] = [
     "deleting_the_rollout_in_the_foreground_in_mid_flight_hands_back_the_stable_version",
 ];
 
-/// What the real one is asked together with an embedded one.
-fn comparisons() -> Vec<Topic> {
-    vec![("conformance", conformance::behaviours())]
+/// What takes a real API server: an embedded one to compare it with, or policies that it keeps.
+fn on_the_real_one() -> Vec<Topic> {
+    vec![("conformance", conformance::behaviours()), ("approvals", approvals::behaviours())]
 }
 
 /// What is said of all the others together, once they are over; says nothing after a part of them.
@@ -149,7 +152,7 @@ fn main() -> ExitCode {
     let mut all = trials(current, topics);
     all.extend(trials(current, with_rules));
     all.extend(trials(current, with_tools));
-    all.extend(trials(&current[..1], comparisons));
+    all.extend(trials(&current[..1], on_the_real_one));
     let mut on_oldest = trials(oldest, topics);
     on_oldest.extend(trials(oldest, without_rules));
     if !arguments.filter.as_deref().is_some_and(|filter| filter.starts_with("oldest")) {

@@ -115,7 +115,8 @@ fn second(now: &Snapshot) -> RolloutStatus {
     now.rollout("basket").and_then(|rollout| rollout.status).unwrap_or_default()
 }
 
-fn basket(namespace: &str) -> Value {
+/// Another Deployment beside that of the shop.
+pub fn basket(namespace: &str) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

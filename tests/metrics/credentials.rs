@@ -9,7 +9,8 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use tidegate_analysis::{Analyzer, Endpoints};
+use tidegate_analysis::Analyzer;
+use tidegate_endpoints::Endpoints;
 
 use crate::support::CheckUnderTest;
 

@@ -198,7 +198,7 @@ async fn numbers_that_are_none_never_count() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_configured_is_named() {
-    let endpoints = tidegate_analysis::Endpoints::default();
+    let endpoints = tidegate_endpoints::Endpoints::default();
     let analyzer = tidegate_analysis::Analyzer::new(&endpoints).unwrap();
     let check = CheckUnderTest::errors().look(&analyzer).await.checks.remove(0);
     assert_eq!(check.reason, "PrometheusEndpointNotFound");

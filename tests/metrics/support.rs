@@ -8,8 +8,9 @@ use std::{
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use jiff::Timestamp;
-use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Endpoints, Templates};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Templates};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
+use tidegate_endpoints::Endpoints;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep, timeout},

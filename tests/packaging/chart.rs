@@ -84,6 +84,23 @@ fn what_is_off_by_default_renders_when_it_is_on() {
 }
 
 #[test]
+fn webhooks_and_verified_approvals_reach_the_operator() {
+    let values =
+        ["webhooks.endpoints[0].name=board", "webhooks.endpoints[0].url=https://board", "approvals.verified=true"];
+    for objects in chart(&values) {
+        let config = find(&objects, "ConfigMap", "tidegate-webhooks")["data"]["webhooks.yaml"].as_str().unwrap();
+        assert!(config.contains("https://board"), "{config}");
+        find(&objects, "ValidatingAdmissionPolicyBinding", "tidegate-approvals");
+        let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+        let arguments = pod["containers"][0]["args"].as_array().unwrap();
+        for argument in ["--webhooks-config=/etc/tidegate-webhooks/webhooks.yaml", "--approvals-verified"] {
+            assert!(arguments.contains(&json!(argument)), "{arguments:?}");
+        }
+        assert_eq!(pod["volumes"][1]["configMap"]["name"], "tidegate-webhooks");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     for value in [
         "replcas=3",
@@ -96,6 +113,8 @@ fn what_cannot_be_is_refused() {
         "prometheus.endpoints=null",
         "prometheus.endpoints[0].url=prometheus:9090",
         "prometheus.secrets={a/b}",
+        "webhooks.endpoints[0].url=board:443",
+        "approvals.verified=perhaps",
         "watchNamespace=Shop_1",
         "serviceMonitor=null",
         "networkPolicy=null",

@@ -11,8 +11,9 @@ use std::{
 
 use regex::Regex;
 use tidegate::cli::CrdError;
-use tidegate_analysis::{Endpoints, EndpointsError, ParameterError, QueryError, TemplateError, UnusableCheck};
+use tidegate_analysis::{ParameterError, QueryError, TemplateError, UnusableCheck};
 use tidegate_api::{Causes, Percent, Span};
+use tidegate_endpoints::{Endpoints, EndpointsError};
 use tidegate_judge::InvalidLimit;
 use tidegate_operator::{controller, serve::ServeError};
 use tidegate_planner::traffic;

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use tidegate_api::{
     Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict, verdict::reason,
 };
+use tidegate_endpoints::{Endpoints, EndpointsError};
 use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, judge, judge_plainly, judge_values};
 use tokio::time::Instant;
 
 use super::{
-    endpoints::{Endpoints, EndpointsError},
     error::QueryError,
     grid::later,
     prometheus::{Prometheus, Tally},
@@ -139,6 +139,12 @@ impl Analyzer {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
+    /// The endpoint of that name.
+    pub(super) fn prometheus(&self, endpoint: Option<&str>) -> Result<&Prometheus, QueryError> {
+        let name = Endpoints::name_of(endpoint);
+        self.endpoints.get(name).ok_or_else(|| QueryError::EndpointNotFound { name: name.to_owned() })
+    }
+
     /// Reads what is new and judges all checks. Takes no longer than the endpoint's timeout; looks at different
     /// rollouts do not wait for each other.
     pub async fn analyze(&self, request: &AnalysisRequest<'_>) -> AnalysisResult {
@@ -146,11 +152,12 @@ impl Analyzer {
             return AnalysisResult::only(Vec::new(), later(request.now, Duration::from_hours(1)));
         };
         let interval = interval(analysis);
-        let name = Endpoints::name_of(analysis.prometheus.as_deref());
-        let Some(prometheus) = self.endpoints.get(name) else {
-            let fault = QueryError::EndpointNotFound { name: name.to_owned() };
-            let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
-            return AnalysisResult::only(checks, later(request.now, interval));
+        let prometheus = match self.prometheus(analysis.prometheus.as_deref()) {
+            Ok(prometheus) => prometheus,
+            Err(fault) => {
+                let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
+                return AnalysisResult::only(checks, later(request.now, interval));
+            }
         };
         let wanted = all_wanted(analysis, request);
         let memory = self.memory(request.uid);

@@ -1,18 +1,11 @@
-//! How a Prometheus endpoint is reached: over HTTP, with the platform team's credentials, and never further.
-
-use std::path::{Path, PathBuf};
+//! How a Prometheus is asked over HTTP.
 
 use futures::future::BoxFuture;
 use prometheus_http_query::{Client, Error};
-use reqwest::{
-    Certificate, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-    redirect::Policy,
-};
-use tidegate_api::Causes;
+use reqwest::Response;
+use tidegate_endpoints::{Connection, Endpoint, Fault};
 
 use super::{
-    endpoints::Endpoint,
     error::QueryError,
     transport::{PromQuery, PromResponse, Transport, When},
 };
@@ -20,57 +13,32 @@ use super::{
 /// The largest answer that is read.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// Why an endpoint's file of certificates cannot be used.
-#[derive(Debug, thiserror::Error)]
-enum NoCertificates {
-    #[error("{}", file.display())]
-    Unreadable { file: PathBuf, source: std::io::Error },
-    #[error("{} holds no PEM certificates", file.display())]
-    Empty { file: PathBuf },
-}
+/// What is added to an endpoint's URL, and what people leave at its end.
+const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
 
 /// A way to one endpoint.
 pub(super) struct Http {
-    endpoint: Endpoint,
-    headers: HeaderMap,
+    name: String,
+    connection: Connection,
     client: Client,
 }
 
 impl Http {
     /// A way to `endpoint`, or the field of it that cannot be used, and why.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, (&'static str, String)> {
-        // Fails only if somebody has chosen a provider already, which then is the one to use.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(endpoint.timeout.duration())
-            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
-        if let Some(file) = &endpoint.ca_file {
-            builder =
-                builder.tls_certs_only(certificates(file).map_err(|error| ("caFile", Causes(&error).to_string()))?);
-        } else if !endpoint.url.starts_with("https:") {
-            // Plain HTTP must work in an image without any certificates.
-            builder = builder.tls_certs_only([]);
+        ends_before_the_api(&endpoint.url).map_err(|why| ("url", why))?;
+        if endpoint.signing_key_file.is_some() {
+            return Err(("signingKeyFile", "is for webhooks: nothing is signed for a Prometheus".to_owned()));
         }
-        let client = builder.build().map_err(|error| {
-            let cause = root_cause(&error);
-            ("caFile", format!("no certificates to trust, neither here nor in the system: {cause}"))
-        })?;
-        let client = Client::from(client, &endpoint.url).map_err(|error| ("url", error.to_string()))?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &endpoint.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                headers.insert(name, value);
-            }
-        }
-        let http = Self { endpoint: endpoint.clone(), headers, client };
-        http.headers().map_err(|fault| ("credentials", fault.to_string()))?;
-        Ok(http)
+        let connection = Connection::new(endpoint)?;
+        let client = Client::from(connection.client().clone(), &endpoint.url);
+        let client = client.map_err(|error| ("url", error.to_string()))?;
+        Ok(Self { name: endpoint.name.clone(), connection, client })
     }
 
     async fn send(&self, question: PromQuery) -> Result<Response, QueryError> {
-        let headers = self.headers()?.into_iter().filter_map(|(name, value)| Some((name?, value)));
+        let headers = self.connection.headers().map_err(|fault| self.told(fault))?;
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let sent: Result<Response, Error> = match question.when {
             When::At(at) => {
                 let at = at.as_millisecond();
@@ -84,66 +52,24 @@ impl Http {
                 headers.fold(request, |request, (name, value)| request.header(name, value)).post_raw().await
             }
         };
-        sent.map_err(|error| self.unreachable(&error))
+        sent.map_err(|error| self.told(Fault::unreachable(&error)))
     }
 
     async fn answer(&self, question: PromQuery) -> Result<PromResponse, QueryError> {
-        let mut response = self.send(question).await?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(QueryError::Redirect { endpoint: self.name(), status: status.as_u16() });
+        let response = self.send(question).await?;
+        let answer = self.connection.read(response, BODY_LIMIT).await.map_err(|fault| self.told(fault))?;
+        Ok(PromResponse::Text { status: answer.status, html: answer.html, body: answer.body })
+    }
+
+    /// As the checks tell of it.
+    fn told(&self, fault: Fault) -> QueryError {
+        let endpoint = self.name.clone();
+        match fault {
+            Fault::Credentials(why) => QueryError::Credentials { endpoint, why },
+            Fault::Unreachable(why) => QueryError::Unreachable { endpoint, why },
+            Fault::Redirect(status) => QueryError::Redirect { endpoint, status },
+            Fault::TooLarge(limit) => QueryError::TooLarge { endpoint, limit },
         }
-        let html = is_html(&response);
-        let body = self.body(&mut response).await?;
-        Ok(PromResponse::Text { status: status.as_u16(), html, body })
-    }
-
-    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, QueryError> {
-        let too_large = || QueryError::TooLarge { endpoint: self.name(), limit: BODY_LIMIT };
-        if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
-            return Err(too_large());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
-
-    /// The configured headers and the credentials, read anew so that they may be rotated.
-    fn headers(&self) -> Result<HeaderMap, QueryError> {
-        let unusable = |file: &Path, why: &str| QueryError::Credentials {
-            endpoint: self.name(),
-            why: format!("{}: {why}", file.display()),
-        };
-        let secret = |file: &Path| {
-            let text = std::fs::read_to_string(file).map_err(|error| unusable(file, &error.to_string()))?;
-            Ok::<_, QueryError>(text.trim().to_owned())
-        };
-        let mut headers = self.headers.clone();
-        let request = self.client.inner().get(self.client.base_url().clone());
-        let (request, file) = if let Some(file) = &self.endpoint.bearer_token_file {
-            (request.bearer_auth(secret(file)?), file)
-        } else if let Some(basic) = &self.endpoint.basic_auth {
-            (request.basic_auth(&basic.username, Some(secret(&basic.password_file)?)), &basic.password_file)
-        } else {
-            return Ok(headers);
-        };
-        // reqwest marks the header as sensitive, which keeps it out of every log.
-        let request = request.build().map_err(|_| unusable(file, "its content does not fit into a header"))?;
-        headers.extend(request.headers().get(AUTHORIZATION).map(|value| (AUTHORIZATION, value.clone())));
-        Ok(headers)
-    }
-
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> QueryError {
-        QueryError::Unreachable { endpoint: self.name(), why: root_cause(error) }
-    }
-
-    fn name(&self) -> String {
-        self.endpoint.name.clone()
     }
 }
 
@@ -153,24 +79,25 @@ impl Transport for Http {
     }
 }
 
-/// The innermost error: `connection refused` instead of what was being done at the time.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string().chars().filter(|c| !c.is_control()).take(120).collect()
+/// Whether what is added to the URL is not there already; a sentence where it is.
+fn ends_before_the_api(url: &str) -> Result<(), String> {
+    let Ok(url) = reqwest::Url::parse(url) else { return Ok(()) };
+    let path = url.path().trim_end_matches('/');
+    let Some(prefix) = API.iter().find_map(|end| path.strip_suffix(end)) else { return Ok(()) };
+    let left = if prefix.is_empty() { "leave the path out".to_owned() } else { format!("end it with {prefix}") };
+    Err(format!("must not end in /api/v1, which is added to it; {left}"))
 }
 
-fn is_html(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/html"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, NoCertificates> {
-    let pem = std::fs::read(file).map_err(|source| NoCertificates::Unreadable { file: file.to_owned(), source })?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(NoCertificates::Empty { file: file.to_owned() }),
+    #[test]
+    fn an_address_that_has_the_path_of_the_api_already_is_told_what_to_leave_out() {
+        assert_eq!(ends_before_the_api("http://a/prom"), Ok(()));
+        let told = ends_before_the_api("http://a/api/v1/").unwrap_err();
+        assert_eq!(told, "must not end in /api/v1, which is added to it; leave the path out");
+        let told = ends_before_the_api("http://a/select/0/prometheus/api/v1/query").unwrap_err();
+        assert_eq!(told, "must not end in /api/v1, which is added to it; end it with /select/0/prometheus");
     }
 }

@@ -1,6 +1,6 @@
 //! Where the numbers come from: Prometheus, presets, query templates.
 //!
-//! The [`Analyzer`] is what a controller calls. It knows the platform team's [`Endpoints`], asks each at most one
+//! The [`Analyzer`] is what a controller calls. It knows the platform team's [`tidegate_endpoints::Endpoints`], asks each at most one
 //! thing per group of checks and look, keeps the evidence of each rollout in memory, and derives it anew from
 //! Prometheus after a restart. Whatever goes wrong on the way is a [`QueryError`]: one word and one sentence for the
 //! status, and never a pass.
@@ -8,9 +8,9 @@
 mod absent;
 mod analyzer;
 mod answer;
-mod endpoints;
 mod error;
 mod escape;
+mod gate;
 mod grid;
 mod history;
 mod http;
@@ -38,8 +38,8 @@ mod wanted;
 
 pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Numbers, Row};
-pub use endpoints::{Endpoint, Endpoints, EndpointsError};
 pub use error::{Counting, QueryError};
+pub use gate::Wellness;
 pub use parameters::{ParameterError, Parameters};
 pub use past::{BacktestRequest, Change, Found, Outcome, Past, Released, Surveyed, Versions};
 pub use prometheus::Tally;

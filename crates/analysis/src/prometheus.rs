@@ -12,11 +12,11 @@ use futures::{
 };
 use jiff::Timestamp;
 use tidegate_api::Reduce;
+use tidegate_endpoints::{Endpoint, Endpoints, EndpointsError};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     answer::{Numbers, Row, read},
-    endpoints::{Endpoint, Endpoints, EndpointsError},
     error::QueryError,
     http::Http,
     transport::{PromQuery, PromResponse, Transport, When},
@@ -106,6 +106,21 @@ impl Prometheus {
             Numbers::Matrix(_) => return Err(QueryError::WrongType { got: "range vector", wanted: "number" }),
         };
         one_of(&[value], None)
+    }
+
+    /// The numbers that `expression` yields at `at`, one for each series.
+    pub(super) async fn numbers(
+        &self,
+        expression: &str,
+        at: Timestamp,
+        deadline: Instant,
+    ) -> Result<Vec<f64>, QueryError> {
+        let question = PromQuery { query: expression.to_owned(), when: When::At(at) };
+        match self.ask(question, deadline).await? {
+            Numbers::Scalar(value) => Ok(vec![value]),
+            Numbers::Vector(values) => Ok(values),
+            Numbers::Matrix(_) => Err(QueryError::WrongType { got: "range vector", wanted: "number" }),
+        }
     }
 
     /// Sends a question and reads its answer, both before `deadline`.

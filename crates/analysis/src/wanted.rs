@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_api::{Analysis, Check, Percent, Span, Stage};
+use tidegate_endpoints::Endpoints;
 use tidegate_judge::{InvalidLimit, Question, WarmUp, question};
 use tidegate_planner::traffic::Names;
 
 use super::{
     analyzer::AnalysisRequest,
-    endpoints::Endpoints,
     error::QueryError,
     parameters::Parameters,
     sampling_plan::{Kind, Limit, SamplingPlan, StagePlan},

@@ -169,6 +169,22 @@ pub mod reason {
         COMMAND_IGNORED = "CommandIgnored", Warning =>
             "The message says why. Look where the rollout stands, and ask again if it is still meant \
              ([commands.md](../commands.md)).";
+        /// A version waits for a gate of its plan.
+        GATE_WAITS = "GateWaits", Normal =>
+            "The message says which, and for whom or what. `status.gates` has all that were asked \
+             ([plans.md](../plans.md#gates)).";
+        /// A gate said yes.
+        GATE_PASSED = "GatePassed", Normal => "Nothing.";
+        /// A gate said no before the version had started; later it is `Reverted`, with the same message.
+        GATE_STOPPED = "GateStopped", Warning =>
+            "The message says why. Change the pod template of the Deployment, or ask for a retry of the same version \
+             ([commands.md](../commands.md)).";
+        /// A gate has waited for longer than its `timeout`.
+        GATE_TIMED_OUT = "GateTimedOut", Warning =>
+            "Give it its answer, which still counts, or abort the rollout. Where `onTimeout` is `Revert`, it is over.";
+        /// A gate names an endpoint that is not configured on the operator.
+        GATE_UNUSABLE = "GateUnusable", Warning =>
+            "Ask the platform team, or name another endpoint.";
         /// Another version came while one was on its way: traffic goes back to stable before it starts.
         SUPERSEDED = "Superseded", Normal => "Nothing.";
         /// The Deployment asks for the stable version again.

@@ -34,6 +34,8 @@ pub(crate) const LATENCY_LIMIT: &str = "a latency needs a limit: max decides, wa
 pub(crate) const QUERY_TAKES: &str = "a query takes either an expr or a template";
 pub(crate) const QUERY_LIMIT: &str = "a query needs a limit: max, min and relative decide, warn only tells";
 pub(crate) const COMPARISON_LIMIT: &str = "a comparison needs max or min: how many times stable's value";
+pub(crate) const GATE_ASKS: &str = "a gate asks exactly one of approval, query, webhook and rollouts";
+pub(crate) const GATE_LIMIT: &str = "a gate's query needs a limit: min or max";
 pub(crate) const TEMPLATE_ANSWERS: &str = "a template needs at least one of requests, latency and query";
 pub(crate) const REQUESTS_TAKE: &str = "requests are counted either by selector and status, or by errors and total";
 pub(crate) const SELECTOR_TELLS: &str =
@@ -57,6 +59,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         CHECK_ASKS => Culprit::AllButFirst(&["errorRate", "latency", "query"]),
         ERROR_RATE_TAKES => Culprit::AllButFirst(&["preset", "counters", "template"]),
         LATENCY_TAKES => Culprit::AllButFirst(&["preset", "histogram", "template"]),
+        GATE_ASKS => Culprit::AllButFirst(&["approval", "query", "webhook", "rollouts"]),
         QUERY_TAKES => Culprit::AllButFirst(&["expr", "template"]),
         NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
         MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
@@ -65,8 +68,8 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         OTHER_FORM => Culprit::OverriddenMaxes,
         WEIGHTS_FALL => Culprit::FallingWeights,
         LAST_IS_NOT_FULL => Culprit::LastWeight,
-        ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | TEMPLATE_ANSWERS | REQUESTS_TAKE
-        | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,
+        ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
+        | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 mod analysis;
+mod approval;
 mod causes;
 mod certainty;
 mod check_template;
@@ -15,6 +16,8 @@ pub mod condition;
 mod control;
 mod culprit;
 mod described;
+mod gate;
+mod gate_status;
 pub mod manifest;
 mod matches;
 pub mod metadata;
@@ -34,6 +37,7 @@ pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
     OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
+pub use approval::Approved;
 pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
@@ -44,6 +48,8 @@ pub use check_template::{
 pub use command::{Asked, Command};
 pub use culprit::Culprit;
 pub use described::Described;
+pub use gate::{Approval, Gate, Gates, OnTimeout, OtherRevision, OtherRollout, QueryGate, WebhookGate};
+pub use gate_status::{ApprovalStatus, GateState, GateStatus};
 pub use matches::{Match, Named, SessionPersistence};
 pub use metadata::{
     finalizer::FINALIZER,

@@ -66,6 +66,9 @@ groups! {
         PROMOTE_ANNOTATION = "tidegate.dev/promote";
         /// `REVISION`: a version that failed is tried again.
         RETRY_ANNOTATION = "tidegate.dev/retry";
+        /// `REVISION/GATE by NAME`, and perhaps ` of GROUP`; several with a semicolon between them: that person says yes to
+        /// that gate.
+        APPROVE_ANNOTATION = "tidegate.dev/approve";
     }
 
     /// Field managers

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     analysis::{Analysis, CheckOverride},
     culprit,
+    gate::{Gate, Gates},
     matches::Match,
     schedule::Schedule,
     schema,
@@ -131,6 +132,10 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
 
+    /// Who or what else has to say yes before a version starts, and before it is promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+
     /// Freezes advancing: no new rollout starts and no stage is left. Reverting is never frozen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
@@ -165,6 +170,20 @@ impl RolloutSpec {
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
         self.traffic.iter().flat_map(Traffic::routes).collect()
+    }
+
+    /// All gates, in the order in which a version comes to them.
+    pub fn all_gates(&self) -> impl Iterator<Item = &Gate> {
+        let staged = self.stages.iter().flatten().flat_map(|stage| stage.before.iter().chain(&stage.after));
+        let (start, promote) = self.gates.as_ref().map(|gates| (&gates.start, &gates.promote)).unzip();
+        start.into_iter().flatten().chain(staged).chain(promote.into_iter().flatten())
+    }
+
+    /// The name that several gates have, if there is one.
+    #[must_use]
+    pub fn gate_named_twice(&self) -> Option<&str> {
+        let mut names = std::collections::HashSet::new();
+        self.all_gates().map(|gate| gate.name.as_str()).find(|name| !names.insert(*name))
     }
 
     /// Whether a user stays on one version while a rollout is under way.
@@ -248,6 +267,18 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 
+    /// Who or what else has to say yes before the stage begins. Of the first stage, before the version starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub before: Vec<Gate>,
+
+    /// Who or what else has to say yes, when the stage has passed, before it is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub after: Vec<Gate>,
+
     /// Other limits for checks, by name, while the stage lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
@@ -268,6 +299,8 @@ impl Stage {
                 bake: None,
                 deadline: None,
                 on_failure: None,
+                before: Vec::new(),
+                after: Vec::new(),
                 checks: None,
             })
             .into()

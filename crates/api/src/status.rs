@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    gate_status::GateStatus,
     schema,
     stage_status::{StageBegun, StageStatus, SteppedBack},
     units::Span,
@@ -61,6 +62,12 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["command"]))]
     pub commands: Vec<CommandStatus>,
+    /// The gates that were asked about the version on its way, or the one that waits to be, in that order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateStatus>,
+    /// Approvals of an earlier rollout that are still in the annotation: they count for none after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spent_approvals: Vec<String>,
     /// A gateway of the routes refused a backend of weight 0: what gets nothing is left out of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub zero_weights_refused: bool,
@@ -98,6 +105,14 @@ pub struct RolloutStatus {
     pub replicas: i32,
     /// Selects the pods of the revision that carries most of the traffic, for the scale subresource.
     pub selector: String,
+}
+
+impl RolloutStatus {
+    /// What a gate said about `revision`, if it was asked.
+    #[must_use]
+    pub fn gate(&self, revision: &str, name: &str) -> Option<&GateStatus> {
+        self.gates.iter().find(|gate| gate.revision == revision && gate.name == name)
+    }
 }
 
 /// A pod that was deleted since the bad requests of a check came from it.

@@ -226,7 +226,10 @@ impl Invariants {
         self.abandoned = next.phase == Phase::Reverting
             && (self.abandoned || (left == 0.0 && self.least_lately("checkout-canary", now) == 0));
         let version = |status: &RolloutStatus| status.canary.as_ref().map(|canary| canary.revision.clone());
+        self.answers(last, next);
+        self.commands(last, next);
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
+        self.started(&after, last, next);
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
         let is_same = version(next) == version(last);
         // One that goes back all the way may start anew in the same moment.
@@ -240,6 +243,14 @@ impl Invariants {
             return;
         }
         let took_over = next.history.first().is_some_and(|step| step.reason == "StableLost");
+        if !took_over {
+            self.passed_gates(&after, &stage.name, next);
+        }
+        let promoted_by_hand =
+            next.commands.iter().any(|done| done.command == "promote" && !last.commands.contains(done));
+        if promoted_by_hand {
+            return;
+        }
         let bake = self.stages.iter().find(|(name, ..)| *name == stage.name).map(|(_, _, bake)| *bake);
         let over = stage.since.zip(bake).is_some_and(|(since, bake)| now.duration_since(since) >= bake);
         self.hold(over || took_over, || format!("stage {} is left before its time", stage.name));

@@ -12,8 +12,10 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
 
+pub mod board;
 mod capacity;
 mod faults;
+mod gates;
 mod invariants;
 mod numbers;
 mod objects;

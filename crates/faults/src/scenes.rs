@@ -1,10 +1,13 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
+mod gates;
+mod plans;
+
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
 use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
 
-use crate::numbers::Manner;
+use crate::{board, numbers::Manner};
 
 /// One story.
 #[derive(Debug, Clone)]
@@ -44,6 +47,12 @@ pub enum Action {
     Numbers(Manner),
     /// It begins anew, without what it knew.
     NumbersRestart,
+    /// From now on the webhook answers in this manner.
+    Board(board::Manner),
+    /// That person approves the gate of that name for the version on its way, or the one that waits to be.
+    Approve(&'static str, &'static str),
+    /// `kubectl tidegate`, with that verb, for the version on its way.
+    Ask(&'static str),
     /// From now on the gateway behaves so.
     Gateway(GatewayMode),
     /// From now on pods of that image behave so.
@@ -126,7 +135,7 @@ fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scen
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences(), controls(), plans()].concat()
+    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes()].concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.
@@ -182,32 +191,6 @@ fn controls() -> Vec<Scene> {
             Ending::In(Phase::Reverted, V1),
             &[(61, Action::Await(Moment::At("full"))), (71, Action::Fail(0.5))],
         )),
-    ]
-}
-
-/// One stage back instead of all the way, and days on which nothing goes on.
-fn plans() -> Vec<Scene> {
-    let stable = || Ending::In(Phase::Stable, V2);
-    let reverted = || Ending::In(Phase::Reverted, V1);
-    let frozen = |days: &[&str]| Action::Edit(json!({"schedule": {"timeZone": "UTC", "freeze": days}}));
-    let fails = [(61, Action::Await(Moment::At("half"))), (71, Action::Fail(0.5))];
-    // Over before it is noticed.
-    let through = [fails.as_slice(), &[(79, Action::Fail(0.0))]].concat();
-    let stepping_back = |mut scene: Scene| {
-        scene.spec["onFailure"] = json!("StepBack");
-        scene
-    };
-    let following = |scene: Scene| Scene { spec: progressive(), ..scene };
-    let freeze = [(61, Action::Await(Moment::At("canary"))), (62, frozen(&["2000-01-01/2100-12-31"]))];
-    let thaws = [freeze.as_slice(), &[(150, frozen(&[]))]].concat();
-    let fails_frozen = [freeze.as_slice(), &[(150, Action::Fail(0.5))]].concat();
-    vec![
-        stepping_back(pushed("a step back, and through", stable(), &through)),
-        stepping_back(pushed("a step back, and all the way", reverted(), &fails)),
-        stepping_back(Scene { routed: false, ..pushed("a step back by pods", reverted(), &fails) }),
-        stepping_back(following(pushed("capacity follows a step back", reverted(), &fails))),
-        pushed("days on which nothing goes on", stable(), &thaws),
-        pushed("errors on days on which nothing goes on", reverted(), &fails_frozen),
     ]
 }
 

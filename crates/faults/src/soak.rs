@@ -7,6 +7,7 @@ use serde_json::json;
 use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
 
 use crate::{
+    board,
     faults::Fault,
     numbers::Manner,
     scenes::{self, Action, Ending, Scene},
@@ -75,6 +76,11 @@ fn drawn(seed: u64, all: &[Scene]) -> Trial {
     for _ in 0..rng.random_range(0..4) {
         misfortune(&mut rng, &mut scene.actions);
     }
+    if scene.spec.get("gates").is_some() {
+        for _ in 0..rng.random_range(0..4) {
+            interference(&mut rng, &mut scene.actions);
+        }
+    }
     let deleted = scene.actions.iter().any(|(_, action)| matches!(action, Action::DeleteReplicaSet(_)));
     scene.actions.extend(calm());
     if deleted {
@@ -125,6 +131,23 @@ fn misfortune(rng: &mut StdRng, actions: &mut Vec<(u64, Action)>) {
             }
         }
         _ => actions.push((from, Action::DeleteReplicaSet(image))),
+    }
+}
+
+/// Whoever answers for gates does so in another manner for a while, or somebody asks for something.
+fn interference(rng: &mut StdRng, actions: &mut Vec<(u64, Action)>) {
+    let from = rng.random_range(0..CALM - 20);
+    let until = rng.random_range(from..CALM);
+    let manners = [board::Manner::Wait, board::Manner::Stop, board::Manner::Hang, board::Manner::Fail];
+    match rng.random_range(0..6) {
+        0 | 1 => {
+            let manner = *manners.choose(rng).unwrap_or(&board::Manner::Hang);
+            actions.extend([(from, Action::Board(manner)), (until, Action::Board(board::Manner::Go))]);
+        }
+        2 => actions.push((from, Action::Approve("sign-off", "joe"))),
+        3 => actions.push((from, Action::Ask("promote"))),
+        4 => actions.push((from, Action::Ask("retry"))),
+        _ => actions.push((from, Action::Ask("abort"))),
     }
 }
 
@@ -179,7 +202,10 @@ fn calm() -> Vec<(u64, Action)> {
         (CALM, Action::Quota(None)),
         (CALM, Action::RegainNode),
         (CALM, Action::Edit(json!({"paused": false}))),
+        (CALM, Action::Board(board::Manner::Go)),
     ];
+    // Whatever waits for a person gets its answer.
+    actions.extend((0..20).map(|time| (CALM + 20 * time, Action::Approve("sign-off", "jane"))));
     for image in ["checkout:v1", "checkout:v2", "checkout:v3"] {
         actions.push((CALM, Action::Pods(image, PodBehaviour::default())));
     }

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate_api::Rollout;
+use tidegate_api::{Rollout, RolloutStatus};
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
 use tidegate_sim::{
@@ -18,6 +19,7 @@ use tidegate_sim::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
+    board::Board,
     faults::{Fault, Wire},
     invariants::Invariants,
     numbers::Prometheus,
@@ -99,6 +101,7 @@ struct Stage {
     controllers: Handle,
     wire: Wire,
     prometheus: Prometheus,
+    board: Board,
     operator: Option<Operator>,
     second: Option<Operator>,
     invariants: Invariants,
@@ -130,6 +133,7 @@ impl Stage {
             controllers: handle,
             wire,
             prometheus: Prometheus::new(),
+            board: Board::default(),
             operator: None,
             second: None,
             log: Vec::new(),
@@ -143,7 +147,12 @@ impl Stage {
     }
 
     fn start_operator(&self) -> Operator {
-        OperatorSetup::new(self.clock, self.prometheus.clone()).start(self.wire.clone())
+        self.operator_setup().start(self.wire.clone())
+    }
+
+    fn operator_setup(&self) -> OperatorSetup<Prometheus> {
+        let webhooks = Arc::new(self.board.clone());
+        OperatorSetup { webhooks, ..OperatorSetup::new(self.clock, self.prometheus.clone()) }
     }
 
     async fn run(&mut self, scene: &Scene) {
@@ -282,6 +291,19 @@ impl Stage {
                 self.prometheus.fail(now, *share, &good);
             }
             Action::Numbers(manner) => self.prometheus.set_manner(*manner),
+            Action::Board(manner) => self.board.set_manner(*manner),
+            Action::Approve(gate, who) => self.annotate("approve", |status| {
+                let waiting = status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.clone());
+                let version = status.canary.as_ref().map(|canary| canary.revision.clone()).or(waiting)?;
+                Some(format!("{version}/{gate} by {who}"))
+            }),
+            Action::Ask(verb) => self.annotate(verb, |status| {
+                let canary = status.canary.as_ref().map(|canary| canary.revision.clone());
+                let version = canary.or(status.failed.first().map(|failed| failed.revision.clone()))?;
+                let stage = status.stage.as_ref().map(|stage| stage.name.as_str()).unwrap_or_default();
+                let target = if *verb == "promote" { format!("{version}/{stage}") } else { version };
+                Some(format!("{target} by jane"))
+            }),
             Action::NumbersRestart => self.prometheus.set_manner(crate::numbers::Manner::Restarted(now)),
             Action::Gateway(mode) => self.controllers.set_gateway(*mode),
             Action::Pods(image, behaviour) => self.controllers.set_behaviour(image, *behaviour),
@@ -290,11 +312,20 @@ impl Stage {
             Action::RegainNode => drop(self.controllers.regain_node(&self.node())),
             Action::Crash | Action::Await(_) => {}
             Action::SecondLeader => {
-                let second = OperatorSetup::new(self.clock, self.prometheus.clone()).start(self.api.clone());
+                let second = self.operator_setup().start(self.api.clone());
                 self.second = Some(second);
             }
             Action::OneLeader => self.second = None,
             Action::Compact => self.api.compact(),
+        }
+    }
+
+    /// Somebody asks for something, by what the status says.
+    fn annotate(&self, command: &str, text: impl FnOnce(&RolloutStatus) -> Option<String>) {
+        let rollout = self.api.get("rollouts", SHOP, NAME).and_then(|object| object.parse::<Rollout>());
+        if let Some(text) = rollout.and_then(|rollout| text(&rollout.status.unwrap_or_default())) {
+            let patch = json!({"metadata": {"annotations": {format!("tidegate.dev/{command}"): text}}});
+            drop(self.api.merge("rollouts", SHOP, NAME, "", patch, "user"));
         }
     }
 

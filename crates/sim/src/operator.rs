@@ -15,6 +15,7 @@ use tidegate_operator::{
     },
     serve::{Metrics, Readiness},
 };
+use tidegate_webhook::{NoWebhooks, Webhooks};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tower::{BoxError, Service};
 
@@ -41,6 +42,8 @@ pub struct OperatorSetup<T> {
     pub endpoint: String,
     /// The way to Prometheus.
     pub transport: T,
+    /// Whoever answers for gates.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Whether it leads.
     pub leadership: Leadership,
 }
@@ -48,7 +51,14 @@ pub struct OperatorSetup<T> {
 impl<T: Transport + 'static> OperatorSetup<T> {
     /// An operator that leads, looks after all namespaces, and asks the Prometheus behind `transport`.
     pub fn new(clock: Clock, transport: T) -> Self {
-        Self { clock, namespace: None, endpoint: ENDPOINT.to_owned(), transport, leadership: Leadership::always() }
+        Self {
+            clock,
+            namespace: None,
+            endpoint: ENDPOINT.to_owned(),
+            transport,
+            webhooks: Arc::new(NoWebhooks),
+            leadership: Leadership::always(),
+        }
     }
 
     /// Starts it on the API server behind `service`, with the same time limit on calls as in a cluster.
@@ -65,11 +75,17 @@ impl<T: Transport + 'static> OperatorSetup<T> {
         let dependencies = Dependencies {
             clock: self.clock,
             analyzer: Analyzer::over(&self.endpoint, self.transport, LOOK),
+            webhooks: self.webhooks,
             leadership: self.leadership,
             metrics: Arc::new(Metrics::new()),
             readiness: Readiness::default(),
         };
-        let settings = ControllerSettings { namespace: self.namespace, concurrency: 1, schedule: None };
+        let settings = ControllerSettings {
+            namespace: self.namespace,
+            concurrency: 1,
+            schedule: None,
+            are_approvals_verified: false,
+        };
         let (shutdown, requested) = oneshot::channel();
         let task = tokio::spawn(async move {
             let requested = async { drop(requested.await) };

@@ -1,14 +1,7 @@
 //! A cluster whose admission does not let a ReplicaSet change hands: a real webhook of the API server, or the embedded
 //! one's front door.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    path::Path,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{fs, path::Path, sync::PoisonError, time::Duration};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
@@ -18,14 +11,17 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::task::AbortHandle;
 
-use super::{cluster, control_plane::Reviews, shop::Shop, wait::until, world::World};
+use super::{
+    cluster,
+    control_plane::Reviews,
+    shop::Shop,
+    tls_server::{Response, serve},
+    wait::until,
+    world::World,
+};
 
 /// What the webhook says.
 pub const REFUSAL: &str = "ReplicaSets of this cluster do not change hands";
@@ -95,24 +91,17 @@ impl Drop for Admission {
 
 /// Serves the webhook, and has the API server ask it about the namespace.
 async fn webhook(client: &Client, directory: &Path, namespace: &str) -> Result<AbortHandle> {
-    let tls = Arc::new(server_config(directory)?);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("https://{}/", listener.local_addr()?);
-    let task = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let tls = Arc::clone(&tls);
-            tokio::task::spawn_blocking(move || {
-                // A client that goes away says so itself.
-                let _ = stream.into_std().map_err(anyhow::Error::from).and_then(|stream| answer(tls, stream));
-            });
-        }
-    });
+    let (url, task) = serve(directory, |asked| {
+        let said = review(&serde_json::from_slice(&asked.body).unwrap_or_default());
+        Response::json(200, said.to_string())
+    })
+    .await?;
     let namespaces = Api::<Namespace>::all(client.clone());
     let labelled = Patch::Merge(json!({"metadata": {"labels": {LABEL: namespace}}}));
     namespaces.patch(namespace, &PatchParams::default(), &labelled).await?;
     let authority = fs::read(directory.join("ca.crt"))?;
-    cluster::create(client, configuration(namespace, &url, &authority)?).await?;
-    Ok(task.abort_handle())
+    cluster::create(client, configuration(namespace, &format!("{url}/"), &authority)?).await?;
+    Ok(task)
 }
 
 fn configuration(namespace: &str, url: &str, authority: &[u8]) -> Result<Value> {
@@ -132,39 +121,6 @@ fn configuration(namespace: &str, url: &str, authority: &[u8]) -> Result<Value> 
             "sideEffects": "None",
         }],
     }))
-}
-
-fn server_config(directory: &Path) -> Result<ServerConfig> {
-    let certificate = CertificateDer::from_pem_file(directory.join("server.crt"))?;
-    let key = PrivateKeyDer::from_pem_file(directory.join("server.key"))?;
-    Ok(ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key)?)
-}
-
-/// One request, one answer.
-fn answer(tls: Arc<ServerConfig>, stream: TcpStream) -> Result<()> {
-    stream.set_nonblocking(false)?;
-    let mut reader = BufReader::new(StreamOwned::new(ServerConnection::new(tls)?, stream));
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let line = line.trim().to_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let body = review(&serde_json::from_slice(&body)?).to_string();
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-    let stream = reader.get_mut();
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
-    stream.conn.send_close_notify();
-    stream.flush()?;
-    Ok(())
 }
 
 fn review(review: &Value) -> Value {

@@ -16,6 +16,7 @@
 pub mod admission;
 pub mod assets;
 pub mod audit;
+pub mod board;
 pub mod certificates;
 pub mod cluster;
 pub mod control_plane;
@@ -36,6 +37,7 @@ pub mod process;
 pub mod prometheus;
 pub mod shop;
 pub mod snapshot;
+pub mod tls_server;
 pub mod traefik;
 pub mod wait;
 pub mod world;

@@ -26,6 +26,8 @@ pub struct Operator {
     pub kubeconfig: PathBuf,
     /// The file that names the Prometheus endpoints.
     pub prometheus: PathBuf,
+    /// The file that names the webhooks, where there are any.
+    pub webhooks: Option<PathBuf>,
     /// Where its log goes.
     pub directory: PathBuf,
 }
@@ -58,6 +60,9 @@ impl Operator {
         ];
         if let Some(namespace) = &self.namespace {
             arguments.extend([OsStr::new("--namespace"), namespace.as_ref()]);
+        }
+        if let Some(webhooks) = &self.webhooks {
+            arguments.extend([OsStr::new("--webhooks-config"), webhooks.as_ref()]);
         }
         let environment = [("KUBECONFIG", self.kubeconfig.as_os_str())];
         let process = Process::start(&program()?, arguments, &environment, (&self.name, &self.directory))?;

@@ -1,6 +1,10 @@
 //! The whole rig, started once, and the way to open shops in it.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -172,6 +176,7 @@ impl World {
             operator: true,
             cluster_wide: false,
             prometheus: self.prometheus.url.clone(),
+            webhooks: None,
             termination_seconds: self.data_plane.kubelet.life().termination_seconds(),
         }
     }
@@ -202,6 +207,7 @@ pub struct ShopPlan<'w> {
     operator: bool,
     cluster_wide: bool,
     prometheus: String,
+    webhooks: Option<PathBuf>,
     termination_seconds: u64,
 }
 
@@ -264,6 +270,12 @@ impl ShopPlan<'_> {
     /// With another Prometheus than the one that all share.
     pub fn prometheus(mut self, url: &str) -> Self {
         url.clone_into(&mut self.prometheus);
+        self
+    }
+
+    /// With an operator that knows the webhooks of this file.
+    pub fn webhooks(mut self, file: &Path) -> Self {
+        self.webhooks = Some(file.to_owned());
         self
     }
 
@@ -342,6 +354,7 @@ impl ShopPlan<'_> {
             namespace: (!self.cluster_wide).then(|| self.namespace.clone()),
             kubeconfig: self.world.control_plane.kubeconfig(Identity::Operator),
             prometheus,
+            webhooks: self.webhooks.clone(),
             directory: directory.to_owned(),
         })
     }

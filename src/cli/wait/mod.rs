@@ -2,18 +2,22 @@
 
 mod answer;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use kube::{Api, Client};
-use tidegate_api::{Causes, Rollout, Span};
-use tidegate_operator::{controller::CallError, serve::Metrics};
+use kube::Api;
+use tidegate_api::{Causes, Span};
+use tidegate_operator::controller::CallError;
 use tidegate_planner::workload::Deployment;
 use tokio::time::{Instant, sleep};
 
 use self::answer::{Answer, answer};
-use super::{connect, print, rollout_file::wait};
+use super::{
+    print,
+    rollout_file::wait,
+    target::{Reached, Target},
+};
 
 /// How often the two objects are read.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -24,13 +28,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The arguments of `tidegate wait`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The Rollout
-    #[arg(value_name = "NAME")]
-    name: String,
-
-    /// Its namespace; the one of the kubeconfig, where it is left out
-    #[arg(long, short, value_name = "NAME")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    target: Target,
 
     /// The image that the Deployment will ask for: waits for that, too, where somebody else applies it
     #[arg(long, value_name = "IMAGE")]
@@ -52,19 +51,16 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
-    // One that is there already is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = connect::client(Arc::new(Metrics::default())).await?;
-    let namespace = options.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let (name, reached) = (&options.target.name, options.target.reach().await?);
     let end = Instant::now() + options.timeout.duration();
     let mut said = None;
     let mut asked = Instant::now();
     loop {
-        match ask(&client, &namespace, options).await {
+        match ask(&reached, options).await {
             Ok(answer) => {
                 asked = Instant::now();
                 if said.as_ref() != Some(&answer) {
-                    print(&line(&options.name, &answer))?;
+                    print(&line(name, &answer))?;
                 }
                 if let Some(code) = code(&answer) {
                     return Ok(code);
@@ -75,23 +71,17 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
             Err(_) => {}
         }
         if Instant::now() >= end {
-            print(&format!("Rollout {}: {} are over\n", options.name, options.timeout))?;
+            print(&format!("Rollout {name}: {} are over\n", options.timeout))?;
             return Ok(ExitCode::from(4));
         }
         sleep(PERIOD).await;
     }
 }
 
-async fn ask(client: &Client, namespace: &str, options: &Options) -> anyhow::Result<Answer> {
-    let name = &options.name;
-    let rollouts: Api<Rollout> = Api::namespaced(client.clone(), namespace);
-    let rollout = rollouts
-        .get(name)
-        .await
-        .map_err(CallError::from)
-        .with_context(|| format!("Rollout {namespace}/{name} cannot be read"))?;
-    let workload = &rollout.spec.workload.name;
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+async fn ask(reached: &Reached, options: &Options) -> anyhow::Result<Answer> {
+    let rollout = reached.read(&options.target.name).await?;
+    let (workload, namespace) = (&rollout.spec.workload.name, &reached.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(reached.client.clone(), namespace);
     let deployment = deployments
         .get(workload)
         .await

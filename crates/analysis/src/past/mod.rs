@@ -13,11 +13,11 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tidegate_api::RolloutSpec;
+use tidegate_endpoints::{Endpoints, EndpointsError};
 use tokio::time::Instant;
 
 use super::{
     absent,
-    endpoints::{Endpoints, EndpointsError},
     error::QueryError,
     prometheus::{Prometheus, Tally},
     recipe::Templates,

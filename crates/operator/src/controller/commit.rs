@@ -35,9 +35,11 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
     }
     if !is_urgent(&before, &next.status) {
         let period = match next.status.phase {
-            _ if news(&before, &next.status) => REFRESH_VERDICTS,
+            _ if news(&before, &next.status) || answered(&before) != answered(&next.status) => REFRESH_VERDICTS,
             _ if verdicts(&before) != verdicts(&next.status) => REFRESH_PASSES,
             Phase::Progressing => REFRESH_UNDER_WAY,
+            // What a gate in front of the start waits for.
+            _ if next.status.gates.iter().any(|gate| gate.state.is_open()) => REFRESH_UNDER_WAY,
             _ => REFRESH_AT_REST,
         };
         if let Some(elapsed) = context.memory.since_commit(rollout).filter(|elapsed| *elapsed < period) {
@@ -74,6 +76,12 @@ fn news(before: &RolloutStatus, after: &RolloutStatus) -> bool {
     verdicts(after).iter().any(|said| (said.1 != Verdict::Pass || said.2) && !known.contains(said))
 }
 
+/// What gates that wait say, whatever numbers are in it: those change with every look.
+fn answered(status: &RolloutStatus) -> Vec<String> {
+    let open = status.gates.iter().filter(|gate| gate.state.is_open());
+    open.map(|gate| gate.message.chars().filter(|letter| !letter.is_ascii_digit()).collect()).collect()
+}
+
 /// What each check says; where it says nothing, also why.
 fn verdicts(status: &RolloutStatus) -> Vec<(&str, Verdict, bool, &str)> {
     let checks = status.checks.iter().map(|check| {
@@ -101,6 +109,9 @@ fn decisive(status: &RolloutStatus) -> RolloutStatus {
     {
         // By pods, the share moves with every pod that comes and goes.
         stage.weight_in_force = stage.weight;
+    }
+    for gate in status.gates.iter_mut().filter(|gate| gate.state.is_open()) {
+        gate.message.clear();
     }
     for condition in &mut status.conditions {
         condition.message.clear();

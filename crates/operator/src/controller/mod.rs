@@ -12,11 +12,13 @@ mod events;
 mod expressions;
 mod features;
 mod fencing;
+mod gates;
 mod index;
 pub mod leader;
 mod memory;
 mod observe;
 mod orphans;
+mod other_rollouts;
 mod policies;
 mod rate_limit;
 mod ready_pods;
@@ -39,11 +41,12 @@ use kube::{
 use tidegate_analysis::Analyzer;
 use tidegate_api::{Phase, Schedule};
 use tidegate_clock::Clock;
+use tidegate_webhook::Webhooks;
 
 pub use self::error::{CallError, Error};
 use self::{
-    caches::Caches, events::Events, expressions::Expressions, features::Features, leader::Leadership, memory::Memory,
-    policies::Policies,
+    caches::Caches, events::Events, expressions::Expressions, features::Features, gates::Gates, leader::Leadership,
+    memory::Memory, policies::Policies,
 };
 use crate::serve::{Metrics, Readiness};
 
@@ -56,6 +59,8 @@ pub struct ControllerSettings {
     pub concurrency: u16,
     /// When any of them may go on by itself; a Rollout's own schedule can only be tighter.
     pub schedule: Option<Schedule>,
+    /// The cluster vouches for the names in approvals: a policy of its own lets nobody write another's.
+    pub are_approvals_verified: bool,
 }
 
 /// What every reconcile needs.
@@ -65,12 +70,15 @@ pub struct Context {
     slices: ApiResource,
     clock: Clock,
     schedule: Option<Arc<Schedule>>,
+    are_approvals_verified: bool,
     caches: Arc<Caches>,
     memory: Memory,
     expressions: Expressions,
     features: Features,
     policies: Policies,
-    analyzer: Analyzer,
+    gates: Gates,
+    analyzer: Arc<Analyzer>,
+    webhooks: Arc<dyn Webhooks>,
     leadership: Leadership,
     events: Events,
     metrics: Arc<Metrics>,
@@ -82,6 +90,8 @@ pub struct Dependencies {
     pub clock: Clock,
     /// Asks Prometheus.
     pub analyzer: Analyzer,
+    /// Whoever answers for gates.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Whether this process may write.
     pub leadership: Leadership,
     /// What is counted.
@@ -100,23 +110,27 @@ pub async fn run(
     dependencies: Dependencies,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), kube::Error> {
-    let Dependencies { clock, analyzer, leadership, metrics, readiness } = dependencies;
+    let Dependencies { clock, analyzer, webhooks, leadership, metrics, readiness } = dependencies;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
     let caches = watches.caches;
     let events = Events::new(&client, clock);
+    let (gates, answered) = Gates::new();
     let context = Arc::new(Context {
         client,
         slices,
         clock,
         schedule: settings.schedule.map(Arc::new),
+        are_approvals_verified: settings.are_approvals_verified,
         caches: caches.clone(),
         memory: Memory::default(),
         expressions: Expressions::default(),
         features: Features::default(),
         policies: Policies::default(),
-        analyzer,
+        gates,
+        analyzer: Arc::new(analyzer),
+        webhooks,
         leadership: leadership.clone(),
         events,
         metrics,
@@ -125,7 +139,7 @@ pub async fn run(
     let (warm, warmed) = tokio::sync::watch::channel(false);
     let controller = Controller::for_stream(watches.rollouts, caches.rollouts.clone())
         .with_config(Config::default().concurrency(settings.concurrency))
-        .reconcile_on(watches.triggers)
+        .reconcile_on(futures::stream::select(watches.triggers, answered))
         .reconcile_all_on(futures::stream::select(everything, changes(warmed)))
         .graceful_shutdown_on(shutdown)
         .run(reconcile::reconcile, reconcile::on_error, context.clone())
@@ -185,6 +199,7 @@ async fn housekeeping(context: &Context) {
         for gone in context.memory.keep(|uid| alive.contains(uid)) {
             context.analyzer.forget(&gone);
             context.policies.forget(&gone);
+            context.gates.forget(&gone);
         }
     }
 }

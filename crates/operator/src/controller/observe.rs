@@ -21,8 +21,9 @@ use super::{
     cache::path_of,
     error::Error,
     fencing::changed_route,
+    gates,
     memory::OwnedObject,
-    orphans,
+    orphans, other_rollouts,
     ready_pods::{cached_ready_pods, latest_ready_pods},
 };
 
@@ -155,6 +156,9 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         rival: rival(context, rollout, &namespace),
         endpoint_known: context.analyzer.knows(endpoint),
         cluster_schedule: context.schedule.clone(),
+        other_rollouts: other_rollouts::of(context, rollout),
+        unusable_gate: gates::unusable(context, rollout),
+        are_approvals_verified: context.are_approvals_verified,
         unusable_check: {
             let templates = caches.templates.named_by(&rollout.spec, &namespace);
             context.memory.unusable_check(rollout, templates)

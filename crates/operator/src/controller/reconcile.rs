@@ -108,7 +108,18 @@ async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error>
 /// What needs no numbers does not wait for them: going back to stable must not hang on a Prometheus that does.
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
     let now = in_milliseconds(context.clock.now());
-    let unjudged = plan::next(Input { rollout, observed, checks: &[], outage: None, divided: None, traced: &[], now });
+    let gate_answer = context.gates.answer(context, rollout);
+    let gate_answer = gate_answer.as_ref();
+    let unjudged = plan::next(Input {
+        rollout,
+        observed,
+        checks: &[],
+        outage: None,
+        divided: None,
+        traced: &[],
+        gate_answer,
+        now,
+    });
     if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
         return (unjudged, now);
     }
@@ -117,7 +128,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
     let now = in_milliseconds(context.clock.now());
     let (checks, outage) = (&analyzed.checks, analyzed.outage.as_deref());
     let (divided, traced) = (analyzed.divided, traced.as_slice());
-    let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, now });
+    let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, gate_answer, now });
     next.wake = Some(next.wake.map_or(analyzed.next, |wake| wake.min(analyzed.next)));
     (next, now)
 }

@@ -37,6 +37,10 @@ impl Planner<'_> {
         if !is_in_force || !may_be_skipped {
             return outcome;
         }
+        // A gate is asked all the same: the command waits for it.
+        if let Some(held) = self.held_by_gates(stage) {
+            return held;
+        }
         let message = format!("stage {} is left as {} asked, whatever is known by now", stage.name, who(&asked));
         self.remember(&asked, true, &message);
         Outcome::Skip(message)
@@ -97,6 +101,7 @@ impl Planner<'_> {
             return self.ignore(asked, &format!("version {} has not failed", asked.revision));
         }
         self.status.forget_failure(&asked.revision);
+        self.forget_gates();
         let message = format!("version {} may be tried again, as {} asked", asked.revision, who(asked));
         self.remember(asked, true, &message);
         self.record(reason::RETRIED, message);

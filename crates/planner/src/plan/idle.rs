@@ -69,7 +69,9 @@ impl Planner<'_> {
             self.status.enter_phase(Phase::Stable);
             return self.say(waits);
         }
-        self.start(canary);
+        if self.may_start(&canary) {
+            self.start(canary);
+        }
     }
 
     /// Nobody serves any more, and there is nothing to compare with: what the Deployment asks for comes up at once.

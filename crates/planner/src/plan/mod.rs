@@ -4,6 +4,7 @@
 //! written to the cluster. Neither talks to anything, reads a clock, or draws a random number.
 
 mod adoption;
+mod approvals;
 mod asked;
 mod await_weight;
 mod bypassing_routes;
@@ -16,6 +17,8 @@ mod disturbance;
 mod draft;
 mod effect;
 mod effects;
+mod gate_answer;
+mod gates;
 mod goal;
 mod guard;
 mod hand_back;
@@ -23,6 +26,7 @@ mod idle;
 mod in_force;
 mod observed;
 mod orphans;
+mod other_rollouts;
 mod outcome;
 mod pinning;
 mod policies;
@@ -50,7 +54,9 @@ use jiff::Timestamp;
 pub use contention::{Suspect, suspects};
 pub use effect::{Effect, Write};
 pub use effects::desired;
+pub use gate_answer::{GateAnswer, Reply, open_gate};
 pub use observed::{GatewayFeatures, Observed, Route, Served};
+pub use other_rollouts::OtherRolloutState;
 pub use preflight::Refusal;
 pub use suspect_pod::Traced;
 
@@ -76,6 +82,8 @@ pub struct Input<'a> {
     pub divided: Option<Divided>,
     /// Where the bad requests come from of those of `checks` that fail and count requests.
     pub traced: &'a [Traced],
+    /// What the gate that waits by the committed status has answered, if it has, and is one that the operator asks.
+    pub gate_answer: Option<&'a GateAnswer>,
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -179,6 +187,7 @@ struct Planner<'a> {
     outage: Option<&'a str>,
     divided: Option<Divided>,
     traced: &'a [Traced],
+    gate_answer: Option<&'a GateAnswer>,
     now: Timestamp,
     status: Draft,
     transitions: Vec<Transition>,
@@ -189,10 +198,23 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(input: Input<'a>) -> Self {
-        let Input { rollout, observed, checks, outage, divided, traced, now } = input;
+        let Input { rollout, observed, checks, outage, divided, traced, gate_answer, now } = input;
         let status = Draft::new(rollout.status.clone().unwrap_or_default());
         let (transitions, wake, refusal) = (Vec::new(), None, None);
-        Self { rollout, observed, checks, outage, divided, traced, now, status, transitions, wake, refusal }
+        Self {
+            rollout,
+            observed,
+            checks,
+            outage,
+            divided,
+            traced,
+            gate_answer,
+            now,
+            status,
+            transitions,
+            wake,
+            refusal,
+        }
     }
 
     /// An adopted Rollout that nobody is deleting.
@@ -200,6 +222,7 @@ impl<'a> Planner<'a> {
         self.refusal = preflight::refusal(self.rollout, self.observed);
         self.tend_workload();
         self.take_commands();
+        self.take_approvals();
         match self.status.phase {
             Phase::Progressing | Phase::Held => self.progress(),
             Phase::Reverting | Phase::Promoting => self.settle(),
@@ -217,6 +240,7 @@ impl<'a> Planner<'a> {
             return;
         }
         self.status.enter_phase(Phase::Stable);
+        self.end_gates();
         self.status.end_rollout();
         if promoting {
             self.status.forget_checks();

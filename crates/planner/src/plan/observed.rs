@@ -11,6 +11,7 @@ use serde_json::Value;
 use tidegate_api::{self as api, RevisionStatus, Rollout, Schedule};
 
 use crate::{
+    plan::OtherRolloutState,
     traffic::{Expression, Names, Quirks, Revisions, RouteId, Router, router},
     workload::{Deployment, ReplicaSet, is_deleting, naming, template},
 };
@@ -57,6 +58,12 @@ pub struct Observed {
     pub endpoint_known: bool,
     /// When anything may go on by itself in this cluster, by the operator's configuration.
     pub cluster_schedule: Option<Arc<Schedule>>,
+    /// The Rollouts that gates of this one wait for, as far as they are known.
+    pub other_rollouts: Vec<OtherRolloutState>,
+    /// A gate that cannot be asked, since what it names is not configured on the operator: a sentence.
+    pub unusable_gate: Option<String>,
+    /// The cluster vouches for the names in approvals, by the operator's configuration.
+    pub are_approvals_verified: bool,
     /// A check that cannot be asked, since its template is missing or its parameters do not fit: a sentence.
     pub unusable_check: Option<String>,
     /// The API server's answer to a write of the last round that it refused for good.

@@ -36,6 +36,11 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
     if let Some(Err(unknown)) = rollout.spec.schedule.as_ref().map(Calendar::new) {
         return Some(Refusal::new(reason::INVALID_SPEC, format!("spec.schedule: {unknown}")));
     }
+    if let Some(name) = rollout.spec.gate_named_twice() {
+        let message =
+            format!("two gates are called {name}: commands and the status could not tell them apart; rename one");
+        return Some(Refusal::new(reason::INVALID_SPEC, message));
+    }
     if let Some(rival) = &observed.rival {
         return Some(Refusal::new(reason::CONFLICT, rival.clone()));
     }
@@ -46,6 +51,7 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         .or_else(|| revision_services(rollout, observed))
         .or_else(|| prometheus(rollout, observed))
         .or_else(|| observed.unusable_check.clone().map(|why| Refusal::new(reason::CHECK_UNUSABLE, why)))
+        .or_else(|| observed.unusable_gate.clone().map(|why| Refusal::new(reason::GATE_UNUSABLE, why)))
 }
 
 fn workload(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {

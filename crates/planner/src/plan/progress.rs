@@ -24,6 +24,7 @@ impl Planner<'_> {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
         let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
+        self.begin_gates(&canary.revision);
         self.status.begin_rollout(canary, capacity::wanted(self.rollout));
         self.status.enter_phase(Phase::Progressing);
         if self.is_routed() {
@@ -74,14 +75,18 @@ impl Planner<'_> {
         let outcome = match self.weigh(&stage, &canary) {
             Outcome::Advance => {
                 let held = self.held_by_share(&stage).or_else(|| self.held_by_schedule(&stage));
-                held.unwrap_or(Outcome::Advance)
+                held.or_else(|| self.held_by_gates(&stage)).unwrap_or(Outcome::Advance)
             }
             outcome => outcome,
         };
         let outcome = self.promoted_by_hand(&stage, outcome);
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
-            Outcome::Fail(reason, message) => self.fail(&stage, reason, &message, on_failure),
+            Outcome::Fail(reason, message) => {
+                // A gate says itself what happens when its time is up.
+                let is_timeout = reason == reason::GATE_TIMED_OUT;
+                self.fail(&stage, reason, &message, if is_timeout { OnFailure::Revert } else { on_failure });
+            }
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => {
                 let passed = format!("stage {} passed{}", stage.name, self.evidence());

@@ -4,6 +4,7 @@
 mod adoption;
 mod contentions;
 mod drain;
+mod gates;
 mod history;
 mod reported;
 mod routes;

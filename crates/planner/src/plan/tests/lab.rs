@@ -12,7 +12,7 @@ use super::{
     invariants,
     journal::describe,
 };
-use crate::plan::{self, Input, Traced, Write, desired};
+use crate::plan::{self, GateAnswer, Input, Reply, Traced, Write, desired};
 
 /// How many rounds a cluster may need to come to rest: more is a loop.
 const ROUNDS: usize = 60;
@@ -37,6 +37,8 @@ pub struct Lab {
     pub divided: Option<Divided>,
     /// Where the bad requests of the checks come from that fail.
     pub traced: Vec<Traced>,
+    /// What the gates that the operator asks say.
+    pub gate_reply: Option<Reply>,
     /// How long each check says that it will take.
     pub more_time: BTreeMap<String, Span>,
     /// When the operator asked to be woken.
@@ -62,6 +64,7 @@ impl Lab {
             outage: None,
             divided: None,
             traced: Vec::new(),
+            gate_reply: None,
             more_time: BTreeMap::new(),
             wake: None,
             log: Vec::new(),
@@ -168,6 +171,7 @@ impl Lab {
             outage,
             divided,
             traced: &self.traced,
+            gate_answer: self.gate_answer(rollout).as_ref(),
             now,
         });
         self.wake = next.wake;
@@ -253,6 +257,18 @@ impl Lab {
                 ..CheckStatus::default()
             })
             .collect()
+    }
+
+    /// The answer of the gate that waits, where it is one that the operator asks.
+    fn gate_answer(&self, rollout: &Rollout) -> Option<GateAnswer> {
+        let (gate, status) = plan::open_gate(rollout)?;
+        Some(GateAnswer {
+            gate: gate.name.clone(),
+            revision: status.revision.clone(),
+            since: status.since,
+            reply: self.gate_reply.clone()?,
+            again: self.cluster.now + jiff::SignedDuration::from_secs(10),
+        })
     }
 
     /// Whether the API server refused something for good.

@@ -16,6 +16,7 @@ mod commands;
 mod contention;
 mod crash;
 mod edits;
+mod gates;
 mod gateways;
 mod hand_back;
 mod judgement;

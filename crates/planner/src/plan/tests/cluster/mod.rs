@@ -19,6 +19,7 @@ use serde_json::Value;
 use tidegate_api::{Percent, RevisionStatus, Rollout, RolloutStatus, Schedule};
 
 use crate::{
+    plan::OtherRolloutState,
     traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, naming, ownership, template},
 };
@@ -62,6 +63,8 @@ pub struct Cluster {
     pub rival: Option<String>,
     /// When anything may go on by itself.
     pub schedule: Option<Arc<Schedule>>,
+    /// The Rollouts that gates wait for.
+    pub other_rollouts: Vec<OtherRolloutState>,
     /// Routes that point at the Service, and that the Rollout does not name.
     pub bypassing_routes: Option<Vec<RouteId>>,
     /// Policies for the Service that requests do without during a rollout.
@@ -100,6 +103,7 @@ impl Cluster {
             strangers: Vec::new(),
             rival: None,
             schedule: None,
+            other_rollouts: Vec::new(),
             bypassing_routes: Some(Vec::new()),
             policies: Some(Vec::new()),
             forbids_moving: false,

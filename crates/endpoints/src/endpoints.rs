@@ -1,4 +1,4 @@
-//! The Prometheus endpoints that the platform team configured. A Rollout names one, and never says an address.
+//! The file in which the platform team lists endpoints.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,7 +19,7 @@ const DEFAULT: &str = "default";
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointsError {
     /// The file cannot be read.
-    #[error("cannot read the Prometheus endpoints from {}", file.display())]
+    #[error("cannot read the endpoints from {}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -48,13 +48,13 @@ pub enum EndpointsError {
     },
 }
 
-/// One Prometheus, or something that speaks its API.
+/// One service: a Prometheus, or something that speaks its API; or what gates ask.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoint {
     /// What Rollouts call it.
     pub name: String,
-    /// Where it is, without `/api/v1`.
+    /// Where it is; of a Prometheus, without `/api/v1`.
     pub url: String,
     /// Sent with each request, such as `X-Scope-OrgID`.
     #[serde(default)]
@@ -68,7 +68,10 @@ pub struct Endpoint {
     /// A PEM file with the only certificates that may vouch for the server. Default: those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// How long one look may take. Default: 10s.
+    /// A file with the key by which requests are signed; read for each request, so that it may be rotated.
+    #[serde(default)]
+    pub signing_key_file: Option<PathBuf>,
+    /// How long one answer may take. Default: 10s.
     #[serde(default = "Endpoint::default_timeout")]
     pub timeout: Span,
 }
@@ -144,21 +147,22 @@ impl Endpoints {
     }
 
     /// What is asked for when a Rollout says `name`.
-    pub(super) fn name_of(name: Option<&str>) -> &str {
+    #[must_use]
+    pub fn name_of(name: Option<&str>) -> &str {
         name.unwrap_or(DEFAULT)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+    /// All of them, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter()
     }
 
-    pub(super) fn file(&self) -> &str {
+    /// What errors call the file.
+    #[must_use]
+    pub fn file(&self) -> &str {
         &self.file
     }
 }
-
-/// What is added to an endpoint's URL, and what people leave at its end.
-const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
 
 /// The first field with a value that cannot be used, and why.
 fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
@@ -173,11 +177,6 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(("url", "must not hold credentials; use basicAuth with a passwordFile".to_owned()));
-    }
-    let path = url.path().trim_end_matches('/');
-    if let Some(prefix) = API.iter().find_map(|end| path.strip_suffix(end)) {
-        let left = if prefix.is_empty() { "leave the path out".to_owned() } else { format!("end it with {prefix}") };
-        return Err(("url", format!("must not end in /api/v1, which is added to it; {left}")));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(("url", "must not have a query or a fragment".to_owned()));
@@ -234,14 +233,6 @@ endpoints:
                 "{name: a, url: 'http://me:secret@a'}",
                 "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
             ),
-            (
-                "{name: a, url: 'http://a/api/v1/'}",
-                "endpoint \"a\": url: must not end in /api/v1, which is added to it; leave the path out",
-            ),
-            (
-                "{name: a, url: 'http://a/select/0/prometheus/api/v1/query'}",
-                "endpoint \"a\": url: must not end in /api/v1, which is added to it; end it with /select/0/prometheus",
-            ),
             ("{name: a, url: 'http://a', timeout: 0s}", "endpoint \"a\": timeout: must be longer than 0s"),
             (
                 "{name: a, url: 'http://a', headers: {Authorization: x}}",
@@ -259,6 +250,6 @@ endpoints:
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = Endpoints::load(Path::new("/nowhere/endpoints.yaml")).unwrap_err();
-        assert_eq!(error.to_string(), "cannot read the Prometheus endpoints from /nowhere/endpoints.yaml");
+        assert_eq!(error.to_string(), "cannot read the endpoints from /nowhere/endpoints.yaml");
     }
 }

@@ -1,0 +1,177 @@
+//! How an endpoint is reached: over HTTP, with the platform team's credentials, and never further.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::{
+    Certificate, Client, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use tidegate_api::Causes;
+
+use super::endpoints::Endpoint;
+
+/// Why an endpoint's file of certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum NoCertificates {
+    #[error("{}", file.display())]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("{} holds no PEM certificates", file.display())]
+    Empty { file: PathBuf },
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The file with the credentials cannot be used.
+    #[error("the file with its credentials cannot be used: {0}")]
+    Credentials(String),
+    /// Nobody answers there, or not to the end.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    /// It points elsewhere, with that status of HTTP.
+    #[error("it redirects (HTTP {0}); configure the address that it redirects to")]
+    Redirect(u16),
+    /// It answers with more than that many bytes.
+    #[error("it answers with more than {} KiB", .0 >> 10)]
+    TooLarge(usize),
+}
+
+/// What an endpoint answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status of HTTP.
+    pub status: u16,
+    /// Whether it says of itself that it is a web page.
+    pub html: bool,
+    /// All of the body.
+    pub body: Vec<u8>,
+}
+
+/// A way to one endpoint.
+#[derive(Debug)]
+pub struct Connection {
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    client: Client,
+}
+
+impl Connection {
+    /// A way to `endpoint`.
+    ///
+    /// # Errors
+    /// The field of it that cannot be used, and why.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, (&'static str, String)> {
+        // Fails only if somebody has chosen a provider already, which then is the one to use.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(endpoint.timeout.duration())
+            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &endpoint.ca_file {
+            builder =
+                builder.tls_certs_only(certificates(file).map_err(|error| ("caFile", Causes(&error).to_string()))?);
+        } else if !endpoint.url.starts_with("https:") {
+            // Plain HTTP must work in an image without any certificates.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| {
+            let cause = root_cause(&error);
+            ("caFile", format!("no certificates to trust, neither here nor in the system: {cause}"))
+        })?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &endpoint.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.insert(name, value);
+            }
+        }
+        let connection = Self { endpoint: endpoint.clone(), headers, client };
+        connection.headers().map_err(|fault| ("credentials", fault.to_string()))?;
+        Ok(connection)
+    }
+
+    /// What sends requests.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The configured headers and the credentials, read anew so that they may be rotated.
+    ///
+    /// # Errors
+    /// [`Fault::Credentials`].
+    pub fn headers(&self) -> Result<HeaderMap, Fault> {
+        let unusable = |file: &Path, why: &str| Fault::Credentials(format!("{}: {why}", file.display()));
+        let secret = |file: &Path| {
+            let text = std::fs::read_to_string(file).map_err(|error| unusable(file, &error.to_string()))?;
+            Ok::<_, Fault>(text.trim().to_owned())
+        };
+        let mut headers = self.headers.clone();
+        let request = self.client.get(&self.endpoint.url);
+        let (request, file) = if let Some(file) = &self.endpoint.bearer_token_file {
+            (request.bearer_auth(secret(file)?), file)
+        } else if let Some(basic) = &self.endpoint.basic_auth {
+            (request.basic_auth(&basic.username, Some(secret(&basic.password_file)?)), &basic.password_file)
+        } else {
+            return Ok(headers);
+        };
+        // reqwest marks the header as sensitive, which keeps it out of every log.
+        let request = request.build().map_err(|_| unusable(file, "its content does not fit into a header"))?;
+        headers.extend(request.headers().get(AUTHORIZATION).map(|value| (AUTHORIZATION, value.clone())));
+        Ok(headers)
+    }
+
+    /// Reads an answer of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// It is a redirection, or too large, or ends before its time.
+    pub async fn read(&self, mut response: Response, limit: usize) -> Result<Answer, Fault> {
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(Fault::Redirect(status.as_u16()));
+        }
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(Fault::TooLarge(limit));
+        }
+        let html = is_html(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Fault::unreachable(&error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(Fault::TooLarge(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: status.as_u16(), html, body })
+    }
+}
+
+impl Fault {
+    /// Nobody answers there: of the error, what is innermost.
+    #[must_use]
+    pub fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Unreachable(root_cause(error))
+    }
+}
+
+/// The innermost error: `connection refused` instead of what was being done at the time.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string().chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/html"))
+}
+
+fn certificates(file: &Path) -> Result<Vec<Certificate>, NoCertificates> {
+    let pem = std::fs::read(file).map_err(|source| NoCertificates::Unreadable { file: file.to_owned(), source })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(NoCertificates::Empty { file: file.to_owned() }),
+    }
+}

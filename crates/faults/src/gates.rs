@@ -1,0 +1,60 @@
+//! What must be true of gates and commands.
+
+use tidegate_api::{Command, Gate, GateState, Phase, Rollout, RolloutStatus};
+
+use crate::invariants::Invariants;
+
+impl Invariants {
+    /// What a gate has said stays said.
+    pub fn answers(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        for before in last.gates.iter().filter(|gate| !gate.state.is_open()) {
+            let is_same = |gate: &&tidegate_api::GateStatus| {
+                gate.name == before.name && gate.revision == before.revision && gate.since == before.since
+            };
+            let changed = next.gates.iter().find(is_same).is_some_and(|gate| gate.state != before.state);
+            self.hold(!changed, || format!("gate {} was {:?}, and now says something else", before.name, before.state));
+        }
+    }
+
+    /// What is done is done for the version that it names.
+    pub fn commands(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        let new = next.commands.iter().filter(|command| !last.commands.contains(command) && command.done);
+        for done in new {
+            let canary = last.canary.as_ref().map(|canary| canary.revision.as_str());
+            let failed = last.failed.iter().any(|failed| done.text.starts_with(&failed.revision));
+            let is_meant = canary.is_some_and(|canary| done.text.starts_with(canary));
+            let fits = is_meant || done.command == Command::Retry.name() && (failed || last.taken_back.is_some());
+            self.hold(fits, || format!("{} of {} is done for another version", done.command, done.text));
+        }
+    }
+
+    /// A version starts when the gates in front of it have passed.
+    pub fn started(&mut self, rollout: &Rollout, last: &RolloutStatus, next: &RolloutStatus) {
+        let was_under_way = last.canary.is_some();
+        if was_under_way || next.phase != Phase::Progressing {
+            return;
+        }
+        let stages = rollout.spec.stages();
+        let first = stages.first().map(|stage| stage.before.clone()).unwrap_or_default();
+        let start = rollout.spec.gates.as_ref().map(|gates| gates.start.clone()).unwrap_or_default();
+        self.have_passed(&[start, first].concat(), next);
+    }
+
+    /// A stage is left when the gates behind it, and in front of the next, have passed.
+    pub fn passed_gates(&mut self, rollout: &Rollout, left: &str, next: &RolloutStatus) {
+        let stages = rollout.spec.stages();
+        let Some(place) = stages.iter().position(|stage| stage.name == left) else { return };
+        let promote = rollout.spec.gates.as_ref().map(|gates| gates.promote.clone()).unwrap_or_default();
+        let then = stages.get(place + 1).map_or(promote, |stage| stage.before.clone());
+        self.have_passed(&[stages[place].after.clone(), then].concat(), next);
+    }
+
+    fn have_passed(&mut self, gates: &[Gate], next: &RolloutStatus) {
+        let version = next.canary.as_ref().or(next.stable.as_ref()).map_or("", |version| version.revision.as_str());
+        for gate in gates {
+            let known = next.gates.iter().find(|known| known.name == gate.name && known.revision == version);
+            let has_passed = known.is_some_and(|known| known.state == GateState::Passed);
+            self.hold(has_passed, || format!("version {version} goes past gate {}, which says {known:?}", gate.name));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Gates, and what people ask of a rollout.
+
+use serde_json::{Value, json};
+use tidegate_api::Phase;
+
+use super::{Action, Ending, Moment, Scene, V1, V2, pushed};
+use crate::board::Manner;
+
+/// A change that has to be approved before the start, a smoke test after the first stage, and a person before the promotion.
+pub fn gated() -> Value {
+    json!({
+        "gates": {
+            "start": [{"name": "change", "webhook": {"endpoint": "board"}}],
+            "promote": [{"name": "sign-off", "approval": {}}],
+        },
+        "stages": [
+            {"name": "canary", "weight": "25%", "bake": "30s", "after": [{"name": "smoke", "webhook": {"endpoint": "board"}}]},
+            {"name": "half", "weight": "50%", "bake": "30s"},
+            {"name": "full", "weight": "100%", "bake": "30s"},
+        ],
+    })
+}
+
+/// All of them.
+pub(super) fn scenes() -> Vec<Scene> {
+    let stable = || Ending::In(Phase::Stable, V2);
+    let reverted = || Ending::In(Phase::Reverted, V1);
+    let gated = |scene: Scene| Scene { spec: gated(), ..scene };
+    let board = |manner: Manner| Action::Board(manner);
+    let at = |stage: &'static str| (61, Action::Await(Moment::At(stage)));
+    let signed = (101, Action::Approve("sign-off", "jane"));
+    let impatient = |mut scene: Scene| {
+        scene.spec["stages"][0]["after"][0]["timeout"] = json!("40s");
+        scene.spec["stages"][0]["after"][0]["onTimeout"] = json!("Revert");
+        scene
+    };
+    vec![
+        gated(pushed("gates that all say yes", stable(), &[at("full"), signed.clone()])),
+        gated(pushed("a gate that says no before the start", reverted(), &[(50, board(Manner::Stop))])),
+        gated(pushed("a gate that says no after a stage", reverted(), &[at("canary"), (62, board(Manner::Stop))])),
+        gated(pushed(
+            "a webhook that waits, hangs and fails for a while",
+            stable(),
+            &[
+                (50, board(Manner::Wait)),
+                (80, board(Manner::Hang)),
+                (110, board(Manner::Fail)),
+                (140, board(Manner::Go)),
+                (141, Action::Await(Moment::At("full"))),
+                signed.clone(),
+            ],
+        )),
+        gated(pushed(
+            "errors while a gate waits",
+            reverted(),
+            &[at("canary"), (62, board(Manner::Hang)), (110, Action::Fail(0.5))],
+        )),
+        impatient(gated(pushed(
+            "a gate that waits for too long",
+            reverted(),
+            &[at("canary"), (62, board(Manner::Wait))],
+        ))),
+        gated(pushed(
+            "aborted at a gate",
+            reverted(),
+            &[at("canary"), (62, board(Manner::Wait)), (110, Action::Ask("abort"))],
+        )),
+        gated(pushed(
+            "promoted by hand, but for the gates",
+            stable(),
+            &[at("canary"), (63, Action::Ask("promote")), (64, Action::Await(Moment::At("full"))), signed],
+        )),
+        pushed(
+            "a version that failed is tried again",
+            stable(),
+            &[
+                at("canary"),
+                (62, Action::Fail(0.5)),
+                (63, Action::Await(Moment::In(Phase::Reverted))),
+                (64, Action::Fail(0.0)),
+                (100, Action::Ask("retry")),
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,32 @@
+//! Plans that go a step back, and that wait for days to be over.
+
+use serde_json::json;
+use tidegate_api::Phase;
+
+use super::{Action, Ending, Moment, Scene, V1, V2, progressive, pushed};
+
+/// One stage back instead of all the way, and days on which nothing goes on.
+pub(super) fn scenes() -> Vec<Scene> {
+    let stable = || Ending::In(Phase::Stable, V2);
+    let reverted = || Ending::In(Phase::Reverted, V1);
+    let frozen = |days: &[&str]| Action::Edit(json!({"schedule": {"timeZone": "UTC", "freeze": days}}));
+    let fails = [(61, Action::Await(Moment::At("half"))), (71, Action::Fail(0.5))];
+    // Over before it is noticed.
+    let through = [fails.as_slice(), &[(79, Action::Fail(0.0))]].concat();
+    let stepping_back = |mut scene: Scene| {
+        scene.spec["onFailure"] = json!("StepBack");
+        scene
+    };
+    let following = |scene: Scene| Scene { spec: progressive(), ..scene };
+    let freeze = [(61, Action::Await(Moment::At("canary"))), (62, frozen(&["2000-01-01/2100-12-31"]))];
+    let thaws = [freeze.as_slice(), &[(150, frozen(&[]))]].concat();
+    let fails_frozen = [freeze.as_slice(), &[(150, Action::Fail(0.5))]].concat();
+    vec![
+        stepping_back(pushed("a step back, and through", stable(), &through)),
+        stepping_back(pushed("a step back, and all the way", reverted(), &fails)),
+        stepping_back(Scene { routed: false, ..pushed("a step back by pods", reverted(), &fails) }),
+        stepping_back(following(pushed("capacity follows a step back", reverted(), &fails))),
+        pushed("days on which nothing goes on", stable(), &thaws),
+        pushed("errors on days on which nothing goes on", reverted(), &fails_frozen),
+    ]
+}

@@ -1,0 +1,86 @@
+//! Whose yes a gate has. Each entry of the annotation is decided on once: it counts, waits for its gate, or is ignored with
+//! a sentence.
+
+use tidegate_api::{Approval, ApprovalStatus, Approved, Gate, Phase, RevisionStatus, condition::reason};
+
+use crate::plan::{Planner, Reply};
+
+impl Planner<'_> {
+    /// Ignores what cannot count, and says so.
+    pub(super) fn take_approvals(&mut self) {
+        let entries: Vec<_> = Approved::all(self.rollout.metadata.annotations.as_ref()).collect();
+        self.status.forget_spent(|text| entries.iter().any(|entry| entry.text == text));
+        for entry in entries {
+            if self.status.spent_approvals.contains(&entry.text) {
+                continue;
+            }
+            if let Some(why) = self.cannot_count(&entry) {
+                self.status.spend_approval(entry.text.clone());
+                let stands = self.status.message.clone();
+                self.record(reason::COMMAND_IGNORED, format!("approval {} is ignored: {why}", entry.text));
+                self.say(stands);
+            }
+        }
+    }
+
+    /// What the people say who have to approve.
+    pub(super) fn approved(&mut self, gate: &Gate, approval: &Approval, version: &RevisionStatus) -> Reply {
+        let mut people: Vec<String> = Vec::new();
+        for entry in Approved::all(self.rollout.metadata.annotations.as_ref()) {
+            let is_meant = entry.revision == version.revision && entry.gate == gate.name;
+            let is_spent = self.status.spent_approvals.contains(&entry.text);
+            if is_meant && !is_spent && approval.takes(&entry.by, &entry.groups) && !people.contains(&entry.by) {
+                people.push(entry.by);
+            }
+        }
+        let known = self.status.gate(&version.revision, &gate.name).map(|known| known.approvals.clone());
+        let known = known.unwrap_or_default();
+        let since = |by: &str| known.iter().find(|known| known.by == by).map_or(self.now, |known| known.at);
+        let approvals: Vec<_> = people.iter().map(|by| ApprovalStatus { by: by.clone(), at: since(by) }).collect();
+        self.status.note_approvals(&version.revision, &gate.name, approvals);
+        let by = people.join(" and ");
+        if people.len() >= approval.count() {
+            return Reply::Go(format!("approved by {by} ({})", self.account()));
+        }
+        let so_far = match (people.is_empty(), approval.count()) {
+            (true, 1) => "an approval".to_owned(),
+            (true, count) => format!("{count} approvals"),
+            (false, count) => format!("{} of {count} approvals (there is one by {by})", count - people.len()),
+        };
+        Reply::Wait(format!("{so_far} by {}", may_approve(approval)))
+    }
+
+    /// Who vouches for the names.
+    fn account(&self) -> &'static str {
+        if self.observed.are_approvals_verified { "as the cluster knows them" } else { "by their own account" }
+    }
+
+    /// Why an approval counts for nothing, if it does.
+    fn cannot_count(&self, entry: &Approved) -> Option<String> {
+        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let canary = self.status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.as_str());
+        let waiting = self.status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.as_str());
+        if canary.or(waiting) != Some(entry.revision.as_str()) {
+            return Some(format!("version {} is not on its way", entry.revision));
+        }
+        let gate = self.rollout.spec.all_gates().find(|gate| gate.name == entry.gate);
+        let Some(approval) = gate.and_then(|gate| gate.approval.as_ref()) else {
+            return Some(format!("no gate called {} waits for approval", entry.gate));
+        };
+        let known = self.status.gate(&entry.revision, &entry.gate);
+        if let Some(known) = known.filter(|known| !known.state.is_open()) {
+            let has_counted = known.approvals.iter().any(|known| known.by == entry.by);
+            return (!has_counted).then(|| format!("gate {} has been answered", entry.gate));
+        }
+        (!approval.takes(&entry.by, &entry.groups))
+            .then(|| format!("{} is not one of {}", entry.by, may_approve(approval)))
+    }
+}
+
+/// Whose approval counts, in a few words.
+fn may_approve(approval: &Approval) -> String {
+    let users = (!approval.users.is_empty()).then(|| approval.users.join(", "));
+    let groups = (!approval.groups.is_empty()).then(|| format!("group {}", approval.groups.join(", ")));
+    let both: Vec<_> = users.into_iter().chain(groups).collect();
+    if both.is_empty() { "anybody who may annotate the Rollout".to_owned() } else { both.join(" or ") }
+}

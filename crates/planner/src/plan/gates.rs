@@ -1,0 +1,197 @@
+//! Gates: who or what else has to say yes before a version goes on. Asked one after another, in the order of the spec; what one
+//! has said about a version stays said. Only going on waits for them.
+
+use tidegate_api::{
+    Approved, FailedRevision, Gate, GateState, GateStatus, OnTimeout, Phase, RevisionStatus, Span, Stage,
+    condition::reason,
+};
+
+use crate::plan::{GateAnswer, Planner, Refusal, Reply, outcome::Outcome};
+
+/// How often it is looked whether other Rollouts are where they have to be: nobody says when they are.
+const LOOKED_AT: Span = Span::seconds(10);
+
+/// What all gates between a stage and the next one say together.
+enum Passage {
+    Open,
+    Waits(String),
+    TimedOut(OnTimeout, String),
+    Stopped(String),
+}
+
+impl Planner<'_> {
+    /// What is decided about a stage that may be left, if a gate does not let it be left now.
+    pub(super) fn held_by_gates(&mut self, stage: &Stage) -> Option<Outcome> {
+        let canary = self.status.canary.clone()?;
+        Some(match self.pass_gates(Some(stage), &canary) {
+            Passage::Open => return None,
+            Passage::Waits(message) => {
+                Outcome::Wait(format!("stage {} may be left and waits for {message}", stage.name))
+            }
+            Passage::TimedOut(OnTimeout::Hold, message) => Outcome::Hold(Refusal::new(reason::GATE_TIMED_OUT, message)),
+            Passage::TimedOut(OnTimeout::Revert, message) => Outcome::Fail(reason::GATE_TIMED_OUT, message),
+            Passage::Stopped(message) => Outcome::Fail(reason::GATE_STOPPED, message),
+        })
+    }
+
+    /// Whether `version` may start, as far as gates are asked; says why not.
+    pub(super) fn may_start(&mut self, version: &RevisionStatus) -> bool {
+        match self.pass_gates(None, version) {
+            Passage::Open => return true,
+            Passage::Waits(message) => {
+                self.status.enter_phase(Phase::Stable);
+                self.say(format!("a new version waits for {message}"));
+            }
+            Passage::TimedOut(OnTimeout::Hold, message) => {
+                self.status.enter_phase(Phase::Stable);
+                let message = format!("a new version waits: {message}");
+                self.say(message.clone());
+                self.refusal = Some(Refusal::new(reason::GATE_TIMED_OUT, message));
+            }
+            Passage::TimedOut(OnTimeout::Revert, message) => self.never_start(version, reason::GATE_TIMED_OUT, message),
+            Passage::Stopped(message) => self.never_start(version, reason::GATE_STOPPED, message),
+        }
+        false
+    }
+
+    /// A version that was not let in counts as failed, before anything of it is there.
+    fn never_start(&mut self, version: &RevisionStatus, reason: &'static str, message: String) {
+        self.status.enter_phase(Phase::Reverted);
+        self.record(reason, format!("version {version} does not start: {message}"));
+        self.status.record_failure(FailedRevision {
+            revision: version.revision.clone(),
+            replica_set: version.replica_set.clone(),
+            at: self.now,
+            message,
+        });
+    }
+
+    /// A rollout of `revision` begins: gates that stood before its start have answered for it.
+    pub(super) fn begin_gates(&mut self, revision: &str) {
+        let present = self.approval_texts();
+        self.status.ask_gates_about(revision, present);
+    }
+
+    /// A rollout is over. What a gate said against a version that failed stays to be read.
+    pub(super) fn end_gates(&mut self) {
+        let has_failed = self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some());
+        if !has_failed && !self.status.gates.is_empty() {
+            self.forget_gates();
+        }
+    }
+
+    /// Gates are asked anew.
+    pub(super) fn forget_gates(&mut self) {
+        let present = self.approval_texts();
+        self.status.forget_gates(present);
+    }
+
+    fn approval_texts(&self) -> Vec<String> {
+        Approved::all(self.rollout.metadata.annotations.as_ref()).map(|entry| entry.text).collect()
+    }
+
+    /// Asks the gates that stand after `left`, or before the start.
+    fn pass_gates(&mut self, left: Option<&Stage>, version: &RevisionStatus) -> Passage {
+        let gates = self.gates_after(left);
+        if left.is_none() && !gates.is_empty() {
+            self.begin_gates(&version.revision);
+        }
+        for (place, gate) in gates {
+            let known = self.status.gate(&version.revision, &gate.name).cloned();
+            match known.as_ref().map(|known| known.state) {
+                Some(GateState::Passed) => continue,
+                Some(GateState::Stopped) => {
+                    return Passage::Stopped(known.map(|known| known.message).unwrap_or_default());
+                }
+                _ => {}
+            }
+            if known.is_none() {
+                self.status.open_gate(GateStatus {
+                    name: gate.name.clone(),
+                    revision: version.revision.clone(),
+                    place,
+                    since: self.now,
+                    ..GateStatus::default()
+                });
+            }
+            let reply = self.reply_of(&gate, version);
+            match self.take_reply(&gate, version, reply, known.is_none()) {
+                Passage::Open => {}
+                held => return held,
+            }
+        }
+        Passage::Open
+    }
+
+    /// The gates in front of whatever comes after `left`, each with its place.
+    fn gates_after(&self, left: Option<&Stage>) -> Vec<(String, Gate)> {
+        let spec = &self.rollout.spec;
+        let stages = spec.stages();
+        let whole = spec.gates.clone().unwrap_or_default();
+        let at = |place: String, gates: Vec<Gate>| gates.into_iter().map(move |gate| (place.clone(), gate));
+        let before = |stage: &Stage| at(format!("before {}", stage.name), stage.before.clone());
+        let Some(left) = left else {
+            return at("start".to_owned(), whole.start).chain(stages.first().into_iter().flat_map(before)).collect();
+        };
+        let next = stages.iter().skip_while(|stage| stage.name != left.name).nth(1);
+        let after = at(format!("after {}", left.name), left.after.clone());
+        match next {
+            Some(next) => after.chain(before(next)).collect(),
+            None => after.chain(at("promote".to_owned(), whole.promote)).collect(),
+        }
+    }
+
+    /// What `gate` says now.
+    fn reply_of(&mut self, gate: &Gate, version: &RevisionStatus) -> Reply {
+        if let Some(approval) = &gate.approval {
+            return self.approved(gate, approval, version);
+        }
+        if let Some(others) = &gate.rollouts {
+            self.wake_after(self.now, LOOKED_AT);
+            return self.where_others_are(others, version);
+        }
+        let since = self.status.gate(&version.revision, &gate.name).map(|known| known.since);
+        let is_its_own = |answer: &&GateAnswer| {
+            answer.gate == gate.name && answer.revision == version.revision && Some(answer.since) == since
+        };
+        let Some(answer) = self.gate_answer.filter(is_its_own) else {
+            return Reply::Wait("it is being asked".to_owned());
+        };
+        if matches!(answer.reply, Reply::Wait(_)) {
+            self.wake_at(answer.again.max(self.now));
+        }
+        answer.reply.clone()
+    }
+
+    /// Writes down what a gate said, and tells of it when that is news.
+    fn take_reply(&mut self, gate: &Gate, version: &RevisionStatus, reply: Reply, is_new: bool) -> Passage {
+        let (revision, name) = (&version.revision, &gate.name);
+        match reply {
+            Reply::Go(said) => {
+                self.status.answer_gate(revision, name, GateState::Passed, &said, Some(self.now));
+                self.record(reason::GATE_PASSED, format!("gate {name} lets version {version} pass: {said}"));
+                Passage::Open
+            }
+            Reply::Stop(said) => {
+                self.status.answer_gate(revision, name, GateState::Stopped, &said, Some(self.now));
+                Passage::Stopped(format!("gate {name} says no: {said}"))
+            }
+            Reply::Wait(said) => {
+                let since = self.status.gate(revision, name).map_or(self.now, |known| known.since);
+                if let Some(timeout) = gate.timeout.filter(|timeout| self.has_elapsed(since, *timeout)) {
+                    self.status.answer_gate(revision, name, GateState::TimedOut, &said, None);
+                    let message = format!("gate {name} has waited for longer than {timeout}: {said}");
+                    return Passage::TimedOut(gate.on_timeout.unwrap_or_default(), message);
+                }
+                if let Some(timeout) = gate.timeout {
+                    self.wake_after(since, timeout);
+                }
+                self.status.answer_gate(revision, name, GateState::Waiting, &said, None);
+                if is_new {
+                    self.record(reason::GATE_WAITS, format!("version {version} waits for gate {name}: {said}"));
+                }
+                Passage::Waits(format!("gate {name}: {said}"))
+            }
+        }
+    }
+}

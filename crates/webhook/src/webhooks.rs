@@ -1,0 +1,148 @@
+//! The webhooks that the platform team configured, over HTTP.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use tidegate_api::Span;
+use tidegate_endpoints::{Connection, Endpoint, Endpoints, EndpointsError, Fault};
+
+use super::{
+    answer::{Answer, WebhookError, read},
+    question::Question,
+    signature::signature,
+};
+
+/// The largest answer that is read.
+const BODY_LIMIT: usize = 64 << 10;
+
+/// Whoever answers for gates: the network, or a simulation.
+pub trait Webhooks: Send + Sync {
+    /// Whether a webhook of that name is configured.
+    fn knows(&self, endpoint: &str) -> bool;
+
+    /// Asks it at `now`, at an address below its own.
+    fn ask<'a>(
+        &'a self,
+        endpoint: &'a str,
+        path: &'a str,
+        question: &'a Question,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Answer, WebhookError>>;
+}
+
+/// None is configured.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoWebhooks;
+
+impl Webhooks for NoWebhooks {
+    fn knows(&self, _: &str) -> bool {
+        false
+    }
+
+    fn ask<'a>(
+        &'a self,
+        endpoint: &'a str,
+        _: &'a str,
+        _: &'a Question,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Answer, WebhookError>> {
+        Box::pin(std::future::ready(Err(WebhookError::NotConfigured(endpoint.to_owned()))))
+    }
+}
+
+/// Those of the platform team's file.
+#[derive(Debug, Default)]
+pub struct HttpWebhooks(HashMap<String, Webhook>);
+
+#[derive(Debug)]
+struct Webhook {
+    endpoint: Endpoint,
+    connection: Connection,
+}
+
+impl HttpWebhooks {
+    /// Ways to all of `endpoints`.
+    ///
+    /// # Errors
+    /// [`EndpointsError`] if a file that one of them names cannot be used.
+    pub fn new(endpoints: &Endpoints) -> Result<Self, EndpointsError> {
+        let reached = endpoints.iter().map(|endpoint| {
+            let field = |(field, why)| EndpointsError::Field {
+                file: endpoints.file().to_owned(),
+                endpoint: endpoint.name.clone(),
+                field,
+                why,
+            };
+            let connection = Connection::new(endpoint).map_err(field)?;
+            let webhook = Webhook { endpoint: endpoint.clone(), connection };
+            webhook.secret().map_err(|fault| field(("signingKeyFile", fault.to_string())))?;
+            Ok((endpoint.name.clone(), webhook))
+        });
+        Ok(Self(reached.collect::<Result<_, EndpointsError>>()?))
+    }
+}
+
+impl Webhooks for HttpWebhooks {
+    fn knows(&self, endpoint: &str) -> bool {
+        self.0.contains_key(endpoint)
+    }
+
+    fn ask<'a>(
+        &'a self,
+        endpoint: &'a str,
+        path: &'a str,
+        question: &'a Question,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Answer, WebhookError>> {
+        Box::pin(async move {
+            let webhook = self.0.get(endpoint).ok_or_else(|| WebhookError::NotConfigured(endpoint.to_owned()))?;
+            let timeout: Duration = webhook.endpoint.timeout.duration();
+            let answered = tokio::time::timeout(timeout, webhook.ask(path, question, now)).await;
+            answered.unwrap_or_else(|_| Err(WebhookError::Timeout(Span::from(timeout))))
+        })
+    }
+}
+
+impl Webhook {
+    async fn ask(&self, path: &str, question: &Question, now: Timestamp) -> Result<Answer, WebhookError> {
+        let body = serde_json::to_string(question).map_err(|_| WebhookError::NotAnAnswer)?;
+        let mut headers = self.connection.headers()?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.identify(&mut headers, question, &body, now)?;
+        let address = format!("{}{path}", self.endpoint.url.trim_end_matches('/'));
+        let address = Url::parse(&address).map_err(|error| Fault::Unreachable(error.to_string()))?;
+        let request = self.connection.client().post(address).headers(headers).body(body);
+        let response = request.send().await.map_err(|error| Fault::unreachable(&error))?;
+        read(&self.connection.read(response, BODY_LIMIT).await?)
+    }
+
+    /// Says which question it is, and, where there is a key, that it is the operator who asks.
+    fn identify(&self, headers: &mut HeaderMap, question: &Question, body: &str, now: Timestamp) -> Result<(), Fault> {
+        let time = now.as_second();
+        let mut set = |name: &'static str, value: String| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        set("webhook-id", question.id.clone());
+        set("idempotency-key", question.id.clone());
+        set("webhook-timestamp", time.to_string());
+        if let Some(secret) = self.secret()? {
+            set("webhook-signature", signature(&secret, &question.id, time, body));
+        }
+        Ok(())
+    }
+
+    fn secret(&self) -> Result<Option<String>, Fault> {
+        let Some(file) = &self.endpoint.signing_key_file else { return Ok(None) };
+        let unusable = |why: String| Fault::Credentials(format!("{}: {why}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+        let key = text.trim();
+        if key.is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(Some(key.to_owned())) }
+    }
+}
