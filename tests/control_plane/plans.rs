@@ -5,7 +5,7 @@ use tidegate_api::{
     Phase,
     condition::{kind, reason},
 };
-use tidegate_testkit::{Result, pod_server::Faults, shop::Shop, world::World};
+use tidegate_testkit::{Result, cluster, pod_server::Faults, shop::Shop, snapshot::Snapshot, world::World};
 
 use crate::{
     behaviour::behaviours,
@@ -19,6 +19,9 @@ behaviours![
     a_version_waits_for_its_window_and_starts_when_that_opens,
     a_stage_that_passed_waits_for_its_window_and_a_failure_waits_for_none,
     a_time_zone_that_does_not_exist_is_told,
+    a_version_is_tried_out_by_a_service_of_its_own_and_then_gets_all_traffic_at_once,
+    after_the_switch_a_failure_returns_all_traffic_to_the_pods_that_stayed,
+    a_preview_that_is_somebody_elses_service_is_refused,
 ];
 
 /// Days that are not over soon.
@@ -117,4 +120,62 @@ async fn a_time_zone_that_does_not_exist_is_told(world: &World) -> Result<()> {
     let (told, message) = (now.holds(kind::STALLED), now.status().message);
     shop.check(&format!("by {told:?}: {message}"), told.as_deref() == Some(reason::INVALID_SPEC)).await?;
     shop.check(&format!("with what to write: {message}"), message.contains("Europe/Berlin")).await
+}
+
+/// All pods of the new version are there before it gets all of the traffic at once.
+fn blue_green() -> Value {
+    let mut plan = quick();
+    plan["stages"] = json!([
+        {"name": "preview", "weight": "0%", "replicas": "100%", "bake": "5s", "preview": {"service": "checkout-preview"}},
+        {"name": "switched", "weight": "100%", "bake": "5s"},
+    ]);
+    plan
+}
+
+async fn a_version_is_tried_out_by_a_service_of_its_own_and_then_gets_all_traffic_at_once(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("blue-green"), blue_green()).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("its stage", LATER, |now| now.stage() == "preview" && now.ready_count("v2") == 4).await?;
+    let leads_to_it = |now: &Snapshot| {
+        let selector = now.service("checkout-preview").and_then(|service| service.spec.as_ref()?.selector.clone());
+        selector.is_some_and(|selector| selector.get("pod-template-hash") == now.revision("v2").as_ref())
+    };
+    shop.wait("the preview to lead to it", SOON, leads_to_it).await?;
+    shop.check("no user meets it", shop.now().share_in_force().unwrap_or(0) == 0).await?;
+    shop.wait("all of the traffic", LATER, |now| now.share_in_force() == Some(100)).await?;
+    let weights: Vec<_> = shop.canary_weights().into_iter().flatten().filter(|weight| *weight > 0).collect();
+    shop.check(&format!("at once: {weights:?}"), weights == [100]).await?;
+    let now = shop.wait("the preview to go", SOON, |now| !now.has_service("checkout-preview")).await?;
+    shop.check("v1 is at hand", now.ready_count("v1") == 4 || now.stable() == "v2").await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn after_the_switch_a_failure_returns_all_traffic_to_the_pods_that_stayed(world: &World) -> Result<()> {
+    let mut plan = blue_green();
+    plan["stages"][1]["bake"] = json!("5m");
+    let shop = adopted(world.shop("blue-green-back"), plan).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the switch", LATER, |now| now.share_in_force() == Some(100)).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    let now = shop.wait("the way back", SOON, |now| now.share_in_force().unwrap_or(0) == 0).await?;
+    shop.check("v1 never went", now.ready_count("v1") == 4).await?;
+    let weights: Vec<_> = shop.canary_weights().into_iter().flatten().collect();
+    shop.check(&format!("in one step: {weights:?}"), weights.iter().all(|weight| [0, 100].contains(weight))).await?;
+    reverted(&shop).await?;
+    shop.lost_nothing().await
+}
+
+async fn a_preview_that_is_somebody_elses_service_is_refused(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("preview-taken"), quick()).await?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "checkout-preview", "namespace": shop.namespace},
+        "spec": {"selector": {"app": "other"}, "ports": [{"port": 80}]},
+    });
+    cluster::create(&shop.client, service).await?;
+    shop.patch_rollout(json!({"stages": blue_green()["stages"]})).await?;
+    let now = shop.wait("it to be told", SOON, |now| now.holds(kind::STALLED).is_some()).await?;
+    let (told, message) = (now.holds(kind::STALLED), now.status().message);
+    shop.check(&format!("by {told:?}: {message}"), told.as_deref() == Some(reason::SERVICE_UNUSABLE)).await?;
+    shop.check(&message, message.starts_with("Service checkout-preview exists and is somebody else's")).await
 }

@@ -17,6 +17,10 @@ pub enum Culprit {
     LastWeight,
     /// What stages ask for that only routes can tell: `match` and `mirror`.
     RoutelessRequests,
+    /// What stages have that takes routes where nobody is to get requests: a weight of 0%, or `preview`.
+    RoutelessNothing,
+    /// The previews that are called as the Rollout's Service.
+    PreviewedService,
     /// The names of overrides that no check has.
     UnknownOverrides,
     /// The `min` of overrides whose check has none.
@@ -45,6 +49,9 @@ pub(crate) const NAMED_TAKES: &str = "a header, cookie or parameter of a match n
 pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under gatewayAPI or custom, or leave out spec.traffic to split by the number of pods";
 pub(crate) const ROUTE_TWICE: &str = "spec.traffic.gatewayAPI.routes names the same route twice";
 pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out";
+pub(crate) const NOTHING_WITHOUT_ROUTE: &str = "a stage of 0% and preview need routes, since without them every pod that is up gets requests: name them under traffic, or give the stage a weight";
+pub(crate) const PREVIEW_IS_THE_SERVICE: &str =
+    "preview.service is the Service that clients use: give it a name of its own";
 pub(crate) const UNKNOWN_CHECK: &str = "a stage overrides a check that analysis.checks does not have";
 pub(crate) const NO_MIN: &str = "a stage overrides min of a check that has none: only a query has min";
 pub(crate) const OTHER_FORM: &str = "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query";
@@ -63,6 +70,8 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         QUERY_TAKES => Culprit::AllButFirst(&["expr", "template"]),
         NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
         MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
+        NOTHING_WITHOUT_ROUTE => Culprit::RoutelessNothing,
+        PREVIEW_IS_THE_SERVICE => Culprit::PreviewedService,
         UNKNOWN_CHECK => Culprit::UnknownOverrides,
         NO_MIN => Culprit::OverriddenMins,
         OTHER_FORM => Culprit::OverriddenMaxes,

@@ -56,7 +56,9 @@ pub use metadata::{
     label::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
 pub use reason::{EventType, Reason};
-pub use rollout::{OnFailure, OnInconclusive, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef};
+pub use rollout::{
+    OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,
+};
 pub use schedule::{Days, Schedule, Window};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{

@@ -51,6 +51,8 @@ use super::{
     validation = Rule::new("has(self.traffic) || !has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0").message("analysis.controlShare needs routes, since the number of pods splits nothing so finely: name them under traffic, or leave controlShare out").field_path(".analysis.controlShare"),
     validation = Rule::new("!has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0 || !has(self.traffic) || !has(self.traffic.gatewayAPI) || self.traffic.gatewayAPI.routes.all(r, !has(r.rules))").message("analysis.controlShare does not go with rules of a route: what they leave with stable would come to the new version unjudged; leave one of them out").field_path(".analysis.controlShare"),
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))").message(culprit::MATCH_WITHOUT_ROUTE).field_path(".stages"),
+    validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, double(string(s.weight).replace('%', '')) > 0.0 && !has(s.preview))").message(culprit::NOTHING_WITHOUT_ROUTE).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.preview) || s.preview.service != self.service)").message(culprit::PREVIEW_IS_THE_SERVICE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages")
@@ -233,8 +235,13 @@ pub struct Stage {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// The share of traffic that the new version gets.
+    /// The share of traffic that the new version gets. With 0%, and neither `match` nor `mirror`, its pods are up and get
+    /// none: no check can say anything of it, and the stage is left after its bake and its gates.
     pub weight: Percent,
+
+    /// A Service that leads to the new version's pods while the stage lasts, for whoever tries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
 
     /// Requests that the new version gets whatever its weight: those that one of these describes. With a weight of 0%
     /// nobody else sees it. HTTPRoutes can say it, and GRPCRoutes but for parameters of a query.
@@ -293,6 +300,7 @@ impl Stage {
             .map(|(name, weight)| Self {
                 name: name.to_owned(),
                 weight: Percent::new(weight),
+                preview: None,
                 matches: None,
                 mirror: None,
                 replicas: None,
@@ -312,6 +320,12 @@ impl Stage {
         self.matches.is_some() || self.mirror.is_some()
     }
 
+    /// Whether the new version gets requests of users in it, or copies of them.
+    #[must_use]
+    pub fn gives_requests(&self) -> bool {
+        self.weight > Percent::ZERO || self.gives_more_than_a_share()
+    }
+
     /// What it gives the new version, as a sentence has it: `5% of the traffic and the requests that match`.
     #[must_use]
     pub fn gives(&self) -> String {
@@ -328,6 +342,14 @@ impl Stage {
     pub fn bake(&self) -> Span {
         self.bake.unwrap_or(Span::seconds(600))
     }
+}
+
+/// A Service for whoever tries a version out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Preview {
+    /// Its name. It is made when the stage begins, with the ports of the Rollout's Service, and goes when the stage is left.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub service: String,
 }
 
 /// A number of pods: a count, or a percentage of `spec.replicas`.

@@ -59,6 +59,12 @@ pub struct StageStatus {
 }
 
 impl StageStatus {
+    /// Whether the new version gets requests of users in it, or copies of them.
+    #[must_use]
+    pub fn gives_requests(&self) -> bool {
+        self.weight > Percent::ZERO || !self.matches.is_empty() || self.mirror.is_some()
+    }
+
     /// The weight that the stage itself brought into force, whatever others wrote since.
     #[must_use]
     pub fn own_weight(&self) -> Percent {

@@ -136,6 +136,7 @@ const INCIDENTAL: &[&str] = &[
     "lastUpdateTime",
     "message",
     "history",
+    "answeredAt",
     "at",
     "since",
     "enteredAt",

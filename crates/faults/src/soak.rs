@@ -204,8 +204,10 @@ fn calm() -> Vec<(u64, Action)> {
         (CALM, Action::Edit(json!({"paused": false}))),
         (CALM, Action::Board(board::Manner::Go)),
     ];
-    // Whatever waits for a person gets its answer.
-    actions.extend((0..20).map(|time| (CALM + 20 * time, Action::Approve("sign-off", "jane"))));
+    // Whatever waits for a person gets its answer. By turns, since what counted for one try does not for the next.
+    for time in 0..45 {
+        actions.push((CALM + 20 * time, Action::Approve("sign-off", if time % 2 == 0 { "jane" } else { "joe" })));
+    }
     for image in ["checkout:v1", "checkout:v2", "checkout:v3"] {
         actions.push((CALM, Action::Pods(image, PodBehaviour::default())));
     }

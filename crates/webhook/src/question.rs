@@ -49,4 +49,7 @@ pub struct StageQuestion {
     pub name: String,
     /// The share of traffic that the new version has: `25%`.
     pub weight: String,
+    /// The Service by which it may be tried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }

@@ -36,7 +36,20 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
             let last = at.and_then(Value::as_array).and_then(|stages| stages.len().checked_sub(1));
             last.map(|last| field(&item(path, last), "weight")).into_iter().collect()
         }
-        Culprit::RoutelessRequests => routeless(at, path),
+        Culprit::RoutelessRequests => of_stages(at, path, |stage| {
+            ["match", "mirror"].into_iter().filter(|name| stage.get(name).is_some()).collect()
+        }),
+        Culprit::RoutelessNothing => of_stages(at, path, |stage| {
+            let weight = stage
+                .get("weight")
+                .and_then(Value::as_str)
+                .filter(|weight| weight.trim_end_matches('%').parse() == Ok(0.0));
+            weight.map(|_| "weight").into_iter().chain(stage.get("preview").map(|_| "preview")).collect()
+        }),
+        Culprit::PreviewedService => of_stages(at, path, |stage| {
+            let name = stage.pointer("/preview/service");
+            name.filter(|name| Some(*name) == object.pointer("/spec/service")).map(|_| "preview").into_iter().collect()
+        }),
         Culprit::UnknownOverrides => overrides(object, path, |_, check| check.is_none().then_some("name")),
         Culprit::OverriddenMins => overrides(object, path, |own, check| {
             let query = check.is_some_and(|check| check.get("query").is_some());
@@ -49,13 +62,11 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
     }
 }
 
-/// What stages ask for that pods cannot tell.
-fn routeless(stages: Option<&Value>, path: &str) -> Vec<String> {
+/// The fields of stages that are in the wrong.
+fn of_stages(stages: Option<&Value>, path: &str, wrong: impl Fn(&Value) -> Vec<&'static str>) -> Vec<String> {
     let stages = stages.and_then(Value::as_array).into_iter().flatten().enumerate();
-    let asked = stages.flat_map(|(index, stage)| {
-        let names = ["match", "mirror"].into_iter().filter(|name| stage.get(name).is_some());
-        names.map(move |name| field(&item(path, index), name))
-    });
+    let asked =
+        stages.flat_map(|(index, stage)| wrong(stage).into_iter().map(move |name| field(&item(path, index), name)));
     asked.collect()
 }
 

@@ -16,7 +16,7 @@ pub fn check(written: &LocatedDocument, rollout: &Rollout) -> Vec<Finding> {
     let stages = spec.stages();
     findings.extend(equal_weights(written, &stages));
     for (index, stage) in stages.iter().enumerate() {
-        findings.extend(without_traffic(written, spec, index, stage));
+        findings.extend(without_requests(written, index, stage));
         findings.extend(waits_for_nothing(written, spec, index, stage));
         findings.extend(coarse(written, rollout, index, stage));
         findings.extend(too_few_pods(written, rollout, index, stage));
@@ -52,7 +52,8 @@ pub fn questions<'a>(spec: &'a RolloutSpec, stages: &'a [Stage]) -> Vec<Asked<'a
         };
         let own = format!("spec.analysis.checks[{index}].{form}");
         let mut told = false;
-        for (number, stage) in stages.iter().enumerate() {
+        // Where nobody meets the new version, nothing is asked.
+        for (number, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.gives_requests()) {
             let changed = stage.checks.iter().flatten().position(|changed| changed.name == check.name);
             let over: Option<&CheckOverride> =
                 changed.and_then(|changed| stage.checks.as_deref().unwrap_or_default().get(changed));
@@ -101,24 +102,15 @@ fn equal_weights(rollout: &LocatedDocument, stages: &[Stage]) -> Vec<Finding> {
     equal.collect()
 }
 
-/// Checks that count requests never pass where none arrive, so that the stages behind are never reached.
-fn without_traffic(rollout: &LocatedDocument, spec: &RolloutSpec, index: usize, stage: &Stage) -> Option<Finding> {
-    if stage.weight.percent() > 0.0 || stage.gives_more_than_a_share() || !spec.is_routed() {
-        return None;
-    }
-    let stages = std::slice::from_ref(stage);
-    let asked = questions(spec, stages);
-    let waiting = asked.iter().find(|asked| matches!(asked.question, Question::Proportion { max: Some(_), .. }))?;
-    let ends = stage.deadline.is_some() && spec.on_inconclusive == Some(OnInconclusive::Advance);
-    (!ends).then(|| {
-        let next = spec.stages().get(index + 1).map(|next| format!(", and stage {} is never reached", next.name));
+/// Where nobody meets the new version, no check decides.
+fn without_requests(rollout: &LocatedDocument, index: usize, stage: &Stage) -> Option<Finding> {
+    let overrides = stage.checks.as_ref().filter(|_| !stage.gives_requests())?;
+    (!overrides.is_empty()).then(|| {
         let message = format!(
-            "stage {} sends no requests to the new version, so check {} never passes{}: give it a weight",
-            stage.name,
-            waiting.check.name,
-            next.unwrap_or_default()
+            "stage {} gives the new version no requests, so no check decides in it: leave its checks out",
+            stage.name
         );
-        rollout.error(format!("spec.stages[{index}].weight"), message)
+        rollout.warning(format!("spec.stages[{index}].checks"), message)
     })
 }
 

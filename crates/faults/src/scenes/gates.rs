@@ -28,7 +28,8 @@ pub(super) fn scenes() -> Vec<Scene> {
     let gated = |scene: Scene| Scene { spec: gated(), ..scene };
     let board = |manner: Manner| Action::Board(manner);
     let at = |stage: &'static str| (61, Action::Await(Moment::At(stage)));
-    let signed = (101, Action::Approve("sign-off", "jane"));
+    // Long after the gate is asked, however late a fault has that be.
+    let signed = (261, Action::Approve("sign-off", "jane"));
     let impatient = |mut scene: Scene| {
         scene.spec["stages"][0]["after"][0]["timeout"] = json!("40s");
         scene.spec["stages"][0]["after"][0]["onTimeout"] = json!("Revert");

@@ -1,9 +1,17 @@
 //! Plans that go a step back, and that wait for days to be over.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_api::Phase;
 
 use super::{Action, Ending, Moment, Scene, V1, V2, progressive, pushed};
+
+/// All pods are there before any traffic is, and then all of it comes at once.
+fn blue_green() -> Value {
+    json!({"stages": [
+        {"name": "preview", "weight": "0%", "replicas": "100%", "bake": "30s", "preview": {"service": "checkout-preview"}},
+        {"name": "full", "weight": "100%", "bake": "30s"},
+    ]})
+}
 
 /// One stage back instead of all the way, and days on which nothing goes on.
 pub(super) fn scenes() -> Vec<Scene> {
@@ -17,6 +25,7 @@ pub(super) fn scenes() -> Vec<Scene> {
         scene.spec["onFailure"] = json!("StepBack");
         scene
     };
+    let blue_green = |scene: Scene| Scene { spec: blue_green(), ..scene };
     let following = |scene: Scene| Scene { spec: progressive(), ..scene };
     let freeze = [(61, Action::Await(Moment::At("canary"))), (62, frozen(&["2000-01-01/2100-12-31"]))];
     let thaws = [freeze.as_slice(), &[(150, frozen(&[]))]].concat();
@@ -28,5 +37,11 @@ pub(super) fn scenes() -> Vec<Scene> {
         stepping_back(following(pushed("capacity follows a step back", reverted(), &fails))),
         pushed("days on which nothing goes on", stable(), &thaws),
         pushed("errors on days on which nothing goes on", reverted(), &fails_frozen),
+        blue_green(pushed("all at once, after a preview", stable(), &[])),
+        blue_green(pushed(
+            "errors after all at once",
+            reverted(),
+            &[(61, Action::Await(Moment::At("full"))), (71, Action::Fail(0.5))],
+        )),
     ]
 }

@@ -27,7 +27,7 @@ use kube::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tidegate_api::Rollout;
+use tidegate_api::{ROLLOUT_UID_LABEL, Rollout};
 use tidegate_planner::workload::{Deployment, EndpointSlice, ReplicaSet, steering};
 use tokio::sync::mpsc;
 
@@ -53,7 +53,7 @@ pub struct Caches {
     pub index: Arc<Index>,
     /// All Deployments.
     pub deployments: Arc<Cache<Deployment>>,
-    /// All Services.
+    /// All Services; those that the operator made also by the UID of their Rollout.
     pub services: Arc<Cache<Service>>,
     /// The objects that carry weights.
     pub routes: Routes,
@@ -106,7 +106,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         rollouts,
         index: index.clone(),
         deployments: Arc::new(Cache::new(&in_use, |_| Vec::new())),
-        services: Arc::new(Cache::new(&in_use, |_| Vec::new())),
+        services: Arc::new(Cache::new(&in_use, made_for)),
         routes,
         replica_sets: Arc::new(Cache::new(&in_use, orphans::groups)),
         endpoint_slices: Arc::new(Cache::new(&in_use, |slice| service_of(slice).into_iter().collect())),
@@ -319,6 +319,11 @@ where
             futures::stream::iter(caring)
         })
         .boxed()
+}
+
+/// The UID of the Rollout that a Service was made for.
+fn made_for(service: &Service) -> Vec<String> {
+    service.labels().get(ROLLOUT_UID_LABEL).cloned().into_iter().collect()
 }
 
 /// The path of the Service that a slice belongs to.

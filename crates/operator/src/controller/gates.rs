@@ -201,12 +201,19 @@ fn question(rollout: &Rollout, gate: &Gate, asked: &GateStatus, data: Option<Str
         place: asked.place.clone(),
         version: canary.map_or_else(waiting, version),
         stable: status.stable.clone().map(version),
-        stage: status
-            .stage
-            .as_ref()
-            .map(|stage| StageQuestion { name: stage.name.clone(), weight: stage.weight_in_force.to_string() }),
+        stage: status.stage.as_ref().map(|stage| StageQuestion {
+            name: stage.name.clone(),
+            weight: stage.weight_in_force.to_string(),
+            preview: preview_of(rollout, &stage.name),
+        }),
         data,
     }
+}
+
+/// The Service by which a stage may be tried out.
+fn preview_of(rollout: &Rollout, stage: &str) -> Option<String> {
+    let stage = rollout.spec.stages.iter().flatten().find(|known| known.name == stage)?;
+    Some(stage.preview.as_ref()?.service.clone())
 }
 
 /// The first gate that cannot be asked, since what it names is not configured here.

@@ -13,7 +13,7 @@ use tidegate_api::{
 use tidegate_planner::{
     plan::{Observed, Route, Suspect, suspects},
     traffic::{Names, RouteId},
-    workload::{Deployment, ReplicaSet, is_deleting},
+    workload::{Deployment, ReplicaSet, is_deleting, ownership},
 };
 
 use super::{
@@ -96,6 +96,7 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
         services.items.into_iter().map(|service| (service.name_any(), Arc::new(service))).collect();
     observed.stable_service = services.remove(&names.stable);
     observed.canary_service = services.remove(&names.canary);
+    observed.previews = services.into_values().collect();
     Ok(())
 }
 
@@ -141,6 +142,12 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         workload,
         autoscaler: caches.autoscalers.of(&target).first().map(|autoscaler| autoscaler.name_any()),
         service: service(&names.service),
+        previews: {
+            let own = rollout.metadata.uid.as_deref().map(|uid| caches.services.of(uid)).unwrap_or_default();
+            let other = |service: &Arc<Service>| ![&names.stable, &names.canary].contains(&&service.name_any());
+            own.into_iter().filter(other).collect()
+        },
+        preview_taken: preview_taken(context, rollout, &namespace),
         bypassing_routes: bypassing_routes(context, rollout, &namespace, &routes),
         policies_left_behind: None,
         stable_service: service(&names.stable),
@@ -166,6 +173,16 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         refused: None,
         editors: BTreeMap::new(),
     }
+}
+
+/// A Service of somebody else that is called as a stage's preview.
+fn preview_taken(context: &Context, rollout: &Rollout, namespace: &str) -> Option<String> {
+    let named = rollout.spec.stages.iter().flatten().filter_map(|stage| Some(&stage.preview.as_ref()?.service));
+    let is_others = |name: &&String| {
+        let service = context.caches.services.get(namespace, name);
+        service.is_some_and(|service| !ownership::is_of(rollout, service.as_ref()))
+    };
+    named.into_iter().find(is_others).cloned()
 }
 
 fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::Route) -> Route {

@@ -57,6 +57,11 @@ impl Planner<'_> {
 
     /// Why an approval counts for nothing, if it does.
     fn cannot_count(&self, entry: &Approved) -> Option<String> {
+        let known = self.status.gate(&entry.revision, &entry.gate);
+        if known.is_some_and(|known| known.approvals.iter().any(|known| known.by == entry.by)) {
+            // It has counted, and stands there until somebody clears it away.
+            return None;
+        }
         let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
         let canary = self.status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.as_str());
         let waiting = self.status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.as_str());
@@ -67,10 +72,8 @@ impl Planner<'_> {
         let Some(approval) = gate.and_then(|gate| gate.approval.as_ref()) else {
             return Some(format!("no gate called {} waits for approval", entry.gate));
         };
-        let known = self.status.gate(&entry.revision, &entry.gate);
-        if let Some(known) = known.filter(|known| !known.state.is_open()) {
-            let has_counted = known.approvals.iter().any(|known| known.by == entry.by);
-            return (!has_counted).then(|| format!("gate {} has been answered", entry.gate));
+        if known.is_some_and(|known| !known.state.is_open()) {
+            return Some(format!("gate {} has been answered", entry.gate));
         }
         (!approval.takes(&entry.by, &entry.groups))
             .then(|| format!("{} is not one of {}", entry.by, may_approve(approval)))

@@ -99,7 +99,8 @@ impl Planner<'_> {
         let asked = self.status.stage.as_ref().map_or(Split::NONE, split::of_stage);
         let asked = in_force::in_force(self.rollout, self.observed, Goal::Split(asked));
         match (asked, in_force.missing()) {
-            (InForce::Yes, _) if ready.canary > 0 => None,
+            // Whoever tries it out without users asks for all of it.
+            (InForce::Yes, _) if ready.canary > 0 && (stage.gives_requests() || ready.canary >= counts.canary) => None,
             _ if ready.stable == 0 => Some(Awaited::Pods(self.stable_missing())),
             (_, Some(sentence)) => Some(Awaited::Routes(sentence)),
             _ if ready.canary < counts.canary => Some(Awaited::Pods(new_pods)),
@@ -139,7 +140,7 @@ impl Planner<'_> {
         let share =
             if routed { stage.weight } else { capacity::share_of_pods(self.rollout, &self.status, self.observed) };
         self.set_in_force(share);
-        self.status.come_into_force(&stage.name, stage.bake(), now);
+        self.status.come_into_force(stage, now);
         let reached = if routed { String::new() } else { format!(" (by pods: {share})") };
         let (name, gives, bake) = (&stage.name, stage.gives(), stage.bake());
         let is_last = self.rollout.spec.stages().last().is_some_and(|last| last.name == *name);

@@ -7,7 +7,7 @@ use tidegate_api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, Roll
 
 use crate::{
     plan::{
-        Guard, Observed, Route, adoption, after, capacity, contention,
+        Guard, Observed, Route, adoption, after, capacity, contention, current_stage,
         effect::{Effect, Write, guarded, scale, taken},
         goal, guard, hand_back,
         in_force::{self, InForce},
@@ -36,6 +36,7 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Wr
             let effects = Effects { rollout, observed, status: &status, now };
             let mut desired = effects.routes();
             desired.extend(effects.services());
+            desired.extend(effects.previews());
             desired.extend(effects.suspect_pod());
             desired.extend(effects.replica_sets());
             desired.extend(effects.workload());
@@ -77,12 +78,15 @@ fn own_services(rollout: &Rollout, observed: &Observed) -> impl Iterator<Item = 
     [&observed.stable_service, &observed.canary_service]
         .into_iter()
         .flatten()
-        .filter(|service| ownership::is_of(rollout, service.as_ref()) && !is_deleting(service.as_ref()))
-        .filter_map(|service| {
-            let effect =
-                Effect::DeleteService { name: service.metadata.name.clone()?, uid: service.metadata.uid.clone()? };
-            Some(Write::unfenced(effect))
-        })
+        .chain(&observed.previews)
+        .filter(|service| ownership::is_of(rollout, service.as_ref()))
+        .filter_map(|service| deleted(service))
+}
+
+/// Deletes a Service, unless that is done.
+fn deleted(service: &Service) -> Option<Write> {
+    let effect = Effect::DeleteService { name: service.metadata.name.clone()?, uid: service.metadata.uid.clone()? };
+    (!is_deleting(service)).then(|| Write::unfenced(effect))
 }
 
 struct Effects<'a> {
@@ -189,6 +193,21 @@ impl Effects<'_> {
         }
         let patch = guarded(existing, changed_spec(spec, &wanted)?);
         Some(Write::fenced(Effect::PatchService(name.to_owned(), patch)))
+    }
+
+    /// The Service by which the version on its way may be tried out, while its stage lasts. No user's request comes by it: when
+    /// the stage is over it goes, at once.
+    fn previews(&self) -> Vec<Write> {
+        let staged = self.is_under_way().then(|| current_stage(self.rollout)).flatten();
+        let wanted = staged.and_then(|stage| stage.preview).map(|preview| preview.service);
+        let is_wanted = |service: &Service| service.metadata.name == wanted;
+        let spent = self.observed.previews.iter().filter(|service| !is_wanted(service));
+        let mut desired: Vec<_> = spent.filter_map(|service| deleted(service)).collect();
+        let existing = self.observed.previews.iter().find(|service| is_wanted(service)).map(AsRef::as_ref);
+        if let (Some(name), Some(canary), None) = (&wanted, &self.status.canary, &self.observed.preview_taken) {
+            desired.extend(self.service(name, existing, &canary.revision));
+        }
+        desired
     }
 
     /// The revisions' Services, when the routes have not named them for long enough.

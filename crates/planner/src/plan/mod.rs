@@ -122,6 +122,9 @@ pub fn next(input: Input<'_>) -> Next {
 pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
+    if status.begun.is_empty() && !stage.gives_requests() {
+        return None;
+    }
     let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
     // Besides a share of everybody it may have had some people's requests, or copies.
     let had_its_turn = status.begun.last().is_some_and(|begun| begun.stage != stage.name);
@@ -319,7 +322,8 @@ impl<'a> Planner<'a> {
 
     /// Whether nothing of a rollout is left in the routes and the Services.
     fn is_whole(&self) -> bool {
-        self.status.route == RouteMode::Service && !self.observed.has_revision_services()
+        let has_previews = !self.observed.previews.is_empty();
+        self.status.route == RouteMode::Service && !self.observed.has_revision_services() && !has_previews
     }
 }
 

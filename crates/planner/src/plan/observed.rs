@@ -39,6 +39,8 @@ pub struct Observed {
     pub stable_service: Option<Arc<Service>>,
     /// `<service>-canary`.
     pub canary_service: Option<Arc<Service>>,
+    /// The Rollout's other Services, for whoever tries a version out.
+    pub previews: Vec<Arc<Service>>,
     /// The names of the ready pods behind each of these Services, by the Service's name.
     pub ready_pods: BTreeMap<String, Vec<String>>,
     /// The routes that the Rollout names, in its order.
@@ -60,6 +62,8 @@ pub struct Observed {
     pub cluster_schedule: Option<Arc<Schedule>>,
     /// The Rollouts that gates of this one wait for, as far as they are known.
     pub other_rollouts: Vec<OtherRolloutState>,
+    /// A Service of somebody else that is called as a stage's preview.
+    pub preview_taken: Option<String>,
     /// A gate that cannot be asked, since what it names is not configured on the operator: a sentence.
     pub unusable_gate: Option<String>,
     /// The cluster vouches for the names in approvals, by the operator's configuration.

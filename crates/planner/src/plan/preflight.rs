@@ -186,6 +186,12 @@ fn controlled(route: &Route, object: &Value) -> Option<Refusal> {
 
 /// The names that a rollout gives its Services must be free.
 fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    if let Some(name) = &observed.preview_taken {
+        let message = format!(
+            "Service {name} exists and is somebody else's, but preview of a stage needs that name; name another"
+        );
+        return Some(Refusal::new(reason::SERVICE_UNUSABLE, message));
+    }
     if !rollout.spec.is_routed() {
         return None;
     }

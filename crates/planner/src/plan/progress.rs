@@ -318,6 +318,9 @@ impl Planner<'_> {
 
     /// Whether a check of the spec decides anything in `stage`, or only warns.
     pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
+        if !stage.gives_requests() {
+            return false;
+        }
         let overrides = stage.checks.as_deref().unwrap_or_default();
         let changed = overrides.iter().find(|changed| changed.name == name);
         let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);

@@ -44,8 +44,10 @@ impl Planner<'_> {
         // Users meet as much of it there, or the failure is the one before's.
         let gives_as_much =
             (before.weight, &before.matches, before.mirror) == (stage.weight, &stage.matches, stage.mirror);
+        // Where nobody meets it, nothing could be judged anew.
+        let is_met = before.gives_requests();
         let had_its_weight = self.status.stage.as_ref().is_some_and(|stage| stage.since.is_some());
-        if gives_as_much || !had_its_weight && self.failing(stage).next().is_some() {
+        if gives_as_much || !is_met || !had_its_weight && self.failing(stage).next().is_some() {
             return false;
         }
         let is_known = self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some());

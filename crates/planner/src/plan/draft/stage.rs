@@ -43,12 +43,16 @@ impl Draft {
     }
 
     /// The stage has its weight since `now`: it bakes, and the checks begin anew.
-    pub(in crate::plan) fn come_into_force(&mut self, name: &str, bake: Span, now: Timestamp) {
+    pub(in crate::plan) fn come_into_force(&mut self, spec: &Stage, now: Timestamp) {
         if let Some(stage) = &mut self.0.stage {
-            (stage.since, stage.until) = (Some(now), Some(after(now, bake)));
+            (stage.since, stage.until) = (Some(now), Some(after(now, spec.bake())));
+        }
+        if !spec.gives_requests() {
+            // There is nothing to count.
+            return;
         }
         let answered = self.step_back_under_way().map(|answer| answer.checks.clone()).unwrap_or_default();
-        self.begin(StageBegun { stage: name.to_owned(), since: now, part: None, answered });
+        self.begin(StageBegun { stage: spec.name.clone(), since: now, part: None, answered });
         self.0.checks.clear();
     }
 

@@ -64,6 +64,7 @@ fn a_stage_that_has_passed_waits_for_an_approval_and_goes_on_with_it() {
     assert_eq!((known[0].state, known[0].approvals[0].by.as_str()), (GateState::Passed, "jane"));
     lab.finish();
     assert_eq!((lab.phase(), lab.cluster.pods_of("v2"), lab.status().gates.len()), (Phase::Stable, 10, 0));
+    assert_eq!(lab.told("CommandIgnored"), 0, "an approval that has counted stays, and nobody minds");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod lost_sets;
 mod orphans;
 mod policies;
 mod preflight;
+mod preview;
 mod promotion;
 mod random;
 mod revisions;

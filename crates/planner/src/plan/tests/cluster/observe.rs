@@ -6,13 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use kube::ResourceExt;
 use tidegate_api::{Rollout, validate};
 
 use super::Cluster;
 use crate::{
     plan::{Observed, Route, Served, suspects},
     traffic::RouteId,
-    workload::ReplicaSet,
+    workload::{ReplicaSet, ownership},
 };
 
 impl Cluster {
@@ -49,6 +50,14 @@ impl Cluster {
             service: service(&names.service),
             stable_service: service(&names.stable),
             canary_service: service(&names.canary),
+            previews: self
+                .services
+                .values()
+                .filter(|service| ownership::is_of(rollout, *service))
+                .filter(|service| ![&names.stable, &names.canary].contains(&&service.name_any()))
+                .cloned()
+                .map(Arc::new)
+                .collect(),
             ready_pods: [names.service, names.stable, names.canary]
                 .into_iter()
                 .map(|name| (name.clone(), self.endpoints.get(&name).cloned().unwrap_or_default()))
@@ -71,6 +80,7 @@ impl Cluster {
             cluster_schedule: self.schedule.clone(),
             other_rollouts: self.other_rollouts.clone(),
             unusable_gate: None,
+            preview_taken: None,
             are_approvals_verified: false,
             endpoint_known: true,
             unusable_check: None,
