@@ -8,6 +8,7 @@ mod command;
 mod connect;
 pub mod crd;
 mod demo;
+mod history;
 mod lint;
 mod logs;
 mod plan;
@@ -16,6 +17,7 @@ mod run;
 mod shutdown;
 mod simulate;
 mod target;
+mod undo;
 mod wait;
 
 use std::{
@@ -62,6 +64,10 @@ enum Command {
     Approve(approve::Options),
     /// Tries a version again that failed.
     Retry(target::Target),
+    /// Has the Deployment ask for the version again that was stable before.
+    Undo(undo::Options),
+    /// Says what a Rollout did, and why.
+    History(target::Target),
     /// Sets `spec.paused`: nothing goes on by itself, and a failure still goes back.
     Pause(target::Target),
     /// Clears `spec.paused`.
@@ -89,6 +95,8 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Promote(options) => return Ok(command::main(&Verb::Ask(Asked::Promote), &options)),
         Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
+        Command::Undo(options) => return Ok(undo::main(&options)),
+        Command::History(options) => return Ok(history::main(&options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
         Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),
         Command::Crd => print(&crd()?)?,

@@ -20,6 +20,7 @@ behaviours![
     a_version_that_failed_is_tried_again,
     an_annotation_for_another_version_does_nothing_and_says_so,
     approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back,
+    undo_brings_the_version_before_back_at_once_and_history_tells_of_it,
 ];
 
 async fn abort_by_the_plugin_of_kubectl_takes_the_traffic_back_and_says_who_asked(world: &World) -> Result<()> {
@@ -105,6 +106,29 @@ async fn approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back(world: 
     let both = format!("tidegate.dev/approve={text}; {version}/sign-off by jane");
     world.kubectl(&shop, &["annotate", "--overwrite", "rollouts.tidegate.dev/checkout", &both]).await?;
     promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn undo_brings_the_version_before_back_at_once_and_history_tells_of_it(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["rollbackWindow"] = json!({"for": "1h"});
+    let shop = adopted(world.shop("undo"), plan).await?;
+    let early = plugin(world, &shop, "undo").await?;
+    shop.check(&format!("there is nothing to go back to: {early:?}"), early.0 == Some(2)).await?;
+    shop.release("v2", &[]).await?;
+    promoted(&shop, "v2").await?;
+    let mut stages = lingering()["stages"].clone();
+    stages[2]["bake"] = json!("10m");
+    shop.patch_rollout(json!({"stages": stages})).await?;
+    let version = shop.now().status().former.first().map(|former| former.revision.clone()).unwrap_or_default();
+    let undone = plugin(world, &shop, "undo").await?;
+    let expected = format!("Rollout checkout: Deployment checkout asks for version {version} again\n");
+    shop.check(&format!("it says what was done: {undone:?}"), undone == (Some(0), expected)).await?;
+    promoted(&shop, "v1").await?;
+    told_of(&shop, reason::ROLLED_BACK).await?;
+    let (code, history) = plugin(world, &shop, "history").await?;
+    let steps = ["WasStable", "Promoted", "RolledBack"].map(|step| history.contains(step));
+    shop.check(&format!("history tells of it: {history}"), code == Some(0) && steps == [true; 3]).await?;
     shop.lost_nothing().await
 }
 

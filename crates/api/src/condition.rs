@@ -169,6 +169,10 @@ pub mod reason {
         COMMAND_IGNORED = "CommandIgnored", Warning =>
             "The message says why. Look where the rollout stands, and ask again if it is still meant \
              ([commands.md](../commands.md)).";
+        /// The Deployment asks for a version that was stable before, within `spec.rollbackWindow`: it comes back at once,
+        /// unjudged.
+        ROLLED_BACK = "RolledBack", Normal =>
+            "Nothing. Find out what was wrong with the version that it takes the place of.";
         /// A version waits for a gate of its plan.
         GATE_WAITS = "GateWaits", Normal =>
             "The message says which, and for whom or what. `status.gates` has all that were asked \

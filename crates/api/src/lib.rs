@@ -23,6 +23,7 @@ mod matches;
 pub mod metadata;
 pub mod nearest;
 mod reason;
+mod rollback;
 mod rollout;
 mod schedule;
 mod schema;
@@ -56,6 +57,7 @@ pub use metadata::{
     label::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
 pub use reason::{EventType, Reason};
+pub use rollback::{FormerRevision, RollbackWindow};
 pub use rollout::{
     OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,
 };

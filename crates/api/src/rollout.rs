@@ -11,6 +11,7 @@ use super::{
     culprit,
     gate::{Gate, Gates},
     matches::Match,
+    rollback::RollbackWindow,
     schedule::Schedule,
     schema,
     status::RolloutStatus,
@@ -128,6 +129,11 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub revision_history_limit: Option<i32>,
+
+    /// A version that was stable before comes back at once when the Deployment asks for it again: without stages, checks,
+    /// gates and schedule. Without this, it is a new version like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_window: Option<RollbackWindow>,
 
     /// When new versions may start, and stages may be left. The operator may have a schedule for the whole cluster: then
     /// both have to allow it. Going back is never held by it.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     gate_status::GateStatus,
+    rollback::FormerRevision,
     schema,
     stage_status::{StageBegun, StageStatus, SteppedBack},
     units::Span,
@@ -58,6 +59,13 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub failed: Vec<FailedRevision>,
+    /// Versions that were stable, newest first, as many as `spec.rollbackWindow` says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
+    pub former: Vec<FormerRevision>,
+    /// The version on its way was stable before, and comes back unjudged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rolls_back: bool,
     /// What people asked for, and what came of it: the last of each kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["command"]))]

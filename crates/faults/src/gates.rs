@@ -31,7 +31,12 @@ impl Invariants {
     /// A version starts when the gates in front of it have passed.
     pub fn started(&mut self, rollout: &Rollout, last: &RolloutStatus, next: &RolloutStatus) {
         let was_under_way = last.canary.is_some();
-        if was_under_way || next.phase != Phase::Progressing {
+        let canary = next.canary.as_ref().map(|canary| &canary.revision);
+        let was_stable = last.former.iter().any(|former| Some(&former.revision) == canary);
+        self.hold(!next.rolls_back || last.rolls_back || was_stable, || {
+            "a version comes back unjudged that was not stable".to_owned()
+        });
+        if was_under_way || next.phase != Phase::Progressing || next.rolls_back {
             return;
         }
         let stages = rollout.spec.stages();

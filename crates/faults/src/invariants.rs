@@ -243,12 +243,12 @@ impl Invariants {
             return;
         }
         let took_over = next.history.first().is_some_and(|step| step.reason == "StableLost");
-        if !took_over {
+        if !took_over && !last.rolls_back {
             self.passed_gates(&after, &stage.name, next);
         }
         let promoted_by_hand =
             next.commands.iter().any(|done| done.command == "promote" && !last.commands.contains(done));
-        if promoted_by_hand {
+        if promoted_by_hand || last.rolls_back {
             return;
         }
         let bake = self.stages.iter().find(|(name, ..)| *name == stage.name).map(|(_, _, bake)| *bake);

@@ -5,7 +5,7 @@ mod answer;
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kube::Api;
 use tidegate_api::{Causes, Span};
 use tidegate_operator::controller::CallError;
@@ -35,14 +35,29 @@ pub struct Options {
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
 
+    /// How the version is to end: the code is 0 when it does
+    #[arg(long = "for", value_name = "END", default_value = "promoted")]
+    end: End,
+
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "1h")]
     timeout: Span,
 }
 
-/// Waits, and says each time where the Rollout stands. The code is 0 when the version serves, 1 when it failed and the one
-/// before it serves, 2 where the cluster cannot be asked, 3 when nothing goes on until somebody acts, and 4 when the time
-/// is over.
+/// How a version ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum End {
+    /// It serves.
+    Promoted,
+    /// It failed, and the version before it serves.
+    Reverted,
+    /// Nothing goes on until somebody acts.
+    Held,
+}
+
+/// Waits, and says each time where the Rollout stands. The code is 0 when the version ends as it was waited for, 1 when it
+/// serves or failed and something else was waited for, 2 where the cluster cannot be asked, 3 when nothing goes on until
+/// somebody acts, and 4 when the time is over.
 pub fn main(options: &Options) -> ExitCode {
     wait(awaited(options)).and_then(std::convert::identity).unwrap_or_else(|error| {
         eprintln!("tidegate: {}", Causes(&*error));
@@ -62,7 +77,7 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
                 if said.as_ref() != Some(&answer) {
                     print(&line(name, &answer))?;
                 }
-                if let Some(code) = code(&answer) {
+                if let Some(code) = code(&answer, options.end) {
                     return Ok(code);
                 }
                 said = Some(answer);
@@ -96,13 +111,19 @@ fn is_final(error: &anyhow::Error) -> bool {
     matches!(code, Some(401 | 403 | 404))
 }
 
-fn code(answer: &Answer) -> Option<ExitCode> {
-    match answer {
-        Answer::Waits(_) => None,
-        Answer::Serves(_) => Some(ExitCode::SUCCESS),
-        Answer::Failed(_) => Some(ExitCode::FAILURE),
-        Answer::Stalled(_) => Some(ExitCode::from(3)),
-    }
+/// The code to end with; nothing where it is not over yet.
+fn code(answer: &Answer, awaited: End) -> Option<ExitCode> {
+    let end = match answer {
+        Answer::Waits(_) => return None,
+        Answer::Serves(_) => End::Promoted,
+        Answer::Failed(_) => End::Reverted,
+        Answer::Stalled(_) => End::Held,
+    };
+    Some(match end {
+        _ if end == awaited => ExitCode::SUCCESS,
+        End::Held => ExitCode::from(3),
+        End::Promoted | End::Reverted => ExitCode::FAILURE,
+    })
 }
 
 fn line(name: &str, answer: &Answer) -> String {

@@ -25,6 +25,7 @@ pub(super) fn scenes() -> Vec<Scene> {
         scene.spec["onFailure"] = json!("StepBack");
         scene
     };
+    let windowed = |scene: Scene| Scene { spec: json!({"rollbackWindow": {"for": "1h"}}), ..scene };
     let blue_green = |scene: Scene| Scene { spec: blue_green(), ..scene };
     let following = |scene: Scene| Scene { spec: progressive(), ..scene };
     let freeze = [(61, Action::Await(Moment::At("canary"))), (62, frozen(&["2000-01-01/2100-12-31"]))];
@@ -37,6 +38,15 @@ pub(super) fn scenes() -> Vec<Scene> {
         stepping_back(following(pushed("capacity follows a step back", reverted(), &fails))),
         pushed("days on which nothing goes on", stable(), &thaws),
         pushed("errors on days on which nothing goes on", reverted(), &fails_frozen),
+        windowed(pushed(
+            "back at once after a promotion",
+            Ending::In(Phase::Stable, V1),
+            &[
+                (61, Action::Await(Moment::In(Phase::Promoting))),
+                (62, Action::Await(Moment::In(Phase::Stable))),
+                (70, Action::Push(V1)),
+            ],
+        )),
         blue_green(pushed("all at once, after a preview", stable(), &[])),
         blue_green(pushed(
             "errors after all at once",

@@ -328,6 +328,7 @@ impl Effects<'_> {
             let revisions = [&self.status.stable, &self.status.canary].into_iter().flatten();
             revisions.map(|revision| &revision.replica_set).any(|name| name == set.name())
                 || self.status.failed.iter().any(|failed| failed.replica_set == set.name())
+                || self.status.former.iter().any(|former| former.replica_set == set.name())
         };
         let mut old: Vec<_> = self.observed.replica_sets.iter().filter(|set| set.is_empty() && !kept(set)).collect();
         old.sort_by_key(|set| (set.metadata.creation_timestamp.clone(), set.name().to_owned()));

@@ -65,6 +65,9 @@ impl Planner<'_> {
             self.refusal = Some(Refusal::new(reason::ROUTE_NOT_CONFIRMED, message.clone()));
             return self.say(message);
         }
+        if self.was_stable(&canary) {
+            return self.roll_back(canary);
+        }
         if let Some(waits) = self.start_waits() {
             self.status.enter_phase(Phase::Stable);
             return self.say(waits);

@@ -32,6 +32,7 @@ mod pinning;
 mod policies;
 mod preflight;
 mod progress;
+mod rollback;
 mod schedule;
 mod selection;
 mod session_affinity;
@@ -122,7 +123,7 @@ pub fn next(input: Input<'_>) -> Next {
 pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
-    if status.begun.is_empty() && !stage.gives_requests() {
+    if status.rolls_back || status.begun.is_empty() && !stage.gives_requests() {
         return None;
     }
     let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
@@ -145,7 +146,7 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
 pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
-    let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split;
+    let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split && !status.rolls_back;
     let is_watched = pins && evidence_stages(rollout).is_none();
     is_watched.then(|| {
         vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None, ..StageBegun::default() }]

@@ -24,12 +24,7 @@ impl Planner<'_> {
         let stages = self.rollout.spec.stages();
         let Some(first) = stages.first() else { return };
         let started = format!("version {canary} starts: bringing up its pods for stage {}", first.name);
-        self.begin_gates(&canary.revision);
-        self.status.begin_rollout(canary, capacity::wanted(self.rollout));
-        self.status.enter_phase(Phase::Progressing);
-        if self.is_routed() {
-            self.status.lead_routes(RouteMode::Split);
-        }
+        self.begin(canary);
         self.enter(first, 0, None);
         self.record(reason::STARTED, started);
     }
@@ -73,6 +68,7 @@ impl Planner<'_> {
         self.measure_share();
         self.note_stable(&stage);
         let outcome = match self.weigh(&stage, &canary) {
+            Outcome::Advance if self.status.rolls_back => Outcome::Advance,
             Outcome::Advance => {
                 let held = self.held_by_share(&stage).or_else(|| self.held_by_schedule(&stage));
                 held.or_else(|| self.held_by_gates(&stage)).unwrap_or(Outcome::Advance)
@@ -226,6 +222,9 @@ impl Planner<'_> {
     }
 
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
+        if self.status.rolls_back {
+            return Outcome::Advance;
+        }
         self.wake_after(since, stage.bake());
         let baked = self.has_elapsed(since, stage.bake()) || !guard::stands(Guard::Bake);
         let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
@@ -318,7 +317,7 @@ impl Planner<'_> {
 
     /// Whether a check of the spec decides anything in `stage`, or only warns.
     pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
-        if !stage.gives_requests() {
+        if !stage.gives_requests() || self.status.rolls_back {
             return false;
         }
         let overrides = stage.checks.as_deref().unwrap_or_default();
@@ -395,6 +394,7 @@ impl Planner<'_> {
 
     /// What was the canary is the stable version from now on.
     pub(super) fn become_stable(&mut self) {
+        self.remember_stable();
         self.status.promote();
         self.status.enter_phase(Phase::Promoting);
         if self.is_routed() {

@@ -2,7 +2,7 @@
 //! not lower, the pod that was replaced, since when stable has been down.
 
 use jiff::Timestamp;
-use tidegate_api::{ReplacedPod, RevisionStatus};
+use tidegate_api::{FormerRevision, ReplacedPod, RevisionStatus};
 
 use super::Draft;
 
@@ -11,6 +11,7 @@ impl Draft {
     pub(in crate::plan) fn begin_rollout(&mut self, canary: RevisionStatus, wanted: i32) {
         self.0.canary = Some(canary);
         self.0.taken_back = None;
+        self.0.rolls_back = false;
         self.0.replaced_pod = None;
         self.0.stable_lost_since = None;
         self.0.replicas_floor = Some(wanted);
@@ -22,6 +23,7 @@ impl Draft {
     /// A rollout is over, and nothing of it is left.
     pub(in crate::plan) fn end_rollout(&mut self) {
         self.0.canary = None;
+        self.0.rolls_back = false;
         self.0.replaced_pod = None;
         self.0.replicas_floor = None;
         self.leave_stage();
@@ -32,6 +34,23 @@ impl Draft {
     pub(in crate::plan) fn promote(&mut self) {
         self.0.stable = self.0.canary.take();
         self.0.stable_lost_since = None;
+    }
+
+    /// The version on its way was stable before.
+    pub(in crate::plan) fn roll_back(&mut self) {
+        self.0.rolls_back = true;
+    }
+
+    /// Remembers a version that was stable, and that `promoted` is not former any more.
+    pub(in crate::plan) fn remember_former(&mut self, former: FormerRevision, promoted: &str, most: usize) {
+        self.0.former.retain(|known| known.revision != former.revision && known.revision != promoted);
+        self.0.former.insert(0, former);
+        self.0.former.truncate(most);
+    }
+
+    /// Nobody wants any of them back.
+    pub(in crate::plan) fn forget_former(&mut self) {
+        self.0.former.clear();
     }
 
     /// The version that serves, since it is the one that was found.

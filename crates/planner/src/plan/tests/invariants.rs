@@ -283,7 +283,9 @@ fn starts(rollout: &Rollout, before: &RolloutStatus, next: &RolloutStatus) -> Re
     if let Some(version) = canary.iter().chain(&stable).find(|version| failed(version)) {
         return Err(format!("version {version} starts, though it failed before"));
     }
-    check(canary.is_none() || !rollout.spec.paused, || "starts a version while it is paused".to_owned())
+    check(canary.is_none() || !rollout.spec.paused, || "starts a version while it is paused".to_owned())?;
+    let was_stable = before.former.iter().any(|former| Some(&former.revision) == canary.as_ref());
+    check(!next.rolls_back || before.rolls_back || was_stable, || "takes a version for one that was stable".to_owned())
 }
 
 /// The clock of a stage starts when the data plane has its weight, and at that instant.
@@ -337,7 +339,7 @@ fn leaves(
     }
     check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
     let is_asked_for = next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);
-    if !(is_asked_for || promoted && stable_is_lost(before, observed, now)) {
+    if !(is_asked_for || before.rolls_back || promoted && stable_is_lost(before, observed, now)) {
         gate(rollout, &spec, stage.since, checks, now)?;
     }
     let name = entered.map_or("", |next| next.name.as_str());

@@ -29,6 +29,7 @@ mod preview;
 mod promotion;
 mod random;
 mod revisions;
+mod rollback;
 mod scaling;
 mod schedule;
 mod selection;

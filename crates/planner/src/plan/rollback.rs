@@ -1,0 +1,51 @@
+//! `spec.rollbackWindow`: a version that was stable a moment ago has been judged, and comes back at once.
+
+use tidegate_api::{FormerRevision, Phase, RevisionStatus, RouteMode, condition::reason};
+
+use crate::plan::{Planner, capacity};
+
+impl Planner<'_> {
+    /// Whether `version` was stable, and may come back without being judged again.
+    pub(super) fn was_stable(&self, version: &RevisionStatus) -> bool {
+        let Some(window) = &self.rollout.spec.rollback_window else { return false };
+        let mut former = self.status.former.iter().take(window.revisions());
+        let known = former.find(|former| former.revision == version.revision);
+        known.is_some_and(|known| window.lasting.is_none_or(|lasting| !self.has_elapsed(known.until, lasting)))
+    }
+
+    /// Brings it back: all of its pods, then all of the traffic.
+    pub(super) fn roll_back(&mut self, version: RevisionStatus) {
+        let stages = self.rollout.spec.stages();
+        let Some(last) = stages.last() else { return };
+        let message =
+            format!("version {version} was stable before, within spec.rollbackWindow: it comes back at once, unjudged");
+        self.begin(version);
+        self.status.roll_back();
+        self.enter(last, stages.len() - 1, None);
+        self.record(reason::ROLLED_BACK, message);
+    }
+
+    /// Another version takes the place of the stable one, which may be wanted back.
+    pub(super) fn remember_stable(&mut self) {
+        let Some(window) = &self.rollout.spec.rollback_window else { return self.status.forget_former() };
+        let Some(stable) = self.status.stable.clone() else { return };
+        let former = FormerRevision {
+            revision: stable.revision,
+            replica_set: stable.replica_set,
+            images: stable.images,
+            until: self.now,
+        };
+        let promoted = self.status.canary.as_ref().map(|canary| canary.revision.clone()).unwrap_or_default();
+        self.status.remember_former(former, &promoted, window.revisions());
+    }
+
+    /// A rollout of `version` begins.
+    pub(super) fn begin(&mut self, version: RevisionStatus) {
+        self.begin_gates(&version.revision);
+        self.status.begin_rollout(version, capacity::wanted(self.rollout));
+        self.status.enter_phase(Phase::Progressing);
+        if self.is_routed() {
+            self.status.lead_routes(RouteMode::Split);
+        }
+    }
+}

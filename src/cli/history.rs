@@ -1,0 +1,72 @@
+//! `tidegate history`: what a Rollout did, and what people asked of it.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use tidegate_api::{Causes, RolloutStatus};
+
+use super::{columns::aligned, print, rollout_file::wait, target::Target};
+
+/// Prints it, the oldest first. The code is 0, and 2 where it cannot be read.
+pub fn main(target: &Target) -> ExitCode {
+    wait(printed(target)).and_then(std::convert::identity).map_or_else(
+        |error| {
+            eprintln!("tidegate: {}", Causes(&*error));
+            ExitCode::from(2)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+async fn printed(target: &Target) -> anyhow::Result<()> {
+    let rollout = target.reach().await?.read(&target.name).await?;
+    print(&told(&rollout.status.unwrap_or_default()))
+}
+
+/// One line for each step, then one for each version that may be wanted back, then how it stands.
+fn told(status: &RolloutStatus) -> String {
+    let row = |at: Timestamp, revision: &str, what: &str, why: &str| {
+        vec![format!("{at:.0}"), revision.to_owned(), what.to_owned(), why.to_owned()]
+    };
+    let steps = status.history.iter().rev().map(|step| row(step.at, &step.revision, &step.reason, &step.message));
+    let former = status.former.iter().rev().map(|former| {
+        row(former.until, &former.revision, "WasStable", &format!("until then ({})", former.images.join(", ")))
+    });
+    let now = if status.message.is_empty() { String::new() } else { format!("now: {}\n", status.message) };
+    format!("{}{now}", aligned(&steps.chain(former).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::{FormerRevision, Transition};
+
+    use super::*;
+
+    #[test]
+    fn steps_come_oldest_first_then_versions_that_were_stable_then_how_it_stands() {
+        let at = |minute: i64| Timestamp::from_second(1_772_442_000 + 60 * minute).unwrap();
+        let step = |minute, reason: &str| Transition {
+            at: at(minute),
+            reason: reason.to_owned(),
+            message: format!("the {reason}"),
+            revision: "7f9c".to_owned(),
+        };
+        let former = FormerRevision {
+            revision: "6b54".to_owned(),
+            replica_set: String::new(),
+            images: vec!["a:v1".to_owned()],
+            until: at(2),
+        };
+        let status = RolloutStatus {
+            history: vec![step(1, "Promoted"), step(0, "StageEntered")],
+            former: vec![former],
+            message: "version 7f9c serves".to_owned(),
+            ..RolloutStatus::default()
+        };
+        let expected = "2026-03-02T09:00:00Z  7f9c  StageEntered  the StageEntered\n\
+                        2026-03-02T09:01:00Z  7f9c  Promoted      the Promoted\n\
+                        2026-03-02T09:02:00Z  6b54  WasStable     until then (a:v1)\n\
+                        now: version 7f9c serves\n";
+        assert_eq!(told(&status), expected);
+    }
+}
