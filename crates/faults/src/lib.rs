@@ -12,7 +12,6 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
 
-pub mod board;
 mod capacity;
 mod faults;
 mod gates;

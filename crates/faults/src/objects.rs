@@ -139,6 +139,7 @@ const INCIDENTAL: &[&str] = &[
     "answeredAt",
     "at",
     "since",
+    "until",
     "enteredAt",
     "checks",
     "conditions",

@@ -5,9 +5,12 @@ mod plans;
 
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
-use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
+use tidegate_sim::{
+    board,
+    controllers::{Delay, GatewayMode, PodBehaviour},
+};
 
-use crate::{board, numbers::Manner};
+use crate::numbers::Manner;
 
 /// One story.
 #[derive(Debug, Clone)]

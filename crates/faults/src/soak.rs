@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, time::Instant};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
-use tidegate_sim::controllers::{Delay, GatewayMode, PodBehaviour};
+use tidegate_sim::{
+    board,
+    controllers::{Delay, GatewayMode, PodBehaviour},
+};
 
 use crate::{
-    board,
     faults::Fault,
     numbers::Manner,
     scenes::{self, Action, Ending, Scene},

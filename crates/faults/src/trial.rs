@@ -13,13 +13,13 @@ use tidegate_api::{Rollout, RolloutStatus};
 use tidegate_apiserver::{ApiServer, Change, Object, What, garbage};
 use tidegate_clock::Clock;
 use tidegate_sim::{
+    board::Board,
     controllers::{Controllers, Handle, ModelSettings},
     operator::{Operator, OperatorSetup},
 };
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    board::Board,
     faults::{Fault, Wire},
     invariants::Invariants,
     numbers::Prometheus,

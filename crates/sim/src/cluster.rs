@@ -1,6 +1,9 @@
 //! The whole embedded cluster, on one clock and from one seed.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -13,6 +16,7 @@ use tidegate_planner::traffic::GATEWAY_API;
 use tokio::task::JoinSet;
 
 use super::{
+    board::Board,
     controllers::{self, Controllers, Handle},
     endpoint::Endpoint,
     metering::Applications,
@@ -50,6 +54,8 @@ pub struct Cluster {
     pub controllers: Handle,
     /// Its Prometheus.
     pub prometheus: Endpoint,
+    /// Whoever answers for gates by a webhook.
+    pub board: Board,
     /// The applications that get requests.
     pub applications: Applications,
     _tasks: JoinSet<()>,
@@ -70,7 +76,8 @@ impl Cluster {
         tasks.spawn(garbage::collect(api.clone()));
         tasks.spawn(controllers.run());
         tasks.spawn(applications.clone().run(clock, handle.clone(), prometheus.clone(), settings.scrape_every));
-        let cluster = Self { clock, api, controllers: handle, prometheus, applications, _tasks: tasks };
+        let board = Board::default();
+        let cluster = Self { clock, api, controllers: handle, prometheus, board, applications, _tasks: tasks };
         for definition in DEFINITIONS.iter() {
             let created = cluster.api.create(definition.clone(), USER);
             debug_assert!(created.is_ok(), "{created:?}");
@@ -105,7 +112,8 @@ impl Cluster {
     /// Starts an operator that reaches the Prometheus of this cluster by `transport`, and calls it `endpoint`.
     #[must_use]
     pub fn operator(&self, endpoint: &str, transport: impl Transport + 'static) -> Operator {
-        let plan = OperatorSetup { endpoint: endpoint.to_owned(), ..OperatorSetup::new(self.clock, transport) };
+        let (endpoint, webhooks) = (endpoint.to_owned(), Arc::new(self.board.clone()));
+        let plan = OperatorSetup { endpoint, webhooks, ..OperatorSetup::new(self.clock, transport) };
         plan.start(self.api.clone())
     }
 }

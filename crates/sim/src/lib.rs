@@ -3,6 +3,7 @@
 //!
 //! Three things stand on it: `tidegate demo`, `tidegate simulate`, and the deterministic simulation tests.
 
+pub mod board;
 pub mod cluster;
 pub mod controllers;
 pub mod endpoint;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use tidegate_api::Phase;
+use tidegate_sim::board::Manner;
 
 use super::{Action, Ending, Moment, Scene, V1, V2, pushed};
-use crate::board::Manner;
 
 /// A change that has to be approved before the start, a smoke test after the first stage, and a person before the promotion.
 pub fn gated() -> Value {

@@ -1,7 +1,9 @@
 //! What happens while a scenario lasts.
 
 use serde::Deserialize;
-use tidegate_api::Percent;
+use tidegate_api::{Command, Percent};
+
+use crate::board::Manner;
 
 use super::{Length, traffic::Count, yaml::WrongValue};
 
@@ -40,6 +42,16 @@ pub(super) struct WrittenEvent {
     gateway: Option<GatewayFault>,
     #[serde(default)]
     crash_operator: Option<Nothing>,
+    #[serde(default)]
+    approve: Option<Approve>,
+    #[serde(default)]
+    webhooks: Option<Manner>,
+    #[serde(default)]
+    abort: Option<Target>,
+    #[serde(default)]
+    promote: Option<Target>,
+    #[serde(default)]
+    retry: Option<Target>,
 }
 
 /// Something that happens.
@@ -84,6 +96,35 @@ pub enum Action {
     Gateway(GatewayFault),
     /// The operator's process is killed, and another one comes up after `for` (default 10s).
     CrashOperator,
+    /// Somebody approves at a gate.
+    Approve(Approve),
+    /// The webhooks that gates ask answer in this manner, while `for` lasts.
+    Webhooks(Manner),
+    /// Somebody asks for something, by a command.
+    Ask(Command, Target),
+}
+
+/// An approval, for the version that is on its way or waits to be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// The gate.
+    pub gate: String,
+    /// Who. Default: `jane`.
+    #[serde(default = "Approve::default_name")]
+    pub by: String,
+    /// The groups that they are of.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The Rollout. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+}
+
+impl Approve {
+    fn default_name() -> String {
+        "jane".to_owned()
+    }
 }
 
 /// A new image.
@@ -279,6 +320,11 @@ impl WrittenEvent {
             self.prometheus.map(Action::Prometheus),
             self.gateway.map(Action::Gateway),
             self.crash_operator.map(|_| Action::CrashOperator),
+            self.approve.map(Action::Approve),
+            self.webhooks.map(Action::Webhooks),
+            self.abort.map(|target| Action::Ask(Command::Abort, target)),
+            self.promote.map(|target| Action::Ask(Command::Promote, target)),
+            self.retry.map(|target| Action::Ask(Command::Retry, target)),
         ];
         let mut actions = actions.into_iter().flatten();
         let Some(action) = actions.next() else {

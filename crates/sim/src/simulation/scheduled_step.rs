@@ -4,14 +4,18 @@ use std::{sync::PoisonError, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tidegate_api::{Command, Rollout, RolloutStatus, metadata::annotation::APPROVE_ANNOTATION};
 use tidegate_apiserver::Refusal;
 
 use super::{ReleasedWorkload, Simulation, references};
 use crate::{
+    board::Manner,
     controllers::{Delay, GatewayMode},
     endpoint::Condition,
     report::Writes,
-    scenario::{Action, Arm, Dependency, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release},
+    scenario::{
+        Action, Approve, Arm, Dependency, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release,
+    },
 };
 
 /// Who does what people do.
@@ -140,6 +144,12 @@ impl Simulation<'_> {
                 self.operator = None;
                 Ok(())
             }
+            Action::Approve(approve) => self.approve(&subject, approve),
+            Action::Webhooks(manner) => {
+                self.cluster.board.set_manner(*manner);
+                Ok(())
+            }
+            Action::Ask(command, _) => self.ask(&subject, *command),
         }
     }
 
@@ -167,6 +177,10 @@ impl Simulation<'_> {
                 self.cluster.controllers.set_gateway(GatewayMode::Accepting);
                 Some("the gateway is well again")
             }
+            Action::Webhooks(_) => {
+                self.cluster.board.set_manner(Manner::Go);
+                Some("webhooks say go again")
+            }
             Action::CrashOperator => {
                 self.operator = Some(self.start_operator());
                 Some("the operator starts anew")
@@ -191,6 +205,35 @@ impl Simulation<'_> {
         self.cluster.api.merge("deployments", namespace, workload, "", patch, USER).map(drop)
     }
 
+    fn status(&self, subject: &ReleasedWorkload) -> RolloutStatus {
+        let rollout = self.cluster.api.get("rollouts", &subject.namespace, &subject.rollout);
+        rollout.and_then(|rollout| rollout.parse::<Rollout>()).and_then(|rollout| rollout.status).unwrap_or_default()
+    }
+
+    /// Somebody approves, as `tidegate approve` writes it.
+    fn approve(&self, subject: &ReleasedWorkload, approve: &Approve) -> Result<(), Refusal> {
+        let status = self.status(subject);
+        let waiting = status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.clone());
+        let version = status.canary.map(|canary| canary.revision).or(waiting).unwrap_or_else(|| "none".to_owned());
+        let of = if approve.groups.is_empty() { String::new() } else { format!(" of {}", approve.groups.join(",")) };
+        let entry = format!("{version}/{} by {}{of}", approve.gate, approve.by);
+        let rollout = self.cluster.api.get("rollouts", &subject.namespace, &subject.rollout);
+        let key = "/metadata/annotations/tidegate.dev~1approve";
+        let known = rollout.and_then(|rollout| Some(rollout.value().pointer(key)?.as_str()?.to_owned()));
+        let entries = known.map_or_else(|| entry.clone(), |known| format!("{known}; {entry}"));
+        self.patch_rollout(subject, &json!({"metadata": {"annotations": {APPROVE_ANNOTATION: entries}}}))
+    }
+
+    /// Somebody gives a command, as the verbs of `tidegate` write it.
+    fn ask(&self, subject: &ReleasedWorkload, command: Command) -> Result<(), Refusal> {
+        let status = self.status(subject);
+        let failed = status.failed.first().map(|failed| failed.revision.clone());
+        let version = status.canary.map(|canary| canary.revision).or(failed).unwrap_or_else(|| "none".to_owned());
+        let stage = status.stage.map(|stage| format!("/{}", stage.name)).filter(|_| command == Command::Promote);
+        let text = format!("{version}{} at {}", stage.unwrap_or_default(), self.cluster.clock.now());
+        self.patch_rollout(subject, &json!({"metadata": {"annotations": {command.annotation(): text}}}))
+    }
+
     /// Writes the weights where the route is split.
     fn edit_weights(&self, subject: &ReleasedWorkload, edit: &EditWeights) -> Result<(), Refusal> {
         let Some(route) = self.cluster.api.get("httproutes", &subject.namespace, &edit.route) else { return Ok(()) };
@@ -211,13 +254,11 @@ impl Simulation<'_> {
 
     /// The pods that are meant, by name.
     fn pods(&self, subject: &ReleasedWorkload, pods: &Pods) -> Vec<String> {
-        let rollout = self.cluster.api.get("rollouts", &subject.namespace, &subject.rollout);
-        let status =
-            rollout.and_then(|rollout| rollout.parse::<tidegate_api::Rollout>()).and_then(|rollout| rollout.status);
-        let revision = status.and_then(|status| match pods.of {
+        let status = self.status(subject);
+        let revision = match pods.of {
             Arm::Canary => status.canary,
             Arm::Stable => status.stable,
-        });
+        };
         let Some(revision) = revision else { return Vec::new() };
         let all = self.cluster.controllers.pods(&subject.namespace).into_iter();
         let all: Vec<_> = all.filter(|pod| pod.revision == revision.revision && pod.alive_since.is_some()).collect();
@@ -254,6 +295,8 @@ fn named(action: &Action) -> Option<&str> {
         Action::Release(release) => release.rollout.as_deref(),
         Action::Pause(target) | Action::Resume(target) => target.rollout.as_deref(),
         Action::Scale(scale) => scale.rollout.as_deref(),
+        Action::Approve(approve) => approve.rollout.as_deref(),
+        Action::Ask(_, target) => target.rollout.as_deref(),
         _ => None,
     }
 }
@@ -307,5 +350,17 @@ fn told(action: &Action) -> (&'static str, String) {
             ("Gateway", format!("the gateway {what}"))
         }
         Action::CrashOperator => ("CrashOperator", "the operator is killed".to_owned()),
+        Action::Approve(approve) => ("Approve", format!("{} approves at gate {}", approve.by, approve.gate)),
+        Action::Webhooks(manner) => {
+            let what = match manner {
+                Manner::Go => "say go",
+                Manner::Wait => "say to wait",
+                Manner::Stop => "say stop",
+                Manner::Hang => "do not answer",
+                Manner::Fail => "answer with HTTP 503",
+            };
+            ("Webhooks", format!("webhooks {what}"))
+        }
+        Action::Ask(command, _) => ("Command", format!("somebody asks for {}", command.name())),
     }
 }
