@@ -293,10 +293,9 @@ fn milliseconds(length: Length) -> i64 {
 fn named(action: &Action) -> Option<&str> {
     match action {
         Action::Release(release) => release.rollout.as_deref(),
-        Action::Pause(target) | Action::Resume(target) => target.rollout.as_deref(),
+        Action::Pause(target) | Action::Resume(target) | Action::Ask(_, target) => target.rollout.as_deref(),
         Action::Scale(scale) => scale.rollout.as_deref(),
         Action::Approve(approve) => approve.rollout.as_deref(),
-        Action::Ask(_, target) => target.rollout.as_deref(),
         _ => None,
     }
 }
