@@ -25,6 +25,7 @@ behaviours![
     a_revert_in_the_last_stage_loses_no_request_and_cuts_no_stream,
     a_superseded_rollout_loses_no_request,
     a_rollout_that_is_deleted_in_mid_flight_loses_no_request,
+    a_switch_of_all_traffic_and_its_return_lose_no_request_of_five_hundred_a_second,
 ];
 
 const REQUESTS_PER_SECOND: f64 = 100.0;
@@ -91,6 +92,41 @@ async fn a_rollout_that_is_deleted_in_mid_flight_loses_no_request(world: &World)
         .await?;
     shop.check("the stable pods are the same", now.uids("v1") == stable).await?;
     nothing_lost(&shop, customers).await.map(drop)
+}
+
+/// Blue-green: everybody comes over at once, and goes back at once.
+async fn a_switch_of_all_traffic_and_its_return_lose_no_request_of_five_hundred_a_second(world: &World) -> Result<()> {
+    let mut plan = lasting(None);
+    plan["stages"] = json!([
+        {"name": "preview", "weight": "0%", "replicas": "100%", "bake": "2s", "preview": {"service": "checkout-preview"}},
+        {"name": "switched", "weight": "100%", "bake": "10m"},
+    ]);
+    let shop = adopted(world.shop("blue-green").load(0.0), plan).await?;
+    let customers = Customers::enter(&shop, 500.0)?;
+    let since = released(&shop, "v2", 1).await?;
+    let canary = shop.now().revision("v2").context("no revision")?;
+    until("everybody to be answered by it", SOON, || async {
+        let answers = customers.receipt().answers;
+        let of_it = |answer: &&Answer| answer.revision == canary && answer.arrived > since;
+        (answers.iter().filter(of_it).count() > 1000).then_some(())
+    })
+    .await?;
+    let crowd = Some(Crowd { per_second: 50.0, error_rate: 0.5, seed: 1 });
+    shop.set_faults("v2", Faults { crowd, ..Faults::default() });
+    reverted(&shop).await?;
+    let seen = shop.now().status().checks.first().and_then(|check| check.at).context("no check was asked")?;
+    let history = shop.history();
+    let back = history.iter().rev().find(|in_force| share(&weights(&in_force.backends)) == Some(0));
+    let back = back.context("the weight never went back")?.reload.done;
+    let receipt = nothing_lost(&shop, customers).await?;
+    // How long it took is measured by whoever reads this: a busy machine must not make it a failure.
+    println!(
+        "blue-green: {} requests, {} failed; from the scrape that failed to weight 0 in force: {} ms",
+        receipt.answers.len() + receipt.failures.len(),
+        receipt.failures.len(),
+        back.as_millisecond() - seen.as_millisecond()
+    );
+    Ok(())
 }
 
 /// Releases v2, which goes wrong in a stage, after it has answered one request of that kind there: nobody notices but
