@@ -4,19 +4,39 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate_api::{Causes, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
+use tidegate_api::{ALL_STAGES, Causes, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
 use tidegate_operator::controller::CallError;
 
 use super::{print, rollout_file::wait, target::Target};
 
+/// The arguments of `tidegate promote`.
+#[derive(Debug, Args)]
+pub struct Promotion {
+    #[command(flatten)]
+    target: Target,
+
+    /// Leave all stages that are to come, too
+    #[arg(long)]
+    full: bool,
+}
+
+/// Has the stage left that a rollout is in, or all of them.
+pub fn promote(options: &Promotion) -> ExitCode {
+    let verb = if options.full { Verb::PromoteAll } else { Verb::Ask(Command::Promote) };
+    main(&verb, &options.target)
+}
+
 /// What is to be written.
 pub enum Verb {
+    /// The annotation that has all stages left.
+    PromoteAll,
     /// An annotation, which the operator answers.
     Ask(Command),
     /// `spec.paused`.
@@ -38,6 +58,12 @@ async fn written(verb: &Verb, target: &Target) -> anyhow::Result<()> {
     let (name, reached) = (&target.name, target.reach().await?);
     let (patch, said) = match verb {
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
+        Verb::PromoteAll => {
+            let status = reached.read(name).await?.status.unwrap_or_default();
+            let meant = meant(Command::Promote, &status)?;
+            let meant = format!("{}/{ALL_STAGES}", meant.split('/').next().unwrap_or_default());
+            (asked(&reached.client, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
+        }
         Verb::Ask(command) => {
             let status = reached.read(name).await?.status.unwrap_or_default();
             let meant = meant(*command, &status)?;

@@ -59,7 +59,7 @@ enum Command {
     /// Takes all traffic back to the stable version, and does not try the new one again.
     Abort(target::Target),
     /// Leaves the stage that a rollout is in, without waiting for its bake, for evidence or for the schedule.
-    Promote(target::Target),
+    Promote(command::Promotion),
     /// Says yes to a gate that waits for people.
     Approve(approve::Options),
     /// Tries a version again that failed.
@@ -92,7 +92,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Backtest(options) => return backtest::main(&options),
         Command::Wait(options) => return Ok(wait::main(&options)),
         Command::Abort(options) => return Ok(command::main(&Verb::Ask(Asked::Abort), &options)),
-        Command::Promote(options) => return Ok(command::main(&Verb::Ask(Asked::Promote), &options)),
+        Command::Promote(options) => return Ok(command::promote(&options)),
         Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
         Command::Undo(options) => return Ok(undo::main(&options)),

@@ -56,7 +56,7 @@ async fn promote_and_pause_by_the_plugin_lead_a_version_through_its_stages(world
     })
     .await?;
     plugin(world, &shop, "resume").await?;
-    plugin(world, &shop, "promote").await?;
+    plugin_with(world, &shop, &["promote", "checkout", "--full"]).await?;
     promoted(&shop, "v2").await?;
     shop.lost_nothing().await
 }

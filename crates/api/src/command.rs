@@ -40,6 +40,9 @@ impl Command {
     }
 }
 
+/// Stands for every stage that a version has before it.
+pub const ALL_STAGES: &str = "*";
+
 /// So many letters of an annotation are read: it goes into the status, and an annotation may be a hundred times as long as
 /// that.
 const LONGEST: usize = 200;
@@ -51,7 +54,7 @@ pub struct Asked {
     pub command: Command,
     /// The revision that it is meant for.
     pub revision: String,
-    /// The stage that it is meant for; empty where none is named.
+    /// The stage that it is meant for, or [`ALL_STAGES`]; empty where none is named.
     pub stage: String,
     /// Who asks, as they say themselves.
     pub by: Option<String>,

@@ -46,7 +46,7 @@ pub use check_template::{
     ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
     StatusLabel, VARIABLES,
 };
-pub use command::{Asked, Command};
+pub use command::{ALL_STAGES, Asked, Command};
 pub use culprit::Culprit;
 pub use described::Described;
 pub use gate::{Approval, Gate, Gates, OnTimeout, OtherRevision, OtherRollout, QueryGate, WebhookGate};

@@ -62,7 +62,7 @@ groups! {
     annotation {
         /// `REVISION`, and perhaps ` by NAME`: all traffic goes back to the stable version.
         ABORT_ANNOTATION = "tidegate.dev/abort";
-        /// `REVISION/STAGE`: the stage is left without waiting.
+        /// `REVISION/STAGE`: the stage is left without waiting; `REVISION/*`: every stage is.
         PROMOTE_ANNOTATION = "tidegate.dev/promote";
         /// `REVISION`: a version that failed is tried again.
         RETRY_ANNOTATION = "tidegate.dev/retry";

@@ -1,6 +1,8 @@
 //! What people ask of a rollout: done once, for the revision and the stage that they name, or ignored with a sentence.
 
-use tidegate_api::{Asked, Command, CommandStatus, FailedRevision, Phase, Stage, Verdict, condition::reason};
+use tidegate_api::{
+    ALL_STAGES, Asked, Command, CommandStatus, FailedRevision, Phase, Stage, Verdict, condition::reason,
+};
 
 use crate::plan::{Planner, outcome::Outcome};
 
@@ -42,7 +44,10 @@ impl Planner<'_> {
             return held;
         }
         let message = format!("stage {} is left as {} asked, whatever is known by now", stage.name, who(&asked));
-        self.remember(&asked, true, &message);
+        let is_last = self.rollout.spec.stages().last().is_some_and(|last| last.name == stage.name);
+        if asked.stage != ALL_STAGES || is_last {
+            self.remember(&asked, true, &message);
+        }
         Outcome::Skip(message)
     }
 
@@ -59,7 +64,10 @@ impl Planner<'_> {
         if asked.stage.is_empty() {
             return Some(format!("it names no stage: write {version}/{}", stage.name));
         }
-        if asked.stage != stage.name {
+        if asked.stage == ALL_STAGES && !self.status.stepped_back.is_empty() {
+            return Some("a stage has failed since the version started: leave one stage after the other".to_owned());
+        }
+        if asked.stage != stage.name && asked.stage != ALL_STAGES {
             return Some(format!("the rollout is in stage {}, and not in {}", stage.name, asked.stage));
         }
         self.is_paused().then(|| "spec.paused is set: set it to false first".to_owned())

@@ -73,6 +73,23 @@ fn promote_of_the_last_stage_makes_the_version_stable() {
 }
 
 #[test]
+fn promote_of_all_stages_leads_a_version_to_the_end_and_a_failure_still_goes_back() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    lab.verdicts.insert("errors".to_owned(), Verdict::NeedMoreData);
+    let target = format!("{}/*", version(&lab));
+    asked(&mut lab, "promote", &target);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v2"), lab.told("StageSkipped")), (Phase::Stable, 10, 2));
+    assert!(answer(&lab).0);
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let target = format!("{}/*", version(&lab));
+    asked(&mut lab, "promote", &target);
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Reverted);
+}
+
+#[test]
 fn no_command_passes_a_check_that_fails() {
     let mut lab = Lab::in_stage(&with(&json!({"onFailure": "Hold"})), "canary");
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);

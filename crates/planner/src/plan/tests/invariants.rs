@@ -338,7 +338,9 @@ fn leaves(
         return steps_back(rollout, before, (&spec, back));
     }
     check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
-    let is_asked_for = next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);
+    let is_skipped = next.history.first().is_some_and(|step| step.reason == reason::STAGE_SKIPPED);
+    let is_asked_for =
+        is_skipped || next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);
     if !(is_asked_for || before.rolls_back || promoted && stable_is_lost(before, observed, now)) {
         gate(rollout, &spec, stage.since, checks, now)?;
     }
