@@ -24,7 +24,7 @@ impl Invariants {
         if !self.is_progressive() || status.route != RouteMode::Split {
             return;
         }
-        let wanted = self.wanted(status);
+        let wanted = self.wanted_lately(status, now);
         let ready = ["checkout-stable", "checkout-canary"].map(|service| self.ready_lately(service, now));
         let least = ["checkout-stable", "checkout-canary"].map(|service| self.least_lately(service, now));
         let is_under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
@@ -74,6 +74,12 @@ impl Invariants {
     pub fn wanted(&self, status: &RolloutStatus) -> i64 {
         let asked = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/replicas")?.as_i64()).unwrap_or(0);
         asked.max(i64::from(status.replicas_floor.unwrap_or(0)))
+    }
+
+    /// The fewest, within [`LAG`].
+    fn wanted_lately(&self, status: &RolloutStatus, now: Timestamp) -> i64 {
+        let lately = self.asked.iter().filter(|(_, last)| now.duration_since(**last) <= LAG);
+        lately.map(|(asked, _)| *asked).fold(self.wanted(status), i64::min)
     }
 
     /// Whether the way back waits for pods of stable, whose number had followed its share.

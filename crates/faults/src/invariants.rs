@@ -16,7 +16,8 @@ use crate::{
 
 /// The longest status that may be written.
 const LONGEST_STATUS: usize = 16 * 1024;
-/// How old what the operator goes by may be, where nobody delays its watches.
+/// How old what the operator goes by may be, where nobody delays its watches; and for how long a write of it may be on its
+/// way, while others write, too.
 pub const LAG: SignedDuration = SignedDuration::from_secs(3);
 /// Within this time after the decision, a version that failed has no traffic.
 const REVERTED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
@@ -33,6 +34,10 @@ pub struct Invariants {
     pub served: BTreeMap<(String, usize), Timestamp>,
     /// When each ReplicaSet was last given so many thousandths of the traffic by a route.
     pub loaded: BTreeMap<(String, u16), Timestamp>,
+    /// When each number of pods was last asked for.
+    pub asked: BTreeMap<i64, Timestamp>,
+    /// When somebody else last wrote the route.
+    rerouted: Option<Timestamp>,
     /// Since when the version on its way has to be without traffic.
     reverting: Option<Timestamp>,
     /// A version on its way back was left nothing, since none of its pods was ready: everything may go to stable.
@@ -62,6 +67,8 @@ impl Invariants {
             mirror,
             served: BTreeMap::new(),
             loaded: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            rerouted: None,
             reverting: None,
             abandoned: false,
             wrote: None,
@@ -86,6 +93,9 @@ impl Invariants {
             self.mirror.remove(&key);
         } else {
             self.mirror.insert(key, change.object.clone());
+        }
+        if kind == "HTTPRoute" && change.manager.as_ref() == "user" {
+            self.rerouted = Some(now);
         }
         if ours {
             self.wrote = Some((now, format!("{kind} {}", change.object.name())));
@@ -307,7 +317,9 @@ impl Invariants {
             self.hold(is >= wanted, || format!("stable {name} goes to {is} pods, where {wanted} are asked for"));
         }
         let unwanted = stable && wanted == 0;
-        if is < was && is == 0 && routed && !unwanted {
+        // What was on its way when somebody wrote the route, nothing could hold back.
+        let crossed = self.rerouted.is_some_and(|at| now.duration_since(at) <= LAG);
+        if is < was && is == 0 && routed && !unwanted && !crossed {
             let share = self.share(&name);
             self.hold(share == 0.0, || format!("{name} goes to 0 pods with {share} % of the traffic"));
             let drained = self.share_lately(&name, now) == 0;
@@ -363,6 +375,9 @@ impl Invariants {
     }
 
     fn remember(&mut self, now: Timestamp) {
+        if let Some(status) = self.status() {
+            self.asked.insert(self.wanted(&status), now);
+        }
         let Some(route) = self.get("HTTPRoute", NAME) else { return };
         let services: Vec<_> =
             weights(route).into_keys().chain(["checkout-stable", "checkout-canary"].map(str::to_owned)).collect();
