@@ -99,17 +99,14 @@ async fn who(client: &Client) -> anyhow::Result<UserInfo> {
 
 /// Their name, as one word: what separates words separates the parts of an annotation.
 fn name(who: &UserInfo) -> String {
-    one_word(who.username.as_deref().unwrap_or_default())
+    let name = who.username.as_deref().unwrap_or_default();
+    name.replace(|letter: char| letter.is_whitespace() || matches!(letter, ';' | ','), "-")
 }
 
-fn one_word(text: &str) -> String {
-    text.replace(|letter: char| letter.is_whitespace() || matches!(letter, ';' | ','), "-")
-}
-
-/// Of their groups, those that the gate asks for.
+/// Of their groups, one that the gate asks for: it takes no more.
 fn matching(approval: &Approval, who: &UserInfo) -> Vec<String> {
-    let groups = who.groups.iter().flatten();
-    groups.filter(|group| approval.groups.contains(group)).map(|group| one_word(group)).collect()
+    let mut groups = who.groups.iter().flatten();
+    groups.find(|group| approval.groups.contains(group)).cloned().into_iter().collect()
 }
 
 /// The annotation with their entry, or without it. What names another version is over, and goes.

@@ -34,6 +34,13 @@ impl Approved {
         text.into_iter().flat_map(|text| text.split(';')).filter_map(Self::read).take(MOST)
     }
 
+    /// Whether an entry of the annotation reads `text`, also behind those that are read.
+    #[must_use]
+    pub fn is_written(annotations: Option<&BTreeMap<String, String>>, text: &str) -> bool {
+        let written = annotations.and_then(|annotations| annotations.get(APPROVE_ANNOTATION));
+        written.is_some_and(|written| written.split(';').any(|entry| entry.trim() == text))
+    }
+
     fn read(entry: &str) -> Option<Self> {
         let text = entry.trim();
         if text.len() > LONGEST || text.chars().any(char::is_control) {

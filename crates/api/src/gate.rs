@@ -63,15 +63,16 @@ pub enum OnTimeout {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
-    /// Users whose approval counts, by the names by which the cluster knows them.
+    /// Users whose approval counts, by the names by which the cluster knows them. A name with a space, a comma or a semicolon
+    /// cannot be written into an approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = r"^[^ ;,]+$")))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub users: Vec<String>,
 
     /// Groups whose members' approval counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = r"^[^ ;,]+$")))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub groups: Vec<String>,
 

@@ -23,6 +23,16 @@ fn gates(rollout: &LocatedDocument, spec: &RolloutSpec) -> Vec<Finding> {
             let message = format!("another gate is called {}, too: commands could not tell them apart", gate.name);
             findings.push(rollout.error(format!("{field}.name"), message));
         }
+        let people = gate.approval.as_ref().filter(|approval| approval.groups.is_empty() && !approval.users.is_empty());
+        if let Some(approval) = people.filter(|approval| approval.users.len() < approval.count()) {
+            let message = format!(
+                "gate {} takes {} people, and only {} may approve",
+                gate.name,
+                approval.count(),
+                approval.users.len()
+            );
+            findings.push(rollout.error(format!("{field}.approval.count"), message));
+        }
         if gate.on_timeout.is_some() && gate.timeout.is_none() {
             let message = format!("gate {} waits without end, since it has no timeout: give it one", gate.name);
             findings.push(rollout.warning(format!("{field}.onTimeout"), message));

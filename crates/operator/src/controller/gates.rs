@@ -43,10 +43,10 @@ struct Asked {
     answer: Option<GateAnswer>,
 }
 
-/// One question: what is asked anew after a retry is another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One question: what is asked anew after a retry is another one, and so is what somebody changes about the gate.
+#[derive(Debug, Clone, PartialEq)]
 struct Id {
-    gate: String,
+    gate: Gate,
     revision: String,
     since: Timestamp,
 }
@@ -73,13 +73,16 @@ impl Gates {
             self.forget(uid);
             return None;
         };
-        let id = Id { gate: gate.name.clone(), revision: status.revision.clone(), since: status.since };
+        let id = Id { gate: gate.clone(), revision: status.revision.clone(), since: status.since };
         let now = context.clock.now();
         let mut asked = lock(&self.asked);
         if asked.get(uid).is_none_or(|known| known.id != id) {
             asked.insert(uid.to_owned(), Asked { id: id.clone(), under_way: false, faults: 0, answer: None });
         }
         let known = asked.get_mut(uid)?;
+        // That a number was well some time ago says nothing: nobody may have been there to take the answer.
+        let is_number = gate.query.is_some();
+        known.answer.take_if(|answer| is_number && matches!(answer.reply, Reply::Go(_)) && answer.again <= now);
         let is_due = match &known.answer {
             None => true,
             Some(answer) => matches!(answer.reply, Reply::Wait(_)) && answer.again <= now,
@@ -133,7 +136,7 @@ impl Asked {
             }
         };
         let Id { gate, revision, since } = self.id.clone();
-        self.answer = Some(GateAnswer { gate, revision, since, reply, again: later(now, after) });
+        self.answer = Some(GateAnswer { gate: gate.name, revision, since, reply, again: later(now, after) });
     }
 }
 

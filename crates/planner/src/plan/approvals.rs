@@ -9,7 +9,8 @@ impl Planner<'_> {
     /// Ignores what cannot count, and says so.
     pub(super) fn take_approvals(&mut self) {
         let entries: Vec<_> = Approved::all(self.rollout.metadata.annotations.as_ref()).collect();
-        self.status.forget_spent(|text| entries.iter().any(|entry| entry.text == text));
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        self.status.forget_spent(|text| Approved::is_written(annotations, text));
         for entry in entries {
             if self.status.spent_approvals.contains(&entry.text) {
                 continue;

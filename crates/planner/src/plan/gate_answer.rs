@@ -32,7 +32,7 @@ pub enum Reply {
 /// The gate that waits for its answer, by the committed status, and as the spec has it now.
 #[must_use]
 pub fn open_gate(rollout: &Rollout) -> Option<(&Gate, &GateStatus)> {
-    let status = rollout.status.as_ref()?.gates.iter().rfind(|gate| gate.state.is_open())?;
-    let gate = rollout.spec.all_gates().find(|gate| gate.name == status.name)?;
-    Some((gate, status))
+    let mut open = rollout.status.as_ref()?.gates.iter().rev().filter(|gate| gate.state.is_open());
+    let of_spec = |name: &str| rollout.spec.all_gates().find(|gate| gate.name == name);
+    open.find_map(|status| Some((of_spec(&status.name)?, status)))
 }

@@ -74,16 +74,32 @@ impl Planner<'_> {
 
     /// A rollout is over. What a gate said against a version that failed stays to be read.
     pub(super) fn end_gates(&mut self) {
-        let has_failed = self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some());
-        if !has_failed && !self.status.gates.is_empty() {
+        if self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some()) {
+            self.status.close_gates();
+        } else {
             self.forget_gates();
         }
     }
 
-    /// Gates are asked anew.
+    /// Gates are asked anew, if any was.
     pub(super) fn forget_gates(&mut self) {
-        let present = self.approval_texts();
-        self.status.forget_gates(present);
+        if !self.status.gates.is_empty() {
+            let present = self.approval_texts();
+            self.status.forget_gates(present);
+        }
+    }
+
+    /// The time of a gate that turns the traffic back is up, whatever else keeps the stage from being left.
+    pub(super) fn gate_ran_out(&self) -> Option<Outcome> {
+        let open = self.status.gates.iter().filter(|known| known.state.is_open());
+        let gates = open.filter_map(|known| {
+            let gate = self.rollout.spec.all_gates().find(|gate| gate.name == known.name)?;
+            Some((gate, known, gate.timeout.filter(|_| gate.on_timeout == Some(OnTimeout::Revert))?))
+        });
+        let mut over = gates.filter(|(_, known, timeout)| self.has_elapsed(known.since, *timeout));
+        let (gate, known, timeout) = over.next()?;
+        let message = format!("gate {} has waited for longer than {timeout}: {}", gate.name, known.message);
+        Some(Outcome::Fail(reason::GATE_TIMED_OUT, message))
     }
 
     fn approval_texts(&self) -> Vec<String> {
@@ -97,6 +113,7 @@ impl Planner<'_> {
             self.begin_gates(&version.revision);
         }
         for (place, gate) in gates {
+            self.status.ask_no_other_gate(&version.revision, &gate.name);
             let known = self.status.gate(&version.revision, &gate.name).cloned();
             match known.as_ref().map(|known| known.state) {
                 Some(GateState::Passed) => continue,

@@ -115,6 +115,8 @@ impl Planner<'_> {
     }
 
     fn rest(&mut self, stable: &RevisionStatus) {
+        // A version that waited at a gate is not asked for any more.
+        self.forget_gates();
         if self.status.phase == Phase::Reverted {
             self.record(reason::BACK_TO_STABLE, "the Deployment asks for the stable version again");
         }

@@ -70,7 +70,8 @@ impl Planner<'_> {
         let outcome = match self.weigh(&stage, &canary) {
             Outcome::Advance if self.status.rolls_back => Outcome::Advance,
             Outcome::Advance => {
-                let held = self.held_by_share(&stage).or_else(|| self.held_by_schedule(&stage));
+                let held = self.gate_ran_out().or_else(|| self.held_by_share(&stage));
+                let held = held.or_else(|| self.held_by_schedule(&stage));
                 held.or_else(|| self.held_by_gates(&stage)).unwrap_or(Outcome::Advance)
             }
             outcome => outcome,
@@ -79,9 +80,10 @@ impl Planner<'_> {
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
             Outcome::Fail(reason, message) => {
-                // A gate says itself what happens when its time is up.
-                let is_timeout = reason == reason::GATE_TIMED_OUT;
-                self.fail(&stage, reason, &message, if is_timeout { OnFailure::Revert } else { on_failure });
+                // A gate says itself what happens when its time is up; a version that comes back unjudged has no stage to
+                // fall back to, and nobody would look.
+                let reverts = reason == reason::GATE_TIMED_OUT || self.status.rolls_back;
+                self.fail(&stage, reason, &message, if reverts { OnFailure::Revert } else { on_failure });
             }
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => {
@@ -223,7 +225,8 @@ impl Planner<'_> {
 
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
         if self.status.rolls_back {
-            return Outcome::Advance;
+            let paused = "paused while a version comes back; set spec.paused to false to go on";
+            return if self.is_paused() { Outcome::Wait(paused.to_owned()) } else { Outcome::Advance };
         }
         self.wake_after(since, stage.bake());
         let baked = self.has_elapsed(since, stage.bake()) || !guard::stands(Guard::Bake);
@@ -388,13 +391,13 @@ impl Planner<'_> {
         self.record(reason::PROMOTED, format!("{left}; version {version} is now stable"));
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
+        self.remember_stable();
         self.status.inherit_drain(contention::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
         self.become_stable();
     }
 
     /// What was the canary is the stable version from now on.
     pub(super) fn become_stable(&mut self) {
-        self.remember_stable();
         self.status.promote();
         self.status.enter_phase(Phase::Promoting);
         if self.is_routed() {

@@ -20,6 +20,16 @@ impl Draft {
         self.0.spent_approvals = present;
     }
 
+    /// Of the gates that wait, this one alone is asked: another may have been taken out of the spec, or moved behind it.
+    pub(in crate::plan) fn ask_no_other_gate(&mut self, revision: &str, name: &str) {
+        self.0.gates.retain(|gate| !gate.state.is_open() || gate.revision == revision && gate.name == name);
+    }
+
+    /// No gate is asked any more; what they have answered stays.
+    pub(in crate::plan) fn close_gates(&mut self) {
+        self.0.gates.retain(|gate| !gate.state.is_open());
+    }
+
     /// A gate is asked.
     pub(in crate::plan) fn open_gate(&mut self, gate: GateStatus) {
         self.0.gates.push(gate);

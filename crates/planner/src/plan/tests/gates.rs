@@ -322,3 +322,74 @@ fn a_plan_without_gates_says_nothing_of_them() {
     let gates = ["GateWaits", "GatePassed"].map(|reason| lab.told(reason));
     assert_eq!((gates, lab.status().gates.len(), lab.phase()), ([0, 0], 0, Phase::Stable));
 }
+
+#[test]
+fn a_version_that_is_not_asked_for_any_more_waits_at_no_gate() {
+    let mut gates = sign_off(&json!({}));
+    (gates[0]["timeout"], gates[0]["onTimeout"]) = (json!("1h"), json!("Revert"));
+    let mut lab = Lab::adopted(&with(&json!({"gates": {"start": gates}})));
+    lab.cluster.push("v2");
+    lab.settle();
+    let first = version(&lab);
+    lab.cluster.push("v1");
+    lab.settle();
+    assert_eq!(lab.status().gates.len(), 0);
+    lab.cluster.annotate("tidegate.dev/approve", &format!("{first}/sign-off by jane"));
+    lab.pass(3 * 3600);
+    lab.cluster.push("v2");
+    lab.settle();
+    assert_eq!((lab.phase(), gate(&lab, "sign-off").unwrap().0), (Phase::Stable, GateState::Waiting), "asked anew");
+}
+
+#[test]
+fn a_gate_that_is_renamed_and_renamed_back_is_asked() {
+    let mut lab = at_the_gate(&behind_canary(&smoke()));
+    let renamed = |name: &str| {
+        let mut stages = staged()["stages"].clone();
+        stages[0]["after"] = json!([{"name": name, "webhook": {"endpoint": "smoke"}}]);
+        json!({"stages": stages})
+    };
+    for name in ["other", "smoke"] {
+        lab.cluster.edit(&renamed(name));
+        lab.settle();
+        assert_eq!(lab.status().gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), [name]);
+    }
+    lab.gate_reply = Some(Reply::Go("well".to_owned()));
+    lab.settle();
+    assert_eq!(lab.stage(), "quarter");
+}
+
+#[test]
+fn a_gate_of_a_version_that_failed_takes_no_approval_any_more() {
+    let mut lab = at_the_gate(&behind_canary(&sign_off(&json!({}))));
+    let failed = version(&lab);
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.finish();
+    assert_eq!((lab.phase(), lab.status().gates.len()), (Phase::Reverted, 0));
+    lab.cluster.annotate("tidegate.dev/approve", &format!("{failed}/sign-off by jane"));
+    lab.settle();
+    assert_eq!(lab.told("CommandIgnored"), 1);
+}
+
+#[test]
+fn a_spent_approval_stays_spent_however_many_others_stand_in_front_of_it() {
+    let mut lab = Lab::in_stage(&behind_canary(&sign_off(&json!({"count": 2}))), "canary");
+    approve(&mut lab, "another/sign-off by jane");
+    let spent = lab.status().spent_approvals;
+    let mut entries: Vec<_> = (0..40).map(|number| format!("another/sign-off by j{number}")).collect();
+    entries.push("another/sign-off by jane".to_owned());
+    lab.cluster.annotate("tidegate.dev/approve", &entries.join("; "));
+    lab.settle();
+    assert!(lab.status().spent_approvals.contains(&spent[0]));
+}
+
+#[test]
+fn a_gate_turns_the_traffic_back_in_time_though_the_schedule_is_closed_by_then() {
+    let mut gates = sign_off(&json!({}));
+    (gates[0]["timeout"], gates[0]["onTimeout"]) = (json!("2h"), json!("Revert"));
+    let mut lab = at_the_gate(&behind_canary(&gates));
+    lab.cluster.edit(&json!({"schedule": {"timeZone": "UTC", "freeze": ["2000-01-01/2100-01-01"]}}));
+    lab.pass(3 * 3600);
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Reverted);
+}

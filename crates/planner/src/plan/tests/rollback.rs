@@ -94,3 +94,22 @@ fn what_is_paused_stays_where_it_is() {
     lab.settle();
     assert_eq!((lab.phase(), lab.cluster.pods_of("v1")), (Phase::Stable, 0));
 }
+
+#[test]
+fn a_version_that_does_not_come_up_falls_back_to_no_stage_unjudged() {
+    let mut spec = windowed(&json!({}));
+    spec["onFailure"] = json!("StepBack");
+    let mut lab = promoted(&spec);
+    lab.cluster.broken.insert("v1".to_owned());
+    lab.cluster.push("v1");
+    lab.finish();
+    assert_eq!((lab.phase(), lab.told("SteppedBack")), (Phase::Reverted, 0));
+}
+
+#[test]
+fn a_version_that_took_over_unjudged_makes_no_former_one_of_what_was_down() {
+    let mut lab = Lab::in_stage(&windowed(&json!({})), "canary");
+    lab.cluster.broken.insert("v1".to_owned());
+    lab.finish();
+    assert_eq!((lab.cluster.pods_of("v2"), lab.status().former.len()), (10, 0), "{}", lab.status().message);
+}
