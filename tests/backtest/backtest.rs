@@ -76,10 +76,7 @@ async fn what_cannot_be_used_is_told_in_one_line() {
         ([there.as_slice(), &["--from", "-1h", "--canary", "a"]].concat(), "--stable"),
         (vec!["--from", "-1h"], "--prometheus"),
         (vec!["--from", "-1h", "--prometheus", "ftp://a"], "must start with http:// or https://"),
-        (
-            vec!["--from", "-1h", "--endpoints", "nowhere.yaml"],
-            "cannot read the Prometheus endpoints from nowhere.yaml",
-        ),
+        (vec!["--from", "-1h", "--endpoints", "nowhere.yaml"], "cannot read the endpoints from nowhere.yaml"),
     ] {
         let refused = on_file("backtest", &errors, &arguments).await;
         assert_eq!((refused.code, refused.printed.as_str()), (2, ""), "{refused:?}");
