@@ -4,22 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
-};
+use k8s_openapi::api::authentication::v1::UserInfo;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tidegate_api::{
-    Approval, Approved, Causes, Rollout,
+    Approval, Approved, Rollout,
     metadata::{annotation::APPROVE_ANNOTATION, field_manager::COMMAND_MANAGER},
 };
 use tidegate_operator::controller::CallError;
 
 use super::{
     print,
-    rollout_file::wait,
-    target::{Reached, Target},
+    target::{Reached, Target, ended, name},
 };
 
 /// So many times it is written anew when somebody else writes at the same time.
@@ -42,18 +38,12 @@ pub struct Options {
 
 /// Writes it, and says what was written. The code is 0 when it is, and 2 when it is not.
 pub fn main(options: &Options) -> ExitCode {
-    wait(written(options)).and_then(std::convert::identity).map_or_else(
-        |error| {
-            eprintln!("tidegate: {}", Causes(&*error));
-            ExitCode::from(2)
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    ended(written(options))
 }
 
 async fn written(options: &Options) -> anyhow::Result<()> {
     let reached = options.target.reach().await?;
-    let who = who(&reached.client).await?;
+    let who = reached.who().await?;
     for _ in 0..TRIES {
         let rollout = reached.read(&options.target.name).await?;
         let (revision, gate, approval) = asked(&rollout, options.gate.as_deref())?;
@@ -87,20 +77,6 @@ fn asked<'a>(rollout: &'a Rollout, named: Option<&str>) -> anyhow::Result<(Strin
         bail!("gate {name} has been answered: {}", known.message);
     }
     Ok((revision, &gate.name, approval))
-}
-
-/// Whoever runs this, as the cluster knows them.
-async fn who(client: &Client) -> anyhow::Result<UserInfo> {
-    let review: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = review.create(&PostParams::default(), &SelfSubjectReview::default()).await.map_err(CallError::from);
-    let review = review.context("the cluster does not say who you are: it takes Kubernetes 1.28")?;
-    review.status.and_then(|status| status.user_info).context("the cluster does not say who you are")
-}
-
-/// Their name, as one word: what separates words separates the parts of an annotation.
-fn name(who: &UserInfo) -> String {
-    let name = who.username.as_deref().unwrap_or_default();
-    name.replace(|letter: char| letter.is_whitespace() || matches!(letter, ';' | ','), "-")
 }
 
 /// Of their groups, one that the gate asks for: it takes no more.

@@ -5,16 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
-};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use tidegate_api::{ALL_STAGES, Causes, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
+use tidegate_api::{ALL_STAGES, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
 use tidegate_operator::controller::CallError;
 
-use super::{print, rollout_file::wait, target::Target};
+use super::{
+    print,
+    target::{Reached, Target, ended, name},
+};
 
 /// The arguments of `tidegate promote`.
 #[derive(Debug, Args)]
@@ -45,35 +44,29 @@ pub enum Verb {
 
 /// Writes it, and says what was written. The code is 0 when it is, and 2 when it is not.
 pub fn main(verb: &Verb, target: &Target) -> ExitCode {
-    wait(written(verb, target)).and_then(std::convert::identity).map_or_else(
-        |error| {
-            eprintln!("tidegate: {}", Causes(&*error));
-            ExitCode::from(2)
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    ended(written(verb, target))
 }
 
 async fn written(verb: &Verb, target: &Target) -> anyhow::Result<()> {
-    let (name, reached) = (&target.name, target.reach().await?);
+    let (rollout, reached) = (&target.name, target.reach().await?);
     let (patch, said) = match verb {
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
         Verb::PromoteAll => {
-            let status = reached.read(name).await?.status.unwrap_or_default();
+            let status = reached.read(rollout).await?.status.unwrap_or_default();
             let meant = meant(Command::Promote, &status)?;
             let meant = format!("{}/{ALL_STAGES}", meant.split('/').next().unwrap_or_default());
-            (asked(&reached.client, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
+            (asked(&reached, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
         }
         Verb::Ask(command) => {
-            let status = reached.read(name).await?.status.unwrap_or_default();
+            let status = reached.read(rollout).await?.status.unwrap_or_default();
             let meant = meant(*command, &status)?;
-            (asked(&reached.client, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
+            (asked(&reached, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
         }
     };
     let params = PatchParams { field_manager: Some(COMMAND_MANAGER.to_owned()), ..PatchParams::default() };
-    let patched = reached.rollouts.patch(name, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
-    patched.with_context(|| format!("Rollout {}/{name} cannot be written", reached.namespace))?;
-    print(&format!("Rollout {name}: {said}\n"))
+    let patched = reached.rollouts.patch(rollout, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
+    patched.with_context(|| format!("Rollout {}/{rollout} cannot be written", reached.namespace))?;
+    print(&format!("Rollout {rollout}: {said}\n"))
 }
 
 /// The revision that a command is meant for, and the stage where it needs one.
@@ -100,11 +93,8 @@ fn meant(command: Command, status: &RolloutStatus) -> anyhow::Result<String> {
 
 /// The annotation, with the instant, so that the same may be asked twice, and with the name by which the cluster knows
 /// whoever asks, where it tells.
-async fn asked(client: &Client, command: Command, target: &str) -> Value {
-    let review: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = review.create(&PostParams::default(), &SelfSubjectReview::default()).await.ok();
-    let name = review.and_then(|review| review.status?.user_info?.username);
-    let by = name.map_or_else(String::new, |name| format!(" by {}", name.replace(char::is_whitespace, "-")));
+async fn asked(reached: &Reached, command: Command, target: &str) -> Value {
+    let by = reached.who().await.map_or_else(|_| String::new(), |who| format!(" by {}", name(&who)));
     let text = format!("{target}{by} at {:.3}", jiff::Timestamp::now());
     json!({"metadata": {"annotations": {command.annotation(): text}}})
 }

@@ -3,19 +3,17 @@
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use tidegate_api::{Causes, RolloutStatus};
+use tidegate_api::RolloutStatus;
 
-use super::{columns::aligned, print, rollout_file::wait, target::Target};
+use super::{
+    columns::aligned,
+    print,
+    target::{Target, ended},
+};
 
 /// Prints it, the oldest first. The code is 0, and 2 where it cannot be read.
 pub fn main(target: &Target) -> ExitCode {
-    wait(printed(target)).and_then(std::convert::identity).map_or_else(
-        |error| {
-            eprintln!("tidegate: {}", Causes(&*error));
-            ExitCode::from(2)
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    ended(printed(target))
 }
 
 async fn printed(target: &Target) -> anyhow::Result<()> {

@@ -1,14 +1,15 @@
 //! Which Rollout a command is about, and the way to it.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
-use kube::{Api, Client};
-use tidegate_api::Rollout;
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
+use kube::{Api, Client, api::PostParams};
+use tidegate_api::{Causes, Rollout};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
-use super::connect;
+use super::{connect, rollout_file::wait};
 
 /// Which Rollout.
 #[derive(Debug, Args)]
@@ -47,7 +48,37 @@ impl Target {
     }
 }
 
+/// Does the work of a verb: the code is 0 when it is done, and 2 when it is not, which is said.
+pub fn ended(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    wait(work).and_then(std::convert::identity).map_or_else(
+        |error| {
+            eprintln!("tidegate: {}", Causes(&*error));
+            ExitCode::from(2)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+/// The name in `who`, as one word: what separates words separates the parts of an annotation.
+pub fn name(who: &UserInfo) -> String {
+    let name = who.username.as_deref().unwrap_or_default();
+    name.replace(|letter: char| letter.is_whitespace() || matches!(letter, ';' | ','), "-")
+}
+
 impl Reached {
+    /// Whoever runs this, as the cluster knows them.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub async fn who(&self) -> anyhow::Result<UserInfo> {
+        let review: Api<SelfSubjectReview> = Api::all(self.client.clone());
+        let review = review.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+        let review = review
+            .map_err(CallError::from)
+            .context("the cluster does not say who you are: it takes Kubernetes 1.28")?;
+        review.status.and_then(|status| status.user_info).context("the cluster does not say who you are")
+    }
+
     /// Reads it.
     ///
     /// # Errors

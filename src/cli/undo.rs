@@ -10,15 +10,12 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
 use serde_json::Value;
-use tidegate_api::{
-    Causes, POD_TEMPLATE_HASH, Phase, ROLLOUT_UID_LABEL, Rollout, metadata::field_manager::COMMAND_MANAGER,
-};
+use tidegate_api::{POD_TEMPLATE_HASH, Phase, ROLLOUT_UID_LABEL, Rollout, metadata::field_manager::COMMAND_MANAGER};
 use tidegate_operator::controller::CallError;
 
 use super::{
     print,
-    rollout_file::wait,
-    target::{Reached, Target},
+    target::{Reached, Target, ended},
 };
 
 /// The arguments of `tidegate undo`.
@@ -34,13 +31,7 @@ pub struct Options {
 
 /// Writes it, and says what was written. The code is 0 when it is, and 2 when it is not.
 pub fn main(options: &Options) -> ExitCode {
-    wait(written(options)).and_then(std::convert::identity).map_or_else(
-        |error| {
-            eprintln!("tidegate: {}", Causes(&*error));
-            ExitCode::from(2)
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    ended(written(options))
 }
 
 async fn written(Options { target, to }: &Options) -> anyhow::Result<()> {

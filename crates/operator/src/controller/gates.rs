@@ -101,8 +101,8 @@ impl Gates {
     }
 
     fn ask(&self, context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus, id: Id) {
-        let Some(uid) = rollout.metadata.uid.clone() else { return };
         let asking = Asking::of(context, rollout, gate, status);
+        let Some((uid, asking)) = rollout.metadata.uid.clone().zip(asking) else { return };
         let (asked, answered) = (self.asked.clone(), self.answered.clone());
         let whose = ObjectRef::new(rollout.metadata.name.as_deref().unwrap_or_default())
             .within(rollout.metadata.namespace.as_deref().unwrap_or_default());
@@ -147,21 +147,20 @@ enum Asking {
 }
 
 impl Asking {
-    fn of(context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus) -> Self {
+    fn of(context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus) -> Option<Self> {
         let clock = context.clock;
         if let Some(webhook) = &gate.webhook {
-            return Self::Service {
+            return Some(Self::Service {
                 webhooks: context.webhooks.clone(),
                 endpoint: webhook.endpoint.clone(),
                 path: webhook.path.clone().unwrap_or_default(),
                 question: Box::new(question(rollout, gate, status, webhook.body.clone())),
                 clock,
-            };
+            });
         }
         let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.clone());
-        let empty = || QueryGate { expr: String::new(), min: None, max: None, lasting: None, prometheus: None };
-        let query = gate.query.clone().unwrap_or_else(empty);
-        Self::Number { analyzer: context.analyzer.clone(), query, endpoint, clock }
+        let query = gate.query.clone()?;
+        Some(Self::Number { analyzer: context.analyzer.clone(), query, endpoint, clock })
     }
 
     async fn said(self) -> Said {

@@ -115,10 +115,10 @@ impl Planner<'_> {
         for (place, gate) in gates {
             self.status.ask_no_other_gate(&version.revision, &gate.name);
             let known = self.status.gate(&version.revision, &gate.name).cloned();
-            match known.as_ref().map(|known| known.state) {
-                Some(GateState::Passed) => continue,
-                Some(GateState::Stopped) => {
-                    return Passage::Stopped(known.map(|known| known.message).unwrap_or_default());
+            match &known {
+                Some(known) if known.state == GateState::Passed => continue,
+                Some(known) if known.state == GateState::Stopped => {
+                    return Passage::Stopped(said_no(&gate.name, &known.message));
                 }
                 _ => {}
             }
@@ -191,7 +191,7 @@ impl Planner<'_> {
             }
             Reply::Stop(said) => {
                 self.status.answer_gate(revision, name, GateState::Stopped, &said, Some(self.now));
-                Passage::Stopped(format!("gate {name} says no: {said}"))
+                Passage::Stopped(said_no(name, &said))
             }
             Reply::Wait(said) => {
                 let since = self.status.gate(revision, name).map_or(self.now, |known| known.since);
@@ -211,4 +211,8 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+fn said_no(gate: &str, why: &str) -> String {
+    format!("gate {gate} says no: {why}")
 }

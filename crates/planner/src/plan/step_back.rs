@@ -63,6 +63,8 @@ impl Planner<'_> {
         };
         let from = self.status.stage.clone();
         self.enter(before, place, from.as_ref());
+        // What it waited for there is asked anew when it comes there again.
+        self.status.close_gates();
         self.status.remember_step_back(answer);
         self.status.enter_phase(Phase::Progressing);
         let gives = before.gives();

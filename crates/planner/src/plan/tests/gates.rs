@@ -393,3 +393,30 @@ fn a_gate_turns_the_traffic_back_in_time_though_the_schedule_is_closed_by_then()
     lab.finish();
     assert_eq!(lab.phase(), Phase::Reverted);
 }
+
+#[test]
+fn a_gate_that_waited_when_its_stage_fell_back_has_its_time_anew() {
+    let mut spec = behind_canary(&json!([]));
+    spec["onFailure"] = json!("StepBack");
+    spec["stages"][1]["after"] = json!([{"name": "sign-off", "approval": {}, "timeout": "5m", "onTimeout": "Revert"}]);
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    lab.until(|lab| gate(lab, "sign-off").is_some());
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.decide();
+    lab.verdicts.clear();
+    assert_eq!((lab.stage().as_str(), gate(&lab, "sign-off")), ("canary", None));
+    lab.until(|lab| lab.stage() == "quarter" && gate(lab, "sign-off").is_some());
+    assert_eq!((lab.phase(), gate(&lab, "sign-off").unwrap().0), (Phase::Progressing, GateState::Waiting));
+}
+
+#[test]
+fn a_no_that_is_met_again_still_names_its_gate() {
+    let mut spec = behind_canary(&json!([]));
+    spec["onFailure"] = json!("StepBack");
+    spec["stages"][1]["after"] = smoke();
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    lab.gate_reply = Some(Reply::Stop("it does not answer".to_owned()));
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Reverted);
+    assert!(lab.status().message.contains("gate smoke says no: it does not answer"), "{}", lab.status().message);
+}
