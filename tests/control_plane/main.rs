@@ -24,6 +24,7 @@ mod helm;
 mod helm_waits;
 mod hostile_prometheus;
 mod installation;
+mod jobs;
 mod long_history;
 mod ownership;
 mod permissions;
@@ -69,6 +70,7 @@ fn topics() -> Vec<Topic> {
         ("revert", revert::behaviours()),
         ("plans", plans::behaviours()),
         ("gates", gates::behaviours()),
+        ("jobs", jobs::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
@@ -129,7 +131,11 @@ const OFTEN_ON_THE_OLDEST: [&str; 14] = [
 
 /// What takes a real API server: an embedded one to compare it with, or policies that it keeps.
 fn on_the_real_one() -> Vec<Topic> {
-    vec![("conformance", conformance::behaviours()), ("approvals", approvals::behaviours())]
+    vec![
+        ("conformance", conformance::behaviours()),
+        ("approvals", approvals::behaviours()),
+        ("refused jobs", jobs::looked_into::behaviours()),
+    ]
 }
 
 /// What is said of all the others together, once they are over; says nothing after a part of them.

@@ -101,6 +101,21 @@ fn webhooks_and_verified_approvals_reach_the_operator() {
 }
 
 #[test]
+fn the_rights_for_jobs_can_be_taken_away_and_those_for_their_last_words_given() {
+    let rights_to = |objects: &[Value], resource: &str| {
+        let rules = find(objects, "ClusterRole", "tidegate")["rules"].as_array().unwrap().clone();
+        let of = |rule: &&Value| rule["resources"].as_array().unwrap().contains(&json!(resource));
+        rules.iter().filter(of).flat_map(|rule| rule["verbs"].as_array().unwrap().clone()).collect::<Vec<_>>()
+    };
+    for objects in chart(&["jobs.enabled=false"]) {
+        assert_eq!((rights_to(&objects, "jobs"), rights_to(&objects, "cronjobs")), (vec![], vec![]));
+    }
+    for objects in chart(&["jobs.logs=true"]) {
+        assert_eq!(rights_to(&objects, "pods"), [json!("delete"), json!("list")]);
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     for value in [
         "replcas=3",
@@ -115,6 +130,7 @@ fn what_cannot_be_is_refused() {
         "prometheus.secrets={a/b}",
         "webhooks.endpoints[0].url=board:443",
         "approvals.verified=perhaps",
+        "jobs.enabled=null",
         "watchNamespace=Shop_1",
         "serviceMonitor=null",
         "networkPolicy=null",

@@ -63,6 +63,19 @@
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, watch]
+{{- if .Values.jobs.enabled }}
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, create, delete]
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [get]
+{{- end }}
+{{- if and .Values.jobs.enabled .Values.jobs.logs }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

@@ -3,6 +3,7 @@
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{culprit, schema, units::Span};
 
@@ -13,7 +14,7 @@ use super::{culprit, schema, units::Span};
 #[schemars(transform = schema::absent_not_null)]
 #[x_kube(
     validation = (
-        "[has(self.approval), has(self.query), has(self.webhook), has(self.rollouts)].filter(x, x).size() == 1",
+        "[has(self.approval), has(self.query), has(self.webhook), has(self.job), has(self.rollouts)].filter(x, x).size() == 1",
         culprit::GATE_ASKS
     )
 )]
@@ -41,6 +42,10 @@ pub struct Gate {
     /// Asks a service of the platform team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookGate>,
+
+    /// Runs a Job, whose end is the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobGate>,
 
     /// Waits for other Rollouts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +151,26 @@ pub struct WebhookGate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub body: Option<String>,
+}
+
+/// A Job in the Rollout's namespace. When it completes, the gate says yes; when it fails, no. It runs once for each version
+/// and gate; one that somebody deletes before it has ended runs again. It goes when the rollout is over; one that failed stays
+/// until the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.template) != has(self.cronJob)", culprit::JOB_OF))]
+pub struct JobGate {
+    /// The Job, as the `jobTemplate` of a CronJob describes one. Its pods are told what they are asked about by variables
+    /// whose names begin with `TIDEGATE_`. Unless it says otherwise, its pods are not started anew: a `backoffLimit` of 0 and
+    /// a `restartPolicy` of `Never`. A `ttlSecondsAfterFinished` is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub template: Option<Value>,
+
+    /// A CronJob in the Rollout's namespace whose `jobTemplate` it is. It may be suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub cron_job: Option<String>,
 }
 
 /// Another Rollout that has to be where this one needs it.

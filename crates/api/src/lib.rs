@@ -49,12 +49,12 @@ pub use check_template::{
 pub use command::{ALL_STAGES, Asked, Command};
 pub use culprit::Culprit;
 pub use described::Described;
-pub use gate::{Approval, Gate, Gates, OnTimeout, OtherRevision, OtherRollout, QueryGate, WebhookGate};
+pub use gate::{Approval, Gate, Gates, JobGate, OnTimeout, OtherRevision, OtherRollout, QueryGate, WebhookGate};
 pub use gate_status::{ApprovalStatus, GateState, GateStatus};
 pub use matches::{Match, Named, SessionPersistence};
 pub use metadata::{
     finalizer::FINALIZER,
-    label::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
+    label::{GATE_LABEL, POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
 pub use reason::{EventType, Reason};
 pub use rollback::{FormerRevision, RollbackWindow};

@@ -48,6 +48,8 @@ groups! {
         /// On every object that Tidegate creates or takes over: the UID of the Rollout that it belongs to. What has
         /// another one is left alone, unless that Rollout is gone.
         ROLLOUT_UID_LABEL = "tidegate.dev/rollout-uid";
+        /// On the Job that answers for a gate: the gate's name.
+        GATE_LABEL = "tidegate.dev/gate";
         /// On ReplicaSets and their pods, and in the selectors of the Services of a rollout: the version, by the hash of
         /// its pod template.
         /// [Kubernetes' own](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label);
@@ -81,6 +83,8 @@ groups! {
         WORKLOAD_MANAGER = "tidegate-workload";
         /// Writes routes, and the Services of a rollout.
         TRAFFIC_MANAGER = "tidegate-traffic";
+        /// Makes the Jobs that answer for gates.
+        GATE_MANAGER = "tidegate-gate";
         /// Writes annotations of Rollouts, and `spec.paused`, for whoever gives a command.
         COMMAND_MANAGER = "tidegate-command";
     }

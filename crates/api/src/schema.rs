@@ -1,6 +1,6 @@
 //! What the schema of a custom resource needs beyond what the types say.
 
-use schemars::{Schema, transform::transform_subschemas};
+use schemars::{Schema, SchemaGenerator, json_schema, transform::transform_subschemas};
 use serde_json::{Map, Value};
 
 /// Says of optional fields that they may be absent, and not that they may be null.
@@ -43,10 +43,13 @@ fn inner_of_option(object: &Map<String, Value>) -> Option<Map<String, Value>> {
     }
 }
 
+/// An object whose fields are somebody else's to know.
+pub fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "nullable": false})
+}
+
 #[cfg(test)]
 mod tests {
-    use schemars::json_schema;
-
     use super::*;
 
     fn transformed(mut schema: Schema) -> Value {

@@ -8,6 +8,7 @@ use tidegate_api::{Phase, Rollout};
 use tidegate_sim::{
     board,
     controllers::{Delay, GatewayMode, PodBehaviour},
+    scenario::JobsEnd,
 };
 
 use crate::numbers::Manner;
@@ -44,6 +45,8 @@ pub enum Action {
     Delete(&'static str),
     /// Of that image.
     DeleteReplicaSet(&'static str),
+    /// All of them.
+    DeleteJobs,
     /// From now on this part of the requests fails, in all versions but the stable one.
     Fail(f64),
     /// From now on Prometheus answers in this manner.
@@ -52,6 +55,8 @@ pub enum Action {
     NumbersRestart,
     /// From now on the webhook answers in this manner.
     Board(board::Manner),
+    /// From now on Jobs that start end so.
+    Jobs(JobsEnd),
     /// That person approves the gate of that name for the version on its way, or the one that waits to be.
     Approve(&'static str, &'static str),
     /// `kubectl tidegate`, with that verb, for the version on its way.
@@ -138,7 +143,8 @@ fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scen
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes()].concat()
+    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes(), gates::jobs()]
+        .concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.

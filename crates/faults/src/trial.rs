@@ -286,12 +286,18 @@ impl Stage {
                     }
                 }
             }
+            Action::DeleteJobs => {
+                for job in self.api.list("jobs", Some(SHOP)) {
+                    drop(self.api.delete("jobs", SHOP, job.name(), "user"));
+                }
+            }
             Action::Fail(share) => {
                 let good = self.invariants.stable().unwrap_or_default();
                 self.prometheus.fail(now, *share, &good);
             }
             Action::Numbers(manner) => self.prometheus.set_manner(*manner),
             Action::Board(manner) => self.board.set_manner(*manner),
+            Action::Jobs(end) => self.controllers.set_behaviour_of_jobs(end.pods()),
             Action::Approve(gate, who) => self.annotate("approve", |status| {
                 let waiting = status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.clone());
                 let version = status.canary.as_ref().map(|canary| canary.revision.clone()).or(waiting)?;

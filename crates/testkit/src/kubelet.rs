@@ -3,7 +3,8 @@
 //! Annotations of the pod say how it behaves: `rig/ready-after` (default 200ms), `rig/never-ready`,
 //! `rig/error-rate`, `rig/latency`, `rig/cold` (for how long a pod that starts is cold, and the latency until then),
 //! `rig/crash-after`, `rig/no-metrics`, `rig/crowd` (requests a second that are only counted, how likely they fail, and a
-//! seed).
+//! seed). A pod that is not started anew, as those of Jobs are, ends: `rig/ends-after` (default 200ms) after its start, with
+//! `rig/exit-code` (default 0) and `rig/says` as its last words.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -215,6 +216,9 @@ impl Kubelet {
 
     async fn live(self, pod: &Pod) -> Result<()> {
         self.bind(pod).await?;
+        if is_run_once(pod) {
+            return self.run_once(pod).await;
+        }
         if flag(pod, "rig/never-ready") {
             return self.report(pod, &self.next_address(), false).await;
         }
@@ -227,6 +231,30 @@ impl Kubelet {
             self.stop(pod).await;
             self.report(pod, &address, false).await?;
         }
+        Ok(())
+    }
+
+    /// A pod that does something and ends.
+    async fn run_once(&self, pod: &Pod) -> Result<()> {
+        self.report(pod, &self.next_address(), true).await?;
+        sleep(span(pod, "rig/ends-after")?.unwrap_or(Duration::from_millis(200))).await;
+        let code: i32 = pod.annotations().get("rig/exit-code").map_or(Ok(0), |code| code.parse())?;
+        let now = jiff::Timestamp::now().to_string();
+        let ended = json!({"terminated": {
+            "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" }, "startedAt": now, "finishedAt": now,
+            "message": pod.annotations().get("rig/says"),
+        }});
+        let ready =
+            |kind: &str| json!({"type": kind, "status": "False", "reason": "PodCompleted", "lastTransitionTime": now});
+        let status = json!({"status": {
+            "phase": if code == 0 { "Succeeded" } else { "Failed" },
+            "conditions": [ready("ContainersReady"), ready("Ready")],
+            "containerStatuses": [{
+                "name": container(pod), "image": image(pod), "imageID": "", "restartCount": 0, "ready": false,
+                "started": false, "state": ended,
+            }],
+        }});
+        self.pods(pod).patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(status)).await?;
         Ok(())
     }
 
@@ -281,7 +309,7 @@ impl Kubelet {
                 condition("ContainersReady", ready), condition("Ready", ready),
             ],
             "containerStatuses": [{
-                "name": "app", "image": image(pod), "imageID": "", "restartCount": 0, "ready": ready,
+                "name": container(pod), "image": image(pod), "imageID": "", "restartCount": 0, "ready": ready,
                 "started": true, "state": {"running": {"startedAt": now}},
             }],
         }});
@@ -304,6 +332,15 @@ impl Kubelet {
 
 fn image(pod: &Pod) -> String {
     pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.clone()).unwrap_or_default()
+}
+
+fn container(pod: &Pod) -> String {
+    pod.spec.as_ref().and_then(|spec| Some(spec.containers.first()?.name.clone())).unwrap_or_default()
+}
+
+/// Whether it is not started anew when it has ended.
+fn is_run_once(pod: &Pod) -> bool {
+    pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref()) == Some("Never")
 }
 
 fn flag(pod: &Pod, annotation: &str) -> bool {

@@ -1,6 +1,11 @@
 //! Asks the gates whose answer lies outside of the cluster. Beside the reconciles: whoever answers late, or never, keeps no
 //! traffic from going back.
 
+mod job;
+mod job_cleanup;
+mod job_object;
+mod question;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,12 +16,17 @@ use futures::{Stream, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::ObjectRef;
 use tidegate_analysis::{Analyzer, Wellness};
-use tidegate_api::{Gate, GateStatus, QueryGate, RevisionStatus, Rollout};
+use tidegate_api::{Gate, GateStatus, QueryGate, Rollout};
 use tidegate_clock::Clock;
 use tidegate_planner::plan::{GateAnswer, Reply, open_gate};
-use tidegate_webhook::{Answer, Question, StageQuestion, Version, Webhooks};
+use tidegate_webhook::{Answer, Question, Webhooks};
 use tokio::{sync::mpsc, task::JoinSet};
 
+use self::{
+    job::JobQuestion,
+    job_cleanup::{Tidied, may_have_jobs, needed, tidy},
+    question::question,
+};
 use super::{Context, cached_rollout::CachedRollout};
 
 /// How often a number is looked at that is not well yet.
@@ -30,6 +40,7 @@ const UNDER_WAY: Duration = Duration::from_hours(1);
 /// Who is asked, and what they said.
 pub struct Gates {
     asked: Arc<Mutex<HashMap<String, Asked>>>,
+    tidied: Tidied,
     /// They end with the controller.
     tasks: Mutex<JoinSet<()>>,
     answered: mpsc::UnboundedSender<ObjectRef<CachedRollout>>,
@@ -62,15 +73,15 @@ impl Gates {
     pub fn new() -> (Self, impl Stream<Item = ObjectRef<CachedRollout>> + Send + 'static) {
         let (answered, told) = mpsc::unbounded_channel();
         let told = stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
-        (Self { asked: Arc::default(), tasks: Mutex::default(), answered }, told)
+        (Self { asked: Arc::default(), tidied: Arc::default(), tasks: Mutex::default(), answered }, told)
     }
 
     /// What the gate has said that waits for its answer, as far as that is known. Where it is time, it is asked (again).
     pub fn answer(&self, context: &Context, rollout: &Rollout) -> Option<GateAnswer> {
         let uid = rollout.metadata.uid.as_deref()?;
         let open = open_gate(rollout).filter(|_| rollout.metadata.deletion_timestamp.is_none());
-        let Some((gate, status)) = open.filter(|(gate, _)| gate.query.is_some() || gate.webhook.is_some()) else {
-            self.forget(uid);
+        let Some((gate, status)) = open.filter(|(gate, _)| is_asked_here(gate)) else {
+            lock(&self.asked).remove(uid);
             return None;
         };
         let id = Id { gate: gate.clone(), revision: status.revision.clone(), since: status.since };
@@ -89,19 +100,38 @@ impl Gates {
         };
         if is_due && !known.under_way {
             known.under_way = true;
-            self.ask(context, rollout, gate, status, id);
+            let was_there = known.answer.is_some() && known.faults == 0;
+            self.ask(context, rollout, Asking::of(context, rollout, gate, status, was_there), id);
         }
         let again = known.under_way.then(|| later(now, UNDER_WAY));
         known.answer.clone().map(|answer| GateAnswer { again: again.unwrap_or(answer.again), ..answer })
     }
 
-    /// Forgets what was asked for the Rollout with that UID.
-    pub fn forget(&self, uid: &str) {
-        lock(&self.asked).remove(uid);
+    /// Deletes the Jobs of gates that are not needed any more, when that has changed.
+    pub fn tidy_jobs(&self, context: &Context, rollout: &Rollout) {
+        let Some(uid) = rollout.metadata.uid.as_deref() else { return };
+        let mut tidied = lock(&self.tidied);
+        if !may_have_jobs(rollout) && !tidied.contains_key(uid) {
+            return;
+        }
+        let needed = needed(rollout);
+        if tidied.get(uid) == Some(&needed) {
+            return;
+        }
+        tidied.insert(uid.to_owned(), needed);
+        drop(tidied);
+        let (client, leadership) = (context.client.clone(), context.leadership.clone());
+        let (rollout, tidied) = (rollout.clone(), self.tidied.clone());
+        self.spawn(async move { tidy(client, leadership, &rollout, &tidied).await });
     }
 
-    fn ask(&self, context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus, id: Id) {
-        let asking = Asking::of(context, rollout, gate, status);
+    /// Forgets what was asked for the Rollout with that UID, which is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.asked).remove(uid);
+        lock(&self.tidied).remove(uid);
+    }
+
+    fn ask(&self, context: &Context, rollout: &Rollout, asking: Option<Asking>, id: Id) {
         let Some((uid, asking)) = rollout.metadata.uid.clone().zip(asking) else { return };
         let (asked, answered) = (self.asked.clone(), self.answered.clone());
         let whose = ObjectRef::new(rollout.metadata.name.as_deref().unwrap_or_default())
@@ -115,10 +145,19 @@ impl Gates {
             // Only when the controller has ended is nobody there to hear it.
             let _ = answered.send(whose);
         };
+        self.spawn(task);
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
+}
+
+/// Whether the operator asks it; what the planner knows by itself, it does not.
+fn is_asked_here(gate: &Gate) -> bool {
+    gate.query.is_some() || gate.webhook.is_some() || gate.job.is_some()
 }
 
 impl Asked {
@@ -144,19 +183,30 @@ impl Asked {
 enum Asking {
     Number { analyzer: Arc<Analyzer>, query: QueryGate, endpoint: Option<String>, clock: Clock },
     Service { webhooks: Arc<dyn Webhooks>, endpoint: String, path: String, question: Box<Question>, clock: Clock },
+    Job(Box<JobQuestion>),
 }
 
 impl Asking {
-    fn of(context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus) -> Option<Self> {
+    fn of(context: &Context, rollout: &Rollout, gate: &Gate, status: &GateStatus, was_there: bool) -> Option<Self> {
         let clock = context.clock;
+        let question = Box::new(question(rollout, gate, status));
         if let Some(webhook) = &gate.webhook {
-            return Some(Self::Service {
-                webhooks: context.webhooks.clone(),
-                endpoint: webhook.endpoint.clone(),
-                path: webhook.path.clone().unwrap_or_default(),
-                question: Box::new(question(rollout, gate, status, webhook.body.clone())),
+            let (endpoint, path) = (webhook.endpoint.clone(), webhook.path.clone().unwrap_or_default());
+            return Some(Self::Service { webhooks: context.webhooks.clone(), endpoint, path, question, clock });
+        }
+        if let Some(job) = gate.job.clone() {
+            let service = context.caches.services.get(&question.namespace, &rollout.spec.service);
+            let selector = service.and_then(|service| service.spec.as_ref()?.selector.clone());
+            return Some(Self::Job(Box::new(JobQuestion {
+                client: context.client.clone(),
+                leadership: context.leadership.clone(),
                 clock,
-            });
+                rollout: rollout.clone(),
+                gate: job,
+                question: *question,
+                selector: selector.unwrap_or_default(),
+                was_there,
+            })));
         }
         let endpoint = rollout.spec.analysis.as_ref().and_then(|analysis| analysis.prometheus.clone());
         let query = gate.query.clone()?;
@@ -165,6 +215,7 @@ impl Asking {
 
     async fn said(self) -> Said {
         match self {
+            Self::Job(job) => job.said().await,
             Self::Number { analyzer, query, endpoint, clock } => {
                 match analyzer.wellness(&query, endpoint.as_deref(), clock.now()).await {
                     Ok(Wellness::Well(said)) => Said::Reply(Reply::Go(said), QUERY_EVERY),
@@ -182,40 +233,6 @@ impl Asking {
             }
         }
     }
-}
-
-/// What a webhook is told.
-fn question(rollout: &Rollout, gate: &Gate, asked: &GateStatus, data: Option<String>) -> Question {
-    let status = rollout.status.clone().unwrap_or_default();
-    let version = |known: RevisionStatus| Version { revision: known.revision, images: known.images };
-    let uid = rollout.metadata.uid.clone().unwrap_or_default();
-    let waiting = || Version {
-        revision: asked.revision.clone(),
-        images: status.workload.as_ref().map(|workload| workload.images.clone()).unwrap_or_default(),
-    };
-    let canary = status.canary.clone().filter(|canary| canary.revision == asked.revision);
-    Question {
-        id: format!("{uid}_{}_{}_{}", asked.revision, gate.name, asked.since.as_millisecond()),
-        namespace: rollout.metadata.namespace.clone().unwrap_or_default(),
-        rollout: rollout.metadata.name.clone().unwrap_or_default(),
-        uid,
-        gate: gate.name.clone(),
-        place: asked.place.clone(),
-        version: canary.map_or_else(waiting, version),
-        stable: status.stable.clone().map(version),
-        stage: status.stage.as_ref().map(|stage| StageQuestion {
-            name: stage.name.clone(),
-            weight: stage.weight_in_force.to_string(),
-            preview: preview_of(rollout, &stage.name),
-        }),
-        data,
-    }
-}
-
-/// The Service by which a stage may be tried out.
-fn preview_of(rollout: &Rollout, stage: &str) -> Option<String> {
-    let stage = rollout.spec.stages.iter().flatten().find(|known| known.name == stage)?;
-    Some(stage.preview.as_ref()?.service.clone())
 }
 
 /// The first gate that cannot be asked, since what it names is not configured here.

@@ -109,6 +109,7 @@ async fn carry_out(context: &Context, rollout: &Rollout) -> Result<usize, Error>
 async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (Next, Timestamp) {
     let now = in_milliseconds(context.clock.now());
     let gate_answer = context.gates.answer(context, rollout);
+    context.gates.tidy_jobs(context, rollout);
     let gate_answer = gate_answer.as_ref();
     let unjudged = plan::next(Input {
         rollout,

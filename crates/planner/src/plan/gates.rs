@@ -98,7 +98,11 @@ impl Planner<'_> {
         });
         let mut over = gates.filter(|(_, known, timeout)| self.has_elapsed(known.since, *timeout));
         let (gate, known, timeout) = over.next()?;
-        let message = format!("gate {} has waited for longer than {timeout}: {}", gate.name, known.message);
+        let said = match self.answer_to(known).map(|answer| &answer.reply) {
+            Some(Reply::Wait(said)) => said,
+            _ => &known.message,
+        };
+        let message = format!("gate {} has waited for longer than {timeout}: {said}", gate.name);
         Some(Outcome::Fail(reason::GATE_TIMED_OUT, message))
     }
 
@@ -167,11 +171,8 @@ impl Planner<'_> {
             self.wake_after(self.now, LOOKED_AT);
             return self.where_others_are(others, version);
         }
-        let since = self.status.gate(&version.revision, &gate.name).map(|known| known.since);
-        let is_its_own = |answer: &&GateAnswer| {
-            answer.gate == gate.name && answer.revision == version.revision && Some(answer.since) == since
-        };
-        let Some(answer) = self.gate_answer.filter(is_its_own) else {
+        let known = self.status.gate(&version.revision, &gate.name);
+        let Some(answer) = known.and_then(|known| self.answer_to(known)) else {
             return Reply::Wait("it is being asked".to_owned());
         };
         if matches!(answer.reply, Reply::Wait(_)) {
@@ -210,6 +211,15 @@ impl Planner<'_> {
                 Passage::Waits(format!("gate {name}: {said}"))
             }
         }
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// What the operator was answered for a gate, as it stands in the status.
+    fn answer_to(&self, known: &GateStatus) -> Option<&'a GateAnswer> {
+        self.gate_answer.filter(|answer| {
+            answer.gate == known.name && answer.revision == known.revision && answer.since == known.since
+        })
     }
 }
 

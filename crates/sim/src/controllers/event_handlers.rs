@@ -19,6 +19,7 @@ pub(super) fn learn(state: &mut State, change: &Change) {
         ("", "pods") => pod(state, change),
         ("apps", "replicasets") => replica_set(state, change),
         ("apps", "deployments") => deployment(state, change),
+        ("batch", "jobs") => job(state, change),
         ("", "services") => service(state, change),
         ("discovery.k8s.io", "endpointslices") => slice(state, change),
         (GATEWAY_API, plural) => {
@@ -47,6 +48,11 @@ fn pod(state: &mut State, change: &Change) {
     if models.replica_sets {
         for set in owners(context.cache, &difference) {
             context.react(context.pace.replica_sets, Task::ReplicaSet(set));
+        }
+    }
+    if models.jobs {
+        for job in difference.both().filter_map(|pod| job_of(&pod.meta)).collect::<BTreeSet<_>>() {
+            context.react(context.pace.jobs, Task::Job(job));
         }
     }
     if models.deployments && difference.after.is_none() {
@@ -113,6 +119,14 @@ fn deployment(state: &mut State, change: &Change) {
     }
 }
 
+fn job(state: &mut State, change: &Change) {
+    // What its controller tells is no news to it.
+    if state.models.jobs && change.what != What::Deleted && &*change.manager != super::job::MANAGER {
+        let mut context = state.runtime.context(&state.cache);
+        context.react(context.pace.jobs, Task::Job(key(change)));
+    }
+}
+
 fn service(state: &mut State, change: &Change) {
     let difference = state.cache.services.apply(change);
     if !difference.is_any() {
@@ -166,6 +180,11 @@ fn scaled(state: &mut State, change: &Change) {
 
 fn key(change: &Change) -> Key {
     Key::new(change.object.namespace(), change.object.name())
+}
+
+/// The Job that a pod is of.
+fn job_of(pod: &Meta) -> Option<Key> {
+    owner(pod).filter(|_| pod.is_of_a_job())
 }
 
 /// The owner in control, which is in the same namespace.

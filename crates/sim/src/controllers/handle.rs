@@ -58,6 +58,11 @@ impl Handle {
         self.order(|state| state.kubelets.set_behaviour(&mut state.runtime.context(&state.cache), image, behaviour));
     }
 
+    /// From now on, the pods of Jobs behave like this, those that come.
+    pub fn set_behaviour_of_jobs(&self, behaviour: PodBehaviour) {
+        self.order(|state| state.kubelets.set_behaviour_of_jobs(behaviour));
+    }
+
     /// Has a pod crash; it starts anew after a pause that grows with each time.
     pub fn crash(&self, namespace: &str, pod: &str) {
         let key = Key::new(namespace, pod);

@@ -13,6 +13,7 @@ mod endpoint_slices;
 mod event_handlers;
 mod gateway;
 mod handle;
+mod job;
 mod kubelet;
 mod queue;
 mod reconcile_context;
@@ -26,7 +27,7 @@ mod tests;
 pub use delay::Delay;
 pub use gateway::{Entry, GatewayMode, Share, To};
 pub use handle::{Handle, PodView};
-pub use kubelet::PodBehaviour;
+pub use kubelet::{Ending, PodBehaviour};
 pub use run::Controllers;
 pub use settings::{ModelSettings, Models, Pace};
 

@@ -13,6 +13,8 @@ pub(super) enum Task {
     Deployment(Key),
     /// A ReplicaSet, by its controller.
     ReplicaSet(Key),
+    /// A Job, by its controller.
+    Job(Key),
     /// The EndpointSlices of a Service.
     EndpointSlices(Key),
     /// A `HorizontalPodAutoscaler`.

@@ -18,6 +18,7 @@ use super::{
     cache::Cache,
     deployment, endpoint_slices, event_handlers,
     gateway::{DataPlane, Gateway},
+    job,
     kubelet::Kubelets,
     queue::{Queue, Task},
     reconcile_context::later,
@@ -181,6 +182,7 @@ impl State {
         match task {
             Task::Deployment(key) => deployment::sync(&mut context, key),
             Task::ReplicaSet(key) => replica_set::sync(&mut context, key),
+            Task::Job(key) => job::sync(&mut context, key),
             Task::EndpointSlices(key) => endpoint_slices::sync(&context, key),
             Task::Autoscaler(key) => self.autoscalers.sync(&mut context, key),
             Task::Pod(key) => self.kubelets.sync(&mut context, key).inspect(|()| self.epoch += 1),

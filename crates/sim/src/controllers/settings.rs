@@ -25,6 +25,8 @@ pub struct Models {
     pub deployments: bool,
     /// The ReplicaSet controller.
     pub replica_sets: bool,
+    /// The Job controller.
+    pub jobs: bool,
     /// The EndpointSlice controller.
     pub endpoint_slices: bool,
     /// The horizontal pod autoscaler.
@@ -40,6 +42,7 @@ impl Default for Models {
         Self {
             deployments: true,
             replica_sets: true,
+            jobs: true,
             endpoint_slices: true,
             autoscalers: true,
             kubelets: true,
@@ -55,6 +58,8 @@ pub struct Pace {
     pub deployments: Delay,
     /// The ReplicaSet controller, after a change.
     pub replica_sets: Delay,
+    /// The Job controller, after a change.
+    pub jobs: Delay,
     /// The EndpointSlice controller, after a change; it waits a little to see more at once.
     pub endpoint_slices: Delay,
     /// The scheduler, after a pod was created.
@@ -76,6 +81,7 @@ impl Default for Pace {
         Self {
             deployments: Delay::millis(1, 50),
             replica_sets: Delay::millis(1, 50),
+            jobs: Delay::millis(1, 50),
             endpoint_slices: Delay::millis(100, 300),
             scheduler: Delay::millis(5, 50),
             gateway: Delay::millis(50, 500),

@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use tidegate_api::{Command, Percent};
 
-use crate::board::Manner;
+use crate::{
+    board::Manner,
+    controllers::{Ending, PodBehaviour},
+};
 
 use super::{Length, traffic::Count, yaml::WrongValue};
 
@@ -46,6 +49,8 @@ pub(super) struct WrittenEvent {
     approve: Option<Approve>,
     #[serde(default)]
     webhooks: Option<Manner>,
+    #[serde(default)]
+    jobs: Option<JobsEnd>,
     #[serde(default)]
     abort: Option<Target>,
     #[serde(default)]
@@ -100,8 +105,34 @@ pub enum Action {
     Approve(Approve),
     /// The webhooks that gates ask answer in this manner, while `for` lasts.
     Webhooks(Manner),
+    /// Jobs that start end in this way, while `for` lasts.
+    Jobs(JobsEnd),
     /// Somebody asks for something, by a command.
     Ask(Command, Target),
+}
+
+/// How Jobs end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobsEnd {
+    /// They do what they are for, in a few seconds.
+    Succeed,
+    /// They fail, as soon.
+    Fail,
+    /// They never end.
+    Hang,
+}
+
+impl JobsEnd {
+    /// How their pods behave.
+    #[must_use]
+    pub fn pods(self) -> PodBehaviour {
+        match self {
+            Self::Succeed => PodBehaviour::ending(Ending::Success),
+            Self::Fail => PodBehaviour::ending(Ending::Failure),
+            Self::Hang => PodBehaviour::default(),
+        }
+    }
 }
 
 /// An approval, for the version that is on its way or waits to be.
@@ -322,6 +353,7 @@ impl WrittenEvent {
             self.crash_operator.map(|_| Action::CrashOperator),
             self.approve.map(Action::Approve),
             self.webhooks.map(Action::Webhooks),
+            self.jobs.map(Action::Jobs),
             self.abort.map(|target| Action::Ask(Command::Abort, target)),
             self.promote.map(|target| Action::Ask(Command::Promote, target)),
             self.retry.map(|target| Action::Ask(Command::Retry, target)),

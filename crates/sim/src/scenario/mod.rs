@@ -26,8 +26,8 @@ use tidegate_api::{
 use self::yaml::{Mistake, WrongValue};
 pub use self::{
     event::{
-        Action, Approve, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, Pods, PrometheusFault,
-        Quota, Release, Scale, Target,
+        Action, Approve, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, JobsEnd, Pods,
+        PrometheusFault, Quota, Release, Scale, Target,
     },
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},

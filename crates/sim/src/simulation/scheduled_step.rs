@@ -14,7 +14,8 @@ use crate::{
     endpoint::Condition,
     report::Writes,
     scenario::{
-        Action, Approve, Arm, Dependency, EditWeights, Event, GatewayFault, Length, Pods, PrometheusFault, Release,
+        Action, Approve, Arm, Dependency, EditWeights, Event, GatewayFault, JobsEnd, Length, Pods, PrometheusFault,
+        Release,
     },
 };
 
@@ -149,6 +150,10 @@ impl Simulation<'_> {
                 self.cluster.board.set_manner(*manner);
                 Ok(())
             }
+            Action::Jobs(end) => {
+                self.cluster.controllers.set_behaviour_of_jobs(end.pods());
+                Ok(())
+            }
             Action::Ask(command, _) => self.ask(&subject, *command),
         }
     }
@@ -180,6 +185,10 @@ impl Simulation<'_> {
             Action::Webhooks(_) => {
                 self.cluster.board.set_manner(Manner::Go);
                 Some("webhooks say go again")
+            }
+            Action::Jobs(_) => {
+                self.cluster.controllers.set_behaviour_of_jobs(JobsEnd::Succeed.pods());
+                Some("Jobs succeed again")
             }
             Action::CrashOperator => {
                 self.operator = Some(self.start_operator());
@@ -359,6 +368,14 @@ fn told(action: &Action) -> (&'static str, String) {
                 Manner::Fail => "answer with HTTP 503",
             };
             ("Webhooks", format!("webhooks {what}"))
+        }
+        Action::Jobs(end) => {
+            let what = match end {
+                JobsEnd::Succeed => "succeed",
+                JobsEnd::Fail => "fail",
+                JobsEnd::Hang => "never end",
+            };
+            ("Jobs", format!("Jobs {what}"))
         }
         Action::Ask(command, _) => ("Command", format!("somebody asks for {}", command.name())),
     }

@@ -50,6 +50,7 @@ pub(in crate::controllers) struct Meta {
 /// An owner that controls an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::controllers) struct Owner {
+    pub kind: String,
     pub uid: String,
     pub name: String,
 }
@@ -64,14 +65,22 @@ impl Meta {
             created: text(&metadata["creationTimestamp"]),
             deleting: object.is_deleting(),
             labels: labels(&metadata["labels"]),
-            controller: controller(metadata)
-                .map(|owner| Owner { uid: text(&owner["uid"]), name: text(&owner["name"]) }),
+            controller: controller(metadata).map(|owner| Owner {
+                kind: text(&owner["kind"]),
+                uid: text(&owner["uid"]),
+                name: text(&owner["name"]),
+            }),
         }
     }
 
     /// The UID of the owner that controls it.
     pub(in crate::controllers) fn controller(&self) -> Option<&str> {
         self.controller.as_ref().map(|owner| owner.uid.as_str())
+    }
+
+    /// Whether a Job controls it.
+    pub(in crate::controllers) fn is_of_a_job(&self) -> bool {
+        self.controller.as_ref().is_some_and(|owner| owner.kind == "Job")
     }
 
     /// Older ones first, as the controllers of Kubernetes sort them.

@@ -15,6 +15,8 @@ pub struct PodBehaviour {
     pub ready_after: Option<Delay>,
     /// From their start until they crash; nothing for pods that go on.
     pub crashes_after: Option<Delay>,
+    /// From their start until they have done what they are for, and how that ends; nothing for pods that go on.
+    pub completes: Option<(Delay, Ending)>,
     /// From the signal to end until they have ended, though never longer than their grace period.
     pub ends_after: Delay,
 }
@@ -27,12 +29,28 @@ impl Default for PodBehaviour {
             starts_after: Delay::millis(300, 1_500),
             ready_after: Some(Delay::LogNormal { median: Duration::from_secs(2), sigma: 0.3 }),
             crashes_after: None,
+            completes: None,
             ends_after: Delay::millis(1_000, 3_000),
         }
     }
 }
 
+/// How a pod ends that is not started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Well.
+    Success,
+    /// With an exit code, and a few words about it.
+    Failure,
+}
+
 impl PodBehaviour {
+    /// Pods of a Job, which end in a few seconds.
+    #[must_use]
+    pub fn ending(ending: Ending) -> Self {
+        Self { completes: Some((Delay::millis(2_000, 5_000), ending)), ..Self::default() }
+    }
+
     /// Pods that start, but are never ready.
     #[must_use]
     pub fn never_ready() -> Self {

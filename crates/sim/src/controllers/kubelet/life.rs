@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::PodBehaviour;
+use super::{Ending, PodBehaviour};
 use crate::controllers::{ReconcileContext, reconcile_context::later};
 
 /// The pause after the second crash, or the first failed pull; each one more doubles it.
@@ -32,6 +32,8 @@ pub(super) enum Stage {
     Crashed,
     /// It was thrown off its node.
     Evicted,
+    /// It has done what it was for.
+    Completed(Ending),
 }
 
 /// The life of one pod on its node.
@@ -54,6 +56,8 @@ pub(super) struct Life {
     next: Option<Timestamp>,
     /// When it will crash.
     crash: Option<Timestamp>,
+    /// When it will have done what it is for, and how that ends.
+    completion: Option<(Timestamp, Ending)>,
     /// When it will have ended, once it was told to.
     end: Option<Timestamp>,
 }
@@ -80,6 +84,7 @@ impl Life {
             failures: 0,
             next: Some(next),
             crash: None,
+            completion: None,
             end: None,
         }
     }
@@ -98,7 +103,7 @@ impl Life {
     pub(super) fn due(&self) -> Option<Timestamp> {
         match self.end {
             Some(end) => Some(end),
-            None => self.next.into_iter().chain(self.crash).min(),
+            None => self.next.into_iter().chain(self.crash).chain(self.completion.map(|(at, _)| at)).min(),
         }
     }
 
@@ -107,13 +112,15 @@ impl Life {
         let before = (self.stage, self.failures);
         if self.crash.is_some_and(|time| time <= context.now) {
             self.crash(context.now);
+        } else if let Some((_, ending)) = self.completion.filter(|(time, _)| *time <= context.now) {
+            self.complete(context.now, ending);
         } else if self.next.is_some_and(|time| time <= context.now) {
             self.next = None;
             match self.stage {
                 Stage::Starting | Stage::Pulling if !behaviour.pulls => self.fail_to_pull(context.now),
                 Stage::Starting | Stage::Pulling | Stage::Crashed => self.start(context, behaviour),
                 Stage::Running { ready } => self.turn(context.now, !ready),
-                Stage::Evicted => {}
+                Stage::Evicted | Stage::Completed(_) => {}
             }
         }
         before != (self.stage, self.failures)
@@ -152,7 +159,8 @@ impl Life {
 
     /// Is thrown off its node.
     pub(super) fn evict(&mut self, now: Timestamp) {
-        (self.stage, self.turned, self.next, self.crash) = (Stage::Evicted, now, None, None);
+        (self.stage, self.turned) = (Stage::Evicted, now);
+        (self.next, self.crash, self.completion) = (None, None, None);
     }
 
     fn start(&mut self, context: &mut ReconcileContext<'_>, behaviour: &PodBehaviour) {
@@ -160,6 +168,13 @@ impl Life {
         self.started = context.now;
         self.next = behaviour.ready_after.map(|delay| later(context.now, delay.draw(context.rng)));
         self.crash = behaviour.crashes_after.map(|delay| later(context.now, delay.draw(context.rng)));
+        self.completion =
+            behaviour.completes.map(|(delay, ending)| (later(context.now, delay.draw(context.rng)), ending));
+    }
+
+    fn complete(&mut self, now: Timestamp, ending: Ending) {
+        (self.stage, self.turned) = (Stage::Completed(ending), now);
+        (self.next, self.crash, self.completion) = (None, None, None);
     }
 
     fn turn(&mut self, now: Timestamp, ready: bool) {

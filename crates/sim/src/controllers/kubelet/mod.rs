@@ -21,7 +21,7 @@ use super::{
     queue::Task,
 };
 
-pub use behaviour::PodBehaviour;
+pub use behaviour::{Ending, PodBehaviour};
 
 /// The field manager of the scheduler.
 const SCHEDULER: &str = "kube-scheduler";
@@ -36,6 +36,8 @@ pub(super) struct Kubelets {
     behaviours: BTreeMap<String, PodBehaviour>,
     /// How all others do.
     otherwise: PodBehaviour,
+    /// How those of Jobs do.
+    of_jobs: PodBehaviour,
     lives: BTreeMap<Key, Life>,
     nodes: Nodes,
     addresses: u32,
@@ -43,7 +45,7 @@ pub(super) struct Kubelets {
 
 impl Kubelets {
     pub(super) fn new(otherwise: PodBehaviour) -> Self {
-        Self { otherwise, ..Self::default() }
+        Self { otherwise, of_jobs: PodBehaviour::ending(Ending::Success), ..Self::default() }
     }
 
     /// Makes the nodes.
@@ -72,7 +74,7 @@ impl Kubelets {
         if !self.lives.contains_key(key) && !self.accept(context, &pod)? {
             return Ok(());
         }
-        let behaviour = *self.behaviour(&pod.image);
+        let behaviour = *self.behaviour(&pod);
         let Some(life) = self.lives.get_mut(key).filter(|life| self.nodes.answers(&life.node)) else { return Ok(()) };
         if pod.meta.deleting {
             life.end(context, Duration::from_secs(u64::try_from(pod.grace).unwrap_or(0)), &behaviour);
@@ -103,13 +105,19 @@ impl Kubelets {
         let [_, high, middle, low] = self.addresses.to_be_bytes();
         let address = format!("10.{}.{middle}.{low}", high.wrapping_add(1));
         self.nodes.put(&node, &pod.meta.uid);
-        let behaviour = *self.behaviour(&pod.image);
+        let behaviour = *self.behaviour(pod);
         self.lives.insert(key.clone(), Life::new(context, &pod.meta.uid, &node, address, &behaviour));
         Ok(true)
     }
 
-    fn behaviour(&self, image: &str) -> &PodBehaviour {
-        self.behaviours.get(image).unwrap_or(&self.otherwise)
+    fn behaviour(&self, pod: &Pod) -> &PodBehaviour {
+        let otherwise = if pod.meta.is_of_a_job() { &self.of_jobs } else { &self.otherwise };
+        self.behaviours.get(&pod.image).unwrap_or(otherwise)
+    }
+
+    /// From now on, pods of Jobs that start behave like this.
+    pub(super) fn set_behaviour_of_jobs(&mut self, behaviour: PodBehaviour) {
+        self.of_jobs = behaviour;
     }
 
     /// From now on, the pods of `image` behave like this.

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::life::{Life, Stage};
+use super::{
+    Ending,
+    life::{Life, Stage},
+};
 use crate::controllers::reconcile_context::stamp;
 
 /// The status of a pod with this `spec`.
@@ -10,6 +13,8 @@ pub(super) fn status(life: &Life, spec: &Value) -> Value {
     let ready = life.stage == (Stage::Running { ready: true });
     let phase = match life.stage {
         Stage::Evicted => return evicted(life),
+        Stage::Completed(Ending::Success) => "Succeeded",
+        Stage::Completed(Ending::Failure) => "Failed",
         _ if life.has_run() => "Running",
         _ => "Pending",
     };
@@ -39,6 +44,12 @@ fn container(life: &Life, container: &Value) -> Value {
     let state = match life.stage {
         Stage::Running { .. } => json!({"running": {"startedAt": stamp(life.started)}}),
         Stage::Crashed => waiting("CrashLoopBackOff", "the container crashed and will be started again"),
+        Stage::Completed(ending) => json!({"terminated": {
+            "exitCode": if ending == Ending::Success { 0 } else { 1 },
+            "reason": if ending == Ending::Success { "Completed" } else { "Error" },
+            "message": if ending == Ending::Success { "" } else { "what it looked at was not well" },
+            "startedAt": stamp(life.started), "finishedAt": stamp(life.turned),
+        }}),
         Stage::Pulling => waiting("ImagePullBackOff", "the image cannot be pulled"),
         Stage::Starting | Stage::Evicted => waiting("ContainerCreating", ""),
     };

@@ -1,0 +1,74 @@
+//! Deletes the Jobs of gates whose answer is not needed any more: when a rollout is over, but for one that failed, which
+//! stays to be read until the next.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Preconditions},
+};
+use tidegate_api::{Causes, GateState, Phase, ROLLOUT_UID_LABEL, Rollout};
+
+use super::{job_object, lock, question::question};
+use crate::controller::{CallError, leader::Leadership};
+
+/// After an error it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// By a Rollout's UID: the names of the Jobs that were to stay when it was last tidied. All of it can be lost.
+pub(super) type Tidied = Arc<Mutex<HashMap<String, BTreeSet<String>>>>;
+
+/// The names of the Jobs of a Rollout that are still needed, by its status.
+pub(super) fn needed(rollout: &Rollout) -> BTreeSet<String> {
+    let Some(status) = &rollout.status else { return BTreeSet::new() };
+    let is_under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+    let known = status.gates.iter().filter(|known| is_under_way || known.state != GateState::Passed);
+    let asked = known.filter_map(|known| {
+        let gate = rollout.spec.all_gates().find(|gate| gate.name == known.name && gate.job.is_some())?;
+        Some(job_object::name(&question(rollout, gate, known)))
+    });
+    asked.collect()
+}
+
+/// Whether a Rollout has Jobs, or may have some.
+pub(super) fn may_have_jobs(rollout: &Rollout) -> bool {
+    rollout.spec.all_gates().any(|gate| gate.job.is_some())
+}
+
+/// Deletes what is not needed. One that was made meanwhile is needed by the Rollout as it is read after the list.
+pub(super) async fn tidy(client: Client, leadership: Leadership, rollout: &Rollout, tidied: &Tidied) {
+    let uid = rollout.metadata.uid.clone().unwrap_or_default();
+    if let Err(error) = delete_unneeded(client, leadership, rollout, &uid).await {
+        tracing::warn!(rollout = %rollout.name_any(), "the Jobs of its gates cannot be tidied: {}", Causes(&CallError::from(error)));
+        tokio::time::sleep(AGAIN_AFTER).await;
+        lock(tidied).remove(&uid);
+    }
+}
+
+async fn delete_unneeded(client: Client, leadership: Leadership, rollout: &Rollout, uid: &str) -> kube::Result<()> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<Job>(&()));
+    let own = ListParams::default().labels(&format!("{ROLLOUT_UID_LABEL}={uid}"));
+    let found = jobs.list_metadata(&own).await?;
+    let rollouts: Api<Rollout> = Api::namespaced(client, &namespace);
+    let Some(live) = rollouts.get_opt(&rollout.name_any()).await? else { return Ok(()) };
+    let needed = needed(&live);
+    for job in found.items.iter().filter(|job| !needed.contains(&job.name_any())) {
+        if !leadership.is_leader() {
+            return Ok(());
+        }
+        let preconditions = Preconditions { uid: job.metadata.uid.clone(), ..Preconditions::default() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        match jobs.delete(&job.name_any(), &params).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+            deleted => drop(deleted?),
+        }
+        tracing::info!(rollout = %format!("{namespace}/{}", live.name_any()), "delete Job {}", job.name_any());
+    }
+    Ok(())
+}
