@@ -44,6 +44,7 @@ mod suspects;
 mod templates;
 mod tools;
 mod warm_up;
+mod watch;
 mod without_rules;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -71,6 +72,7 @@ fn topics() -> Vec<Topic> {
         ("plans", plans::behaviours()),
         ("gates", gates::behaviours()),
         ("jobs", jobs::behaviours()),
+        ("watch", watch::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

@@ -48,7 +48,11 @@ fn want(
     endpoint: &str,
     interval: Duration,
 ) -> Result<Wanted, QueryError> {
-    let names = Names::of(&request.spec.service);
+    let mut names = Names::of(&request.spec.service);
+    if request.stage.is_watch() {
+        // The routes name the Service again, and all that it gets is the version's.
+        names.canary.clone_from(&names.service);
+    }
     let is_routed = request.spec.is_routed();
     let scope = Scope {
         namespace: request.namespace,
@@ -87,7 +91,8 @@ fn want(
     let written = request.spec.stages();
     let stages = request.begun.iter().map(|begun| {
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
-        let stage = written.iter().find(|stage| stage.name == begun.stage);
+        let watch = Some(request.stage).filter(|stage| stage.is_watch());
+        let stage = written.iter().find(|stage| stage.name == begun.stage).or(watch);
         let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
         let weight = stage.map_or(Percent::FULL, |stage| stage.weight);
         let limits = limits_of(check, &asked, begun.answered.contains(&check.name));

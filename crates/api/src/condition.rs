@@ -173,6 +173,12 @@ pub mod reason {
         /// unjudged.
         ROLLED_BACK = "RolledBack", Normal =>
             "Nothing. Find out what was wrong with the version that it takes the place of.";
+        /// A version was watched after its promotion, as long as `spec.watch` says, and nothing spoke against it.
+        WATCHED = "Watched", Normal => "Nothing.";
+        /// A version failed after its promotion. With `watch.onFailure: Revert` the version before it comes back.
+        WATCH_FAILED = "WatchFailed", Warning =>
+            "The message says why, with the check, its value and its limit. Where the version stays, `tidegate undo` or \
+             another pod template of the Deployment takes it off.";
         /// A version waits for a gate of its plan.
         GATE_WAITS = "GateWaits", Normal =>
             "The message says which, and for whom or what. `status.gates` has all that were asked \

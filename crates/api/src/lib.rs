@@ -33,6 +33,7 @@ mod traffic;
 mod units;
 mod validation;
 pub mod verdict;
+mod watch;
 
 pub use analysis::{
     Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
@@ -72,6 +73,7 @@ pub use traffic::{
 };
 pub use units::{Percent, Quantile, Span, UnitError};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
+pub use watch::{OnWatchFailure, Watch, WatchStatus};
 
 /// The definitions of all resources, for the API server to know them.
 #[must_use]

@@ -17,6 +17,7 @@ use super::{
     status::RolloutStatus,
     traffic::{Capacity, Route, Traffic},
     units::{Percent, Span},
+    watch::Watch,
 };
 
 /// Moves a new version's traffic through stages, goes on only with evidence that it is not worse, and turns the
@@ -56,7 +57,9 @@ use super::{
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.preview) || s.preview.service != self.service)").message(culprit::PREVIEW_IS_THE_SERVICE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
-    validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages")
+    validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages"),
+    validation = Rule::new("!has(self.watch) || has(self.analysis)").message("a watch has nothing to ask without analysis: give it checks, or leave watch out").field_path(".watch"),
+    validation = Rule::new("!has(self.watch) || !has(self.watch.checks) || !has(self.analysis) || self.watch.checks.all(o, self.analysis.checks.exists(c, c.name == o.name))").message("watch overrides a check that analysis.checks does not have").field_path(".watch.checks")
 )]
 pub struct RolloutSpec {
     /// The workload whose pod template is released. It stays in Git as it is. Its kind and name cannot be changed.
@@ -134,6 +137,10 @@ pub struct RolloutSpec {
     /// gates and schedule. Without this, it is a new version like any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_window: Option<RollbackWindow>,
+
+    /// Goes on judging a version for a while when it has been promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 
     /// When new versions may start, and stages may be left. The operator may have a schedule for the whole cluster: then
     /// both have to allow it. Going back is never held by it.
@@ -300,24 +307,38 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// What the time after a promotion is called; with a space, which no name in a spec has.
+    pub const WATCH: &str = "after promotion";
+
     /// 5 % → 25 % → 100 %, ten minutes each.
     pub(super) fn defaults() -> Vec<Self> {
         [("canary", 5.0), ("quarter", 25.0), ("full", 100.0)]
-            .map(|(name, weight)| Self {
-                name: name.to_owned(),
-                weight: Percent::new(weight),
-                preview: None,
-                matches: None,
-                mirror: None,
-                replicas: None,
-                bake: None,
-                deadline: None,
-                on_failure: None,
-                before: Vec::new(),
-                after: Vec::new(),
-                checks: None,
-            })
+            .map(|(name, weight)| Self { name: name.to_owned(), ..Self::with_weight(Percent::new(weight)) })
             .into()
+    }
+
+    /// One of that weight, without a name, and with the default of everything else.
+    pub(super) fn with_weight(weight: Percent) -> Self {
+        Self {
+            name: String::new(),
+            weight,
+            preview: None,
+            matches: None,
+            mirror: None,
+            replicas: None,
+            bake: None,
+            deadline: None,
+            on_failure: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            checks: None,
+        }
+    }
+
+    /// Whether it is no stage on the way, but the time after the promotion: [`Watch::stage`].
+    #[must_use]
+    pub fn is_watch(&self) -> bool {
+        self.name == Self::WATCH
     }
 
     /// Whether it gives the new version more than a share of all requests.

@@ -16,6 +16,7 @@ use super::{
     schema,
     stage_status::{StageBegun, StageStatus, SteppedBack},
     units::Span,
+    watch::WatchStatus,
 };
 
 /// Where a Rollout stands, and every number that led there.
@@ -59,13 +60,17 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub failed: Vec<FailedRevision>,
-    /// Versions that were stable, newest first, as many as `spec.rollbackWindow` says.
+    /// Versions that were stable, newest first, as many as `spec.rollbackWindow` says, and at least one while `spec.watch` may
+    /// want it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub former: Vec<FormerRevision>,
     /// The version on its way was stable before, and comes back unjudged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rolls_back: bool,
+    /// The version that was promoted, while `spec.watch` has it judged on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchStatus>,
     /// What people asked for, and what came of it: the last of each kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["command"]))]

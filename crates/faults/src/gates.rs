@@ -1,6 +1,8 @@
 //! What must be true of gates and commands.
 
-use tidegate_api::{Command, Gate, GateState, Phase, Rollout, RolloutStatus};
+use serde_json::Value;
+use tidegate_api::{Command, GATE_LABEL, Gate, GateState, Phase, Rollout, RolloutStatus};
+use tidegate_apiserver::Object;
 
 use crate::invariants::Invariants;
 
@@ -14,6 +16,29 @@ impl Invariants {
             let changed = next.gates.iter().find(is_same).is_some_and(|gate| gate.state != before.state);
             self.hold(!changed, || format!("gate {} was {:?}, and now says something else", before.name, before.state));
         }
+    }
+
+    /// A Job is made for a gate that waits for it, and there is one at a time.
+    pub fn started_job(&mut self, job: &Object) {
+        let labels = &job.value()["metadata"]["labels"];
+        let gate = labels[GATE_LABEL].as_str().unwrap_or_default();
+        let waiting = self.status().unwrap_or_default().gates.into_iter().filter(|gate| gate.state.is_open());
+        let asked = waiting.filter(|known| known.name == gate).count();
+        self.hold(asked == 1, || format!("a Job is made for gate {gate}, which does not wait"));
+        let known = self.jobs().filter(|known| known["metadata"]["labels"][GATE_LABEL] == *gate).count();
+        self.hold(known <= 1, || format!("{known} Jobs are there for gate {gate}"));
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &Value> {
+        let jobs = self.mirror.iter().filter(|((kind, _), job)| kind == "Job" && !job.is_deleting());
+        jobs.map(|(_, job)| job.value())
+    }
+
+    /// When a rollout is over, its Jobs are gone; of a version that failed, the one that said no may be there.
+    pub fn jobs_at_rest(&mut self, status: &RolloutStatus) {
+        let said_no = status.gates.iter().filter(|gate| gate.state == GateState::Stopped).count();
+        let left = self.jobs().count();
+        self.hold(left <= said_no, || format!("{left} Jobs are left, and {said_no} gates said no"));
     }
 
     /// What is done is done for the version that it names.

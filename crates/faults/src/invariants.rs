@@ -108,6 +108,7 @@ impl Invariants {
             "Rollout" => self.rollout(now, change),
             "HTTPRoute" if ours => self.weights(now, change),
             "ReplicaSet" if ours => self.replica_set(now, change),
+            "Job" if change.what == What::Added => self.started_job(&change.object),
             _ => {}
         }
         if self.ready("checkout-stable") == 0
@@ -125,11 +126,6 @@ impl Invariants {
             self.reverting = None;
             self.broken.push("a version that failed still has traffic after half a minute".to_owned());
         }
-    }
-
-    /// The ReplicaSet of the version that is recorded as stable.
-    pub fn stable(&self) -> Option<String> {
-        Some(self.status()?.stable?.replica_set)
     }
 
     /// Notes what must not be, unless it `holds`.
@@ -240,6 +236,7 @@ impl Invariants {
         self.commands(last, next);
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         self.started(&after, last, next);
+        self.watched(&after, last, next);
         let (Some(stage), Some(_)) = (&last.stage, version(last)) else { return };
         let is_same = version(next) == version(last);
         // One that goes back all the way may start anew in the same moment.
@@ -461,6 +458,7 @@ impl Invariants {
         let status = rollout.status.unwrap_or_default();
         let settled = matches!(status.phase, Phase::Stable | Phase::Reverted);
         self.hold(settled, || format!("it ends {:?}: {}", status.phase, status.message));
+        self.jobs_at_rest(&status);
         let wanted = rollout.spec.replicas.unwrap_or(0);
         let ready = status.stable.map_or(0, |stable| stable.ready);
         self.hold(!settled || ready == wanted, || format!("{ready} of {wanted} pods serve: {}", status.message));

@@ -23,3 +23,4 @@ mod side_by_side;
 pub mod soak;
 pub mod sweep;
 pub mod trial;
+mod watch;

@@ -143,8 +143,18 @@ fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scen
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes(), gates::jobs()]
-        .concat()
+    [
+        releases(),
+        disturbances(),
+        capacities(),
+        audiences(),
+        controls(),
+        plans::scenes(),
+        gates::scenes(),
+        gates::jobs(),
+        gates::watches(),
+    ]
+    .concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.

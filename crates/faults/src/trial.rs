@@ -292,7 +292,7 @@ impl Stage {
                 }
             }
             Action::Fail(share) => {
-                let good = self.invariants.stable().unwrap_or_default();
+                let good = self.invariants.good().unwrap_or_default();
                 self.prometheus.fail(now, *share, &good);
             }
             Action::Numbers(manner) => self.prometheus.set_manner(*manner),

@@ -121,7 +121,12 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
         gate_answer,
         now,
     });
-    if !matches!(unjudged.status.phase, Phase::Progressing | Phase::Held) {
+    let is_judged = match unjudged.status.phase {
+        Phase::Progressing | Phase::Held => true,
+        Phase::Stable => plan::watched(rollout).is_some(),
+        _ => false,
+    };
+    if !is_judged {
         return (unjudged, now);
     }
     let Some(mut analyzed) = look(context, rollout, observed).await else { return (unjudged, now) };
@@ -143,9 +148,12 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         context.analyzer.forget(rollout.metadata.uid.as_deref()?);
         return None;
     };
-    let stage = plan::current_stage(rollout)?;
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;
+    let (stage, stable, canary) = match plan::watched(rollout) {
+        Some(plan::Watched { stage, former, version, .. }) => (stage, former, version),
+        None => (plan::current_stage(rollout)?, status.stable.clone()?, status.canary.clone()?),
+    };
     let namespace = rollout.metadata.namespace.as_deref()?;
     let look = AnalysisRequest {
         uid: rollout.metadata.uid.as_deref()?,
@@ -154,8 +162,8 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         spec: &rollout.spec,
         templates: &context.caches.templates.named_by(&rollout.spec, namespace),
         stage: &stage,
-        stable: status.stable.as_ref()?,
-        canary: status.canary.as_ref()?,
+        stable: &stable,
+        canary: &canary,
         begun: &begun,
         replaced: status.replaced_pod.as_ref().map(|pod| pod.name.as_str()),
         written: &plan::written(rollout, observed),

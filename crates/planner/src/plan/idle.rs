@@ -128,6 +128,7 @@ impl Planner<'_> {
         } else {
             self.say(format!("version {stable} serves with {ready} of {wanted} pods ready"));
         }
+        self.watch(stable);
     }
 
     /// Traffic stays pinned on the stable version until pods that belong to no revision are gone.

@@ -47,6 +47,7 @@ mod taken_back;
 mod tests;
 mod unwell;
 mod warnings;
+mod watch;
 
 use draft::Draft;
 use guard::Guard;
@@ -60,6 +61,7 @@ pub use observed::{GatewayFeatures, Observed, Route, Served};
 pub use other_rollouts::OtherRolloutState;
 pub use preflight::Refusal;
 pub use suspect_pod::Traced;
+pub use watch::{Watched, watched};
 
 use tidegate_api::{
     AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
@@ -121,6 +123,9 @@ pub fn next(input: Input<'_>) -> Next {
 /// asked. Until a stage has its weight, what is seen belongs to the one before.
 #[must_use]
 pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
+    if let Some(watched) = watched(rollout) {
+        return Some(vec![watched.begun]);
+    }
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
     if status.rolls_back || status.begun.is_empty() && !stage.gives_requests() {

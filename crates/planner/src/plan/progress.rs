@@ -123,7 +123,12 @@ impl Planner<'_> {
         if is_canary {
             return None;
         }
-        Some(if self.status.stable.as_ref().is_some_and(holds) {
+        let stable = self.status.stable.as_ref().filter(|stable| holds(stable));
+        // It failed after its promotion, and nobody has pushed anything else since.
+        if self.status.rolls_back && stable.is_some_and(|stable| self.failed(stable).is_some()) {
+            return None;
+        }
+        Some(if stable.is_some() {
             let message = "the Deployment asks for the stable version again: all traffic goes back to it";
             (reason::BACK_TO_STABLE, message)
         } else {
@@ -131,7 +136,7 @@ impl Planner<'_> {
         })
     }
 
-    fn keep_checks(&mut self) {
+    pub(super) fn keep_checks(&mut self) {
         if !self.checks.is_empty() {
             self.status.keep_checks(self.checks);
         }
@@ -380,7 +385,7 @@ impl Planner<'_> {
     }
 
     /// The numbers that the decision went by.
-    fn evidence(&self) -> String {
+    pub(super) fn evidence(&self) -> String {
         let passed = self.checks.iter().filter(|check| check.verdict == Verdict::Pass);
         let numbers: Vec<_> = passed.map(|check| format!("{}: {}", check.name, check.message)).collect();
         if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join("; ")) }
@@ -392,6 +397,7 @@ impl Planner<'_> {
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
         self.remember_stable();
+        self.plan_watch();
         self.status.inherit_drain(contention::undisturbed_since(self.rollout, &self.status).filter(|_| had_none));
         self.become_stable();
     }

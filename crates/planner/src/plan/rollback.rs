@@ -1,6 +1,6 @@
 //! `spec.rollbackWindow`: a version that was stable a moment ago has been judged, and comes back at once.
 
-use tidegate_api::{FormerRevision, Phase, RevisionStatus, RouteMode, condition::reason};
+use tidegate_api::{FormerRevision, Phase, RevisionStatus, RollbackWindow, RouteMode, condition::reason};
 
 use crate::plan::{Planner, capacity};
 
@@ -15,19 +15,27 @@ impl Planner<'_> {
 
     /// Brings it back: all of its pods, then all of the traffic.
     pub(super) fn roll_back(&mut self, version: RevisionStatus) {
-        let stages = self.rollout.spec.stages();
-        let Some(last) = stages.last() else { return };
         let message =
             format!("version {version} was stable before, within spec.rollbackWindow: it comes back at once, unjudged");
+        self.come_back(version);
+        self.record(reason::ROLLED_BACK, message);
+    }
+
+    /// A version comes back that was stable before: all of it in one stage, the last one, which is not judged.
+    pub(super) fn come_back(&mut self, version: RevisionStatus) {
+        let stages = self.rollout.spec.stages();
+        let Some(last) = stages.last() else { return };
         self.begin(version);
         self.status.roll_back();
         self.enter(last, stages.len() - 1, None);
-        self.record(reason::ROLLED_BACK, message);
     }
 
     /// Another version takes the place of the stable one, which may be wanted back.
     pub(super) fn remember_stable(&mut self) {
-        let Some(window) = &self.rollout.spec.rollback_window else { return self.status.forget_former() };
+        let of_window = self.rollout.spec.rollback_window.as_ref().map(RollbackWindow::revisions);
+        let Some(most) = of_window.or(self.rollout.spec.watch.as_ref().map(|_| 1)) else {
+            return self.status.forget_former();
+        };
         let Some(stable) = self.status.stable.clone() else { return };
         let former = FormerRevision {
             revision: stable.revision,
@@ -36,7 +44,7 @@ impl Planner<'_> {
             until: self.now,
         };
         let promoted = self.status.canary.as_ref().map(|canary| canary.revision.clone()).unwrap_or_default();
-        self.status.remember_former(former, &promoted, window.revisions());
+        self.status.remember_former(former, &promoted, most);
     }
 
     /// A rollout of `version` begins.

@@ -38,6 +38,8 @@ struct LastSeen {
     lost: BTreeSet<String>,
     /// A version has not started yet, since the schedule does not let it.
     waits_for_its_hour: bool,
+    /// The version that was promoted is judged on.
+    is_watched: bool,
     /// The sentence of the condition `Warning`.
     warning: Option<String>,
     checks: Vec<CheckSummary>,
@@ -91,6 +93,7 @@ impl Recorder {
         seen.learn(now, status);
         let waits_anew = waits_for_its_hour(rollout, status) && !seen.waits_for_its_hour;
         seen.waits_for_its_hour = waits_for_its_hour(rollout, status);
+        seen.is_watched = status.watch.is_some();
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
         let warned = seen.tell_warning(&name, now, status);
         self.timeline.extend(warned);
@@ -136,12 +139,12 @@ impl Recorder {
         seen.curves.points.push(Point { at: now, stable, canary });
     }
 
-    /// Whether no release is under way, and none waits for its hour; one that is held until somebody acts counts as one that
+    /// Whether no release is under way, none waits for its hour, and none is watched; one that is held until somebody acts counts as one that
     /// is not under way.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         let resting = [Phase::Stable, Phase::Reverted, Phase::Pending, Phase::Held];
-        self.rollouts.values().all(|seen| resting.contains(&seen.phase) && !seen.waits_for_its_hour)
+        self.rollouts.values().all(|seen| resting.contains(&seen.phase) && !seen.waits_for_its_hour && !seen.is_watched)
     }
 
     /// Everything that was written down; what Tidegate wrote, and what was expected, somebody else adds.
@@ -215,6 +218,13 @@ impl Recorder {
             });
             return;
         }
+        if word == reason::WATCH_FAILED && status.rolls_back {
+            if let Some(release) = self.open_release(name) {
+                (release.outcome, release.ended) = (Outcome::Reverted, Some(*at));
+                (release.reason, release.message) = (word.clone(), message.clone());
+            }
+            return;
+        }
         let Some(outcome) = outcome(word) else { return };
         let Some(release) = self.open_release(name).filter(|release| release.is_under_way()) else { return };
         if outcome == release.outcome {
@@ -244,6 +254,7 @@ impl LastSeen {
             verdicts: BTreeMap::new(),
             lost: BTreeSet::new(),
             waits_for_its_hour: false,
+            is_watched: false,
             warning: None,
             checks: Vec::new(),
             stable: None,

@@ -145,7 +145,7 @@ fn pause(created: Timestamp, now: Timestamp) -> Duration {
 /// What the containers of a pod that failed said last, in one line.
 fn words(pod: &Value) -> Option<String> {
     let statuses = ["initContainerStatuses", "containerStatuses"].map(|list| pod["status"][list].as_array());
-    let ended = statuses.into_iter().flatten().flatten().filter_map(|status| {
+    let mut ended = statuses.into_iter().flatten().flatten().filter_map(|status| {
         let ended = &status["state"]["terminated"];
         let code = ended["exitCode"].as_i64().filter(|code| *code != 0)?;
         let said = one_line(ended["message"].as_str().unwrap_or_default());
@@ -156,7 +156,7 @@ fn words(pod: &Value) -> Option<String> {
             format!("container {name} ended with code {code} and said: {said}")
         })
     });
-    ended.last()
+    ended.next_back()
 }
 
 /// The last part of a text, without what could move a cursor or break a line.

@@ -10,6 +10,7 @@ mod reported;
 mod routes;
 mod stage;
 mod versions;
+mod watch;
 
 use std::ops::Deref;
 

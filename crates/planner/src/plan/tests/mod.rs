@@ -38,3 +38,4 @@ mod small_worlds;
 mod step_back;
 mod suspect_pod;
 mod unwell;
+mod watch;

@@ -45,7 +45,7 @@ fn container(life: &Life, container: &Value) -> Value {
         Stage::Running { .. } => json!({"running": {"startedAt": stamp(life.started)}}),
         Stage::Crashed => waiting("CrashLoopBackOff", "the container crashed and will be started again"),
         Stage::Completed(ending) => json!({"terminated": {
-            "exitCode": if ending == Ending::Success { 0 } else { 1 },
+            "exitCode": i32::from(ending != Ending::Success),
             "reason": if ending == Ending::Success { "Completed" } else { "Error" },
             "message": if ending == Ending::Success { "" } else { "what it looked at was not well" },
             "startedAt": stamp(life.started), "finishedAt": stamp(life.turned),
