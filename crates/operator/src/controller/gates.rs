@@ -7,7 +7,7 @@ mod job_object;
 mod question;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{
     job::JobQuestion,
-    job_cleanup::{Tidied, may_have_jobs, needed, tidy},
+    job_cleanup::{may_have_jobs, needed, tidy},
     question::question,
 };
 use super::{Context, cached_rollout::CachedRollout};
@@ -40,7 +40,8 @@ const UNDER_WAY: Duration = Duration::from_hours(1);
 /// Who is asked, and what they said.
 pub struct Gates {
     asked: Arc<Mutex<HashMap<String, Asked>>>,
-    tidied: Tidied,
+    /// By a Rollout's UID: the names of the Jobs that were to stay when it was last tidied. All of it can be lost.
+    tidied: Mutex<HashMap<String, BTreeSet<String>>>,
     /// They end with the controller.
     tasks: Mutex<JoinSet<()>>,
     answered: mpsc::UnboundedSender<ObjectRef<CachedRollout>>,
@@ -73,7 +74,7 @@ impl Gates {
     pub fn new() -> (Self, impl Stream<Item = ObjectRef<CachedRollout>> + Send + 'static) {
         let (answered, told) = mpsc::unbounded_channel();
         let told = stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
-        (Self { asked: Arc::default(), tidied: Arc::default(), tasks: Mutex::default(), answered }, told)
+        (Self { asked: Arc::default(), tidied: Mutex::default(), tasks: Mutex::default(), answered }, told)
     }
 
     /// What the gate has said that waits for its answer, as far as that is known. Where it is time, it is asked (again).
@@ -121,8 +122,8 @@ impl Gates {
         tidied.insert(uid.to_owned(), needed);
         drop(tidied);
         let (client, leadership) = (context.client.clone(), context.leadership.clone());
-        let (rollout, tidied) = (rollout.clone(), self.tidied.clone());
-        self.spawn(async move { tidy(client, leadership, &rollout, &tidied).await });
+        let rollout = rollout.clone();
+        self.spawn(async move { tidy(client, leadership, &rollout).await });
     }
 
     /// Forgets what was asked for the Rollout with that UID, which is gone.

@@ -1,11 +1,7 @@
 //! Deletes the Jobs of gates whose answer is not needed any more: when a rollout is over, but for one that failed, which
 //! stays to be read until the next.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::{
@@ -14,14 +10,11 @@ use kube::{
 };
 use tidegate_api::{Causes, GateState, Phase, ROLLOUT_UID_LABEL, Rollout};
 
-use super::{job_object, lock, question::question};
+use super::{job_object, question::question};
 use crate::controller::{CallError, leader::Leadership};
 
 /// After an error it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
-
-/// By a Rollout's UID: the names of the Jobs that were to stay when it was last tidied. All of it can be lost.
-pub(super) type Tidied = Arc<Mutex<HashMap<String, BTreeSet<String>>>>;
 
 /// The names of the Jobs of a Rollout that are still needed, by its status.
 pub(super) fn needed(rollout: &Rollout) -> BTreeSet<String> {
@@ -40,22 +33,26 @@ pub(super) fn may_have_jobs(rollout: &Rollout) -> bool {
     rollout.spec.all_gates().any(|gate| gate.job.is_some())
 }
 
-/// Deletes what is not needed. One that was made meanwhile is needed by the Rollout as it is read after the list.
-pub(super) async fn tidy(client: Client, leadership: Leadership, rollout: &Rollout, tidied: &Tidied) {
-    let uid = rollout.metadata.uid.clone().unwrap_or_default();
-    if let Err(error) = delete_unneeded(client, leadership, rollout, &uid).await {
-        tracing::warn!(rollout = %rollout.name_any(), "the Jobs of its gates cannot be tidied: {}", Causes(&CallError::from(error)));
+/// Deletes what is not needed, by the Rollout as it is read after the list: one that was made meanwhile is. Goes on until that is
+/// done: nothing else would come back to it.
+pub(super) async fn tidy(client: Client, leadership: Leadership, rollout: &Rollout) {
+    while let Err(error) = delete_unneeded(&client, &leadership, rollout).await {
+        // Who may not list Jobs could make none.
+        if matches!(&error, kube::Error::Api(status) if status.is_forbidden()) {
+            return;
+        }
+        let why = CallError::from(error);
+        tracing::warn!(rollout = %rollout.name_any(), "the Jobs of its gates cannot be tidied: {}", Causes(&why));
         tokio::time::sleep(AGAIN_AFTER).await;
-        lock(tidied).remove(&uid);
     }
 }
 
-async fn delete_unneeded(client: Client, leadership: Leadership, rollout: &Rollout, uid: &str) -> kube::Result<()> {
-    let namespace = rollout.namespace().unwrap_or_default();
+async fn delete_unneeded(client: &Client, leadership: &Leadership, rollout: &Rollout) -> kube::Result<()> {
+    let (namespace, uid) = (rollout.namespace().unwrap_or_default(), rollout.uid().unwrap_or_default());
     let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<Job>(&()));
     let own = ListParams::default().labels(&format!("{ROLLOUT_UID_LABEL}={uid}"));
     let found = jobs.list_metadata(&own).await?;
-    let rollouts: Api<Rollout> = Api::namespaced(client, &namespace);
+    let rollouts: Api<Rollout> = Api::namespaced(client.clone(), &namespace);
     let Some(live) = rollouts.get_opt(&rollout.name_any()).await? else { return Ok(()) };
     let needed = needed(&live);
     for job in found.items.iter().filter(|job| !needed.contains(&job.name_any())) {
