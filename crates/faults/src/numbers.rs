@@ -15,6 +15,9 @@ const SCRAPE: i64 = 5;
 /// Requests per second of each version.
 const RATE: f64 = 20.0;
 
+/// A number that gates ask for: how well something else is that versions need.
+pub const DEPENDENCY: &str = "dependency_ready";
+
 /// How Prometheus answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Manner {
@@ -55,6 +58,8 @@ struct Numbers {
     failing: Vec<(Timestamp, f64)>,
     /// Whose pods fail: those of every ReplicaSet but this.
     good: Option<String>,
+    /// What [`DEPENDENCY`] is.
+    dependency: f64,
 }
 
 /// A Prometheus whose numbers are written down. Cheap to clone; all clones are the same.
@@ -64,7 +69,7 @@ pub struct Prometheus(Arc<Mutex<Numbers>>);
 impl Prometheus {
     /// Nothing fails.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(Numbers { manner: Manner::Honest, failing: Vec::new(), good: None })))
+        Self(Arc::new(Mutex::new(Numbers { manner: Manner::Honest, failing: Vec::new(), good: None, dependency: 1.0 })))
     }
 
     /// From now on it answers like this.
@@ -77,6 +82,11 @@ impl Prometheus {
         let mut numbers = self.lock();
         numbers.failing.push((now, share));
         numbers.good = Some(good.to_owned());
+    }
+
+    /// From now on the number that gates ask for is this.
+    pub fn set_dependency(&self, ready: f64) {
+        self.lock().dependency = ready;
     }
 
     fn lock(&self) -> MutexGuard<'_, Numbers> {
@@ -109,6 +119,7 @@ impl Transport for Prometheus {
                     ok(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_owned())
                 }
                 Manner::Empty => matrix(""),
+                Manner::Honest if question.query == DEPENDENCY => ok(numbers.dependency(&question)),
                 Manner::Warning => {
                     let series = numbers.series(&question);
                     ok(format!(
@@ -129,6 +140,12 @@ impl Transport for Prometheus {
 }
 
 impl Numbers {
+    fn dependency(&self, question: &PromQuery) -> String {
+        let When::At(now) = question.when else { return String::new() };
+        let sample = format!(r#"{{"metric":{{}},"value":[{},"{}"]}}"#, now.as_second(), self.dependency);
+        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{sample}]}}}}"#)
+    }
+
     /// The series that a question for raw samples selects, as JSON.
     fn series(&self, question: &PromQuery) -> String {
         let When::At(now) = question.when else { return String::new() };

@@ -1,7 +1,9 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
 mod gates;
+mod jobs;
 mod plans;
+mod watch;
 
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
@@ -53,6 +55,8 @@ pub enum Action {
     Numbers(Manner),
     /// It begins anew, without what it knew.
     NumbersRestart,
+    /// From now on the number that gates ask for is this; 1 is well.
+    Dependency(f64),
     /// From now on the webhook answers in this manner.
     Board(board::Manner),
     /// From now on Jobs that start end so.
@@ -151,8 +155,9 @@ pub fn all() -> Vec<Scene> {
         controls(),
         plans::scenes(),
         gates::scenes(),
-        gates::jobs(),
-        gates::watches(),
+        jobs::scenes(),
+        watch::scenes(),
+        gates::numbers(),
     ]
     .concat()
 }

@@ -296,6 +296,7 @@ impl Stage {
                 self.prometheus.fail(now, *share, &good);
             }
             Action::Numbers(manner) => self.prometheus.set_manner(*manner),
+            Action::Dependency(ready) => self.prometheus.set_dependency(*ready),
             Action::Board(manner) => self.board.set_manner(*manner),
             Action::Jobs(end) => self.controllers.set_behaviour_of_jobs(end.pods()),
             Action::Approve(gate, who) => self.annotate("approve", |status| {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tidegate_api::Phase;
-use tidegate_sim::{board::Manner, scenario::JobsEnd};
+use tidegate_sim::board::Manner;
 
 use super::{Action, Ending, Moment, Scene, V1, V2, pushed};
+use crate::numbers::DEPENDENCY;
 
 /// A change that has to be approved before the start, a smoke test after the first stage, and a person before the promotion.
 pub fn gated() -> Value {
@@ -19,61 +20,6 @@ pub fn gated() -> Value {
             {"name": "full", "weight": "100%", "bake": "30s"},
         ],
     })
-}
-
-/// A smoke test before the start, and a longer one after the first stage.
-fn tested() -> Value {
-    let job =
-        json!({"template": {"spec": {"template": {"spec": {"containers": [{"name": "test", "image": "test:1"}]}}}}});
-    let mut plan = gated();
-    plan["gates"] = json!({"start": [{"name": "smoke", "job": job}]});
-    plan["stages"][0]["after"] = json!([{"name": "soak", "job": job}]);
-    plan
-}
-
-/// Jobs that answer.
-pub(super) fn jobs() -> Vec<Scene> {
-    let reverted = || Ending::In(Phase::Reverted, V1);
-    let tested = |scene: Scene| Scene { spec: tested(), ..scene };
-    let at = |stage: &'static str| (61, Action::Await(Moment::At(stage)));
-    let end = Action::Jobs;
-    vec![
-        tested(pushed("jobs that succeed", Ending::In(Phase::Stable, V2), &[at("full")])),
-        tested(pushed("a job that fails before the start", reverted(), &[(50, end(JobsEnd::Fail))])),
-        tested(pushed("a job that fails after a stage", reverted(), &[at("canary"), (62, end(JobsEnd::Fail))])),
-        tested(pushed(
-            "jobs that somebody deletes while they run",
-            Ending::In(Phase::Stable, V2),
-            &[
-                (50, end(JobsEnd::Hang)),
-                (75, Action::DeleteJobs),
-                (90, end(JobsEnd::Succeed)),
-                (91, Action::DeleteJobs),
-                (92, Action::Await(Moment::At("full"))),
-            ],
-        )),
-        tested(pushed(
-            "errors while a job runs",
-            reverted(),
-            &[at("canary"), (62, end(JobsEnd::Hang)), (110, Action::Fail(0.5))],
-        )),
-    ]
-}
-
-/// A version that is judged on after its promotion.
-pub(super) fn watches() -> Vec<Scene> {
-    let watched = |on_failure: &str, scene: Scene| {
-        let mut spec = json!({"watch": {"for": "2m"}});
-        spec["watch"]["onFailure"] = json!(on_failure);
-        Scene { spec, ..scene }
-    };
-    let over = [(61, Action::Await(Moment::In(Phase::Promoting))), (62, Action::Await(Moment::In(Phase::Stable)))];
-    let fails = [over.as_slice(), &[(70, Action::Fail(0.5))]].concat();
-    vec![
-        watched("Revert", pushed("watched to the end", Ending::In(Phase::Stable, V2), &[])),
-        watched("Revert", pushed("errors after the promotion", Ending::In(Phase::Reverted, V1), &fails)),
-        watched("Notify", pushed("errors after the promotion, and nobody acts", Ending::In(Phase::Stable, V2), &fails)),
-    ]
 }
 
 /// All of them.
@@ -137,5 +83,23 @@ pub(super) fn scenes() -> Vec<Scene> {
                 (100, Action::Ask("retry")),
             ],
         ),
+    ]
+}
+
+/// A number that has to be well before the second stage.
+pub(super) fn numbers() -> Vec<Scene> {
+    let waits = |scene: Scene| {
+        let gate = json!([{"name": "ready", "query": {"expr": DEPENDENCY, "min": 1}}]);
+        let mut spec = gated();
+        spec["gates"] = json!({});
+        spec["stages"][0]["after"] = json!([]);
+        spec["stages"][1]["before"] = gate;
+        Scene { spec, ..scene }
+    };
+    let unwell = [(50, Action::Dependency(0.0)), (61, Action::Await(Moment::At("canary")))];
+    let then = |action: Action| [unwell.as_slice(), &[(120, action)]].concat();
+    vec![
+        waits(pushed("a number that is well again", Ending::In(Phase::Stable, V2), &then(Action::Dependency(1.0)))),
+        waits(pushed("errors while a number is not well", Ending::In(Phase::Reverted, V1), &then(Action::Fail(0.5)))),
     ]
 }
