@@ -1,7 +1,7 @@
 //! Hours in which nothing could ever go on: of a zone that does not exist, frozen for good, or later than a stage has time.
 
 use jiff::{Timestamp, ToSpan};
-use tidegate_api::{Days, RolloutSpec, Schedule, Span, Stage};
+use tidegate_api::{Days, RolloutSpec, Schedule, Span, Stage, Window};
 use tidegate_planner::calendar::Calendar;
 
 use super::finding::{Finding, LocatedDocument};
@@ -39,10 +39,14 @@ fn too_late(rollout: &LocatedDocument, spec: &RolloutSpec, schedule: &Schedule) 
     let week = Schedule { freeze: Vec::<Days>::new(), ..schedule.clone() };
     let Ok(calendar) = Calendar::new(&week) else { return Vec::new() };
     let stages = spec.stages();
+    if stages.iter().all(|stage| stage.deadline.is_none()) {
+        return Vec::new();
+    }
+    let open = |windows: &[Window]| minutes().filter(|at| calendar.opens_at(windows, *at) == Some(*at)).collect();
+    let (starts, advances): (Vec<_>, Vec<_>) = (open(&week.start), open(&week.advance));
     let late = stages.iter().enumerate().filter_map(|(index, stage)| {
         let deadline = stage.deadline?;
-        let begins = if index == 0 { &week.start } else { &week.advance };
-        let moments: Vec<_> = minutes().filter(|at| calendar.opens_at(begins, *at) == Some(*at)).collect();
+        let moments = if index == 0 { &starts } else { &advances };
         let is_left = |at: &Timestamp| is_left_by(&calendar, stage, *at, deadline);
         if moments.is_empty() || moments.iter().any(is_left) {
             return None;
