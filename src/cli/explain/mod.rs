@@ -30,21 +30,12 @@ async fn printed(target: &Target) -> anyhow::Result<()> {
 
 /// The three answers, one below the other; `tool` is what people type to run this.
 fn told(rollout: &Rollout, tool: &str, now: Timestamp) -> String {
-    let ways =
-        ways::open(rollout).into_iter().map(|way| vec![way.command(rollout, tool), way.does]).collect::<Vec<_>>();
+    let ways: Vec<_> = ways::open(rollout).into_iter().map(|way| vec![way.command(rollout, tool), way.does]).collect();
     let parts = [
-        ("why", lines(&cause::told(rollout, now))),
-        ("what happens next", lines(&next::told(rollout, now))),
-        ("what you can do", aligned(&ways)),
+        ("why", cause::told(rollout, now)),
+        ("what happens next", next::told(rollout, now)),
+        ("what you can do", aligned(&ways).lines().map(str::to_owned).collect()),
     ];
-    let told = parts.into_iter().filter(|(_, text)| !text.is_empty());
-    told.map(|(head, text)| format!("{head}\n{}", indented(&text))).collect::<Vec<_>>().join("\n")
-}
-
-fn lines(sentences: &[String]) -> String {
-    sentences.iter().map(|sentence| format!("{sentence}\n")).collect()
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    let told = parts.into_iter().filter(|(_, lines)| !lines.is_empty());
+    told.map(|(head, lines)| format!("{head}\n  {}\n", lines.join("\n  "))).collect::<Vec<_>>().join("\n")
 }

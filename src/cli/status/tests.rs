@@ -15,12 +15,19 @@ fn now() -> Timestamp {
 /// Rollout shop/checkout, with what is said of its spec and its status.
 pub fn rollout(spec: Value, status: Value) -> Rollout {
     let mut whole = json!({"workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout"});
-    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    serde_json::from_value(json!({
+    add(&mut whole, spec);
+    let mut rollout = json!({
         "apiVersion": "tidegate.dev/v1alpha1", "kind": "Rollout",
-        "metadata": {"name": "checkout", "namespace": "shop"}, "spec": whole, "status": status,
-    }))
-    .unwrap()
+        "metadata": {"name": "checkout", "namespace": "shop"}, "spec": whole,
+    });
+    rollout["status"] = status;
+    serde_json::from_value(rollout).unwrap()
+}
+
+/// Adds the fields of `more`, or puts them in place of those that are there.
+fn add(object: &mut Value, more: Value) {
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    object.as_object_mut().unwrap().extend(more);
 }
 
 pub fn condition(kind: &str, reason: &str) -> Value {
@@ -49,7 +56,7 @@ pub fn underway(more: Value) -> Value {
             "at": "2026-03-02T08:59:00Z", "reason": "StagePassed", "message": "stage canary passed; next: half", "revision": "6b5d",
         }],
     });
-    status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    add(&mut status, more);
     status
 }
 

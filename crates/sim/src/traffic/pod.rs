@@ -78,8 +78,10 @@ impl Pod {
     ) -> Drawn {
         let elapsed = offset - std::mem::replace(&mut self.drawn, offset);
         let own = poisson(rng, std::mem::take(&mut self.pending));
-        let copied = std::mem::take(&mut self.copied);
-        let copies = if copied > 0.0 { poisson(rng, copied) } else { 0 };
+        let copies = match std::mem::take(&mut self.copied) {
+            expected if expected > 0.0 => poisson(rng, expected),
+            _ => 0,
+        };
         let requests = own + copies;
         let cold = manner.cold.as_ref().filter(|_| is_cold);
         let (more_errors, spread) = cold.map_or((manner.errors, &manner.spread), |(errors, spread)| (*errors, spread));

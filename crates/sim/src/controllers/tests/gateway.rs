@@ -154,7 +154,7 @@ async fn a_rule_that_copies_changes_nothing_about_who_answers_and_one_that_asks_
     let plain = spec["rules"][0].clone();
     spec["rules"] = json!([asks, plain]);
     let copied = |lab: &Lab| lab.controllers.copies(SHOP, ROUTE).iter().map(|share| share.share).sum::<f64>();
-    assert_eq!(copied(&lab), 0.0);
+    assert!(lab.controllers.copies(SHOP, ROUTE).is_empty());
     lab.patch("httproutes", NAME, json!({"spec": spec}));
     lab.until("a quarter is copied", |lab| (copied(lab) - 0.25).abs() < 1e-9).await;
     assert!(goes_to(&lab, "checkout:1") > 0.999);
