@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic bench-weather crds reference printed
+.PHONY: help test simulation examples sweep soak bench-judge bench-promotion bench-scale bench-traffic bench-weather crds reference printed dist
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -60,3 +60,11 @@ printed: ## Write into README and docs what the commands in them print
 	@variables="$$(.ci/setup)" && eval "$$variables" && export TIDEGATE_WRITE_PRINTED=1 \
 	&& cargo test --locked --quiet --test packaging in_the_documentation \
 	&& cargo test --locked --quiet --test backtest in_the_documentation
+
+DOWNLOADS =
+HOMEPAGE =
+dist: ## Build the plugin of kubectl for this machine's platform, and its manifest for krew: DOWNLOADS=https://… HOMEPAGE=https://…
+	$(if $(and $(DOWNLOADS),$(HOMEPAGE)),,$(error DOWNLOADS and HOMEPAGE say where the archives and the project are: give both))
+	cargo build --profile dist --locked
+	deploy/krew/dist target/dist/tidegate "$$(cargo pkgid --locked | sed 's/.*[@#]//')" \
+		"linux/$$(uname -m | sed -e s/x86_64/amd64/ -e s/aarch64/arm64/)" "$(DOWNLOADS)" "$(HOMEPAGE)" target/dist/krew

@@ -2,20 +2,27 @@
 
 mod approve;
 mod backtest;
+mod called;
 mod cluster_schedule;
 mod columns;
 mod command;
 mod connect;
 pub mod crd;
 mod demo;
+mod explain;
 mod history;
+mod hours;
 mod lint;
 mod logs;
+mod moments;
 mod plan;
 mod rollout_file;
 mod run;
 mod shutdown;
 mod simulate;
+mod stage_clock;
+mod standing;
+mod status;
 mod target;
 mod undo;
 mod wait;
@@ -25,7 +32,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tidegate_api::Command as Asked;
 
 use self::command::Verb;
@@ -66,6 +73,10 @@ enum Command {
     Retry(target::Target),
     /// Has the Deployment ask for the version again that was stable before.
     Undo(undo::Options),
+    /// Says on one screen where a Rollout stands, with every number: the code says whether somebody has to act.
+    Status(target::Target),
+    /// Says why a Rollout stands where it does, what happens next and when, and what you can do about it.
+    Explain(target::Target),
     /// Says what a Rollout did, and why.
     History(target::Target),
     /// Sets `spec.paused`: nothing goes on by itself, and a failure still goes back.
@@ -83,7 +94,9 @@ enum Command {
 /// # Errors
 /// What went wrong, to be shown to the person who ran it; a command line that cannot be understood ends the process.
 pub fn main() -> anyhow::Result<ExitCode> {
-    match Tidegate::parse().command {
+    let matches = Tidegate::command().bin_name(called::name()).get_matches();
+    let asked = Tidegate::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match asked.command {
         Command::Run(options) => run::main(&options)?,
         Command::Demo(options) => return demo::main(&options),
         Command::Lint(options) => return lint::main(&options),
@@ -96,6 +109,8 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
         Command::Undo(options) => return Ok(undo::main(&options)),
+        Command::Status(options) => return Ok(status::main(&options)),
+        Command::Explain(options) => return Ok(explain::main(&options)),
         Command::History(options) => return Ok(history::main(&options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
         Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),
@@ -111,8 +126,6 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{env, fs};
 
+use anyhow::Context;
 use serde_json::json;
 use tidegate_api::{Phase, condition::reason};
 use tidegate_testkit::{
@@ -21,6 +22,8 @@ behaviours![
     an_annotation_for_another_version_does_nothing_and_says_so,
     approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back,
     undo_brings_the_version_before_back_at_once_and_history_tells_of_it,
+    status_shows_the_numbers_and_its_code_says_whether_somebody_has_to_act,
+    explain_offers_commands_that_are_done_as_it_prints_them,
 ];
 
 async fn abort_by_the_plugin_of_kubectl_takes_the_traffic_back_and_says_who_asked(world: &World) -> Result<()> {
@@ -132,6 +135,57 @@ async fn undo_brings_the_version_before_back_at_once_and_history_tells_of_it(wor
     shop.lost_nothing().await
 }
 
+async fn status_shows_the_numbers_and_its_code_says_whether_somebody_has_to_act(world: &World) -> Result<()> {
+    let mut plan = lingering();
+    plan["schedule"] = json!({"timeZone": "Europe/Berlin", "advance": ["00:00-24:00"]});
+    let shop = adopted(world.shop("status"), plan).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the check to have a number", LATER, |now| {
+        now.status().checks.iter().any(|check| check.sample.is_some())
+    })
+    .await?;
+    let (code, screen) = plugin(world, &shop, "status").await?;
+    let parts =
+        ["checkout: Progressing", "canary, 1 of 3: 25% of the traffic, 25% in force", "errors  ", "5%", "are open now"];
+    let is_told = code == Some(0) && parts.iter().all(|part| screen.contains(part));
+    shop.check(&format!("it goes on, by its numbers: {code:?} {screen}"), is_told).await?;
+    shop.release("v3", &[("rig/error-rate", "0.5")]).await?;
+    shop.wait("v3 to fail", LATER, |now| now.is(Phase::Reverted)).await?;
+    let (code, screen) = plugin(world, &shop, "status").await?;
+    let is_told = code == Some(1) && screen.contains("\nfailed") && screen.contains("allowed 5%");
+    shop.check(&format!("it failed, and why: {code:?} {screen}"), is_told).await?;
+    let missing = plugin_with(world, &shop, &["status", "nobody"]).await?;
+    shop.check(&format!("it cannot be read: {missing:?}"), missing.0 == Some(2)).await
+}
+
+async fn explain_offers_commands_that_are_done_as_it_prints_them(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("explain"), lingering()).await?;
+    underway(&shop).await?;
+    let version = shop.now().revision("v2").unwrap_or_default();
+    let abort = offered(world, &shop, "abort").await?;
+    let aborted = kubectl_tidegate(world, &abort).await?;
+    shop.check(&format!("it is done as it is printed: {abort:?} {aborted:?}"), aborted.0 == Some(0)).await?;
+    reverted(&shop).await?;
+    let (_, text) = plugin(world, &shop, "explain").await?;
+    let is_told = text.contains(&format!("version {version} failed at "))
+        && text.contains(&format!("tries version {version} again"));
+    shop.check(&format!("it says what failed, and how to go on: {text}"), is_told).await?;
+    let retried = kubectl_tidegate(world, &offered(world, &shop, "retry").await?).await?;
+    shop.check(&format!("that is done as it is printed, too: {retried:?}"), retried.0 == Some(0)).await?;
+    shop.wait("it to be on its way again", SOON, |now| now.canary() == "v2").await?;
+    Ok(())
+}
+
+/// The arguments of a verb, as `explain` prints them.
+async fn offered(world: &World, shop: &Shop, verb: &str) -> Result<Vec<String>> {
+    let (_, text) = plugin(world, shop, "explain").await?;
+    let prefix = format!("  kubectl tidegate {verb} ");
+    let line = text.lines().find(|line| line.starts_with(&prefix));
+    let line = line.with_context(|| format!("explain does not offer {verb}: {text}"))?;
+    let command = line.trim_start().split("  ").next().unwrap_or_default();
+    Ok(command.split(' ').skip(2).map(str::to_owned).collect())
+}
+
 /// Waits for an event of that reason.
 async fn told_of(shop: &Shop, reason: &str) -> Result<()> {
     until(&format!("an event of {reason}"), SOON, || async {
@@ -147,6 +201,11 @@ async fn plugin(world: &World, shop: &Shop, verb: &str) -> Result<(Option<i32>, 
 }
 
 async fn plugin_with(world: &World, shop: &Shop, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    let arguments = [arguments, &["--namespace", &shop.namespace]].concat();
+    kubectl_tidegate(world, &arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()).await
+}
+
+async fn kubectl_tidegate(world: &World, arguments: &[String]) -> Result<(Option<i32>, String)> {
     let folder = tempfile::tempdir()?;
     fs::hard_link(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate"))
         .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_tidegate"), folder.path().join("kubectl-tidegate")).map(drop))?;
@@ -154,7 +213,6 @@ async fn plugin_with(world: &World, shop: &Shop, arguments: &[&str]) -> Result<(
     let output = Command::new(named("kubectl", "KUBECTL")?)
         .arg("tidegate")
         .args(arguments)
-        .args(["--namespace", &shop.namespace])
         .env("PATH", path)
         .env("KUBECONFIG", world.control_plane.kubeconfig(Identity::Admin))
         .kill_on_drop(true)

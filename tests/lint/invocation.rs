@@ -64,4 +64,11 @@ fn what_cannot_be_read_ends_with_2_and_a_sentence() {
     assert_eq!(outcome.code, 2);
     assert_eq!(outcome.complaint, "tidegate: . holds no files that end in .yaml or .yml\n");
     assert_eq!(lint(&repository(""), &["--requests-per-second", "-1", "examples"]).code, 2);
+    let outcome = lint(&repository(""), &["--webhooks-config", "nowhere.yaml", "examples"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.complaint.starts_with("tidegate: cannot read the endpoints from nowhere.yaml"),
+        "{}",
+        outcome.complaint
+    );
 }

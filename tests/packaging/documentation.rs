@@ -4,7 +4,10 @@ use std::fs;
 
 use regex::Regex;
 
-use crate::printed::documents;
+use crate::{
+    printed::documents,
+    render::{file, repository},
+};
 
 /// The names by which a document's headings are linked to.
 fn anchors(text: &str) -> Vec<String> {
@@ -50,4 +53,36 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_table_of_release_plans_has_every_field_of_one() {
+    let definition = file("crds/tidegate.dev_rollouts.yaml").remove(0);
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    let text = fs::read_to_string(repository("docs/plans.md")).unwrap();
+    let table = text.split("## ").find(|section| section.starts_with("All fields")).unwrap();
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with('|')).collect();
+    let has = |prefix: &str, field: &str| {
+        let (whole, short) = (format!("`{prefix}{field}"), format!("`.{field}`"));
+        rows.iter().any(|row| row.contains(&whole) || row.contains(&format!("`{prefix}")) && row.contains(&short))
+    };
+    let whole_gate = &spec["gates"]["properties"]["start"]["items"];
+    let gate = &whole_gate["properties"];
+    for (prefix, fields) in [
+        ("stages[].", &spec["stages"]["items"]),
+        ("gates.", &spec["gates"]),
+        ("schedule.", &spec["schedule"]),
+        ("rollbackWindow.", &spec["rollbackWindow"]),
+        ("watch.", &spec["watch"]),
+        ("", whole_gate),
+        ("approval.", &gate["approval"]),
+        ("query.", &gate["query"]),
+        ("webhook.", &gate["webhook"]),
+        ("job.", &gate["job"]),
+        ("rollouts[].", &gate["rollouts"]["items"]),
+    ] {
+        for field in fields["properties"].as_object().unwrap().keys() {
+            assert!(has(prefix, field), "docs/plans.md has no row for {prefix}{field}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod definitions;
 mod documentation;
 mod errors;
 mod examples;
+mod krew;
 mod kustomize;
 mod manifests;
 mod minimum_rust;

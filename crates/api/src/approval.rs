@@ -8,6 +8,9 @@ use super::metadata::annotation::APPROVE_ANNOTATION;
 const MOST: usize = 32;
 const LONGEST: usize = 400;
 
+/// So many letters of what is none.
+const TOLD: usize = 60;
+
 /// One person's yes to one gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
@@ -25,7 +28,7 @@ pub struct Approved {
 
 impl Approved {
     /// The approvals in `annotations`, as `REVISION/GATE by NAME`, and perhaps ` of GROUP,GROUP`; what stands behind it is for
-    /// people. What is no such entry is left out.
+    /// people. What is no such entry is left out, and one of [`Self::malformed`].
     ///
     /// The chart's policy (`templates/approvals.yaml`) reads the same words in the same places: what one of the two read
     /// otherwise would let somebody approve under another name.
@@ -34,11 +37,19 @@ impl Approved {
         text.into_iter().flat_map(|text| text.split(';')).filter_map(Self::read).take(MOST)
     }
 
+    /// The entries that are no approval, in quotation marks, with their beginning alone where they are long: so that none of
+    /// them reads as somebody's approval does.
+    pub fn malformed(annotations: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = String> {
+        let text = annotations.and_then(|annotations| annotations.get(APPROVE_ANNOTATION));
+        let entries = text.into_iter().flat_map(|text| text.split(';')).filter(|entry| !entry.trim().is_empty());
+        entries.filter(|entry| Self::read(entry).is_none()).map(quoted).take(MOST)
+    }
+
     /// Whether an entry of the annotation reads `text`, also behind those that are read.
     #[must_use]
     pub fn is_written(annotations: Option<&BTreeMap<String, String>>, text: &str) -> bool {
         let written = annotations.and_then(|annotations| annotations.get(APPROVE_ANNOTATION));
-        written.is_some_and(|written| written.split(';').any(|entry| entry.trim() == text))
+        written.is_some_and(|written| written.split(';').any(|entry| entry.trim() == text || quoted(entry) == text))
     }
 
     fn read(entry: &str) -> Option<Self> {
@@ -58,6 +69,11 @@ impl Approved {
             text: text.to_owned(),
         })
     }
+}
+
+/// What is no approval, as it goes into the status.
+fn quoted(entry: &str) -> String {
+    format!("{:?}", entry.trim().chars().take(TOLD).collect::<String>())
 }
 
 #[cfg(test)]
@@ -81,6 +97,21 @@ mod tests {
     fn what_names_nobody_or_no_gate_is_none() {
         assert_eq!(approved("7f9c by jane; 7f9c/sign-off; 7f9c/sign-off at noon by jane; 7f9c/legal  by joe; ;"), []);
         assert_eq!(Approved::all(None).count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_approval_is_told_and_reads_as_nobody_s() {
+        let told = |annotation: &str| {
+            let annotations = BTreeMap::from([("tidegate.dev/approve".to_owned(), annotation.to_owned())]);
+            let told: Vec<_> = Approved::malformed(Some(&annotations)).collect();
+            assert!(told.iter().all(|text| Approved::is_written(Some(&annotations), text)), "{told:?}");
+            told
+        };
+        let written = "7f9c by jane; 7f9c/legal by joe; ; 7f9c/sign-off by ja\u{7}ne;";
+        assert_eq!(told(written), ["\"7f9c by jane\"", "\"7f9c/sign-off by ja\\u{7}ne\""]);
+        assert_eq!(told(&format!("a/b by {}", "j".repeat(10_000)))[0].len(), TOLD + 2);
+        assert_eq!(told(&"a;".repeat(1000)).len(), MOST);
+        assert_eq!(Approved::malformed(None).count(), 0);
     }
 
     #[test]

@@ -95,19 +95,15 @@ impl Application {
 
     /// Sends the requests where the data plane has them go now.
     fn route(&mut self, now: Timestamp, controllers: &Handle) {
-        let entry = match &self.route {
-            Some((kind, name)) => Entry::Route { kind: *kind, name, rule: 0 },
-            None => Entry::Service(&self.service),
-        };
         let pods: BTreeMap<String, PodView> =
             controllers.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
-        let shares = controllers.shares(&self.namespace, entry);
+        let parts = self.parts(controllers);
         let (mut backends, mut lost) = (Vec::new(), Vec::new());
-        for Share { share, to } in &shares {
-            let (share, name) = match to {
-                To::Pod(name) => (*share, name),
+        for (to, (share, copies)) in &parts {
+            let (share, copies, name) = match to {
+                To::Pod(name) => (*share, *copies, name),
                 To::Nobody(code) => {
-                    lost.push((Cause::of_gateway(*code), *share));
+                    lost.extend(Some((Cause::of_gateway(*code), *share)).filter(|(_, share)| *share > 0.0));
                     continue;
                 }
             };
@@ -118,7 +114,7 @@ impl Application {
             };
             let version = self.versions.get(&pod.image).map_or(CANARY, String::as_str);
             let PodView { revision, node, .. } = pod;
-            backends.push(Backend { pod: name, revision, version, node, share, ready_since });
+            backends.push(Backend { pod: name, revision, version, node, share, copies, ready_since });
         }
         self.load.route(now, &backends);
         self.load.lose(lost);
@@ -132,6 +128,33 @@ impl Application {
         for name in gone {
             self.load.remove(now, &name);
         }
+    }
+
+    /// Who answers which part of the requests, and who gets copies of which part.
+    fn parts(&self, controllers: &Handle) -> BTreeMap<To, (f64, f64)> {
+        let mut parts: BTreeMap<To, (f64, f64)> = BTreeMap::new();
+        let mut enter = |entry: Entry<'_>, part: f64| {
+            for Share { share, to } in controllers.shares(&self.namespace, entry) {
+                parts.entry(to).or_default().0 += share * part;
+            }
+            for Share { share, to } in controllers.copies(&self.namespace, entry) {
+                parts.entry(to).or_default().1 += share * part;
+            }
+        };
+        match &self.route {
+            None => enter(Entry::Service(&self.service), 1.0),
+            Some((kind, name)) => {
+                let particular = Entry::Particular { kind: *kind, name };
+                let described = self.load.described();
+                let is_asked = described > 0.0 && !controllers.shares(&self.namespace, particular).is_empty();
+                let described = if is_asked { described } else { 0.0 };
+                enter(Entry::Route { kind: *kind, name, rule: 0 }, 1.0 - described);
+                if is_asked {
+                    enter(particular, described);
+                }
+            }
+        }
+        parts
     }
 
     /// Has the targets of one slot scraped. What a pod that does not answer had ends here; one that is gone is no

@@ -1,8 +1,11 @@
 //! `tidegate lint`: everything about manifests that can be known without a cluster.
 
 mod autoscalers;
+mod circles;
 mod evidence;
 mod finding;
+mod gates;
+mod hours;
 mod input;
 mod metricsql;
 mod plans;
@@ -33,6 +36,7 @@ use tidegate_api::{
     manifest::{Document, NO_ITEMS, field},
     nearest::nearest,
 };
+use tidegate_endpoints::Endpoints;
 use tidegate_planner::traffic::GATEWAY_API;
 
 use self::{
@@ -54,6 +58,10 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", value_parser = positive)]
     requests_per_second: Option<f64>,
 
+    /// The operator's list of webhooks, to tell whether the endpoints that gates ask are in it
+    #[arg(long, value_name = "FILE")]
+    webhooks_config: Option<PathBuf>,
+
     /// Count warnings as errors
     #[arg(long)]
     strict: bool,
@@ -66,14 +74,14 @@ pub struct Options {
 /// Looks at the files and prints what is wrong with them. The code is 0 when there are no errors, 1 when there are,
 /// and 2 when something cannot be read.
 pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
-    let texts = match input::read(&options.paths) {
-        Ok(texts) => texts,
+    let (texts, known) = match read(options) {
+        Ok(read) => read,
         Err(error) => {
             eprintln!("tidegate: {}", Causes(&*error));
             return Ok(ExitCode::from(2));
         }
     };
-    let mut findings = check(&texts, options.requests_per_second);
+    let mut findings = check(&texts, &known);
     if options.strict {
         for finding in &mut findings {
             finding.severity = Severity::Error;
@@ -84,13 +92,28 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What is known besides the manifests.
+#[derive(Debug, Default)]
+struct Known {
+    /// How many requests the application serves in a second.
+    requests_per_second: Option<f64>,
+    /// What gates may ask.
+    webhooks: Option<Endpoints>,
+}
+
+fn read(options: &Options) -> anyhow::Result<(Vec<Text>, Known)> {
+    let webhooks = options.webhooks_config.as_deref().map(Endpoints::load).transpose()?;
+    let known = Known { requests_per_second: options.requests_per_second, webhooks };
+    Ok((input::read(&options.paths)?, known))
+}
+
 /// All Rollouts of a file or folder with the templates beside them, for commands that need one that the cluster would take.
 ///
 /// # Errors
 /// What cannot be read, or the first mistake that the cluster would refuse.
 pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
     let texts = input::read(&[path.to_owned()])?;
-    let findings = check(&texts, None);
+    let findings = check(&texts, &Known::default());
     if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         anyhow::bail!("{error}");
     }
@@ -104,7 +127,7 @@ pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
 }
 
 /// What is wrong with the documents in `texts`, in the order of reading.
-fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
+fn check(texts: &[Text], known: &Known) -> Vec<Finding> {
     let mut findings = BTreeSet::new();
     let mut all = Vec::new();
     for Text { file, text } in texts {
@@ -122,7 +145,7 @@ fn check(texts: &[Text], requests_per_second: Option<f64>) -> Vec<Finding> {
     for written in &all {
         findings.extend(kind(written));
         if is_rollout(written) {
-            findings.extend(rollout(written, &all, requests_per_second));
+            findings.extend(rollout(written, &all, known));
         } else if templates::is_template(written) {
             findings.extend(template(written));
         }
@@ -167,7 +190,7 @@ fn route_version(written: &LocatedDocument, version: &str) -> Option<Finding> {
     (!known).then(|| written.error("apiVersion", message))
 }
 
-fn rollout(written: &LocatedDocument, all: &[LocatedDocument], requests_per_second: Option<f64>) -> Vec<Finding> {
+fn rollout(written: &LocatedDocument, all: &[LocatedDocument], known: &Known) -> Vec<Finding> {
     let mut findings = name(written);
     findings.extend(schema::check(written));
     findings.extend(rules::check(written));
@@ -182,9 +205,12 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], requests_per_seco
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
         findings.extend(plans::check(written, &rollout.spec));
+        findings.extend(hours::check(written, &rollout.spec));
+        findings.extend(gates::check(written, &rollout.spec, known.webhooks.as_ref()));
+        findings.extend(circles::check(written, &rollout.spec, all));
         findings.extend(shares::check(written, &rollout.spec));
         findings.extend(suspects::check(written, &rollout.spec, all));
-        if let Some(rate) = requests_per_second {
+        if let Some(rate) = known.requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
         }
     }
@@ -238,7 +264,8 @@ mod tests {
     }
 
     fn found(text: String) -> Vec<Finding> {
-        check(&[Text { file: "it".to_owned(), text }], Some(5.0))
+        let known = Known { requests_per_second: Some(5.0), ..Known::default() };
+        check(&[Text { file: "it".to_owned(), text }], &known)
     }
 
     proptest! {

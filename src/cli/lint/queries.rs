@@ -21,7 +21,7 @@ pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let service = rollout.document.text(&["spec", "service"]).unwrap_or_default();
     let queries = Queries { written: rollout, service, is_routed, parameters: Parameters::NONE };
     let checks = rollout.document.value().pointer("/spec/analysis/checks").and_then(Value::as_array);
-    let mut findings = Vec::new();
+    let mut findings: Vec<_> = gates(rollout).filter_map(|at| queries.number_of_a_gate(&at)).collect();
     for (index, check) in checks.into_iter().flatten().enumerate() {
         let at = At { path: item("spec.analysis.checks", index), value: check };
         findings.extend(at.text(&["query", "expr"]).and_then(|(path, expr)| queries.value(&path, expr)));
@@ -33,6 +33,22 @@ pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The gates of a plan, as they are written.
+fn gates(rollout: &LocatedDocument) -> impl Iterator<Item = At<'_>> {
+    let spec = rollout.document.value().get("spec");
+    let stages = spec.and_then(|spec| spec.get("stages")).and_then(Value::as_array).into_iter().flatten().enumerate();
+    let places = stages.map(|(index, stage)| (item("spec.stages", index), Some(stage), ["before", "after"]));
+    let whole = spec.and_then(|spec| spec.get("gates"));
+    let places = places.chain([("spec.gates".to_owned(), whole, ["start", "promote"])]);
+    places.flat_map(|(path, place, lists)| {
+        lists.into_iter().flat_map(move |list| {
+            let path = field(&path, list);
+            let gates = place.and_then(|place| place.get(list)).and_then(Value::as_array).into_iter().flatten();
+            gates.enumerate().map(move |(index, value)| At { path: item(&path, index), value })
+        })
+    })
 }
 
 /// Something in a document, and where it stands.
@@ -61,7 +77,21 @@ pub struct Queries<'a> {
 impl Queries<'_> {
     /// A query has to yield one number.
     pub fn value(&self, path: &str, expr: &str) -> Option<Finding> {
-        let parsed = match self.parsed(path, expr) {
+        self.number(path, self.parsed(path, expr))
+    }
+
+    /// So has that of a gate, which is asked as it stands.
+    fn number_of_a_gate(&self, gate: &At<'_>) -> Option<Finding> {
+        let (path, expr) = gate.text(&["query", "expr"])?;
+        if expr.contains("{{") {
+            let message = "the query of a gate is asked as it stands, without variables: it is about something else than the new version";
+            return Some(self.written.error(path, message));
+        }
+        self.number(&path, self.promql(&path, expr))
+    }
+
+    fn number(&self, path: &str, parsed: Result<Expr, Finding>) -> Option<Finding> {
+        let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(finding) => return Some(finding),
         };
@@ -140,8 +170,12 @@ impl Queries<'_> {
 
     fn parsed(&self, path: &str, text: &str) -> Result<Expr, Finding> {
         let promql = self.rendered(text, "a").map_err(|error| self.written.error(path, error.to_string()))?;
-        parse(&promql).map_err(|error| {
-            if let Some(word) = metricsql::found(&promql) {
+        self.promql(path, &promql)
+    }
+
+    fn promql(&self, path: &str, promql: &str) -> Result<Expr, Finding> {
+        parse(promql).map_err(|error| {
+            if let Some(word) = metricsql::found(promql) {
                 let message = format!(
                     "this is MetricsQL ({word}), which VictoriaMetrics answers and Prometheus refuses; lint does not read it"
                 );

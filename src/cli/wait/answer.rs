@@ -1,7 +1,9 @@
 //! Whether a Rollout has done what its Deployment asks for: from two objects, as they stand.
 
-use tidegate_api::{Phase, Rollout, condition::kind};
+use tidegate_api::Rollout;
 use tidegate_planner::workload::{Deployment, template};
+
+use crate::cli::standing::Standing;
 
 /// What the two objects say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,16 +33,11 @@ pub fn answer(rollout: &Rollout, deployment: &Deployment, image: Option<&str>) -
     if seen < deployment.metadata.generation || status.observed_generation < rollout.metadata.generation {
         return Answer::Waits("the operator has not seen it yet".to_owned());
     }
-    let holds =
-        |kind: &str| status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True");
-    if status.phase == Phase::Reverted {
-        Answer::Failed(status.message)
-    } else if holds(kind::READY) {
-        Answer::Serves(status.message)
-    } else if holds(kind::STALLED) {
-        Answer::Stalled(status.message)
-    } else {
-        Answer::Waits(status.message)
+    match Standing::of(&status) {
+        Standing::Failed => Answer::Failed(status.message),
+        Standing::Serves => Answer::Serves(status.message),
+        Standing::Stalled => Answer::Stalled(status.message),
+        Standing::GoesOn => Answer::Waits(status.message),
     }
 }
 

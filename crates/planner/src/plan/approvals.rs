@@ -12,16 +12,24 @@ impl Planner<'_> {
         let annotations = self.rollout.metadata.annotations.as_ref();
         self.status.forget_spent(|text| Approved::is_written(annotations, text));
         for entry in entries {
-            if self.status.spent_approvals.contains(&entry.text) {
-                continue;
-            }
             if let Some(why) = self.cannot_count(&entry) {
-                self.status.spend_approval(entry.text.clone());
-                let stands = self.status.message.clone();
-                self.record(reason::COMMAND_IGNORED, format!("approval {} is ignored: {why}", entry.text));
-                self.say(stands);
+                self.ignore_approval(entry.text, &why);
             }
         }
+        for text in Approved::malformed(annotations).collect::<Vec<_>>() {
+            self.ignore_approval(text, "it is none: write REVISION/GATE by NAME, and perhaps of GROUP behind it");
+        }
+    }
+
+    /// An entry counts for nothing, which is said once.
+    fn ignore_approval(&mut self, text: String, why: &str) {
+        if self.status.spent_approvals.contains(&text) {
+            return;
+        }
+        let stands = self.status.message.clone();
+        self.record(reason::COMMAND_IGNORED, format!("approval {text} is ignored: {why}"));
+        self.say(stands);
+        self.status.spend_approval(text);
     }
 
     /// What the people say who have to approve.

@@ -107,7 +107,8 @@ impl Planner<'_> {
     }
 
     fn approval_texts(&self) -> Vec<String> {
-        Approved::all(self.rollout.metadata.annotations.as_ref()).map(|entry| entry.text).collect()
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        Approved::all(annotations).map(|entry| entry.text).chain(Approved::malformed(annotations)).collect()
     }
 
     /// Asks the gates that stand after `left`, or before the start.

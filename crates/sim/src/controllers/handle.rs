@@ -135,6 +135,13 @@ impl Handle {
         state.data_plane.shares(&state.gateway, namespace, entry)
     }
 
+    /// Who gets copies of them, whose answers nobody sees.
+    #[must_use]
+    pub fn copies(&self, namespace: &str, entry: Entry<'_>) -> Vec<Share> {
+        let state = self.shared.lock();
+        state.data_plane.copies(&state.gateway, namespace, entry)
+    }
+
     /// All pods of a namespace, by name.
     #[must_use]
     pub fn pods(&self, namespace: &str) -> Vec<PodView> {

@@ -104,6 +104,7 @@ fn reverted() -> Report {
             version,
             node: "node-1",
             share,
+            copies: 0.0,
             ready_since: start(),
         });
         load.route(now, &backends);

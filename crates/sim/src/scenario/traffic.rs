@@ -26,6 +26,10 @@ pub struct Traffic {
     /// Times of more requests by the clock. Default: none.
     #[serde(default)]
     pub spikes: Option<Spikes>,
+    /// How many of the requests are those that a stage's `match`, or another rule by headers or parameters, describes.
+    /// Default: none.
+    #[serde(default)]
+    pub described: Option<Percent>,
     /// What clients do after a failed request. Default: nothing.
     #[serde(default)]
     pub retries: Option<Retries>,
@@ -47,6 +51,7 @@ impl Default for Traffic {
             shape: Shape::default(),
             bursts: None,
             spikes: None,
+            described: None,
             retries: None,
             buckets: None,
         }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use tidegate_api::Percent;
 
 use super::{
     behaviour::Behaviour,
     cause::{Cause, Causes},
     demand::Demand,
-    draw::poisson,
+    draw::{binomial, poisson},
     exposition::{Exposed, Series},
     pod::{Drawn, Pod},
     totals::Totals,
@@ -29,6 +30,8 @@ pub struct Backend<'a> {
     pub node: &'a str,
     /// Which part of all requests it gets.
     pub share: f64,
+    /// Of which part of all requests it gets copies, whose answers nobody sees.
+    pub copies: f64,
     /// Since when it has been ready; a later instant than before means that it was restarted.
     pub ready_since: Timestamp,
 }
@@ -41,6 +44,7 @@ pub struct Load {
     exposed: Exposed,
     demand: Demand,
     retried: f64,
+    described: f64,
     behaviours: BTreeMap<String, Behaviour>,
     pods: BTreeMap<String, Pod>,
     /// The highest number that a pod of a revision ever had.
@@ -56,6 +60,8 @@ pub struct Load {
     /// How many of them are expected that have not been drawn yet.
     lost: BTreeMap<Cause, f64>,
     failures: Causes,
+    /// How many copies were answered without an error.
+    copies_served: u64,
 }
 
 impl Load {
@@ -72,6 +78,7 @@ impl Load {
             start: scenario.start,
             exposed,
             demand: Demand::new(&scenario.traffic, scenario.start, from, rng.random()),
+            described: scenario.traffic.described.map_or(0.0, Percent::fraction),
             retried: scenario.traffic.retries.map_or(0.0, |retries| retries.share.fraction()),
             behaviours,
             pods: BTreeMap::new(),
@@ -83,6 +90,7 @@ impl Load {
             losing: BTreeMap::new(),
             lost: BTreeMap::new(),
             failures: Causes::new(),
+            copies_served: 0,
         }
     }
 
@@ -91,7 +99,7 @@ impl Load {
         let offset = self.advance(now);
         for pod in self.pods.values_mut() {
             settle(pod, self.sent);
-            pod.share = 0.0;
+            (pod.share, pod.copies) = (0.0, 0.0);
         }
         self.losing.clear();
         for backend in backends {
@@ -108,6 +116,7 @@ impl Load {
             if let Some(pod) = self.pods.get_mut(backend.pod) {
                 pod.seen = sent;
                 pod.share = backend.share.clamp(0.0, 1.0);
+                pod.copies = backend.copies.clamp(0.0, 1.0);
             }
         }
     }
@@ -178,10 +187,17 @@ impl Load {
         self.totals.get(revision)
     }
 
+    /// Which part of the requests are those that a rule by headers or parameters describes.
+    #[must_use]
+    pub fn described(&self) -> f64 {
+        self.described
+    }
+
     /// How many requests were answered without an error, by the pods of any revision.
     #[must_use]
     pub fn served(&self) -> u64 {
-        self.totals.values().map(|totals| totals.requests - totals.failed).sum()
+        let answered: u64 = self.totals.values().map(|totals| totals.requests - totals.failed).sum();
+        answered - self.copies_served
     }
 
     /// How many requests failed, as far as they were drawn, and why.
@@ -223,11 +239,18 @@ impl Load {
         let outlier = behaviour.version().pods.iter().position(|outlier| outlier.is_of(&pod.standing, offset));
         let now = behaviour.look(offset, bounds);
         let drawn = pod.draw(&mut self.rng, (now, now.manner(outlier)), (offset, is_cold, capacity), totals);
-        if drawn.failed > 0 {
-            *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += drawn.failed;
+        // Nobody sees how a copy ends.
+        let unseen = match drawn.copies {
+            0 => 0,
+            copies => binomial(&mut self.rng, drawn.failed, copies as f64 / drawn.requests as f64),
+        };
+        let seen = drawn.failed - unseen;
+        self.copies_served += drawn.copies.saturating_sub(unseen);
+        if seen > 0 {
+            *self.failures.entry(Cause::Answered(pod.version.clone())).or_default() += seen;
         }
         // They are sent again at once, to any pod.
-        self.sent += drawn.failed as f64 * self.retried;
+        self.sent += seen as f64 * self.retried;
         drawn
     }
 }
@@ -235,6 +258,7 @@ impl Load {
 /// Counts what a pod was sent since this was last done.
 fn settle(pod: &mut Pod, sent: f64) {
     pod.pending += (sent - pod.seen) * pod.share;
+    pod.copied += (sent - pod.seen) * pod.copies;
     pod.seen = sent;
 }
 

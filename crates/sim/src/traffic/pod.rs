@@ -21,10 +21,14 @@ pub(super) struct Pod {
     pub(super) standing: Standing,
     /// Which part of all requests it gets.
     pub(super) share: f64,
+    /// Of which part of all requests it gets copies.
+    pub(super) copies: f64,
     /// Since when it is ready.
     pub(super) ready_since: Timestamp,
     /// How many requests are expected that have not been drawn yet.
     pub(super) pending: f64,
+    /// The same of copies.
+    pub(super) copied: f64,
     /// How many requests all pods together were expected to get when `pending` was last brought up to date.
     pub(super) seen: f64,
     counts: Counts,
@@ -38,8 +42,10 @@ pub(super) struct Pod {
 /// Requests that one draw brought.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Drawn {
+    /// How many, copies among them.
     pub(super) requests: u64,
     pub(super) failed: u64,
+    pub(super) copies: u64,
 }
 
 impl Pod {
@@ -49,8 +55,10 @@ impl Pod {
             version: backend.version.to_owned(),
             standing,
             share: 0.0,
+            copies: 0.0,
             ready_since: backend.ready_since,
             pending: 0.0,
+            copied: 0.0,
             seen: 0.0,
             counts: Counts::default(),
             own: Vec::new(),
@@ -69,7 +77,12 @@ impl Pod {
         totals: &mut Totals,
     ) -> Drawn {
         let elapsed = offset - std::mem::replace(&mut self.drawn, offset);
-        let requests = poisson(rng, std::mem::take(&mut self.pending));
+        let own = poisson(rng, std::mem::take(&mut self.pending));
+        let copies = match std::mem::take(&mut self.copied) {
+            expected if expected > 0.0 => poisson(rng, expected),
+            _ => 0,
+        };
+        let requests = own + copies;
         let cold = manner.cold.as_ref().filter(|_| is_cold);
         let (more_errors, spread) = cold.map_or((manner.errors, &manner.spread), |(errors, spread)| (*errors, spread));
         let rate = now.error_rate + (1.0 - now.error_rate) * more_errors;
@@ -80,12 +93,13 @@ impl Pod {
             binomial(rng, answered, rate)
         };
         let failed = failed + (requests - answered);
-        self.count_codes(rng, now, Drawn { requests, failed });
+        let drawn = Drawn { requests, failed, copies };
+        self.count_codes(rng, now, drawn);
         let waiting = self.count_pauses(rng, requests, elapsed, (now, totals));
         self.count_durations(rng, requests - waiting, spread, totals);
         totals.requests += requests;
         totals.failed += failed;
-        Drawn { requests, failed }
+        drawn
     }
 
     /// Counts those that came in a pause, as long as it lasted.

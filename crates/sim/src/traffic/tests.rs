@@ -27,7 +27,7 @@ fn load(scenario: &str, seed: u64) -> (Load, Timestamp) {
 }
 
 fn backend<'a>(pod: &'a str, version: &'a str, share: f64, ready_since: Timestamp) -> Backend<'a> {
-    Backend { pod, revision: version, version, node: "node-1", share, ready_since }
+    Backend { pod, revision: version, version, node: "node-1", share, copies: 0.0, ready_since }
 }
 
 fn value(series: &[Series], name: &str, label: Option<(&str, &str)>) -> f64 {
@@ -79,6 +79,23 @@ fn the_quantiles_of_the_totals_are_those_of_the_scenario() {
         "{:?}",
         load.failures()
     );
+}
+
+#[test]
+fn copies_are_counted_by_the_pod_and_how_they_end_nobody_sees() {
+    let (mut load, start) = load(SHOP, 1);
+    let copied = Backend { copies: 0.5, ..backend("b", "canary", 0.0, start) };
+    load.route(start, &[backend("a", "stable", 1.0, start), copied]);
+    let series = load.scrape(start + 100 * MINUTE, "b").to_vec();
+    load.settle(start + 100 * MINUTE);
+    let requests = value(&series, "http_request_duration_seconds_count", None);
+    assert!((requests / 300_000.0 - 1.0).abs() < 0.01, "{requests}");
+    let failed = value(&series, "http_requests_total", Some(("code", "500")));
+    assert!((failed / 15_000.0 - 1.0).abs() < 0.1, "{failed}");
+    let seen: Vec<_> = load.failures().keys().collect();
+    assert_eq!(seen, [&Cause::Answered("stable".to_owned())]);
+    let all = load.served() + load.failures().values().sum::<u64>();
+    assert!((all as f64 / 600_000.0 - 1.0).abs() < 0.01, "{all}");
 }
 
 #[test]

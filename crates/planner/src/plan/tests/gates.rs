@@ -109,6 +109,23 @@ fn an_approval_by_someone_else_or_for_another_version_or_gate_does_nothing_and_s
 }
 
 #[test]
+fn what_is_written_otherwise_than_an_approval_is_told_once_and_harms_none_that_stands_beside_it() {
+    let mut lab = at_the_gate(&behind_canary(&sign_off(&json!({"count": 2}))));
+    approve(&mut lab, "VERSION/sign-off jane; VERSION/sign-off by joe");
+    let told = lab.status().history[0].message.clone();
+    let expected =
+        format!("approval \"{}/sign-off jane\" is ignored: it is none: write REVISION/GATE by NAME", version(&lab));
+    assert!(told.starts_with(&expected), "{told}");
+    approve(&mut lab, "VERSION/sign-off by jane; VERSION/sign-off jane; VERSION/sign-off by joe");
+    assert_eq!((lab.stage().as_str(), lab.told("CommandIgnored")), ("quarter", 1));
+    lab.finish();
+    assert_eq!((lab.phase(), lab.told("CommandIgnored")), (Phase::Stable, 1), "not even when the rollout is over");
+    lab.cluster.annotate("tidegate.dev/approve", "yes");
+    lab.settle();
+    assert_eq!(lab.told("CommandIgnored"), 2, "at rest, too");
+}
+
+#[test]
 fn an_approval_may_come_before_its_gate_is_asked_and_counts_for_one_rollout_alone() {
     let mut lab = Lab::in_stage(&behind_canary(&sign_off(&json!({}))), "canary");
     approve(&mut lab, "VERSION/sign-off by jane");

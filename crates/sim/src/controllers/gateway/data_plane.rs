@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_api::GatewayRouteKind;
 
-use super::{Gateway, Reference};
+use super::{Gateway, Reference, Rule};
 use crate::controllers::cache::{Cache, Key};
 
 /// Where requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// At a rule of a route that asks for no headers and no parameters, as requests have none here.
+    /// At a rule of a route that asks for no headers and no parameters, as most requests have none.
     Route {
         /// The route's kind.
         kind: GatewayRouteKind,
@@ -19,6 +19,14 @@ pub enum Entry<'a> {
         name: &'a str,
         /// Which of those rules, counted from 0; of all rules, where there is none of those.
         rule: usize,
+    },
+    /// At the first rule of a route that asks for headers or parameters, by requests that have them. Nobody answers those
+    /// where there is no such rule.
+    Particular {
+        /// The route's kind.
+        kind: GatewayRouteKind,
+        /// The route's name.
+        name: &'a str,
     },
     /// At a Service, from within the cluster.
     Service(&'a str),
@@ -71,13 +79,20 @@ impl DataPlane {
         let mut shares = BTreeMap::new();
         match entry {
             Entry::Service(name) => self.share_out(&Key::new(namespace, name), 1.0, &mut shares),
-            Entry::Route { kind, name, rule } => {
-                let route = gateway.programmed.get(&(kind, Key::new(namespace, name)));
-                match route.and_then(|route| route.rules.get(rule)) {
-                    Some(backends) => self.split(backends, &mut shares),
-                    None => drop(shares.insert(To::Nobody(404), 1.0)),
-                }
-            }
+            Entry::Route { .. } | Entry::Particular { .. } => match rule(gateway, namespace, entry) {
+                Some(rule) => self.split(&rule.backends, &mut shares),
+                None if matches!(entry, Entry::Particular { .. }) => {}
+                None => drop(shares.insert(To::Nobody(404), 1.0)),
+            },
+        }
+        shares.into_iter().map(|(to, share)| Share { share, to }).collect()
+    }
+
+    /// Who gets copies of the requests that come in at `entry`, and of which part of them.
+    pub(in crate::controllers) fn copies(&self, gateway: &Gateway, namespace: &str, entry: Entry<'_>) -> Vec<Share> {
+        let mut shares = BTreeMap::new();
+        for (backend, part) in rule(gateway, namespace, entry).into_iter().flat_map(|rule| &rule.copies) {
+            self.share_out(&backend.service, *part, &mut shares);
         }
         shares.into_iter().map(|(to, share)| Share { share, to }).collect()
     }
@@ -105,5 +120,15 @@ impl DataPlane {
                 }
             }
         }
+    }
+}
+
+/// The rule of a route that requests meet.
+fn rule<'a>(gateway: &'a Gateway, namespace: &str, entry: Entry<'_>) -> Option<&'a Rule> {
+    let route = |kind, name| gateway.programmed.get(&(kind, Key::new(namespace, name)));
+    match entry {
+        Entry::Route { kind, name, rule } => route(kind, name)?.rules.get(rule),
+        Entry::Particular { kind, name } => route(kind, name)?.particular.first(),
+        Entry::Service(_) => None,
     }
 }

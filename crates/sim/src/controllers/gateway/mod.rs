@@ -15,7 +15,7 @@ use super::{Delay, ReconcileContext, cache::Key, queue::Task};
 
 pub(super) use data_plane::DataPlane;
 pub use data_plane::{Entry, Share, To};
-pub(super) use programmed::{Programmed, Reference};
+pub(super) use programmed::{Programmed, Reference, Rule};
 
 /// Its field manager.
 const MANAGER: &str = "gateway-controller";

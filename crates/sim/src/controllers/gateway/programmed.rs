@@ -12,11 +12,19 @@ const FINER: u32 = 1000;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::controllers) struct Programmed {
     pub generation: i64,
-    /// The backends of each rule that a request without headers and parameters meets; of all rules, where there is
-    /// none of those.
-    pub rules: Vec<Vec<Reference>>,
-    /// The backends of the others.
-    pub particular: Vec<Vec<Reference>>,
+    /// Each rule that a request without headers and parameters meets; all rules, where there is none of those.
+    pub rules: Vec<Rule>,
+    /// The others.
+    pub particular: Vec<Rule>,
+}
+
+/// Who gets the requests of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::controllers) struct Rule {
+    /// Who answers them.
+    pub backends: Vec<Reference>,
+    /// Who gets copies, and of which part of them.
+    pub copies: Vec<(Reference, f64)>,
 }
 
 /// One backend of a rule.
@@ -33,21 +41,20 @@ impl Programmed {
     pub(in crate::controllers) fn read(key: &Key, route: &Value) -> Self {
         let all = route["spec"]["rules"].as_array().into_iter().flatten();
         let (particular, plain): (Vec<_>, Vec<_>) = all.partition(|rule| is_particular(rule));
-        let backends = |rule: &Value| {
-            let references = rule["backendRefs"].as_array().into_iter().flatten();
-            references.map(|reference| Reference::read(key, reference)).collect()
-        };
         let (rules, rest) = if plain.is_empty() { (particular, plain) } else { (plain, particular) };
         Self {
             generation: route["metadata"]["generation"].as_i64().unwrap_or(0),
-            rules: rules.into_iter().map(backends).collect(),
-            particular: rest.into_iter().map(backends).collect(),
+            rules: rules.into_iter().map(|rule| Rule::read(key, rule)).collect(),
+            particular: rest.into_iter().map(|rule| Rule::read(key, rule)).collect(),
         }
     }
 
     /// Every request is answered with an error from now on.
     pub(in crate::controllers) fn break_all(&mut self) {
-        self.rules.iter_mut().chain(&mut self.particular).for_each(Vec::clear);
+        for rule in self.rules.iter_mut().chain(&mut self.particular) {
+            rule.backends.clear();
+            rule.copies.clear();
+        }
     }
 
     /// Where a rule has backends of both versions, the new one gets this part of what both have, whatever their weights.
@@ -55,7 +62,7 @@ impl Programmed {
         let finer = f64::from(FINER);
         for rule in self.rules.iter_mut().chain(&mut self.particular) {
             let of = |suffix: &str| {
-                let weighing = rule.iter().filter(|backend| backend.service.name().ends_with(suffix));
+                let weighing = rule.backends.iter().filter(|backend| backend.service.name().ends_with(suffix));
                 weighing.map(|backend| backend.weight).sum::<u32>()
             };
             let (stable, canary) = (of(STABLE), of(CANARY));
@@ -63,7 +70,7 @@ impl Programmed {
                 continue;
             }
             let both = f64::from(stable.saturating_add(canary)) * finer;
-            for backend in rule {
+            for backend in &mut rule.backends {
                 let weight = f64::from(backend.weight);
                 backend.weight = whole(match backend.service.name() {
                     name if name.ends_with(CANARY) => both * share * weight / f64::from(canary),
@@ -76,8 +83,32 @@ impl Programmed {
 
     /// All backends of all rules.
     pub(in crate::controllers) fn references(&self) -> impl Iterator<Item = &Reference> {
-        self.rules.iter().chain(&self.particular).flatten()
+        let rules = self.rules.iter().chain(&self.particular);
+        rules.flat_map(|rule| rule.backends.iter().chain(rule.copies.iter().map(|(reference, _)| reference)))
     }
+}
+
+impl Rule {
+    fn read(route: &Key, rule: &Value) -> Self {
+        let list = |name: &str| rule[name].as_array().into_iter().flatten();
+        let mirrors = list("filters").filter(|filter| filter["type"] == "RequestMirror");
+        let copies = mirrors.map(|filter| {
+            let mirror = &filter["requestMirror"];
+            (Reference::read(route, &mirror["backendRef"]), part(mirror))
+        });
+        Self {
+            backends: list("backendRefs").map(|reference| Reference::read(route, reference)).collect(),
+            copies: copies.collect(),
+        }
+    }
+}
+
+/// Which part of the requests is copied: all of them, unless it is said.
+fn part(mirror: &Value) -> f64 {
+    let fraction = mirror["fraction"]["numerator"].as_f64().map(|numerator| {
+        numerator / mirror["fraction"]["denominator"].as_f64().filter(|whole| *whole > 0.0).unwrap_or(100.0)
+    });
+    fraction.or(mirror["percent"].as_f64().map(|percent| percent / 100.0)).unwrap_or(1.0)
 }
 
 /// As a weight is written.

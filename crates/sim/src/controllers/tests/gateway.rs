@@ -142,3 +142,25 @@ async fn a_gateway_whose_shares_are_off_divides_what_both_versions_have_and_noth
     follow(&[("checkout-stable", 95), ("checkout-canary", 5)]);
     lab.until("the new one has its share", |lab| (of_nobody(lab) - 0.75).abs() < 0.001).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_copies_changes_nothing_about_who_answers_and_one_that_asks_for_headers_answers_who_has_them() {
+    let lab = routed().await;
+    let mut spec = route(&[(NAME, 1)])["spec"].clone();
+    let mirror = json!({"backendRef": {"name": NAME, "port": 80}, "fraction": {"numerator": 1, "denominator": 4}});
+    spec["rules"][0]["filters"] = json!([{"type": "RequestMirror", "requestMirror": mirror}]);
+    let asks =
+        json!({"matches": [{"headers": [{"name": "X-Beta", "value": "yes"}]}], "backendRefs": [{"name": "gone"}]});
+    let plain = spec["rules"][0].clone();
+    spec["rules"] = json!([asks, plain]);
+    let copied = |lab: &Lab| lab.controllers.copies(SHOP, ROUTE).iter().map(|share| share.share).sum::<f64>();
+    assert!(lab.controllers.copies(SHOP, ROUTE).is_empty());
+    lab.patch("httproutes", NAME, json!({"spec": spec}));
+    lab.until("a quarter is copied", |lab| (copied(lab) - 0.25).abs() < 1e-9).await;
+    assert!(goes_to(&lab, "checkout:1") > 0.999);
+    let particular = Entry::Particular { kind: GatewayRouteKind::HTTPRoute, name: NAME };
+    let answers = lab.controllers.shares(SHOP, particular);
+    assert_eq!(answers.iter().map(|share| &share.to).collect::<Vec<_>>(), [&To::Nobody(500)]);
+    lab.patch("httproutes", NAME, json!({"spec": route(&[(NAME, 1)])["spec"]}));
+    lab.until("no rule asks for them", |lab| lab.controllers.shares(SHOP, particular).is_empty()).await;
+}
