@@ -40,7 +40,7 @@ fn job(annotations: &Value) -> Value {
 }
 
 /// [`quick`], with that Job behind the first stage.
-fn tested(job: Value) -> Value {
+fn tested(job: &Value) -> Value {
     let mut plan = quick();
     plan["stages"][0]["after"] = json!([{"name": "smoke", "job": job}]);
     plan
@@ -77,7 +77,7 @@ async fn tells(shop: &Shop, what: &str) -> Result<Snapshot> {
 }
 
 async fn a_job_that_completes_lets_a_stage_be_left_and_goes_with_the_rollout(world: &World) -> Result<()> {
-    let mut plan = tested(job(&json!({"rig/ends-after": "2s"})));
+    let mut plan = tested(&job(&json!({"rig/ends-after": "2s"})));
     plan["stages"][0]["preview"] = json!({"service": "checkout-preview"});
     let shop = adopted(world.shop("job-completes"), plan).await?;
     shop.release("v2", &[]).await?;
@@ -105,7 +105,7 @@ async fn a_job_that_fails_turns_the_traffic_back_with_its_last_words_and_stays_u
     world: &World,
 ) -> Result<()> {
     let says = "GET /checkout\nexpected 200, was 503\u{7}\n";
-    let shop = adopted(world.shop("job-fails"), tested(job(&json!({"rig/exit-code": "3", "rig/says": says})))).await?;
+    let shop = adopted(world.shop("job-fails"), tested(&job(&json!({"rig/exit-code": "3", "rig/says": says})))).await?;
     may_list_pods(&shop).await?;
     shop.release("v2", &[]).await?;
     reverted(&shop).await?;
@@ -150,7 +150,7 @@ async fn a_job_that_fails_keeps_a_version_from_starting_and_says_where_to_look(w
 }
 
 async fn a_job_is_made_of_a_cron_job_and_one_that_is_not_there_is_told(world: &World) -> Result<()> {
-    let shop = adopted(world.shop("job-cron"), tested(json!({"cronJob": "smoke"}))).await?;
+    let shop = adopted(world.shop("job-cron"), tested(&json!({"cronJob": "smoke"}))).await?;
     shop.release("v2", &[]).await?;
     tells(&shop, "there is no CronJob smoke in this namespace").await?;
     let template = job(&json!({"rig/ends-after": "1s"}))["template"].clone();
@@ -168,7 +168,7 @@ async fn a_job_is_made_of_a_cron_job_and_one_that_is_not_there_is_told(world: &W
 }
 
 async fn a_job_that_never_ends_turns_the_traffic_back_when_its_time_is_up(world: &World) -> Result<()> {
-    let mut plan = tested(endless());
+    let mut plan = tested(&endless());
     plan["stages"][0]["after"][0]["timeout"] = json!("5s");
     plan["stages"][0]["after"][0]["onTimeout"] = json!("Revert");
     let shop = adopted(world.shop("job-endless"), plan).await?;
@@ -181,7 +181,7 @@ async fn a_job_that_never_ends_turns_the_traffic_back_when_its_time_is_up(world:
 }
 
 async fn a_job_that_somebody_deletes_runs_again(world: &World) -> Result<()> {
-    let shop = adopted(world.shop("job-deleted"), tested(endless())).await?;
+    let shop = adopted(world.shop("job-deleted"), tested(&endless())).await?;
     shop.release("v2", &[]).await?;
     let first = started(&shop).await?;
     tells(&shop, "runs").await?;
@@ -197,7 +197,7 @@ async fn a_job_without_pods_is_told(world: &World) -> Result<()> {
     let mut job = endless();
     job["template"]["spec"]["parallelism"] = json!(0);
     job["template"]["spec"]["template"]["spec"]["serviceAccountName"] = json!("tester");
-    let shop = adopted(world.shop("job-podless"), tested(job)).await?;
+    let shop = adopted(world.shop("job-podless"), tested(&job)).await?;
     shop.release("v2", &[]).await?;
     started(&shop).await?;
     tells(&shop, "has no pod: a quota, an admission policy or a missing ServiceAccount (tester)").await?;
@@ -207,7 +207,7 @@ async fn a_job_without_pods_is_told(world: &World) -> Result<()> {
 async fn a_job_whose_pods_would_get_requests_is_not_made(world: &World) -> Result<()> {
     let mut job = endless();
     job["template"]["spec"]["template"]["metadata"]["labels"] = json!({"app": "checkout"});
-    let shop = adopted(world.shop("job-behind"), tested(job)).await?;
+    let shop = adopted(world.shop("job-behind"), tested(&job)).await?;
     shop.release("v2", &[]).await?;
     tells(&shop, "Service checkout would send requests to its pods; give them other labels").await?;
     shop.check("there is none", jobs(&shop).await?.is_empty()).await
@@ -215,7 +215,7 @@ async fn a_job_whose_pods_would_get_requests_is_not_made(world: &World) -> Resul
 
 async fn an_operator_that_is_killed_while_a_job_runs_starts_no_other(world: &World) -> Result<()> {
     let since = Timestamp::now();
-    let mut shop = adopted(world.shop("job-killed"), tested(job(&json!({"rig/ends-after": "8s"})))).await?;
+    let mut shop = adopted(world.shop("job-killed"), tested(&job(&json!({"rig/ends-after": "8s"})))).await?;
     shop.release("v2", &[]).await?;
     let first = started(&shop).await?;
     shop.operator()?.restart()?;
@@ -227,7 +227,7 @@ async fn an_operator_that_is_killed_while_a_job_runs_starts_no_other(world: &Wor
 }
 
 async fn a_failure_turns_the_traffic_back_while_a_job_runs(world: &World) -> Result<()> {
-    let shop = adopted(world.shop("job-failure"), tested(endless())).await?;
+    let shop = adopted(world.shop("job-failure"), tested(&endless())).await?;
     shop.release("v2", &[]).await?;
     started(&shop).await?;
     shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
@@ -238,14 +238,14 @@ async fn a_failure_turns_the_traffic_back_while_a_job_runs(world: &World) -> Res
 
 /// What takes an API server that looks into the specs of Jobs.
 pub mod looked_into {
-    use super::*;
+    use super::{Faults, Result, SOON, World, adopted, endless, json, reason, tells, tested};
 
-    behaviours![a_job_that_the_api_server_refuses_is_told_and_delays_no_revert];
+    crate::behaviour::behaviours![a_job_that_the_api_server_refuses_is_told_and_delays_no_revert];
 
     async fn a_job_that_the_api_server_refuses_is_told_and_delays_no_revert(world: &World) -> Result<()> {
         let mut job = endless();
         job["template"]["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
-        let shop = adopted(world.shop("job-refused"), tested(job)).await?;
+        let shop = adopted(world.shop("job-refused"), tested(&job)).await?;
         shop.release("v2", &[]).await?;
         tells(&shop, "spec.template.spec.restartPolicy").await?;
         shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
