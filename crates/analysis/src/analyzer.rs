@@ -16,6 +16,7 @@ use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, ju
 use tokio::time::Instant;
 
 use super::{
+    cadence::LastLook,
     error::QueryError,
     grid::later,
     prometheus::{Prometheus, Tally},
@@ -48,6 +49,8 @@ pub struct AnalysisRequest<'a> {
     pub templates: &'a Templates,
     /// The stage that the new version is in.
     pub stage: &'a Stage,
+    /// When the clock of that stage started, from which its cadence counts; nothing while its weight is not in force.
+    pub since: Option<Timestamp>,
     /// The version that it is compared with.
     pub stable: &'a RevisionStatus,
     /// The version on its way.
@@ -99,6 +102,7 @@ pub struct Analyzer {
 pub(super) struct Memory {
     pub(super) trackers: Vec<Tracker>,
     pub(super) values: Vec<Values>,
+    last: Option<LastLook>,
 }
 
 impl Analyzer {
@@ -145,7 +149,7 @@ impl Analyzer {
         self.endpoints.get(name).ok_or_else(|| QueryError::EndpointNotFound { name: name.to_owned() })
     }
 
-    /// Reads what is new and judges all checks. Takes no longer than the endpoint's timeout; looks at different
+    /// Reads what is new and judges all checks, as often as the stage's cadence says; in between, what they said stands. Takes no longer than the endpoint's timeout; looks at different
     /// rollouts do not wait for each other.
     pub async fn analyze(&self, request: &AnalysisRequest<'_>) -> AnalysisResult {
         let Some(analysis) = &request.spec.analysis else {
@@ -163,16 +167,28 @@ impl Analyzer {
         let memory = self.memory(request.uid);
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
-        memory.prepare(&wanted);
+        let asks_the_same = memory.prepare(&wanted);
+        let stands = memory.last.as_ref().filter(|_| asks_the_same).and_then(|last| last.stands(request));
+        if let Some(mut said) = stands {
+            memory.look_after_routes(prometheus, (request, interval), deadline, &mut said).await;
+            return said;
+        }
         let faults = memory.observe(prometheus, (request.written, request.now), deadline).await;
         let mut checks = memory.statuses(analysis, request, &wanted, &faults);
         let mut next = memory.next(request.now).unwrap_or_else(|| later(request.now, interval));
+        let mut soon = faults.has_any().then_some(next);
         if checks.iter().any(|check| check.verdict == Verdict::Fail) && memory.waits(request.now) {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
             next = next.min(later(request.now, SOON));
+            soon = Some(next);
         }
         let spreads = memory.spreads(&checks, request, &wanted);
-        AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads }
+        let mut said = AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads };
+        memory.last = LastLook::new(request, soon, &said);
+        if let Some(last) = memory.last.as_ref().and_then(|last| last.next(request)) {
+            said.next = last;
+        }
+        said
     }
 
     /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
@@ -186,10 +202,7 @@ impl Analyzer {
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
         memory.prepare(&all_wanted(analysis, request));
-        if memory.watch(prometheus, (request.written, request.now), deadline).await {
-            analyzed.outage = memory.outage();
-            analyzed.next = later(request.now, WATCH.min(interval(analysis)));
-        }
+        memory.look_after_routes(prometheus, (request, interval(analysis)), deadline, &mut analyzed).await;
         analyzed
     }
 
@@ -205,9 +218,17 @@ pub(super) struct Faults {
     pub(super) values: Vec<Option<QueryError>>,
 }
 
+impl Faults {
+    /// Whether anything was asked in vain: that is no look, and is made up for.
+    fn has_any(&self) -> bool {
+        self.trackers.iter().chain(&self.values).any(Option::is_some)
+    }
+}
+
 impl Memory {
-    /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it.
-    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, QueryError>]) {
+    /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it. Whether
+    /// nothing was new or forgotten.
+    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, QueryError>]) -> bool {
         let mut plans: Vec<SamplingPlan> = Vec::new();
         let mut queries: Vec<&values::ValuePlan> = Vec::new();
         for wanted in wanted.iter().flatten() {
@@ -223,15 +244,21 @@ impl Memory {
                 },
             }
         }
+        let mut is_same = plans.len() == self.trackers.len() && queries.len() == self.values.len();
         self.trackers.retain_mut(|tracker| {
             let Some(place) = plans.iter().position(|plan| tracker.plan.continues_as(plan)) else { return false };
-            tracker.plan = plans.swap_remove(place);
+            let plan = plans.swap_remove(place);
+            is_same &= tracker.plan == plan;
+            tracker.plan = plan;
             true
         });
+        is_same &= plans.is_empty();
         self.trackers.extend(plans.into_iter().map(Tracker::new));
         self.values.retain(|values| queries.contains(&&values.plan));
         queries.retain(|plan| !self.values.iter().any(|values| values.plan == **plan));
+        is_same &= queries.is_empty();
         self.values.extend(queries.into_iter().cloned().map(Values::new));
+        is_same
     }
 
     async fn observe(
@@ -260,6 +287,20 @@ impl Memory {
             Some(tracker.watch(prometheus, written, (window, now), deadline))
         });
         !join_all(trackers).await.is_empty()
+    }
+
+    /// Says whether what was written broke something, where that may be, and looks again soon.
+    async fn look_after_routes(
+        &mut self,
+        prometheus: &Prometheus,
+        (request, interval): (&AnalysisRequest<'_>, Duration),
+        deadline: Instant,
+        said: &mut AnalysisResult,
+    ) {
+        if self.watch(prometheus, (request.written, request.now), deadline).await {
+            said.outage = self.outage();
+            said.next = said.next.min(later(request.now, WATCH.min(interval)));
+        }
     }
 
     fn outage(&mut self) -> Option<String> {
@@ -353,7 +394,9 @@ impl Memory {
         let place = self.values.iter().position(|values| values.plan == *plan);
         let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
         match (place.and_then(|place| self.values.get(place)), fault) {
-            (Some(values), None) => judge_values(&plan.limits, &values.run).into_status(&check.name, values.run.at()),
+            (Some(values), None) => {
+                judge_values(&plan.limits, values.run()).into_status(&check.name, values.run().at())
+            }
             (_, Some(fault)) => without_numbers(check, fault),
             (None, None) => without_numbers(check, &QueryError::Empty { hint: "the check reads something" }),
         }

@@ -8,6 +8,7 @@
 mod absent;
 mod analyzer;
 mod answer;
+mod cadence;
 mod error;
 mod escape;
 mod gate;

@@ -80,6 +80,7 @@ fn want(
             limits,
             since,
             interval,
+            rarest: request.stage.rarest_looks(),
         }));
     }
     let warm_up = warm_up(check, request.spec.analysis.as_ref());

@@ -13,6 +13,8 @@ pub enum Culprit {
     AllButFirst(&'static [&'static str]),
     /// The weights of stages that are lower than the one before.
     FallingWeights,
+    /// The `after` of steps of a cadence that is no later than the one before.
+    FallingCadence,
     /// The weight of the last stage.
     LastWeight,
     /// What stages ask for that only routes can tell: `match` and `mirror`.
@@ -57,6 +59,8 @@ pub(crate) const NO_MIN: &str = "a stage overrides min of a check that has none:
 pub(crate) const OTHER_FORM: &str = "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query";
 pub(crate) const WEIGHTS_FALL: &str =
     "the weights of the stages must rise: no stage may have a lower weight than the one before it";
+pub(crate) const CADENCE_FALLS: &str =
+    "the steps of a cadence must begin one after another: give each an after that is later than the one before it";
 pub(crate) const LAST_IS_NOT_FULL: &str = "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one";
 pub(crate) const WORKLOAD_CHANGES: &str = "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another";
 
@@ -76,6 +80,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         NO_MIN => Culprit::OverriddenMins,
         OTHER_FORM => Culprit::OverriddenMaxes,
         WEIGHTS_FALL => Culprit::FallingWeights,
+        CADENCE_FALLS => Culprit::FallingCadence,
         LAST_IS_NOT_FULL => Culprit::LastWeight,
         ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
         | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,

@@ -8,6 +8,7 @@ use kube::CustomResourceExt;
 
 mod analysis;
 mod approval;
+mod cadence;
 mod causes;
 mod certainty;
 mod check_template;
@@ -39,6 +40,7 @@ pub use analysis::{
     OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
 pub use approval::Approved;
+pub use cadence::CadenceStep;
 pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     analysis::{Analysis, CheckOverride},
+    cadence::CadenceStep,
     culprit,
     gate::{Gate, Gates},
     matches::Match,
@@ -276,6 +277,18 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
 
+    /// How often the checks are asked, by time in the stage: often at first, rarely when it has gone well for long. A look is
+    /// never later than it says, and there is one where the bake and the deadline end; nothing that is counted in between is
+    /// lost. Never more often than without it. Default: whenever there is something new to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = (
+        "self.map(s, has(s.after) ? duration(s.after) : duration('0s')).isSorted() && self.all(s, self.exists_one(t, (has(t.after) ? duration(t.after) : duration('0s')) == (has(s.after) ? duration(s.after) : duration('0s'))))",
+        culprit::CADENCE_FALLS
+    ))]
+    pub cadence: Option<Vec<CadenceStep>>,
+
     /// Instead of the Rollout's `onFailure`, while the stage lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
@@ -312,6 +325,7 @@ impl Stage {
                 replicas: None,
                 bake: None,
                 deadline: None,
+                cadence: None,
                 on_failure: None,
                 before: Vec::new(),
                 after: Vec::new(),

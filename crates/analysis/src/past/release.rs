@@ -195,6 +195,7 @@ impl Trial<'_> {
             spec,
             templates,
             stage,
+            since: begun.last().map(|begun| begun.since),
             stable: &self.stable,
             canary: &self.canary,
             begun,

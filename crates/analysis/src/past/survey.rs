@@ -85,6 +85,7 @@ impl Past {
             spec,
             templates,
             stage: last,
+            since: None,
             stable: &stable,
             canary: &canary,
             begun: &begun,

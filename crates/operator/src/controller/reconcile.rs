@@ -153,6 +153,7 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         spec: &rollout.spec,
         templates: &context.caches.templates.named_by(&rollout.spec, namespace),
         stage: &stage,
+        since: status.stage.as_ref().and_then(|stage| stage.since),
         stable: status.stable.as_ref()?,
         canary: status.canary.as_ref()?,
         begun: &begun,
