@@ -16,7 +16,7 @@ use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, ju
 use tokio::time::Instant;
 
 use super::{
-    cadence::LastLook,
+    cadence::{LastLook, enough_at},
     error::QueryError,
     grid::later,
     prometheus::{Prometheus, Tally},
@@ -25,7 +25,7 @@ use super::{
     tracker::Tracker,
     transport::Transport,
     values::{self, Values},
-    wanted::{SHORTEST_RATE, Wanted, all_wanted, interval, whole_second},
+    wanted::{SHORTEST_RATE, Wanted, all_wanted, asked_checks, interval, whole_second},
 };
 
 /// When it is looked again whether stable fails as well as a version that does.
@@ -159,7 +159,7 @@ impl Analyzer {
         let prometheus = match self.prometheus(analysis.prometheus.as_deref()) {
             Ok(prometheus) => prometheus,
             Err(fault) => {
-                let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
+                let checks = asked_checks(analysis, request).map(|(check, _)| without_numbers(check, &fault)).collect();
                 return AnalysisResult::only(checks, later(request.now, interval));
             }
         };
@@ -176,7 +176,8 @@ impl Analyzer {
         let faults = memory.observe(prometheus, (request.written, request.now), deadline).await;
         let mut checks = memory.statuses(analysis, request, &wanted, &faults);
         let mut next = memory.next(request.now).unwrap_or_else(|| later(request.now, interval));
-        let mut soon = faults.has_any().then_some(next);
+        let enough = enough_at(request, &checks).map(|enough| enough.max(next));
+        let mut soon = if faults.has_any() { Some(next) } else { enough };
         if checks.iter().any(|check| check.verdict == Verdict::Fail) && memory.waits(request.now) {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
             next = next.min(later(request.now, SOON));
@@ -234,7 +235,7 @@ impl Memory {
         for wanted in wanted.iter().flatten() {
             match wanted {
                 Wanted::Value(plan) => queries.push(plan),
-                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.source == plan.source) {
+                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.shares_with(plan)) {
                     Some(known) => {
                         for (known, stage) in known.stages.iter_mut().zip(&plan.stages) {
                             known.limits.extend_from_slice(&stage.limits);
@@ -337,14 +338,14 @@ impl Memory {
         let asked: Vec<_> = seen.iter().map(AskedLimits::asked).collect();
         let is_last = request.spec.stages().last().is_none_or(|last| last.name == request.stage.name);
         let judgements = match analysis.mode.unwrap_or_default() {
-            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last)),
+            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last).in_stage(request.spec, request.stage)),
             Mode::Threshold => asked.iter().map(judge_plainly).collect(),
         };
         let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
         let judgements = judgements.into_iter().zip(&asked);
         let judgements = judgements.map(|(judgement, asked)| judgement.beside_stable(asked, on_unwell));
-        let all = analysis.checks.iter().zip(wanted).zip(judgements);
-        let statuses = all.map(|((check, wanted), judgement)| match wanted {
+        let all = asked_checks(analysis, request).zip(wanted).zip(judgements);
+        let statuses = all.map(|(((check, _), wanted), judgement)| match wanted {
             Err(fault) => without_numbers(check, fault),
             Ok(Wanted::Counters(plan)) => self.counted(check, plan, judgement, faults, request.now),
             Ok(Wanted::Value(plan)) => self.value(check, plan, faults),
@@ -362,7 +363,7 @@ impl Memory {
     }
 
     pub(super) fn tracker(&self, plan: &SamplingPlan) -> Option<(usize, &Tracker)> {
-        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.source == plan.source)
+        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.shares_with(plan))
     }
 
     /// A failure stands, whatever else is wrong; nothing else does without numbers that can be trusted.

@@ -4,6 +4,7 @@
 //! each of its instants since.
 
 use jiff::Timestamp;
+use tidegate_api::{CheckStatus, Verdict};
 
 use super::{
     analyzer::{AnalysisRequest, AnalysisResult},
@@ -41,6 +42,15 @@ impl LastLook {
         let next = self.next(request).filter(|next| request.now < *next)?;
         Some(AnalysisResult { next, outage: None, ..self.said.clone() })
     }
+}
+
+/// When there may be enough to leave the stage, where its bake is over and `checks` say how much longer that takes: it does
+/// not wait for the next look of a cadence.
+pub(super) fn enough_at(request: &AnalysisRequest<'_>, checks: &[CheckStatus]) -> Option<Timestamp> {
+    request.since.filter(|since| span(*since, request.now) >= request.stage.bake().duration())?;
+    let undecided = checks.iter().filter(|check| check.verdict == Verdict::NeedMoreData);
+    let times: Option<Vec<_>> = undecided.map(|check| check.more_time).collect();
+    Some(later(request.now, times?.into_iter().max()?.duration()))
 }
 
 #[cfg(test)]

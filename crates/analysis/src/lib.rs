@@ -30,6 +30,8 @@ mod served;
 mod source;
 mod spread;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod transport;
 mod validation;

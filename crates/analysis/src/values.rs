@@ -132,7 +132,9 @@ impl Values {
                 Err(QueryError::TooLarge { .. }) => {}
                 Err(fault) => return Err(fault),
                 Ok(missed) => {
-                    missed.into_iter().for_each(|(at, seen)| self.see(at, seen));
+                    for (at, seen) in missed {
+                        self.see(at, seen);
+                    }
                     break;
                 }
             }

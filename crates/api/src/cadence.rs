@@ -43,9 +43,15 @@ impl Stage {
         let every = step.every.duration().max(Duration::from_secs(1));
         let looks = elapsed.saturating_sub(step.after()).as_nanos() / every.as_nanos() + 1;
         let tick = step.after().saturating_add(every.saturating_mul(looks.try_into().unwrap_or(u32::MAX)));
-        let ends = [Some(self.bake()), self.deadline].into_iter().flatten().map(|end| end.duration());
+        let ends = [Some(self.bake()), self.deadline].into_iter().flatten().map(Span::duration);
         let turn = steps.get(begun + 1).map(CadenceStep::after);
         ends.filter(|end| *end > elapsed).chain(turn).chain([tick]).min()
+    }
+
+    /// How long after its weight came into force something is seen that can be seen since `elapsed`.
+    #[must_use]
+    pub fn seen_at(&self, elapsed: Duration) -> Duration {
+        self.next_look(elapsed.saturating_sub(Duration::from_nanos(1))).unwrap_or(elapsed)
     }
 
     /// How far apart looks are where its cadence has them rarest; zero without one.
@@ -96,6 +102,17 @@ mod tests {
     fn the_ends_of_the_bake_and_of_the_deadline_are_looked_at_whenever_they_come() {
         let stage = json!({"bake": "7m", "deadline": "45m", "cadence": [{"every": "30m"}]});
         assert_eq!(looks(stage, 0), [7, 30, 45, 60]);
+    }
+
+    #[test]
+    fn what_can_be_seen_is_seen_at_the_next_look() {
+        let seen = |stage: Value, minute| {
+            let stage: Stage = serde_json::from_value(stage).unwrap();
+            stage.seen_at(Duration::from_mins(minute)).as_secs() / 60
+        };
+        let stage = json!({"name": "full", "weight": "100%", "bake": "2h", "cadence": [{"every": "15m"}]});
+        assert_eq!([1, 15, 16, 119].map(|minute| seen(stage.clone(), minute)), [15, 15, 30, 120]);
+        assert_eq!(seen(json!({"name": "full", "weight": "100%"}), 16), 16);
     }
 
     #[test]

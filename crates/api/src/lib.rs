@@ -28,6 +28,7 @@ mod rollback;
 mod rollout;
 mod schedule;
 mod schema;
+mod stage_check;
 mod stage_status;
 mod status;
 mod traffic;
@@ -36,8 +37,8 @@ mod validation;
 pub mod verdict;
 
 pub use analysis::{
-    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
-    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
+    Analysis, Check, CounterSelectors, ErrorRate, HistogramSelector, Latency, OnStableUnwell, Preset, Query,
+    QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
 pub use approval::Approved;
 pub use cadence::CadenceStep;
@@ -64,6 +65,7 @@ pub use rollout::{
     OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,
 };
 pub use schedule::{Days, Schedule, Window};
+pub use stage_check::{CheckOverride, LimitOverride, StageCheck};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,

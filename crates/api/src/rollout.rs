@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    analysis::{Analysis, CheckOverride},
+    analysis::Analysis,
     cadence::CadenceStep,
     culprit,
     gate::{Gate, Gates},
@@ -15,6 +15,7 @@ use super::{
     rollback::RollbackWindow,
     schedule::Schedule,
     schema,
+    stage_check::StageCheck,
     status::RolloutStatus,
     traffic::{Capacity, Route, Traffic},
     units::{Percent, Span},
@@ -55,7 +56,8 @@ use super::{
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))").message(culprit::MATCH_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, double(string(s.weight).replace('%', '')) > 0.0 && !has(s.preview))").message(culprit::NOTHING_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.preview) || s.preview.service != self.service)").message(culprit::PREVIEW_IS_THE_SERVICE).field_path(".stages"),
-    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, (has(o.errorRate) || has(o.latency) || has(o.query)) || (has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name))))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !(has(o.errorRate) || has(o.latency) || has(o.query)) || (has(self.analysis) && !self.analysis.checks.exists(c, c.name == o.name))))").message(culprit::OWN_CHECK_IS_NOT).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages")
 )]
@@ -305,11 +307,12 @@ pub struct Stage {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub after: Vec<Gate>,
 
-    /// Other limits for checks, by name, while the stage lasts.
+    /// Other limits for checks, by name, and checks of the stage's own, while it lasts. What a check of its own counts begins
+    /// with the stage, and is forgotten when the stage is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub checks: Option<Vec<CheckOverride>>,
+    pub checks: Option<Vec<StageCheck>>,
 }
 
 impl Stage {

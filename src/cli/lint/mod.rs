@@ -1,6 +1,7 @@
 //! `tidegate lint`: everything about manifests that can be known without a cluster.
 
 mod autoscalers;
+mod cadence;
 mod evidence;
 mod finding;
 mod input;
@@ -181,6 +182,7 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], requests_per_seco
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
+        findings.extend(cadence::check(written, &rollout));
         findings.extend(plans::check(written, &rollout.spec));
         findings.extend(shares::check(written, &rollout.spec));
         findings.extend(suspects::check(written, &rollout.spec, all));

@@ -31,6 +31,7 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
     match culprit {
         Culprit::Itself => Vec::new(),
         Culprit::AllButFirst(names) => names.iter().copied().filter(has).skip(1).map(|it| field(path, it)).collect(),
+        Culprit::AnyOf(names) => names.iter().copied().filter(has).map(|it| field(path, it)).collect(),
         Culprit::FallingWeights => falling(at, path),
         Culprit::FallingCadence => no_later(at, path),
         Culprit::LastWeight => {
@@ -51,9 +52,15 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
             let name = stage.pointer("/preview/service");
             name.filter(|name| Some(*name) == object.pointer("/spec/service")).map(|_| "preview").into_iter().collect()
         }),
-        Culprit::UnknownOverrides => overrides(object, path, |_, check| check.is_none().then_some("name")),
+        Culprit::UnknownOverrides => {
+            overrides(object, path, |own, check| (check.is_none() && !asks(own)).then_some("name"))
+        }
+        Culprit::OwnChecks => {
+            let is_asked = object.pointer("/spec/analysis").is_some();
+            overrides(object, path, |own, check| (asks(own) && (check.is_some() || !is_asked)).then_some("name"))
+        }
         Culprit::OverriddenMins => overrides(object, path, |own, check| {
-            let query = check.is_some_and(|check| check.get("query").is_some());
+            let query = asks(own) || check.is_some_and(|check| check.get("query").is_some());
             (own.get("min").is_some() && !query).then_some("min")
         }),
         Culprit::OverriddenMaxes => overrides(object, path, |own, check| {
@@ -90,6 +97,11 @@ fn overrides(
         }
     }
     culprits
+}
+
+/// Whether what a stage has is a check of its own.
+fn asks(check: &Value) -> bool {
+    ["errorRate", "latency", "query"].into_iter().any(|name| check.get(name).is_some())
 }
 
 fn list<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Vec<Value>> {
