@@ -1,6 +1,7 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
 mod gates;
+mod looks;
 mod plans;
 
 use serde_json::{Value, json};
@@ -138,7 +139,17 @@ fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scen
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes()].concat()
+    [
+        releases(),
+        disturbances(),
+        capacities(),
+        audiences(),
+        controls(),
+        plans::scenes(),
+        gates::scenes(),
+        looks::scenes(),
+    ]
+    .concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.
