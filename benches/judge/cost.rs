@@ -136,6 +136,7 @@ impl Rollouts {
                 spec: &self.spec,
                 templates: &Templates::default(),
                 stage,
+                since: None,
                 stable: &self.stable,
                 canary: &self.canary,
                 begun: slice::from_ref(&self.begun),

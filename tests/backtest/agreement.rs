@@ -29,6 +29,7 @@ async fn operator(past: &Past, analyzer: &Analyzer, spec: &RolloutSpec, canary: 
             spec,
             templates: &Templates::default(),
             stage: &stages[0],
+            since: None,
             stable: &of(OLD),
             canary: &of(canary),
             begun: &begun,

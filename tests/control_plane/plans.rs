@@ -22,6 +22,10 @@ behaviours![
     a_version_is_tried_out_by_a_service_of_its_own_and_then_gets_all_traffic_at_once,
     after_the_switch_a_failure_returns_all_traffic_to_the_pods_that_stayed,
     a_preview_that_is_somebody_elses_service_is_refused,
+    a_failure_is_seen_at_the_next_look_of_the_cadence,
+    a_stage_is_left_where_its_bake_ends_however_rarely_it_is_looked_at,
+    a_check_of_a_stages_own_turns_the_traffic_back_in_that_stage,
+    a_check_of_a_stages_own_goes_with_the_stage,
 ];
 
 /// Days that are not over soon.
@@ -178,4 +182,62 @@ async fn a_preview_that_is_somebody_elses_service_is_refused(world: &World) -> R
     let (told, message) = (now.holds(kind::STALLED), now.status().message);
     shop.check(&format!("by {told:?}: {message}"), told.as_deref() == Some(reason::SERVICE_UNUSABLE)).await?;
     shop.check(&message, message.starts_with("Service checkout-preview exists and is somebody else's")).await
+}
+
+async fn a_failure_is_seen_at_the_next_look_of_the_cadence(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["stages"][0]["bake"] = json!("5m");
+    plan["stages"][0]["cadence"] = json!([{"every": "15s"}, {"after": "4m", "every": "1m"}]);
+    let shop = adopted(world.shop("cadence"), plan).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("the first stage", LATER, |now| now.share_in_force() == Some(25)).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    reverted(&shop).await?;
+    let history = shop.now().status().history;
+    let told = |word| history.iter().find(|step| step.reason == word).map(|step| step.at);
+    let both = told(reason::STAGE_ENTERED).zip(told(reason::REVERTED));
+    let seconds = both.map(|(since, at)| at.duration_since(since).as_secs());
+    let is_look = |seconds: i64| seconds >= 15 && seconds % 15 < 8;
+    shop.check(&format!("it is seen at a look: {seconds:?}"), seconds.is_some_and(is_look)).await?;
+    shop.lost_nothing().await
+}
+
+async fn a_stage_is_left_where_its_bake_ends_however_rarely_it_is_looked_at(world: &World) -> Result<()> {
+    let mut plan = quick();
+    for stage in plan["stages"].as_array_mut().into_iter().flatten() {
+        stage["bake"] = json!("8s");
+        stage["cadence"] = json!([{"every": "1h"}]);
+    }
+    let shop = adopted(world.shop("cadence-bake"), plan).await?;
+    shop.release("v2", &[]).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn a_check_of_a_stages_own_turns_the_traffic_back_in_that_stage(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["stages"][1]["bake"] = json!("1m");
+    plan["stages"][1]["checks"] = json!([{"name": "queue", "query": {"expr": "vector(7)", "max": 3}}]);
+    let shop = adopted(world.shop("own-check"), plan).await?;
+    shop.release("v2", &[]).await?;
+    let now = shop.wait("the first stage", LATER, |now| now.check("errors").is_some()).await?;
+    shop.check("it is not asked in the first stage", now.stage() == "canary" && now.check("queue").is_none()).await?;
+    reverted(&shop).await?;
+    let told: Vec<_> = shop.now().status().failed.into_iter().map(|failed| failed.message).collect();
+    shop.check(&format!("it says why: {told:?}"), told.iter().any(|told| told.contains("queue"))).await?;
+    shop.lost_nothing().await
+}
+
+async fn a_check_of_a_stages_own_goes_with_the_stage(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["stages"][0]["checks"] = json!([{"name": "queue", "query": {"expr": "vector(1)", "max": 3}}]);
+    plan["stages"][1]["bake"] = json!("15s");
+    let shop = adopted(world.shop("own-check-goes"), plan).await?;
+    shop.release("v2", &[]).await?;
+    shop.wait("it to be asked", LATER, |now| now.stage() == "canary" && now.check("queue").is_some()).await?;
+    let is_gone =
+        |now: &Snapshot| now.stage() == "half" && now.check("errors").is_some() && now.check("queue").is_none();
+    shop.wait("it to be asked no more", LATER, is_gone).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
 }

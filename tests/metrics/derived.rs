@@ -146,6 +146,7 @@ impl Service {
             spec: &self.spec,
             templates: &Templates::default(),
             stage,
+            since: None,
             stable: &stable,
             canary: &canary,
             begun,

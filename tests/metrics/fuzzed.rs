@@ -83,6 +83,7 @@ async fn look(analyzer: &Analyzer, second: i64) -> CheckStatus {
         spec: &spec,
         templates: &Templates::default(),
         stage: &stage,
+        since: None,
         stable: &stable,
         canary: &canary,
         begun: &begun,

@@ -87,6 +87,7 @@ async fn look(analyzer: &Analyzer, check: &Value, replaced: Option<&str>, now: i
         spec: &spec,
         templates: &Templates::default(),
         stage: &stages[0],
+        since: None,
         stable: &revision("old"),
         canary: &revision("new"),
         begun: &[StageBegun { stage: "half".to_owned(), since: at(BEGUN), part: None, ..StageBegun::default() }],

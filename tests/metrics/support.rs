@@ -149,6 +149,7 @@ impl CheckUnderTest {
             spec: &self.spec,
             templates: &Templates::default(),
             stage: &self.stage,
+            since: None,
             stable: &self.stable,
             canary: &self.canary,
             begun: &[StageBegun {

@@ -16,6 +16,7 @@ use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, ju
 use tokio::time::Instant;
 
 use super::{
+    cadence::{LastLook, enough_at},
     error::QueryError,
     grid::later,
     prometheus::{Prometheus, Tally},
@@ -24,7 +25,7 @@ use super::{
     tracker::Tracker,
     transport::Transport,
     values::{self, Values},
-    wanted::{SHORTEST_RATE, Wanted, all_wanted, interval, whole_second},
+    wanted::{SHORTEST_RATE, Wanted, all_wanted, asked_checks, interval, whole_second},
 };
 
 /// When it is looked again whether stable fails as well as a version that does.
@@ -48,6 +49,8 @@ pub struct AnalysisRequest<'a> {
     pub templates: &'a Templates,
     /// The stage that the new version is in.
     pub stage: &'a Stage,
+    /// When the clock of that stage started, from which its cadence counts; nothing while its weight is not in force.
+    pub since: Option<Timestamp>,
     /// The version that it is compared with.
     pub stable: &'a RevisionStatus,
     /// The version on its way.
@@ -99,6 +102,7 @@ pub struct Analyzer {
 pub(super) struct Memory {
     pub(super) trackers: Vec<Tracker>,
     pub(super) values: Vec<Values>,
+    last: Option<LastLook>,
 }
 
 impl Analyzer {
@@ -145,7 +149,7 @@ impl Analyzer {
         self.endpoints.get(name).ok_or_else(|| QueryError::EndpointNotFound { name: name.to_owned() })
     }
 
-    /// Reads what is new and judges all checks. Takes no longer than the endpoint's timeout; looks at different
+    /// Reads what is new and judges all checks, as often as the stage's cadence says; in between, what they said stands. Takes no longer than the endpoint's timeout; looks at different
     /// rollouts do not wait for each other.
     pub async fn analyze(&self, request: &AnalysisRequest<'_>) -> AnalysisResult {
         let Some(analysis) = &request.spec.analysis else {
@@ -155,7 +159,7 @@ impl Analyzer {
         let prometheus = match self.prometheus(analysis.prometheus.as_deref()) {
             Ok(prometheus) => prometheus,
             Err(fault) => {
-                let checks = analysis.checks.iter().map(|check| without_numbers(check, &fault)).collect();
+                let checks = asked_checks(analysis, request).map(|(check, _)| without_numbers(check, &fault)).collect();
                 return AnalysisResult::only(checks, later(request.now, interval));
             }
         };
@@ -163,16 +167,29 @@ impl Analyzer {
         let memory = self.memory(request.uid);
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
-        memory.prepare(&wanted);
+        let asks_the_same = memory.prepare(&wanted);
+        let stands = memory.last.as_ref().filter(|_| asks_the_same).and_then(|last| last.stands(request));
+        if let Some(mut said) = stands {
+            memory.look_after_routes(prometheus, (request, interval), deadline, &mut said).await;
+            return said;
+        }
         let faults = memory.observe(prometheus, (request.written, request.now), deadline).await;
         let mut checks = memory.statuses(analysis, request, &wanted, &faults);
         let mut next = memory.next(request.now).unwrap_or_else(|| later(request.now, interval));
+        let enough = enough_at(request, &checks).map(|enough| enough.max(next));
+        let mut soon = if faults.has_any() { Some(next) } else { enough };
         if checks.iter().any(|check| check.verdict == Verdict::Fail) && memory.waits(request.now) {
             checks.iter_mut().for_each(wait_for_the_next_scrape);
             next = next.min(later(request.now, SOON));
+            soon = Some(next);
         }
         let spreads = memory.spreads(&checks, request, &wanted);
-        AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads }
+        let mut said = AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads };
+        memory.last = LastLook::new(request, soon, &said);
+        if let Some(last) = memory.last.as_ref().and_then(|last| last.next(request)) {
+            said.next = last;
+        }
+        said
     }
 
     /// Reads only whether requests stopped, or fail, since the routes were written: while the new version has none that
@@ -186,10 +203,7 @@ impl Analyzer {
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
         memory.prepare(&all_wanted(analysis, request));
-        if memory.watch(prometheus, (request.written, request.now), deadline).await {
-            analyzed.outage = memory.outage();
-            analyzed.next = later(request.now, WATCH.min(interval(analysis)));
-        }
+        memory.look_after_routes(prometheus, (request, interval(analysis)), deadline, &mut analyzed).await;
         analyzed
     }
 
@@ -205,15 +219,23 @@ pub(super) struct Faults {
     pub(super) values: Vec<Option<QueryError>>,
 }
 
+impl Faults {
+    /// Whether anything was asked in vain: that is no look, and is made up for.
+    fn has_any(&self) -> bool {
+        self.trackers.iter().chain(&self.values).any(Option::is_some)
+    }
+}
+
 impl Memory {
-    /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it.
-    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, QueryError>]) {
+    /// Keeps what still is wanted, forgets the rest, and starts what is new. Checks with the same source share it. Whether
+    /// nothing was new or forgotten.
+    pub(super) fn prepare(&mut self, wanted: &[Result<Wanted, QueryError>]) -> bool {
         let mut plans: Vec<SamplingPlan> = Vec::new();
         let mut queries: Vec<&values::ValuePlan> = Vec::new();
         for wanted in wanted.iter().flatten() {
             match wanted {
                 Wanted::Value(plan) => queries.push(plan),
-                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.source == plan.source) {
+                Wanted::Counters(plan) => match plans.iter_mut().find(|known| known.shares_with(plan)) {
                     Some(known) => {
                         for (known, stage) in known.stages.iter_mut().zip(&plan.stages) {
                             known.limits.extend_from_slice(&stage.limits);
@@ -223,15 +245,21 @@ impl Memory {
                 },
             }
         }
+        let mut is_same = plans.len() == self.trackers.len() && queries.len() == self.values.len();
         self.trackers.retain_mut(|tracker| {
             let Some(place) = plans.iter().position(|plan| tracker.plan.continues_as(plan)) else { return false };
-            tracker.plan = plans.swap_remove(place);
+            let plan = plans.swap_remove(place);
+            is_same &= tracker.plan == plan;
+            tracker.plan = plan;
             true
         });
+        is_same &= plans.is_empty();
         self.trackers.extend(plans.into_iter().map(Tracker::new));
         self.values.retain(|values| queries.contains(&&values.plan));
         queries.retain(|plan| !self.values.iter().any(|values| values.plan == **plan));
+        is_same &= queries.is_empty();
         self.values.extend(queries.into_iter().cloned().map(Values::new));
+        is_same
     }
 
     async fn observe(
@@ -260,6 +288,20 @@ impl Memory {
             Some(tracker.watch(prometheus, written, (window, now), deadline))
         });
         !join_all(trackers).await.is_empty()
+    }
+
+    /// Says whether what was written broke something, where that may be, and looks again soon.
+    async fn look_after_routes(
+        &mut self,
+        prometheus: &Prometheus,
+        (request, interval): (&AnalysisRequest<'_>, Duration),
+        deadline: Instant,
+        said: &mut AnalysisResult,
+    ) {
+        if self.watch(prometheus, (request.written, request.now), deadline).await {
+            said.outage = self.outage();
+            said.next = said.next.min(later(request.now, WATCH.min(interval)));
+        }
     }
 
     fn outage(&mut self) -> Option<String> {
@@ -296,14 +338,14 @@ impl Memory {
         let asked: Vec<_> = seen.iter().map(AskedLimits::asked).collect();
         let is_last = request.spec.stages().last().is_none_or(|last| last.name == request.stage.name);
         let judgements = match analysis.mode.unwrap_or_default() {
-            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last)),
+            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last).in_stage(request.spec, request.stage)),
             Mode::Threshold => asked.iter().map(judge_plainly).collect(),
         };
         let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
         let judgements = judgements.into_iter().zip(&asked);
         let judgements = judgements.map(|(judgement, asked)| judgement.beside_stable(asked, on_unwell));
-        let all = analysis.checks.iter().zip(wanted).zip(judgements);
-        let statuses = all.map(|((check, wanted), judgement)| match wanted {
+        let all = asked_checks(analysis, request).zip(wanted).zip(judgements);
+        let statuses = all.map(|(((check, _), wanted), judgement)| match wanted {
             Err(fault) => without_numbers(check, fault),
             Ok(Wanted::Counters(plan)) => self.counted(check, plan, judgement, faults, request.now),
             Ok(Wanted::Value(plan)) => self.value(check, plan, faults),
@@ -321,7 +363,7 @@ impl Memory {
     }
 
     pub(super) fn tracker(&self, plan: &SamplingPlan) -> Option<(usize, &Tracker)> {
-        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.source == plan.source)
+        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.shares_with(plan))
     }
 
     /// A failure stands, whatever else is wrong; nothing else does without numbers that can be trusted.
@@ -353,7 +395,9 @@ impl Memory {
         let place = self.values.iter().position(|values| values.plan == *plan);
         let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
         match (place.and_then(|place| self.values.get(place)), fault) {
-            (Some(values), None) => judge_values(&plan.limits, &values.run).into_status(&check.name, values.run.at()),
+            (Some(values), None) => {
+                judge_values(&plan.limits, values.run()).into_status(&check.name, values.run().at())
+            }
             (_, Some(fault)) => without_numbers(check, fault),
             (None, None) => without_numbers(check, &QueryError::Empty { hint: "the check reads something" }),
         }

@@ -8,6 +8,7 @@
 mod absent;
 mod analyzer;
 mod answer;
+mod cadence;
 mod error;
 mod escape;
 mod gate;
@@ -29,6 +30,8 @@ mod served;
 mod source;
 mod spread;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod transport;
 mod validation;

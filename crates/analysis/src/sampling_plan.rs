@@ -15,6 +15,8 @@ pub(super) struct SamplingPlan {
     pub(super) source: Source,
     /// The stages so far, the present one last. Never empty.
     pub(super) stages: Vec<StagePlan>,
+    /// Whether it is of checks of the present stage's own, whose evidence neither comes from other stages nor goes to them.
+    pub(super) is_own: bool,
     pub(super) interval: Duration,
     /// How many requests go bad together, where somebody knows it better than history.
     pub(super) overdispersion: Option<f64>,
@@ -69,6 +71,11 @@ impl SamplingPlan {
     pub(super) fn continues_as(&self, next: &Self) -> bool {
         let stages = next.stages.get(..self.stages.len());
         stages == Some(&self.stages) && *self == Self { stages: self.stages.clone(), ..next.clone() }
+    }
+
+    /// Whether one reading does for both.
+    pub(super) fn shares_with(&self, other: &Self) -> bool {
+        self.source == other.source && self.is_own == other.is_own
     }
 
     /// All that is counted in any stage.
@@ -159,7 +166,7 @@ impl SamplingPlan {
         let (endpoint, about) = ("default".to_owned(), String::new());
         let (selectors, counting) = (Vec::new(), super::error::Counting::Anybody);
         let source = Source { selectors, counting, warm_up: WarmUp::default(), about };
-        Self { endpoint, source, stages, interval, overdispersion: None, without: None }
+        Self { endpoint, source, stages, is_own: false, interval, overdispersion: None, without: None }
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
                 about: String::new(),
             },
             stages: stages.iter().map(stage).collect(),
+            is_own: false,
             interval: Duration::from_secs(10),
             overdispersion: None,
             without: None,

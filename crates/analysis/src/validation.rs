@@ -25,8 +25,7 @@ pub struct UnusableCheck {
 /// cannot tell the versions apart. A check's own selectors are left to Prometheus.
 #[must_use]
 pub fn unusable(spec: &RolloutSpec, templates: &Templates) -> Option<UnusableCheck> {
-    let checks = spec.analysis.as_ref()?.checks.iter();
-    checks.into_iter().find_map(|check| {
+    spec.all_checks().find_map(|check| {
         let fault = usable(check, spec, templates).err()?;
         Some(UnusableCheck { check: check.name.clone(), fault })
     })

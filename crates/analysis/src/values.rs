@@ -1,18 +1,22 @@
 //! The values of one query since a stage began.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use futures::future::join;
+use futures::future::{join, try_join};
 use jiff::Timestamp;
-use tidegate_api::Reduce;
-use tidegate_judge::{Reading, Run, ValueLimits};
+use tidegate_api::{Reduce, Verdict};
+use tidegate_judge::{Reading, Run, ValueLimits, judge_values};
 use tokio::time::Instant;
 
 use super::{
+    answer::Row,
     error::QueryError,
     grid::{Grid, earlier},
-    prometheus::Prometheus,
+    prometheus::{Prometheus, one_of},
 };
+
+/// How many instants that were missed are asked for at once, unless the answer is too large: an hour of seconds.
+const MOST: i64 = 3600;
 
 /// What a query check asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,20 +31,29 @@ pub(super) struct ValuePlan {
     pub(super) limits: ValueLimits,
     pub(super) since: Timestamp,
     pub(super) interval: Duration,
+    /// How far apart looks are at most, where the stage says so.
+    pub(super) rarest: Duration,
 }
 
 /// What a query yielded, once in each interval: looks in a row have to mean the same however often somebody looks.
 #[derive(Debug)]
 pub(super) struct Values {
     pub(super) plan: ValuePlan,
-    pub(super) run: Run,
+    run: Run,
+    /// The run that failed the check since the look before, though it has ended since.
+    failed: Option<Run>,
     asked: Option<Timestamp>,
     pub(super) fault: Option<QueryError>,
 }
 
 impl Values {
     pub(super) fn new(plan: ValuePlan) -> Self {
-        Self { plan, run: Run::default(), asked: None, fault: None }
+        Self { plan, run: Run::default(), failed: None, asked: None, fault: None }
+    }
+
+    /// What the check is judged by.
+    pub(super) fn run(&self) -> &Run {
+        self.failed.as_ref().unwrap_or(&self.run)
     }
 
     fn grid(&self) -> Grid {
@@ -60,6 +73,7 @@ impl Values {
         deadline: Instant,
     ) -> Result<(), QueryError> {
         let Some(at) = self.due(now) else { return self.fault.clone().map_or(Ok(()), Err) };
+        self.failed = None;
         self.catch_up(prometheus, at, deadline).await?;
         let answer = self.ask(prometheus, at, deadline).await;
         self.take(at, answer)
@@ -75,7 +89,7 @@ impl Values {
     pub(super) fn take(&mut self, at: Timestamp, answer: Result<Reading, QueryError>) -> Result<(), QueryError> {
         self.asked = Some(at);
         if let Ok(seen) = answer {
-            self.run.observe(&self.plan.limits, at, seen);
+            self.see(at, seen);
         }
         self.fault = answer.as_ref().err().cloned();
         answer.map(|_| ())
@@ -94,33 +108,75 @@ impl Values {
         Ok(Reading { value: value?, stable: Some(stable.map_err(|fault| QueryError::OfStable(Box::new(fault)))?) })
     }
 
+    fn see(&mut self, at: Timestamp, seen: Reading) {
+        self.run.observe(&self.plan.limits, at, seen);
+        if self.failed.is_none() && judge_values(&self.plan.limits, &self.run).verdict == Verdict::Fail {
+            self.failed = Some(self.run);
+        }
+    }
+
     /// Asks for the instants before `at` that were not asked for and that may still matter.
     async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), QueryError> {
         let grid = self.grid();
-        let ValuePlan { interval, limits, .. } = &self.plan;
-        let horizon =
-            earlier(at, limits.lasting.max(interval.saturating_mul(limits.tolerated)).saturating_add(*interval));
+        let ValuePlan { interval, limits, rarest, .. } = &self.plan;
+        let matters = limits.lasting.max(interval.saturating_mul(limits.tolerated)).max(*rarest);
+        let horizon = earlier(at, matters.saturating_add(*interval));
         let start = grid.next(self.asked.unwrap_or(grid.origin()).max(horizon));
         let end = earlier(at, Duration::from_secs(1));
-        // What was missed of a comparison is not asked again: a failure is found a little later for it.
-        if start > end || self.plan.stable.is_some() {
+        if start > end {
             return Ok(());
         }
-        let mut attempts = Grid::attempts();
-        let series = loop {
-            let Some(most) = attempts.next() else { return Ok(()) };
+        for most in std::iter::once(MOST).chain(Grid::attempts()) {
             let stride = grid.stride(start, end, most);
-            let answer = prometheus.grid(&self.plan.promql, start.as_second(), end.as_second(), stride, deadline).await;
-            match answer {
+            match self.missed(prometheus, (start, stride, end), deadline).await {
                 Err(QueryError::TooLarge { .. }) => {}
-                answer => break answer?,
-            }
-        };
-        if let [only] = series.as_slice() {
-            for sample in only.samples.iter().filter(|sample| sample.value.is_finite()) {
-                self.run.observe(&self.plan.limits, sample.at, Reading { value: sample.value, stable: None });
+                Err(fault) => return Err(fault),
+                Ok(missed) => {
+                    for (at, seen) in missed {
+                        self.see(at, seen);
+                    }
+                    break;
+                }
             }
         }
         Ok(())
     }
+
+    /// What the query yielded at each instant from `start` to `end`, so many seconds apart. Instants at which it yielded no
+    /// number are left out.
+    async fn missed(
+        &self,
+        prometheus: &Prometheus,
+        (start, stride, end): (Timestamp, i64, Timestamp),
+        deadline: Instant,
+    ) -> Result<BTreeMap<Timestamp, Reading>, QueryError> {
+        let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
+        let (start, end) = (start.as_second(), end.as_second());
+        let each = async |promql| {
+            let rows = prometheus.grid(promql, start, end, stride, deadline).await?;
+            Ok::<_, QueryError>(by_instant(&rows, *reduce))
+        };
+        let Some(stable) = stable else {
+            let values = each(promql).await?;
+            return Ok(values.into_iter().map(|(at, value)| (at, Reading { value, stable: None })).collect());
+        };
+        let (values, beside) = try_join(each(promql), each(stable)).await?;
+        // As where it is asked in time: all traffic may have left stable.
+        let is_gone = values.keys().any(|at| !beside.contains_key(at));
+        let first = if is_gone { prometheus.number(stable, *reduce, *since, deadline).await.ok() } else { None };
+        let readings = values.into_iter().filter_map(|(at, value)| {
+            let stable = beside.get(&at).copied().or(first)?;
+            Some((at, Reading { value, stable: Some(stable) }))
+        });
+        Ok(readings.collect())
+    }
+}
+
+/// The one number of all `rows` at each instant.
+fn by_instant(rows: &[Row], reduce: Option<Reduce>) -> BTreeMap<Timestamp, f64> {
+    let mut all: BTreeMap<Timestamp, Vec<f64>> = BTreeMap::new();
+    for sample in rows.iter().flat_map(|row| &row.samples) {
+        all.entry(sample.at).or_default().push(sample.value);
+    }
+    all.into_iter().filter_map(|(at, values)| Some((at, one_of(&values, reduce).ok()?))).collect()
 }

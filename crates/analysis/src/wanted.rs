@@ -35,15 +35,26 @@ pub(super) fn interval(analysis: &Analysis) -> Duration {
     analysis.interval.unwrap_or(INTERVAL).duration()
 }
 
+/// The checks that are asked: those of the Rollout, and of the stage's own once its weight has been in force, each with
+/// whether it is one.
+pub(super) fn asked_checks<'a>(
+    analysis: &'a Analysis,
+    request: &AnalysisRequest<'a>,
+) -> impl Iterator<Item = (&'a Check, bool)> {
+    let has_begun = request.begun.last().is_some_and(|begun| begun.stage == request.stage.name);
+    let own = request.stage.own_checks().filter(move |_| has_begun);
+    analysis.checks.iter().map(|check| (check, false)).chain(own.map(|check| (check, true)))
+}
+
 /// What each check needs, in their order.
 pub(super) fn all_wanted(analysis: &Analysis, request: &AnalysisRequest<'_>) -> Vec<Result<Wanted, QueryError>> {
     let (name, interval) = (Endpoints::name_of(analysis.prometheus.as_deref()), interval(analysis));
-    analysis.checks.iter().map(|check| want(check, request, name, interval)).collect()
+    asked_checks(analysis, request).map(|check| want(check, request, name, interval)).collect()
 }
 
 /// What `check` needs, in this stage and, where it counts requests, in those before.
 fn want(
-    check: &Check,
+    (check, is_own): (&Check, bool),
     request: &AnalysisRequest<'_>,
     endpoint: &str,
     interval: Duration,
@@ -84,12 +95,15 @@ fn want(
             limits,
             since,
             interval,
+            rarest: request.stage.rarest_looks(),
         }));
     }
     let warm_up = warm_up(check, request.spec.analysis.as_ref());
     let source = Source { warm_up, ..Source::of(check, request.templates, &scope, request.canary, request.stable)? };
     let written = request.spec.stages();
-    let stages = request.begun.iter().map(|begun| {
+    // What a check of the stage's own counts begins with the stage.
+    let earlier = if is_own { request.begun.iter().rposition(|begun| begun.stage != request.stage.name) } else { None };
+    let stages = request.begun.iter().skip(earlier.map_or(0, |place| place + 1)).map(|begun| {
         // A stage that was taken out of the spec since is judged as if it had said nothing of its own.
         let watch = Some(request.stage).filter(|stage| stage.is_watch());
         let stage = written.iter().find(|stage| stage.name == begun.stage).or(watch);
@@ -102,7 +116,7 @@ fn want(
     let overdispersion =
         request.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
     let without = request.replaced.map(Arc::from);
-    Ok(Wanted::Counters(SamplingPlan { endpoint, source, stages, interval, overdispersion, without }))
+    Ok(Wanted::Counters(SamplingPlan { endpoint, source, stages, is_own, interval, overdispersion, without }))
 }
 
 /// For how long the requests of new pods do not count for `check`.
@@ -113,7 +127,7 @@ fn warm_up(check: &Check, analysis: Option<&Analysis>) -> WarmUp {
 
 /// What `check` asks in `stage`.
 fn asked(check: &Check, stage: &Stage) -> Result<Question, InvalidLimit> {
-    question(check, stage.checks.iter().flatten().find(|changed| changed.name == check.name))
+    question(check, stage.override_of(&check.name))
 }
 
 /// What the status keeps of an instant, and what range queries start at.
@@ -129,3 +143,6 @@ fn limits_of(check: &Check, question: &Question, is_answered: bool) -> Vec<Limit
     });
     written.collect()
 }
+
+#[cfg(test)]
+mod tests;

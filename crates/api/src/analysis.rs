@@ -8,6 +8,7 @@ use super::{
     certainty::{Mode, Statistics, Strictness},
     check_template::{CheckTemplateRef, ParameterValues},
     culprit,
+    stage_check::CheckOverride,
     units::{Percent, Quantile, Span},
 };
 
@@ -418,55 +419,4 @@ pub enum Reduce {
     Sum,
     /// The mean of all values counts.
     Mean,
-}
-
-/// Another limit for a check while one stage lasts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckOverride {
-    /// The name of a check in `analysis.checks`.
-    #[schemars(length(min = 1, max = 63))]
-    pub name: String,
-    /// Instead of the check's own `max`, in the same form: a percentage, a length of time, or a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<LimitOverride>,
-    /// Instead of the check's own `min`; only for a `query`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<LimitOverride>,
-    /// Instead of the check's own `warn`, in the same form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warn: Option<LimitOverride>,
-}
-
-/// A limit in the form of the check that it overrides: `0.5%`, `500ms`, `3` or, quoted, `"0.85"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitOverride(pub String);
-
-impl Serialize for LimitOverride {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for LimitOverride {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        }))
-    }
-}
-
-impl JsonSchema for LimitOverride {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "LimitOverride".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 32 })
-    }
 }

@@ -36,10 +36,8 @@ impl RolloutSpec {
     /// it, and the rules that are not named get to the new version as a whole.
     fn needs_control(&self, stages: &[Stage]) -> bool {
         let Some(last) = stages.last() else { return false };
-        let overrides = last.checks.as_deref().unwrap_or_default();
-        let changed = |check: &Check| overrides.iter().find(|changed| changed.name == check.name);
-        let checks = || self.analysis.iter().flat_map(|analysis| &analysis.checks);
-        let deciding = || checks().filter(|check| check.decides(changed(check)));
+        let changed = |check: &Check| last.override_of(&check.name);
+        let deciding = || self.checks_in(last).filter(|check| check.decides(changed(check)));
         let compares = |check: &Check| {
             let fixed = changed(check).is_some_and(|changed| changed.max.is_some());
             !fixed && check.error_rate.as_ref().is_some_and(|errors| errors.relative.is_some() && errors.max.is_none())

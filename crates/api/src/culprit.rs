@@ -11,8 +11,12 @@ pub enum Culprit {
     Itself,
     /// Of these fields all that are there but the first, which is as good as any.
     AllButFirst(&'static [&'static str]),
+    /// Of these fields all that are there.
+    AnyOf(&'static [&'static str]),
     /// The weights of stages that are lower than the one before.
     FallingWeights,
+    /// The `after` of steps of a cadence that is no later than the one before.
+    FallingCadence,
     /// The weight of the last stage.
     LastWeight,
     /// What stages ask for that only routes can tell: `match` and `mirror`.
@@ -23,6 +27,8 @@ pub enum Culprit {
     PreviewedService,
     /// The names of overrides that no check has.
     UnknownOverrides,
+    /// The names of checks of a stage's own that a check of the Rollout has.
+    OwnChecks,
     /// The `min` of overrides whose check has none.
     OverriddenMins,
     /// The `max` of overrides that has another form than the check's own.
@@ -53,18 +59,24 @@ pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need r
 pub(crate) const NOTHING_WITHOUT_ROUTE: &str = "a stage of 0% and preview need routes, since without them every pod that is up gets requests: name them under traffic, or give the stage a weight";
 pub(crate) const PREVIEW_IS_THE_SERVICE: &str =
     "preview.service is the Service that clients use: give it a name of its own";
-pub(crate) const UNKNOWN_CHECK: &str = "a stage overrides a check that analysis.checks does not have";
+pub(crate) const STAGE_CHECK_ASKS: &str = "a check of a stage's own asks exactly one of errorRate, latency and query";
+pub(crate) const LIMITS_BESIDE: &str = "the limits of a check of a stage's own stand in it, and max, min and warn beside its name are for one of the Rollout's: leave one of them out";
+pub(crate) const UNKNOWN_CHECK: &str =
+    "a stage overrides a check that analysis.checks does not have, and asks nothing of its own";
+pub(crate) const OWN_CHECK_IS_NOT: &str = "a check of a stage's own needs a spec.analysis, and a name that no check in it has: to change limits of one of those, leave out errorRate, latency and query";
 pub(crate) const NO_MIN: &str = "a stage overrides min of a check that has none: only a query has min";
 pub(crate) const OTHER_FORM: &str = "a stage overrides max in another form than the check's own: a percentage for an errorRate, a length of time for a latency, a number for a query";
 pub(crate) const WEIGHTS_FALL: &str =
     "the weights of the stages must rise: no stage may have a lower weight than the one before it";
+pub(crate) const CADENCE_FALLS: &str =
+    "the steps of a cadence must begin one after another: give each an after that is later than the one before it";
 pub(crate) const LAST_IS_NOT_FULL: &str = "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one";
 pub(crate) const WORKLOAD_CHANGES: &str = "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another";
 
 /// The fields that break the rule with that sentence; nothing where the rule is about one field, or names it itself.
 pub(crate) fn of(sentence: &str) -> Option<Culprit> {
     Some(match sentence {
-        CHECK_ASKS => Culprit::AllButFirst(&["errorRate", "latency", "query"]),
+        CHECK_ASKS | STAGE_CHECK_ASKS => Culprit::AllButFirst(&["errorRate", "latency", "query"]),
         ERROR_RATE_TAKES => Culprit::AllButFirst(&["preset", "counters", "template"]),
         LATENCY_TAKES => Culprit::AllButFirst(&["preset", "histogram", "template"]),
         GATE_ASKS => Culprit::AllButFirst(&["approval", "query", "webhook", "job", "rollouts"]),
@@ -74,10 +86,13 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
         NOTHING_WITHOUT_ROUTE => Culprit::RoutelessNothing,
         PREVIEW_IS_THE_SERVICE => Culprit::PreviewedService,
+        LIMITS_BESIDE => Culprit::AnyOf(&["max", "min", "warn"]),
         UNKNOWN_CHECK => Culprit::UnknownOverrides,
+        OWN_CHECK_IS_NOT => Culprit::OwnChecks,
         NO_MIN => Culprit::OverriddenMins,
         OTHER_FORM => Culprit::OverriddenMaxes,
         WEIGHTS_FALL => Culprit::FallingWeights,
+        CADENCE_FALLS => Culprit::FallingCadence,
         LAST_IS_NOT_FULL => Culprit::LastWeight,
         ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
         | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,

@@ -8,6 +8,7 @@ use kube::CustomResourceExt;
 
 mod analysis;
 mod approval;
+mod cadence;
 mod causes;
 mod certainty;
 mod check_template;
@@ -27,6 +28,7 @@ mod rollback;
 mod rollout;
 mod schedule;
 mod schema;
+mod stage_check;
 mod stage_status;
 mod status;
 mod traffic;
@@ -36,10 +38,11 @@ pub mod verdict;
 mod watch;
 
 pub use analysis::{
-    Analysis, Check, CheckOverride, CounterSelectors, ErrorRate, HistogramSelector, Latency, LimitOverride,
-    OnStableUnwell, Preset, Query, QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
+    Analysis, Check, CounterSelectors, ErrorRate, HistogramSelector, Latency, OnStableUnwell, Preset, Query,
+    QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
 };
 pub use approval::Approved;
+pub use cadence::CadenceStep;
 pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
@@ -63,6 +66,7 @@ pub use rollout::{
     OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,
 };
 pub use schedule::{Days, Schedule, Window};
+pub use stage_check::{CheckOverride, LimitOverride, StageCheck};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,

@@ -7,13 +7,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    analysis::{Analysis, CheckOverride},
+    analysis::Analysis,
+    cadence::CadenceStep,
     culprit,
     gate::{Gate, Gates},
     matches::Match,
     rollback::RollbackWindow,
     schedule::Schedule,
     schema,
+    stage_check::StageCheck,
     status::RolloutStatus,
     traffic::{Capacity, Route, Traffic},
     units::{Percent, Span},
@@ -55,11 +57,12 @@ use super::{
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))").message(culprit::MATCH_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, double(string(s.weight).replace('%', '')) > 0.0 && !has(s.preview))").message(culprit::NOTHING_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.preview) || s.preview.service != self.service)").message(culprit::PREVIEW_IS_THE_SERVICE).field_path(".stages"),
-    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, (has(o.errorRate) || has(o.latency) || has(o.query)) || (has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name))))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
+    validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !(has(o.errorRate) || has(o.latency) || has(o.query)) || (has(self.analysis) && !self.analysis.checks.exists(c, c.name == o.name))))").message(culprit::OWN_CHECK_IS_NOT).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.max) || self.analysis.checks.all(c, c.name != o.name || string(o.max).matches(has(c.errorRate) ? '^[0-9.]+%?$' : has(c.latency) ? '^([0-9.]+(ms|s|m|h))+$' : '^-?[0-9.]+$'))))").message(culprit::OTHER_FORM).field_path(".stages"),
     validation = Rule::new("!has(self.watch) || has(self.analysis)").message("a watch has nothing to ask without analysis: give it checks, or leave watch out").field_path(".watch"),
-    validation = Rule::new("!has(self.watch) || !has(self.watch.checks) || !has(self.analysis) || self.watch.checks.all(o, self.analysis.checks.exists(c, c.name == o.name))").message("watch overrides a check that analysis.checks does not have").field_path(".watch.checks")
+    validation = Rule::new("!has(self.watch) || !has(self.watch.checks) || !has(self.analysis) || self.watch.checks.all(o, (has(o.errorRate) || has(o.latency) || has(o.query)) != self.analysis.checks.exists(c, c.name == o.name))").message("a check of watch is either other limits of one that analysis.checks has, or a whole one of a name that it does not have").field_path(".watch.checks")
 )]
 pub struct RolloutSpec {
     /// The workload whose pod template is released. It stays in Git as it is. Its kind and name cannot be changed.
@@ -283,6 +286,18 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
 
+    /// How often the checks are asked, by time in the stage: often at first, rarely when it has gone well for long. A look is
+    /// never later than it says, and there is one where the bake and the deadline end; nothing that is counted in between is
+    /// lost. Never more often than without it. Default: whenever there is something new to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = (
+        CadenceStep::RISES,
+        culprit::CADENCE_FALLS
+    ))]
+    pub cadence: Option<Vec<CadenceStep>>,
+
     /// Instead of the Rollout's `onFailure`, while the stage lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
@@ -299,11 +314,12 @@ pub struct Stage {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub after: Vec<Gate>,
 
-    /// Other limits for checks, by name, while the stage lasts.
+    /// Other limits for checks, by name, and checks of the stage's own, while it lasts. What a check of its own counts begins
+    /// with the stage, and is forgotten when the stage is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub checks: Option<Vec<CheckOverride>>,
+    pub checks: Option<Vec<StageCheck>>,
 }
 
 impl Stage {
@@ -328,6 +344,7 @@ impl Stage {
             replicas: None,
             bake: None,
             deadline: None,
+            cadence: None,
             on_failure: None,
             before: Vec::new(),
             after: Vec::new(),

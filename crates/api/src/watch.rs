@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    analysis::CheckOverride,
+    cadence::CadenceStep,
+    culprit,
     rollout::Stage,
     schema,
+    stage_check::StageCheck,
     units::{Percent, Span},
 };
 
@@ -26,12 +28,19 @@ pub struct Watch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnWatchFailure>,
 
-    /// Other limits for checks, by name, while the watch lasts. There is no other version to compare with any more: of a
+    /// How often the checks are asked, by time since the promotion, as in a stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = (CadenceStep::RISES, culprit::CADENCE_FALLS))]
+    pub cadence: Option<Vec<CadenceStep>>,
+
+    /// Other limits for checks, by name, and checks of the watch's own, while it lasts. There is no other version to compare with any more: of a
     /// check, `max` and `min` decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub checks: Option<Vec<CheckOverride>>,
+    pub checks: Option<Vec<StageCheck>>,
 }
 
 impl Watch {
@@ -41,6 +50,7 @@ impl Watch {
         Stage {
             name: Stage::WATCH.to_owned(),
             bake: Some(self.lasting),
+            cadence: self.cadence.clone(),
             checks: self.checks.clone(),
             ..Stage::with_weight(Percent::FULL)
         }

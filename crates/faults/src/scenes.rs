@@ -2,6 +2,7 @@
 
 mod gates;
 mod jobs;
+mod looks;
 mod plans;
 mod watch;
 
@@ -158,6 +159,7 @@ pub fn all() -> Vec<Scene> {
         jobs::scenes(),
         watch::scenes(),
         gates::numbers(),
+        looks::scenes(),
     ]
     .concat()
 }

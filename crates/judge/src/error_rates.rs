@@ -1,6 +1,8 @@
 //! How sure a verdict has to be.
 
-use tidegate_api::{Analysis, Percent, Strictness};
+use tidegate_api::{Analysis, Check, Percent, RolloutSpec, Stage, Strictness};
+
+use super::question::question;
 
 /// How often a verdict may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +34,17 @@ impl ErrorRates {
         }
     }
 
+    /// The same in `stage` alone: where stages have checks of their own, a rollout is judged by more than it is in any of
+    /// them, and what speaks against a version has its part in all.
+    #[must_use]
+    pub fn in_stage(self, spec: &RolloutSpec, stage: &Stage) -> Self {
+        let limits = |check: &Check| question(check, None).map_or(0, |question| question.deciding().count());
+        let all: usize = spec.all_checks().map(limits).sum();
+        let present: usize = spec.checks_in(stage).map(limits).sum();
+        let part = if present == 0 { 1.0 } else { present as f64 / all as f64 };
+        Self { false_fail: self.false_fail * part, ..self }
+    }
+
     /// The logarithm of how much has to speak against a version for it to fail.
     #[must_use]
     pub fn to_fail(&self) -> f64 {
@@ -42,5 +55,32 @@ impl ErrorRates {
     #[must_use]
     pub fn to_pass(&self) -> f64 {
         -self.false_pass.ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn checks_of_stages_own_have_their_part_of_all_that_may_go_wrong() {
+        let errors = |name: &str| json!({"name": name, "errorRate": {"preset": "pod-http", "max": "1%"}});
+        let spec: RolloutSpec = serde_json::from_value(json!({
+            "workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout",
+            "stages": [
+                {"name": "canary", "weight": "5%"},
+                {"name": "half", "weight": "50%", "checks": [errors("a"), errors("b")]},
+                {"name": "full", "weight": "100%", "checks": [errors("a"), {"name": "cpu", "query": {"expr": "1", "max": 1}}]},
+            ],
+            "analysis": {"checks": [errors("errors")]},
+        }))
+        .unwrap();
+        let rates = ErrorRates { false_fail: 0.04, false_pass: 0.05 };
+        let stages = spec.stages();
+        let fail = |place: usize| format!("{:.4}", rates.in_stage(&spec, &stages[place]).false_fail);
+        assert_eq!([fail(0), fail(1), fail(2)], ["0.0100", "0.0300", "0.0200"], "of four that count requests");
+        assert_eq!(rates.in_stage(&spec, &stages[1]).false_pass.to_bits(), 0.05_f64.to_bits());
     }
 }

@@ -66,6 +66,15 @@ pub enum Question {
 }
 
 impl Question {
+    /// What counts requests and can fail the revision.
+    pub fn deciding(&self) -> impl Iterator<Item = &Tolerance> {
+        let (max, relative) = match self {
+            Self::Proportion { max, relative, .. } => (max.as_ref(), relative.as_ref()),
+            Self::Value(_) => (None, None),
+        };
+        max.into_iter().chain(relative)
+    }
+
     /// Whether the revision can fail by it. A check that only warns holds nobody up.
     #[must_use]
     pub fn decides(&self) -> bool {
@@ -193,6 +202,7 @@ fn number(
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use tidegate_api::StageCheck;
 
     use super::*;
 
@@ -200,9 +210,8 @@ mod tests {
         let (mut check, mut stage) = (check, stage);
         check["name"] = json!("it");
         stage["name"] = json!("it");
-        let (check, stage): (Check, CheckOverride) =
-            (serde_json::from_value(check).unwrap(), serde_json::from_value(stage).unwrap());
-        question(&check, Some(&stage))
+        let StageCheck::Override(stage) = serde_json::from_value(stage).unwrap() else { panic!("a check of its own") };
+        question(&serde_json::from_value(check).unwrap(), Some(&stage))
     }
 
     fn refused(check: Value, stage: Value) -> String {

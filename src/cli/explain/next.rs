@@ -122,10 +122,8 @@ impl Road<'_> {
         if !self.stage().gives_requests() {
             return Vec::new();
         }
-        let overrides = self.stage().checks.as_deref().unwrap_or_default();
-        let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        let deciding =
-            checks.filter(|check| check.decides(overrides.iter().find(|changed| changed.name == check.name)));
+        let checks = self.rollout.spec.checks_in(self.stage());
+        let deciding = checks.filter(|check| check.decides(self.stage().override_of(&check.name)));
         let waiting = deciding.filter_map(|check| {
             let known = self.status.checks.iter().find(|known| known.name == check.name);
             if known.is_some_and(|known| known.verdict == Verdict::Pass) {

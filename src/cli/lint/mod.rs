@@ -1,6 +1,7 @@
 //! `tidegate lint`: everything about manifests that can be known without a cluster.
 
 mod autoscalers;
+mod cadence;
 mod circles;
 mod evidence;
 mod finding;
@@ -204,6 +205,7 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], known: &Known) ->
     if let Ok(rollout) = serde_json::from_value::<Rollout>(written.document.value().clone()) {
         findings.extend(templates::uses(written, &rollout, all));
         findings.extend(stages::check(written, &rollout));
+        findings.extend(cadence::check(written, &rollout));
         findings.extend(plans::check(written, &rollout.spec));
         findings.extend(hours::check(written, &rollout.spec));
         findings.extend(gates::check(written, &rollout.spec, known.webhooks.as_ref()));

@@ -20,10 +20,8 @@ pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let is_routed = rollout.document.value().pointer("/spec/traffic/gatewayAPI").is_some();
     let service = rollout.document.text(&["spec", "service"]).unwrap_or_default();
     let queries = Queries { written: rollout, service, is_routed, parameters: Parameters::NONE };
-    let checks = rollout.document.value().pointer("/spec/analysis/checks").and_then(Value::as_array);
     let mut findings: Vec<_> = gates(rollout).filter_map(|at| queries.number_of_a_gate(&at)).collect();
-    for (index, check) in checks.into_iter().flatten().enumerate() {
-        let at = At { path: item("spec.analysis.checks", index), value: check };
+    for at in checks(rollout.document.value()) {
         findings.extend(at.text(&["query", "expr"]).and_then(|(path, expr)| queries.value(&path, expr)));
         let counters = [["errorRate", "counters", "errors"], ["errorRate", "counters", "total"]];
         findings.extend(queries.counters(counters.map(|names| at.text(&names))));
@@ -49,6 +47,20 @@ fn gates(rollout: &LocatedDocument) -> impl Iterator<Item = At<'_>> {
             gates.enumerate().map(move |(index, value)| At { path: item(&path, index), value })
         })
     })
+}
+
+/// The checks of a Rollout, and those of its stages.
+fn checks(object: &Value) -> Vec<At<'_>> {
+    let mut all = items("spec.analysis.checks", object.pointer("/spec/analysis/checks"));
+    for At { path, value } in items("spec.stages", object.pointer("/spec/stages")) {
+        all.extend(items(&field(&path, "checks"), value.get("checks")));
+    }
+    all
+}
+
+fn items<'a>(path: &str, list: Option<&'a Value>) -> Vec<At<'a>> {
+    let items = list.and_then(Value::as_array).into_iter().flatten().enumerate();
+    items.map(|(index, value)| At { path: item(path, index), value }).collect()
 }
 
 /// Something in a document, and where it stands.

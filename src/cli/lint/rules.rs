@@ -31,7 +31,9 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
     match culprit {
         Culprit::Itself => Vec::new(),
         Culprit::AllButFirst(names) => names.iter().copied().filter(has).skip(1).map(|it| field(path, it)).collect(),
+        Culprit::AnyOf(names) => names.iter().copied().filter(has).map(|it| field(path, it)).collect(),
         Culprit::FallingWeights => falling(at, path),
+        Culprit::FallingCadence => no_later(at, path),
         Culprit::LastWeight => {
             let last = at.and_then(Value::as_array).and_then(|stages| stages.len().checked_sub(1));
             last.map(|last| field(&item(path, last), "weight")).into_iter().collect()
@@ -50,9 +52,15 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
             let name = stage.pointer("/preview/service");
             name.filter(|name| Some(*name) == object.pointer("/spec/service")).map(|_| "preview").into_iter().collect()
         }),
-        Culprit::UnknownOverrides => overrides(object, path, |_, check| check.is_none().then_some("name")),
+        Culprit::UnknownOverrides => {
+            overrides(object, path, |own, check| (check.is_none() && !asks(own)).then_some("name"))
+        }
+        Culprit::OwnChecks => {
+            let is_asked = object.pointer("/spec/analysis").is_some();
+            overrides(object, path, |own, check| (asks(own) && (check.is_some() || !is_asked)).then_some("name"))
+        }
         Culprit::OverriddenMins => overrides(object, path, |own, check| {
-            let query = check.is_some_and(|check| check.get("query").is_some());
+            let query = asks(own) || check.is_some_and(|check| check.get("query").is_some());
             (own.get("min").is_some() && !query).then_some("min")
         }),
         Culprit::OverriddenMaxes => overrides(object, path, |own, check| {
@@ -91,6 +99,11 @@ fn overrides(
     culprits
 }
 
+/// Whether what a stage has is a check of its own.
+fn asks(check: &Value) -> bool {
+    ["errorRate", "latency", "query"].into_iter().any(|name| check.get(name).is_some())
+}
+
 fn list<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Vec<Value>> {
     value?.get(name)?.as_array()
 }
@@ -116,6 +129,25 @@ fn falling(stages: Option<&Value>, path: &str) -> Vec<String> {
         weight(before).zip(weight(after)).is_some_and(|(before, after)| after < before)
     });
     falls.map(|(index, _)| field(&item(path, index + 1), "weight")).collect()
+}
+
+/// The beginnings of steps that are no later than that of the one before.
+fn no_later(steps: Option<&Value>, path: &str) -> Vec<String> {
+    let after = |step: &Value| {
+        let written = step.get("after").map(|after| serde_json::from_value::<tidegate_api::Span>(after.clone()));
+        written.map_or(Some(tidegate_api::Span::default()), Result::ok)
+    };
+    let steps = steps.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let falls = steps.windows(2).enumerate().filter(|(_, pair)| {
+        let [before, later] = pair else { return false };
+        after(before).zip(after(later)).is_some_and(|(before, later)| later <= before)
+    });
+    let place = |(index, pair): (usize, &[Value])| {
+        let step = item(path, index + 1);
+        let is_written = pair.last().is_some_and(|step| step.get("after").is_some());
+        if is_written { field(&step, "after") } else { step }
+    };
+    falls.map(place).collect()
 }
 
 /// The check whose name is nearest to the one at `path`.

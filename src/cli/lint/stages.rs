@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_api::{Check, CheckOverride, OnInconclusive, Percent, Replicas, Rollout, RolloutSpec, Span, Stage};
+use tidegate_api::{Check, OnInconclusive, Percent, Replicas, Rollout, RolloutSpec, Span, Stage, StageCheck};
 use tidegate_judge::{Question, Tolerance, ValueLimits, question};
 use tidegate_planner::{plan::capacity, traffic::replica_count};
 
@@ -43,20 +43,12 @@ pub struct Asked<'a> {
 pub fn questions<'a>(spec: &'a RolloutSpec, stages: &'a [Stage]) -> Vec<Asked<'a>> {
     let mut asked = Vec::new();
     for (index, check) in spec.analysis.iter().flat_map(|analysis| &analysis.checks).enumerate() {
-        let form = if check.error_rate.is_some() {
-            "errorRate"
-        } else if check.latency.is_some() {
-            "latency"
-        } else {
-            "query"
-        };
-        let own = format!("spec.analysis.checks[{index}].{form}");
+        let own = format!("spec.analysis.checks[{index}].{}", form(check));
         let mut told = false;
-        // Where nobody meets the new version, nothing is asked.
-        for (number, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.gives_requests()) {
-            let changed = stage.checks.iter().flatten().position(|changed| changed.name == check.name);
-            let over: Option<&CheckOverride> =
-                changed.and_then(|changed| stage.checks.as_deref().unwrap_or_default().get(changed));
+        for (number, stage) in met(stages) {
+            let over = stage.override_of(&check.name);
+            let is_it = |written: &StageCheck| matches!(written, StageCheck::Override(it) if it.name == check.name);
+            let changed = stage.checks.iter().flatten().position(is_it);
             let path = changed.map_or(own.clone(), |changed| format!("spec.stages[{number}].checks[{changed}]"));
             // A limit in another form than the check's own is found by the rules.
             let Ok(question) = question(check, over) else { continue };
@@ -65,7 +57,31 @@ pub fn questions<'a>(spec: &'a RolloutSpec, stages: &'a [Stage]) -> Vec<Asked<'a
             asked.push(Asked { stage, check, question, path, first });
         }
     }
+    for (number, stage) in met(stages) {
+        for (index, written) in stage.checks.iter().flatten().enumerate() {
+            let StageCheck::Own(check) = written else { continue };
+            let Ok(question) = question(check, None) else { continue };
+            let path = format!("spec.stages[{number}].checks[{index}].{}", form(check));
+            asked.push(Asked { stage, check, question, path, first: true });
+        }
+    }
     asked
+}
+
+/// The stages in which something is asked: where anybody meets the new version.
+fn met(stages: &[Stage]) -> impl Iterator<Item = (usize, &Stage)> {
+    stages.iter().enumerate().filter(|(_, stage)| stage.gives_requests())
+}
+
+/// The field that says what `check` asks.
+fn form(check: &Check) -> &'static str {
+    if check.error_rate.is_some() {
+        "errorRate"
+    } else if check.latency.is_some() {
+        "latency"
+    } else {
+        "query"
+    }
 }
 
 fn nothing_decides(rollout: &LocatedDocument, spec: &RolloutSpec) -> Option<Finding> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tidegate_analysis::{Parameters, QueryError, Templates, template_of, usable};
 use tidegate_api::{
     Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Parameter, ParameterType, ParameterValues, Rollout,
+    RolloutSpec, StageCheck,
     manifest::{field, item},
     nearest::did_you_mean,
 };
@@ -83,14 +84,29 @@ fn examples(declared: &[Parameter]) -> ParameterValues {
 /// documents may well be in the cluster.
 pub fn uses(written: &LocatedDocument, rollout: &Rollout, all: &[LocatedDocument]) -> Vec<Finding> {
     let templates = among(written, all);
-    let checks = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks).enumerate();
-    checks.filter_map(|(index, check)| use_of(written, rollout, (index, check), &templates, all)).collect()
+    let each = checks(&rollout.spec).into_iter();
+    each.filter_map(|(path, check)| use_of(written, rollout, (&path, check), &templates, all)).collect()
+}
+
+/// The checks of a Rollout, and those of its stages, with where they stand.
+fn checks(spec: &RolloutSpec) -> Vec<(String, &Check)> {
+    let of_all = spec.analysis.iter().flat_map(|analysis| &analysis.checks).enumerate();
+    let mut checks: Vec<_> = of_all.map(|(index, check)| (item("spec.analysis.checks", index), check)).collect();
+    for (number, stage) in spec.stages.iter().flatten().enumerate() {
+        let path = field(&item("spec.stages", number), "checks");
+        let written = stage.checks.iter().flatten().enumerate();
+        checks.extend(written.filter_map(|(index, written)| match written {
+            StageCheck::Own(check) => Some((item(&path, index), &**check)),
+            StageCheck::Override(_) => None,
+        }));
+    }
+    checks
 }
 
 fn use_of(
     written: &LocatedDocument,
     rollout: &Rollout,
-    (index, check): (usize, &Check),
+    (path, check): (&str, &Check),
     templates: &Templates,
     all: &[LocatedDocument],
 ) -> Option<Finding> {
@@ -101,7 +117,7 @@ fn use_of(
         ("query", check.query.is_some()),
     ];
     let (asks, _) = asks.into_iter().find(|(_, is_asked)| *is_asked)?;
-    let path = field(&item("spec.analysis.checks", index), asks);
+    let path = field(path, asks);
     match (&fault, template_of(check)) {
         (QueryError::TemplateNotFound { .. }, Some(reference)) => {
             let of_kind = all.iter().filter(|other| kind_of(other) == Some(reference.kind()));

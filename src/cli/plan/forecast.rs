@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_analysis::{Found, Surveyed};
 use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage};
-use tidegate_judge::{ENOUGH, ErrorRates, Question, Supposed, Tolerance, about, about_time, percent};
+use tidegate_judge::{ENOUGH, ErrorRates, Supposed, Tolerance, about, about_time, percent};
 
 use crate::cli::lint::stages::{Asked, questions, reached};
 
@@ -135,8 +135,13 @@ impl StageForecast {
     fn new(rollout: &Rollout, analysis: &Analysis, stage: &Stage, is_last: bool, surveyed: &[Surveyed]) -> Self {
         let share = reached(rollout, stage).fraction();
         let asked = questions(&rollout.spec, std::slice::from_ref(stage));
-        let tests = asked.iter().flat_map(|asked| deciding(&asked.question)).count();
-        let circumstances = Circumstances { analysis, bounds: ErrorRates::of(analysis, is_last), tests, share };
+        let tests = asked.iter().flat_map(|asked| asked.question.deciding()).count();
+        let circumstances = Circumstances {
+            analysis,
+            bounds: ErrorRates::of(analysis, is_last).in_stage(&rollout.spec, stage),
+            tests,
+            share,
+        };
         let checks: Vec<_> = asked.iter().filter_map(|asked| circumstances.check(asked, surveyed)).collect();
         let is_known = surveyed.iter().all(|surveyed| surveyed.found.is_ok());
         let slowest = checks.iter().max_by_key(|check| check.time_to_pass.map_or(Duration::MAX, Span::duration));
@@ -188,14 +193,6 @@ impl StageForecast {
     }
 }
 
-fn deciding(question: &Question) -> impl Iterator<Item = &Tolerance> {
-    let (max, relative) = match question {
-        Question::Proportion { max, relative, .. } => (max.as_ref(), relative.as_ref()),
-        Question::Value(_) => (None, None),
-    };
-    max.into_iter().chain(relative)
-}
-
 /// What all checks of a stage share.
 struct Circumstances<'a> {
     analysis: &'a Analysis,
@@ -214,9 +211,9 @@ struct Needs {
 
 impl Circumstances<'_> {
     fn check(&self, asked: &Asked<'_>, surveyed: &[Surveyed]) -> Option<CheckForecast> {
-        let surveyed = surveyed.iter().find(|surveyed| surveyed.check == asked.check.name)?;
+        let surveyed = surveyed.iter().find(|surveyed| surveyed.is_of(asked.check, asked.stage))?;
         let known: Vec<_> =
-            deciding(&asked.question).filter_map(|tolerance| Some((tolerance, surveyed.of(tolerance)?))).collect();
+            asked.question.deciding().filter_map(|tolerance| Some((tolerance, surveyed.of(tolerance)?))).collect();
         let (_, found) = known.first()?;
         let per_hour = found.per_hour() * self.share;
         let needs: Vec<_> = known.iter().map(|(tolerance, found)| self.needs(tolerance, found)).collect();
@@ -229,8 +226,8 @@ impl Circumstances<'_> {
         };
         let interval = self.analysis.interval.map_or(Duration::from_secs(10), Span::duration);
         let time = |requests: f64, least: Duration| {
-            let time = Duration::try_from_secs_f64(requests / per_hour * 3600.0).ok()?;
-            Some(about_time(time.max(least)))
+            let time = Duration::try_from_secs_f64(requests / per_hour * 3600.0).ok()?.max(least);
+            Some(about_time(asked.stage.seen_at(time)))
         };
         let fail =
             |(place, times): (usize, &f64)| (*times, soonest(place).and_then(|requests| time(requests, interval)));

@@ -127,7 +127,9 @@ impl Past {
         };
         let stages = spec.stages().to_vec();
         let trial = Trial { subject, analysis, stages, versions, canary, stable, to };
-        let wanted = trial.wanted(&trial.begun(0, *from).into_iter().collect::<Vec<_>>(), *from);
+        let begun: Vec<_> = (0..trial.stages.len()).filter_map(|place| trial.begun(place, *from)).collect();
+        let wanted: Vec<_> =
+            (1..=begun.len()).flat_map(|stages| trial.wanted(begun.get(..stages).unwrap_or_default(), *from)).collect();
         let recorded = self.record(&trial, &wanted, *from).await?;
         Ok(releases.iter().map(|at| trial.release(&recorded, *at)).collect())
     }
@@ -195,6 +197,7 @@ impl Trial<'_> {
             spec,
             templates,
             stage,
+            since: begun.last().map(|begun| begun.since),
             stable: &self.stable,
             canary: &self.canary,
             begun,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_api::StageBegun;
+use tidegate_api::{Check, Stage, StageBegun};
 use tidegate_judge::{Arm, Counts, Measure, Series, Tolerance};
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     history,
     sampling_plan::{SamplingPlan, measure},
     tracker::HISTORY,
-    wanted::{Wanted, all_wanted},
+    wanted::{Wanted, all_wanted, asked_checks},
 };
 
 /// At so many instants the traffic of a longer time is read.
@@ -29,6 +29,8 @@ const INSTANTS: u32 = 288;
 pub struct Surveyed {
     /// The check.
     pub check: String,
+    /// The stage that it is of, if it is one of a stage's own.
+    pub stage: Option<String>,
     /// What it finds for each of its limits, or why it finds nothing; empty for a check that counts no requests.
     pub found: Result<Vec<Found>, QueryError>,
 }
@@ -46,6 +48,12 @@ pub struct Found {
 }
 
 impl Surveyed {
+    /// Whether it is what `check` found, as it is asked in `stage`.
+    #[must_use]
+    pub fn is_of(&self, check: &Check, stage: &Stage) -> bool {
+        self.check == check.name && self.stage.as_ref().is_none_or(|own| *own == stage.name)
+    }
+
     /// What it finds for the limit `tolerance`.
     #[must_use]
     pub fn of(&self, tolerance: &Tolerance) -> Option<&Found> {
@@ -78,28 +86,38 @@ impl Past {
             .map(|stage| StageBegun { stage: stage.name.clone(), since: now, part: None, ..StageBegun::default() })
             .collect();
         let (stable, canary) = (any(&spec.workload.name), nobody());
-        let request = AnalysisRequest {
+        let request = |stage, begun| AnalysisRequest {
             uid: "",
             namespace,
             name,
             spec,
             templates,
-            stage: last,
+            stage,
+            since: None,
             stable: &stable,
             canary: &canary,
-            begun: &begun,
+            begun,
             replaced: None,
             written: &[],
             now,
         };
         let mut surveyed = Vec::new();
-        for (check, wanted) in analysis.checks.iter().zip(all_wanted(analysis, &request)) {
-            let found = match wanted {
-                Ok(Wanted::Counters(plan)) => self.find(&plan, over, now).await,
-                Ok(Wanted::Value(_)) => Ok(Vec::new()),
-                Err(fault) => Err(fault),
-            };
-            surveyed.push(Surveyed { check: check.name.clone(), found });
+        for (place, stage) in stages.iter().enumerate() {
+            let (is_last, begun) = (stage.name == last.name, begun.get(..=place).unwrap_or_default());
+            let request = request(stage, begun);
+            for ((check, is_own), wanted) in asked_checks(analysis, &request).zip(all_wanted(analysis, &request)) {
+                // The Rollout's checks are the same in all stages.
+                if !is_own && !is_last {
+                    continue;
+                }
+                let found = match wanted {
+                    Ok(Wanted::Counters(plan)) => self.find(&plan, over, now).await,
+                    Ok(Wanted::Value(_)) => Ok(Vec::new()),
+                    Err(fault) => Err(fault),
+                };
+                let stage = is_own.then(|| stage.name.clone());
+                surveyed.push(Surveyed { check: check.name.clone(), stage, found });
+            }
         }
         surveyed
     }

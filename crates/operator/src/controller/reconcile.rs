@@ -150,9 +150,12 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
     };
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;
-    let (stage, stable, canary) = match plan::watched(rollout) {
-        Some(plan::Watched { stage, former, version, .. }) => (stage, former, version),
-        None => (plan::current_stage(rollout)?, status.stable.clone()?, status.canary.clone()?),
+    let (stage, since, stable, canary) = match plan::watched(rollout) {
+        Some(plan::Watched { stage, former, version, begun }) => (stage, Some(begun.since), former, version),
+        None => {
+            let since = status.stage.as_ref().and_then(|stage| stage.since);
+            (plan::current_stage(rollout)?, since, status.stable.clone()?, status.canary.clone()?)
+        }
     };
     let namespace = rollout.metadata.namespace.as_deref()?;
     let look = AnalysisRequest {
@@ -162,6 +165,7 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         spec: &rollout.spec,
         templates: &context.caches.templates.named_by(&rollout.spec, namespace),
         stage: &stage,
+        since,
         stable: &stable,
         canary: &canary,
         begun: &begun,

@@ -106,7 +106,7 @@ impl CheckTemplates {
 }
 
 fn references(spec: &RolloutSpec) -> impl Iterator<Item = &CheckTemplateRef> {
-    spec.analysis.iter().flat_map(|analysis| &analysis.checks).filter_map(template_of)
+    spec.all_checks().filter_map(template_of)
 }
 
 fn key(reference: &CheckTemplateRef, namespace: &str) -> Key {

@@ -296,7 +296,7 @@ impl Planner<'_> {
 
     /// Of the checks that have to pass and do not, the one that will take longest, with its sentence.
     fn undecided(&self, stage: &Stage) -> Option<String> {
-        let checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
+        let checks = self.rollout.spec.checks_in(stage);
         let undecided = checks.filter(|check| self.decides(stage, &check.name)).filter_map(|check| {
             let answer = self.checks.iter().find(|answer| answer.name == check.name);
             match answer {
@@ -316,22 +316,19 @@ impl Planner<'_> {
 
     /// Whether there are no numbers for a check that has to pass.
     fn is_blind(&self, stage: &Stage) -> bool {
-        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        checks.any(|check| {
+        self.rollout.spec.checks_in(stage).any(|check| {
             let answer = self.checks.iter().find(|answer| answer.name == check.name);
             self.decides(stage, &check.name) && answer.is_none_or(|answer| answer.verdict == Verdict::NoData)
         })
     }
 
-    /// Whether a check of the spec decides anything in `stage`, or only warns.
+    /// Whether a check of that name is asked in `stage` and decides anything, or only warns.
     pub(super) fn decides(&self, stage: &Stage, name: &str) -> bool {
         if !stage.gives_requests() || self.status.rolls_back {
             return false;
         }
-        let overrides = stage.checks.as_deref().unwrap_or_default();
-        let changed = overrides.iter().find(|changed| changed.name == name);
-        let mut checks = self.rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        checks.any(|check| check.name == name && check.decides(changed))
+        let changed = stage.override_of(name);
+        self.rollout.spec.checks_in(stage).any(|check| check.name == name && check.decides(changed))
     }
 
     fn hold(&mut self, refusal: Refusal) {

@@ -27,8 +27,8 @@ impl Exposed {
     /// no preset at all.
     #[must_use]
     pub fn new(spec: &RolloutSpec, traffic: &Traffic) -> Self {
-        let checks = spec.analysis.iter().flat_map(|analysis| &analysis.checks);
-        let presets: Vec<_> = checks
+        let presets: Vec<_> = spec
+            .all_checks()
             .filter_map(|check| {
                 let errors = check.error_rate.as_ref().and_then(|check| check.preset);
                 errors.or(check.latency.as_ref().and_then(|check| check.preset))

@@ -387,10 +387,7 @@ fn gate(
     let name = &stage.name;
     let since = since.ok_or_else(|| format!("leaves stage {name} before its weight is in force"))?;
     check(now >= after(since, stage.bake()), || format!("leaves stage {name} before its bake is over"))?;
-    let deciding = rollout.spec.analysis.iter().flat_map(|analysis| &analysis.checks).filter(|check| {
-        let changed = stage.checks.iter().flatten().find(|changed| changed.name == check.name);
-        check.decides(changed)
-    });
+    let deciding = rollout.spec.checks_in(stage).filter(|check| check.decides(stage.override_of(&check.name)));
     if !stage.gives_requests() {
         return Ok(());
     }

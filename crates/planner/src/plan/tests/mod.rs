@@ -23,6 +23,7 @@ mod judgement;
 mod long_names;
 mod lost_sets;
 mod orphans;
+mod own_checks;
 mod policies;
 mod preflight;
 mod preview;

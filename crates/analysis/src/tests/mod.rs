@@ -1,0 +1,3 @@
+//! What tests of several files look at.
+
+pub(crate) mod lab;
