@@ -53,6 +53,7 @@ use super::{
     validation = Rule::new("!has(self.analysis) || !has(self.analysis.controlShare) || double(string(self.analysis.controlShare).replace('%', '')) == 0.0 || !has(self.traffic) || !has(self.traffic.gatewayAPI) || self.traffic.gatewayAPI.routes.all(r, !has(r.rules))").message("analysis.controlShare does not go with rules of a route: what they leave with stable would come to the new version unjudged; leave one of them out").field_path(".analysis.controlShare"),
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.match) && !has(s.mirror))").message(culprit::MATCH_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, double(string(s.weight).replace('%', '')) > 0.0 && !has(s.preview))").message(culprit::NOTHING_WITHOUT_ROUTE).field_path(".stages"),
+    validation = Rule::new("has(self.traffic) || !has(self.stages) || self.stages.all(s, !has(s.stableReplicas))").message(culprit::WARM_WITHOUT_ROUTE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.preview) || s.preview.service != self.service)").message(culprit::PREVIEW_IS_THE_SERVICE).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || self.stages.all(s, !has(s.checks) || s.checks.all(o, has(self.analysis) && self.analysis.checks.exists(c, c.name == o.name)))").message(culprit::UNKNOWN_CHECK).field_path(".stages"),
     validation = Rule::new("!has(self.stages) || !has(self.analysis) || self.stages.all(s, !has(s.checks) || s.checks.all(o, !has(o.min) || self.analysis.checks.exists(c, c.name == o.name && has(c.query))))").message(culprit::NO_MIN).field_path(".stages"),
@@ -149,6 +150,17 @@ pub struct RolloutSpec {
     pub paused: bool,
 }
 
+impl Rollout {
+    /// Whether the stable version may have fewer pods than all of the traffic takes: they follow its share
+    /// ([`Capacity::Progressive`]), or the stage that is under way leaves it [fewer](Stage::stable_replicas). Then it is
+    /// given no more than its ready pods carry.
+    #[must_use]
+    pub fn may_lack_stable_pods(&self) -> bool {
+        let stage = self.status.as_ref().and_then(|status| status.stage.as_ref());
+        self.spec.is_progressive() || stage.is_some_and(|stage| stage.stable_replicas.is_some())
+    }
+}
+
 impl RolloutSpec {
     /// [`Self::progress_deadline`], or its default.
     #[must_use]
@@ -234,7 +246,8 @@ pub enum WorkloadKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.deadline) || !has(self.bake) || duration(self.deadline) >= duration(self.bake)").message("a stage's deadline must not be shorter than its bake").field_path(".deadline")
+    validation = Rule::new("!has(self.deadline) || !has(self.bake) || duration(self.deadline) >= duration(self.bake)").message("a stage's deadline must not be shorter than its bake").field_path(".deadline"),
+    validation = Rule::new("!has(self.stableReplicas) || double(string(self.weight).replace('%', '')) == 100.0").message("stableReplicas goes with a weight of 100% alone: below it, the stable version still serves").field_path(".stableReplicas")
 )]
 pub struct Stage {
     /// What the stage is called in the status and in events.
@@ -266,6 +279,13 @@ pub struct Stage {
     /// they carry the weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
+
+    /// With a weight of 100%, and routes: how many pods of the stable version stay up while the stage lasts: a count, or a
+    /// percentage of `spec.replicas`. The others go when the weight is in force and `drain` is over. Fewer than all of them
+    /// do not take all of the traffic back at once: then it goes back as fast as the others are ready again, as with
+    /// `capacity: Progressive`. Default: all of them; with `capacity: Progressive`, one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_replicas: Option<Replicas>,
 
     /// How long the stage lasts at least, from the moment its weight is in force. Default: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,6 +330,7 @@ impl Stage {
                 matches: None,
                 mirror: None,
                 replicas: None,
+                stable_replicas: None,
                 bake: None,
                 deadline: None,
                 on_failure: None,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode};
+use tidegate_api::{Phase, Replicas, Rollout, RolloutStatus, RouteMode};
 
 use crate::{
     invariants::{Invariants, LAG},
@@ -21,7 +21,7 @@ impl Invariants {
         before: &BTreeMap<String, f64>,
         after: &BTreeMap<String, f64>,
     ) {
-        if !self.is_progressive() || status.route != RouteMode::Split {
+        if !self.may_lack_stable_pods() || status.route != RouteMode::Split {
             return;
         }
         let wanted = self.wanted_lately(status, now);
@@ -65,9 +65,38 @@ impl Invariants {
         self.hold(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"));
     }
 
+    /// Whether stable may have fewer pods than everything takes: they follow its share, or are kept warm without one.
+    pub fn may_lack_stable_pods(&self) -> bool {
+        self.is_progressive() || self.kept_warm().is_some()
+    }
+
     pub fn is_progressive(&self) -> bool {
         let capacity = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/traffic/capacity"));
         capacity.is_some_and(|capacity| capacity == "Progressive")
+    }
+
+    /// What the stage leaves stable where the new version has everything, as the spec says it.
+    fn kept_warm(&self) -> Option<Replicas> {
+        let rollout = self.get("Rollout", NAME)?;
+        rollout.pointer("/status/stage/stableReplicas")?;
+        let mut stages = rollout.pointer("/spec/stages")?.as_array()?.iter();
+        let warm = stages.find_map(|stage| stage.get("stableReplicas").cloned())?;
+        serde_json::from_value(warm).ok()
+    }
+
+    /// Pods of stable go as far as its share lets them, or as few as are kept warm once it has none.
+    pub fn scaled_down(&mut self, now: Timestamp, status: &RolloutStatus, name: &str, pods: i64) {
+        let (share, wanted) = (i64::from(self.share_lately(name, now)), self.wanted(status));
+        let is_stable = status.stable.as_ref().is_some_and(|stable| stable.replica_set == name);
+        let kept_warm =
+            self.kept_warm().filter(|_| is_stable && matches!(status.phase, Phase::Progressing | Phase::Held));
+        let all = i32::try_from(wanted).unwrap_or(i32::MAX);
+        let needed = match kept_warm {
+            Some(_) if share > 0 && !self.is_progressive() => wanted,
+            Some(warm) if share == 0 => i64::from(warm.of(all).min(all)),
+            _ => (share * wanted + 999) / 1000,
+        };
+        self.hold(pods >= needed, || format!("{name} goes to {pods} pods, where {share} thousandths need {needed}"));
     }
 
     /// The pods that carry everything: an autoscaler may ask for fewer while a new version is on its way.
@@ -84,7 +113,7 @@ impl Invariants {
 
     /// Whether the way back waits for pods of stable, whose number had followed its share.
     pub fn waits_for_stable(&self) -> bool {
-        let Some(status) = self.status().filter(|_| self.is_progressive()) else { return false };
+        let Some(status) = self.status().filter(|_| self.may_lack_stable_pods()) else { return false };
         i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
     }
 

@@ -118,7 +118,7 @@ impl Invariants {
             self.reverting = self.reverting.map(|_| now);
         }
         // Where traffic waits for stable's pods, it waits for the watch that tells of them, too.
-        let patience = if self.is_progressive() { REVERTED_WITHIN + SILENCE } else { REVERTED_WITHIN };
+        let patience = if self.may_lack_stable_pods() { REVERTED_WITHIN + SILENCE } else { REVERTED_WITHIN };
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > patience);
         let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
         if late && exposed {
@@ -306,11 +306,9 @@ impl Invariants {
         // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
         let available = self.get("Deployment", NAME).and_then(|it| it.pointer("/status/availableReplicas")?.as_i64());
         let handed_back = status.phase == Phase::HandingBack && available.is_some_and(|available| available >= wanted);
-        let follows = self.is_progressive() && status.route == RouteMode::Split;
+        let follows = self.may_lack_stable_pods() && status.route == RouteMode::Split;
         if is < was && follows {
-            let share = self.share_lately(&name, now);
-            let needed = (i64::from(share) * self.wanted(&status) + 999) / 1000;
-            self.hold(is >= needed, || format!("{name} goes to {is} pods, where {share} thousandths need {needed}"));
+            self.scaled_down(now, &status, &name, is);
         }
         let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
         if is < was && stable && routed && !handed_back && !(follows && under_way) {

@@ -2,6 +2,7 @@
 
 mod gates;
 mod plans;
+mod stable_pods;
 
 use serde_json::{Value, json};
 use tidegate_api::{Phase, Rollout};
@@ -138,7 +139,17 @@ fn pushed(name: &'static str, ending: Ending, actions: &[(u64, Action)]) -> Scen
 
 /// All of them.
 pub fn all() -> Vec<Scene> {
-    [releases(), disturbances(), capacities(), audiences(), controls(), plans::scenes(), gates::scenes()].concat()
+    [
+        releases(),
+        disturbances(),
+        capacities(),
+        audiences(),
+        controls(),
+        plans::scenes(),
+        gates::scenes(),
+        stable_pods::scenes(),
+    ]
+    .concat()
 }
 
 /// Stages for those who ask, with copies of what others send, and users who stay.

@@ -116,7 +116,7 @@ fn carried(
     after: &Cluster,
 ) -> Result<(), String> {
     let names = after.service_names();
-    if status.route != RouteMode::Split || !rollout.spec.is_progressive() {
+    if status.route != RouteMode::Split || !rollout.may_lack_stable_pods() {
         return Ok(());
     }
     let wanted = capacity::wanted(rollout);
@@ -175,10 +175,16 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
             format!("{name} to {new} leaves {left} of {wanted} pods")
         });
     }
-    if rollout.spec.is_progressive() && status.route == RouteMode::Split && !no_longer_waits(rollout, after.now) {
+    if rollout.may_lack_stable_pods() && status.route == RouteMode::Split && !no_longer_waits(rollout, after.now) {
         let drain = jiff::SignedDuration::try_from(rollout.spec.drain().duration()).unwrap();
         let share = Percent::new(f64::from(after.share_since(name, after.now - drain)) / 10.0);
-        let needed = if share > Percent::ZERO { share.of(wanted) } else { 0 };
+        let warm = status.stage.as_ref().and_then(|stage| stage.stable_replicas).filter(|_| is(&status.stable));
+        let needed = match warm {
+            Some(_) if share > Percent::ZERO && !rollout.spec.is_progressive() => wanted,
+            Some(warm) if share == Percent::ZERO => warm.of(wanted).min(wanted),
+            _ if share > Percent::ZERO => share.of(wanted),
+            _ => 0,
+        };
         check(new >= needed || (is(&status.canary) && new >= asked_for(rollout)), || {
             format!("{name} to {new}, where its share of {share} needs {needed}")
         })?;

@@ -20,6 +20,7 @@ mod gates;
 mod gateways;
 mod hand_back;
 mod judgement;
+mod kept_warm;
 mod long_names;
 mod lost_sets;
 mod orphans;

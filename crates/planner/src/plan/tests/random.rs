@@ -7,7 +7,7 @@ use tidegate_api::{Phase, Verdict};
 use super::{
     cluster::{Cluster, Controller, Gateway, user_route},
     lab::Lab,
-    specs::{by_pods, progressive, routed, surging, with},
+    specs::{by_pods, kept_warm, progressive, routed, surging, with},
 };
 
 const IMAGES: [&str; 3] = ["v1", "v2", "v3"];
@@ -98,6 +98,8 @@ pub(super) fn world() -> impl Strategy<Value = World> {
         stepping_back(by_pods()),
         stepping_back(progressive()),
         progressive(),
+        kept_warm(),
+        stepping_back(kept_warm()),
         with(&json!({"traffic": {
             "gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie",
         }})),
