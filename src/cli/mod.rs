@@ -64,6 +64,8 @@ enum Command {
     Approve(approve::Options),
     /// Tries a version again that failed.
     Retry(target::Target),
+    /// Replaces the pods of the stable version by others of the same version, a few at a time.
+    Restart(target::Target),
     /// Has the Deployment ask for the version again that was stable before.
     Undo(undo::Options),
     /// Says what a Rollout did, and why.
@@ -95,6 +97,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Promote(options) => return Ok(command::promote(&options)),
         Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
+        Command::Restart(options) => return Ok(command::main(&Verb::Ask(Asked::Restart), &options)),
         Command::Undo(options) => return Ok(undo::main(&options)),
         Command::History(options) => return Ok(history::main(&options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),

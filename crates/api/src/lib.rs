@@ -23,6 +23,7 @@ mod matches;
 pub mod metadata;
 pub mod nearest;
 mod reason;
+mod restart;
 mod rollback;
 mod rollout;
 mod schedule;
@@ -57,6 +58,7 @@ pub use metadata::{
     label::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
 pub use reason::{EventType, Reason};
+pub use restart::RestartStatus;
 pub use rollback::{FormerRevision, RollbackWindow};
 pub use rollout::{
     OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,

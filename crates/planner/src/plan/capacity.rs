@@ -104,11 +104,17 @@ pub(super) fn now(rollout: &Rollout, observed: &Observed, drained: bool) -> (i32
     if routed {
         let kept = status.stage.filter(|_| status.route == RouteMode::Split).map(|stage| stage.weight);
         let kept = kept.filter(|weight| *weight > Percent::ZERO).map_or(0, |weight| weight.of(total));
-        return (total, drained.then_some(kept));
+        return (total + surge(rollout), drained.then_some(kept));
     }
     // Without a route the canary's pods can only go as fast as stable's come back.
     let ready = observed.ready_behind(&rollout.spec.service, stable_set(&status));
-    (total, Some((total - ready).max(0)))
+    (total + surge(rollout), Some((total - ready).max(0)))
+}
+
+/// How many pods stable has beyond those that are wanted, while they are replaced.
+fn surge(rollout: &Rollout) -> i32 {
+    let restart = rollout.status.as_ref().and_then(RolloutStatus::restart_under_way);
+    restart.map_or(0, |restart| restart.surge)
 }
 
 fn stable_set(status: &RolloutStatus) -> &str {

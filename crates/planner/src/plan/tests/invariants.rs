@@ -44,6 +44,9 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
         Effect::DeletePod { name, .. } => {
+            if status.restart.is_some() {
+                return restarted(rollout, &status, before, name);
+            }
             let set = status.canary.as_ref().and_then(|canary| before.pods.get(&canary.replica_set));
             let is_canary = set.is_some_and(|pods| pods.iter().any(|pod| pod.name == *name));
             let is_decided = status.replaced_pod.as_ref().is_some_and(|pod| pod.name == *name);
@@ -207,6 +210,21 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
     let had = after.last_traffic.iter().filter(|((set, _), _)| set == name).map(|(_, last)| *last).max();
     let drained = had.is_none_or(|last| self::after(last, rollout.spec.drain()) <= after.now);
     check(new > 0 || drained || !routed, || format!("{name} to 0 before its requests have drained"))
+}
+
+/// A pod that is replaced is one of stable, and leaves as many ready as are wanted.
+fn restarted(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, name: &str) -> Result<(), String> {
+    check(matches!(status.phase, Phase::Stable | Phase::Reverted), || {
+        format!("replaces pod {name} while it is {:?}", status.phase)
+    })?;
+    let set = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+    let ready: Vec<_> = before.endpoints.get("checkout").into_iter().flatten().collect();
+    let left = ready.iter().filter(|pod| naming::is_pod_of(set, pod) && **pod != name).count();
+    let wanted = usize::try_from(capacity::wanted(rollout)).unwrap();
+    let serves = ready.iter().any(|pod| *pod == name);
+    check(naming::is_pod_of(set, name) && (!serves || left >= wanted), || {
+        format!("pod {name} goes, which leaves {left} of {wanted} ready")
+    })
 }
 
 fn under_way(status: &RolloutStatus) -> bool {

@@ -8,6 +8,7 @@ use super::{
     lab::Lab,
     specs::{kept_warm, progressive},
 };
+use crate::workload::Deployment;
 
 fn fail(lab: &mut Lab) {
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
@@ -115,7 +116,7 @@ fn another_version_and_a_deletion_bring_all_of_them_back() {
     let mut lab = drained();
     lab.cluster.delete();
     lab.finish();
-    assert_eq!(lab.cluster.deployment.as_ref().map(|deployment| deployment.replicas()), Some(10));
+    assert_eq!(lab.cluster.deployment.as_ref().map(Deployment::replicas), Some(10));
 }
 
 #[test]

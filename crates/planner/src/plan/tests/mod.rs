@@ -29,6 +29,7 @@ mod preflight;
 mod preview;
 mod promotion;
 mod random;
+mod restart;
 mod revisions;
 mod rollback;
 mod scaling;

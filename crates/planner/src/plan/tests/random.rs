@@ -21,6 +21,7 @@ enum Happening {
     Pause(bool),
     Stages(Value),
     Delete,
+    Restart,
     Break(&'static str),
     Mend(&'static str),
     Gateway(Gateway),
@@ -109,6 +110,16 @@ pub(super) fn world() -> impl Strategy<Value = World> {
     (select(specs), prop::collection::vec(happening(), 1..40)).prop_map(|(spec, happenings)| World { spec, happenings })
 }
 
+/// The same, and pods are replaced now and then. A strategy of its own, so that the seeds of [`world`] stay what they are.
+fn restarting() -> impl Strategy<Value = World> {
+    (world(), prop::collection::vec(0..40_usize, 1..5)).prop_map(|(mut world, places)| {
+        for place in places {
+            world.happenings.insert(place.min(world.happenings.len()), Happening::Restart);
+        }
+        world
+    })
+}
+
 impl World {
     /// Everything happens, and then nothing any more.
     pub(super) fn plays_out(&self) {
@@ -133,6 +144,10 @@ fn happen(lab: &mut Lab, happening: &Happening) {
         Happening::ScaleDeployment(count) => lab.cluster.scale_deployment(*count),
         Happening::Pause(paused) if alive => lab.cluster.edit(&json!({"paused": paused})),
         Happening::Stages(stages) if alive => lab.cluster.edit(&json!({"stages": stages})),
+        Happening::Restart if alive => {
+            let stable = lab.status().stable.map(|stable| stable.revision).unwrap_or_default();
+            lab.cluster.annotate("tidegate.dev/restart", &format!("{stable} at {}", lab.cluster.now));
+        }
         Happening::Delete => lab.cluster.delete(),
         Happening::Break(image) => drop(lab.cluster.broken.insert((*image).to_owned())),
         Happening::Mend(image) => drop(lab.cluster.broken.remove(*image)),
@@ -195,6 +210,11 @@ proptest! {
     fn whatever_happens_traffic_is_safe_and_everything_comes_to_rest(
         world in world(),
     ) {
+        world.plays_out();
+    }
+
+    #[test]
+    fn whatever_happens_while_pods_are_replaced_traffic_is_safe_and_everything_comes_to_rest(world in restarting()) {
         world.plays_out();
     }
 }
