@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tidegate_api::{Phase, Replicas, Rollout, RolloutStatus, RouteMode};
+use tidegate_apiserver::Change;
 
 use crate::{
     invariants::{Invariants, LAG},
@@ -117,6 +119,44 @@ impl Invariants {
         i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
     }
 
+    /// A pod that is replaced is one of stable, while nothing else is under way, and leaves as many as are wanted: of those
+    /// that were ready lately, since one may have broken in the same moment.
+    pub fn replaced(&mut self, now: Timestamp, change: &Change) {
+        let Some(status) = self.status() else { return };
+        let Some(stable) = status.stable.as_ref().filter(|_| matches!(status.phase, Phase::Stable | Phase::Reverted))
+        else {
+            return;
+        };
+        let name = change.object.name().to_owned();
+        let is_its = name.starts_with(&format!("{}-", stable.replica_set));
+        let was_ready = change.before.as_deref().is_some_and(|pod| is_ready(pod.value()));
+        // It is out of the mirror by now, or marked.
+        let lately = self.stood.iter().filter(|(_, last)| now.duration_since(**last) <= LAG && **last < now);
+        let left = lately.map(|(ready, _)| ready.saturating_sub(1)).fold(self.standing(&status), usize::max);
+        let wanted = usize::try_from(self.wanted_lately(&status, now)).unwrap_or(0);
+        self.hold(is_its && (!was_ready || left >= wanted), || {
+            format!("pod {name} goes, which leaves {left} of {wanted} pods of stable")
+        });
+    }
+
+    /// How many of stable's pods are ready and stay.
+    pub fn standing(&self, status: &RolloutStatus) -> usize {
+        let beginning = format!("{}-", status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str()));
+        let pods = self.mirror.range(("Pod".to_owned(), beginning.clone())..);
+        let pods = pods.take_while(|((kind, name), _)| kind == "Pod" && name.starts_with(&beginning));
+        pods.filter(|(_, pod)| is_ready(pod.value())).count()
+    }
+
+    /// How many endpoints of a Service are ready.
+    pub fn ready(&self, service: &str) -> usize {
+        let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
+        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
+            object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
+        });
+        let endpoints = slices.flat_map(|slice| slice.value()["endpoints"].as_array().into_iter().flatten());
+        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true))).count()
+    }
+
     /// The most endpoints of a Service that were ready within [`LAG`].
     pub fn ready_lately(&self, service: &str, now: Timestamp) -> usize {
         let had = self.served.iter().filter(|((of, _), last)| of == service && now.duration_since(**last) <= LAG);
@@ -134,4 +174,12 @@ impl Invariants {
         let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
         had.map(|((_, share), _)| *share).max().unwrap_or(0)
     }
+}
+
+/// Whether a pod is ready, and was not deleted.
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let says =
+        conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    says && pod.pointer("/metadata/deletionTimestamp").is_none()
 }

@@ -34,6 +34,8 @@ pub struct Invariants {
     pub served: BTreeMap<(String, usize), Timestamp>,
     /// When each ReplicaSet was last given so many thousandths of the traffic by a route.
     pub loaded: BTreeMap<(String, u16), Timestamp>,
+    /// When so many of stable's pods were last ready.
+    pub stood: BTreeMap<usize, Timestamp>,
     /// When each number of pods was last asked for.
     pub asked: BTreeMap<i64, Timestamp>,
     /// When somebody else last wrote the route.
@@ -67,6 +69,7 @@ impl Invariants {
             mirror,
             served: BTreeMap::new(),
             loaded: BTreeMap::new(),
+            stood: BTreeMap::new(),
             asked: BTreeMap::new(),
             rerouted: None,
             reverting: None,
@@ -108,6 +111,8 @@ impl Invariants {
             "Rollout" => self.rollout(now, change),
             "HTTPRoute" if ours => self.weights(now, change),
             "ReplicaSet" if ours => self.replica_set(now, change),
+            // A deletion names no field manager, and nobody else here deletes over HTTP.
+            "Pod" if change.manager.as_ref() == "unknown" => self.replaced(now, change),
             _ => {}
         }
         if self.ready("checkout-stable") == 0
@@ -347,16 +352,6 @@ impl Invariants {
         }
     }
 
-    /// How many endpoints of a Service are ready.
-    pub fn ready(&self, service: &str) -> usize {
-        let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
-        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
-            object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
-        });
-        let endpoints = slices.flat_map(|slice| slice.value()["endpoints"].as_array().into_iter().flatten());
-        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true))).count()
-    }
-
     /// The part of the traffic, in percent, that the route gives to a ReplicaSet through its own Service.
     fn share(&self, set: &str) -> f64 {
         let Some(route) = self.get("HTTPRoute", NAME) else { return 0.0 };
@@ -375,6 +370,7 @@ impl Invariants {
     fn remember(&mut self, now: Timestamp) {
         if let Some(status) = self.status() {
             self.asked.insert(self.wanted(&status), now);
+            self.stood.insert(self.standing(&status), now);
         }
         let Some(route) = self.get("HTTPRoute", NAME) else { return };
         let services: Vec<_> =

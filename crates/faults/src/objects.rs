@@ -146,6 +146,7 @@ const INCIDENTAL: &[&str] = &[
     "contentions",
     "tidegate.dev/rollout-uid",
     "annotations",
+    "commands",
 ];
 
 fn normalise(value: &mut Value) {

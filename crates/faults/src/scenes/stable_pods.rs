@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_api::Phase;
 
-use super::{Action, Ending, Moment, Scene, V1, pushed};
+use super::{Action, Ending, Moment, Scene, V1, V2, pushed, scene};
 
 /// All at once, with one pod in five of the version before kept up.
 fn kept_warm() -> Value {
@@ -16,8 +16,21 @@ fn kept_warm() -> Value {
 /// All of them.
 pub(super) fn scenes() -> Vec<Scene> {
     let fails = [(61, Action::Await(Moment::At("full"))), (80, Action::Fail(0.5))];
-    vec![Scene {
-        spec: kept_warm(),
-        ..pushed("errors after all at once, with few pods kept warm", Ending::In(Phase::Reverted, V1), &fails)
-    }]
+    let restart = Action::Ask("restart");
+    vec![
+        Scene {
+            spec: kept_warm(),
+            ..pushed("errors after all at once, with few pods kept warm", Ending::In(Phase::Reverted, V1), &fails)
+        },
+        scene(
+            "a restart",
+            Ending::In(Phase::Stable, V1),
+            vec![(0, Action::Await(Moment::In(Phase::Stable))), (20, restart.clone())],
+        ),
+        scene(
+            "a new version while pods are replaced",
+            Ending::In(Phase::Stable, V2),
+            vec![(0, Action::Await(Moment::In(Phase::Stable))), (20, restart), (27, Action::Push(V2))],
+        ),
+    ]
 }
