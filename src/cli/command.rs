@@ -1,4 +1,4 @@
-//! `tidegate abort`, `promote`, `retry`, `pause` and `resume`: asks something of a rollout that is under way. The same binary
+//! `tidegate abort`, `promote`, `retry`, `restart`, `pause` and `resume`: asks something of a Rollout. The same binary
 //! under the name `kubectl-tidegate` is a plugin of kubectl.
 
 use std::process::ExitCode;
@@ -75,7 +75,16 @@ fn meant(command: Command, status: &RolloutStatus) -> anyhow::Result<String> {
     let canary = status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.clone());
     let nothing = || format!("no version is on its way ({:?}: {})", status.phase, status.message);
     Ok(match command {
-        Command::Abort => canary.with_context(nothing)?,
+        Command::Abort => {
+            let restarted = status.restart.as_ref().map(|restart| restart.revision.clone());
+            canary.or(restarted).with_context(nothing)?
+        }
+        Command::Restart => {
+            let serves = matches!(status.phase, Phase::Stable | Phase::Reverted);
+            let stable = status.stable.as_ref().filter(|_| serves).map(|stable| stable.revision.clone());
+            let nothing = || format!("a rollout is under way ({:?}: {})", status.phase, status.message);
+            stable.with_context(nothing)?
+        }
         Command::Promote => {
             let stage = status.stage.as_ref().map_or("", |stage| stage.name.as_str());
             format!("{}/{stage}", canary.with_context(nothing)?)

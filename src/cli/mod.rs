@@ -71,6 +71,8 @@ enum Command {
     Approve(approve::Options),
     /// Tries a version again that failed.
     Retry(target::Target),
+    /// Replaces the pods of the stable version by others of the same version, a few at a time.
+    Restart(target::Target),
     /// Has the Deployment ask for the version again that was stable before.
     Undo(undo::Options),
     /// Says on one screen where a Rollout stands, with every number: the code says whether somebody has to act.
@@ -108,6 +110,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Promote(options) => return Ok(command::promote(&options)),
         Command::Approve(options) => return Ok(approve::main(&options)),
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
+        Command::Restart(options) => return Ok(command::main(&Verb::Ask(Asked::Restart), &options)),
         Command::Undo(options) => return Ok(undo::main(&options)),
         Command::Status(options) => return Ok(status::main(&options)),
         Command::Explain(options) => return Ok(explain::main(&options)),

@@ -1,12 +1,19 @@
 //! What people ask of a rollout: by the plugin of the real kubectl, and by an annotation.
 
-use std::{env, fs};
+use std::{collections::BTreeSet, env, fs};
 
 use anyhow::Context;
 use serde_json::json;
 use tidegate_api::{Phase, condition::reason};
 use tidegate_testkit::{
-    Result, assets::named, control_plane::Identity, shop::Shop, snapshot::Snapshot, wait::until, world::World,
+    Result,
+    assets::named,
+    control_plane::Identity,
+    pod_server::Faults,
+    shop::Shop,
+    snapshot::{Snapshot, runs},
+    wait::until,
+    world::World,
 };
 use tokio::process::Command;
 
@@ -21,6 +28,11 @@ behaviours![
     a_version_that_failed_is_tried_again,
     an_annotation_for_another_version_does_nothing_and_says_so,
     approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back,
+    restart_by_the_plugin_replaces_every_pod_and_loses_no_request,
+    a_restart_leaves_a_rollout_that_is_under_way_alone,
+    a_new_version_ends_a_restart_and_wins,
+    a_restart_whose_pods_are_never_ready_stops_and_the_old_ones_stay,
+    an_abort_stops_a_restart_and_the_pods_that_are_left_stay,
     undo_brings_the_version_before_back_at_once_and_history_tells_of_it,
     status_shows_the_numbers_and_its_code_says_whether_somebody_has_to_act,
     explain_offers_commands_that_are_done_as_it_prints_them,
@@ -184,6 +196,80 @@ async fn offered(world: &World, shop: &Shop, verb: &str) -> Result<Vec<String>> 
     let line = line.with_context(|| format!("explain does not offer {verb}: {text}"))?;
     let command = line.trim_start().split("  ").next().unwrap_or_default();
     Ok(command.split(' ').skip(2).map(str::to_owned).collect())
+}
+
+/// The names of the pods of `image`.
+fn names(now: &Snapshot, image: &str) -> BTreeSet<String> {
+    let living = now.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && runs(pod, image));
+    living.filter_map(|pod| pod.metadata.name.clone()).collect()
+}
+
+async fn restart_by_the_plugin_replaces_every_pod_and_loses_no_request(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("restart"), quick()).await?;
+    let (before, revision) = (names(&shop.now(), "v1"), shop.now().revision("v1").unwrap_or_default());
+    let told = plugin(world, &shop, "restart").await?;
+    let expected = (Some(0), format!("Rollout checkout: restart of {revision} is asked for\n"));
+    shop.check(&format!("it says what was asked: {told:?}"), told == expected).await?;
+    let all_new = |now: &Snapshot| now.ready_count("v1") == 4 && names(now, "v1").is_disjoint(&before);
+    shop.wait("all pods to be others", LATER, |now| all_new(now) && now.status().restart.is_none()).await?;
+    told_of(&shop, reason::RESTARTED).await?;
+    shop.wait("no more pods than that", SOON, |now| names(now, "v1").len() == 4).await?;
+    let after = names(&shop.now(), "v1");
+    shop.stays("it is done once", A_WHILE, |now| names(now, "v1") == after).await?;
+    shop.check("it is the same version", shop.now().revision("v1").as_ref() == Some(&revision)).await?;
+    shop.lost_nothing().await
+}
+
+async fn a_restart_leaves_a_rollout_that_is_under_way_alone(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("restart-late"), lingering()).await?;
+    underway(&shop).await?;
+    let told = plugin(world, &shop, "restart").await?;
+    shop.check(&format!("the plugin says so: {told:?}"), told.0 == Some(2) && told.1.contains("is under way")).await?;
+    let revision = shop.now().revision("v1").unwrap_or_default();
+    let asked = format!("tidegate.dev/restart={revision} by jane");
+    world.kubectl(&shop, &["annotate", "rollouts.tidegate.dev/checkout", &asked]).await?;
+    let now = shop.wait("the answer", SOON, |now| now.status().commands.len() == 1).await?;
+    let message = now.status().commands.first().map(|command| command.message.clone()).unwrap_or_default();
+    shop.check(&message, message.ends_with("ask again when it is over")).await?;
+    shop.stays("the rollout goes on", A_WHILE, |now| now.phase() == Phase::Progressing && now.share() == Some(25)).await
+}
+
+/// A restart whose first new pod is not ready, and the pods from before.
+async fn stuck(world: &World, shop: &Shop) -> Result<BTreeSet<String>> {
+    let before = names(&shop.now(), "v1");
+    shop.set_faults("v1", Faults { never_ready: true, ..Faults::default() });
+    plugin(world, shop, "restart").await?;
+    shop.wait("one more pod", SOON, |now| names(now, "v1").len() == 5).await?;
+    Ok(before)
+}
+
+async fn a_new_version_ends_a_restart_and_wins(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("restart-superseded"), quick()).await?;
+    stuck(world, &shop).await?;
+    shop.release("v2", &[]).await?;
+    told_of(&shop, reason::RESTART_STOPPED).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn a_restart_whose_pods_are_never_ready_stops_and_the_old_ones_stay(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["progressDeadline"] = json!("8s");
+    let shop = adopted(world.shop("restart-stuck"), plan).await?;
+    let before = stuck(world, &shop).await?;
+    told_of(&shop, reason::RESTART_STOPPED).await?;
+    shop.wait("the old ones alone", SOON, |now| names(now, "v1") == before).await?;
+    let message = shop.now().status().commands.first().map(|command| command.message.clone()).unwrap_or_default();
+    shop.check(&message, message.contains("no pod was replaced within 8s")).await?;
+    shop.lost_nothing().await
+}
+
+async fn an_abort_stops_a_restart_and_the_pods_that_are_left_stay(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("restart-abort"), quick()).await?;
+    let before = stuck(world, &shop).await?;
+    plugin(world, &shop, "abort").await?;
+    shop.wait("the old ones alone", SOON, |now| names(now, "v1") == before && now.status().restart.is_none()).await?;
+    shop.lost_nothing().await
 }
 
 /// Waits for an event of that reason.

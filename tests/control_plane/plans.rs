@@ -21,6 +21,8 @@ behaviours![
     a_time_zone_that_does_not_exist_is_told,
     a_version_is_tried_out_by_a_service_of_its_own_and_then_gets_all_traffic_at_once,
     after_the_switch_a_failure_returns_all_traffic_to_the_pods_that_stayed,
+    after_the_switch_only_the_pods_that_are_kept_warm_stay_until_it_has_passed,
+    from_few_warm_pods_traffic_goes_back_as_fast_as_the_others_are_ready,
     a_preview_that_is_somebody_elses_service_is_refused,
     a_failure_is_seen_at_the_next_look_of_the_cadence,
     a_stage_is_left_where_its_bake_ends_however_rarely_it_is_looked_at,
@@ -166,6 +168,47 @@ async fn after_the_switch_a_failure_returns_all_traffic_to_the_pods_that_stayed(
     shop.check("v1 never went", now.ready_count("v1") == 4).await?;
     let weights: Vec<_> = shop.canary_weights().into_iter().flatten().collect();
     shop.check(&format!("in one step: {weights:?}"), weights.iter().all(|weight| [0, 100].contains(weight))).await?;
+    reverted(&shop).await?;
+    shop.lost_nothing().await
+}
+
+/// [`blue_green`], with one of four pods kept warm for as long as it takes.
+fn kept_warm() -> Value {
+    let mut plan = blue_green();
+    plan["stages"][1] = json!({"name": "switched", "weight": "100%", "bake": "5m", "stableReplicas": "20%"});
+    plan
+}
+
+/// All of the traffic is `v2`'s, and one pod of `v1` is left.
+async fn kept_warm_by_one(shop: &Shop) -> Result<()> {
+    shop.release("v2", &[]).await?;
+    let now = shop.wait("the switch", LATER, |now| now.share_in_force() == Some(100)).await?;
+    shop.check("all of v1 are there until it is in force", now.ready_count("v1") == 4).await?;
+    shop.wait("one pod of v1 to be left", LATER, |now| now.ready_count("v1") == 1).await?;
+    Ok(())
+}
+
+async fn after_the_switch_only_the_pods_that_are_kept_warm_stay_until_it_has_passed(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("kept-warm"), kept_warm()).await?;
+    kept_warm_by_one(&shop).await?;
+    shop.stays("it stays", A_WHILE, |now| now.ready_count("v1") == 1 && now.ready_count("v2") == 4).await?;
+    let mut stages = kept_warm()["stages"].clone();
+    stages[1]["bake"] = json!("1s");
+    shop.patch_rollout(json!({"stages": stages})).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn from_few_warm_pods_traffic_goes_back_as_fast_as_the_others_are_ready(world: &World) -> Result<()> {
+    let shop = adopted(world.shop("kept-warm-back"), kept_warm()).await?;
+    kept_warm_by_one(&shop).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    let now = shop.wait("the way back", SOON, |now| now.share_in_force().unwrap_or(0) == 0).await?;
+    shop.check("by then all of v1 are back", now.ready_count("v1") == 4).await?;
+    let weights: Vec<_> = shop.canary_weights().into_iter().flatten().collect();
+    let back: Vec<_> = weights.iter().skip_while(|weight| **weight < 100).collect();
+    let first = back.iter().find(|weight| ***weight < 100).map(|weight| **weight);
+    shop.check(&format!("one pod had a quarter first: {weights:?}"), first == Some(75)).await?;
     reverted(&shop).await?;
     shop.lost_nothing().await
 }

@@ -37,6 +37,15 @@ fn json_is_the_same_for_the_same_seed_and_another_for_another() {
 }
 
 #[test]
+fn somebody_restarts_the_pods_before_a_release() {
+    let restarted = GOOD.replace("{at: 0s, release", "{at: 1m, restart: {}}, {at: 10m, release");
+    let outcome = ScenarioFile::new(&restarted).simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{}", outcome.printed);
+    let place = |word: &str| outcome.printed.find(word);
+    assert!(place(" Restarting").is_some() && place(" Restarting") < place(" Restarted"), "{}", outcome.printed);
+}
+
+#[test]
 fn a_picture_is_one_svg() {
     let outcome = ScenarioFile::new(GOOD).simulate(&["--output", "svg"]);
     assert_eq!(outcome.code, 0);

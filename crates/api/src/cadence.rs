@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{rollout::Stage, units::Span};
+use super::{stage::Stage, units::Span};
 
 /// From a time in the stage on, how often its checks are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::metadata::annotation::{ABORT_ANNOTATION, PROMOTE_ANNOTATION, RETRY_ANNOTATION};
+use super::metadata::annotation::{ABORT_ANNOTATION, PROMOTE_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,13 @@ pub enum Command {
     Promote,
     /// A version that failed is tried again.
     Retry,
+    /// The stable version's pods are replaced by others of the same version.
+    Restart,
 }
 
 impl Command {
     /// All of them; what comes first wins over what comes after it.
-    pub const ALL: [Self; 3] = [Self::Abort, Self::Promote, Self::Retry];
+    pub const ALL: [Self; 4] = [Self::Abort, Self::Promote, Self::Retry, Self::Restart];
 
     /// What it is called on the command line and in the status.
     #[must_use]
@@ -26,6 +28,7 @@ impl Command {
             Self::Abort => "abort",
             Self::Promote => "promote",
             Self::Retry => "retry",
+            Self::Restart => "restart",
         }
     }
 
@@ -36,6 +39,7 @@ impl Command {
             Self::Abort => ABORT_ANNOTATION,
             Self::Promote => PROMOTE_ANNOTATION,
             Self::Retry => RETRY_ANNOTATION,
+            Self::Restart => RESTART_ANNOTATION,
         }
     }
 }
@@ -68,6 +72,12 @@ impl Asked {
     /// `at 2026-03-02T09:00:00Z`, of which nobody but people reads any but the first.
     pub fn all(annotations: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = Self> {
         Command::ALL.into_iter().filter_map(move |command| Self::read(command, annotations?.get(command.annotation())?))
+    }
+
+    /// Whether it asks for other pods of the same version.
+    #[must_use]
+    pub fn is_restart(&self) -> bool {
+        self.command == Command::Restart
     }
 
     fn read(command: Command, annotation: &str) -> Option<Self> {

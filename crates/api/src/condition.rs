@@ -164,6 +164,14 @@ pub mod reason {
         STAGE_SKIPPED = "StageSkipped", Normal => "Nothing.";
         /// Somebody asked for it: a version that failed is tried again.
         RETRIED = "Retried", Normal => "Nothing.";
+        /// Somebody asked for it: the pods of the stable version are replaced by others of the same version.
+        RESTARTING = "Restarting", Normal => "Nothing.";
+        /// All of the pods that were to be replaced are gone, and as many as are wanted are ready.
+        RESTARTED = "Restarted", Normal => "Nothing.";
+        /// A restart ended before all pods were replaced: a rollout began, somebody aborted it, or the new pods did not become
+        /// ready within `spec.progressDeadline`. The pods that are left stay.
+        RESTART_STOPPED = "RestartStopped", Warning =>
+            "The message says why. Ask again when what it names is over ([commands.md](../commands.md)).";
         /// A command was not done: it names another revision or stage than the one that is on its way, or what it asks for
         /// cannot be.
         COMMAND_IGNORED = "CommandIgnored", Warning =>

@@ -23,6 +23,8 @@ pub enum Culprit {
     RoutelessRequests,
     /// What stages have that takes routes where nobody is to get requests: a weight of 0%, or `preview`.
     RoutelessNothing,
+    /// The `stableReplicas` of stages.
+    RoutelessWarmth,
     /// The previews that are called as the Rollout's Service.
     PreviewedService,
     /// The names of overrides that no check has.
@@ -57,6 +59,7 @@ pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under g
 pub(crate) const ROUTE_TWICE: &str = "spec.traffic.gatewayAPI.routes names the same route twice";
 pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out";
 pub(crate) const NOTHING_WITHOUT_ROUTE: &str = "a stage of 0% and preview need routes, since without them every pod that is up gets requests: name them under traffic, or give the stage a weight";
+pub(crate) const WARM_WITHOUT_ROUTE: &str = "stableReplicas of a stage needs routes, since without them every pod that is up gets requests: name them under traffic, or leave it out";
 pub(crate) const PREVIEW_IS_THE_SERVICE: &str =
     "preview.service is the Service that clients use: give it a name of its own";
 pub(crate) const STAGE_CHECK_ASKS: &str = "a check of a stage's own asks exactly one of errorRate, latency and query";
@@ -85,6 +88,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
         MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
         NOTHING_WITHOUT_ROUTE => Culprit::RoutelessNothing,
+        WARM_WITHOUT_ROUTE => Culprit::RoutelessWarmth,
         PREVIEW_IS_THE_SERVICE => Culprit::PreviewedService,
         LIMITS_BESIDE => Culprit::AnyOf(&["max", "min", "warn"]),
         UNKNOWN_CHECK => Culprit::UnknownOverrides,

@@ -24,10 +24,12 @@ mod matches;
 pub mod metadata;
 pub mod nearest;
 mod reason;
+mod restart;
 mod rollback;
 mod rollout;
 mod schedule;
 mod schema;
+mod stage;
 mod stage_check;
 mod stage_status;
 mod status;
@@ -61,11 +63,11 @@ pub use metadata::{
     label::{GATE_LABEL, POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
 pub use reason::{EventType, Reason};
+pub use restart::RestartStatus;
 pub use rollback::{FormerRevision, RollbackWindow};
-pub use rollout::{
-    OnFailure, OnInconclusive, Preview, Replicas, Rollout, RolloutSpec, Stage, WorkloadKind, WorkloadRef,
-};
+pub use rollout::{OnFailure, OnInconclusive, Rollout, RolloutSpec, WorkloadKind, WorkloadRef};
 pub use schedule::{Days, Schedule, Window};
+pub use stage::{Preview, Replicas, Stage};
 pub use stage_check::{CheckOverride, LimitOverride, StageCheck};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{

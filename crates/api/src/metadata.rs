@@ -68,6 +68,8 @@ groups! {
         PROMOTE_ANNOTATION = "tidegate.dev/promote";
         /// `REVISION`: a version that failed is tried again.
         RETRY_ANNOTATION = "tidegate.dev/retry";
+        /// `REVISION`: the pods of the stable version are replaced by others of the same version.
+        RESTART_ANNOTATION = "tidegate.dev/restart";
         /// `REVISION/GATE by NAME`, and perhaps ` of GROUP`; several with a semicolon between them: that person says yes to
         /// that gate.
         APPROVE_ANNOTATION = "tidegate.dev/approve";

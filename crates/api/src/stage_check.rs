@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     analysis::{Check, ErrorRate, Latency, Query},
     culprit,
-    rollout::{RolloutSpec, Stage},
+    rollout::RolloutSpec,
+    stage::Stage,
     units::Span,
 };
 

@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{matches::Match, units::Percent};
+use super::{
+    matches::Match,
+    stage::{Replicas, Stage},
+    units::Percent,
+};
 
 /// The stage that a new version is in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +30,10 @@ pub struct StageStatus {
     /// The part of all requests of which it gets a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Percent>,
+    /// How many of the stable version's pods stay while all of the traffic is the new version's, where the plan says it. Once
+    /// they are fewer, `100%` until the rollout is over where no more is said: they may still be on their way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_replicas: Option<Replicas>,
     /// How users come to the versions that they stay on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_generation: Option<SessionGeneration>,
@@ -63,6 +71,13 @@ impl StageStatus {
     #[must_use]
     pub fn gives_requests(&self) -> bool {
         self.weight > Percent::ZERO || !self.matches.is_empty() || self.mirror.is_some()
+    }
+
+    /// What [`Self::stable_replicas`] is where `spec` takes the place of `before`.
+    #[must_use]
+    pub fn stable_replicas_after(before: Option<&Self>, spec: &Stage) -> Option<Replicas> {
+        let all = || before.and_then(|before| before.stable_replicas).map(|_| Replicas::Share(Percent::FULL));
+        spec.stable_replicas.or_else(all)
     }
 
     /// The weight that the stage itself brought into force, whatever others wrote since.

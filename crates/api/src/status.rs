@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::Asked,
     gate_status::GateStatus,
+    restart::RestartStatus,
     rollback::FormerRevision,
     schema,
     stage_status::{StageBegun, StageStatus, SteppedBack},
@@ -78,6 +80,9 @@ pub struct RolloutStatus {
     /// The gates that were asked about the version on its way, or the one that waits to be, in that order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateStatus>,
+    /// The stable version's pods are being replaced by others of the same version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartStatus>,
     /// Approvals of an earlier rollout that are still in the annotation: they count for none after it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spent_approvals: Vec<String>,
@@ -121,6 +126,12 @@ pub struct RolloutStatus {
 }
 
 impl RolloutStatus {
+    /// Whether somebody's command was decided on.
+    #[must_use]
+    pub fn is_decided(&self, asked: &Asked) -> bool {
+        self.commands.iter().any(|known| known.command == asked.command.name() && known.text == asked.text)
+    }
+
     /// What a gate said about `revision`, if it was asked.
     #[must_use]
     pub fn gate(&self, revision: &str, name: &str) -> Option<&GateStatus> {

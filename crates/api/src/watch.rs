@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cadence::CadenceStep,
-    culprit,
-    rollout::Stage,
-    schema,
+    culprit, schema,
+    stage::Stage,
     stage_check::StageCheck,
     units::{Percent, Span},
 };

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode};
+use serde_json::Value;
+use tidegate_api::{Phase, Replicas, Rollout, RolloutStatus, RouteMode};
+use tidegate_apiserver::Change;
 
 use crate::{
     invariants::{Invariants, LAG},
@@ -21,7 +23,7 @@ impl Invariants {
         before: &BTreeMap<String, f64>,
         after: &BTreeMap<String, f64>,
     ) {
-        if !self.is_progressive() || status.route != RouteMode::Split {
+        if !self.may_lack_stable_pods() || status.route != RouteMode::Split {
             return;
         }
         let wanted = self.wanted_lately(status, now);
@@ -65,9 +67,38 @@ impl Invariants {
         self.hold(asked <= most, || format!("{asked} pods are asked for, more than the {most} that maxSurge allows"));
     }
 
+    /// Whether stable may have fewer pods than everything takes: they follow its share, or are kept warm without one.
+    pub fn may_lack_stable_pods(&self) -> bool {
+        self.is_progressive() || self.kept_warm().is_some()
+    }
+
     pub fn is_progressive(&self) -> bool {
         let capacity = self.get("Rollout", NAME).and_then(|it| it.pointer("/spec/traffic/capacity"));
         capacity.is_some_and(|capacity| capacity == "Progressive")
+    }
+
+    /// What the stage leaves stable where the new version has everything, as the spec says it.
+    fn kept_warm(&self) -> Option<Replicas> {
+        let rollout = self.get("Rollout", NAME)?;
+        rollout.pointer("/status/stage/stableReplicas")?;
+        let mut stages = rollout.pointer("/spec/stages")?.as_array()?.iter();
+        let warm = stages.find_map(|stage| stage.get("stableReplicas").cloned())?;
+        serde_json::from_value(warm).ok()
+    }
+
+    /// Pods of stable go as far as its share lets them, or as few as are kept warm once it has none.
+    pub fn scaled_down(&mut self, now: Timestamp, status: &RolloutStatus, name: &str, pods: i64) {
+        let (share, wanted) = (i64::from(self.share_lately(name, now)), self.wanted(status));
+        let is_stable = status.stable.as_ref().is_some_and(|stable| stable.replica_set == name);
+        let kept_warm =
+            self.kept_warm().filter(|_| is_stable && matches!(status.phase, Phase::Progressing | Phase::Held));
+        let all = i32::try_from(wanted).unwrap_or(i32::MAX);
+        let needed = match kept_warm {
+            Some(_) if share > 0 && !self.is_progressive() => wanted,
+            Some(warm) if share == 0 => i64::from(warm.of(all).min(all)),
+            _ => (share * wanted + 999) / 1000,
+        };
+        self.hold(pods >= needed, || format!("{name} goes to {pods} pods, where {share} thousandths need {needed}"));
     }
 
     /// The pods that carry everything: an autoscaler may ask for fewer while a new version is on its way.
@@ -84,8 +115,46 @@ impl Invariants {
 
     /// Whether the way back waits for pods of stable, whose number had followed its share.
     pub fn waits_for_stable(&self) -> bool {
-        let Some(status) = self.status().filter(|_| self.is_progressive()) else { return false };
+        let Some(status) = self.status().filter(|_| self.may_lack_stable_pods()) else { return false };
         i64::try_from(self.ready("checkout-stable")).unwrap_or(i64::MAX) < self.wanted(&status)
+    }
+
+    /// A pod that is replaced is one of stable, while nothing else is under way, and leaves as many as are wanted: of those
+    /// that were ready lately, since one may have broken in the same moment.
+    pub fn replaced(&mut self, now: Timestamp, change: &Change) {
+        let Some(status) = self.status() else { return };
+        let Some(stable) = status.stable.as_ref().filter(|_| matches!(status.phase, Phase::Stable | Phase::Reverted))
+        else {
+            return;
+        };
+        let name = change.object.name().to_owned();
+        let is_its = name.starts_with(&format!("{}-", stable.replica_set));
+        let was_ready = change.before.as_deref().is_some_and(|pod| is_ready(pod.value()));
+        // It is out of the mirror by now, or marked.
+        let lately = self.stood.iter().filter(|(_, last)| now.duration_since(**last) <= LAG && **last < now);
+        let left = lately.map(|(ready, _)| ready.saturating_sub(1)).fold(self.standing(&status), usize::max);
+        let wanted = usize::try_from(self.wanted_lately(&status, now)).unwrap_or(0);
+        self.hold(is_its && (!was_ready || left >= wanted), || {
+            format!("pod {name} goes, which leaves {left} of {wanted} pods of stable")
+        });
+    }
+
+    /// How many of stable's pods are ready and stay.
+    pub fn standing(&self, status: &RolloutStatus) -> usize {
+        let beginning = format!("{}-", status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str()));
+        let pods = self.mirror.range(("Pod".to_owned(), beginning.clone())..);
+        let pods = pods.take_while(|((kind, name), _)| kind == "Pod" && name.starts_with(&beginning));
+        pods.filter(|(_, pod)| is_ready(pod.value())).count()
+    }
+
+    /// How many endpoints of a Service are ready.
+    pub fn ready(&self, service: &str) -> usize {
+        let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
+        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
+            object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
+        });
+        let endpoints = slices.flat_map(|slice| slice.value()["endpoints"].as_array().into_iter().flatten());
+        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true))).count()
     }
 
     /// The most endpoints of a Service that were ready within [`LAG`].
@@ -105,4 +174,12 @@ impl Invariants {
         let had = self.loaded.iter().filter(|((of, _), last)| of == set && now.duration_since(**last) < self.drain);
         had.map(|((_, share), _)| *share).max().unwrap_or(0)
     }
+}
+
+/// Whether a pod is ready, and was not deleted.
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let says =
+        conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    says && pod.pointer("/metadata/deletionTimestamp").is_none()
 }

@@ -48,7 +48,15 @@ impl Invariants {
             let canary = last.canary.as_ref().map(|canary| canary.revision.as_str());
             let failed = last.failed.iter().any(|failed| done.text.starts_with(&failed.revision));
             let is_meant = canary.is_some_and(|canary| done.text.starts_with(canary));
-            let fits = is_meant || done.command == Command::Retry.name() && (failed || last.taken_back.is_some());
+            let of = |revision: Option<&String>| revision.is_some_and(|revision| done.text.starts_with(revision));
+            let restarts =
+                done.command == Command::Restart.name() && of(last.stable.as_ref().map(|stable| &stable.revision));
+            let is_stopped =
+                done.command == Command::Abort.name() && of(last.restart.as_ref().map(|known| &known.revision));
+            let fits = is_meant
+                || restarts
+                || is_stopped
+                || done.command == Command::Retry.name() && (failed || last.taken_back.is_some());
             self.hold(fits, || format!("{} of {} is done for another version", done.command, done.text));
         }
     }

@@ -34,6 +34,8 @@ pub struct Invariants {
     pub served: BTreeMap<(String, usize), Timestamp>,
     /// When each ReplicaSet was last given so many thousandths of the traffic by a route.
     pub loaded: BTreeMap<(String, u16), Timestamp>,
+    /// When so many of stable's pods were last ready.
+    pub stood: BTreeMap<usize, Timestamp>,
     /// When each number of pods was last asked for.
     pub asked: BTreeMap<i64, Timestamp>,
     /// When somebody else last wrote the route.
@@ -67,6 +69,7 @@ impl Invariants {
             mirror,
             served: BTreeMap::new(),
             loaded: BTreeMap::new(),
+            stood: BTreeMap::new(),
             asked: BTreeMap::new(),
             rerouted: None,
             reverting: None,
@@ -109,6 +112,8 @@ impl Invariants {
             "HTTPRoute" if ours => self.weights(now, change),
             "ReplicaSet" if ours => self.replica_set(now, change),
             "Job" if change.what == What::Added => self.started_job(&change.object),
+            // A deletion names no field manager, and nobody else here deletes over HTTP.
+            "Pod" if change.manager.as_ref() == "unknown" => self.replaced(now, change),
             _ => {}
         }
         if self.ready("checkout-stable") == 0
@@ -119,7 +124,7 @@ impl Invariants {
             self.reverting = self.reverting.map(|_| now);
         }
         // Where traffic waits for stable's pods, it waits for the watch that tells of them, too.
-        let patience = if self.is_progressive() { REVERTED_WITHIN + SILENCE } else { REVERTED_WITHIN };
+        let patience = if self.may_lack_stable_pods() { REVERTED_WITHIN + SILENCE } else { REVERTED_WITHIN };
         let late = self.reverting.is_some_and(|since| now.duration_since(since) > patience);
         let exposed = self.get("HTTPRoute", NAME).is_some_and(|route| canary(&weights(route)) > 0.0);
         if late && exposed {
@@ -303,11 +308,9 @@ impl Invariants {
         // Handed back by a second ReplicaSet, the Deployment serves with as many pods of its own.
         let available = self.get("Deployment", NAME).and_then(|it| it.pointer("/status/availableReplicas")?.as_i64());
         let handed_back = status.phase == Phase::HandingBack && available.is_some_and(|available| available >= wanted);
-        let follows = self.is_progressive() && status.route == RouteMode::Split;
+        let follows = self.may_lack_stable_pods() && status.route == RouteMode::Split;
         if is < was && follows {
-            let share = self.share_lately(&name, now);
-            let needed = (i64::from(share) * self.wanted(&status) + 999) / 1000;
-            self.hold(is >= needed, || format!("{name} goes to {is} pods, where {share} thousandths need {needed}"));
+            self.scaled_down(now, &status, &name, is);
         }
         let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
         if is < was && stable && routed && !handed_back && !(follows && under_way) {
@@ -346,16 +349,6 @@ impl Invariants {
         }
     }
 
-    /// How many endpoints of a Service are ready.
-    pub fn ready(&self, service: &str) -> usize {
-        let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
-        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
-            object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
-        });
-        let endpoints = slices.flat_map(|slice| slice.value()["endpoints"].as_array().into_iter().flatten());
-        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true))).count()
-    }
-
     /// The part of the traffic, in percent, that the route gives to a ReplicaSet through its own Service.
     fn share(&self, set: &str) -> f64 {
         let Some(route) = self.get("HTTPRoute", NAME) else { return 0.0 };
@@ -374,6 +367,7 @@ impl Invariants {
     fn remember(&mut self, now: Timestamp) {
         if let Some(status) = self.status() {
             self.asked.insert(self.wanted(&status), now);
+            self.stood.insert(self.standing(&status), now);
         }
         let Some(route) = self.get("HTTPRoute", NAME) else { return };
         let services: Vec<_> =

@@ -4,6 +4,7 @@ mod gates;
 mod jobs;
 mod looks;
 mod plans;
+mod stable_pods;
 mod watch;
 
 use serde_json::{Value, json};
@@ -160,6 +161,7 @@ pub fn all() -> Vec<Scene> {
         watch::scenes(),
         gates::numbers(),
         looks::scenes(),
+        stable_pods::scenes(),
     ]
     .concat()
 }

@@ -306,7 +306,9 @@ impl Stage {
             }),
             Action::Ask(verb) => self.annotate(verb, |status| {
                 let canary = status.canary.as_ref().map(|canary| canary.revision.clone());
-                let version = canary.or(status.failed.first().map(|failed| failed.revision.clone()))?;
+                let known = canary.or(status.failed.first().map(|failed| failed.revision.clone()));
+                let stable = status.stable.as_ref().map(|stable| stable.revision.clone());
+                let version = if *verb == "restart" { stable } else { known.or(stable) }?;
                 let stage = status.stage.as_ref().map(|stage| stage.name.as_str()).unwrap_or_default();
                 let target = if *verb == "promote" { format!("{version}/{stage}") } else { version };
                 Some(format!("{target} by jane"))

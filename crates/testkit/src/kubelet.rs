@@ -219,7 +219,7 @@ impl Kubelet {
         if is_run_once(pod) {
             return self.run_once(pod).await;
         }
-        if flag(pod, "rig/never-ready") {
+        if flag(pod, "rig/never-ready") || self.is_held_back(pod) {
             return self.report(pod, &self.next_address(), false).await;
         }
         sleep(span(pod, "rig/ready-after")?.unwrap_or(Duration::from_millis(200))).await;
@@ -256,6 +256,12 @@ impl Kubelet {
         }});
         self.pods(pod).patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(status)).await?;
         Ok(())
+    }
+
+    fn is_held_back(&self, pod: &Pod) -> bool {
+        let image = pod.spec.iter().flat_map(|spec| &spec.containers).find_map(|container| container.image.clone());
+        let key = (pod.namespace().unwrap_or_default(), image.unwrap_or_default());
+        self.state().faults.get(&key).is_some_and(|faults| faults.never_ready)
     }
 
     async fn bind(&self, pod: &Pod) -> Result<()> {
@@ -360,6 +366,7 @@ fn annotated_faults(pod: &Pod) -> Result<Faults> {
         cold: pod.annotations().get("rig/cold").map(|text| cold(text)).transpose()?,
         metrics: !flag(pod, "rig/no-metrics"),
         crowd: pod.annotations().get("rig/crowd").map(|text| crowd(text)).transpose()?,
+        never_ready: false,
     })
 }
 

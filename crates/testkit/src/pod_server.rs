@@ -52,6 +52,8 @@ pub struct Faults {
     pub metrics: bool,
     /// Requests that nobody sends, and that are counted all the same: verdicts need more of them than a test can send.
     pub crowd: Option<Crowd>,
+    /// Whether pods that start from now on never become ready.
+    pub never_ready: bool,
 }
 
 /// A process that compiles what it runs, and fills its caches.
@@ -76,7 +78,7 @@ pub struct Crowd {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { error_rate: 0.0, latency: Duration::ZERO, cold: None, metrics: true, crowd: None }
+        Self { error_rate: 0.0, latency: Duration::ZERO, cold: None, metrics: true, crowd: None, never_ready: false }
     }
 }
 

@@ -91,8 +91,13 @@ fn at_rest(rollout: &Rollout, status: &RolloutStatus) -> Vec<Way> {
     let mut ways = Vec::new();
     if let Some(former) = status.former.first() {
         let images = former.images.join(", ");
-        ways.push(Way::new("undo", format!("has version {} ({images}) come back at once, unjudged", former.revision)));
+        let how = if rollout.spec.rollback_window.is_some() { "at once, unjudged" } else { "through all stages" };
+        ways.push(Way::new("undo", format!("has version {} ({images}) come back {how}", former.revision)));
     }
+    ways.push(match status.restart {
+        Some(_) => Way::new("abort", "stops the restart; the pods that are left stay"),
+        None => Way::new("restart", "replaces the pods one after another by others of the same version"),
+    });
     ways.push(if rollout.spec.paused {
         Way::new("resume", "lets a new version start")
     } else {

@@ -48,6 +48,9 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
                 .filter(|weight| weight.trim_end_matches('%').parse() == Ok(0.0));
             weight.map(|_| "weight").into_iter().chain(stage.get("preview").map(|_| "preview")).collect()
         }),
+        Culprit::RoutelessWarmth => {
+            of_stages(at, path, |stage| stage.get("stableReplicas").map(|_| "stableReplicas").into_iter().collect())
+        }
         Culprit::PreviewedService => of_stages(at, path, |stage| {
             let name = stage.pointer("/preview/service");
             name.filter(|name| Some(*name) == object.pointer("/spec/service")).map(|_| "preview").into_iter().collect()

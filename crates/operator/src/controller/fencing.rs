@@ -39,7 +39,7 @@ impl Fence {
             self.routes = true;
         }
         // Also on the way back: with stable's pods as few as its share, giving it more than they carry breaks it.
-        let moves_load = matches!(write.effect, Effect::ReplaceRoute(..)) && rollout.spec.is_progressive();
+        let moves_load = matches!(write.effect, Effect::ReplaceRoute(..)) && rollout.may_lack_stable_pods();
         if moves_load && !self.pods {
             confirm_pods(context, rollout).await?;
             self.pods = true;

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use super::rate_limit::TokenBucket;
 
+/// So many deleted pods are remembered: more than go at a time.
+const DELETED_PODS: usize = 64;
+
 /// What is remembered, by the Rollout's UID.
 #[derive(Default)]
 pub struct Memory(Mutex<HashMap<String, Remembered>>);
@@ -33,8 +36,8 @@ struct Remembered {
     /// The cache shows pods as ready that are not.
     endpoints_are_behind: bool,
     refused: Option<String>,
-    /// The UID of the pod that was last deleted.
-    deleted_pod: Option<Box<str>>,
+    /// The UIDs of the pods that were last deleted.
+    deleted_pods: Vec<Box<str>>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
     validated: Option<(Option<i64>, Option<String>)>,
     /// Which check cannot be asked, if any: the generation that was looked at, and with which templates.
@@ -214,12 +217,16 @@ impl Memory {
 
     /// Remembers that a pod was deleted.
     pub fn deleted_pod(&self, rollout: &Rollout, uid: &str) {
-        self.with(rollout, |remembered| remembered.deleted_pod = Some(uid.into()));
+        self.with(rollout, |remembered| {
+            let spare = (remembered.deleted_pods.len() + 1).saturating_sub(DELETED_PODS);
+            remembered.deleted_pods.drain(..spare);
+            remembered.deleted_pods.push(uid.into());
+        });
     }
 
     /// Whether this process has deleted the pod with that UID.
     pub fn has_deleted_pod(&self, rollout: &Rollout, uid: &str) -> bool {
-        self.with(rollout, |remembered| remembered.deleted_pod.as_deref() == Some(uid))
+        self.with(rollout, |remembered| remembered.deleted_pods.iter().any(|known| **known == *uid))
     }
 
     /// What the API server refused for good at the last round of writes.

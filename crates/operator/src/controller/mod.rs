@@ -26,6 +26,7 @@ mod reconcile;
 mod refuse;
 pub mod request_metrics;
 mod routes;
+mod serving_pods;
 mod templates;
 pub mod timeout;
 mod trace;

@@ -11,7 +11,7 @@ use tidegate_api::{
     self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout, RouteMode, metadata::MANAGER_PREFIX,
 };
 use tidegate_planner::{
-    plan::{Observed, Route, Suspect, suspects},
+    plan::{Observed, Route, Suspect, looks_at_pods, suspects},
     traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, is_deleting, ownership},
 };
@@ -25,6 +25,7 @@ use super::{
     memory::OwnedObject,
     orphans, other_rollouts,
     ready_pods::{cached_ready_pods, latest_ready_pods},
+    serving_pods::serving_pods,
 };
 
 /// What the cluster looks like around `rollout`, by the caches; what is about to be left behind, as the API server has it.
@@ -41,6 +42,9 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
         observed.ready_pods = latest_ready_pods(context, rollout, observed.ready_pods).await?;
     }
     observed.refused = refused;
+    if looks_at_pods(rollout) {
+        observed.pods = serving_pods(context, rollout).await;
+    }
     if is_leaving(rollout) {
         look_up(context, rollout, &mut observed).await?;
     }
@@ -158,6 +162,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         } else {
             Vec::new()
         },
+        pods: None,
         routes,
         gateway_features: Vec::new(),
         rival: rival(context, rollout, &namespace),

@@ -69,7 +69,7 @@ pub(super) fn carry(rollout: &Rollout, ready: i32, share: Percent) -> bool {
 /// Where all ready pods together do not carry everything, each gets an equal part: with none ready, the new version
 /// has nothing to keep.
 pub(super) fn kept_while_reverting(rollout: &Rollout, ready: split::Ready) -> Percent {
-    if !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight) {
+    if !rollout.may_lack_stable_pods() || !guard::stands(Guard::CarriedWeight) {
         // All of stable's pods are there, or on their way: one that is missing is no reason to stay with a bad version.
         return Percent::ZERO;
     }
@@ -104,18 +104,25 @@ pub(super) fn now(rollout: &Rollout, observed: &Observed, drained: bool) -> (i32
     if routed {
         let kept = status.stage.filter(|_| status.route == RouteMode::Split).map(|stage| stage.weight);
         let kept = kept.filter(|weight| *weight > Percent::ZERO).map_or(0, |weight| weight.of(total));
-        return (total, drained.then_some(kept));
+        return (total + surge(rollout), drained.then_some(kept));
     }
     // Without a route the canary's pods can only go as fast as stable's come back.
     let ready = observed.ready_behind(&rollout.spec.service, stable_set(&status));
-    (total, Some((total - ready).max(0)))
+    (total + surge(rollout), Some((total - ready).max(0)))
+}
+
+/// How many pods stable has beyond those that are wanted, while they are replaced.
+fn surge(rollout: &Rollout) -> i32 {
+    let restart = rollout.status.as_ref().and_then(RolloutStatus::restart_under_way);
+    restart.map_or(0, |restart| restart.surge)
 }
 
 fn stable_set(status: &RolloutStatus) -> &str {
     status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str())
 }
 
-/// Stable's pods while weights split the traffic: all of them, or those that its share needs.
+/// Stable's pods while weights split the traffic: all of them, or those that its share needs, or those that are kept warm
+/// where it has none.
 ///
 /// Its share is the highest of what its stage leaves it, what is in force and what the routes say: a weight that falls
 /// finds stable's pods ready, and one that somebody else wrote does not overload them for long. One pod stays even
@@ -123,13 +130,18 @@ fn stable_set(status: &RolloutStatus) -> &str {
 /// all, all of them come: one of few is soon lost, and what is lost is no way back any more.
 fn beside_a_route(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, drained: bool) -> i32 {
     let total = wanted(rollout);
-    let Some(stage) = status.stage.as_ref().filter(|_| rollout.spec.is_progressive()) else { return total };
+    let Some(stage) = status.stage.as_ref().filter(|_| rollout.may_lack_stable_pods()) else { return total };
     let written = split::written(rollout, observed).unwrap_or(Percent::ZERO);
     let least = [stage.weight, stage.weight_in_force, written].into_iter().fold(Percent::FULL, Percent::lower);
     if split::ready(rollout, status, observed).stable == 0 {
         return total;
     }
-    let needed = least.rest().of(total);
+    let kept_warm = stage.stable_replicas.filter(|_| least == Percent::FULL);
+    let needed = match kept_warm {
+        Some(replicas) => replicas.of(total).min(total),
+        None if rollout.spec.is_progressive() => least.rest().of(total),
+        None => total,
+    };
     if drained { needed } else { needed.max(asked_of(observed, status.stable.as_ref()).min(total)) }
 }
 

@@ -13,6 +13,10 @@ impl Planner<'_> {
             match asked.command {
                 Command::Abort => self.abort(&asked),
                 Command::Retry => self.retry(&asked),
+                Command::Restart if self.was_aborted(&asked) => {
+                    self.ignore(&asked, "an abort of it was asked for, too");
+                }
+                Command::Restart => self.begin_restart(&asked),
                 Command::Promote if self.is_under_way() => {}
                 Command::Promote => self.ignore(&asked, &format!("version {} is not on its way", asked.revision)),
             }
@@ -81,7 +85,18 @@ impl Planner<'_> {
         !is_disturbed && !has_failed && self.refusal.is_none()
     }
 
+    /// Whether somebody who asks for a restart is not the only one: abort wins over all that is asked at the same time.
+    fn was_aborted(&self, asked: &Asked) -> bool {
+        let is_its =
+            |known: &CommandStatus| known.at == self.now && known.text.split(' ').next() == Some(&*asked.revision);
+        self.status.commands.iter().any(|known| known.command == Command::Abort.name() && is_its(known))
+    }
+
     fn abort(&mut self, asked: &Asked) {
+        if self.status.restart.as_ref().is_some_and(|restart| restart.revision == asked.revision) {
+            self.remember(asked, true, "the restart stops");
+            return self.stop_restart(&format!("{} asked for it", who(asked)));
+        }
         let under_way = self.is_under_way();
         let canary = self.status.canary.clone().filter(|canary| under_way && canary.revision == asked.revision);
         let Some(canary) = canary else {
@@ -117,14 +132,11 @@ impl Planner<'_> {
 
     /// The commands that nobody has decided on.
     fn asked(&self) -> Vec<Asked> {
-        let known = |asked: &Asked| {
-            let mut commands = self.status.commands.iter();
-            commands.any(|known| known.command == asked.command.name() && known.text == asked.text)
-        };
-        Asked::all(self.rollout.metadata.annotations.as_ref()).filter(|asked| !known(asked)).collect()
+        let asked = Asked::all(self.rollout.metadata.annotations.as_ref());
+        asked.filter(|asked| !self.status.is_decided(asked)).collect()
     }
 
-    fn ignore(&mut self, asked: &Asked, why: &str) {
+    pub(super) fn ignore(&mut self, asked: &Asked, why: &str) {
         let message = format!("{} of {} is ignored: {why}", asked.command.name(), asked.text);
         self.remember(asked, false, &message);
         let stands = self.status.message.clone();
@@ -132,7 +144,7 @@ impl Planner<'_> {
         self.say(stands);
     }
 
-    fn remember(&mut self, asked: &Asked, done: bool, message: &str) {
+    pub(super) fn remember(&mut self, asked: &Asked, done: bool, message: &str) {
         self.status.record_command(CommandStatus {
             command: asked.command.name().to_owned(),
             text: asked.text.clone(),
@@ -145,6 +157,6 @@ impl Planner<'_> {
 }
 
 /// Whoever asked. Nobody has checked the name.
-fn who(asked: &Asked) -> String {
+pub(super) fn who(asked: &Asked) -> String {
     asked.by.as_ref().map_or_else(|| "somebody".to_owned(), |by| format!("{by} (by their own account)"))
 }

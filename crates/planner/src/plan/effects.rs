@@ -11,7 +11,7 @@ use crate::{
         effect::{Effect, Write, guarded, scale, taken},
         goal, guard, hand_back,
         in_force::{self, InForce},
-        orphans, selection,
+        orphans, restart, selection,
         split::{self, Goal},
     },
     traffic::{Names, Split},
@@ -38,6 +38,7 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Wr
             desired.extend(effects.services());
             desired.extend(effects.previews());
             desired.extend(effects.suspect_pod());
+            desired.extend(restart::effects(rollout, observed));
             desired.extend(effects.replica_sets());
             desired.extend(effects.workload());
             desired.extend(effects.history());

@@ -31,7 +31,7 @@ pub(super) fn goal<'a>(rollout: &'a Rollout, observed: &Observed) -> Goal<'a> {
 
 /// `asked`, unless stable would get more by it than its ready pods carry: then what the routes say, until they do.
 fn carried(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, asked: Percent, ready: Ready) -> Percent {
-    let alone = ready.canary == 0 || !rollout.spec.is_progressive() || !guard::stands(Guard::CarriedWeight);
+    let alone = ready.canary == 0 || !rollout.may_lack_stable_pods() || !guard::stands(Guard::CarriedWeight);
     let (Some(written), Some(stage)) = (split::written(rollout, observed), &status.stage) else { return asked };
     // Not what somebody else wrote, beyond anything that a stage gave.
     let given = [stage.weight, stage.own_weight()].iter().any(|given| written.percent() <= given.percent() + 1e-6);

@@ -32,6 +32,7 @@ mod pinning;
 mod policies;
 mod preflight;
 mod progress;
+mod restart;
 mod rollback;
 mod schedule;
 mod selection;
@@ -57,9 +58,10 @@ pub use contention::{Suspect, suspects};
 pub use effect::{Effect, Write};
 pub use effects::desired;
 pub use gate_answer::{GateAnswer, Reply, open_gate};
-pub use observed::{GatewayFeatures, Observed, Route, Served};
+pub use observed::{GatewayFeatures, Observed, Route, Served, ServingPod};
 pub use other_rollouts::OtherRolloutState;
 pub use preflight::Refusal;
+pub use restart::looks_at_pods;
 pub use suspect_pod::Traced;
 pub use watch::{Watched, watched};
 
@@ -307,6 +309,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Next {
+        self.tend_restart();
         self.status.observe_generation(self.rollout.metadata.generation);
         self.note_workload();
         self.tell_refused_write();

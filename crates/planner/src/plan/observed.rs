@@ -43,6 +43,9 @@ pub struct Observed {
     pub previews: Vec<Arc<Service>>,
     /// The names of the ready pods behind each of these Services, by the Service's name.
     pub ready_pods: BTreeMap<String, Vec<String>>,
+    /// The pods behind the Service, ready or not, as the API server has them: only where [`super::looks_at_pods`] asks for
+    /// it, and it answered.
+    pub pods: Option<Vec<ServingPod>>,
     /// The routes that the Rollout names, in its order.
     pub routes: Vec<Route>,
     /// Other routes that give requests to the Service; nothing while it is not known which there are.
@@ -74,6 +77,19 @@ pub struct Observed {
     pub refused: Option<String>,
     /// The field managers that last changed what [`super::suspects`] points at, by the object.
     pub editors: BTreeMap<String, String>,
+}
+
+/// A pod behind a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServingPod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// It takes requests.
+    pub is_ready: bool,
+    /// It was deleted, and is not gone yet.
+    pub is_terminating: bool,
 }
 
 /// What a gateway says that it supports.

@@ -40,6 +40,7 @@ impl Planner<'_> {
             weight: stage.weight,
             matches: stage.matches.clone().unwrap_or_default(),
             mirror: stage.mirror,
+            stable_replicas: StageStatus::stable_replicas_after(from, stage),
             session_generation: self.next_generation(is_anew, in_force),
             weight_in_force: in_force,
             weight_measured: None,
@@ -183,7 +184,7 @@ impl Planner<'_> {
         }
         self.set_share_of_pods();
         if let Some(since) =
-            contention::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.spec.is_progressive())
+            contention::undisturbed_since(self.rollout, &self.status).filter(|_| self.rollout.may_lack_stable_pods())
         {
             // Stable's pods that the stage's weight freed go when their requests have drained.
             self.wake_after(since, self.rollout.spec.drain());

@@ -27,7 +27,7 @@ impl Planner<'_> {
     fn is_stable_down(&self) -> bool {
         let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
         // One pod of those that its share needs is soon gone: what counts is that none of all comes.
-        let all = if self.rollout.spec.is_progressive() { capacity::wanted(self.rollout).max(1) } else { 1 };
+        let all = if self.rollout.may_lack_stable_pods() { capacity::wanted(self.rollout).max(1) } else { 1 };
         stable.is_none_or(|set| set.replicas() >= all && set.status.ready_replicas == 0)
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct WrittenEvent {
     promote: Option<Target>,
     #[serde(default)]
     retry: Option<Target>,
+    #[serde(default)]
+    restart: Option<Target>,
 }
 
 /// Something that happens.
@@ -357,6 +359,7 @@ impl WrittenEvent {
             self.abort.map(|target| Action::Ask(Command::Abort, target)),
             self.promote.map(|target| Action::Ask(Command::Promote, target)),
             self.retry.map(|target| Action::Ask(Command::Retry, target)),
+            self.restart.map(|target| Action::Ask(Command::Restart, target)),
         ];
         let mut actions = actions.into_iter().flatten();
         let Some(action) = actions.next() else {

@@ -237,7 +237,14 @@ impl Simulation<'_> {
     fn ask(&self, subject: &ReleasedWorkload, command: Command) -> Result<(), Refusal> {
         let status = self.status(subject);
         let failed = status.failed.first().map(|failed| failed.revision.clone());
-        let version = status.canary.map(|canary| canary.revision).or(failed).unwrap_or_else(|| "none".to_owned());
+        let canary = status.canary.map(|canary| canary.revision).or(failed);
+        let restarted = matches!(command, Command::Restart | Command::Abort).then_some(status.stable).flatten();
+        let meant = match command {
+            Command::Restart => restarted.map(|stable| stable.revision),
+            Command::Abort => canary.or(restarted.map(|stable| stable.revision)),
+            Command::Promote | Command::Retry => canary,
+        };
+        let version = meant.unwrap_or_else(|| "none".to_owned());
         let stage = status.stage.map(|stage| format!("/{}", stage.name)).filter(|_| command == Command::Promote);
         let text = format!("{version}{} at {}", stage.unwrap_or_default(), self.cluster.clock.now());
         self.patch_rollout(subject, &json!({"metadata": {"annotations": {command.annotation(): text}}}))

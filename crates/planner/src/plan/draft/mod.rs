@@ -7,6 +7,7 @@ mod drain;
 mod gates;
 mod history;
 mod reported;
+mod restart;
 mod routes;
 mod stage;
 mod versions;

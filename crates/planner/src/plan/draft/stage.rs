@@ -39,6 +39,7 @@ impl Draft {
             lose_weight(stage);
             stage.entered_at = now;
         }
+        stage.stable_replicas = StageStatus::stable_replicas_after(Some(stage), spec);
         stage.until = stage.since.filter(|_| stage.disturbance.is_none()).map(|since| after(since, spec.bake()));
     }
 

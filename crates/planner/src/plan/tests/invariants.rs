@@ -44,6 +44,9 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             check(empty, || format!("deletes ReplicaSet {name} with its pods"))
         }
         Effect::DeletePod { name, .. } => {
+            if status.restart.is_some() {
+                return restarted(rollout, &status, before, name);
+            }
             let set = status.canary.as_ref().and_then(|canary| before.pods.get(&canary.replica_set));
             let is_canary = set.is_some_and(|pods| pods.iter().any(|pod| pod.name == *name));
             let is_decided = status.replaced_pod.as_ref().is_some_and(|pod| pod.name == *name);
@@ -116,7 +119,7 @@ fn carried(
     after: &Cluster,
 ) -> Result<(), String> {
     let names = after.service_names();
-    if status.route != RouteMode::Split || !rollout.spec.is_progressive() {
+    if status.route != RouteMode::Split || !rollout.may_lack_stable_pods() {
         return Ok(());
     }
     let wanted = capacity::wanted(rollout);
@@ -175,10 +178,16 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
             format!("{name} to {new} leaves {left} of {wanted} pods")
         });
     }
-    if rollout.spec.is_progressive() && status.route == RouteMode::Split && !no_longer_waits(rollout, after.now) {
+    if rollout.may_lack_stable_pods() && status.route == RouteMode::Split && !no_longer_waits(rollout, after.now) {
         let drain = jiff::SignedDuration::try_from(rollout.spec.drain().duration()).unwrap();
         let share = Percent::new(f64::from(after.share_since(name, after.now - drain)) / 10.0);
-        let needed = if share > Percent::ZERO { share.of(wanted) } else { 0 };
+        let warm = status.stage.as_ref().and_then(|stage| stage.stable_replicas).filter(|_| is(&status.stable));
+        let needed = match warm {
+            Some(_) if share > Percent::ZERO && !rollout.spec.is_progressive() => wanted,
+            Some(warm) if share == Percent::ZERO => warm.of(wanted).min(wanted),
+            _ if share > Percent::ZERO => share.of(wanted),
+            _ => 0,
+        };
         check(new >= needed || (is(&status.canary) && new >= asked_for(rollout)), || {
             format!("{name} to {new}, where its share of {share} needs {needed}")
         })?;
@@ -201,6 +210,21 @@ fn scaled_down(rollout: &Rollout, status: &RolloutStatus, after: &Cluster, set: 
     let had = after.last_traffic.iter().filter(|((set, _), _)| set == name).map(|(_, last)| *last).max();
     let drained = had.is_none_or(|last| self::after(last, rollout.spec.drain()) <= after.now);
     check(new > 0 || drained || !routed, || format!("{name} to 0 before its requests have drained"))
+}
+
+/// A pod that is replaced is one of stable, and leaves as many ready as are wanted.
+fn restarted(rollout: &Rollout, status: &RolloutStatus, before: &Cluster, name: &str) -> Result<(), String> {
+    check(matches!(status.phase, Phase::Stable | Phase::Reverted), || {
+        format!("replaces pod {name} while it is {:?}", status.phase)
+    })?;
+    let set = status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+    let ready: Vec<_> = before.endpoints.get("checkout").into_iter().flatten().collect();
+    let left = ready.iter().filter(|pod| naming::is_pod_of(set, pod) && **pod != name).count();
+    let wanted = usize::try_from(capacity::wanted(rollout)).unwrap();
+    let serves = ready.iter().any(|pod| *pod == name);
+    check(naming::is_pod_of(set, name) && (!serves || left >= wanted), || {
+        format!("pod {name} goes, which leaves {left} of {wanted} ready")
+    })
 }
 
 fn under_way(status: &RolloutStatus) -> bool {

@@ -7,7 +7,7 @@ use tidegate_api::{Phase, Verdict};
 use super::{
     cluster::{Cluster, Controller, Gateway, user_route},
     lab::Lab,
-    specs::{by_pods, progressive, routed, surging, with},
+    specs::{by_pods, kept_warm, progressive, routed, surging, with},
 };
 
 const IMAGES: [&str; 3] = ["v1", "v2", "v3"];
@@ -21,6 +21,7 @@ enum Happening {
     Pause(bool),
     Stages(Value),
     Delete,
+    Restart,
     Break(&'static str),
     Mend(&'static str),
     Gateway(Gateway),
@@ -98,6 +99,8 @@ pub(super) fn world() -> impl Strategy<Value = World> {
         stepping_back(by_pods()),
         stepping_back(progressive()),
         progressive(),
+        kept_warm(),
+        stepping_back(kept_warm()),
         with(&json!({"traffic": {
             "gatewayAPI": {"routes": [{"name": "checkout"}]}, "sessionPersistence": "Cookie",
         }})),
@@ -105,6 +108,16 @@ pub(super) fn world() -> impl Strategy<Value = World> {
         surging(&json!("50%")),
     ];
     (select(specs), prop::collection::vec(happening(), 1..40)).prop_map(|(spec, happenings)| World { spec, happenings })
+}
+
+/// The same, and pods are replaced now and then. A strategy of its own, so that the seeds of [`world`] stay what they are.
+fn restarting() -> impl Strategy<Value = World> {
+    (world(), prop::collection::vec(0..40_usize, 1..5)).prop_map(|(mut world, places)| {
+        for place in places {
+            world.happenings.insert(place.min(world.happenings.len()), Happening::Restart);
+        }
+        world
+    })
 }
 
 impl World {
@@ -131,6 +144,10 @@ fn happen(lab: &mut Lab, happening: &Happening) {
         Happening::ScaleDeployment(count) => lab.cluster.scale_deployment(*count),
         Happening::Pause(paused) if alive => lab.cluster.edit(&json!({"paused": paused})),
         Happening::Stages(stages) if alive => lab.cluster.edit(&json!({"stages": stages})),
+        Happening::Restart if alive => {
+            let stable = lab.status().stable.map(|stable| stable.revision).unwrap_or_default();
+            lab.cluster.annotate("tidegate.dev/restart", &format!("{stable} at {}", lab.cluster.now));
+        }
         Happening::Delete => lab.cluster.delete(),
         Happening::Break(image) => drop(lab.cluster.broken.insert((*image).to_owned())),
         Happening::Mend(image) => drop(lab.cluster.broken.remove(*image)),
@@ -193,6 +210,11 @@ proptest! {
     fn whatever_happens_traffic_is_safe_and_everything_comes_to_rest(
         world in world(),
     ) {
+        world.plays_out();
+    }
+
+    #[test]
+    fn whatever_happens_while_pods_are_replaced_traffic_is_safe_and_everything_comes_to_rest(world in restarting()) {
         world.plays_out();
     }
 }

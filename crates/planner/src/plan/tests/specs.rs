@@ -24,6 +24,13 @@ pub fn progressive() -> Value {
     with(&json!({"traffic": {"gatewayAPI": {"routes": [{"name": "checkout"}]}, "capacity": "Progressive"}}))
 }
 
+/// [`staged`], with a fifth of stable's pods kept warm while the new version has everything.
+pub fn kept_warm() -> Value {
+    let mut spec = staged();
+    spec["stages"][2]["stableReplicas"] = json!("20%");
+    spec
+}
+
 /// [`by_pods`] with so many more pods than are asked for.
 pub fn surging(surge: &Value) -> Value {
     let mut spec = by_pods();

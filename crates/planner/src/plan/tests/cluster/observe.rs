@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -11,7 +11,7 @@ use tidegate_api::{Rollout, validate};
 
 use super::Cluster;
 use crate::{
-    plan::{Observed, Route, Served, suspects},
+    plan::{Observed, Route, Served, ServingPod, looks_at_pods, suspects},
     traffic::RouteId,
     workload::{ReplicaSet, ownership},
 };
@@ -58,10 +58,11 @@ impl Cluster {
                 .cloned()
                 .map(Arc::new)
                 .collect(),
-            ready_pods: [names.service, names.stable, names.canary]
+            ready_pods: [&names.service, &names.stable, &names.canary]
                 .into_iter()
-                .map(|name| (name.clone(), self.endpoints.get(&name).cloned().unwrap_or_default()))
+                .map(|name| (name.clone(), self.endpoints.get(name).cloned().unwrap_or_default()))
                 .collect(),
+            pods: looks_at_pods(rollout).then(|| self.pods_behind(&names.service)),
             routes: rollout
                 .spec
                 .routes()
@@ -90,6 +91,21 @@ impl Cluster {
         let suspects = suspects(rollout, &observed).into_iter();
         observed.editors = suspects.map(|suspect| (suspect.object(rollout), "argocd-controller".to_owned())).collect();
         observed
+    }
+
+    /// The pods behind a Service: those in its endpoints are ready, whatever became of them since.
+    fn pods_behind(&self, service: &str) -> Vec<ServingPod> {
+        let ready = self.endpoints.get(service).cloned().unwrap_or_default();
+        let selected = self.replica_sets.values().filter(|set| self.selects(service, set));
+        let pods = selected.flat_map(|set| self.pods.get(set.name()).into_iter().flatten()).map(|pod| pod.name.clone());
+        let all: BTreeSet<_> = pods.chain(ready.iter().cloned()).collect();
+        let serving = |name: String| ServingPod {
+            uid: name.clone(),
+            is_ready: ready.contains(&name),
+            is_terminating: false,
+            name,
+        };
+        all.into_iter().map(serving).collect()
     }
 }
 
