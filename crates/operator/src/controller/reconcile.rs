@@ -150,12 +150,12 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
     };
     let status = rollout.status.as_ref()?;
     rollout.spec.analysis.as_ref()?;
-    let (stage, since, stable, canary) = match plan::watched(rollout) {
-        Some(plan::Watched { stage, former, version, begun }) => (stage, Some(begun.since), former, version),
-        None => {
-            let since = status.stage.as_ref().and_then(|stage| stage.since);
-            (plan::current_stage(rollout)?, since, status.stable.clone()?, status.canary.clone()?)
-        }
+    let watched = plan::watched(rollout);
+    let (stage, since, stable, canary) = if let Some(plan::Watched { stage, former, version, begun }) = watched {
+        (stage, Some(begun.since), former, version)
+    } else {
+        let since = status.stage.as_ref().and_then(|stage| stage.since);
+        (plan::current_stage(rollout)?, since, status.stable.clone()?, status.canary.clone()?)
     };
     let namespace = rollout.metadata.namespace.as_deref()?;
     let look = AnalysisRequest {
