@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, ListParams},
 };
 use serde_json::{Value, json};
-use tidegate_api::{GateState, Phase, condition::reason};
+use tidegate_api::{GateState, Phase, condition::reason, metadata::field_manager::GATE_MANAGER};
 use tidegate_testkit::{
     Result, audit::Request, cluster, control_plane::Identity, pod_server::Faults, shop::Shop, snapshot::Snapshot,
     wait::until, world::World,
@@ -93,6 +93,8 @@ async fn a_job_that_completes_lets_a_stage_be_left_and_goes_with_the_rollout(wor
     shop.check(&format!("it is told {asked:?}"), asked == expected).await?;
     let owner = job.owner_references().first().map(|owner| owner.kind.clone());
     shop.check(&format!("of {owner:?}"), owner.as_deref() == Some("Rollout")).await?;
+    let by = job.managed_fields().first().and_then(|entry| entry.manager.clone());
+    shop.check(&format!("by {by:?}"), by.as_deref() == Some(GATE_MANAGER)).await?;
     let passed = format!("lets version {version} (checkout:v2) pass: Job {} completed", job.name_any());
     let is_told = |now: &Snapshot| now.status().history.iter().any(|step| step.message.contains(&passed));
     shop.wait("its end to be told", LATER, is_told).await?;

@@ -144,10 +144,17 @@ impl Stage {
 
     /// The checks that are asked only while the stage lasts.
     pub fn own_checks(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().flatten().filter_map(|check| match check {
-            StageCheck::Own(own) => Some(&**own),
-            StageCheck::Override(_) => None,
-        })
+        self.checks.iter().flatten().filter_map(StageCheck::own)
+    }
+}
+
+impl StageCheck {
+    /// A check of the stage's own.
+    fn own(&self) -> Option<&Check> {
+        match self {
+            Self::Own(own) => Some(own),
+            Self::Override(_) => None,
+        }
     }
 }
 
@@ -157,9 +164,10 @@ impl RolloutSpec {
         self.analysis.iter().flat_map(|analysis| analysis.checks.iter().chain(stage.own_checks()))
     }
 
-    /// What is asked in any stage.
+    /// What is asked in any stage, and after the promotion.
     pub fn all_checks(&self) -> impl Iterator<Item = &Check> {
-        let own = self.stages.iter().flatten().flat_map(Stage::own_checks);
+        let watch = self.watch.iter().filter_map(|watch| watch.checks.as_ref()).flatten();
+        let own = self.stages.iter().flatten().flat_map(Stage::own_checks).chain(watch.filter_map(StageCheck::own));
         self.analysis.iter().flat_map(|analysis| &analysis.checks).chain(own)
     }
 }

@@ -148,7 +148,7 @@ fn one_that_is_paused_can_be_resumed() {
     let text = explained(spec.clone(), underway(json!({})));
     assert_eq!(offered(&text), ["resume checkout", "abort checkout"]);
     assert!(text.contains("spec.paused is set: the stage is not left"));
-    assert_eq!(offered(&explained(spec, json!({"phase": "Stable"}))), ["resume checkout"]);
+    assert_eq!(offered(&explained(spec, json!({"phase": "Stable"}))), ["restart checkout", "resume checkout"]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn at_rest_the_way_of_the_next_version_and_the_one_back_are_told() {
     let way =
         "a version that Deployment checkout asks for then goes through canary with 5% of the traffic for 10m at least";
     assert!(below(&text, "what happens next")[0].starts_with(way), "{text}");
-    assert_eq!(offered(&text), ["undo checkout", "pause checkout"]);
+    assert_eq!(offered(&text), ["undo checkout", "restart checkout", "pause checkout"]);
 }
 
 #[test]

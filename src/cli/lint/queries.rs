@@ -49,12 +49,13 @@ fn gates(rollout: &LocatedDocument) -> impl Iterator<Item = At<'_>> {
     })
 }
 
-/// The checks of a Rollout, and those of its stages.
+/// The checks of a Rollout, those of its stages, and those of its watch.
 fn checks(object: &Value) -> Vec<At<'_>> {
     let mut all = items("spec.analysis.checks", object.pointer("/spec/analysis/checks"));
     for At { path, value } in items("spec.stages", object.pointer("/spec/stages")) {
         all.extend(items(&field(&path, "checks"), value.get("checks")));
     }
+    all.extend(items("spec.watch.checks", object.pointer("/spec/watch/checks")));
     all
 }
 

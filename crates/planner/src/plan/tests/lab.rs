@@ -246,7 +246,8 @@ impl Lab {
         if plan::evidence_stages(rollout).is_none() {
             return Vec::new();
         }
-        let Some(stage) = plan::current_stage(rollout) else { return Vec::new() };
+        let watch = plan::watched(rollout).map(|watched| watched.stage);
+        let Some(stage) = watch.or(plan::current_stage(rollout)) else { return Vec::new() };
         let checks = rollout.spec.checks_in(&stage);
         checks
             .map(|check| CheckStatus {
