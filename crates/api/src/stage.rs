@@ -137,7 +137,7 @@ impl Stage {
         }
     }
 
-    /// Whether it is no stage on the way, but the time after the promotion: [`Watch::stage`].
+    /// Whether it is no stage on the way, but the time after the promotion: [`crate::Watch::stage`].
     #[must_use]
     pub fn is_watch(&self) -> bool {
         self.name == Self::WATCH
