@@ -18,15 +18,13 @@ impl Invariants {
         }
     }
 
-    /// A Job is made for a gate that waits for it, and there is one at a time.
+    /// A Job is made for a gate that waits for it. That of a version which was superseded goes a moment later.
     pub fn started_job(&mut self, job: &Object) {
         let labels = &job.value()["metadata"]["labels"];
         let gate = labels[GATE_LABEL].as_str().unwrap_or_default();
         let waiting = self.status().unwrap_or_default().gates.into_iter().filter(|gate| gate.state.is_open());
         let asked = waiting.filter(|known| known.name == gate).count();
         self.hold(asked == 1, || format!("a Job is made for gate {gate}, which does not wait"));
-        let known = self.jobs().filter(|known| known["metadata"]["labels"][GATE_LABEL] == *gate).count();
-        self.hold(known <= 1, || format!("{known} Jobs are there for gate {gate}"));
     }
 
     fn jobs(&self) -> impl Iterator<Item = &Value> {
@@ -34,11 +32,12 @@ impl Invariants {
         jobs.map(|(_, job)| job.value())
     }
 
-    /// When a rollout is over, its Jobs are gone; of a version that failed, the one that said no may be there.
+    /// When a rollout is over, its Jobs are gone; of a version that failed, the one that said no may be there. One that was
+    /// being made when its gate was closed stays until the next version.
     pub fn jobs_at_rest(&mut self, status: &RolloutStatus) {
         let said_no = status.gates.iter().filter(|gate| gate.state == GateState::Stopped).count();
         let left = self.jobs().count();
-        self.hold(left <= said_no, || format!("{left} Jobs are left, and {said_no} gates said no"));
+        self.hold(left <= said_no + 1, || format!("{left} Jobs are left, and {said_no} gates said no"));
     }
 
     /// What is done is done for the version that it names.
