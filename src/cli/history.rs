@@ -7,18 +7,12 @@ use tidegate_api::RolloutStatus;
 
 use super::{
     columns::aligned,
-    print,
-    target::{Target, ended},
+    target::{self, Target},
 };
 
 /// Prints it, the oldest first. The code is 0, and 2 where it cannot be read.
 pub fn main(target: &Target) -> ExitCode {
-    ended(printed(target))
-}
-
-async fn printed(target: &Target) -> anyhow::Result<()> {
-    let rollout = target.reach().await?.read(&target.name).await?;
-    print(&told(&rollout.status.unwrap_or_default()))
+    target::told(target, |rollout| told(&rollout.status.clone().unwrap_or_default()))
 }
 
 /// One line for each step, then one for each version that may be wanted back, then how it stands.

@@ -9,7 +9,7 @@ use kube::{Api, Client, api::PostParams};
 use tidegate_api::{Causes, Rollout};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
-use super::{connect, rollout_file::wait};
+use super::{connect, print, rollout_file::wait};
 
 /// Which Rollout.
 #[derive(Debug, Args)]
@@ -46,6 +46,11 @@ impl Target {
         let rollouts = Api::namespaced(client.clone(), &namespace);
         Ok(Reached { client, namespace, rollouts })
     }
+}
+
+/// Prints what a verb has to tell of the Rollout; the code as of [`ended`].
+pub fn told(target: &Target, tell: impl FnOnce(&Rollout) -> String) -> ExitCode {
+    ended(async { print(&tell(&target.reach().await?.read(&target.name).await?)) })
 }
 
 /// Does the work of a verb: the code is 0 when it is done, and 2 when it is not, which is said.

@@ -137,6 +137,14 @@ pub struct StageBegun {
     pub answered: Vec<String>,
 }
 
+impl StageBegun {
+    /// A stage whose weight came into force at `since`, with nothing to answer for.
+    #[must_use]
+    pub fn first(stage: &str, since: Timestamp) -> Self {
+        Self { stage: stage.to_owned(), since, ..Self::default() }
+    }
+}
+
 /// A part of a stage after its first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StagePart {

@@ -14,18 +14,12 @@ use tidegate_api::Rollout;
 use super::{
     called,
     columns::aligned,
-    print,
-    target::{Target, ended},
+    target::{self, Target},
 };
 
 /// Prints it. The code is 0, and 2 where it cannot be read.
 pub fn main(target: &Target) -> ExitCode {
-    ended(printed(target))
-}
-
-async fn printed(target: &Target) -> anyhow::Result<()> {
-    let rollout = target.reach().await?.read(&target.name).await?;
-    print(&told(&rollout, called::name(), Timestamp::now()))
+    target::told(target, |rollout| told(rollout, called::name(), Timestamp::now()))
 }
 
 /// The three answers, one below the other; `tool` is what people type to run this.

@@ -40,8 +40,9 @@ const UNDER_WAY: Duration = Duration::from_hours(1);
 /// Who is asked, and what they said.
 pub struct Gates {
     asked: Arc<Mutex<HashMap<String, Asked>>>,
-    /// By a Rollout's UID: the names of the Jobs that were to stay when it was last tidied. All of it can be lost.
-    tidied: Mutex<HashMap<String, BTreeSet<String>>>,
+    /// By a Rollout's UID: the names of the Jobs that were to stay when it was last tidied; nothing where more may have come
+    /// since. All of it can be lost.
+    tidied: Arc<Mutex<HashMap<String, Option<BTreeSet<String>>>>>,
     /// They end with the controller.
     tasks: Mutex<JoinSet<()>>,
     answered: mpsc::UnboundedSender<ObjectRef<CachedRollout>>,
@@ -74,7 +75,7 @@ impl Gates {
     pub fn new() -> (Self, impl Stream<Item = ObjectRef<CachedRollout>> + Send + 'static) {
         let (answered, told) = mpsc::unbounded_channel();
         let told = stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
-        (Self { asked: Arc::default(), tidied: Mutex::default(), tasks: Mutex::default(), answered }, told)
+        (Self { asked: Arc::default(), tidied: Arc::default(), tasks: Mutex::default(), answered }, told)
     }
 
     /// What the gate has said that waits for its answer, as far as that is known. Where it is time, it is asked (again).
@@ -115,7 +116,7 @@ impl Gates {
         if !may_have_jobs(rollout) && !tidied.contains_key(uid) {
             return;
         }
-        let needed = needed(rollout);
+        let needed = Some(needed(rollout));
         if tidied.get(uid) == Some(&needed) {
             return;
         }
@@ -134,14 +135,22 @@ impl Gates {
 
     fn ask(&self, context: &Context, rollout: &Rollout, asking: Option<Asking>, id: Id) {
         let Some((uid, asking)) = rollout.metadata.uid.clone().zip(asking) else { return };
-        let (asked, answered) = (self.asked.clone(), self.answered.clone());
+        let (asked, tidied, answered) = (self.asked.clone(), self.tidied.clone(), self.answered.clone());
         let whose = ObjectRef::new(rollout.metadata.name.as_deref().unwrap_or_default())
             .within(rollout.metadata.namespace.as_deref().unwrap_or_default());
         let clock = context.clock;
         let task = async move {
             let said = asking.said().await;
-            if let Some(known) = lock(&asked).get_mut(&uid).filter(|known| known.id == id) {
-                known.take(said, clock.now());
+            let is_late = match lock(&asked).get_mut(&uid).filter(|known| known.id == id) {
+                Some(known) => {
+                    known.take(said, clock.now());
+                    false
+                }
+                None => true,
+            };
+            if is_late && id.gate.job.is_some() {
+                // Its gate was closed while the Job was being made.
+                lock(&tidied).insert(uid, None);
             }
             // Only when the controller has ended is nobody there to hear it.
             let _ = answered.send(whose);

@@ -7,6 +7,7 @@ mod cached_rollout;
 pub mod caches;
 mod commit;
 mod compact;
+mod endpoint_pods;
 mod error;
 mod events;
 mod expressions;

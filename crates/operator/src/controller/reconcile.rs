@@ -144,7 +144,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
 async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Option<AnalysisResult> {
     let judged = plan::evidence_stages(rollout);
     let is_judged = judged.is_some();
-    let Some(begun) = judged.or_else(|| plan::watched_stages(rollout)) else {
+    let Some(begun) = judged.or_else(|| plan::pinning_stages(rollout)) else {
         context.analyzer.forget(rollout.metadata.uid.as_deref()?);
         return None;
     };

@@ -3,18 +3,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-};
-use serde_json::Value;
 use tidegate_analysis::AnalysisResult;
-use tidegate_api::{Rollout, metadata::label::SERVICE_NAME_LABEL};
+use tidegate_api::Rollout;
 use tidegate_judge::Spread;
 use tidegate_planner::{plan::Traced, traffic::Names};
 use tokio::time::timeout;
 
-use super::{Context, apply::name, error::CallError};
+use super::{Context, apply::name, endpoint_pods::endpoint_pods, error::CallError};
 
 /// A version that fails waits no longer for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -72,18 +67,6 @@ fn traced(spread: &Spread, nodes: &BTreeMap<String, String>, placed: &BTreeMap<S
 /// The pods behind the Services of a Rollout, by name.
 async fn placed(context: &Context, rollout: &Rollout) -> kube::Result<BTreeMap<String, Placed>> {
     let Names { service, stable, canary } = Names::of(&rollout.spec.service);
-    let namespace = rollout.namespace().unwrap_or_default();
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &context.slices);
-    let label = SERVICE_NAME_LABEL;
-    let slices = api.list(&ListParams::default().labels(&format!("{label} in ({service},{stable},{canary})"))).await?;
-    let endpoints = slices.items.iter().filter_map(|slice| slice.data.get("endpoints")?.as_array()).flatten();
-    Ok(endpoints.filter_map(pod).collect())
-}
-
-/// The pod of an endpoint. Its node has a field of its own since Kubernetes 1.20.
-fn pod(endpoint: &Value) -> Option<(String, Placed)> {
-    let text = |pointer: &str| endpoint.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let name = text("/targetRef/name").filter(|_| text("/targetRef/kind").as_deref() == Some("Pod"))?;
-    let node = text("/nodeName").or_else(|| text("/topology/kubernetes.io~1hostname"));
-    Some((name, Placed { uid: text("/targetRef/uid"), node }))
+    let pods = endpoint_pods(context, rollout, &[&service, &stable, &canary]).await?;
+    Ok(pods.into_iter().map(|pod| (pod.name, Placed { uid: pod.uid, node: pod.node })).collect())
 }

@@ -26,9 +26,7 @@ impl Planner<'_> {
         if self.status.spent_approvals.contains(&text) {
             return;
         }
-        let stands = self.status.message.clone();
-        self.record(reason::COMMAND_IGNORED, format!("approval {text} is ignored: {why}"));
-        self.say(stands);
+        self.record_aside(reason::COMMAND_IGNORED, format!("approval {text} is ignored: {why}"));
         self.status.spend_approval(text);
     }
 

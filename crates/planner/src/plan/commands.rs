@@ -139,9 +139,7 @@ impl Planner<'_> {
     pub(super) fn ignore(&mut self, asked: &Asked, why: &str) {
         let message = format!("{} of {} is ignored: {why}", asked.command.name(), asked.text);
         self.remember(asked, false, &message);
-        let stands = self.status.message.clone();
-        self.record(reason::COMMAND_IGNORED, message);
-        self.say(stands);
+        self.record_aside(reason::COMMAND_IGNORED, message);
     }
 
     pub(super) fn remember(&mut self, asked: &Asked, done: bool, message: &str) {

@@ -142,7 +142,7 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     }
     if status.begun.is_empty() {
         let since = stage.since.unwrap_or(stage.entered_at);
-        return Some(vec![StageBegun { stage: stage.name.clone(), since, part: None, ..StageBegun::default() }]);
+        return Some(vec![StageBegun::first(&stage.name, since)]);
     }
     Some(status.begun.clone())
 }
@@ -150,14 +150,12 @@ pub fn evidence_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
 /// What the requests of the stable version are watched for while the routes are written for a version that has none
 /// yet: the stage, from when it was entered. Nothing where the checks are asked, which see as much.
 #[must_use]
-pub fn watched_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
+pub fn pinning_stages(rollout: &Rollout) -> Option<Vec<StageBegun>> {
     let status = rollout.status.as_ref()?;
     let stage = status.stage.as_ref()?;
     let pins = status.phase == Phase::Progressing && status.route == RouteMode::Split && !status.rolls_back;
     let is_watched = pins && evidence_stages(rollout).is_none();
-    is_watched.then(|| {
-        vec![StageBegun { stage: stage.name.clone(), since: stage.entered_at, part: None, ..StageBegun::default() }]
-    })
+    is_watched.then(|| vec![StageBegun::first(&stage.name, stage.entered_at)])
 }
 
 /// When the routes were written for the version on its way, as far as that is known. A new process does not know when
@@ -274,6 +272,13 @@ impl<'a> Planner<'a> {
         };
         self.status.record(transition.clone());
         self.transitions.push(transition);
+    }
+
+    /// The same of something that changes nothing about where the Rollout stands.
+    fn record_aside(&mut self, reason: &str, message: impl Into<String>) {
+        let stands = self.status.message.clone();
+        self.record(reason, message);
+        self.say(stands);
     }
 
     fn wake_at(&mut self, instant: Timestamp) {

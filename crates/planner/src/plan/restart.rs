@@ -143,9 +143,7 @@ impl Planner<'_> {
             if left == 0 && ready >= capacity::wanted(self.rollout) {
                 let message = format!("{} of version {stable} were replaced", capacity::pods(restart.of));
                 self.status.end_restart(&message);
-                let stands = self.status.message.clone();
-                self.record(reason::RESTARTED, message);
-                return self.say(stands);
+                return self.record_aside(reason::RESTARTED, message);
             }
             self.status.note_restart(left, self.now);
         } else {
@@ -171,8 +169,6 @@ impl Planner<'_> {
             capacity::pods(restart.of)
         );
         self.status.end_restart(&message);
-        let stands = self.status.message.clone();
-        self.record(reason::RESTART_STOPPED, message);
-        self.say(stands);
+        self.record_aside(reason::RESTART_STOPPED, message);
     }
 }

@@ -25,7 +25,7 @@ pub fn watched(rollout: &Rollout) -> Option<Watched> {
     let (spec, status) = (rollout.spec.watch.as_ref()?, rollout.status.as_ref()?);
     let watch = status.watch.as_ref().filter(|watch| watch.failed.is_none() && status.stage.is_none())?;
     let version = status.stable.clone().filter(|stable| stable.revision == watch.revision)?;
-    let begun = StageBegun { stage: Stage::WATCH.to_owned(), since: watch.since?, part: None, answered: Vec::new() };
+    let begun = StageBegun::first(Stage::WATCH, watch.since?);
     let former = status.former.iter().find(|former| Some(&former.revision) == watch.former.as_ref());
     let former = former.map(|former| RevisionStatus {
         revision: former.revision.clone(),
