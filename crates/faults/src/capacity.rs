@@ -129,7 +129,9 @@ impl Invariants {
         };
         let name = change.object.name().to_owned();
         let is_its = name.starts_with(&format!("{}-", stable.replica_set));
-        let was_ready = change.before.as_deref().is_some_and(|pod| is_ready(pod.value()));
+        // One that became ready a moment ago had no request yet: the Service does not know it.
+        let is_known = self.ready_endpoints("checkout").any(|endpoint| endpoint["targetRef"]["name"] == *name);
+        let was_ready = is_known && change.before.as_deref().is_some_and(|pod| is_ready(pod.value()));
         // It is out of the mirror by now, or marked.
         let lately = self.stood.iter().filter(|(_, last)| now.duration_since(**last) <= LAG && **last < now);
         let left = lately.map(|(ready, _)| ready.saturating_sub(1)).fold(self.standing(&status), usize::max);
@@ -149,12 +151,16 @@ impl Invariants {
 
     /// How many endpoints of a Service are ready.
     pub fn ready(&self, service: &str) -> usize {
+        self.ready_endpoints(service).count()
+    }
+
+    fn ready_endpoints(&self, service: &str) -> impl Iterator<Item = &Value> {
         let slices = self.mirror.range(("EndpointSlice".to_owned(), String::new())..).map(|(_, object)| object);
-        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(|object| {
+        let slices = slices.take_while(|object| object.value()["kind"] == "EndpointSlice").filter(move |object| {
             object.value().pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
         });
         let endpoints = slices.flat_map(|slice| slice.value()["endpoints"].as_array().into_iter().flatten());
-        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true))).count()
+        endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true)))
     }
 
     /// The most endpoints of a Service that were ready within [`LAG`].

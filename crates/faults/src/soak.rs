@@ -7,6 +7,7 @@ use serde_json::json;
 use tidegate_sim::{
     board,
     controllers::{Delay, GatewayMode, PodBehaviour},
+    scenario::JobsEnd,
 };
 
 use crate::{
@@ -205,6 +206,9 @@ fn calm() -> Vec<(u64, Action)> {
         (CALM, Action::RegainNode),
         (CALM, Action::Edit(json!({"paused": false}))),
         (CALM, Action::Board(board::Manner::Go)),
+        // One that hangs runs again.
+        (CALM, Action::Jobs(JobsEnd::Succeed)),
+        (CALM, Action::DeleteJobs),
     ];
     // Whatever waits for a person gets its answer. By turns, since what counted for one try does not for the next.
     for time in 0..45 {

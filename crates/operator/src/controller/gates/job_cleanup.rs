@@ -62,7 +62,7 @@ async fn delete_unneeded(client: &Client, leadership: &Leadership, rollout: &Rol
         let preconditions = Preconditions { uid: job.metadata.uid.clone(), ..Preconditions::default() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         match jobs.delete(&job.name_any(), &params).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
             deleted => drop(deleted?),
         }
         tracing::info!(rollout = %format!("{namespace}/{}", live.name_any()), "delete Job {}", job.name_any());
