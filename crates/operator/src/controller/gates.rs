@@ -116,15 +116,18 @@ impl Gates {
         if !may_have_jobs(rollout) && !tidied.contains_key(uid) {
             return;
         }
-        let needed = Some(needed(rollout));
-        if tidied.get(uid) == Some(&needed) {
+        let needed = needed(rollout);
+        if tidied.get(uid).is_some_and(|known| known.as_ref() == Some(&needed)) {
             return;
         }
-        tidied.insert(uid.to_owned(), needed);
+        tidied.insert(uid.to_owned(), Some(needed.clone()));
         drop(tidied);
-        let (client, leadership) = (context.client.clone(), context.leadership.clone());
-        let rollout = rollout.clone();
-        self.spawn(async move { tidy(client, leadership, &rollout).await });
+        let (client, leadership, rollout) = (context.client.clone(), context.leadership.clone(), rollout.clone());
+        let (tidied, uid) = (self.tidied.clone(), uid.to_owned());
+        self.spawn(async move {
+            let is_wanted = || lock(&tidied).get(&uid).is_some_and(|last| last.as_ref() == Some(&needed));
+            tidy(client, leadership, &rollout, &needed, is_wanted).await;
+        });
     }
 
     /// Forgets what was asked for the Rollout with that UID, which is gone.

@@ -13,7 +13,7 @@ use tidegate_api::{Causes, GateState, Phase, ROLLOUT_UID_LABEL, Rollout};
 use super::{job_object, question::question};
 use crate::controller::{CallError, leader::Leadership};
 
-/// After an error it is tried again.
+/// After an error, or where a Job stayed that is not needed, it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// The names of the Jobs of a Rollout that are still needed, by its status.
@@ -33,31 +33,48 @@ pub(super) fn may_have_jobs(rollout: &Rollout) -> bool {
     rollout.spec.all_gates().any(|gate| gate.job.is_some())
 }
 
-/// Deletes what is not needed, by the Rollout as it is read after the list: one that was made meanwhile is. Goes on until that is
-/// done: nothing else would come back to it.
-pub(super) async fn tidy(client: Client, leadership: Leadership, rollout: &Rollout) {
-    while let Err(error) = delete_unneeded(&client, &leadership, rollout).await {
-        // Who may not list Jobs could make none.
-        if matches!(&error, kube::Error::Api(status) if status.is_forbidden()) {
-            return;
+/// Deletes what is not needed, by the Rollout as it is read after the list: one that was made meanwhile is. Goes on until only
+/// what this Rollout needs is there, or something else is wanted: nothing else would come back to it. An answer of the API
+/// server that is older than this Rollout keeps too much.
+pub(super) async fn tidy(
+    client: Client,
+    leadership: Leadership,
+    rollout: &Rollout,
+    needed: &BTreeSet<String>,
+    is_wanted: impl Fn() -> bool,
+) {
+    while is_wanted() {
+        match delete_unneeded(&client, &leadership, rollout).await {
+            Ok(kept) if kept.is_subset(needed) => return,
+            Ok(_) => {}
+            // Who may not list Jobs could make none.
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return,
+            Err(error) => {
+                let why = CallError::from(error);
+                tracing::warn!(rollout = %rollout.name_any(), "the Jobs of its gates cannot be tidied: {}", Causes(&why));
+            }
         }
-        let why = CallError::from(error);
-        tracing::warn!(rollout = %rollout.name_any(), "the Jobs of its gates cannot be tidied: {}", Causes(&why));
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-async fn delete_unneeded(client: &Client, leadership: &Leadership, rollout: &Rollout) -> kube::Result<()> {
+/// The names of those that stay.
+async fn delete_unneeded(
+    client: &Client,
+    leadership: &Leadership,
+    rollout: &Rollout,
+) -> kube::Result<BTreeSet<String>> {
     let (namespace, uid) = (rollout.namespace().unwrap_or_default(), rollout.uid().unwrap_or_default());
     let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<Job>(&()));
     let own = ListParams::default().labels(&format!("{ROLLOUT_UID_LABEL}={uid}"));
     let found = jobs.list_metadata(&own).await?;
     let rollouts: Api<Rollout> = Api::namespaced(client.clone(), &namespace);
-    let Some(live) = rollouts.get_opt(&rollout.name_any()).await? else { return Ok(()) };
+    let Some(live) = rollouts.get_opt(&rollout.name_any()).await? else { return Ok(BTreeSet::new()) };
     let needed = needed(&live);
-    for job in found.items.iter().filter(|job| !needed.contains(&job.name_any())) {
+    let (kept, unneeded): (Vec<_>, Vec<_>) = found.items.iter().partition(|job| needed.contains(&job.name_any()));
+    for job in unneeded {
         if !leadership.is_leader() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let preconditions = Preconditions { uid: job.metadata.uid.clone(), ..Preconditions::default() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
@@ -67,5 +84,5 @@ async fn delete_unneeded(client: &Client, leadership: &Leadership, rollout: &Rol
         }
         tracing::info!(rollout = %format!("{namespace}/{}", live.name_any()), "delete Job {}", job.name_any());
     }
-    Ok(())
+    Ok(kept.into_iter().map(ResourceExt::name_any).collect())
 }
