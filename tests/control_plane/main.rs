@@ -14,7 +14,9 @@ mod bad_input;
 mod behaviour;
 mod commands;
 mod conformance;
+mod degrade;
 mod deletion;
+mod drill;
 mod endpoints;
 mod evidence;
 mod gates;
@@ -73,6 +75,8 @@ fn topics() -> Vec<Topic> {
         ("gates", gates::behaviours()),
         ("jobs", jobs::behaviours()),
         ("watch", watch::behaviours()),
+        ("degrade", degrade::behaviours()),
+        ("drill", drill::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

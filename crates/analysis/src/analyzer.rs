@@ -12,7 +12,9 @@ use tidegate_api::{
     Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict, verdict::reason,
 };
 use tidegate_endpoints::{Endpoints, EndpointsError};
-use tidegate_judge::{Asked, Divided, ErrorRates, Evidence, Judgement, Spread, judge, judge_plainly, judge_values};
+use tidegate_judge::{
+    Asked, Divided, ErrorRates, Evidence, Judgement, SampleBounds, Spread, judge, judge_plainly, judge_values,
+};
 use tokio::time::Instant;
 
 use super::{
@@ -342,8 +344,12 @@ impl Memory {
             Mode::Threshold => asked.iter().map(judge_plainly).collect(),
         };
         let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
-        let judgements = judgements.into_iter().zip(&asked);
-        let judgements = judgements.map(|(judgement, asked)| judgement.beside_stable(asked, on_unwell));
+        let bounds = asked_checks(analysis, request).map(|(check, _)| SampleBounds::of(check));
+        let judgements = judgements
+            .into_iter()
+            .zip(&asked)
+            .zip(bounds)
+            .map(|((judgement, asked), bounds)| judgement.within(&bounds, asked).beside_stable(asked, on_unwell));
         let all = asked_checks(analysis, request).zip(wanted).zip(judgements);
         let statuses = all.map(|(((check, _), wanted), judgement)| match wanted {
             Err(fault) => without_numbers(check, fault),

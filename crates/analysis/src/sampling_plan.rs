@@ -54,6 +54,8 @@ pub(super) struct Limit {
     pub(super) check: String,
     pub(super) kind: Kind,
     pub(super) tolerance: Tolerance,
+    /// How many requests of a stage decide by their plain share, if any do.
+    pub(super) first: Option<f64>,
     /// What spoke against the version by it before the stage has been answered.
     pub(super) is_answered: bool,
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_api::{Analysis, Check, Percent, Span, Stage};
 use tidegate_endpoints::Endpoints;
-use tidegate_judge::{InvalidLimit, Question, WarmUp, question};
+use tidegate_judge::{InvalidLimit, Question, SampleBounds, WarmUp, question};
 use tidegate_planner::traffic::Names;
 
 use super::{
@@ -139,7 +139,8 @@ fn limits_of(check: &Check, question: &Question, is_answered: bool) -> Vec<Limit
     let Question::Proportion { max, relative, warn } = question else { return Vec::new() };
     let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
     let written = limits.into_iter().filter_map(|(kind, tolerance)| {
-        Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)?, is_answered })
+        let first = SampleBounds::of(check).at_most.filter(|_| kind != Kind::Warn);
+        Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)?, first, is_answered })
     });
     written.collect()
 }

@@ -107,6 +107,12 @@ pub struct Relative {
     pub margin: Option<Percent>,
 }
 
+pub(crate) const MIN_OF_QUERY: &str =
+    "minRequests is for checks that count requests: a query has values, of which failureLimit and for say how many";
+pub(crate) const MAX_OF_QUERY: &str =
+    "maxRequests is for checks that count requests: a query has values, of which failureLimit and for say how many";
+pub(crate) const MIN_ABOVE_MAX: &str = "minRequests must not be above maxRequests";
+
 /// One question about the new version. Exactly one of `errorRate`, `latency` and `query` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -114,7 +120,10 @@ pub struct Relative {
     validation = (
         "[has(self.errorRate), has(self.latency), has(self.query)].filter(x, x).size() == 1",
         culprit::CHECK_ASKS
-    )
+    ),
+    validation = Rule::new("!has(self.minRequests) || !has(self.query)").message(MIN_OF_QUERY).field_path(".minRequests"),
+    validation = Rule::new("!has(self.maxRequests) || !has(self.query)").message(MAX_OF_QUERY).field_path(".maxRequests"),
+    validation = Rule::new("!has(self.minRequests) || !has(self.maxRequests) || self.minRequests <= self.maxRequests").message(MIN_ABOVE_MAX).field_path(".minRequests")
 )]
 pub struct Check {
     /// What the check is called in the status, in events and in the overrides of a stage.
@@ -125,6 +134,19 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) <= duration('1h')", "warmUp must be at most 1h"))]
     pub warm_up: Option<Span>,
+
+    /// How many requests of the new version the check has to have counted in a stage before it passes. Not for a `query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub min_requests: Option<i64>,
+
+    /// After how many requests of the new version in a stage the check says pass or fail by the plain share of them, however
+    /// sure that is: it is decided by the first look that finds so many, on what that look has counted. What is certain
+    /// before fails before, and what is certain afterwards still fails. Default: no limit, it waits until it is certain.
+    /// Not for a `query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_requests: Option<i64>,
 
     /// The share of requests that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

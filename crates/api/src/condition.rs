@@ -130,6 +130,19 @@ pub mod reason {
             "The message says why, with the check, its value and its limit. Nothing has to be done: when the same stage, \
              or the one before it, fails again, all traffic goes back. To end it now, change the pod template of the \
              Deployment.";
+        /// A check failed, and what the version may do without is switched off, as `degrade` says: it is judged anew then.
+        DEGRADED = "Degraded", Warning =>
+            "The message says which check failed, and who is asked to switch what off. Nothing has to be done: when the \
+             version fails again, or nobody answers, `onFailure` applies. What was switched off stays off until somebody \
+             switches it on.";
+        /// A stage with a `drill` has passed: its traffic goes back to the stage before, to see that it does.
+        DRILL_STARTED = "DrillStarted", Normal => "Nothing.";
+        /// The traffic was back in time: the version goes on.
+        DRILL_PASSED = "DrillPassed", Normal => "Nothing.";
+        /// The traffic was not back in time: all of it goes back, as far as that is possible, and the version fails.
+        DRILL_FAILED = "DrillFailed", Warning =>
+            "Look at the routes and at who implements them: what took too long in the drill takes as long when it counts. \
+             `kubectl describe` of the route shows what the gateway says.";
         /// The new version's pods are gone from behind the Service: its traffic goes back to stable until they are ready
         /// again.
         CANARY_LOST = "CanaryLost", Warning =>

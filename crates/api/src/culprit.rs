@@ -19,6 +19,8 @@ pub enum Culprit {
     FallingCadence,
     /// The weight of the last stage.
     LastWeight,
+    /// The `drill` of the first stage, and of the last.
+    DrillAtAnEnd,
     /// What stages ask for that only routes can tell: `match` and `mirror`.
     RoutelessRequests,
     /// What stages have that takes routes where nobody is to get requests: a weight of 0%, or `preview`.
@@ -47,6 +49,7 @@ pub(crate) const QUERY_TAKES: &str = "a query takes either an expr or a template
 pub(crate) const QUERY_LIMIT: &str = "a query needs a limit: max, min and relative decide, warn only tells";
 pub(crate) const COMPARISON_LIMIT: &str = "a comparison needs max or min: how many times stable's value";
 pub(crate) const GATE_ASKS: &str = "a gate asks exactly one of approval, query, webhook, job and rollouts";
+pub(crate) const SWITCH_TAKES: &str = "what a version may do without is switched off either by a webhook or by a job";
 pub(crate) const JOB_OF: &str = "a gate's job takes exactly one of template and cronJob";
 pub(crate) const GATE_LIMIT: &str = "a gate's query needs a limit: min or max";
 pub(crate) const TEMPLATE_ANSWERS: &str = "a template needs at least one of requests, latency and query";
@@ -64,6 +67,7 @@ pub(crate) const PREVIEW_IS_THE_SERVICE: &str =
     "preview.service is the Service that clients use: give it a name of its own";
 pub(crate) const STAGE_CHECK_ASKS: &str = "a check of a stage's own asks exactly one of errorRate, latency and query";
 pub(crate) const LIMITS_BESIDE: &str = "the limits of a check of a stage's own stand in it, and max, min and warn beside its name are for one of the Rollout's: leave one of them out";
+pub(crate) const REQUESTS_BESIDE: &str = "minRequests and maxRequests are for a check of the stage's own: to change them for one of the Rollout's, set them there";
 pub(crate) const UNKNOWN_CHECK: &str =
     "a stage overrides a check that analysis.checks does not have, and asks nothing of its own";
 pub(crate) const OWN_CHECK_IS_NOT: &str = "a check of a stage's own needs a spec.analysis, and a name that no check in it has: to change limits of one of those, leave out errorRate, latency and query";
@@ -74,6 +78,7 @@ pub(crate) const WEIGHTS_FALL: &str =
 pub(crate) const CADENCE_FALLS: &str =
     "the steps of a cadence must begin one after another: give each an after that is later than the one before it";
 pub(crate) const LAST_IS_NOT_FULL: &str = "the last stage must have weight 100%, so that the full load is judged before the new version becomes the stable one";
+pub(crate) const DRILL_AT_AN_END: &str = "a drill goes back to the stage before, and on to the next: the first stage and the last have none; put one of weight 0% before it to go back to";
 pub(crate) const WORKLOAD_CHANGES: &str = "the workload cannot be changed, since its pods belong to this Rollout: delete the Rollout, which hands them back, and make another";
 
 /// The fields that break the rule with that sentence; nothing where the rule is about one field, or names it itself.
@@ -83,6 +88,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         ERROR_RATE_TAKES => Culprit::AllButFirst(&["preset", "counters", "template"]),
         LATENCY_TAKES => Culprit::AllButFirst(&["preset", "histogram", "template"]),
         GATE_ASKS => Culprit::AllButFirst(&["approval", "query", "webhook", "job", "rollouts"]),
+        SWITCH_TAKES => Culprit::AllButFirst(&["webhook", "job"]),
         JOB_OF => Culprit::AllButFirst(&["template", "cronJob"]),
         QUERY_TAKES => Culprit::AllButFirst(&["expr", "template"]),
         NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
@@ -91,6 +97,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         WARM_WITHOUT_ROUTE => Culprit::RoutelessWarmth,
         PREVIEW_IS_THE_SERVICE => Culprit::PreviewedService,
         LIMITS_BESIDE => Culprit::AnyOf(&["max", "min", "warn"]),
+        REQUESTS_BESIDE => Culprit::AnyOf(&["minRequests", "maxRequests"]),
         UNKNOWN_CHECK => Culprit::UnknownOverrides,
         OWN_CHECK_IS_NOT => Culprit::OwnChecks,
         NO_MIN => Culprit::OverriddenMins,
@@ -98,6 +105,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         WEIGHTS_FALL => Culprit::FallingWeights,
         CADENCE_FALLS => Culprit::FallingCadence,
         LAST_IS_NOT_FULL => Culprit::LastWeight,
+        DRILL_AT_AN_END => Culprit::DrillAtAnEnd,
         ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
         | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,
         _ => return None,

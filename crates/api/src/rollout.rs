@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     analysis::Analysis,
     culprit,
+    degrade::Degrade,
     gate::{Gate, Gates},
     rollback::RollbackWindow,
     schedule::Schedule,
@@ -102,6 +103,10 @@ pub struct RolloutSpec {
         validation = (
             "double(string(self[self.size() - 1].weight).replace('%', '')) == 100.0",
             culprit::LAST_IS_NOT_FULL
+        ),
+        validation = (
+            "!has(self[0].drill) && !has(self[self.size() - 1].drill)",
+            culprit::DRILL_AT_AN_END
         )
     )]
     pub stages: Option<Vec<Stage>>,
@@ -113,6 +118,10 @@ pub struct RolloutSpec {
     /// What happens when a version fails in a stage. Default: `Revert`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+
+    /// What is tried once for a version when a check fails in a stage, before `onFailure` applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrade: Option<Degrade>,
 
     /// What happens when a stage's `deadline` passes without enough evidence. Default: `Hold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,11 +207,19 @@ impl RolloutSpec {
         self.traffic.iter().flat_map(Traffic::routes).collect()
     }
 
-    /// All gates, in the order in which a version comes to them.
+    /// All gates, in the order in which a version comes to them; last those that are asked when it fails.
     pub fn all_gates(&self) -> impl Iterator<Item = &Gate> {
         let staged = self.stages.iter().flatten().flat_map(|stage| stage.before.iter().chain(&stage.after));
         let (start, promote) = self.gates.as_ref().map(|gates| (&gates.start, &gates.promote)).unzip();
-        start.into_iter().flatten().chain(staged).chain(promote.into_iter().flatten())
+        let degrading = self.stages.iter().flatten().filter_map(|stage| stage.degrade.as_ref()).chain(&self.degrade);
+        let gates = start.into_iter().flatten().chain(staged).chain(promote.into_iter().flatten());
+        gates.chain(degrading.map(|degrade| &degrade.by))
+    }
+
+    /// What is tried when a version fails in `stage`.
+    #[must_use]
+    pub fn degrade_in<'a>(&'a self, stage: &'a Stage) -> Option<&'a Degrade> {
+        stage.degrade.as_ref().or(self.degrade.as_ref())
     }
 
     /// The name that several gates have, if there is one.

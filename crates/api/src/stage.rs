@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     cadence::CadenceStep,
     culprit,
+    degrade::Degrade,
+    drill::Drill,
     gate::Gate,
     matches::Match,
     rollout::OnFailure,
@@ -86,6 +88,15 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 
+    /// Instead of the Rollout's `degrade`, while the stage lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrade: Option<Degrade>,
+
+    /// Proves the way back: when the stage has passed, the weight of the one before it comes back into force, and only then
+    /// the version goes on. Not for the first stage, nor the last. Once for each version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
+
     /// Who or what else has to say yes before the stage begins. Of the first stage, before the version starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
@@ -131,6 +142,8 @@ impl Stage {
             deadline: None,
             cadence: None,
             on_failure: None,
+            degrade: None,
+            drill: None,
             before: Vec::new(),
             after: Vec::new(),
             checks: None,

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    analysis::{Check, ErrorRate, Latency, Query},
+    analysis::{Check, ErrorRate, Latency, MAX_OF_QUERY, MIN_ABOVE_MAX, MIN_OF_QUERY, Query},
     culprit,
     rollout::RolloutSpec,
     stage::Stage,
@@ -53,7 +53,14 @@ pub struct CheckOverride {
         "!(has(self.errorRate) || has(self.latency) || has(self.query)) || !(has(self.max) || has(self.min) || has(self.warn))",
         culprit::LIMITS_BESIDE
     ),
-    validation = Rule::new("!has(self.warmUp) || has(self.errorRate) || has(self.latency) || has(self.query)").message(WARM_UP_BESIDE).field_path(".warmUp")
+    validation = Rule::new("!has(self.warmUp) || has(self.errorRate) || has(self.latency) || has(self.query)").message(WARM_UP_BESIDE).field_path(".warmUp"),
+    validation = (
+        "!(has(self.minRequests) || has(self.maxRequests)) || has(self.errorRate) || has(self.latency) || has(self.query)",
+        culprit::REQUESTS_BESIDE
+    ),
+    validation = Rule::new("!has(self.minRequests) || !has(self.query)").message(MIN_OF_QUERY).field_path(".minRequests"),
+    validation = Rule::new("!has(self.maxRequests) || !has(self.query)").message(MAX_OF_QUERY).field_path(".maxRequests"),
+    validation = Rule::new("!has(self.minRequests) || !has(self.maxRequests) || self.minRequests <= self.maxRequests").message(MIN_ABOVE_MAX).field_path(".minRequests")
 )]
 struct Written {
     /// The name of a check in `analysis.checks`, whose limits are others while the stage lasts; or what a check of the
@@ -73,6 +80,14 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) <= duration('1h')", "warmUp must be at most 1h"))]
     warm_up: Option<Span>,
+    /// How many requests this check of the stage's own has to have counted before it passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    min_requests: Option<i64>,
+    /// After how many requests this check of the stage's own says pass or fail by the plain share of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    max_requests: Option<i64>,
     /// The share of requests that failed, asked only while the stage lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error_rate: Option<ErrorRate>,
@@ -88,15 +103,18 @@ impl TryFrom<Written> for StageCheck {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
-        let Written { name, max, min, warn, warm_up, error_rate, latency, query } = written;
+        let Written { name, max, min, warn, warm_up, min_requests, max_requests, error_rate, latency, query } = written;
         if error_rate.is_none() && latency.is_none() && query.is_none() {
-            let limits = Self::Override(CheckOverride { name, max, min, warn });
-            return if warm_up.is_none() { Ok(limits) } else { Err(WARM_UP_BESIDE) };
+            return match (warm_up, min_requests.or(max_requests)) {
+                (Some(_), _) => Err(WARM_UP_BESIDE),
+                (None, Some(_)) => Err(culprit::REQUESTS_BESIDE),
+                (None, None) => Ok(Self::Override(CheckOverride { name, max, min, warn })),
+            };
         }
         if max.is_some() || min.is_some() || warn.is_some() {
             return Err(culprit::LIMITS_BESIDE);
         }
-        Ok(Self::Own(Box::new(Check { name, warm_up, error_rate, latency, query })))
+        Ok(Self::Own(Box::new(Check { name, warm_up, min_requests, max_requests, error_rate, latency, query })))
     }
 }
 
@@ -108,6 +126,8 @@ impl From<StageCheck> for Written {
             min: None,
             warn: None,
             warm_up: None,
+            min_requests: None,
+            max_requests: None,
             error_rate: None,
             latency: None,
             query: None,
@@ -115,8 +135,8 @@ impl From<StageCheck> for Written {
         match check {
             StageCheck::Override(CheckOverride { name, max, min, warn }) => Self { name, max, min, warn, ..none },
             StageCheck::Own(own) => {
-                let Check { name, warm_up, error_rate, latency, query } = *own;
-                Self { name, warm_up, error_rate, latency, query, ..none }
+                let Check { name, warm_up, min_requests, max_requests, error_rate, latency, query } = *own;
+                Self { name, warm_up, min_requests, max_requests, error_rate, latency, query, ..none }
             }
         }
     }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     command::Asked,
+    degrade::DegradedStatus,
+    drill::DrillStatus,
     gate_status::GateStatus,
     restart::RestartStatus,
     rollback::FormerRevision,
@@ -42,6 +44,12 @@ pub struct RolloutStatus {
     /// Where the rollout under way fell back to the stage before, the last one last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stepped_back: Vec<SteppedBack>,
+    /// The version on its way failed, and is judged without what `degrade` switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<DegradedStatus>,
+    /// The drill of the version on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillStatus>,
     /// The Deployment that this status speaks of, as it was last looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadStatus>,

@@ -247,16 +247,19 @@ impl Invariants {
         // One that goes back all the way may start anew in the same moment.
         let under_way = matches!(last.phase, Phase::Progressing | Phase::Held);
         let back = next.stage.as_ref().filter(|next| under_way && is_same && next.index < stage.index);
-        if let Some(back) = back {
+        if let Some(back) = back.filter(|_| next.drill.is_some() && last.drill != next.drill) {
+            self.drilled(last, next, stage, back);
+        } else if let Some(back) = back {
             self.stepped_back(next, version(last).unwrap_or_default(), stage, back);
         }
         let entered = next.stage.as_ref().is_some_and(|next| next.index > stage.index) && is_same;
         if !(promoted || entered) {
             return;
         }
+        let drilled = self.left_for_good(last, next, stage);
         let took_over = next.history.first().is_some_and(|step| step.reason == "StableLost");
         if !took_over && !last.rolls_back {
-            self.passed_gates(&after, &stage.name, next);
+            self.passed_gates(&after, drilled.as_ref().unwrap_or(&stage.name), next);
         }
         let promoted_by_hand =
             next.commands.iter().any(|done| done.command == "promote" && !last.commands.contains(done));
@@ -265,12 +268,13 @@ impl Invariants {
         }
         let bake = self.stages.iter().find(|(name, ..)| *name == stage.name).map(|(_, _, bake)| *bake);
         let over = stage.since.zip(bake).is_some_and(|(since, bake)| now.duration_since(since) >= bake);
-        self.hold(over || took_over, || format!("stage {} is left before its time", stage.name));
+        self.hold(over || took_over || drilled.is_some(), || format!("stage {} is left before its time", stage.name));
         let is_met = self.stages.iter().any(|(name, weight, _)| *name == stage.name && *weight > 0.0);
         let passes = next.checks.iter().all(|check| check.verdict == Verdict::Pass) && !next.checks.is_empty();
         let all_pass = !is_met || passes;
         self.hold(all_pass || took_over, || format!("stage {} is left without a pass: {:?}", stage.name, next.checks));
-        let one = next.stage.as_ref().is_none_or(|next| next.index <= stage.index + 1);
+        let steps = if drilled.is_some() { 2 } else { 1 };
+        let one = next.stage.as_ref().is_none_or(|next| next.index <= stage.index + steps);
         self.hold(one, || "more than one stage is taken at once".to_owned());
         self.hold(!after.spec.paused || took_over, || format!("stage {} is left while it is paused", stage.name));
         // Of scenes, those that freeze days freeze all of them.

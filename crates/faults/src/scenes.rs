@@ -1,5 +1,7 @@
 //! What may happen to a rollout: the stories that every fault is put into.
 
+mod degrade;
+mod drill;
 mod gates;
 mod jobs;
 mod looks;
@@ -162,6 +164,8 @@ pub fn all() -> Vec<Scene> {
         gates::numbers(),
         looks::scenes(),
         stable_pods::scenes(),
+        degrade::scenes(),
+        drill::scenes(),
     ]
     .concat()
 }

@@ -11,6 +11,7 @@ use super::{
     boundary::Boundary,
     crowds::Crowds,
     e_process::EProcess,
+    first_requests::FirstRequests,
     moments::Moments,
     proportion::Proportion,
     recent::Recent,
@@ -70,6 +71,8 @@ pub struct Evidence {
     worse: Recent,
     good: Recent,
     wellbeing: Wellbeing,
+    /// The requests of this stage that a verdict by the plain share goes by, where there is one.
+    first: Option<FirstRequests>,
     /// What part of stable's requests was bad in the last block, if it was unwell in it.
     beside: Option<f64>,
     provisional: Vec<Block>,
@@ -111,6 +114,7 @@ impl Evidence {
             worse: Recent::default(),
             good: Recent::default(),
             wellbeing: Wellbeing::new(&boundary, baseline),
+            first: None,
             beside: None,
             provisional: Vec::new(),
         }
@@ -120,6 +124,12 @@ impl Evidence {
     #[must_use]
     pub fn at_weight(self, weight: f64) -> Self {
         Self { kept: Kept::beside(weight), ..self }
+    }
+
+    /// With a verdict by the plain share of so many requests in a stage, if `requests` says so.
+    #[must_use]
+    pub fn with_first(self, requests: Option<f64>) -> Self {
+        Self { first: requests.map(FirstRequests::new), ..self }
     }
 
     /// Another stage begins: `next` has its boundary, and history counted by its measure. What speaks against the version
@@ -154,6 +164,9 @@ impl Evidence {
         if block.canary.total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
             self.stage.blocks += 1;
+        }
+        if let Some(first) = &mut self.first {
+            first.settle(self.stage.canary, self.stage.stable);
         }
         self.learn(block);
     }
@@ -342,6 +355,11 @@ impl Evidence {
     #[must_use]
     pub fn settled_counts(&self) -> (Counts, Counts) {
         (self.stage.canary, self.stage.stable)
+    }
+
+    /// The first requests of this stage, of the canary and of stable meanwhile, once there are as many as were asked for.
+    pub(super) fn first_counts(&self) -> Option<(Counts, Counts)> {
+        self.first.and_then(FirstRequests::counts)
     }
 
     /// The same with the newest samples.

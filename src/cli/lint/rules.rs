@@ -38,6 +38,13 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
             let last = at.and_then(Value::as_array).and_then(|stages| stages.len().checked_sub(1));
             last.map(|last| field(&item(path, last), "weight")).into_iter().collect()
         }
+        Culprit::DrillAtAnEnd => {
+            let stages = at.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let ends = [0, stages.len().saturating_sub(1)];
+            let drills =
+                (0..stages.len()).filter(|place| ends.contains(place) && stages[*place].get("drill").is_some());
+            drills.map(|place| field(&item(path, place), "drill")).collect()
+        }
         Culprit::RoutelessRequests => of_stages(at, path, |stage| {
             ["match", "mirror"].into_iter().filter(|name| stage.get(name).is_some()).collect()
         }),

@@ -128,7 +128,7 @@ mod tests {
 
     fn limit(boundary: Boundary) -> Limit {
         let tolerance = Tolerance { subject: Indicator::Failed, boundary };
-        Limit { check: "errors".to_owned(), kind: Kind::Relative, tolerance, is_answered: false }
+        Limit { check: "errors".to_owned(), kind: Kind::Relative, tolerance, first: None, is_answered: false }
     }
 
     fn compared() -> Limit {

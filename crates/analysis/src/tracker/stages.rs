@@ -61,7 +61,9 @@ impl Tracker {
     /// The evidence for a limit of the stage at `place` before its first block.
     fn nothing_seen(&self, limit: &Limit, place: usize) -> Evidence {
         let weight = self.plan.stages.get(place).map_or(1.0, |stage| stage.weight.percent() / 100.0);
-        Evidence::new(limit.tolerance.boundary, &self.baseline(limit.measure())).at_weight(weight)
+        Evidence::new(limit.tolerance.boundary, &self.baseline(limit.measure()))
+            .at_weight(weight)
+            .with_first(limit.first)
     }
 
     /// What settled for the same limit of the same check.

@@ -150,7 +150,8 @@ impl Planner<'_> {
         } else {
             String::new()
         };
-        let message = format!("stage {name}: {gives} in force{reached}{kept}, baking for {bake}");
+        let then = if self.is_drilling(stage) { " again".to_owned() } else { format!(", baking for {bake}") };
+        let message = format!("stage {name}: {gives} in force{reached}{kept}{then}");
         self.record(reason::STAGE_ENTERED, message.clone());
         self.wake_at(after(now, stage.bake()));
         Outcome::Wait(message)

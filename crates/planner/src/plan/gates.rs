@@ -23,7 +23,7 @@ impl Planner<'_> {
     /// What is decided about a stage that may be left, if a gate does not let it be left now.
     pub(super) fn held_by_gates(&mut self, stage: &Stage) -> Option<Outcome> {
         let canary = self.status.canary.clone()?;
-        Some(match self.pass_gates(Some(stage), &canary) {
+        Some(match self.pass_gates(Some(&self.left_for_good(stage)), &canary) {
             Passage::Open => return None,
             Passage::Waits(message) => {
                 Outcome::Wait(format!("stage {} may be left and waits for {message}", stage.name))
@@ -164,7 +164,7 @@ impl Planner<'_> {
     }
 
     /// What `gate` says now.
-    fn reply_of(&mut self, gate: &Gate, version: &RevisionStatus) -> Reply {
+    pub(super) fn reply_of(&mut self, gate: &Gate, version: &RevisionStatus) -> Reply {
         if let Some(approval) = &gate.approval {
             return self.approved(gate, approval, version);
         }

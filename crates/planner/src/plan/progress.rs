@@ -70,6 +70,7 @@ impl Planner<'_> {
         self.note_stable(&stage);
         let outcome = match self.weigh(&stage, &canary) {
             Outcome::Advance if self.status.rolls_back => Outcome::Advance,
+            Outcome::Advance if self.has_to_drill(&stage) => return self.begin_drill(&stage),
             Outcome::Advance => {
                 let held = self.gate_ran_out().or_else(|| self.held_by_share(&stage));
                 let held = held.or_else(|| self.held_by_schedule(&stage));
@@ -81,14 +82,17 @@ impl Planner<'_> {
         let on_failure = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         match outcome {
             Outcome::Fail(reason, message) => {
-                // A gate says itself what happens when its time is up; a version that comes back unjudged has no stage to
+                // A gate says itself what happens when its time is up, and a drill tried the way back; a version that comes back unjudged has no stage to
                 // fall back to, and nobody would look.
-                let reverts = reason == reason::GATE_TIMED_OUT || self.status.rolls_back;
+                let is_final = [reason::GATE_TIMED_OUT, reason::DRILL_FAILED].contains(&reason);
+                let reverts = is_final || self.status.rolls_back;
                 self.fail(&stage, reason, &message, if reverts { OnFailure::Revert } else { on_failure });
             }
             Outcome::Hold(refusal) => self.hold(refusal),
             Outcome::Advance => {
-                let passed = format!("stage {} passed{}", stage.name, self.evidence());
+                let left = self.left_for_good(&stage);
+                let drill = if left.name == stage.name { "" } else { ", and so did its drill" };
+                let passed = format!("stage {} passed{drill}{}", left.name, self.evidence());
                 self.advance(&stage, reason::STAGE_PASSED, &passed);
             }
             Outcome::Skip(left) => self.advance(&stage, reason::STAGE_SKIPPED, &left),
@@ -166,6 +170,9 @@ impl Planner<'_> {
         if let Some(disturbed) = self.answer_disturbance(stage) {
             return disturbed;
         }
+        if let Some(outcome) = self.await_degrade(stage, canary) {
+            return outcome;
+        }
         if let Some(outcome) = self.await_replacement() {
             return outcome;
         }
@@ -175,7 +182,12 @@ impl Planner<'_> {
             return Outcome::TakeOver;
         }
         let since = self.status.stage.as_ref().and_then(|stage| stage.since);
-        let Some(since) = since else { return self.await_weight(stage, ready) };
+        let Some(since) = since else {
+            return self.late_drill(stage).unwrap_or_else(|| self.await_weight(stage, ready));
+        };
+        if let Some(late) = self.end_drill(stage, since) {
+            return late;
+        }
         if ready.canary == 0 {
             return self.lose_canary();
         }
@@ -235,7 +247,8 @@ impl Planner<'_> {
             return if self.is_paused() { Outcome::Wait(paused.to_owned()) } else { Outcome::Advance };
         }
         self.wake_after(since, stage.bake());
-        let baked = self.has_elapsed(since, stage.bake()) || !guard::stands(Guard::Bake);
+        let baked =
+            self.has_elapsed(since, stage.bake()) || self.is_back_in_drill(stage) || !guard::stands(Guard::Bake);
         let undecided = self.undecided(stage).filter(|_| guard::stands(Guard::Evidence));
         let deadline = stage.deadline.filter(|_| undecided.is_some());
         if let Some(deadline) = deadline {
@@ -350,6 +363,9 @@ impl Planner<'_> {
             format!("at {weight} of the traffic")
         };
         let failed = format!("version {canary} failed {had}: {message}");
+        if reason == reason::CHECK_FAILED && self.try_degrade(stage, &failed) {
+            return;
+        }
         let may_step_back = on_failure == OnFailure::StepBack && reason != reason::INCONCLUSIVE;
         if may_step_back && self.try_step_back(stage, &failed) {
             return;
@@ -370,6 +386,8 @@ impl Planner<'_> {
 
     fn advance(&mut self, stage: &Stage, reason: &'static str, left: &str) {
         let stages = self.rollout.spec.stages();
+        let stage = &self.left_for_good(stage);
+        self.finish_drill();
         let place = stages.iter().position(|candidate| candidate.name == stage.name).unwrap_or(stages.len());
         match stages.get(place + 1) {
             Some(next) => {

@@ -17,7 +17,8 @@ impl Planner<'_> {
     /// The checks that speak against the version in `stage`, and have not been answered.
     pub(super) fn failing(&self, stage: &Stage) -> impl Iterator<Item = &CheckStatus> {
         let failing = |check: &&CheckStatus| check.verdict == Verdict::Fail && self.decides(stage, &check.name);
-        self.checks.iter().filter(failing).filter(|check| !self.is_answered(check))
+        let unanswered = move |check: &&CheckStatus| !self.is_answered(check) && !self.is_being_mended(stage, check);
+        self.checks.iter().filter(failing).filter(unanswered)
     }
 
     /// Whether a step back answered what the check says: until the lower weight is in force, it says that still.

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use tidegate_api::{
-    CheckStatus, Disturbance, Percent, SessionGeneration, Span, Stage, StageBegun, StageStatus, SteppedBack,
+    CheckStatus, DegradedStatus, Disturbance, DrillStatus, Percent, SessionGeneration, Span, Stage, StageBegun,
+    StageStatus, SteppedBack,
 };
 use tidegate_judge::{Served, percent};
 
@@ -66,6 +67,27 @@ impl Draft {
     /// The stage failed, and the one before it takes its place.
     pub(in crate::plan) fn remember_step_back(&mut self, answer: SteppedBack) {
         self.0.stepped_back.push(answer);
+    }
+
+    /// A check failed, and something is switched off that the version may do without.
+    pub(in crate::plan) fn remember_degrade(&mut self, degraded: DegradedStatus) {
+        self.0.degraded = Some(degraded);
+    }
+
+    /// What could be switched off is: the stage bakes anew, and what failed is judged anew.
+    pub(in crate::plan) fn judge_degraded(&mut self, bake: Span, now: Timestamp) {
+        let (Some(stage), Some(degraded)) = (&mut self.0.stage, &mut self.0.degraded) else { return };
+        (stage.since, stage.until) = (Some(now), Some(after(now, bake)));
+        degraded.since = Some(now);
+        let answered = degraded.checks.clone();
+        let stage = stage.name.clone();
+        self.begin(StageBegun { stage, since: now, part: None, answered });
+        self.0.checks.clear();
+    }
+
+    /// The stage was left for the one before it, or how that ended.
+    pub(in crate::plan) fn keep_drill(&mut self, drill: DrillStatus) {
+        self.0.drill = Some(drill);
     }
 
     /// Remembers where evidence begins to count anew.
@@ -162,13 +184,13 @@ impl Draft {
     pub(in crate::plan) fn forget_begun(&mut self) {
         self.0.begun.clear();
         self.0.stepped_back.clear();
+        (self.0.degraded, self.0.drill) = (None, None);
     }
 
     /// No stage is under way.
     pub(super) fn leave_stage(&mut self) {
         self.0.stage = None;
-        self.0.begun.clear();
-        self.0.stepped_back.clear();
+        self.forget_begun();
     }
 }
 

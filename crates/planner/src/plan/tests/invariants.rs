@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_api::{
-    Acceptance, CheckStatus, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, Rollout, RolloutStatus,
-    RouteMode, Span, Stage, StageStatus, Transition, Verdict, condition::reason,
+    Acceptance, CheckStatus, DrillState, OnFailure, OnInconclusive, Percent, Phase, RevisionStatus, Rollout,
+    RolloutStatus, RouteMode, Span, Stage, StageStatus, Transition, Verdict, condition::reason,
 };
 
 use super::cluster::{Cluster, backends, share};
@@ -358,36 +358,84 @@ fn leaves(
     let stages = rollout.spec.stages();
     let place = |name: &str| stages.iter().position(|stage| stage.name == name);
     let back = entered.filter(|entered| !promoted && place(&entered.name) < place(&spec.name));
+    if let Some(back) = back.filter(|_| before.drill.is_none() && next.drill.is_some()) {
+        gate(rollout, &spec, stage.since, checks, now)?;
+        return drills(rollout, before, (&spec, back));
+    }
     if let Some(back) = back {
         return steps_back(rollout, before, (&spec, back));
     }
+    let after_drill = back_from_drill(rollout, before, next, &spec)?;
+    let (left, spec) = (after_drill.clone().unwrap_or_else(|| spec.clone()), spec);
     check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
     let is_skipped = next.history.first().is_some_and(|step| step.reason == reason::STAGE_SKIPPED);
     let is_asked_for =
         is_skipped || next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);
     if !(is_asked_for || before.rolls_back || promoted && stable_is_lost(before, observed, now)) {
-        gate(rollout, &spec, stage.since, checks, now)?;
+        let has_baked = after_drill.is_some();
+        let spec = if has_baked { Stage { bake: Some(Span::seconds(0)), ..spec } } else { spec };
+        gate(
+            rollout,
+            &spec,
+            next.begun.last().map(|begun| begun.since).filter(|_| has_baked).or(stage.since),
+            checks,
+            now,
+        )?;
     }
     let name = entered.map_or("", |next| next.name.as_str());
-    let following = place(&spec.name).map(|place| place + 1) == place(name);
-    check(promoted || following, || format!("goes from stage {} to {name}", spec.name))
+    let following = place(&left.name).map(|place| place + 1) == place(name);
+    check(promoted || following, || format!("goes from stage {} to {name}", left.name))
+}
+
+/// The stage that a drill left for `spec`, where it is over and the version goes on: it was back in time.
+fn back_from_drill(
+    rollout: &Rollout,
+    before: &RolloutStatus,
+    next: &RolloutStatus,
+    spec: &Stage,
+) -> Result<Option<Stage>, String> {
+    let Some(drill) =
+        next.drill.as_ref().filter(|_| before.drill.as_ref().is_some_and(|it| it.state != DrillState::Over))
+    else {
+        return Ok(None);
+    };
+    let stages = rollout.spec.stages();
+    let place = stages.iter().position(|stage| stage.name == spec.name);
+    let left = place.and_then(|place| stages.get(place + 1)).filter(|left| left.name == drill.stage).cloned();
+    let within = left.as_ref().and_then(|left| Some(left.drill.as_ref()?.within()));
+    let in_time = drill.back_at.zip(within).is_some_and(|(back, within)| back <= after(drill.at, within));
+    check(in_time, || format!("goes on after a drill that was not back in time: {drill:?}"))?;
+    Ok(left)
+}
+
+/// One stage back where the spec asks for a drill, once for a version.
+fn drills(rollout: &Rollout, before: &RolloutStatus, (from, back): (&Stage, &StageStatus)) -> Result<(), String> {
+    let name = &from.name;
+    check(from.drill.is_some() && before.drill.is_none(), || format!("drills stage {name}, and nobody asked for it"))?;
+    one_back(rollout, before, (from, back))
 }
 
 /// One stage back where the spec says so, once for each stage, and never to more of the traffic.
 fn steps_back(rollout: &Rollout, before: &RolloutStatus, (from, back): (&Stage, &StageStatus)) -> Result<(), String> {
-    let stages = rollout.spec.stages();
-    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
     let (name, to) = (&from.name, &back.name);
     let asked = from.on_failure.or(rollout.spec.on_failure) == Some(OnFailure::StepBack);
     check(asked, || format!("goes back from stage {name} to {to}, and nobody asked for it"))?;
+    one_back(rollout, before, (from, back))?;
+    let again = before.stepped_back.iter().any(|known| known.stage == *name || known.to == *name);
+    check(!again, || format!("goes back from stage {name} once more"))
+}
+
+/// To the stage before, and never to more of the traffic.
+fn one_back(rollout: &Rollout, before: &RolloutStatus, (from, back): (&Stage, &StageStatus)) -> Result<(), String> {
+    let stages = rollout.spec.stages();
+    let place = |name: &str| stages.iter().position(|stage| stage.name == name);
+    let (name, to) = (&from.name, &back.name);
     check(place(to).map(|place| place + 1) == place(name), || format!("goes back from stage {name} to {to}"))?;
     let in_force = before.stage.as_ref().map(|stage| stage.weight_in_force);
     check(in_force == Some(back.weight_in_force), || {
         format!("forgets at stage {name} what is in force: {in_force:?}")
     })?;
-    check(back.weight <= from.weight, || format!("goes back to more of the traffic: {}", back.weight))?;
-    let again = before.stepped_back.iter().any(|known| known.stage == *name || known.to == *name);
-    check(!again, || format!("goes back from stage {name} once more"))
+    check(back.weight <= from.weight, || format!("goes back to more of the traffic: {}", back.weight))
 }
 
 /// Without a gate the weight is what the spec says of the stage by its name, or no more than it was; where every

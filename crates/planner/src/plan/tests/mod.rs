@@ -15,6 +15,8 @@ mod capacity;
 mod commands;
 mod contention;
 mod crash;
+mod degrade;
+mod drill;
 mod edits;
 mod gates;
 mod gateways;
