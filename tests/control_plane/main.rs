@@ -38,6 +38,7 @@ mod resilience;
 mod revert;
 mod rig_itself;
 mod routers;
+mod runbooks;
 mod scenes;
 mod sharing;
 mod steering;
@@ -77,6 +78,7 @@ fn topics() -> Vec<Topic> {
         ("watch", watch::behaviours()),
         ("degrade", degrade::behaviours()),
         ("drill", drill::behaviours()),
+        ("runbooks", runbooks::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

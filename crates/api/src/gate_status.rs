@@ -12,7 +12,7 @@ pub struct GateStatus {
     pub name: String,
     /// The revision that it was asked about.
     pub revision: String,
-    /// What waits for it: `start`, `after STAGE`, `before STAGE` or `promote`.
+    /// What waits for it: `start`, `after STAGE`, `before STAGE`, `promote`, or `degrade STAGE`.
     pub place: String,
     /// Where it stands.
     pub state: GateState,

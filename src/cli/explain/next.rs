@@ -99,6 +99,7 @@ impl Road<'_> {
             return told;
         }
         told.extend(window(self.rollout, |schedule| &schedule.advance, "the stage may be left", self.now));
+        told.extend(self.drill());
         told.extend(self.gates());
         told.push(match self.stages.get(self.place + 1) {
             Some(next) => format!("then comes stage {} with {}", next.name, next.gives()),
@@ -156,8 +157,16 @@ impl Road<'_> {
         asked(self.stage().after.iter().chain(before).chain(promote), self.status)
     }
 
+    /// The way back that is tried when the stage has passed.
+    fn drill(&self) -> Option<String> {
+        let drill = self.stage().drill.as_ref().filter(|_| self.status.drill.is_none())?;
+        let before = self.place.checked_sub(1).and_then(|place| self.stages.get(place))?;
+        Some(format!("drill: {} is in force again before it goes on, within {}", before.gives(), drill.within()))
+    }
+
     fn failure(&self) -> String {
         let stage = self.stage();
+        let degrade = self.rollout.spec.degrade_in(stage).filter(|_| self.status.degraded.is_none());
         let answer = stage.on_failure.or(self.rollout.spec.on_failure).unwrap_or_default();
         let before = self.place.checked_sub(1).and_then(|place| self.stages.get(place));
         let has_fallen = self.status.stepped_back.iter().any(|back| back.stage == stage.name || back.to == stage.name);
@@ -168,7 +177,13 @@ impl Road<'_> {
             (OnFailure::Hold, _) => "everything stays as it is until somebody acts".to_owned(),
             _ => "all traffic goes back to the stable version at once".to_owned(),
         };
-        format!("if a check fails meanwhile, {then}")
+        match degrade {
+            Some(degrade) => format!(
+                "if a check fails meanwhile, {} is asked to switch something off; if that does not help, {then}",
+                degrade.by.name
+            ),
+            None => format!("if a check fails meanwhile, {then}"),
+        }
     }
 }
 

@@ -129,6 +129,21 @@ fn what_a_failure_leads_to_is_said_by_the_plan_and_by_what_happened_already() {
     assert!(fails(&spec, fallen).ends_with("all traffic goes back to the stable version at once"));
     spec["stages"][1]["onFailure"] = json!("Hold");
     assert!(fails(&spec, json!({})).ends_with("everything stays as it is until somebody acts"));
+    spec["degrade"] = json!({"by": {"name": "flags-off", "webhook": {"endpoint": "flags"}}});
+    let first =
+        "if a check fails meanwhile, flags-off is asked to switch something off; if that does not help, everything";
+    assert!(fails(&spec, json!({})).starts_with(first), "{}", fails(&spec, json!({})));
+    let degraded = json!({"degraded": {"stage": "half", "by": "flags-off", "at": "2026-03-02T09:00:00Z"}});
+    assert!(fails(&spec, degraded).starts_with("if a check fails meanwhile, everything"), "it is tried once");
+}
+
+#[test]
+fn a_stage_with_a_drill_says_that_it_goes_back_before_it_goes_on() {
+    let mut spec = judged();
+    spec["stages"][1]["drill"] = json!({"within": "1m"});
+    let next = below(&explained(spec, underway(json!({}))), "what happens next");
+    let told = "drill: 5% of the traffic is in force again before it goes on, within 1m";
+    assert!(next.iter().any(|line| *line == told), "{next:?}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub fn check(rollout: &LocatedDocument, spec: &RolloutSpec, webhooks: Option<&En
     findings
 }
 
-/// All gates with their fields.
+/// All gates with their fields, and what switches something off, which is asked as they are.
 pub fn located(spec: &RolloutSpec) -> impl Iterator<Item = (String, &Gate)> {
     let staged = spec.stages.iter().flatten().enumerate().flat_map(|(place, stage)| {
         let of = move |list: &'static str| move |(index, gate)| (format!("spec.stages[{place}].{list}[{index}]"), gate);
@@ -33,7 +33,12 @@ pub fn located(spec: &RolloutSpec) -> impl Iterator<Item = (String, &Gate)> {
         let of = |list: &'static str| move |(index, gate)| (format!("spec.gates.{list}[{index}]"), gate);
         gates.start.iter().enumerate().map(of("start")).chain(gates.promote.iter().enumerate().map(of("promote")))
     });
-    staged.chain(whole)
+    let switches =
+        spec.stages.iter().flatten().enumerate().filter_map(|(place, stage)| {
+            Some((format!("spec.stages[{place}].degrade.by"), &stage.degrade.as_ref()?.by))
+        });
+    let switches = switches.chain(spec.degrade.iter().map(|degrade| ("spec.degrade.by".to_owned(), &degrade.by)));
+    staged.chain(whole).chain(switches)
 }
 
 fn too_few_people(rollout: &LocatedDocument, place: &str, gate: &Gate) -> Option<Finding> {

@@ -56,6 +56,19 @@ fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<Vec<S
         let told = format!("from {} to {}, {} ago{checks}", back.stage, back.to, moments::since(back.at, now));
         fact("stepped back", Some(told));
     }
+    if let Some(degraded) = &status.degraded {
+        let since = degraded.since.map_or("is asked to help".to_owned(), |since| {
+            format!("helped; judged anew since {} ago", moments::since(since, now))
+        });
+        let (stage, checks) = (&degraded.stage, degraded.checks.join(", "));
+        fact("degraded", Some(format!("{checks} failed in stage {stage}; {} {since}", degraded.by)));
+    }
+    if let Some(drill) = &status.drill {
+        let told = drill.back_at.map_or("the traffic is on its way back".to_owned(), |back| {
+            format!("back in {:.1}s", back.duration_since(drill.at).as_secs_f64())
+        });
+        fact("drill", Some(format!("of stage {}: {told}", drill.stage)));
+    }
     let failed = status.failed.first().filter(|_| status.canary.is_none());
     fact("failed", failed.map(|it| format!("{}, {} ago: {}", it.revision, moments::since(it.at, now), it.message)));
     fact("schedule", rollout.spec.schedule.as_ref().map(|it| schedule(it, status, now)));

@@ -158,6 +158,17 @@ fn what_somebody_should_look_at_is_there_though_nothing_waits_for_it() {
 }
 
 #[test]
+fn what_was_switched_off_and_how_long_the_way_back_took_stand_on_the_screen() {
+    let at = "2026-03-02T09:00:00Z";
+    let degraded = json!({"stage": "half", "by": "flags-off", "at": at, "checks": ["errors"]});
+    let drill = json!({"stage": "canary", "state": "Over", "at": at, "backAt": "2026-03-02T09:00:02.5Z"});
+    let both = json!({"degraded": degraded, "drill": drill});
+    let screen = told(&rollout(two_stages(), underway(both)), now());
+    assert_eq!(line(&screen, "degraded"), "errors failed in stage half; flags-off is asked to help");
+    assert_eq!(line(&screen, "drill"), "of stage canary: back in 2.5s");
+}
+
+#[test]
 fn a_rollout_that_nobody_has_looked_at_says_so() {
     let screen = told(&rollout(json!({"paused": true}), json!({})), now());
     assert_eq!(screen, "Rollout shop/checkout: Pending, paused\nthe operator has not looked at it yet\n");
