@@ -21,8 +21,8 @@ simulation: ## Simulate every example whole, play every scene, the whole sweep, 
 	@$(MAKE) sweep
 	@$(MAKE) soak
 
-examples: ## Simulate every example, the one of six days too
-	@EXAMPLES=whole cargo test --locked --test simulate -- every_example releases_in_the_weather
+examples: ## Simulate every example and every runbook, those of weeks too
+	@EXAMPLES=whole cargo test --locked --test simulate -- every_example runbooks:: releases_in_the_weather
 
 sweep: ## Play every fault at every call of the operator, in every scene
 	@$(simulation) sweep

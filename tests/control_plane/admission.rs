@@ -59,7 +59,8 @@ async fn a_current_kubernetes_keeps_every_rule_of_the_crd(world: &World) -> Resu
 async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()> {
     let rollouts = objects(world, "Rollout").await?;
     let mut accepted = 0;
-    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))?;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folders = fs::read_dir(&examples)?.chain(fs::read_dir(examples.join("runbooks"))?);
     let folders: Vec<_> = folders.filter_map(|entry| Some(entry.ok()?.path())).collect();
     for file in folders.iter().map(|folder| manifests(&folder.to_string_lossy())).collect::<Result<Vec<_>>>()?.concat()
     {

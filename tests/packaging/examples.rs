@@ -13,9 +13,7 @@ use crate::render::{documents, repository};
 #[test]
 fn every_example_is_valid() {
     let mut count = 0;
-    let files =
-        |folder: &Path| -> Vec<PathBuf> { fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect() };
-    for path in files(&repository("examples")).iter().flat_map(|folder| files(folder)) {
+    for path in files(&repository("examples")) {
         for document in documents(&fs::read_to_string(&path).unwrap()) {
             if document["kind"] != "Rollout" {
                 continue;
@@ -28,6 +26,13 @@ fn every_example_is_valid() {
         }
     }
     assert!(count >= 3, "only {count} examples were found");
+}
+
+/// All YAML files in a folder and the folders in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let within = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.flat_map(within).filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
 }
 
 /// A field that the API does not know would be dropped in silence.

@@ -17,3 +17,4 @@ mod printed;
 mod reference;
 mod refusals;
 mod render;
+mod runbooks;

@@ -16,7 +16,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// README and all pages of the documentation.
 pub fn documents() -> Vec<PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [repository.to_owned(), repository.join("docs"), repository.join("docs/reference")];
+    let folders = ["", "docs", "docs/reference", "docs/runbooks"].map(|folder| repository.join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut documents: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));

@@ -10,6 +10,7 @@ mod incident;
 mod library;
 mod long_names;
 mod origin;
+mod runbooks;
 mod shares;
 mod variants;
 mod weather;

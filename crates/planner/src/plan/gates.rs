@@ -117,8 +117,12 @@ impl Planner<'_> {
         if left.is_none() && !gates.is_empty() {
             self.begin_gates(&version.revision);
         }
+        let asked = gates.iter().map(|(_, gate)| gate.name.clone()).find(|name| {
+            let known = self.status.gate(&version.revision, name);
+            known.is_none_or(|known| known.state != GateState::Passed)
+        });
+        self.status.ask_no_other_gate(&version.revision, asked.as_deref());
         for (place, gate) in gates {
-            self.status.ask_no_other_gate(&version.revision, &gate.name);
             let known = self.status.gate(&version.revision, &gate.name).cloned();
             match &known {
                 Some(known) if known.state == GateState::Passed => continue,

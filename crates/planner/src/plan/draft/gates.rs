@@ -20,9 +20,10 @@ impl Draft {
         self.0.spent_approvals = present;
     }
 
-    /// Of the gates that wait, this one alone is asked: another may have been taken out of the spec, or moved behind it.
-    pub(in crate::plan) fn ask_no_other_gate(&mut self, revision: &str, name: &str) {
-        self.0.gates.retain(|gate| !gate.state.is_open() || gate.revision == revision && gate.name == name);
+    /// Of the gates that wait, this one alone is asked, if any: another may have been taken out of the spec, or moved behind it.
+    pub(in crate::plan) fn ask_no_other_gate(&mut self, revision: &str, name: Option<&str>) {
+        let is_asked = |gate: &GateStatus| gate.revision == revision && Some(gate.name.as_str()) == name;
+        self.0.gates.retain(|gate| !gate.state.is_open() || is_asked(gate));
     }
 
     /// No gate is asked any more; what they have answered stays.

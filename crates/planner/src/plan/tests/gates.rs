@@ -377,6 +377,22 @@ fn a_gate_that_is_renamed_and_renamed_back_is_asked() {
 }
 
 #[test]
+fn a_gate_behind_one_that_has_passed_is_asked_once_and_its_time_runs() {
+    let mut gates = sign_off(&json!({}));
+    gates.as_array_mut().unwrap().push(smoke()[0].clone());
+    let mut lab = at_the_gate(&behind_canary(&gates));
+    approve(&mut lab, "VERSION/sign-off by jane");
+    let asked = |lab: &Lab| lab.status().gates.iter().find(|gate| gate.name == "smoke").map(|gate| gate.since);
+    let since = asked(&lab);
+    assert!(since.is_some());
+    lab.pass(3600);
+    assert_eq!((asked(&lab), lab.told("GateWaits")), (since, 2));
+    lab.gate_reply = Some(Reply::Go("well".to_owned()));
+    lab.settle();
+    assert_eq!(lab.stage(), "quarter");
+}
+
+#[test]
 fn a_gate_of_a_version_that_failed_takes_no_approval_any_more() {
     let mut lab = at_the_gate(&behind_canary(&sign_off(&json!({}))));
     let failed = version(&lab);
