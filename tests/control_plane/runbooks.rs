@@ -1,8 +1,9 @@
 //! Two of the runbooks in `examples/runbooks`, on real parts and in haste: webhooks over TLS, Jobs of the real controller, numbers of
 //! the real Prometheus.
 //!
-//! The manifests are the handed ones. Their times become seconds, what the shop's pods do not count is not asked, and the days of
-//! the week, on one of which the test runs, are left out.
+//! The manifests are those that a team would apply. Their times become seconds, what the shop's pods do not count is not asked, the
+//! days of the week, on one of which the test runs, are left out, and where a header says who meets the version first, a share of
+//! the shop's users does, who are all alike.
 
 use std::{
     fs,
@@ -19,9 +20,15 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tidegate_api::{GateState, GateStatus, Phase};
+use tidegate_api::{GateState, GateStatus, Phase, condition::reason};
 use tidegate_testkit::{
-    Result, board::Board, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World,
+    Result,
+    board::Board,
+    pod_server::Faults,
+    shop::Shop,
+    snapshot::{Snapshot, runs},
+    wait::until,
+    world::World,
 };
 
 use crate::{
@@ -120,6 +127,9 @@ fn hasten(plan: &mut Value) {
         let stage = stage.as_object_mut().unwrap();
         stage.insert("bake".to_owned(), json!("2s"));
         stage.remove("cadence");
+        if stage.remove("match").is_some() {
+            stage.insert("weight".to_owned(), json!("25%"));
+        }
         if let Some(checks) = stage.get_mut("checks").and_then(Value::as_array_mut) {
             checks.retain(is_kept);
         }
@@ -194,8 +204,11 @@ async fn the_cutover_of_a_tool_server_gives_no_traffic_before_its_checks_have_pa
     shares.dedup();
     let shares: Vec<_> = shares.into_iter().flatten().collect();
     shop.check(&format!("nobody, then everybody: {shares:?}"), shares.starts_with(&[0, 100])).await?;
-    let history = shop.now().status().history;
-    let told = |gate: &str| history.iter().any(|step| step.message.starts_with(&format!("gate {gate} lets version")));
+    let events = shop.events().await?;
+    let told = |gate: &str| {
+        let passed = format!("gate {gate} lets version");
+        events.iter().any(|event| event.reason == reason::GATE_PASSED && event.note.starts_with(&passed))
+    };
     let passed = ["pipeline", "stakeholders", "health", "smoke", "integration"].map(told);
     shop.check(&format!("all of its gates: {passed:?}"), passed == [true; 5]).await?;
     shop.lost_nothing().await
@@ -246,9 +259,11 @@ async fn a_staged_user_release_migrates_the_database_before_there_is_a_pod_of_th
     signing?;
     let migrated = migrated?;
     shop.wait("v2 to be promoted", LATER, |now| now.is(Phase::Stable) && now.stable() == "v2").await?;
-    let first = shop.now().pods.iter().filter_map(|pod| pod.creation_timestamp()).map(|at| at.0).min();
+    let now = shop.now();
+    let pods = now.pods.iter().filter(|pod| runs(pod, "v2"));
+    let first = pods.filter_map(|pod| pod.creation_timestamp()).map(|at| at.0).min();
     shop.check(
-        &format!("the schema is there at {migrated:?}, the first pod that is left at {first:?}"),
+        &format!("the schema is there at {migrated:?}, the first pod of v2 that is left at {first:?}"),
         first.is_some_and(|first| first >= migrated.0),
     )
     .await?;
@@ -272,7 +287,6 @@ async fn a_staged_user_release_does_not_start_where_the_migration_fails(world: &
     let migration = runbook.cron_jobs.iter_mut().find(|job| job["metadata"]["name"] == "writer-migration").unwrap();
     migration["spec"]["jobTemplate"]["spec"]["template"]["metadata"] = json!({"annotations": {"rig/exit-code": "1"}});
     let (_board, shop) = runbook.open(world, "runbook-migration").await?;
-    let before = shop.pods_created();
     shop.release("v2", &[]).await?;
     let start = Runbook { plan: json!({"gates": runbook.plan["gates"]}), cron_jobs: Vec::new() };
     start.sign(&shop).await?;
@@ -281,7 +295,8 @@ async fn a_staged_user_release_does_not_start_where_the_migration_fails(world: &
     shop.check(&message, message.contains("gate migration says no")).await?;
     let job = job(&shop, "migration").await?.map(|job| job.name_any());
     shop.check(&format!("its Job can be read: {job:?}"), job.is_some()).await?;
-    shop.check("no pod of v2 was ever there", shop.pods_created() == before).await?;
+    let has_started = shop.events().await?.into_iter().any(|event| event.reason == reason::STARTED);
+    shop.check("no pod of v2 was ever asked for", !has_started && shop.now().pods_of("v2") == 0).await?;
     shop.lost_nothing().await
 }
 

@@ -61,7 +61,7 @@ impl Planner<'_> {
                 ..GateStatus::default()
             });
         }
-        self.status.ask_no_other_gate(&version.revision, name);
+        self.status.ask_no_other_gate(&version.revision, Some(name));
         let checks = degraded.checks.join(", ");
         Some(match self.reply_of(by, version) {
             Reply::Go(said) => {
