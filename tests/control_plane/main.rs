@@ -43,6 +43,7 @@ mod surge;
 mod suspects;
 mod templates;
 mod tools;
+mod track;
 mod warm_up;
 mod watch;
 mod without_rules;
@@ -73,6 +74,7 @@ fn topics() -> Vec<Topic> {
         ("gates", gates::behaviours()),
         ("jobs", jobs::behaviours()),
         ("watch", watch::behaviours()),
+        ("track", track::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

@@ -5,6 +5,7 @@ mod jobs;
 mod looks;
 mod plans;
 mod stable_pods;
+mod track;
 mod watch;
 
 use serde_json::{Value, json};
@@ -45,6 +46,8 @@ pub enum Action {
     Edit(Value),
     /// The route's backends: the Service alone, or weights for stable and canary.
     WriteRoute(Vec<u32>),
+    /// What is in the ConfigMap that the pods read, where the Rollout tracks it.
+    Configure(&'static str),
     /// `kubectl delete KIND checkout`.
     Delete(&'static str),
     /// Of that image.
@@ -162,6 +165,7 @@ pub fn all() -> Vec<Scene> {
         gates::numbers(),
         looks::scenes(),
         stable_pods::scenes(),
+        track::scenes(),
     ]
     .concat()
 }
