@@ -46,6 +46,7 @@ mod surge;
 mod suspects;
 mod templates;
 mod tools;
+mod track;
 mod warm_up;
 mod watch;
 mod without_rules;
@@ -79,6 +80,7 @@ fn topics() -> Vec<Topic> {
         ("degrade", degrade::behaviours()),
         ("drill", drill::behaviours()),
         ("runbooks", runbooks::behaviours()),
+        ("track", track::behaviours()),
         ("suspects", suspects::behaviours()),
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),

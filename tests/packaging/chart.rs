@@ -116,6 +116,28 @@ fn the_rights_for_jobs_can_be_taken_away_and_those_for_their_last_words_given() 
 }
 
 #[test]
+fn the_rights_to_what_is_tracked_are_given_by_kind_everywhere_or_in_some_namespaces() {
+    let tracked = |object: &Value| {
+        let rules = object["rules"].as_array().into_iter().flatten();
+        let resources = rules.flat_map(|rule| rule["resources"].as_array().unwrap().clone());
+        resources.filter(|it| *it == "configmaps" || *it == "secrets").collect::<Vec<_>>()
+    };
+    for objects in chart(&[]) {
+        assert_eq!(objects.iter().flat_map(tracked).collect::<Vec<_>>(), Vec::<Value>::new());
+    }
+    for objects in chart(&["track.configMaps=true"]) {
+        assert_eq!(tracked(find(&objects, "ClusterRole", "tidegate")), [json!("configmaps")]);
+    }
+    for objects in chart(&["track.secrets=true", "track.namespaces={shop,other}"]) {
+        assert_eq!(tracked(find(&objects, "ClusterRole", "tidegate")), Vec::<Value>::new());
+        let roles: Vec<_> = objects.iter().filter(|it| it["kind"] == "Role" && !tracked(it).is_empty()).collect();
+        let places: Vec<_> = roles.iter().map(|role| role["metadata"]["namespace"].clone()).collect();
+        assert_eq!((places, tracked(roles[0])), (vec![json!("shop"), json!("other")], vec![json!("secrets")]));
+        assert_eq!(find(&objects, "RoleBinding", "tidegate-track")["subjects"][0]["name"], "tidegate");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     for value in [
         "replcas=3",
@@ -131,6 +153,8 @@ fn what_cannot_be_is_refused() {
         "webhooks.endpoints[0].url=board:443",
         "approvals.verified=perhaps",
         "jobs.enabled=null",
+        "track.secrets=perhaps",
+        "track.namespaces={Shop}",
         "watchNamespace=Shop_1",
         "serviceMonitor=null",
         "networkPolicy=null",

@@ -76,7 +76,22 @@
   resources: [pods]
   verbs: [list]
 {{- end }}
+{{- if not .Values.track.namespaces }}
+{{- include "tidegate.trackRules" . }}
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- end -}}
+{{- define "tidegate.trackRules" -}}
+{{- if .Values.track.configMaps }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
+{{- if .Values.track.secrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
 {{- end -}}

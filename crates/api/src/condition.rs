@@ -95,6 +95,20 @@ pub mod reason {
         /// not fit.
         CHECK_UNUSABLE = "CheckUnusable", Warning =>
             "Mend the check that the message names; nothing is released before ([checks.md](../checks.md)).";
+        /// A ConfigMap or a Secret that the Rollout tracks does not exist.
+        CONFIGURATION_NOT_FOUND = "ConfigurationNotFound", Warning =>
+            "Create it, or leave it out of `spec.track`. Until then no version starts, and no stage is left.";
+        /// A ConfigMap or a Secret that the Rollout tracks cannot be read, or a copy of it cannot have the name that it
+        /// needs.
+        CONFIGURATION_UNUSABLE = "ConfigurationUnusable", Warning =>
+            "Do what the message says: mostly a right that the operator lacks ([install.md](../install.md)).";
+        /// Somebody deleted the copy of tracked configuration that the stable version reads, and it cannot be made again,
+        /// since the object has another content by now.
+        CONFIGURATION_LOST = "ConfigurationLost", Warning =>
+            "Put the content back into the object: then the copy is made again. Or release another version.";
+        /// The pod template does not refer to an object that the Rollout tracks: a change of it makes no version.
+        CONFIGURATION_NOT_USED = "ConfigurationNotUsed", Warning =>
+            "Leave it out of `spec.track`, or refer to it in `volumes`, `envFrom` or `env` of the pod template.";
         /// Another Rollout has the Deployment, the Service or the route already.
         CONFLICT = "Conflict", Warning =>
             "Delete one of the two Rollouts; where it is a route that both name, let one of them name another.";

@@ -60,6 +60,8 @@ pub(crate) const MATCH_ASKS: &str = "a match of a stage asks for nothing: give i
 pub(crate) const NAMED_TAKES: &str = "a header, cookie or parameter of a match needs either value or regex";
 pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under gatewayAPI or custom, or leave out spec.traffic to split by the number of pods";
 pub(crate) const ROUTE_TWICE: &str = "spec.traffic.gatewayAPI.routes names the same route twice";
+pub(crate) const TRACK_NAMES: &str = "an entry of track names exactly one of configMap and secret";
+pub(crate) const TRACKED_TWICE: &str = "track names the same object twice";
 pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out";
 pub(crate) const NOTHING_WITHOUT_ROUTE: &str = "a stage of 0% and preview need routes, since without them every pod that is up gets requests: name them under traffic, or give the stage a weight";
 pub(crate) const WARM_WITHOUT_ROUTE: &str = "stableReplicas of a stage needs routes, since without them every pod that is up gets requests: name them under traffic, or leave it out";
@@ -90,6 +92,7 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         GATE_ASKS => Culprit::AllButFirst(&["approval", "query", "webhook", "job", "rollouts"]),
         SWITCH_TAKES => Culprit::AllButFirst(&["webhook", "job"]),
         JOB_OF => Culprit::AllButFirst(&["template", "cronJob"]),
+        TRACK_NAMES => Culprit::AllButFirst(&["configMap", "secret"]),
         QUERY_TAKES => Culprit::AllButFirst(&["expr", "template"]),
         NAMED_TAKES => Culprit::AllButFirst(&["value", "regex"]),
         MATCH_WITHOUT_ROUTE => Culprit::RoutelessRequests,
@@ -107,7 +110,9 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         LAST_IS_NOT_FULL => Culprit::LastWeight,
         DRILL_AT_AN_END => Culprit::DrillAtAnEnd,
         ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
-        | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | WORKLOAD_CHANGES => Culprit::Itself,
+        | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | TRACKED_TWICE | WORKLOAD_CHANGES => {
+            Culprit::Itself
+        }
         _ => return None,
     })
 }

@@ -35,6 +35,7 @@ mod stage;
 mod stage_check;
 mod stage_status;
 mod status;
+mod track;
 mod traffic;
 mod units;
 mod validation;
@@ -78,6 +79,7 @@ pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,
     ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition, Verdict, WorkloadStatus,
 };
+pub use track::{ConfigurationKind, Tracked};
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,
 };

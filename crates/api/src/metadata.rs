@@ -50,6 +50,9 @@ groups! {
         ROLLOUT_UID_LABEL = "tidegate.dev/rollout-uid";
         /// On the Job that answers for a gate: the gate's name.
         GATE_LABEL = "tidegate.dev/gate";
+        /// On the copies of tracked configuration, ConfigMaps and Secrets alike: the name of the object that it is a copy
+        /// of, cut where it has more than 63 characters. The ReplicaSets that own a copy are the versions that read it.
+        COPY_OF_LABEL = "tidegate.dev/copy-of";
         /// On ReplicaSets and their pods, and in the selectors of the Services of a rollout: the version, by the hash of
         /// its pod template.
         /// [Kubernetes' own](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label);
@@ -87,6 +90,8 @@ groups! {
         TRAFFIC_MANAGER = "tidegate-traffic";
         /// Makes the Jobs that answer for gates.
         GATE_MANAGER = "tidegate-gate";
+        /// Makes the copies of tracked configuration, and writes who owns them.
+        CONFIGURATION_MANAGER = "tidegate-configuration";
         /// Writes annotations of Rollouts, and `spec.paused`, for whoever gives a command.
         COMMAND_MANAGER = "tidegate-command";
     }

@@ -14,6 +14,7 @@ use super::{
     schema,
     stage::{Replicas, Stage},
     status::RolloutStatus,
+    track::Tracked,
     traffic::{Capacity, Route, Traffic},
     units::Span,
     watch::Watch,
@@ -155,6 +156,14 @@ pub struct RolloutSpec {
     /// both have to allow it. Going back is never held by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+
+    /// Configuration that is part of a version: another content is another version, and goes through the stages like any
+    /// other. Of an object that the pod template does not refer to, nothing makes a version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = ("self.all(t, self.exists_one(o, has(o.configMap) == has(t.configMap) && (has(o.configMap) ? o.configMap == t.configMap : has(o.secret) == has(t.secret) && (!has(o.secret) || o.secret == t.secret))))", culprit::TRACKED_TWICE))]
+    pub track: Vec<Tracked>,
 
     /// Who or what else has to say yes before a version starts, and before it is promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

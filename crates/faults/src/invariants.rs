@@ -57,7 +57,7 @@ impl Invariants {
     /// Begins with what is there.
     pub fn new(api: &ApiServer, scene: &Scene) -> Self {
         let mut mirror = BTreeMap::new();
-        for kind in ["Deployment", "ReplicaSet", "Service", "HTTPRoute", "EndpointSlice", "Pod"] {
+        for kind in ["Deployment", "ReplicaSet", "Service", "HTTPRoute", "EndpointSlice", "Pod", "ConfigMap"] {
             for object in api.list(&format!("{}s", kind.to_lowercase()), Some(SHOP)) {
                 mirror.insert((kind.to_owned(), object.name().to_owned()), object);
             }
@@ -301,6 +301,9 @@ impl Invariants {
         let asked = |object: &Object| object.value().pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
         let (name, is) = (change.object.name().to_owned(), asked(&change.object));
         let was = change.before.as_deref().map_or(0, asked);
+        if is > was {
+            self.has_what_it_reads(&name, change.object.value());
+        }
         let Some(status) = self.status() else { return };
         if change.what == What::Deleted {
             let empty = change.object.value().pointer("/status/replicas").and_then(Value::as_i64).unwrap_or(0) == 0;
@@ -404,6 +407,7 @@ impl Invariants {
         }
         let rollout = api.get("rollouts", SHOP, NAME).and_then(|object| object.parse::<Rollout>());
         let deployment = api.get("deployments", SHOP, NAME);
+        self.configuration_at_rest(api, matches!(scene.ending, Ending::In(Phase::Stable, _)));
         match &scene.ending {
             Ending::In(phase, image) => {
                 let status = rollout.and_then(|rollout| rollout.status).unwrap_or_default();

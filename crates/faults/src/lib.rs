@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a run that cannot be set up has failed")]
 
 mod capacity;
+mod configuration;
 mod drill;
 mod faults;
 mod gates;

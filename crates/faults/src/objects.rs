@@ -7,6 +7,7 @@ use tidegate_api::definitions;
 use tidegate_apiserver::ApiServer;
 
 use crate::{
+    configuration::SETTINGS,
     scenes::Scene,
     trial::{NAME, SHOP},
 };
@@ -35,6 +36,11 @@ pub fn all(scene: &Scene) -> Vec<Value> {
             "spec": {"selector": {"app": NAME}, "ports": [{"port": 80, "targetPort": 8080}]},
         }),
     ];
+    if !scene.spec["track"].is_null() {
+        objects[2]["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": SETTINGS, "configMap": {"name": SETTINGS}}]);
+        objects.push(settings("old"));
+    }
     objects.extend(definitions().map(|definition| serde_json::to_value(definition).unwrap()));
     if scene.routed {
         objects.push(json!({
@@ -75,6 +81,13 @@ pub fn rollout(scene: &Scene) -> Value {
     })
 }
 
+/// The ConfigMap of a scene that tracks one.
+pub fn settings(mode: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": SETTINGS, "namespace": SHOP}, "data": {"mode": mode},
+    })
+}
+
 pub fn container(image: &str) -> Value {
     json!({"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 8080}]})
 }
@@ -109,7 +122,7 @@ fn http_routes() -> Value {
 /// versions, and who wrote what.
 pub fn end(api: &ApiServer) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
-    for kind in ["rollouts", "deployments", "replicasets", "services", "httproutes"] {
+    for kind in ["rollouts", "deployments", "replicasets", "services", "httproutes", "configmaps"] {
         for object in api.list(kind, Some(SHOP)) {
             let mut value = object.value().clone();
             normalise(&mut value);

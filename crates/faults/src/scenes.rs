@@ -7,6 +7,7 @@ mod jobs;
 mod looks;
 mod plans;
 mod stable_pods;
+mod track;
 mod watch;
 
 use serde_json::{Value, json};
@@ -47,6 +48,8 @@ pub enum Action {
     Edit(Value),
     /// The route's backends: the Service alone, or weights for stable and canary.
     WriteRoute(Vec<u32>),
+    /// What is in the ConfigMap that the pods read, where the Rollout tracks it.
+    Configure(&'static str),
     /// `kubectl delete KIND checkout`.
     Delete(&'static str),
     /// Of that image.
@@ -166,6 +169,7 @@ pub fn all() -> Vec<Scene> {
         stable_pods::scenes(),
         degrade::scenes(),
         drill::scenes(),
+        track::scenes(),
     ]
     .concat()
 }

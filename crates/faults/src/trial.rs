@@ -20,6 +20,7 @@ use tidegate_sim::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
+    configuration::SETTINGS,
     faults::{Fault, Wire},
     invariants::Invariants,
     numbers::Prometheus,
@@ -277,6 +278,10 @@ impl Stage {
                 if routed {
                     merge("httproutes", "", json!({"spec": {"rules": [{"backendRefs": backends}]}}));
                 }
+            }
+            Action::Configure(mode) => {
+                let data = objects::settings(mode)["data"].clone();
+                drop(self.api.merge("configmaps", SHOP, SETTINGS, "", json!({"data": data}), "user"));
             }
             Action::Delete(kind) => drop(self.api.delete(kind, SHOP, NAME, "user")),
             Action::DeleteReplicaSet(image) => {

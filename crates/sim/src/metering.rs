@@ -35,6 +35,10 @@ pub struct Application {
     pub service: String,
     /// Which version of the scenario an image behaves like. Others behave like the canary.
     pub versions: BTreeMap<String, String>,
+    /// Which version of the scenario the configuration makes of revisions that start now, if it does.
+    configured: Option<String>,
+    /// What it made of each revision.
+    revisions: BTreeMap<String, Option<String>>,
     /// Its requests.
     pub load: Load,
     /// What is scraped, by pod.
@@ -88,6 +92,8 @@ impl Application {
             route,
             service: service.to_owned(),
             versions: BTreeMap::new(),
+            configured: None,
+            revisions: BTreeMap::new(),
             load,
             targets: BTreeMap::new(),
         }
@@ -98,6 +104,9 @@ impl Application {
         let pods: BTreeMap<String, PodView> =
             controllers.pods(&self.namespace).into_iter().map(|pod| (pod.name.clone(), pod)).collect();
         let parts = self.parts(controllers);
+        for pod in pods.values().filter(|pod| !self.revisions.contains_key(&pod.revision)).collect::<Vec<_>>() {
+            self.revisions.insert(pod.revision.clone(), self.configured.clone());
+        }
         let (mut backends, mut lost) = (Vec::new(), Vec::new());
         for (to, (share, copies)) in &parts {
             let (share, copies, name) = match to {
@@ -112,7 +121,8 @@ impl Application {
                 lost.push((Cause::PodGone, share));
                 continue;
             };
-            let version = self.versions.get(&pod.image).map_or(CANARY, String::as_str);
+            let configured = self.revisions.get(&pod.revision).and_then(Option::as_deref);
+            let version = configured.or(self.versions.get(&pod.image).map(String::as_str)).unwrap_or(CANARY);
             let PodView { revision, node, .. } = pod;
             backends.push(Backend { pod: name, revision, version, node, share, copies, ready_since });
         }
@@ -199,6 +209,15 @@ impl Applications {
         let of = |it: &&mut Application| (it.namespace.as_str(), it.service.as_str()) == (namespace, service);
         if let Some(application) = applications.iter_mut().find(of) {
             application.versions.insert(image.to_owned(), version.to_owned());
+        }
+    }
+
+    /// From now on, what the pods of the application behind `service` read makes `version` of revisions that start.
+    pub fn configure(&self, namespace: &str, service: &str, version: Option<&str>) {
+        let mut applications = self.lock();
+        let of = |it: &&mut Application| (it.namespace.as_str(), it.service.as_str()) == (namespace, service);
+        if let Some(application) = applications.iter_mut().find(of) {
+            application.configured = version.map(str::to_owned);
         }
     }
 

@@ -3,6 +3,7 @@
 mod autoscalers;
 mod cadence;
 mod circles;
+mod configuration;
 mod evidence;
 mod finding;
 mod gates;

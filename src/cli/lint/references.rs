@@ -11,7 +11,7 @@ use tidegate_planner::traffic::{
 };
 
 use super::{
-    autoscalers,
+    autoscalers, configuration,
     finding::{Finding, LocatedDocument},
     policies, ports, selectors, workload,
 };
@@ -26,6 +26,7 @@ pub fn check(rollout: &LocatedDocument, all: &[LocatedDocument]) -> Vec<Finding>
     findings.extend(workload::long_name(rollout));
     if let Some(deployment) = deployment {
         findings.extend(workload::check(rollout, deployment, all));
+        findings.extend(configuration::check(rollout, deployment));
         findings.extend(service.and_then(|service| unselected(service, deployment)));
         findings.extend(selectors::check(deployment, service));
     }

@@ -99,6 +99,10 @@ async fn carry_out(context: &Context, rollout: &Rollout, effect: &Effect) -> Res
         Effect::DeleteReplicaSet { name, uid } => delete::<ReplicaSet>(client, &namespace, name, uid).await,
         Effect::DeletePod { name, uid } => delete_pod(context, rollout, name, uid).await,
         Effect::DeleteService { name, uid } => delete::<Service>(client, &namespace, name, uid).await,
+        Effect::CreateCopy { spec, name, reader } => {
+            context.caches.configuration.create_copy(rollout, spec, name, reader).await
+        }
+        Effect::PatchCopy(id, patch) => context.caches.configuration.patch_copy(rollout, id, patch).await,
         Effect::ReplaceRoute(id, object) => {
             // What was read is served: its kind is known.
             let Some(api) = context.caches.routes.api(id, &namespace) else { return Ok(()) };
@@ -136,12 +140,14 @@ fn object(effect: &Effect) -> Option<OwnedObject> {
         Effect::PatchService(name, _) | Effect::DeleteService { name, .. } => OwnedObject::Service(name.clone()),
         Effect::CreateReplicaSet(set) => OwnedObject::ReplicaSet(set.name().to_owned()),
         Effect::CreateService(service) => OwnedObject::Service(service.name_any()),
+        Effect::CreateCopy { spec, name, .. } => OwnedObject::Copy((spec.object().0, name.clone())),
+        Effect::PatchCopy(id, _) => OwnedObject::Copy(id.clone()),
         Effect::ReplaceRoute(id, _) => OwnedObject::Route(id.clone()),
     })
 }
 
 fn created(effect: &Effect) -> bool {
-    matches!(effect, Effect::CreateReplicaSet(_) | Effect::CreateService(_))
+    matches!(effect, Effect::CreateReplicaSet(_) | Effect::CreateService(_) | Effect::CreateCopy { .. })
 }
 
 fn deleted(effect: &Effect) -> bool {
@@ -234,6 +240,11 @@ fn describe(effect: &Effect) -> String {
         Effect::DeleteReplicaSet { name, .. } => format!("delete ReplicaSet {name}"),
         Effect::DeletePod { name, .. } => format!("delete pod {name}"),
         Effect::DeleteService { name, .. } => format!("delete Service {name}"),
+        Effect::CreateCopy { spec, name, .. } => {
+            let (kind, original) = spec.object();
+            format!("copy {kind} {original} as {name}")
+        }
+        Effect::PatchCopy((kind, name), _) => format!("add an owner to {kind} {name}"),
         Effect::ReplaceRoute(id, _) => format!("write the weights of {id}"),
     }
 }

@@ -36,6 +36,7 @@ use super::{
     cache::{Cache, Changed, path_of},
     cached_rollout::CachedRollout,
     compact::InUse,
+    configuration::TrackedConfiguration,
     index::{Index, NamedObject},
     orphans,
     routes::Routes,
@@ -66,6 +67,8 @@ pub struct Caches {
     pub autoscalers: Arc<Cache<HorizontalPodAutoscaler>>,
     /// The templates that checks name.
     pub templates: CheckTemplates,
+    /// The configuration that Rollouts track.
+    pub configuration: TrackedConfiguration,
     in_use: Arc<InUse>,
     all_ready: AtomicBool,
 }
@@ -100,6 +103,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
     let (sender, neighbours) = mpsc::channel(NEIGHBOURS);
     let in_use = Arc::<InUse>::default();
     let (templates, told_by_templates) = CheckTemplates::watch(client, namespace, &in_use);
+    let (configuration, told_by_configuration) = TrackedConfiguration::new(client, &in_use);
     let index = Arc::<Index>::default();
     let (routes, told_by_routes) = Routes::new(scope.clone(), &in_use, &index);
     let caches = Arc::new(Caches {
@@ -112,6 +116,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         endpoint_slices: Arc::new(Cache::new(&in_use, |slice| service_of(slice).into_iter().collect())),
         autoscalers: Arc::new(Cache::new(&in_use, |autoscaler| target_of(autoscaler).into_iter().collect())),
         templates,
+        configuration,
         in_use: in_use.clone(),
         all_ready: AtomicBool::new(false),
     });
@@ -141,6 +146,7 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
             |it| it.moved.iter().map(|path| NamedObject::Workload(path.as_ref().into())).collect::<Vec<_>>(),
         ),
         told_by_templates,
+        told_by_configuration,
     ])
     .boxed();
     Watches { caches, rollouts: root.boxed(), triggers }
@@ -164,6 +170,7 @@ impl Caches {
         let rollout = watched.open(&self.in_use).ok();
         self.templates.note(watched.meta(), rollout.as_deref());
         self.routes.note(watched.meta(), rollout.as_deref());
+        self.configuration.note(watched.meta(), rollout.as_deref());
         self.index.update(watched.meta(), rollout.as_deref())
     }
 
@@ -273,6 +280,7 @@ fn indexed(
                 Ok(Event::Delete(watched)) => {
                     caches.templates.note(watched.meta(), None);
                     caches.routes.note(watched.meta(), None);
+                    caches.configuration.note(watched.meta(), None);
                     caches.index.forget(&watched.meta().namespace.clone().unwrap_or_default(), &watched.name_any())
                 }
                 _ => Vec::new(),

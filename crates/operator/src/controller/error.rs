@@ -66,6 +66,20 @@ impl CallError {
     }
 }
 
+impl CallError {
+    /// What such an error says.
+    #[must_use]
+    pub fn words(error: &kube::Error) -> String {
+        match error {
+            kube::Error::Api(status) if status.message.is_empty() => {
+                format!("the API server answers HTTP {} {}", status.code, status.reason)
+            }
+            kube::Error::Api(status) => status.message.clone(),
+            error => Causes(error).to_string(),
+        }
+    }
+}
+
 impl From<kube::Error> for CallError {
     fn from(error: kube::Error) -> Self {
         Self(Box::new(error))
@@ -74,13 +88,7 @@ impl From<kube::Error> for CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_ref() {
-            kube::Error::Api(status) if status.message.is_empty() => {
-                write!(f, "the API server answers HTTP {} {}", status.code, status.reason)
-            }
-            kube::Error::Api(status) => f.write_str(&status.message),
-            error => Causes(error).fmt(f),
-        }
+        f.write_str(&Self::words(&self.0))
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{ResourceExt, api::DynamicObject};
 use tidegate_analysis::{Templates, unusable};
 use tidegate_api::{Rollout, validate};
-use tidegate_planner::traffic::RouteId;
+use tidegate_planner::{traffic::RouteId, workload::configuration::ConfigurationId};
 use tokio::time::Instant;
 
 use super::rate_limit::TokenBucket;
@@ -56,6 +56,8 @@ pub enum OwnedObject {
     ReplicaSet(String),
     /// The Service of that name.
     Service(String),
+    /// The copy of tracked configuration.
+    Copy(ConfigurationId),
     /// A route.
     Route(RouteId),
 }

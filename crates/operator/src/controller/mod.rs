@@ -7,6 +7,7 @@ mod cached_rollout;
 pub mod caches;
 mod commit;
 mod compact;
+mod configuration;
 mod endpoint_pods;
 mod error;
 mod events;
@@ -202,6 +203,7 @@ async fn housekeeping(context: &Context) {
             context.analyzer.forget(&gone);
             context.policies.forget(&gone);
             context.gates.forget(&gone);
+            context.caches.configuration.forget(&gone);
         }
     }
 }

@@ -13,7 +13,7 @@ use tidegate_api::{
 use tidegate_planner::{
     plan::{Observed, Route, Suspect, looks_at_pods, suspects},
     traffic::{Names, RouteId},
-    workload::{Deployment, ReplicaSet, is_deleting, ownership},
+    workload::{Deployment, ReplicaSet, configuration::Configuration, is_deleting, ownership},
 };
 
 use super::{
@@ -50,6 +50,7 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     }
     let is_http = |route: &&Route| route.id.kind.kind == "HTTPRoute";
     let routes: Vec<_> = observed.routes.iter().filter(is_http).filter_map(|route| route.object.clone()).collect();
+    observed.configuration = context.caches.configuration.of(rollout, &observed.replica_sets).await;
     observed.policies_left_behind = context.policies.left_behind(context, rollout).await;
     observed.gateway_features = context.features.of(context, rollout, &routes).await;
     for suspect in suspects(rollout, &observed) {
@@ -112,6 +113,7 @@ pub fn seen(context: &Context, rollout: &Rollout, object: &OwnedObject) -> Optio
         OwnedObject::Deployment(name) => caches.deployments.version(namespace, name),
         OwnedObject::Service(name) => caches.services.version(namespace, name),
         OwnedObject::Route(id) => caches.routes.version(id, namespace),
+        OwnedObject::Copy(id) => caches.configuration.version(id, namespace),
         OwnedObject::ReplicaSet(name) => caches.replica_sets.version(namespace, name),
     }
 }
@@ -175,6 +177,7 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
             let templates = caches.templates.named_by(&rollout.spec, &namespace);
             context.memory.unusable_check(rollout, templates)
         },
+        configuration: Configuration::default(),
         refused: None,
         editors: BTreeMap::new(),
     }

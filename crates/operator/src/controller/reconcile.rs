@@ -33,7 +33,7 @@ pub async fn reconcile(watched: Arc<CachedRollout>, context: Arc<Context>) -> Re
         Ok(rollout) => rollout,
         Err(invalid) => return refuse(&context, invalid).await.map(|()| Action::await_change()),
     };
-    if !context.caches.routes.are_known(cached) {
+    if !context.caches.routes.are_known(cached) || !context.caches.configuration.is_known(cached) {
         return Ok(Action::await_change());
     }
     let started = Instant::now();
@@ -88,7 +88,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         }
     }
     resumed?;
-    if context.memory.are_endpoints_behind(&rollout) {
+    if context.memory.are_endpoints_behind(&rollout) || context.caches.configuration.is_behind(&rollout) {
         // Nobody says when that has changed.
         due = Some(due.map_or(LAGGING, |due| due.min(LAGGING)));
     }

@@ -194,7 +194,8 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Write> {
         }
         AdoptionStep::Moving if observed.replica_set(&stable.replica_set).is_none() => {
             let (name, hash) = (&stable.replica_set, &stable.revision);
-            let set = new_replica_set(workload, name, hash, adoption.replicas, Ownership::of(rollout, workload));
+            let (owner, template) = (Ownership::of(rollout, workload), &workload.spec.template);
+            let set = new_replica_set(workload, template, name, hash, adoption.replicas, owner);
             vec![Write::unfenced(Effect::CreateReplicaSet(Box::new(set)))]
         }
         AdoptionStep::Emptying if workload.replicas() > 0 || workload.spec.paused => {

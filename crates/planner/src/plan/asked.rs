@@ -4,7 +4,7 @@
 use tidegate_api::{AdoptionStep, Scaled, WorkloadStatus};
 
 use crate::{
-    plan::{Planner, contention},
+    plan::{Planner, configuration, contention},
     workload::{Deployment, template},
 };
 
@@ -22,9 +22,9 @@ impl Planner<'_> {
     /// Whether the stable version is the one that the Deployment asks for. One that waits, since the Rollout is paused or
     /// has no pods, is not the one that serves.
     pub(super) fn serves_what_is_asked(&self) -> bool {
-        let Some(workload) = self.observed.living_workload() else { return false };
+        let Some(asked) = configuration::asked(self.observed) else { return false };
         let stable = self.status.stable.as_ref().and_then(|stable| self.observed.replica_set(&stable.replica_set));
-        stable.is_some_and(|set| template::same(&set.spec.template, &workload.spec.template))
+        stable.is_some_and(|set| asked.is_held_by(set))
     }
 
     /// That the Deployment does not ask for the image of the release yet, in a sentence.

@@ -1,12 +1,16 @@
 //! One write to the cluster.
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::{
+    api::core::v1::Service,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use kube::Resource;
 use serde_json::{Value, json};
+use tidegate_api::Tracked;
 
 use crate::{
     traffic::RouteId,
-    workload::{Ownership, ReplicaSet, is_deleting, taking_over},
+    workload::{Ownership, ReplicaSet, configuration::ConfigurationId, is_deleting, taking_over},
 };
 
 /// One write. All of them are idempotent: what is already so is not written again.
@@ -45,6 +49,17 @@ pub enum Effect {
         /// if it still has that UID.
         uid: String,
     },
+    /// Copies what is in a tracked object, if that is still what the name of the copy says.
+    CreateCopy {
+        /// Of which object, and of what in it.
+        spec: Tracked,
+        /// The name of the copy.
+        name: String,
+        /// The ReplicaSet whose pods read it, to which it belongs.
+        reader: OwnerReference,
+    },
+    /// Merges into the metadata of a copy.
+    PatchCopy(ConfigurationId, Value),
     /// Replaces the route by this object, under the resourceVersion in it.
     ReplaceRoute(RouteId, Box<Value>),
 }
@@ -69,8 +84,13 @@ impl Write {
 }
 
 /// A merge patch that is refused when somebody changed the object meanwhile.
-pub(super) fn guarded<K: Resource>(object: &K, mut patch: Value) -> Value {
-    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+pub(super) fn guarded<K: Resource>(object: &K, patch: Value) -> Value {
+    guarded_metadata(object.meta(), patch)
+}
+
+/// The same of an object of which only the metadata is known.
+pub(super) fn guarded_metadata(metadata: &ObjectMeta, mut patch: Value) -> Value {
+    patch["metadata"]["resourceVersion"] = json!(metadata.resource_version);
     patch
 }
 

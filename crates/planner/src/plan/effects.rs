@@ -7,7 +7,7 @@ use tidegate_api::{AdoptionStatus, AdoptionStep, FINALIZER, Phase, Rollout, Roll
 
 use crate::{
     plan::{
-        Guard, Observed, Route, adoption, after, capacity, contention, current_stage,
+        Guard, Observed, Route, adoption, after, capacity, configuration, contention, current_stage,
         effect::{Effect, Write, guarded, scale, taken},
         goal, guard, hand_back,
         in_force::{self, InForce},
@@ -39,6 +39,7 @@ pub fn desired(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Wr
             desired.extend(effects.previews());
             desired.extend(effects.suspect_pod());
             desired.extend(restart::effects(rollout, observed));
+            desired.extend(configuration::effects(observed));
             desired.extend(effects.replica_sets());
             desired.extend(effects.workload());
             desired.extend(effects.history());
@@ -242,6 +243,7 @@ impl Effects<'_> {
             // Without a route, taking away the canary means no more than bringing stable back allows.
             let wanted = wanted
                 .map(|count| if under_way || set.name() == stable_name { count } else { count.min(set.replicas()) });
+            let wanted = wanted.filter(|count| *count <= set.replicas() || configuration::may_grow(self.observed, set));
             desired.extend(wanted.and_then(|wanted| scale(set, wanted)));
         }
         desired
@@ -300,12 +302,13 @@ impl Effects<'_> {
             let is_own = self.observed.replica_sets.iter().any(|own| own.name() == set.name());
             return (!is_own && !is_deleting(set.as_ref())).then(|| taken(set, &owner));
         }
-        let asked = &workload.spec.template;
-        if !template::hashes(asked).any(|hash| hash == revision.revision) {
+        let asked = configuration::asked(self.observed)?;
+        if !template::hashes(&asked.template).any(|hash| hash == revision.revision) {
             return None;
         }
-        let name = &revision.replica_set;
-        let set = new_replica_set(workload, name, &revision.revision, replicas, owner);
+        let (name, hash) = (&revision.replica_set, &revision.revision);
+        let replicas = if asked.has_copies() { 0 } else { replicas };
+        let set = new_replica_set(workload, &asked.template, name, hash, replicas, owner);
         Some(Write::unfenced(Effect::CreateReplicaSet(Box::new(set))))
     }
 

@@ -8,7 +8,7 @@ use tidegate_api::{AdoptionMode, AdoptionStep, Phase, Rollout, RolloutStatus, Ro
 
 use crate::{
     plan::{
-        Observed, Planner, after, capacity,
+        Observed, Planner, after, capacity, configuration,
         effect::{Effect, Write, guarded, scale},
         split::{self, Goal},
     },
@@ -174,22 +174,25 @@ pub(super) fn effects(rollout: &Rollout, observed: &Observed) -> Vec<Write> {
         }
         AdoptionStep::Restoring => {
             let Some(set) = stable(rollout, observed) else { return Vec::new() };
+            let mut desired = configuration::kept_for(observed, workload, set);
             let wanted = capacity::wanted(rollout);
             if workload.replicas() == wanted && template::same(&workload.spec.template, &set.spec.template) {
-                return Vec::new();
+                return desired;
             }
             let mut patch = json!({"spec": {"replicas": wanted, "paused": moves}});
             if !template::same(&workload.spec.template, &set.spec.template) {
                 patch["spec"]["template"] =
                     template::replacing(&workload.spec.template, &template::clean(&set.spec.template));
             }
-            vec![Write::fenced(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch)))]
+            desired.push(Write::fenced(Effect::PatchDeployment(name, guarded(workload.as_ref(), patch))));
+            desired
         }
         // Where it has no pods of its own after all, it gets those that there are: a ReplicaSet may have changed hands
         // although that was answered with a refusal.
         AdoptionStep::Releasing => {
             let serves = observed.workload_replica_sets.iter().any(|set| !set.is_empty());
-            releasing(rollout, observed, moves || !serves)
+            let kept = stable(rollout, observed).map(|set| configuration::kept_for(observed, workload, set));
+            kept.into_iter().flatten().chain(releasing(rollout, observed, moves || !serves)).collect()
         }
         _ => Vec::new(),
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tidegate_api::{FailedRevision, Phase, RevisionStatus, RouteMode, condition::reason};
 
 use crate::{
-    plan::{Guard, Planner, Refusal, capacity, guard, in_force, split::Goal},
+    plan::{Guard, Planner, Refusal, capacity, configuration, guard, in_force, split::Goal},
     traffic::Names,
     workload::{naming, template},
 };
@@ -19,15 +19,14 @@ impl Planner<'_> {
         if !self.clear_foreign_pods() && !self.await_confirmation() && guard::stands(Guard::OneCanary) {
             return;
         }
-        let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
+        let (Some(asked), Some(stable)) = (configuration::asked(self.observed), self.status.stable.clone()) else {
             return;
         };
-        let asked = &workload.spec.template;
         let serving = self.observed.replica_set(&stable.replica_set);
-        if serving.is_some_and(|set| template::same(&set.spec.template, asked)) {
+        if serving.is_some_and(|set| asked.is_held_by(set)) {
             return self.rest(&stable);
         }
-        let Some(canary) = self.revision_of(asked) else { return };
+        let Some(canary) = self.revision_of(&asked.template) else { return };
         if let Some(failed) = self.failed(&canary) {
             let who = if serving.is_some() {
                 format!("version {stable} serves")
@@ -35,8 +34,9 @@ impl Planner<'_> {
                 format!("ReplicaSet {} of version {stable} was deleted, so that nothing serves", stable.replica_set)
             };
             let message = format!(
-                "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template to go on",
-                failed.message
+                "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template{} to go on",
+                failed.message,
+                if self.rollout.spec.track.is_empty() { "" } else { ", or what spec.track names," }
             );
             self.status.enter_phase(Phase::Reverted);
             return self.say(message);
@@ -91,13 +91,13 @@ impl Planner<'_> {
     /// There is no way back to a version whose ReplicaSet somebody deleted: a revert would wait for it without end.
     /// What the Deployment asks for takes its place, unless it is what failed.
     pub(super) fn replace_deleted(&mut self) {
-        let (Some(workload), Some(stable)) = (self.observed.living_workload(), self.status.stable.clone()) else {
+        let (Some(asked), Some(stable)) = (configuration::asked(self.observed), self.status.stable.clone()) else {
             return;
         };
         if self.observed.replica_set(&stable.replica_set).is_some() {
             return;
         }
-        let Some(asked) = self.revision_of(&workload.spec.template) else { return };
+        let Some(asked) = self.revision_of(&asked.template) else { return };
         let is_canary = self.status.canary.as_ref().is_some_and(|canary| canary.revision == asked.revision);
         if is_canary || self.failed(&asked).is_some() {
             return;

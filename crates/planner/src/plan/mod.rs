@@ -12,6 +12,7 @@ pub mod capacity;
 mod cleanup;
 mod commands;
 mod conditions;
+mod configuration;
 mod contention;
 mod degrade;
 mod disturbance;

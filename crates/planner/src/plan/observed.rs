@@ -13,7 +13,7 @@ use tidegate_api::{self as api, RevisionStatus, Rollout, Schedule};
 use crate::{
     plan::OtherRolloutState,
     traffic::{Expression, Names, Quirks, Revisions, RouteId, Router, router},
-    workload::{Deployment, ReplicaSet, is_deleting, naming, template},
+    workload::{Deployment, ReplicaSet, configuration::Configuration, is_deleting, naming, template},
 };
 
 /// What the cluster looks like around one Rollout.
@@ -73,6 +73,8 @@ pub struct Observed {
     pub are_approvals_verified: bool,
     /// A check that cannot be asked, since its template is missing or its parameters do not fit: a sentence.
     pub unusable_check: Option<String>,
+    /// The configuration that the Rollout tracks.
+    pub configuration: Configuration,
     /// The API server's answer to a write of the last round that it refused for good.
     pub refused: Option<String>,
     /// The field managers that last changed what [`super::suspects`] points at, by the object.

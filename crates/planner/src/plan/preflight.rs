@@ -5,7 +5,7 @@ use tidegate_api::{Percent, Rollout, RouteMode, condition::reason};
 
 use crate::{
     calendar::Calendar,
-    plan::{GatewayFeatures, Observed, Route, Served, capacity, orphans, selection},
+    plan::{GatewayFeatures, Observed, Route, Served, capacity, configuration, orphans, selection},
     traffic::{Names, Router, Split, features, named_twice, permits},
     workload::ownership,
 };
@@ -50,6 +50,7 @@ pub fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
         .or_else(|| features(rollout, observed))
         .or_else(|| revision_services(rollout, observed))
         .or_else(|| prometheus(rollout, observed))
+        .or_else(|| configuration::refusal(rollout, observed))
         .or_else(|| observed.unusable_check.clone().map(|why| Refusal::new(reason::CHECK_UNUSABLE, why)))
         .or_else(|| observed.unusable_gate.clone().map(|why| Refusal::new(reason::GATE_UNUSABLE, why)))
 }

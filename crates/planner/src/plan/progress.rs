@@ -6,12 +6,9 @@ use tidegate_api::{
     condition::{self, reason},
 };
 
-use crate::{
-    plan::{
-        Guard, Planner, Refusal, after, capacity, contention, current_stage, guard, in_seconds, outcome::Outcome,
-        split, stable_loss::STABLE_LOST,
-    },
-    workload::template,
+use crate::plan::{
+    Guard, Planner, Refusal, after, capacity, configuration, contention, current_stage, guard, in_seconds,
+    outcome::Outcome, split, stable_loss::STABLE_LOST,
 };
 
 /// A stage waits for long when it has waited for so many times its bake, and for so long at least.
@@ -113,17 +110,14 @@ impl Planner<'_> {
 
     /// Why the version on its way is not the one that is asked for any more, if it is not: the reason and the sentence.
     fn supersession(&self, canary: &RevisionStatus) -> Option<(&'static str, &'static str)> {
-        let workload = self.observed.living_workload()?;
-        let asked = &workload.spec.template;
+        let asked = configuration::asked(self.observed)?;
         let holds = |revision: &RevisionStatus| {
-            self.observed
-                .replica_set(&revision.replica_set)
-                .is_some_and(|set| template::same(&set.spec.template, asked))
+            self.observed.replica_set(&revision.replica_set).is_some_and(|set| asked.is_held_by(set))
         };
         // Before its ReplicaSet exists, a revision is known by the name that its template gives it.
         let is_canary = match self.observed.replica_set(&canary.replica_set) {
             Some(_) => holds(canary),
-            None => self.revision_of(asked).is_none_or(|revision| revision.replica_set == canary.replica_set),
+            None => self.revision_of(&asked.template).is_none_or(|revision| revision.replica_set == canary.replica_set),
         };
         if is_canary {
             return None;

@@ -10,6 +10,9 @@ use crate::plan::Planner;
 impl Planner<'_> {
     /// Tells what is new of it. The reason and the sentence of the condition `Warning`, if there is something.
     pub(super) fn warn(&mut self) -> Option<(&'static str, String)> {
+        if let Some(warning) = self.warn_of_lost_copy() {
+            return Some((reason::CONFIGURATION_LOST, warning));
+        }
         if let Some(warning) = self.warn_of_share() {
             return Some((reason::SHARE_OFF, warning));
         }
@@ -18,6 +21,9 @@ impl Planner<'_> {
         }
         if let Some(warning) = self.warn_of_policies() {
             return Some((reason::POLICY_NOT_ATTACHED, warning));
+        }
+        if let Some(warning) = self.warn_of_unused_configuration() {
+            return Some((reason::CONFIGURATION_NOT_USED, warning));
         }
         Some((reason::REPLICAS_IN_WORKLOAD, self.warn_of_replicas()?))
     }

@@ -8,12 +8,19 @@ use tidegate_api::{POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL};
 
 use super::{Deployment, Ownership, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, template};
 
-/// The ReplicaSet that holds `deployment`'s current template as the revision `hash`, with `replicas` pods.
+/// The ReplicaSet that holds `asked`, a template of `deployment`, as the revision `hash`, with `replicas` pods.
 ///
 /// Its pods carry the labels that the user gave them and `pod-template-hash`, which keeps the selectors of two
 /// revisions apart.
 #[must_use]
-pub fn new_replica_set(deployment: &Deployment, name: &str, hash: &str, replicas: i32, owner: Ownership) -> ReplicaSet {
+pub fn new_replica_set(
+    deployment: &Deployment,
+    asked: &Value,
+    name: &str,
+    hash: &str,
+    replicas: i32,
+    owner: Ownership,
+) -> ReplicaSet {
     let mut selector = deployment.spec.selector.clone();
     selector.match_labels.get_or_insert_default().insert(POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
     ReplicaSet {
@@ -28,7 +35,7 @@ pub fn new_replica_set(deployment: &Deployment, name: &str, hash: &str, replicas
             min_ready_seconds: deployment.spec.min_ready_seconds,
             replicas: Some(replicas),
             selector,
-            template: template::with_hash(&deployment.spec.template, hash),
+            template: template::with_hash(asked, hash),
         },
         status: ReplicaSetStatus::default(),
     }

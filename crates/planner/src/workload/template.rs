@@ -125,8 +125,14 @@ pub fn hash(template: &Value, collision: u32) -> String {
 /// <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>
 #[must_use]
 pub fn safe_hash(bytes: &[u8]) -> String {
+    digits(fnv1a(bytes))
+}
+
+/// A hash as [`safe_hash`] writes it.
+#[must_use]
+pub fn digits(hash: u64) -> String {
     const DIGITS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut rest = fnv1a(bytes);
+    let mut rest = hash;
     let digits = std::iter::repeat_with(|| {
         let digit = DIGITS[(rest % 27) as usize];
         rest /= 27;

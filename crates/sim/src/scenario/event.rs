@@ -1,5 +1,7 @@
 //! What happens while a scenario lasts.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use tidegate_api::{Command, Percent};
 
@@ -45,6 +47,8 @@ pub(super) struct WrittenEvent {
     gateway: Option<GatewayFault>,
     #[serde(default)]
     crash_operator: Option<Nothing>,
+    #[serde(default)]
+    config_map: Option<ConfigMapChange>,
     #[serde(default)]
     approve: Option<Approve>,
     #[serde(default)]
@@ -103,6 +107,8 @@ pub enum Action {
     Gateway(GatewayFault),
     /// The operator's process is killed, and another one comes up after `for` (default 10s).
     CrashOperator,
+    /// Somebody applies a ConfigMap.
+    ConfigMap(ConfigMapChange),
     /// Somebody approves at a gate.
     Approve(Approve),
     /// The webhooks that gates ask answer in this manner, while `for` lasts.
@@ -170,6 +176,23 @@ pub struct Release {
     #[serde(default)]
     pub version: Option<String>,
     /// The Rollout whose Deployment it is. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+}
+
+/// What is in a ConfigMap from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigMapChange {
+    /// Its name.
+    pub name: String,
+    /// All of it.
+    pub data: BTreeMap<String, String>,
+    /// Which of `versions` the requests to pods behave like whose revision starts from then on, whatever its image. Default:
+    /// as the image says.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The Rollout whose pods read it. Default: the first.
     #[serde(default)]
     pub rollout: Option<String>,
 }
@@ -353,6 +376,7 @@ impl WrittenEvent {
             self.prometheus.map(Action::Prometheus),
             self.gateway.map(Action::Gateway),
             self.crash_operator.map(|_| Action::CrashOperator),
+            self.config_map.map(Action::ConfigMap),
             self.approve.map(Action::Approve),
             self.webhooks.map(Action::Webhooks),
             self.jobs.map(Action::Jobs),

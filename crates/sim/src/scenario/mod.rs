@@ -26,8 +26,8 @@ use tidegate_api::{
 use self::yaml::{Mistake, WrongValue};
 pub use self::{
     event::{
-        Action, Approve, Arm, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault, JobsEnd, Pods,
-        PrometheusFault, Quota, Release, Scale, Target,
+        Action, Approve, Arm, ConfigMapChange, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault,
+        JobsEnd, Pods, PrometheusFault, Quota, Release, Scale, Target,
     },
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},
@@ -170,7 +170,12 @@ impl Scenario {
         if let Some(until) = self.until.filter(|until| event.at > *until) {
             return Err(WrongValue(format!("happens at {}, after the simulation has ended at {until}", event.at)));
         }
-        if let Action::Release(Release { version: Some(version), .. }) = &event.action
+        let version = match &event.action {
+            Action::Release(release) => release.version.as_ref(),
+            Action::ConfigMap(change) => change.version.as_ref(),
+            _ => None,
+        };
+        if let Some(version) = version
             && !self.versions.contains_key(version)
         {
             let meant = did_you_mean(version, self.versions.keys().map(String::as_str));

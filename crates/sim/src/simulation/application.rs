@@ -1,13 +1,14 @@
 //! What a Rollout releases: its clients, and how its images behave.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_api::Rollout;
+use tidegate_apiserver::Refusal;
 
-use super::{ReleasedWorkload, Simulation};
+use super::{ReleasedWorkload, Simulation, scheduled_step::USER};
 use crate::{
     controllers::{Delay, PodBehaviour},
     metering::{Application, entrance},
-    scenario::{CANARY, Manifests, STABLE},
+    scenario::{CANARY, ConfigMapChange, Manifests, STABLE},
     traffic::{Exposed, Load},
 };
 
@@ -53,6 +54,22 @@ impl Simulation<'_> {
             };
             self.cluster.controllers.set_behaviour(image, behaviour);
         }
+    }
+}
+
+impl Simulation<'_> {
+    /// Somebody applies a ConfigMap. Revisions that start from now on behave as that makes them.
+    pub(super) fn configure(&self, subject: &ReleasedWorkload, change: &ConfigMapChange) -> Result<(), Refusal> {
+        let (namespace, api) = (&subject.namespace, &self.cluster.api);
+        self.cluster.applications.configure(namespace, &subject.service, change.version.as_deref());
+        if let Some(known) = api.get("configmaps", namespace, &change.name) {
+            let mut object = known.value().clone();
+            object["data"] = json!(change.data);
+            return api.update(object, USER).map(drop);
+        }
+        let metadata = json!({"name": change.name, "namespace": namespace});
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": change.data});
+        api.create(object, USER).map(drop)
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn check(manifests: &Manifests, rollouts: &[Rollout], scenario: &Scen
             Action::Release(release) => rollout("release", &release.rollout)?,
             Action::Pause(target) | Action::Resume(target) => rollout("pause or resume", &target.rollout)?,
             Action::Scale(scale) => rollout("scale", &scale.rollout)?,
+            Action::ConfigMap(change) => rollout("configMap", &change.rollout)?,
             Action::EditWeights(edit) => {
                 known("editWeights", "HTTPRoute", &edit.route, &all(manifests, "HTTPRoute"))?;
             }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Who does what people do.
-const USER: &str = "kubectl";
+pub(super) const USER: &str = "kubectl";
 
 /// How long an operator is away that was killed, unless the scenario says otherwise.
 const OPERATOR_AWAY: Length = Length::seconds(10);
@@ -145,6 +145,7 @@ impl Simulation<'_> {
                 self.operator = None;
                 Ok(())
             }
+            Action::ConfigMap(change) => self.configure(&subject, change),
             Action::Approve(approve) => self.approve(&subject, approve),
             Action::Webhooks(manner) => {
                 self.cluster.board.set_manner(*manner);
@@ -311,6 +312,7 @@ fn named(action: &Action) -> Option<&str> {
         Action::Release(release) => release.rollout.as_deref(),
         Action::Pause(target) | Action::Resume(target) | Action::Ask(_, target) => target.rollout.as_deref(),
         Action::Scale(scale) => scale.rollout.as_deref(),
+        Action::ConfigMap(change) => change.rollout.as_deref(),
         Action::Approve(approve) => approve.rollout.as_deref(),
         _ => None,
     }
@@ -365,6 +367,7 @@ fn told(action: &Action) -> (&'static str, String) {
             ("Gateway", format!("the gateway {what}"))
         }
         Action::CrashOperator => ("CrashOperator", "the operator is killed".to_owned()),
+        Action::ConfigMap(change) => ("ConfigMap", format!("somebody applies ConfigMap {}", change.name)),
         Action::Approve(approve) => ("Approve", format!("{} approves at gate {}", approve.by, approve.gate)),
         Action::Webhooks(manner) => {
             let what = match manner {

@@ -92,3 +92,18 @@ fn handing_back_survives_a_crash_before_any_write() {
         assert!(lab.cluster.rollout.is_none());
     }
 }
+
+#[test]
+fn a_change_of_configuration_survives_a_crash_before_any_write() {
+    let mut lab = Lab::before_adoption(&with(&json!({"track": [{"configMap": "settings"}]})));
+    lab.cluster.configure("settings", &json!({"mode": "old"}));
+    lab.cluster.mounted = Some("settings".to_owned());
+    lab.finish();
+    lab.cluster.push("v2");
+    assert_eq!(crash_everywhere(lab.clone()).cluster.pods_of("v2"), 10);
+    lab.finish();
+    lab.cluster.configure("settings", &json!({"mode": "new"}));
+    let mut lab = crash_everywhere(lab);
+    lab.cluster.delete();
+    crash_everywhere(lab);
+}

@@ -29,6 +29,7 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             match new.replicas().cmp(&old.replicas()) {
                 Ordering::Less => scaled_down(rollout, &status, after, new),
                 Ordering::Greater => {
+                    check(after.has_what_is_read_by(new), || format!("starts pods of {name} that lack their copies"))?;
                     within_surge(rollout, &status, after, name)?;
                     one_canary(&status, after, name)
                 }
@@ -36,6 +37,9 @@ pub fn of_effect(rollout: &Rollout, before: &Cluster, effect: &Effect, after: &C
             }
         }
         Effect::CreateReplicaSet(set) => {
+            check(set.replicas() == 0 || after.has_what_is_read_by(set), || {
+                format!("starts pods of {} that lack their copies", set.name())
+            })?;
             within_surge(rollout, &status, after, set.name())?;
             one_canary(&status, after, set.name())
         }

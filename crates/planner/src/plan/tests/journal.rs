@@ -34,6 +34,8 @@ pub fn describe(before: &Cluster, after: &Cluster, effect: &Effect) -> String {
             format!("{name} selects {}", revision(after, hash))
         }
         Effect::DeleteService { name, .. } => format!("delete {name}"),
+        Effect::CreateCopy { name, .. } => format!("copy {name}"),
+        Effect::PatchCopy((_, name), _) => format!("copy {name} gets an owner"),
         Effect::ReplaceRoute(_, route) => format!("route {}", weights(route)),
     }
 }

@@ -230,10 +230,17 @@ impl Lab {
             if effects.is_empty() {
                 return;
             }
+            let mut is_refused = false;
             let unchanged = effects.iter().all(|Write { effect, .. }| {
                 let age = again.age();
-                again.write(effect).is_ok() && again.age() == age
+                let written = again.write(effect);
+                is_refused |= matches!(written, Err(Refused::Forbidden(_)));
+                written.is_ok() && again.age() == age
             });
+            if is_refused {
+                // It is asked for until it is allowed.
+                return;
+            }
             self.hold(if unchanged { Err(format!("writes what is already so: {effects:?}")) } else { Ok(()) });
         }
         if self.refused.is_none() {

@@ -13,6 +13,7 @@ mod bite;
 mod bypassing_routes;
 mod capacity;
 mod commands;
+mod configuration;
 mod contention;
 mod crash;
 mod degrade;

@@ -77,6 +77,8 @@ impl Cluster {
                 }
                 Ok(())
             }
+            Effect::CreateCopy { spec, name, reader } => self.create_copy(spec, name, reader),
+            Effect::PatchCopy(id, patch) => self.patch_copy(id, patch),
             Effect::ReplaceRoute(id, object) => self.replace_route(&id.name, object),
         }
     }
@@ -157,6 +159,7 @@ impl Cluster {
     pub fn remove_replica_set(&mut self, name: &str) {
         self.version();
         self.replica_sets.remove(name);
+        self.collect_copies();
         let pods = self.pods.remove(name).unwrap_or_default();
         self.ended.extend(pods.into_iter().map(|pod| pod.name));
     }

@@ -3,6 +3,7 @@
 //! It is a plain value. Nothing happens in it but what a test says: writes, controllers (one round each), time.
 
 mod api;
+mod configuration;
 mod controllers;
 mod gateway;
 mod observe;
@@ -16,12 +17,12 @@ use std::{
 use jiff::{Span as Days, Timestamp};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
-use tidegate_api::{Percent, RevisionStatus, Rollout, RolloutStatus, Schedule};
+use tidegate_api::{ConfigurationKind, Percent, RevisionStatus, Rollout, RolloutStatus, Schedule};
 
 use crate::{
     plan::OtherRolloutState,
     traffic::{Names, RouteId},
-    workload::{Deployment, ReplicaSet, naming, ownership, template},
+    workload::{Deployment, ReplicaSet, configuration::ConfigurationId, naming, ownership, template},
 };
 
 pub use api::Refused;
@@ -69,6 +70,14 @@ pub struct Cluster {
     pub bypassing_routes: Option<Vec<RouteId>>,
     /// Policies for the Service that requests do without during a rollout.
     pub policies: Option<Vec<String>>,
+    /// ConfigMaps and Secrets, copies among them.
+    pub configuration: BTreeMap<ConfigurationId, Value>,
+    /// The ConfigMap that the pods of every version read as a volume.
+    pub mounted: Option<String>,
+    /// Kinds of those that the operator may not list.
+    pub unreadable: BTreeSet<ConfigurationKind>,
+    /// The operator may not make copies.
+    pub forbids_copies: bool,
     /// Admission does not let a ReplicaSet change its owner.
     pub forbids_moving: bool,
     /// The operator may not delete pods.
@@ -106,6 +115,10 @@ impl Cluster {
             other_rollouts: Vec::new(),
             bypassing_routes: Some(Vec::new()),
             policies: Some(Vec::new()),
+            configuration: BTreeMap::new(),
+            mounted: None,
+            unreadable: BTreeSet::new(),
+            forbids_copies: false,
             forbids_moving: false,
             forbids_deletions: false,
             last_traffic: BTreeMap::new(),

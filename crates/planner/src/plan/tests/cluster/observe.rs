@@ -86,6 +86,7 @@ impl Cluster {
             endpoint_known: true,
             unusable_check: None,
             refused,
+            configuration: self.configuration(rollout),
             editors: BTreeMap::new(),
         };
         let suspects = suspects(rollout, &observed).into_iter();

@@ -72,7 +72,11 @@ impl Cluster {
 
     /// `kubectl set image`: a new template.
     pub fn push(&mut self, image: &str) {
-        let patch = json!({"spec": {"template": template(image)}});
+        let mut template = template(image);
+        if let Some(name) = &self.mounted {
+            template["spec"]["volumes"] = json!([{"name": "settings", "configMap": {"name": name}}]);
+        }
+        let patch = json!({"spec": {"template": template}});
         self.write(&Effect::PatchDeployment("checkout".to_owned(), patch)).unwrap();
     }
 
