@@ -141,9 +141,10 @@ fn what_a_failure_leads_to_is_said_by_the_plan_and_by_what_happened_already() {
 fn a_stage_with_a_drill_says_that_it_goes_back_before_it_goes_on() {
     let mut spec = judged();
     spec["stages"][1]["drill"] = json!({"within": "1m"});
-    let next = below(&explained(spec, underway(json!({}))), "what happens next");
+    let text = explained(spec, underway(json!({})));
+    let next = below(&text, "what happens next");
     let told = "drill: 5% of the traffic is in force again before it goes on, within 1m";
-    assert!(next.iter().any(|line| *line == told), "{next:?}");
+    assert!(next.contains(&told), "{next:?}");
 }
 
 #[test]
