@@ -74,7 +74,7 @@ async fn what_was_switched_off_in_vain_turns_the_traffic_back(world: &World) -> 
 
 async fn a_webhook_that_says_that_it_cannot_help_turns_the_traffic_back_at_once(world: &World) -> Result<()> {
     let (_board, shop) = failing(world, "degrade-stop", "stop").await?;
-    shop.wait("the traffic to go back", SOON, |now| now.status().failed.first().is_some()).await?;
+    shop.wait("the traffic to go back", SOON, |now| !now.status().failed.is_empty()).await?;
     let message = shop.now().status().failed.first().map(|failed| failed.message.clone()).unwrap_or_default();
     shop.check(&message, message == "errors; flags-off could not help: the board said stop").await?;
     reverted(&shop).await

@@ -81,7 +81,7 @@ fn what_carries_a_statement_is_in_the_manifest_or_the_row_says_why_nothing_does(
             for path in named.iter().filter(|name| name.starts_with("spec.")) {
                 assert!(at(&rollout, path).is_some(), "{runbook} {number}: {path} is not in its rollout.yaml");
             }
-            for scenario in named.iter().filter(|name| name.ends_with(".yaml")) {
+            for scenario in named.iter().filter(|name| name.split_once('.').is_some_and(|(_, kind)| kind == "yaml")) {
                 let path = repository(&format!("examples/runbooks/{runbook}/scenarios/{scenario}"));
                 assert!(path.exists(), "{runbook} {number}: there is no scenario {scenario}");
             }

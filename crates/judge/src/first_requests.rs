@@ -135,8 +135,10 @@ fn plainly(tolerance: &Tolerance, (canary, stable): (Counts, Counts), overdisper
     };
     let sentence = Sentence { tolerance, canary, stable, overdispersion };
     let range = sentence.range().unwrap_or_default();
-    let message =
-        format!("of the first requests {sentence}; from so many, the true share is {range} with 95% certainty");
+    let (bad, total) = (count(canary.bad), count(canary.total));
+    let message = format!(
+        "by the first requests, {bad} bad of {total}: {sentence}; the true share is {range} with 95% certainty"
+    );
     Some(Judgement::new(verdict, reason, &sentence, message))
 }
 
@@ -159,7 +161,7 @@ mod tests {
             evidence.settle(&Block { start: at(place), end: at(place + 1), canary, stable: Counts::default() });
         }
         let asked = Asked { max: Some((ONE_PERCENT, &evidence)), ..Asked::default() };
-        let judged = judge(&[asked.clone()], &ErrorRates::of(&analysis(), false)).remove(0);
+        let judged = judge(std::slice::from_ref(&asked), &ErrorRates::of(&analysis(), false)).remove(0);
         judged.within(&bounds, &asked)
     }
 
@@ -177,8 +179,8 @@ mod tests {
         assert_eq!(passed.verdict, Verdict::Pass);
         assert_eq!(
             passed.message,
-            "of the first requests 0.83% of 120 requests failed, allowed 1%; from so many, the true share is 0.000007% to 11.3% \
-             with 95% certainty"
+            "by the first requests, 1 bad of 120: 0.83% of 120 requests failed, allowed 1%; the true share is 0.000007% to \
+             11.3% with 95% certainty"
         );
         let failed = said(on(100.0), &[(50.0, 0.0), (50.0, 2.0)]);
         assert_eq!((failed.verdict, failed.value.as_deref()), (Verdict::Fail, Some("2%")));
@@ -209,7 +211,7 @@ mod tests {
         let waits = said(least, &many);
         assert_eq!((waits.verdict, waits.more_requests), (Verdict::NeedMoreData, Some(2000.0)));
         assert!(waits.message.ends_with("it passes after 12,000 requests at the earliest"), "{}", waits.message);
-        assert_eq!(said(least, &vec![(1000.0, 0.0); 12]).verdict, Verdict::Pass);
+        assert_eq!(said(least, &[(1000.0, 0.0); 12]).verdict, Verdict::Pass);
     }
 
     #[test]
