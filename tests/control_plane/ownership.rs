@@ -52,8 +52,8 @@ async fn every_name_that_is_written_onto_an_object_is_in_the_reference(world: &W
     let known: BTreeSet<_> = GROUPS.iter().flat_map(|group| group.names).map(|Described { name, .. }| *name).collect();
     shop.check(&format!("nobody explains one of {found:?}"), found.is_subset(&known)).await?;
     let needed = [FINALIZER, ROLLOUT_LABEL, ROLLOUT_UID_LABEL].into_iter();
-    // Nobody has given a command, and no gate has run a Job.
-    let others = [field_manager::COMMAND_MANAGER, field_manager::GATE_MANAGER];
+    // Nobody has given a command, no gate has run a Job, and no configuration is tracked.
+    let others = [field_manager::COMMAND_MANAGER, field_manager::GATE_MANAGER, field_manager::CONFIGURATION_MANAGER];
     let managers = field_manager::ALL.iter().map(|manager| manager.name).filter(|name| !others.contains(name));
     let missing: Vec<_> = needed.chain(managers).filter(|name| !found.contains(name)).collect();
     shop.check(&format!("nothing has {missing:?}"), missing.is_empty()).await
