@@ -19,7 +19,7 @@ behaviours![
 fn degrading() -> Value {
     let mut plan = quick();
     plan["degrade"] =
-        json!({"by": {"name": "flags-off", "webhook": {"endpoint": "board", "path": "/flags/off"}}, "wait": "5s"});
+        json!({"by": {"name": "flags-off", "webhook": {"endpoint": "board", "path": "/flags/off"}}, "wait": "15s"});
     plan["stages"][1]["bake"] = json!("1m");
     plan
 }
