@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use tidegate_api::{Verdict, condition::reason};
-use tidegate_testkit::{Result, board::Board, pod_server::Faults, shop::Shop, snapshot::Snapshot, world::World};
+use tidegate_testkit::{
+    Result, board::Board, pod_server::Faults, shop::Shop, snapshot::Snapshot, wait::until, world::World,
+};
 
 use crate::{
     behaviour::behaviours,
@@ -40,7 +42,8 @@ async fn a_version_gets_by_without_what_a_webhook_switches_off_and_is_promoted(w
     let is_asked = |now: &Snapshot| {
         now.status().degraded.is_some_and(|degraded| degraded.by == "flags-off" && degraded.checks == ["errors"])
     };
-    shop.wait("the board to be asked", LATER, is_asked).await?;
+    shop.wait("the failure to be answered", LATER, is_asked).await?;
+    until("the board to be asked", SOON, || async { (board.times() > 0).then_some(()) }).await?;
     let (asked, question) = board.last()?;
     shop.check("it is asked by whom it trusts", board.trusts(&asked)).await?;
     let told = (question["gate"].clone(), question["place"].clone());
