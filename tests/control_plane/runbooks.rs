@@ -84,6 +84,14 @@ impl Runbook {
         people.collect()
     }
 
+    /// The pod of its migration behaves as these annotations say.
+    fn migrate(&mut self, annotations: &Value) -> Result<()> {
+        let mut jobs = self.cron_jobs.iter_mut();
+        let migration = jobs.find(|job| job["metadata"]["name"] == "writer-migration").context("it has a migration")?;
+        migration["spec"]["jobTemplate"]["spec"]["template"]["metadata"] = json!({"annotations": annotations});
+        Ok(())
+    }
+
     /// A shop that follows it, beside a board that says go.
     async fn open(&self, world: &World, name: &str) -> Result<(Board, Shop)> {
         let board = Board::open(world.control_plane.directory(), name).await?;
@@ -258,12 +266,7 @@ async fn a_staged_user_release_migrates_the_database_before_there_is_a_pod_of_th
     world: &World,
 ) -> Result<()> {
     let mut runbook = Runbook::read("staged-user-release")?;
-    let migration = runbook
-        .cron_jobs
-        .iter_mut()
-        .find(|job| job["metadata"]["name"] == "writer-migration")
-        .context("it has a migration")?;
-    migration["spec"]["jobTemplate"]["spec"]["template"]["metadata"] = json!({"annotations": {"rig/ends-after": "3s"}});
+    runbook.migrate(&json!({"rig/ends-after": "3s"}))?;
     let (_board, shop) = runbook.open(world, "runbook-staged").await?;
     shop.release("v2", &[]).await?;
     let (signing, migrated) = tokio::join!(runbook.sign(&shop), migrated(&shop));
@@ -295,12 +298,7 @@ async fn migrated(shop: &Shop) -> Result<Time> {
 
 async fn a_staged_user_release_does_not_start_where_the_migration_fails(world: &World) -> Result<()> {
     let mut runbook = Runbook::read("staged-user-release")?;
-    let migration = runbook
-        .cron_jobs
-        .iter_mut()
-        .find(|job| job["metadata"]["name"] == "writer-migration")
-        .context("it has a migration")?;
-    migration["spec"]["jobTemplate"]["spec"]["template"]["metadata"] = json!({"annotations": {"rig/exit-code": "1"}});
+    runbook.migrate(&json!({"rig/exit-code": "1"}))?;
     let (_board, shop) = runbook.open(world, "runbook-migration").await?;
     shop.release("v2", &[]).await?;
     let start = Runbook { plan: json!({"gates": runbook.plan["gates"]}), cron_jobs: Vec::new() };

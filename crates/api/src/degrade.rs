@@ -63,7 +63,22 @@ pub struct DegradedStatus {
     /// The checks that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// Where it stands.
+    #[serde(default)]
+    pub state: DegradeState,
     /// From when on it is judged anew. Absent until something was switched off, and has had time to have an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+}
+
+/// Where the answer to a failure stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DegradeState {
+    /// Somebody is asked to help, or has, and the effect is awaited.
+    #[default]
+    Asking,
+    /// It was switched off: the version is judged anew.
+    Helped,
+    /// Nobody could help in time, or something else failed meanwhile.
+    InVain,
 }

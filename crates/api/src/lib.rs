@@ -57,7 +57,7 @@ pub use check_template::{
 };
 pub use command::{ALL_STAGES, Asked, Command};
 pub use culprit::Culprit;
-pub use degrade::{Degrade, DegradedStatus};
+pub use degrade::{Degrade, DegradeState, DegradedStatus};
 pub use described::Described;
 pub use drill::{Drill, DrillState, DrillStatus};
 pub use gate::{Approval, Gate, Gates, JobGate, OnTimeout, OtherRevision, OtherRollout, QueryGate, WebhookGate};

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use tidegate_api::{
-    CheckStatus, GateStatus, RevisionStatus, Rollout, RolloutStatus, Schedule, Stage, StageStatus, condition::kind,
+    CheckStatus, DegradeState, GateStatus, RevisionStatus, Rollout, RolloutStatus, Schedule, Stage, StageStatus,
+    condition::kind,
 };
 
 use crate::cli::{columns::aligned, hours, moments, stage_clock};
@@ -57,7 +58,8 @@ fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<Vec<S
         fact("stepped back", Some(told));
     }
     if let Some(degraded) = &status.degraded {
-        let since = degraded.since.map_or("is asked to help".to_owned(), |since| {
+        let waiting = if degraded.state == DegradeState::InVain { "did not help" } else { "is asked to help" };
+        let since = degraded.since.map_or(waiting.to_owned(), |since| {
             format!("helped; judged anew since {} ago", moments::since(since, now))
         });
         let (stage, checks) = (&degraded.stage, degraded.checks.join(", "));

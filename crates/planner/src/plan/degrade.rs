@@ -5,7 +5,8 @@
 //! long: any other that fails ends it at once.
 
 use tidegate_api::{
-    CheckStatus, Degrade, DegradedStatus, GateState, GateStatus, Phase, RevisionStatus, Stage, condition::reason,
+    CheckStatus, Degrade, DegradeState, DegradedStatus, GateState, GateStatus, Phase, RevisionStatus, Stage,
+    condition::reason,
 };
 
 use crate::plan::{Planner, Reply, after, in_seconds, outcome::Outcome};
@@ -35,7 +36,7 @@ impl Planner<'_> {
             by: by.clone(),
             at: self.now,
             checks,
-            since: None,
+            ..DegradedStatus::default()
         });
         self.status.enter_phase(Phase::Progressing);
         self.record(reason::DEGRADED, format!("{failed}; {by} is asked to switch off what it may do without"));
@@ -46,6 +47,8 @@ impl Planner<'_> {
     pub(super) fn await_degrade(&mut self, stage: &Stage, version: &RevisionStatus) -> Option<Outcome> {
         let (degraded, degrade) =
             self.degrading(stage).map(|(degraded, degrade)| (degraded.clone(), degrade.clone()))?;
+        // Where its weight is not in force any more, that comes first.
+        self.status.stage.as_ref()?.since?;
         let Degrade { by, .. } = &degrade;
         let (name, wait) = (&by.name, degrade.wait());
         let known = self.status.gate(&version.revision, name).cloned();
@@ -70,11 +73,13 @@ impl Planner<'_> {
             }
             Reply::Stop(said) => {
                 self.status.answer_gate(&version.revision, name, GateState::Stopped, &said, None);
-                Outcome::Fail(reason::CHECK_FAILED, format!("{checks}; {name} could not help: {said}"))
+                let numbers = self.numbers_of(&degraded);
+                Outcome::Fail(reason::CHECK_FAILED, format!("{numbers}; {name} could not help: {said}"))
             }
             Reply::Wait(said) if self.has_elapsed(degraded.at, wait) => {
                 self.status.answer_gate(&version.revision, name, GateState::TimedOut, &said, None);
-                Outcome::Fail(reason::CHECK_FAILED, format!("{checks}; {name} did not help within {wait}: {said}"))
+                let numbers = self.numbers_of(&degraded);
+                Outcome::Fail(reason::CHECK_FAILED, format!("{numbers}; {name} did not help within {wait}: {said}"))
             }
             Reply::Wait(said) => {
                 self.status.answer_gate(&version.revision, name, GateState::Waiting, &said, None);
@@ -108,10 +113,19 @@ impl Planner<'_> {
         Outcome::Wait(message)
     }
 
+    /// What the checks that failed say by now.
+    fn numbers_of(&self, degraded: &DegradedStatus) -> String {
+        let told = degraded.checks.iter().map(|name| {
+            let known = self.checks.iter().find(|check| check.name == *name);
+            known.map_or_else(|| name.clone(), |check| format!("{name}: {}", check.message))
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// The failure that is being answered in `stage`, and how.
     fn degrading<'a>(&'a self, stage: &'a Stage) -> Option<(&'a DegradedStatus, &'a Degrade)> {
         let degraded =
-            self.status.degraded.as_ref().filter(|known| known.since.is_none() && known.stage == stage.name)?;
+            self.status.degraded.as_ref().filter(|it| it.state == DegradeState::Asking && it.stage == stage.name)?;
         let degrade = self.rollout.spec.degrade_in(stage).filter(|degrade| degrade.by.name == degraded.by)?;
         Some((degraded, degrade))
     }

@@ -360,6 +360,8 @@ impl Planner<'_> {
         if reason == reason::CHECK_FAILED && self.try_degrade(stage, &failed) {
             return;
         }
+        // What was tried to keep it comes too late, in whatever stage it goes on.
+        self.status.give_up_degrade();
         let may_step_back = on_failure == OnFailure::StepBack && reason != reason::INCONCLUSIVE;
         if may_step_back && self.try_step_back(stage, &failed) {
             return;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use tidegate_api::{
-    CheckStatus, DegradedStatus, Disturbance, DrillStatus, Percent, SessionGeneration, Span, Stage, StageBegun,
-    StageStatus, SteppedBack,
+    CheckStatus, DegradeState, DegradedStatus, Disturbance, DrillStatus, Percent, SessionGeneration, Span, Stage,
+    StageBegun, StageStatus, SteppedBack,
 };
 use tidegate_judge::{Served, percent};
 
@@ -78,11 +78,18 @@ impl Draft {
     pub(in crate::plan) fn judge_degraded(&mut self, bake: Span, now: Timestamp) {
         let (Some(stage), Some(degraded)) = (&mut self.0.stage, &mut self.0.degraded) else { return };
         (stage.since, stage.until) = (Some(now), Some(after(now, bake)));
-        degraded.since = Some(now);
+        (degraded.state, degraded.since) = (DegradeState::Helped, Some(now));
         let answered = degraded.checks.clone();
         let stage = stage.name.clone();
         self.begin(StageBegun { stage, since: now, part: None, answered });
         self.0.checks.clear();
+    }
+
+    /// Whatever is being switched off comes too late.
+    pub(in crate::plan) fn give_up_degrade(&mut self) {
+        if let Some(degraded) = self.0.degraded.as_mut().filter(|known| known.state == DegradeState::Asking) {
+            degraded.state = DegradeState::InVain;
+        }
     }
 
     /// The stage was left for the one before it, or how that ended.

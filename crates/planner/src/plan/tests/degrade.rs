@@ -89,13 +89,13 @@ fn a_service_that_cannot_help_or_does_not_answer_ends_it() {
     lab.gate_reply = Some(Reply::Stop("there is no such flag".to_owned()));
     lab.settle();
     let message = lab.status().failed[0].message.clone();
-    assert_eq!(message, "slow; flags-off could not help: there is no such flag");
+    assert_eq!(message, "slow: as scripted; flags-off could not help: there is no such flag");
     let mut lab = failed();
     lab.pass(119);
     assert_eq!(lab.phase(), Phase::Progressing);
     lab.pass(1);
     let message = lab.status().failed[0].message.clone();
-    assert_eq!(message, "slow; flags-off did not help within 2m: it is being asked");
+    assert_eq!(message, "slow: as scripted; flags-off did not help within 2m: it is being asked");
 }
 
 #[test]
@@ -122,4 +122,31 @@ fn who_takes_it_out_of_the_plan_meanwhile_gets_the_failure() {
     lab.cluster.edit(&spec);
     lab.decide();
     assert_eq!(lab.phase(), Phase::Reverting, "{}", lab.status().message);
+}
+
+#[test]
+fn a_stage_that_steps_back_after_it_is_judged_there_by_what_comes_and_is_not_answered_again() {
+    let mut spec = degrading();
+    spec["onFailure"] = json!("StepBack");
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    lab.verdicts.insert("slow".to_owned(), Verdict::Fail);
+    lab.settle();
+    lab.gate_reply = Some(Reply::Stop("there is no such flag".to_owned()));
+    lab.decide();
+    lab.decide();
+    assert_eq!((lab.phase(), lab.stage().as_str()), (Phase::Progressing, "canary"), "{}", lab.status().message);
+    assert_eq!(lab.status().stepped_back[0].checks, ["slow"], "what failed is answered by the lower weight");
+    lab.verdicts.clear();
+    lab.gate_reply = None;
+    lab.finish();
+    assert_eq!((lab.phase(), lab.cluster.pods_of("v2"), lab.told("Degraded")), (Phase::Stable, 10, 1));
+}
+
+#[test]
+fn a_version_whose_pods_are_lost_meanwhile_waits_for_them_first() {
+    let mut lab = switched_off();
+    lab.verdicts.clear();
+    lab.cluster.limits.insert("v2".to_owned(), 0);
+    lab.pass(120);
+    assert_eq!(lab.status().stage.and_then(|stage| stage.since), None, "{}", lab.status().message);
 }
