@@ -256,8 +256,8 @@ impl Invariants {
         if !(promoted || entered) {
             return;
         }
-        let drilled = self.left_for_good(last, next, stage);
         let took_over = next.history.first().is_some_and(|step| step.reason == "StableLost");
+        let drilled = if took_over { None } else { self.left_for_good(last, next, stage) };
         if !took_over && !last.rolls_back {
             self.passed_gates(&after, drilled.as_ref().unwrap_or(&stage.name), next);
         }

@@ -113,10 +113,10 @@ impl Planner<'_> {
         Outcome::Wait(message)
     }
 
-    /// What the checks that failed say by now.
+    /// What the checks that failed said last.
     fn numbers_of(&self, degraded: &DegradedStatus) -> String {
         let told = degraded.checks.iter().map(|name| {
-            let known = self.checks.iter().find(|check| check.name == *name);
+            let known = self.status.checks.iter().find(|check| check.name == *name);
             known.map_or_else(|| name.clone(), |check| format!("{name}: {}", check.message))
         });
         told.collect::<Vec<_>>().join("; ")
