@@ -1,7 +1,5 @@
 //! Kinds that users define: `CustomResourceDefinition`s.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -26,7 +24,7 @@ impl State {
             }
             return;
         }
-        let schema = Schema::of_version(definition.value(), &resource.version).map(Arc::new);
+        let schema = Schema::of_version(definition.value(), &resource.version);
         let collection = self.collections.entry(name).or_insert_with(|| Collection::new(resource.clone()));
         collection.schema = schema;
         if *collection.resource != resource {

@@ -1,6 +1,6 @@
 //! What is in the cluster when a scene begins, and what is left of it at the end.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::{Value, json};
 use tidegate_api::definitions;
@@ -41,7 +41,7 @@ pub fn all(scene: &Scene) -> Vec<Value> {
             json!([{"name": SETTINGS, "configMap": {"name": SETTINGS}}]);
         objects.push(settings("old"));
     }
-    objects.extend(definitions().map(|definition| serde_json::to_value(definition).unwrap()));
+    objects.extend_from_slice(&DEFINITIONS);
     if scene.routed {
         objects.push(json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -54,6 +54,10 @@ pub fn all(scene: &Scene) -> Vec<Value> {
     }
     objects
 }
+
+/// Made once: it takes longer than anything else before a run begins.
+static DEFINITIONS: LazyLock<Vec<Value>> =
+    LazyLock::new(|| definitions().map(|definition| serde_json::to_value(definition).unwrap()).into());
 
 /// The Rollout of a scene: three stages of half a minute, judged by errors.
 pub fn rollout(scene: &Scene) -> Value {

@@ -133,6 +133,12 @@ impl Scene {
     pub fn is_contested(&self) -> bool {
         self.actions.iter().any(|(_, action)| matches!(action, Action::SecondLeader))
     }
+
+    /// Whether somebody deletes what the operator makes: how often it is made anew then depends on what was there at that
+    /// moment.
+    pub fn is_tidied_by_hand(&self) -> bool {
+        self.actions.iter().any(|(_, action)| matches!(action, Action::DeleteJobs))
+    }
 }
 
 /// When the new version is pushed: the Deployment has been taken over long since.

@@ -4,6 +4,7 @@
 
 mod defaults;
 mod format;
+mod known;
 mod mentioned;
 mod node;
 mod prune;
@@ -33,15 +34,6 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Reads the schema of `version` from a `CustomResourceDefinition`; nothing if it has none.
-    #[must_use]
-    pub fn of_version(definition: &Value, version: &str) -> Option<Self> {
-        let versions = definition.pointer("/spec/versions")?.as_array()?;
-        let version =
-            versions.iter().find(|candidate| candidate.get("name").and_then(Value::as_str) == Some(version))?;
-        Some(Self::new(version.pointer("/schema/openAPIV3Schema")?.clone()))
-    }
-
     /// Makes an `openAPIV3Schema` ready.
     #[must_use]
     pub fn new(tree: Value) -> Self {
