@@ -40,6 +40,8 @@ pub async fn commit(context: &Context, rollout: &Rollout, next: Next) -> Result<
             Phase::Progressing => REFRESH_UNDER_WAY,
             // What a gate in front of the start waits for.
             _ if next.status.gates.iter().any(|gate| gate.state.is_open()) => REFRESH_UNDER_WAY,
+            // A version that is watched, for days maybe.
+            _ if next.status.watch.is_some() => REFRESH_UNDER_WAY,
             _ => REFRESH_AT_REST,
         };
         if let Some(elapsed) = context.memory.since_commit(rollout).filter(|elapsed| *elapsed < period) {

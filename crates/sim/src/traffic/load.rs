@@ -12,7 +12,7 @@ use super::{
     demand::Demand,
     draw::{binomial, poisson},
     exposition::{Exposed, Series},
-    pod::{Drawn, Pod},
+    pod::{Pod},
     totals::Totals,
 };
 use crate::scenario::{Dependency, SETTLING, STABLE, Scenario, Standing};
@@ -143,7 +143,7 @@ impl Load {
     /// What a pod exposes at `now`.
     pub fn scrape(&mut self, now: Timestamp, pod: &str) -> &[Series] {
         let offset = self.advance(now);
-        let drawn = self.draw(now, offset, pod);
+        self.draw(now, offset, pod);
         let Some((name, pod)) = self.pods.get_key_value(pod).map(|(name, _)| name.clone()).and_then(|name| {
             let pod = self.pods.get_mut(&name)?;
             Some((name, pod))
@@ -152,7 +152,7 @@ impl Load {
         };
         let Some(behaviour) = behaviour(&mut self.behaviours, &pod.version) else { return &[] };
         let target = [("namespace", self.namespace.as_str()), ("pod", name.as_str())];
-        pod.expose(&mut self.rng, offset, drawn, behaviour.version(), (&self.exposed, &target)).series()
+        pod.expose(&mut self.rng, offset, behaviour.version(), (&self.exposed, &target)).series()
     }
 
     /// A pod is gone, and its counters with it.
@@ -223,9 +223,9 @@ impl Load {
         offset
     }
 
-    fn draw(&mut self, now: Timestamp, offset: f64, name: &str) -> Drawn {
-        let Some(pod) = self.pods.get_mut(name) else { return Drawn::default() };
-        let Some(behaviour) = behaviour(&mut self.behaviours, &pod.version) else { return Drawn::default() };
+    fn draw(&mut self, now: Timestamp, offset: f64, name: &str) {
+        let Some(pod) = self.pods.get_mut(name) else { return };
+        let Some(behaviour) = behaviour(&mut self.behaviours, &pod.version) else { return };
         settle(pod, self.sent);
         let warm_up = behaviour.version().warm_up.map_or(0.0, |cold| cold.for_.as_seconds());
         let is_cold = now.duration_since(pod.ready_since).as_secs_f64() < warm_up;
@@ -234,7 +234,7 @@ impl Load {
             let totals = Totals { bounds: bounds.clone(), ..Totals::default() };
             self.totals.insert(pod.revision.clone(), totals);
         }
-        let Some(totals) = self.totals.get_mut(&pod.revision) else { return Drawn::default() };
+        let Some(totals) = self.totals.get_mut(&pod.revision) else { return };
         let capacity = behaviour.version().capacity.map(|count| count.0);
         let outlier = behaviour.version().pods.iter().position(|outlier| outlier.is_of(&pod.standing, offset));
         let now = behaviour.look(offset, bounds);
@@ -251,7 +251,6 @@ impl Load {
         }
         // They are sent again at once, to any pod.
         self.sent += seen as f64 * self.retried;
-        drawn
     }
 }
 

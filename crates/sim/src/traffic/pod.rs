@@ -37,15 +37,25 @@ pub(super) struct Pod {
     scraped: f64,
     /// When requests were last drawn, in seconds from the start.
     drawn: f64,
+    /// What came since it was last scraped, for the metrics that count it then.
+    unscraped: Drawn,
 }
 
-/// Requests that one draw brought.
+/// Requests that were drawn.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Drawn {
     /// How many, copies among them.
     pub(super) requests: u64,
     pub(super) failed: u64,
     pub(super) copies: u64,
+}
+
+impl Drawn {
+    fn add(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.failed += more.failed;
+        self.copies += more.copies;
+    }
 }
 
 impl Pod {
@@ -65,6 +75,7 @@ impl Pod {
             exposition: Exposition::default(),
             scraped: offset,
             drawn: offset,
+            unscraped: Drawn::default(),
         }
     }
 
@@ -94,6 +105,7 @@ impl Pod {
         };
         let failed = failed + (requests - answered);
         let drawn = Drawn { requests, failed, copies };
+        self.unscraped.add(drawn);
         self.count_codes(rng, now, drawn);
         let waiting = self.count_pauses(rng, requests, elapsed, (now, totals));
         self.count_durations(rng, requests - waiting, spread, totals);
@@ -153,20 +165,20 @@ impl Pod {
         }
     }
 
-    /// Shows everything as it is at `offset` seconds, after `drawn` came.
+    /// Shows everything as it is at `offset` seconds.
     pub(super) fn expose(
         &mut self,
         rng: &mut StdRng,
         offset: f64,
-        drawn: Drawn,
         version: &Version,
         (exposed, target): (&Exposed, &Target<'_>),
     ) -> &Exposition {
         self.own.resize(version.metrics.len(), 0.0);
         let elapsed = (offset - self.scraped).max(0.0);
         self.scraped = offset;
+        let came = std::mem::take(&mut self.unscraped);
         for (index, (metric, value)) in version.metrics.iter().zip(&mut self.own).enumerate() {
-            advance(rng, metric, value, offset, elapsed, drawn);
+            advance(rng, metric, value, offset, elapsed, came);
             self.exposition.show_own(index, metric, *value, target);
         }
         self.exposition.show(&self.counts, exposed, target);
@@ -180,7 +192,7 @@ fn whole(count: f64) -> u64 {
 }
 
 /// Brings a metric of the version's own up to `offset`.
-fn advance(rng: &mut impl Rng, metric: &Metric, value: &mut f64, offset: f64, elapsed: f64, drawn: Drawn) {
+fn advance(rng: &mut impl Rng, metric: &Metric, value: &mut f64, offset: f64, elapsed: f64, came: Drawn) {
     let scatter = 1.0 + metric.spread.fraction() * gauss(rng);
     if let Some(level) = metric.gauge.as_ref().and_then(|gauge| gauge.at(offset)) {
         *value = level.at(offset) * scatter;
@@ -190,9 +202,9 @@ fn advance(rng: &mut impl Rng, metric: &Metric, value: &mut f64, offset: f64, el
     }
     if let Some(level) = metric.per_request.as_ref().and_then(|counter| counter.at(offset)) {
         let requests = match metric.of {
-            Kind::All => drawn.requests,
-            Kind::Failed => drawn.failed,
-            Kind::Served => drawn.requests - drawn.failed,
+            Kind::All => came.requests,
+            Kind::Failed => came.failed,
+            Kind::Served => came.requests - came.failed,
         };
         // Whole events stay whole.
         let scatter = if metric.spread == tidegate_api::Percent::ZERO { 1.0 } else { scatter };

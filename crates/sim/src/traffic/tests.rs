@@ -67,6 +67,18 @@ fn each_pod_counts_what_its_share_brings() {
 }
 
 #[test]
+fn a_metric_of_its_own_counts_what_came_between_two_scrapes_whoever_looked_meanwhile() {
+    let (mut load, start) = load(SHOP, 1);
+    load.route(start, &[backend("b", "canary", 1.0, start)]);
+    load.scrape(start + MINUTE, "b");
+    load.settle(start + 2 * MINUTE);
+    load.settle(start + 3 * MINUTE);
+    let series = load.scrape(start + 4 * MINUTE, "b").to_vec();
+    let served = value(&series, "http_requests_total", Some(("code", "200")));
+    assert_eq!(value(&series, "mails_total", None), 2.0 * served);
+}
+
+#[test]
 fn the_quantiles_of_the_totals_are_those_of_the_scenario() {
     let (mut load, start) = load(SHOP, 1);
     load.route(start, &[backend("a", "stable", 1.0, start)]);
