@@ -117,6 +117,12 @@ pub fn is_called_as_copy(spec: &Tracked, (kind, name): &ConfigurationId) -> bool
     original_kind == *kind && hash.is_some_and(|hash| hash.len() == HASH)
 }
 
+/// Whether an object of that name may be the copy of anything.
+#[must_use]
+pub fn may_be_copy(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, hash)| hash.len() == HASH)
+}
+
 /// The copy `name` of `object`, with what counts of it, for the pods of `owner`. A Secret's type says what has to be in it,
 /// and pods do not see it: the copy has none.
 #[must_use]

@@ -8,7 +8,7 @@ use tidegate_api::{ConfigurationKind, Rollout, Tracked};
 
 use super::{Cluster, api::Refused};
 use crate::workload::{
-    ReplicaSet,
+    ReplicaSet, is_deleting,
     configuration::{Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, is_copy},
 };
 
@@ -56,7 +56,8 @@ impl Cluster {
     pub fn configuration(&self, rollout: &Rollout) -> Configuration {
         let tracked: Vec<_> = rollout.spec.track.iter().map(|spec| self.tracked(spec)).collect();
         let copies = self.configuration.iter().map(|(id, object)| (id.clone(), metadata(object)));
-        Configuration { copies: if tracked.is_empty() { [].into() } else { copies.collect() }, tracked }
+        let is_known = !tracked.is_empty() || is_deleting(rollout);
+        Configuration { copies: if is_known { copies.collect() } else { [].into() }, tracked }
     }
 
     fn tracked(&self, spec: &Tracked) -> TrackedObject {
