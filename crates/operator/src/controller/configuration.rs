@@ -28,7 +28,9 @@ use serde_json::Value;
 use tidegate_api::{ConfigurationKind, Rollout, Tracked, metadata::field_manager::CONFIGURATION_MANAGER};
 use tidegate_planner::workload::{
     ReplicaSet,
-    configuration::{Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, may_be_copy},
+    configuration::{
+        Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, may_be_copy,
+    },
     references,
 };
 use tokio::sync::mpsc;

@@ -106,11 +106,7 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
 }
 
 /// The configuration of the Rollout, and with it what goes to the Deployment when it is deleted.
-async fn configuration(
-    context: &Context,
-    rollout: &Rollout,
-    sets: &[Arc<ReplicaSet>],
-) -> Result<Configuration, Error> {
+async fn configuration(context: &Context, rollout: &Rollout, sets: &[Arc<ReplicaSet>]) -> Result<Configuration, Error> {
     let tracked = &context.caches.configuration;
     let mut configuration = tracked.of(rollout, sets).await;
     if is_deleting(rollout) {

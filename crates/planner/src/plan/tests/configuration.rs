@@ -157,6 +157,25 @@ fn a_copy_that_may_not_be_made_is_told_at_once_and_never_held_against_the_versio
 }
 
 #[test]
+fn what_may_be_missing_and_is_called_nearly_like_a_copy_keeps_no_pod_from_starting() {
+    let mut cluster = before(&tracking()).cluster;
+    let reads = |cluster: &mut Cluster| {
+        let deployment = cluster.deployment.as_mut().unwrap();
+        let overrides = json!({"name": "more", "configMap": {"name": "settings-production", "optional": true}});
+        deployment.spec.template["spec"]["volumes"].as_array_mut().unwrap().push(overrides);
+    };
+    reads(&mut cluster);
+    let mut lab = Lab::new(cluster);
+    lab.until(|lab| lab.told("RolloutStarted") == 1 && lab.status().canary.is_some());
+    for _ in 0..10 {
+        lab.decide();
+        lab.cluster.tick();
+    }
+    let set = lab.status().canary.map(|canary| canary.replica_set).unwrap_or_default();
+    assert!(lab.cluster.replica_sets.get(&set).is_none_or(|set| set.replicas() > 0), "{}", lab.status().message);
+}
+
+#[test]
 fn what_is_missing_or_may_not_be_read_holds_and_tells_and_moves_nothing() {
     let id = (ConfigurationKind::ConfigMap, "settings".to_owned());
     for (is_there, reason) in [(false, "ConfigurationNotFound"), (true, "ConfigurationUnusable")] {

@@ -8,8 +8,9 @@ use tidegate_api::{ConfigurationKind, Rollout, Tracked};
 
 use super::{Cluster, api::Refused};
 use crate::workload::{
-    ReplicaSet, is_deleting,
+    ReplicaSet,
     configuration::{Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, is_copy},
+    is_deleting,
 };
 
 impl Cluster {
