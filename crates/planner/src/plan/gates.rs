@@ -2,8 +2,7 @@
 //! has said about a version stays said. Only going on waits for them.
 
 use tidegate_api::{
-    FailedRevision, Gate, GateState, GateStatus, OnTimeout, Phase, RevisionStatus, Span, Stage,
-    condition::reason,
+    FailedRevision, Gate, GateState, GateStatus, OnTimeout, Phase, RevisionStatus, Span, Stage, condition::reason,
 };
 
 use crate::plan::{GateAnswer, Planner, Refusal, Reply, outcome::Outcome};

@@ -313,6 +313,8 @@ impl<'a> Planner<'a> {
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
         self.status.enter_phase(Phase::Reverting);
+        // Nobody does anything any more for a version that is on its way back.
+        self.status.close_gates();
         self.begin_stepwise_revert();
     }
 

@@ -92,7 +92,7 @@ fn an_approval_that_came_while_a_version_waited_counts_for_one_rollout_alone() {
 
 #[test]
 fn an_approval_for_a_version_that_nobody_asks_for_yet_does_nothing_and_one_that_is_not_asked_for_any_more_waits_at_no_gate()
-{
+ {
     let mut lab = Lab::adopted(&signed_off(&json!({})));
     approve(&mut lab, "v2");
     assert_eq!(lab.told("CommandIgnored"), 1);
