@@ -49,6 +49,8 @@ pub struct Invariants {
     stages: Vec<(String, f64, SignedDuration)>,
     /// Which version fell back from which stage to which.
     stepped_back: Vec<(String, String, String)>,
+    /// How often each gate began to wait: of which version, and since when that was in its stage.
+    pub opened: BTreeMap<(String, String, Option<Timestamp>), usize>,
     pub drain: SignedDuration,
     broken: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Invariants {
                 .map(|stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake())))
                 .collect(),
             stepped_back: Vec::new(),
+            opened: BTreeMap::new(),
             drain: seconds(rollout.spec.drain()),
             broken: Vec::new(),
         }
@@ -238,6 +241,7 @@ impl Invariants {
             && (self.abandoned || (left == 0.0 && self.least_lately("checkout-canary", now) == 0));
         let version = |status: &RolloutStatus| status.canary.as_ref().map(|canary| canary.revision.clone());
         self.answers(last, next);
+        self.opened(last, next);
         self.commands(last, next);
         let promoted = next.phase == Phase::Promoting && last.phase != Phase::Promoting;
         self.started(&after, last, next);
