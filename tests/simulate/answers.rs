@@ -181,7 +181,7 @@ fn routes_that_a_gateway_breaks_are_taken_back_within_two_scrapes_and_no_version
 #[test]
 fn a_version_that_a_gate_does_not_let_start_is_one_that_went_back_and_had_no_requests() {
     let scenario = "events:\n- {at: 0s, jobs: fail}\n- {at: 0s, release: {image: 'checkout:v2'}}\n\
-                    expect: {release: v2, outcome: Reverted, reason: GateStopped, exposedAtMost: 0, serving: 'checkout:v1'}\n";
+                    expect: {release: 'checkout:v2', outcome: Reverted, reason: GateStopped, exposedAtMost: 0, serving: 'checkout:v1'}\n";
     let plan = ScenarioFile::new(scenario);
     let migration = "gates:\n    start:\n    - name: migration\n      job: {template: {spec: {template: {spec: {containers: [{name: it, image: 'it:1'}]}}}}}\n";
     plan.write("rollout.yaml", &ROLLOUT.replace("analysis:\n", &format!("{migration}  analysis:\n")));
