@@ -43,12 +43,13 @@ impl Cluster {
         self.configuration.get(&(ConfigurationKind::ConfigMap, name.to_owned()))?.get("data")
     }
 
-    /// Whether all is there that the pods of a ReplicaSet read as volumes.
+    /// Whether all is there that the pods of a ReplicaSet need as volumes.
     pub fn has_what_is_read_by(&self, set: &ReplicaSet) -> bool {
         let volumes = set.spec.template.pointer("/spec/volumes").and_then(Value::as_array);
         volumes
             .into_iter()
             .flatten()
+            .filter(|volume| volume["configMap"]["optional"] != true)
             .filter_map(|volume| volume["configMap"]["name"].as_str())
             .all(|name| self.configuration.contains_key(&(ConfigurationKind::ConfigMap, name.to_owned())))
     }
