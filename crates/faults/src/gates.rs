@@ -12,6 +12,7 @@ const OPENED_AT_MOST: usize = 2;
 impl Invariants {
     /// What a gate has said stays said.
     pub fn answers(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        self.opened(last, next);
         for before in last.gates.iter().filter(|gate| !gate.state.is_open()) {
             let is_same = |gate: &&GateStatus| {
                 gate.name == before.name && gate.revision == before.revision && gate.since == before.since
@@ -22,7 +23,7 @@ impl Invariants {
     }
 
     /// A gate that waits keeps its time, whatever else is asked beside it.
-    pub fn opened(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+    fn opened(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
         let entered = next.stage.as_ref().map(|stage| stage.entered_at);
         for gate in next.gates.iter().filter(|gate| gate.state.is_open()) {
             let is_same = |known: &GateStatus| {
