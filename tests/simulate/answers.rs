@@ -177,3 +177,15 @@ fn routes_that_a_gateway_breaks_are_taken_back_within_two_scrapes_and_no_version
         assert!((750..=1750).contains(&lost), "{report}");
     }
 }
+
+#[test]
+fn a_version_that_a_gate_does_not_let_start_is_one_that_went_back_and_had_no_requests() {
+    let scenario = "events:\n- {at: 0s, jobs: fail}\n- {at: 0s, release: {image: 'checkout:v2'}}\n\
+                    expect: {release: 'checkout:v2', outcome: Reverted, reason: GateStopped, exposedAtMost: 0, serving: 'checkout:v1'}\n";
+    let plan = ScenarioFile::new(scenario);
+    let migration = "gates:\n    start:\n    - name: migration\n      job: {template: {spec: {template: {spec: {containers: [{name: it, image: 'it:1'}]}}}}}\n";
+    plan.write("rollout.yaml", &ROLLOUT.replace("analysis:\n", &format!("{migration}  analysis:\n")));
+    let outcome = plan.simulate(&[]);
+    assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{}", outcome.printed);
+    assert!(outcome.printed.contains("checkout:v2: Reverted after "), "{}", outcome.printed);
+}

@@ -56,3 +56,20 @@ fn arguments_that_say_nothing_are_refused() {
     refused(&plan, &["--runs", "0"], "--runs");
     refused(&plan, &["-o", "yaml"], "svg");
 }
+
+#[test]
+fn a_number_that_has_to_stand_in_quotes_is_told_with_its_place_as_lint_does() {
+    let plan = ScenarioFile::new(GOOD);
+    let overriding = "bake: 1m, checks: [{name: errors, warn: 0.5}]}]";
+    plan.write("rollout.yaml", &ROLLOUT.replace("bake: 1m}]", overriding));
+    let told = "tidegate: ./rollout.yaml:8:79: spec.stages[0].checks[0].warn: 0.5 is neither a whole number nor a text; \
+                write it in quotes: \"0.5\"\n";
+    refused(&plan, &[], told);
+}
+
+#[test]
+fn what_the_api_server_does_not_take_is_told_with_its_place() {
+    let plan = ScenarioFile::new(GOOD);
+    plan.write("config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Colours}\n");
+    refused(&plan, &["config.yaml", "rollout.yaml"], "config.yaml:3:18: metadata.name: ");
+}

@@ -83,7 +83,7 @@ pub use track::{ConfigurationKind, Tracked};
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,
 };
-pub use units::{Percent, Quantile, Span, UnitError};
+pub use units::{Percent, Quantile, Span, UnitError, unquoted};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 pub use watch::{OnWatchFailure, Watch, WatchStatus};
 

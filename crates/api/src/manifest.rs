@@ -107,6 +107,16 @@ impl Document {
         path.iter().try_fold(&self.value, |value, name| value.get(name))?.as_str()
     }
 
+    /// The value of a field such as `spec.stages[0].weight`.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Value> {
+        let mut names = path.split(['.', '[']).filter(|name| !name.is_empty());
+        names.try_fold(&self.value, |value, name| match name.strip_suffix(']') {
+            Some(index) => value.get(index.parse::<usize>().ok()?),
+            None => value.get(name),
+        })
+    }
+
     /// Where the value of a field such as `spec.stages[0].weight` stands; of a field that is not there, where what
     /// it would belong to begins.
     #[must_use]

@@ -19,6 +19,12 @@ impl UnitError {
     }
 }
 
+/// What is wrong with a number that is not whole, where the API server takes a whole number or a text: a sentence.
+#[must_use]
+pub fn unquoted(number: &serde_json::Number) -> String {
+    format!("{number} is neither a whole number nor a text; write it in quotes: \"{number}\"")
+}
+
 /// A share of a whole, written `5%`, `0.1%` or as a bare number of percent (`5`). Held in percent: 5 % is `5.0`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Percent(f64);

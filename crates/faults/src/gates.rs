@@ -1,20 +1,41 @@
 //! What must be true of gates and commands.
 
 use serde_json::Value;
-use tidegate_api::{Command, GATE_LABEL, Gate, GateState, Phase, Rollout, RolloutStatus};
+use tidegate_api::{Command, GATE_LABEL, Gate, GateState, GateStatus, Phase, Rollout, RolloutStatus};
 use tidegate_apiserver::Object;
 
 use crate::invariants::Invariants;
 
+/// How often a gate is asked anew in one stage: once more where a failure was answered meanwhile.
+const OPENED_AT_MOST: usize = 2;
+
 impl Invariants {
     /// What a gate has said stays said.
     pub fn answers(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        self.opened(last, next);
         for before in last.gates.iter().filter(|gate| !gate.state.is_open()) {
-            let is_same = |gate: &&tidegate_api::GateStatus| {
+            let is_same = |gate: &&GateStatus| {
                 gate.name == before.name && gate.revision == before.revision && gate.since == before.since
             };
             let changed = next.gates.iter().find(is_same).is_some_and(|gate| gate.state != before.state);
             self.hold(!changed, || format!("gate {} was {:?}, and now says something else", before.name, before.state));
+        }
+    }
+
+    /// A gate that waits keeps its time, whatever else is asked beside it.
+    fn opened(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        let entered = next.stage.as_ref().map(|stage| stage.entered_at);
+        for gate in next.gates.iter().filter(|gate| gate.state.is_open()) {
+            let is_same = |known: &GateStatus| {
+                (&known.name, &known.revision, known.since) == (&gate.name, &gate.revision, gate.since)
+            };
+            if last.gates.iter().any(is_same) {
+                continue;
+            }
+            let times = self.opened.entry((gate.revision.clone(), gate.name.clone(), entered)).or_default();
+            *times += 1;
+            let often = *times;
+            self.hold(often <= OPENED_AT_MOST, || format!("gate {} begins to wait for the {often}th time", gate.name));
         }
     }
 

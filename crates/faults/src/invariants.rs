@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode, StageStatus, Verdict};
+use tidegate_api::{Phase, Rollout, RolloutStatus, RouteMode, Stage, StageStatus, Verdict};
 use tidegate_apiserver::{ApiServer, Change, Object, What};
 
 use crate::{
@@ -21,7 +21,6 @@ const LONGEST_STATUS: usize = 16 * 1024;
 pub const LAG: SignedDuration = SignedDuration::from_secs(3);
 /// Within this time after the decision, a version that failed has no traffic.
 const REVERTED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
-
 /// For how long a watch may be silent before anybody notices.
 const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 /// For so long before the end nothing may be written.
@@ -49,6 +48,8 @@ pub struct Invariants {
     stages: Vec<(String, f64, SignedDuration)>,
     /// Which version fell back from which stage to which.
     stepped_back: Vec<(String, String, String)>,
+    /// How often each gate began to wait: of which version, and since when that was in its stage.
+    pub opened: BTreeMap<(String, String, Option<Timestamp>), usize>,
     pub drain: SignedDuration,
     broken: Vec<String>,
 }
@@ -65,6 +66,7 @@ impl Invariants {
         let rollout: Rollout = serde_json::from_value(crate::objects::rollout(scene)).unwrap();
         let seconds = |span: tidegate_api::Span| SignedDuration::try_from(span.duration()).unwrap();
         let stages = rollout.spec.stages();
+        let planned = |stage: &Stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake()));
         Self {
             mirror,
             served: BTreeMap::new(),
@@ -75,11 +77,9 @@ impl Invariants {
             reverting: None,
             abandoned: false,
             wrote: None,
-            stages: stages
-                .iter()
-                .map(|stage| (stage.name.clone(), stage.weight.percent(), seconds(stage.bake())))
-                .collect(),
+            stages: stages.iter().map(planned).collect(),
             stepped_back: Vec::new(),
+            opened: BTreeMap::new(),
             drain: seconds(rollout.spec.drain()),
             broken: Vec::new(),
         }

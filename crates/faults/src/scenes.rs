@@ -176,6 +176,7 @@ pub fn all() -> Vec<Scene> {
         degrade::scenes(),
         drill::scenes(),
         track::scenes(),
+        gates::one_behind_another(),
     ]
     .concat()
 }

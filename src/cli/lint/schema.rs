@@ -9,6 +9,7 @@ use tidegate_api::{
     CheckTemplate, Rollout,
     manifest::{field, item},
     nearest::did_you_mean,
+    unquoted,
 };
 
 use super::finding::{Finding, LocatedDocument};
@@ -112,9 +113,11 @@ fn walk_items(schema: &Value, items: &[Value], path: &str, found: &mut dyn FnMut
 fn mistyped(schema: &Value, value: &Value) -> Option<String> {
     let shown = shown(value);
     if schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
-        let fits = value.is_i64() || value.is_u64() || value.is_string();
-        let quoted = if value.is_number() { format!("; write it in quotes: \"{value}\"") } else { String::new() };
-        return (!fits).then(|| format!("{shown} is neither a whole number nor a text{quoted}"));
+        return match value {
+            Value::String(_) => None,
+            Value::Number(number) => (!number.is_i64() && !number.is_u64()).then(|| unquoted(number)),
+            _ => Some(format!("{shown} is neither a whole number nor a text")),
+        };
     }
     let (fits, wanted) = match schema.get("type")?.as_str()? {
         "object" => (value.is_object(), "a map of fields"),

@@ -103,3 +103,24 @@ pub(super) fn numbers() -> Vec<Scene> {
         waits(pushed("errors while a number is not well", Ending::In(Phase::Reverted, V1), &then(Action::Fail(0.5)))),
     ]
 }
+
+/// A Job, and behind it a service that lets it wait.
+pub(super) fn one_behind_another() -> Vec<Scene> {
+    let job =
+        json!({"template": {"spec": {"template": {"spec": {"containers": [{"name": "test", "image": "test:1"}]}}}}});
+    let mut spec = gated();
+    spec["gates"] = json!({});
+    spec["stages"][0]["after"] =
+        json!([{"name": "soak", "job": job}, {"name": "smoke", "webhook": {"endpoint": "board"}}]);
+    let waiting = pushed(
+        "a service that waits behind a job",
+        Ending::In(Phase::Stable, V2),
+        &[
+            (50, Action::Board(Manner::Wait)),
+            (61, Action::Await(Moment::At("canary"))),
+            (261, Action::Board(Manner::Go)),
+            (262, Action::Await(Moment::At("full"))),
+        ],
+    );
+    vec![Scene { spec, ..waiting }]
+}

@@ -18,7 +18,7 @@ use tidegate_api::{
     metadata::field_manager::{ROLLOUT_MANAGER, TRAFFIC_MANAGER, WORKLOAD_MANAGER},
 };
 use tidegate_planner::{
-    plan::{Effect, Write},
+    plan::{Effect, RefusedWrite, Write},
     traffic::RouteId,
     workload::{Deployment, ReplicaSet},
 };
@@ -43,7 +43,7 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) ->
     }
     let mut fence = Fence::default();
     let mut first_error = None;
-    let mut refused = None;
+    let mut refused: Option<RefusedWrite> = None;
     let mut written = 0;
     for write in effects {
         let effect = &write.effect;
@@ -66,7 +66,11 @@ pub async fn apply(context: &Context, rollout: &Rollout, effects: Vec<Write>) ->
             Err(error) => {
                 error.log(rollout);
                 if error.class() == Class::User {
-                    refused.get_or_insert_with(|| Causes(&error).to_string());
+                    let write = RefusedWrite { answer: Causes(&error).to_string(), copied: effect.copied() };
+                    refused = Some(match refused {
+                        Some(earlier) => earlier.or(write),
+                        None => write,
+                    });
                 }
                 first_error.get_or_insert(error);
             }

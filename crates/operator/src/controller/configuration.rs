@@ -28,7 +28,9 @@ use serde_json::Value;
 use tidegate_api::{ConfigurationKind, Rollout, Tracked, metadata::field_manager::CONFIGURATION_MANAGER};
 use tidegate_planner::workload::{
     ReplicaSet,
-    configuration::{Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted},
+    configuration::{
+        Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, may_be_copy,
+    },
     references,
 };
 use tokio::sync::mpsc;
@@ -124,9 +126,9 @@ impl TrackedConfiguration {
         rollout.spec.track.iter().all(is_known)
     }
 
-    /// The resourceVersion of an object as it is known.
+    /// The resourceVersion of an object as it is known. What nobody watches, nobody waits for.
     pub fn version(&self, (kind, name): &ConfigurationId, namespace: &str) -> Option<u64> {
-        self.known(*kind, namespace)?.cache.version(namespace, name)
+        self.known(*kind, namespace).map_or(Some(u64::MAX), |known| known.cache.version(namespace, name))
     }
 
     /// What there is of all that `rollout` tracks, and of the copies of it, for its ReplicaSets `sets`.
@@ -200,6 +202,31 @@ impl TrackedConfiguration {
             Some(((kind, name), copy.metadata.clone()))
         });
         named.chain(read).collect()
+    }
+
+    /// The copies that the pods of `sets` read beside those that are `known`, as the API server has them: a Rollout that is
+    /// deleted leaves them behind, although it may have ceased to track them. Without the right to look, there are none.
+    ///
+    /// # Errors
+    /// The API server does not tell.
+    pub async fn left_behind(
+        &self,
+        rollout: &Rollout,
+        sets: &[Arc<ReplicaSet>],
+        known: &BTreeMap<ConfigurationId, ObjectMeta>,
+    ) -> kube::Result<BTreeMap<ConfigurationId, ObjectMeta>> {
+        let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+        let read: BTreeSet<_> = sets.iter().flat_map(|set| references(&set.spec.template)).collect();
+        let mut found = BTreeMap::new();
+        for (kind, name) in read.into_iter().filter(|id| may_be_copy(&id.1) && !known.contains_key(id)) {
+            match self.api(kind, namespace).get_metadata_opt(&name).await {
+                Ok(Some(object)) => drop(found.insert((kind, name), object.metadata)),
+                Ok(None) => {}
+                Err(kube::Error::Api(status)) if status.code == 403 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// Whether something could not be read, and should be tried again soon.

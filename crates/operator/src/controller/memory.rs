@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{ResourceExt, api::DynamicObject};
 use tidegate_analysis::{Templates, unusable};
 use tidegate_api::{Rollout, validate};
-use tidegate_planner::{traffic::RouteId, workload::configuration::ConfigurationId};
+use tidegate_planner::{plan::RefusedWrite, traffic::RouteId, workload::configuration::ConfigurationId};
 use tokio::time::Instant;
 
 use super::rate_limit::TokenBucket;
@@ -35,7 +35,7 @@ struct Remembered {
     written_at: HashMap<RouteId, Timestamp>,
     /// The cache shows pods as ready that are not.
     endpoints_are_behind: bool,
-    refused: Option<String>,
+    refused: Option<RefusedWrite>,
     /// The UIDs of the pods that were last deleted.
     deleted_pods: Vec<Box<str>>,
     /// What is wrong with the spec, if anything, and the generation that was looked at.
@@ -232,12 +232,12 @@ impl Memory {
     }
 
     /// What the API server refused for good at the last round of writes.
-    pub fn refused(&self, rollout: &Rollout) -> Option<String> {
+    pub fn refused(&self, rollout: &Rollout) -> Option<RefusedWrite> {
         self.with(rollout, |remembered| remembered.refused.clone())
     }
 
     /// Remembers, or forgets, what the API server refused for good.
-    pub fn set_refused(&self, rollout: &Rollout, refused: Option<String>) {
+    pub fn set_refused(&self, rollout: &Rollout, refused: Option<RefusedWrite>) {
         self.with(rollout, |remembered| remembered.refused = refused);
     }
 

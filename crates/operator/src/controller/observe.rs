@@ -11,7 +11,7 @@ use tidegate_api::{
     self as api, AdoptionStep, FINALIZER, ROLLOUT_UID_LABEL, Rollout, RouteMode, metadata::MANAGER_PREFIX,
 };
 use tidegate_planner::{
-    plan::{Observed, Route, Suspect, looks_at_pods, suspects},
+    plan::{Observed, RefusedWrite, Route, Suspect, looks_at_pods, suspects},
     traffic::{Names, RouteId},
     workload::{Deployment, ReplicaSet, configuration::Configuration, is_deleting, ownership},
 };
@@ -32,7 +32,7 @@ use super::{
 ///
 /// # Errors
 /// A look at the API server failed.
-pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<String>) -> Result<Observed, Error> {
+pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<RefusedWrite>) -> Result<Observed, Error> {
     if is_restored(rollout) {
         // The revisions' Services must not go from under a route that names them: what it says is seen below.
         changed_route(context, rollout).await?;
@@ -50,7 +50,7 @@ pub async fn observe(context: &Context, rollout: &Rollout, refused: Option<Strin
     }
     let is_http = |route: &&Route| route.id.kind.kind == "HTTPRoute";
     let routes: Vec<_> = observed.routes.iter().filter(is_http).filter_map(|route| route.object.clone()).collect();
-    observed.configuration = context.caches.configuration.of(rollout, &observed.replica_sets).await;
+    observed.configuration = configuration(context, rollout, &observed.replica_sets).await?;
     observed.policies_left_behind = context.policies.left_behind(context, rollout).await;
     observed.gateway_features = context.features.of(context, rollout, &routes).await;
     for suspect in suspects(rollout, &observed) {
@@ -103,6 +103,18 @@ async fn look_up(context: &Context, rollout: &Rollout, observed: &mut Observed) 
     observed.canary_service = services.remove(&names.canary);
     observed.previews = services.into_values().collect();
     Ok(())
+}
+
+/// The configuration of the Rollout, and with it what goes to the Deployment when it is deleted.
+async fn configuration(context: &Context, rollout: &Rollout, sets: &[Arc<ReplicaSet>]) -> Result<Configuration, Error> {
+    let tracked = &context.caches.configuration;
+    let mut configuration = tracked.of(rollout, sets).await;
+    if is_deleting(rollout) {
+        let left_behind = tracked.left_behind(rollout, sets, &configuration.copies).await;
+        let doing = || format!("read the copies that Rollout {} leaves behind", rollout.name_any());
+        configuration.copies.extend(left_behind.map_err(|error| Error::api(doing())(error))?);
+    }
+    Ok(configuration)
 }
 
 /// The resourceVersion of the object that a cache holds now.

@@ -136,7 +136,7 @@ impl Planner<'_> {
                 // came before the pause, were not seen yet.
                 self.step(AdoptionStep::Releasing);
             } else if let Some(refused) = self.observed.refused.clone() {
-                self.surge(&refused);
+                self.surge(&refused.answer);
             }
             return;
         }

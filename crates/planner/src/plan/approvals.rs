@@ -3,7 +3,7 @@
 
 use tidegate_api::{Approval, ApprovalStatus, Approved, Gate, Phase, RevisionStatus, condition::reason};
 
-use crate::plan::{Planner, Reply};
+use crate::plan::{Planner, Reply, configuration};
 
 impl Planner<'_> {
     /// Ignores what cannot count, and says so.
@@ -62,6 +62,39 @@ impl Planner<'_> {
         if self.observed.are_approvals_verified { "as the cluster knows them" } else { "by their own account" }
     }
 
+    /// The approvals there are of rollouts before the one of `revision`, if there is one. What came for a version while it
+    /// waited to start counts for it.
+    pub(super) fn approvals_of_others(&self, revision: Option<&str>) -> Vec<String> {
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let is_spent = |text: &String| self.status.spent_approvals.contains(text);
+        let others = Approved::all(annotations)
+            .filter(|entry| revision != Some(entry.revision.as_str()) || is_spent(&entry.text))
+            .map(|entry| entry.text);
+        others.chain(Approved::malformed(annotations)).collect()
+    }
+
+    /// Whether an approval is about the version on its way, or one that waits to be, for whatever it waits; nothing while it is
+    /// not known what is asked for.
+    fn is_about_a_release(&self, entry: &Approved) -> Option<bool> {
+        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
+        let canary = self.status.canary.as_ref().filter(|_| under_way);
+        if canary.is_some_and(|canary| canary.revision == entry.revision) {
+            return Some(true);
+        }
+        configuration::asked(self.observed)?;
+        Some(self.waiting().is_some_and(|waiting| waiting.revision == entry.revision))
+    }
+
+    /// The version that is asked for and may start by and by: it does not serve, is not on its way, and has not failed.
+    pub(super) fn waiting(&self) -> Option<RevisionStatus> {
+        if self.serves_what_is_asked() {
+            return None;
+        }
+        let asked = self.revision_of(&configuration::asked(self.observed)?.template)?;
+        let has_begun = self.status.canary.as_ref().is_some_and(|canary| canary.revision == asked.revision);
+        (!has_begun && self.failed(&asked).is_none()).then_some(asked)
+    }
+
     /// Why an approval counts for nothing, if it does.
     fn cannot_count(&self, entry: &Approved) -> Option<String> {
         let known = self.status.gate(&entry.revision, &entry.gate);
@@ -69,10 +102,7 @@ impl Planner<'_> {
             // It has counted, and stands there until somebody clears it away.
             return None;
         }
-        let under_way = matches!(self.status.phase, Phase::Progressing | Phase::Held);
-        let canary = self.status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.as_str());
-        let waiting = self.status.gates.iter().find(|gate| gate.state.is_open()).map(|gate| gate.revision.as_str());
-        if canary.or(waiting) != Some(entry.revision.as_str()) {
+        if !self.is_about_a_release(entry)? {
             return Some(format!("version {} is not on its way", entry.revision));
         }
         let gate = self.rollout.spec.all_gates().find(|gate| gate.name == entry.gate);

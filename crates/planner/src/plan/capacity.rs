@@ -170,8 +170,10 @@ fn by_pods(rollout: &Rollout, observed: &Observed, status: &RolloutStatus, stage
     if ready >= counts.canary {
         return (counts.stable, counts.canary);
     }
-    // The canary first: until its pods are ready, stable keeps what the stage before left it.
-    (before(rollout, stage).stable, counts.canary)
+    // The canary first: until its pods are ready, stable keeps what the stage before left it, and what it has beyond that
+    // where the version comes from another one, as after a drill.
+    let kept = (total - ready).min(asked_of(observed, status.stable.as_ref()));
+    (before(rollout, stage).stable.max(kept), counts.canary)
 }
 
 fn before(rollout: &Rollout, stage: &Stage) -> Counts {

@@ -35,7 +35,7 @@ impl Planner<'_> {
         }
         let is_in_force = self.status.stage.as_ref().is_some_and(|stage| stage.since.is_some());
         let may_be_skipped = match &outcome {
-            Outcome::Wait(_) => self.is_fit_to_leave(),
+            Outcome::Wait(_) => self.is_fit_to_leave(stage),
             Outcome::Hold(refusal) => refusal.reason == reason::INCONCLUSIVE,
             Outcome::Advance => true,
             _ => false,
@@ -78,11 +78,11 @@ impl Planner<'_> {
     }
 
     /// Whether nothing but time, evidence or the schedule is missing.
-    fn is_fit_to_leave(&self) -> bool {
+    fn is_fit_to_leave(&self, spec: &Stage) -> bool {
         let stage = self.status.stage.as_ref();
         let is_disturbed = stage.is_some_and(|stage| stage.disturbance.is_some());
         let has_failed = self.checks.iter().any(|check| check.verdict == Verdict::Fail);
-        !is_disturbed && !has_failed && self.refusal.is_none()
+        !is_disturbed && !has_failed && !self.is_degrading(spec) && self.refusal.is_none()
     }
 
     /// Whether somebody who asks for a restart is not the only one: abort wins over all that is asked at the same time.

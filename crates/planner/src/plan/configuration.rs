@@ -173,7 +173,7 @@ pub(super) fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal>
         };
         Some(Refusal::new(reason::CONFIGURATION_UNUSABLE, message))
     });
-    unknown.or_else(|| {
+    unknown.or_else(|| uncopied(observed, namespace)).or_else(|| {
         let asked = asked(observed)?;
         let (_, (kind, name)) = asked
             .copies
@@ -184,6 +184,18 @@ pub(super) fn refusal(rollout: &Rollout, observed: &Observed) -> Option<Refusal>
         );
         Some(Refusal::new(reason::CONFIGURATION_UNUSABLE, message))
     })
+}
+
+/// That the API server takes no copy of what is tracked. Nothing of it is held against a version.
+fn uncopied(observed: &Observed, namespace: &str) -> Option<Refusal> {
+    let refused = observed.refused.as_ref()?;
+    let kind = refused.copied?;
+    let object = observed.configuration.tracked.iter().find(|object| object.spec.object().0 == kind)?;
+    let (name, plural, value) = (object.spec.object().1, kind.plural(), value(kind));
+    let message = format!(
+        "{kind} {name} cannot be copied for the pods that read it ({refused}): install the chart with {value}, which lets the operator get, create and patch {plural} in namespace {namespace}, or leave it out of spec.track"
+    );
+    Some(Refusal::new(reason::CONFIGURATION_UNUSABLE, message))
 }
 
 /// The value of the chart that grants the right.

@@ -19,6 +19,11 @@ impl Planner<'_> {
         degraded.checks.contains(&check.name) && !self.has_elapsed(after(degraded.at, wait), wait)
     }
 
+    /// Whether something is being switched off for the version in `stage`: it has failed, and nobody knows yet whether it gets by.
+    pub(super) fn is_degrading(&self, stage: &Stage) -> bool {
+        self.degrading(stage).is_some()
+    }
+
     /// Asks for what may be switched off, unless that was tried before. Whether it does.
     pub(super) fn try_degrade(&mut self, stage: &Stage, failed: &str) -> bool {
         let Some(degrade) = self.rollout.spec.degrade_in(stage) else { return false };

@@ -6,7 +6,7 @@ use k8s_openapi::{
 };
 use kube::Resource;
 use serde_json::{Value, json};
-use tidegate_api::Tracked;
+use tidegate_api::{ConfigurationKind, Tracked};
 
 use crate::{
     traffic::RouteId,
@@ -62,6 +62,18 @@ pub enum Effect {
     PatchCopy(ConfigurationId, Value),
     /// Replaces the route by this object, under the resourceVersion in it.
     ReplaceRoute(RouteId, Box<Value>),
+}
+
+impl Effect {
+    /// The kind of configuration, if it writes a copy.
+    #[must_use]
+    pub fn copied(&self) -> Option<ConfigurationKind> {
+        match self {
+            Self::CreateCopy { spec, .. } => Some(spec.object().0),
+            Self::PatchCopy((kind, _), _) => Some(*kind),
+            _ => None,
+        }
+    }
 }
 
 /// An effect, and whether it needs the certainty that nobody has decided otherwise meanwhile.

@@ -2,8 +2,7 @@
 //! has said about a version stays said. Only going on waits for them.
 
 use tidegate_api::{
-    Approved, FailedRevision, Gate, GateState, GateStatus, OnTimeout, Phase, RevisionStatus, Span, Stage,
-    condition::reason,
+    FailedRevision, Gate, GateState, GateStatus, OnTimeout, Phase, RevisionStatus, Span, Stage, condition::reason,
 };
 
 use crate::plan::{GateAnswer, Planner, Refusal, Reply, outcome::Outcome};
@@ -66,26 +65,31 @@ impl Planner<'_> {
         });
     }
 
-    /// A rollout of `revision` begins: gates that stood before its start have answered for it.
+    /// `revision` is the version that starts, or waits to: what gates said before was about another one.
     pub(super) fn begin_gates(&mut self, revision: &str) {
-        let present = self.approval_texts();
-        self.status.ask_gates_about(revision, present);
+        let before = self.approvals_of_others(Some(revision));
+        self.status.ask_gates_about(revision, before);
     }
 
-    /// A rollout is over. What a gate said against a version that failed stays to be read.
+    /// A rollout is over. What a gate said against a version that failed stays to be read, and an approval of the version that
+    /// comes next counts.
     pub(super) fn end_gates(&mut self) {
         if self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some()) {
-            self.status.close_gates();
-        } else {
-            self.forget_gates();
+            return self.status.close_gates();
         }
+        let next = self.waiting();
+        self.forget_gates_but_of(next.as_ref().map(|next| next.revision.as_str()));
     }
 
     /// Gates are asked anew, if any was.
     pub(super) fn forget_gates(&mut self) {
+        self.forget_gates_but_of(None);
+    }
+
+    fn forget_gates_but_of(&mut self, revision: Option<&str>) {
         if !self.status.gates.is_empty() {
-            let present = self.approval_texts();
-            self.status.forget_gates(present);
+            let before = self.approvals_of_others(revision);
+            self.status.forget_gates(before);
         }
     }
 
@@ -106,17 +110,9 @@ impl Planner<'_> {
         Some(Outcome::Fail(reason::GATE_TIMED_OUT, message))
     }
 
-    fn approval_texts(&self) -> Vec<String> {
-        let annotations = self.rollout.metadata.annotations.as_ref();
-        Approved::all(annotations).map(|entry| entry.text).chain(Approved::malformed(annotations)).collect()
-    }
-
     /// Asks the gates that stand after `left`, or before the start.
     fn pass_gates(&mut self, left: Option<&Stage>, version: &RevisionStatus) -> Passage {
         let gates = self.gates_after(left);
-        if left.is_none() && !gates.is_empty() {
-            self.begin_gates(&version.revision);
-        }
         let asked = gates.iter().map(|(_, gate)| gate.name.clone()).find(|name| {
             let known = self.status.gate(&version.revision, name);
             known.is_none_or(|known| known.state != GateState::Passed)

@@ -27,6 +27,7 @@ impl Planner<'_> {
                 "the Rollout is being deleted: traffic goes back to stable, then the Deployment gets its pods back";
             self.record(reason::HANDING_BACK, message);
             self.status.enter_phase(Phase::HandingBack);
+            self.status.close_gates();
             self.begin_stepwise_revert();
         }
         self.hand_back_what_serves();

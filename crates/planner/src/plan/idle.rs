@@ -27,6 +27,7 @@ impl Planner<'_> {
             return self.rest(&stable);
         }
         let Some(canary) = self.revision_of(&asked.template) else { return };
+        self.begin_gates(&canary.revision);
         if let Some(failed) = self.failed(&canary) {
             let who = if serving.is_some() {
                 format!("version {stable} serves")

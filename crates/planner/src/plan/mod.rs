@@ -61,7 +61,7 @@ pub use contention::{Suspect, suspects};
 pub use effect::{Effect, Write};
 pub use effects::desired;
 pub use gate_answer::{GateAnswer, Reply, open_gate};
-pub use observed::{GatewayFeatures, Observed, Route, Served, ServingPod};
+pub use observed::{GatewayFeatures, Observed, RefusedWrite, Route, Served, ServingPod};
 pub use other_rollouts::OtherRolloutState;
 pub use preflight::Refusal;
 pub use restart::looks_at_pods;
@@ -313,6 +313,8 @@ impl<'a> Planner<'a> {
     fn turn_back(&mut self, reason: &str, message: String) {
         self.record(reason, message);
         self.status.enter_phase(Phase::Reverting);
+        // Nobody does anything any more for a version that is on its way back.
+        self.status.close_gates();
         self.begin_stepwise_revert();
     }
 

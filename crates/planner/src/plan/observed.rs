@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
-use tidegate_api::{self as api, RevisionStatus, Rollout, Schedule};
+use tidegate_api::{self as api, ConfigurationKind, RevisionStatus, Rollout, Schedule};
 
 use crate::{
     plan::OtherRolloutState,
@@ -75,8 +76,8 @@ pub struct Observed {
     pub unusable_check: Option<String>,
     /// The configuration that the Rollout tracks.
     pub configuration: Configuration,
-    /// The API server's answer to a write of the last round that it refused for good.
-    pub refused: Option<String>,
+    /// A write of the last round that the API server refused for good.
+    pub refused: Option<RefusedWrite>,
     /// The field managers that last changed what [`super::suspects`] points at, by the object.
     pub editors: BTreeMap<String, String>,
 }
@@ -167,6 +168,29 @@ impl Route {
     pub fn generation(&self) -> i64 {
         let generation = self.object.as_ref().and_then(|object| object.pointer("/metadata/generation"));
         generation.and_then(Value::as_i64).unwrap_or(0)
+    }
+}
+
+/// A write that the API server refused for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedWrite {
+    /// What was written, and why it was refused.
+    pub answer: String,
+    /// The kind of configuration, where it was a copy that was written. Of several writes that were refused, it is one of these.
+    pub copied: Option<ConfigurationKind>,
+}
+
+impl RefusedWrite {
+    /// The one to tell of two: without a copy no pod starts, whatever else is in its way.
+    #[must_use]
+    pub fn or(self, later: Self) -> Self {
+        if self.copied.is_none() && later.copied.is_some() { later } else { self }
+    }
+}
+
+impl fmt::Display for RefusedWrite {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.answer)
     }
 }
 

@@ -12,7 +12,7 @@ use tidegate_api::{ConfigurationKind, Tracked, metadata::label::COPY_OF_LABEL};
 
 use super::{
     ReplicaSet,
-    template::{digits, safe_hash},
+    template::{digits, is_hash, safe_hash},
 };
 
 /// The longest name of an object, and the longest value of a label.
@@ -114,7 +114,13 @@ pub fn is_called_as_copy(spec: &Tracked, (kind, name): &ConfigurationId) -> bool
     let (original_kind, original) = spec.object();
     let original = shortened(original, LONGEST_NAME - HASH - 1);
     let hash = name.strip_prefix(original.as_str()).and_then(|rest| rest.strip_prefix('-'));
-    original_kind == *kind && hash.is_some_and(|hash| hash.len() == HASH)
+    original_kind == *kind && hash.is_some_and(is_hash)
+}
+
+/// Whether an object of that name may be the copy of anything.
+#[must_use]
+pub fn may_be_copy(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, hash)| is_hash(hash))
 }
 
 /// The copy `name` of `object`, with what counts of it, for the pods of `owner`. A Secret's type says what has to be in it,
@@ -218,6 +224,7 @@ mod tests {
         assert_eq!(copy_name("checkout", &content), "checkout-bcdfghjklm");
         let called = |name: &str| is_called_as_copy(&tracked(&[]), &(ConfigurationKind::ConfigMap, name.to_owned()));
         assert!(called("checkout-bcdfghjklm") && !called("checkout") && !called("checkout-extra-bcdfghjklm"));
+        assert!(!called("checkout-production"), "a word of ten letters is no hash");
         let [one, other] = ["x", "y"].map(|end| copy_name(&format!("{}{end}", "a.".repeat(125)), &content));
         assert!(one != other && one.len() <= 253 && one.ends_with("-bcdfghjklm") && !one.contains(".-"), "{one}");
     }

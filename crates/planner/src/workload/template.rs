@@ -103,6 +103,9 @@ pub fn hashes(template: &Value) -> impl Iterator<Item = String> {
     (0..NAMES).map(|collision| hash(template, collision))
 }
 
+/// What hashes are written with.
+const DIGITS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
 /// A name for the revision that `template` is: [`safe_hash`] of its canonical JSON (compact, keys sorted, without
 /// what [`same`] ignores), so that two templates that are the same get the same name.
 ///
@@ -131,7 +134,6 @@ pub fn safe_hash(bytes: &[u8]) -> String {
 /// A hash as [`safe_hash`] writes it.
 #[must_use]
 pub fn digits(hash: u64) -> String {
-    const DIGITS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut rest = hash;
     let digits = std::iter::repeat_with(|| {
         let digit = DIGITS[(rest % 27) as usize];
@@ -139,6 +141,12 @@ pub fn digits(hash: u64) -> String {
         char::from(digit)
     });
     digits.take(10).collect()
+}
+
+/// Whether a text may be a hash as [`digits`] writes it.
+#[must_use]
+pub fn is_hash(text: &str) -> bool {
+    text.len() == 10 && text.bytes().all(|digit| DIGITS.contains(&digit))
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {

@@ -152,7 +152,8 @@ impl Recorder {
     pub fn finish(mut self, end: Timestamp, seed: u64, loads: &BTreeMap<String, &Load>) -> Report {
         for release in &mut self.releases {
             let totals = loads.get(&release.rollout).and_then(|load| load.totals(&release.revision));
-            if release.outcome != Outcome::Promoted {
+            // A version that never started may have been tried before: what it was asked then is that release's.
+            if release.outcome != Outcome::Promoted && release.stage.is_some() {
                 release.exposed = totals.map_or(0, |totals| totals.requests);
             }
             let held = self.rollouts.get(&release.rollout).is_some_and(|seen| seen.phase == Phase::Held);
@@ -202,24 +203,17 @@ impl Recorder {
     fn follow(&mut self, name: &str, seen: &LastSeen, status: &RolloutStatus, transition: &Transition, answered: u64) {
         let Transition { at, reason: word, message, revision } = transition;
         if word == reason::STARTED {
-            let image = status.canary.as_ref().and_then(|canary| canary.images.first()).cloned();
-            self.releases.push(Release {
-                rollout: name.to_owned(),
-                image: image.unwrap_or_default(),
-                revision: revision.clone(),
-                outcome: Outcome::Unfinished,
-                reason: word.clone(),
-                message: message.clone(),
-                stage: None,
-                started: *at,
-                ended: None,
-                exposed_since: None,
-                exposed: 0,
-            });
-            return;
+            let images = status.canary.as_ref().map(|canary| &canary.images);
+            return self.releases.push(began(name, transition, (revision, images)));
+        }
+        if let Some(revision) = never_started(status, transition) {
+            let images = status.workload.as_ref().map(|workload| &workload.images);
+            let release = began(name, transition, (revision, images));
+            return self.releases.push(Release { outcome: Outcome::Reverted, ended: Some(*at), ..release });
         }
         if word == reason::WATCH_FAILED && status.rolls_back {
-            if let Some(release) = self.open_release(name) {
+            let promoted = |release: &&mut Release| release.rollout == name && release.outcome == Outcome::Promoted;
+            if let Some(release) = self.releases.iter_mut().rev().find(promoted) {
                 (release.outcome, release.ended) = (Outcome::Reverted, Some(*at));
                 (release.reason, release.message) = (word.clone(), message.clone());
             }
@@ -341,6 +335,30 @@ impl LastSeen {
         }
         told
     }
+}
+
+/// A release that begins with that transition.
+fn began(rollout: &str, began: &Transition, (revision, images): (&str, Option<&Vec<String>>)) -> Release {
+    Release {
+        rollout: rollout.to_owned(),
+        image: images.and_then(|images| images.first()).cloned().unwrap_or_default(),
+        revision: revision.to_owned(),
+        outcome: Outcome::Unfinished,
+        reason: began.reason.clone(),
+        message: began.message.clone(),
+        stage: None,
+        started: began.at,
+        ended: None,
+        exposed_since: None,
+        exposed: 0,
+    }
+}
+
+/// The version that a gate in front of the start did not let in, if that is what the transition tells.
+fn never_started<'a>(status: &'a RolloutStatus, transition: &Transition) -> Option<&'a str> {
+    let by_a_gate = matches!(transition.reason.as_str(), reason::GATE_STOPPED | reason::GATE_TIMED_OUT);
+    let failed = status.failed.iter().find(|failed| failed.at == transition.at);
+    failed.filter(|_| by_a_gate && status.canary.is_none()).map(|failed| failed.revision.as_str())
 }
 
 /// What a transition with that reason means for a release; nothing if it goes on as before.

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tidegate_api::{
     Rollout, RolloutSpec,
     manifest::{Document, NO_ITEMS},
-    validate,
+    unquoted, validate,
 };
+use tidegate_apiserver::Refusal;
 use tidegate_planner::{traffic::GATEWAY_API, workload::Deployment};
 
 use super::{
@@ -24,6 +25,9 @@ const DEFAULT_NAMESPACE: &str = "default";
 
 /// The group of what is no object: it says how kustomize puts objects together, and often lies beside them.
 const KUSTOMIZE: &str = "kustomize.config.k8s.io/";
+
+/// The API server's word for a value of another type than its field has.
+const WRONG_TYPE: &str = "FieldValueTypeInvalid";
 
 /// Kinds whose objects are in no namespace.
 const CLUSTER_SCOPED: [&str; 2] = ["ClusterCheckTemplate", "Namespace"];
@@ -138,6 +142,20 @@ impl Manifest {
         rollout.metadata.namespace = Some(self.namespace().to_owned());
         validate(&rollout).map_err(|invalid| self.mistake("spec", invalid.to_string()))?;
         Ok(rollout)
+    }
+
+    /// What the API server has against it, at the field that it names first; nothing where it names none, or nobody wrote the
+    /// object.
+    #[must_use]
+    pub fn refused(&self, refusal: &Refusal) -> Option<Mistake> {
+        let (file, document) = self.source.as_ref()?;
+        let cause = refusal.details.pointer("/causes/0")?;
+        let field = cause.get("field")?.as_str()?;
+        let why = match document.at(field) {
+            Some(Value::Number(number)) if cause.get("reason")? == WRONG_TYPE && number.is_f64() => unquoted(number),
+            _ => cause.get("message")?.as_str()?.to_owned(),
+        };
+        Some(Mistake::at(file, document, field, why))
     }
 
     fn deployment(&self) -> Result<Deployment, Mistake> {

@@ -199,7 +199,10 @@ impl<'a> Simulation<'a> {
             return Ok(());
         }
         let applied = self.cluster.apply(manifest.object.clone());
-        applied.map_err(|refusal| SimulationError::Refused { object: format!("{kind} {name}"), refusal })
+        applied.map_err(|refusal| match manifest.refused(&refusal) {
+            Some(mistake) => mistake.into(),
+            None => SimulationError::Refused { object: format!("{kind} {name}"), refusal },
+        })
     }
 
     fn plan(&mut self, at: Timestamp, step: ScheduledStep) {

@@ -133,6 +133,49 @@ fn nothing_moves_before_a_copy_can_be_made_and_all_goes_on_when_it_can() {
 }
 
 #[test]
+fn a_copy_that_may_not_be_made_is_told_at_once_and_never_held_against_the_version() {
+    let mut lab = adopted(&tracking());
+    lab.cluster.forbids_copies = true;
+    lab.cluster.configure("settings", &json!({"mode": "new"}));
+    for _ in 0..10 {
+        lab.decide();
+        lab.cluster.tick();
+    }
+    assert_eq!(lab.condition(kind::STALLED).as_deref(), Some("ConfigurationUnusable"), "{}", lab.status().message);
+    for told in ["ConfigMap settings cannot be copied", "configmaps is forbidden", "track.configMaps=true"] {
+        assert!(lab.status().message.contains(told), "{}", lab.status().message);
+    }
+    for _ in 0..30 {
+        lab.cluster.pass(60);
+        lab.decide();
+        lab.cluster.tick();
+    }
+    assert_eq!((lab.phase(), lab.status().failed.len()), (Phase::Held, 0), "{}", lab.status().message);
+    lab.cluster.forbids_copies = false;
+    lab.finish();
+    assert_eq!((lab.phase(), reads(&lab)), (Phase::Stable, json!({"mode": "new"})));
+}
+
+#[test]
+fn what_may_be_missing_and_is_called_nearly_like_a_copy_keeps_no_pod_from_starting() {
+    let mut cluster = before(&tracking()).cluster;
+    let reads = |cluster: &mut Cluster| {
+        let deployment = cluster.deployment.as_mut().unwrap();
+        let overrides = json!({"name": "more", "configMap": {"name": "settings-production", "optional": true}});
+        deployment.spec.template["spec"]["volumes"].as_array_mut().unwrap().push(overrides);
+    };
+    reads(&mut cluster);
+    let mut lab = Lab::new(cluster);
+    lab.until(|lab| lab.told("RolloutStarted") == 1 && lab.status().canary.is_some());
+    for _ in 0..10 {
+        lab.decide();
+        lab.cluster.tick();
+    }
+    let set = lab.status().canary.map(|canary| canary.replica_set).unwrap_or_default();
+    assert!(lab.cluster.replica_sets.get(&set).is_none_or(|set| set.replicas() > 0), "{}", lab.status().message);
+}
+
+#[test]
 fn what_is_missing_or_may_not_be_read_holds_and_tells_and_moves_nothing() {
     let id = (ConfigurationKind::ConfigMap, "settings".to_owned());
     for (is_there, reason) in [(false, "ConfigurationNotFound"), (true, "ConfigurationUnusable")] {
@@ -297,6 +340,23 @@ fn a_rollout_that_tracks_no_more_releases_the_template_as_it_is_written() {
         (template.pointer("/spec/volumes/0/configMap/name"), lab.told("Promoted")),
         (Some(&json!("settings")), 1)
     );
+}
+
+#[test]
+fn the_deployment_keeps_the_copies_of_a_rollout_that_tracks_no_more_before_that_is_released() {
+    let mut lab = configured(&tracking(), "quarter");
+    lab.cluster.edit(&json!({"track": null}));
+    lab.settle();
+    lab.cluster.delete();
+    lab.until(|lab| lab.cluster.rollout.is_none());
+    while lab.cluster.tick() {}
+    let deployment = lab.cluster.deployment.clone().unwrap();
+    let copy = deployment.spec.template.pointer("/spec/volumes/0/configMap/name").unwrap().as_str().unwrap();
+    assert_ne!(copy, "settings", "the pods that served read it still");
+    for set in lab.cluster.replica_sets.keys().cloned().collect::<Vec<_>>() {
+        lab.cluster.remove_replica_set(&set);
+    }
+    assert!(lab.cluster.copies().iter().any(|(name, _)| name == copy), "{:?}", lab.cluster.copies());
 }
 
 #[test]

@@ -150,3 +150,72 @@ fn a_version_whose_pods_are_lost_meanwhile_waits_for_them_first() {
     lab.pass(120);
     assert_eq!(lab.status().stage.and_then(|stage| stage.since), None, "{}", lab.status().message);
 }
+
+#[test]
+fn nobody_leaves_a_stage_by_hand_while_something_is_switched_off() {
+    let mut spec = degrading();
+    spec["stages"] = json!([
+        {"name": "canary", "weight": "5%", "bake": "10m"},
+        {"name": "quarter", "weight": "25%", "bake": "10m", "after": [{"name": "sign-off", "approval": {}}]},
+        {"name": "full", "weight": "100%", "bake": "10m"},
+    ]);
+    let mut lab = Lab::in_stage(&spec, "quarter");
+    lab.verdicts.insert("slow".to_owned(), Verdict::Fail);
+    lab.settle();
+    // No numbers for a while: nothing fails at this moment, and nothing is over.
+    lab.verdicts.insert("slow".to_owned(), Verdict::NoData);
+    let version = lab.status().canary.unwrap().revision;
+    let asked = |lab: &Lab| lab.status().gates.iter().map(|gate| (gate.name.clone(), gate.since)).collect::<Vec<_>>();
+    let before = asked(&lab);
+    lab.cluster.annotate("tidegate.dev/promote", &format!("{version}/quarter"));
+    for _ in 0..5 {
+        lab.pass(10);
+        assert_eq!((asked(&lab), lab.told("GateWaits")), (before.clone(), 0), "{}", lab.status().message);
+    }
+}
+
+#[test]
+fn nothing_is_switched_off_for_a_version_that_is_on_its_way_back() {
+    let mut lab = failed();
+    let version = lab.status().canary.unwrap().revision;
+    lab.cluster.annotate("tidegate.dev/abort", &version);
+    lab.decide();
+    assert_eq!(lab.phase(), Phase::Reverting);
+    assert!(crate::plan::open_gate(lab.cluster.rollout.as_ref().unwrap()).is_none(), "it is asked no more");
+    let mut lab = failed();
+    lab.cluster.delete();
+    lab.decide();
+    assert_eq!(lab.phase(), Phase::HandingBack);
+    assert!(crate::plan::open_gate(lab.cluster.rollout.as_ref().unwrap()).is_none(), "nor for one that is deleted");
+}
+
+#[test]
+fn a_rollout_that_is_deleted_meanwhile_gives_the_deployment_what_worked() {
+    for mut lab in [failed(), switched_off()] {
+        lab.cluster.delete();
+        lab.until(|lab| lab.cluster.rollout.is_none());
+        while lab.cluster.tick() {}
+        assert_eq!((lab.cluster.pods_of("v1"), lab.cluster.pods_of("v2")), (10, 0));
+    }
+}
+
+#[test]
+fn another_version_that_comes_meanwhile_takes_its_place_and_may_be_helped_anew() {
+    for mut lab in [failed(), switched_off()] {
+        lab.verdicts.clear();
+        lab.cluster.push("v3");
+        lab.until(|lab| lab.stage() == "quarter" && lab.status().stage.is_some_and(|stage| stage.since.is_some()));
+        assert_eq!(lab.status().degraded, None);
+        lab.verdicts.insert("slow".to_owned(), Verdict::Fail);
+        lab.settle();
+        assert_eq!((lab.phase(), lab.told("Degraded")), (Phase::Progressing, 2), "{}", lab.status().message);
+    }
+}
+
+#[test]
+fn a_rollout_that_is_paused_meanwhile_is_judged_anew_all_the_same() {
+    let mut lab = switched_off();
+    lab.cluster.edit(&json!({"paused": true}));
+    lab.pass(120);
+    assert_eq!(lab.phase(), Phase::Reverting, "{}", lab.status().message);
+}

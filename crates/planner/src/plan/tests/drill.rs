@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use tidegate_api::{DrillState, Percent, Phase, Verdict};
 
-use super::{cluster::Gateway, lab::Lab, specs::with};
+use super::{
+    cluster::Gateway,
+    lab::Lab,
+    specs::{by_pods, progressive, with},
+};
 
 /// Blue-green, with a rehearsal between.
 fn rehearsed() -> Value {
@@ -89,4 +93,66 @@ fn somebody_who_promotes_by_hand_while_the_traffic_is_back_goes_on_to_the_stage_
     lab.cluster.annotate("tidegate.dev/promote", &format!("{version}/preview by jane"));
     lab.settle();
     assert_eq!(lab.stage(), "full", "{}", lab.status().message);
+}
+
+/// The specs in which stable's pods follow its share in one way or another, with a rehearsal of most of the weight.
+fn with_fewer_pods() -> [Value; 2] {
+    [progressive(), by_pods()].map(|mut spec| {
+        spec["stages"] = json!([
+            {"name": "quarter", "weight": "20%", "bake": "10m"},
+            {"name": "most", "weight": "90%", "bake": "10m", "drill": {"within": "5m"}},
+            {"name": "full", "weight": "100%", "bake": "10m"},
+        ]);
+        spec
+    })
+}
+
+#[test]
+fn the_way_back_brings_up_the_pods_that_it_needs_first() {
+    for spec in with_fewer_pods() {
+        let mut lab = Lab::in_stage(&spec, "most");
+        lab.until(|lab| lab.told("DrillPassed") == 1);
+        lab.finish();
+        assert_eq!((lab.told("Promoted"), lab.cluster.pods_of("v2")), (1, 10), "{}", lab.status().message);
+    }
+}
+
+#[test]
+fn a_rollout_that_is_deleted_or_has_another_version_in_its_drill_goes_back() {
+    for spec in with_fewer_pods().into_iter().chain([rehearsed()]) {
+        let last = if spec["stages"][1]["name"] == "rehearsal" { "rehearsal" } else { "most" };
+        let mut lab = Lab::in_stage(&spec, last);
+        lab.until(|lab| lab.told("DrillStarted") == 1);
+        let mut other = lab.clone();
+        lab.cluster.delete();
+        lab.until(|lab| lab.cluster.rollout.is_none());
+        while lab.cluster.tick() {}
+        assert_eq!((lab.cluster.pods_of("v1"), lab.cluster.pods_of("v2")), (10, 0));
+        other.cluster.push("v3");
+        other.until(|lab| lab.status().canary.is_some_and(|canary| canary.images == ["v3"]));
+        assert_eq!((other.status().drill, other.cluster.pods_of("v1")), (None, 10));
+    }
+}
+
+#[test]
+fn a_rollout_that_is_paused_in_its_drill_stays_where_it_went_back_to() {
+    let mut lab = begun();
+    lab.cluster.edit(&json!({"paused": true}));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.settle();
+    lab.pass(3600);
+    assert_eq!((lab.stage().as_str(), lab.told("DrillPassed")), ("preview", 1), "{}", lab.status().message);
+    lab.cluster.edit(&json!({"paused": false}));
+    lab.pass(60);
+    assert!(lab.status().message.contains("waits for gate sign-off"), "{}", lab.status().message);
+}
+
+#[test]
+fn a_drill_that_nobody_saw_the_end_of_in_time_has_failed() {
+    let mut lab = begun();
+    lab.cluster.gateway = Gateway::Accepts;
+    while lab.cluster.tick() {}
+    lab.cluster.pass(3600);
+    lab.settle();
+    assert_eq!(lab.phase(), Phase::Reverting, "nobody knows when it was over: {}", lab.status().message);
 }

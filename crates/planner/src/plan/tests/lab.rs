@@ -12,7 +12,7 @@ use super::{
     invariants,
     journal::describe,
 };
-use crate::plan::{self, GateAnswer, Input, Reply, Traced, Write, desired};
+use crate::plan::{self, GateAnswer, Input, RefusedWrite, Reply, Traced, Write, desired};
 
 /// How many rounds a cluster may need to come to rest: more is a loop.
 const ROUNDS: usize = 60;
@@ -52,7 +52,7 @@ pub struct Lab {
     /// The operator dies instead of this write.
     pub dies_at: Option<usize>,
     /// What the API server refused for good: the memory of the process.
-    refused: Option<String>,
+    refused: Option<RefusedWrite>,
 }
 
 impl Lab {
@@ -210,7 +210,8 @@ impl Lab {
                 Err(Refused::Conflict(_)) => failed = true,
                 Err(Refused::Forbidden(sentence)) => {
                     failed = true;
-                    refused = Some(sentence);
+                    let refusal = RefusedWrite { answer: sentence, copied: effect.copied() };
+                    refused = Some(refused.map_or(refusal.clone(), |earlier: RefusedWrite| earlier.or(refusal)));
                 }
             }
         }

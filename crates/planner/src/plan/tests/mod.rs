@@ -7,6 +7,7 @@ mod lab;
 mod specs;
 
 mod adoption;
+mod approvals;
 mod asked;
 mod audience;
 mod bite;

@@ -10,6 +10,7 @@ use super::{Cluster, api::Refused};
 use crate::workload::{
     ReplicaSet,
     configuration::{Configuration, ConfigurationId, Content, Found, TrackedObject, copy, copy_name, counted, is_copy},
+    is_deleting,
 };
 
 impl Cluster {
@@ -42,12 +43,13 @@ impl Cluster {
         self.configuration.get(&(ConfigurationKind::ConfigMap, name.to_owned()))?.get("data")
     }
 
-    /// Whether all is there that the pods of a ReplicaSet read as volumes.
+    /// Whether all is there that the pods of a ReplicaSet need as volumes.
     pub fn has_what_is_read_by(&self, set: &ReplicaSet) -> bool {
         let volumes = set.spec.template.pointer("/spec/volumes").and_then(Value::as_array);
         volumes
             .into_iter()
             .flatten()
+            .filter(|volume| volume["configMap"]["optional"] != true)
             .filter_map(|volume| volume["configMap"]["name"].as_str())
             .all(|name| self.configuration.contains_key(&(ConfigurationKind::ConfigMap, name.to_owned())))
     }
@@ -56,7 +58,8 @@ impl Cluster {
     pub fn configuration(&self, rollout: &Rollout) -> Configuration {
         let tracked: Vec<_> = rollout.spec.track.iter().map(|spec| self.tracked(spec)).collect();
         let copies = self.configuration.iter().map(|(id, object)| (id.clone(), metadata(object)));
-        Configuration { copies: if tracked.is_empty() { [].into() } else { copies.collect() }, tracked }
+        let is_known = !tracked.is_empty() || is_deleting(rollout);
+        Configuration { copies: if is_known { copies.collect() } else { [].into() }, tracked }
     }
 
     fn tracked(&self, spec: &Tracked) -> TrackedObject {

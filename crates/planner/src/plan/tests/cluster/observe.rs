@@ -11,14 +11,14 @@ use tidegate_api::{Rollout, validate};
 
 use super::Cluster;
 use crate::{
-    plan::{Observed, Route, Served, ServingPod, looks_at_pods, suspects},
+    plan::{Observed, RefusedWrite, Route, Served, ServingPod, looks_at_pods, suspects},
     traffic::RouteId,
     workload::{ReplicaSet, ownership},
 };
 
 impl Cluster {
     /// What a look at the cluster around `rollout` shows.
-    pub fn observe(&self, rollout: &Rollout, refused: Option<String>) -> Observed {
+    pub fn observe(&self, rollout: &Rollout, refused: Option<RefusedWrite>) -> Observed {
         let names = self.service_names();
         let owned_by = |uid: Option<&str>| -> Vec<Arc<ReplicaSet>> {
             let sets = self.replica_sets.values().filter(|set| uid.is_some() && set.holder() == uid);

@@ -1,0 +1,106 @@
+//! Approvals that come before their gate is asked, on a toy cluster.
+
+use serde_json::{Value, json};
+use tidegate_api::{GateState, Phase, Verdict};
+
+use super::{lab::Lab, specs::with};
+
+const APPROVE: &str = "tidegate.dev/approve";
+
+/// A person says yes in front of the start.
+fn signed_off(changes: &Value) -> Value {
+    let mut spec = with(changes);
+    spec["gates"] = json!({"start": [{"name": "sign-off", "approval": {}}]});
+    spec
+}
+
+/// Nothing starts for a year.
+fn closed() -> Value {
+    json!({"schedule": {"timeZone": "UTC", "freeze": ["2000-01-01/2100-01-01"]}})
+}
+
+fn open() -> Value {
+    json!({"schedule": null})
+}
+
+/// The name that the version of an image gets.
+fn version_of(image: &str, spec: &Value) -> String {
+    let mut lab = Lab::adopted(&with(&json!({"workload": spec["workload"]})));
+    lab.cluster.push(image);
+    lab.until(|lab| lab.status().canary.is_some());
+    lab.status().canary.unwrap().revision
+}
+
+fn approve(lab: &mut Lab, image: &str) {
+    let version = version_of(image, &signed_off(&json!({})));
+    lab.cluster.annotate(APPROVE, &format!("{version}/sign-off by jane"));
+    lab.settle();
+}
+
+#[test]
+fn an_approval_may_come_while_its_version_waits_for_anything_else() {
+    for (waits, goes_on) in [
+        (closed(), open()),
+        (json!({"paused": true}), json!({"paused": false})),
+        (json!({"replicas": 0}), json!({"replicas": 10})),
+    ] {
+        let mut lab = Lab::adopted(&signed_off(&json!({})));
+        lab.cluster.edit(&waits);
+        lab.finish();
+        lab.cluster.push("v2");
+        lab.settle();
+        approve(&mut lab, "v2");
+        assert_eq!((lab.phase(), lab.told("CommandIgnored")), (Phase::Stable, 0), "{waits}");
+        lab.cluster.edit(&goes_on);
+        lab.finish();
+        assert_eq!((lab.told("Promoted"), lab.cluster.pods_of("v2")), (1, 10), "{waits}: {}", lab.status().message);
+    }
+}
+
+#[test]
+fn an_approval_may_come_while_the_version_before_is_on_its_way_back() {
+    let mut lab = Lab::adopted(&signed_off(&json!({})));
+    lab.cluster.push("v2");
+    approve(&mut lab, "v2");
+    lab.until(|lab| lab.stage() == "canary" && lab.status().stage.is_some_and(|stage| stage.since.is_some()));
+    lab.cluster.push("v3");
+    approve(&mut lab, "v3");
+    lab.finish();
+    assert_eq!((lab.told("CommandIgnored"), lab.cluster.pods_of("v3")), (0, 10), "{}", lab.status().message);
+}
+
+#[test]
+fn an_approval_that_came_while_a_version_waited_counts_for_one_rollout_alone() {
+    let mut lab = Lab::adopted(&signed_off(&closed()));
+    lab.cluster.push("v2");
+    approve(&mut lab, "v2");
+    lab.cluster.edit(&open());
+    lab.until(|lab| lab.stage() == "canary");
+    let version = lab.status().canary.unwrap().revision;
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Reverted);
+    lab.verdicts.clear();
+    lab.cluster.edit(&closed());
+    lab.cluster.annotate("tidegate.dev/retry", &version);
+    lab.settle();
+    lab.cluster.edit(&open());
+    lab.settle();
+    let gate = lab.status().gates.first().map(|gate| gate.state);
+    assert_eq!((lab.phase(), gate), (Phase::Stable, Some(GateState::Waiting)), "{}", lab.status().message);
+}
+
+#[test]
+fn an_approval_for_a_version_that_nobody_asks_for_yet_does_nothing_and_one_that_is_not_asked_for_any_more_waits_at_no_gate()
+ {
+    let mut lab = Lab::adopted(&signed_off(&json!({})));
+    approve(&mut lab, "v2");
+    assert_eq!(lab.told("CommandIgnored"), 1);
+    lab.cluster.push("v2");
+    lab.settle();
+    assert_eq!((lab.phase(), lab.status().gates.len()), (Phase::Stable, 1), "it has to come again");
+    lab.cluster.edit(&closed());
+    lab.cluster.push("v3");
+    lab.settle();
+    assert_eq!(lab.status().gates, [], "nobody is asked about a version that another has taken the place of");
+}
