@@ -5,20 +5,26 @@ use std::{
     time::Duration,
 };
 
-use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
     Arm, Baseline, Block, CounterState, Counts, ENOUGH_HISTORY, Measure, Refusal, Series, TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
-use super::{error::QueryError, grid::Grid, prometheus::Prometheus, sampling_plan::SamplingPlan};
+use super::{
+    buckets::Chosen,
+    error::QueryError,
+    grid::Grid,
+    prometheus::Prometheus,
+    reading::{Read, Stretch},
+    sampling_plan::SamplingPlan,
+};
 
-/// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
+/// Reads so many blocks of the time before `plan` begins, of buckets those that are `chosen`, and says for each of `measures` what stable was like. Fewer
 /// are read where the answer would be too large; a stable version without any history is no fault.
 pub(super) async fn read(
     prometheus: &Prometheus,
-    plan: &SamplingPlan,
+    (plan, chosen): (&SamplingPlan, Option<&Chosen>),
     measures: &[Measure],
     (block, most): (Duration, u32),
     deadline: Instant,
@@ -28,11 +34,9 @@ pub(super) async fn read(
     let fewest = i64::try_from(ENOUGH_HISTORY).unwrap_or(i64::MAX);
     for blocks in [i64::from(most), fewest] {
         let start = end.saturating_sub(step.saturating_mul(blocks));
-        let selectors = plan.source.selectors.iter();
-        let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, step, deadline));
-        match try_join_all(answers).await {
-            Ok(answers) => {
-                let mut series = plan.source.series(answers)?;
+        let stretch = Stretch::Grid { start, end, step };
+        match plan.source.read(prometheus, chosen.cloned(), stretch, deadline).await {
+            Ok(Read { mut series, .. }) => {
                 series.retain(|series| series.arm == Arm::Stable);
                 return Ok(learn(&series, (start, end, step), measures, plan.source.warm_up_of_processes())?);
             }
