@@ -95,7 +95,8 @@ impl Bound {
     /// How it is spelled, and how it would be after an upgrade of Prometheus: `1` by 2, and `1.0` by 3.
     fn all_spellings(&self) -> impl Iterator<Item = String> {
         let numbers = self.spellings.iter().filter_map(|spelling| spelling.parse::<f64>().ok());
-        let others = numbers.filter(|number| number.is_finite()).flat_map(|number| [format!("{number}"), format!("{number:?}")]);
+        let others =
+            numbers.filter(|number| number.is_finite()).flat_map(|number| [format!("{number}"), format!("{number:?}")]);
         self.spellings.iter().cloned().chain(others).collect::<Vec<_>>().into_iter()
     }
 }
@@ -114,7 +115,8 @@ impl Chosen {
         let is_narrowed = self::plain(&narrowed).is_some_and(|narrowed| {
             let (before, after) = (&plain.matchers.matchers, &narrowed.matchers.matchers);
             let is_named_alike = narrowed.name == plain.name;
-            is_named_alike && after.split_last().is_some_and(|(last, rest)| last.name == "le" && rest == before.as_slice())
+            is_named_alike
+                && after.split_last().is_some_and(|(last, rest)| last.name == "le" && rest == before.as_slice())
         });
         is_narrowed.then_some(narrowed)
     }

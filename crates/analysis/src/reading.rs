@@ -47,6 +47,8 @@ pub(super) struct Read {
 #[derive(Debug, Default)]
 pub(super) struct Volume {
     is_large: bool,
+    /// How many series the last reading had.
+    series: usize,
     /// Which bounds there are, and when that was asked; no bounds where there is no telling them apart.
     found: Option<(Timestamp, Option<Bounds>)>,
     is_in_vain: bool,
@@ -75,7 +77,13 @@ impl Volume {
     pub(super) fn learn(&mut self, read: &Read) {
         let is_bucket = |series: &&Series| matches!(series.meaning, Meaning::Bucket { .. });
         self.is_large |= read.series.iter().filter(is_bucket).count() > MANY;
+        self.series = read.series.len();
         self.is_in_vain = !read.series.iter().any(|series| series.arm == Arm::Canary);
+    }
+
+    /// About how many series a reading has.
+    pub(super) fn series(&self) -> usize {
+        self.series
     }
 
     /// Learns that there were too many series to read them; whether that is news, and can be helped.

@@ -249,12 +249,7 @@ impl Tracker {
         None
     }
 
-    async fn read(
-        &self,
-        prometheus: &Prometheus,
-        stretch: Stretch,
-        deadline: Instant,
-    ) -> Result<Read, QueryError> {
+    async fn read(&self, prometheus: &Prometheus, stretch: Stretch, deadline: Instant) -> Result<Read, QueryError> {
         self.plan.source.read(prometheus, self.chosen(), stretch, deadline).await
     }
 
@@ -284,7 +279,8 @@ impl Tracker {
     async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), QueryError> {
         if self.lacks_history() {
             let measures = self.plan.measures();
-            self.teach(history::read(prometheus, (&self.plan, self.chosen().as_ref()), &measures, (block, HISTORY), deadline).await?);
+            let asked = (&self.plan, self.chosen(), self.volume.series());
+            self.teach(history::read(prometheus, asked, &measures, (block, HISTORY), deadline).await?);
         }
         Ok(())
     }

@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_cut_at_its_series_in_whatever_pieces_it_comes() {
-        let answer = format!(r#"{{"status" : "success","data":{{"resultType":"matrix","result" : [{SERIES}, {SERIES}]}}}}"#);
+        let answer =
+            format!(r#"{{"status" : "success","data":{{"resultType":"matrix","result" : [{SERIES}, {SERIES}]}}}}"#);
         let around = r#"{"status" : "success","data":{"resultType":"matrix","result" : [0, 0]}}"#;
         for piece in 1..=answer.len() {
             assert_eq!(cut(&answer, piece).unwrap(), (vec![SERIES.to_owned(); 2], around.to_owned()), "{piece}");

@@ -221,9 +221,8 @@ impl<'de> Deserialize<'de> for Samples {
                 let mut samples = Vec::new();
                 while let Some(written) = sequence.next_element::<WrittenSample<'de>>()? {
                     let sample = written.sample();
-                    samples.push(sample.ok_or_else(|| {
-                        S::Error::custom("a sample that is neither a time nor a number")
-                    })?);
+                    samples
+                        .push(sample.ok_or_else(|| S::Error::custom("a sample that is neither a time nor a number"))?);
                 }
                 samples.shrink_to_fit();
                 Ok(Samples(samples))

@@ -52,11 +52,19 @@ fn two_spellings_of_a_bound_are_one_bound() {
 fn between_the_bounds_that_all_histograms_have_each_is_asked_for_with_all_of_its_own() {
     let some = [("0.1", [4.0, 4.0]), ("0.3", [1.0, 1.0]), ("0.5", [3.0, 3.0]), ("1", [4.0, 4.0]), ("5", [4.0, 4.0])];
     let bounds = [&some[..], &everywhere(&["+Inf"])].concat();
-    assert_eq!(matcher(&bounds, &[0.5]), matcher(&bounds, &[0.25]), "none of the five is everywhere: +Inf is nine times");
+    assert_eq!(
+        matcher(&bounds, &[0.5]),
+        matcher(&bounds, &[0.25]),
+        "none of the five is everywhere: +Inf is nine times"
+    );
     let bounds = [&some[..], &[("+Inf", [4.0, 4.0])]].concat();
     assert_eq!(matcher(&bounds, &[0.5]).unwrap(), r#"le=~"\\+Inf|0\\.1|0\\.3|0\\.5|1|1\\.0""#);
     let before = [("0.1", [4.0, 4.0]), ("0.5", [0.0, 4.0]), ("1", [4.0, 4.0]), ("+Inf", [4.0, 4.0])];
-    assert_eq!(matcher(&before, &[0.5]).unwrap(), r#"le=~"\\+Inf|0\\.1|0\\.5|1|1\\.0""#, "it was not there a minute ago");
+    assert_eq!(
+        matcher(&before, &[0.5]).unwrap(),
+        r#"le=~"\\+Inf|0\\.1|0\\.5|1|1\\.0""#,
+        "it was not there a minute ago"
+    );
 }
 
 #[test]
