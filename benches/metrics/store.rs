@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{application::Application, remote_write};
 
 /// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// So many series are written at once.
 const BATCH: usize = 540;

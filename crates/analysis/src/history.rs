@@ -123,7 +123,7 @@ impl<'m> Lesson<'m> {
     fn in_halves(&mut self, series: &[Series]) -> Vec<Series> {
         let pods: BTreeSet<_> = series.iter().filter_map(|series| series.pod.as_ref()).collect();
         for pod in pods {
-            let next = if self.halves.len() % 2 == 0 { Arm::Stable } else { Arm::Canary };
+            let next = if self.halves.len().is_multiple_of(2) { Arm::Stable } else { Arm::Canary };
             if !self.halves.contains_key(pod) {
                 self.halves.insert(Arc::clone(pod), next);
             }

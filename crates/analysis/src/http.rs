@@ -88,7 +88,7 @@ impl Http {
 
 /// A body, as it is or compressed. Of what is decompressed nothing is kept but what [`Reading`] keeps.
 enum Body {
-    Plain(Reading),
+    Plain(Box<Reading>),
     Gzip(Box<GzDecoder<Decompressed>>),
 }
 
@@ -104,7 +104,7 @@ impl Body {
         if is_gzip {
             Self::Gzip(Box::new(GzDecoder::new(Decompressed { reading, fault: None })))
         } else {
-            Self::Plain(reading)
+            Self::Plain(Box::new(reading))
         }
     }
 

@@ -35,8 +35,7 @@ pub(super) struct Cutter {
     string: usize,
     /// The last string as a key, by depth: of the answer, and of its `data`.
     keys: [Key; 2],
-    is_in_string: bool,
-    is_escaped: bool,
+    quoted: Quoted,
     is_in_result: bool,
     is_in_element: bool,
 }
@@ -48,6 +47,29 @@ enum Key {
     Result,
     #[default]
     Other,
+}
+
+/// Whether what comes next is in a string.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Quoted {
+    #[default]
+    No,
+    Yes,
+    /// It is, whatever it is.
+    Escaped,
+}
+
+impl Quoted {
+    /// Goes on behind `byte`; whether that belonged to a string.
+    fn follow(&mut self, byte: u8) -> bool {
+        *self = match (*self, byte) {
+            (Self::No, _) => return false,
+            (Self::Yes, b'"') => Self::No,
+            (Self::Yes, b'\\') => Self::Escaped,
+            (Self::Yes | Self::Escaped, _) => Self::Yes,
+        };
+        true
+    }
 }
 
 impl Cutter {
@@ -102,25 +124,24 @@ impl Cutter {
 
     /// Whether an element ends with `byte`, which is the next one in it.
     fn closes(&mut self, byte: u8) -> bool {
-        if self.is_in_string {
-            (self.is_escaped, self.is_in_string) = (byte == b'\\' && !self.is_escaped, byte != b'"' || self.is_escaped);
+        if self.quoted.follow(byte) {
             return false;
         }
         match byte {
-            b'"' => self.is_in_string = true,
+            b'"' => self.quoted = Quoted::Yes,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => return false,
         }
         // The answer, its data and their result stay open.
-        self.depth == 3 && !self.is_in_string
+        self.depth == 3 && self.quoted == Quoted::No
     }
 
     /// Reads on around the elements, from `chunk`; returns where the next element begins.
     fn around<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c [u8], TooLong> {
         let limit = MOST_AROUND + MOST_BETWEEN * self.elements;
         for (place, byte) in chunk.iter().enumerate() {
-            if self.is_in_result && self.depth == 3 && !self.is_in_string && *byte == b'{' {
+            if self.is_in_result && self.depth == 3 && self.quoted == Quoted::No && *byte == b'{' {
                 self.is_in_element = true;
                 self.around.push(b'0');
                 return Ok(chunk.get(place..).unwrap_or_default());
@@ -136,12 +157,11 @@ impl Cutter {
 
     /// Follows where in the answer `byte` is, the last one around the elements.
     fn step(&mut self, byte: u8) {
-        if self.is_in_string {
-            (self.is_escaped, self.is_in_string) = (byte == b'\\' && !self.is_escaped, byte != b'"' || self.is_escaped);
+        if self.quoted.follow(byte) {
             return;
         }
         match byte {
-            b'"' => (self.is_in_string, self.string) = (true, self.around.len()),
+            b'"' => (self.quoted, self.string) = (Quoted::Yes, self.around.len()),
             b':' => {
                 let written = self.around.get(self.string..self.around.len() - 1).unwrap_or_default();
                 let key = match written.trim_ascii_end() {

@@ -155,7 +155,10 @@ proptest! {
         for arm in [Arm::Canary, Arm::Stable] {
             prop_assert_eq!(measure.is_counted(arm, &all), measure.is_counted(arm, &some));
         }
-        let lacking: Vec<_> = some.iter().filter(|series| !chosen.everywhere.iter().any(|le| matches!(series.meaning, Meaning::Bucket { le: own, .. } if own == *le))).cloned().collect();
+        let is_everywhere = |series: &&Series| {
+            matches!(series.meaning, Meaning::Bucket { le, .. } if chosen.everywhere.contains(&le))
+        };
+        let lacking: Vec<_> = some.iter().filter(|series| !is_everywhere(series)).cloned().collect();
         prop_assert_eq!(chosen.are_in(&lacking), lacking.is_empty());
     }
 }
