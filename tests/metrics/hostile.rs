@@ -136,6 +136,100 @@ async fn a_body_beyond_the_limit_is_not_read() {
     assert_eq!(look(&url, CheckUnderTest::errors()).await.reason, "AnswerTooLarge");
 }
 
+/// Series of one sample each, as an answer goes on with them.
+fn series(count: usize) -> String {
+    let one = r#"{"metric":{"pod":"checkout-new-abcde","code":"200"},"values":[[1.0,"1"]]}"#;
+    vec![one; count].join(",")
+}
+
+const BEGUN: &str = r#"{"status":"success","data":{"resultType":"matrix","result":["#;
+
+#[tokio::test]
+async fn series_that_never_end_are_not_read_on() {
+    let url = serve(|mut stream| async move {
+        let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{BEGUN}");
+        let _ = stream.write_all(head.as_bytes()).await;
+        let more = series(1000) + ",";
+        while stream.write_all(more.as_bytes()).await.is_ok() {}
+    })
+    .await;
+    let check = look(&url, CheckUnderTest::errors()).await;
+    assert_eq!(check.reason, "AnswerTooLarge");
+    let told =
+        "endpoint \"default\" answers with more than 100000 series; select fewer, or set maxSeries on the endpoint";
+    assert_eq!(check.message, told);
+}
+
+#[tokio::test]
+async fn one_series_that_never_ends_is_not_read_on() {
+    let url = serve(|mut stream| async move {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{BEGUN}{{\"metric\":{{}},\"values\":[[1,\"1\"]");
+        let _ = stream.write_all(head.as_bytes()).await;
+        let more = ",[1,\"1\"]".repeat(1000);
+        while stream.write_all(more.as_bytes()).await.is_ok() {}
+    })
+    .await;
+    let check = look(&url, CheckUnderTest::errors()).await;
+    assert_eq!(
+        check.message,
+        "endpoint \"default\" answers with more than 1024 KiB for one series; see what writes it"
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_says_how_many_series_are_read() {
+    let answer = format!("{BEGUN}{}]}}}}", series(3));
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
+    let url = serve(move |mut stream| {
+        let answer = format!("{head}{answer}");
+        async move {
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    })
+    .await;
+    for (most, reason) in [(2, "AnswerTooLarge"), (3, "StaleSamples")] {
+        let text = format!("endpoints: [{{name: default, url: \"{url}\", maxSeries: {most}}}]");
+        let endpoints = tidegate_endpoints::Endpoints::parse(&text, "endpoints.yaml").unwrap();
+        let analyzer = tidegate_analysis::Analyzer::new(&endpoints).unwrap();
+        let check = CheckUnderTest::errors().look(&analyzer).await.checks.remove(0);
+        assert_eq!((check.verdict, check.reason.as_str()), (Verdict::NoData, reason), "{}", check.message);
+    }
+}
+
+fn compressed(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read_and_one_that_would_become_huge_is_not() {
+    let gzip = format!("{JSON}\r\nContent-Encoding: gzip");
+    let empty = json(r#"{"resultType":"matrix","result":[]}"#);
+    assert_eq!(asked(&gzip, compressed(empty.as_bytes())).await.reason, "NoSeries");
+    let bomb = compressed(&vec![b' '; 64 << 20]);
+    assert!(bomb.len() < 1 << 17);
+    assert_eq!(asked(&gzip, bomb).await.reason, "AnswerTooLarge");
+    let many = format!("{BEGUN}{}]}}}}", series(200_000));
+    assert_eq!(asked(&gzip, compressed(many.as_bytes())).await.reason, "AnswerTooLarge");
+    let page = compressed(format!("<html>{SECRET}</html>").as_bytes());
+    assert_eq!(asked(&gzip, page).await.reason, "NotPrometheus");
+    let mut torn = compressed(many.as_bytes());
+    torn.truncate(300);
+    for text in [torn, SECRET.into(), compressed(SECRET.as_bytes())] {
+        assert_eq!(asked(&gzip, text).await.reason, "NotPrometheus");
+    }
+    assert_eq!(asked(&format!("{JSON}\r\nContent-Encoding: zstd"), SECRET).await.reason, "NotPrometheus");
+}
+
+#[tokio::test]
+async fn a_long_error_page_is_told_by_what_it_is() {
+    let page = format!("<html>{}</html>", SECRET.repeat(50_000));
+    assert_eq!(asked(JSON, page.clone()).await.reason, "NotPrometheus");
+    assert_eq!(asked("502 Bad Gateway", page).await.reason, "PrometheusFails");
+}
+
 #[tokio::test]
 async fn an_answer_that_drips_is_cut_off_at_the_timeout() {
     let url = serve(|mut stream| async move {

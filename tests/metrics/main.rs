@@ -15,4 +15,5 @@ mod store;
 mod stores;
 
 mod support;
+mod volume;
 mod warm_up;

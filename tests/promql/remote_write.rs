@@ -52,7 +52,7 @@ fn literals(content: &[u8]) -> Vec<u8> {
     for chunk in content.chunks(1 << 16) {
         // A literal whose length stands in the next two bytes.
         block.push(61 << 2);
-        block.extend(u16::try_from(chunk.len() - 1).unwrap().to_le_bytes());
+        block.extend(u16::try_from(chunk.len() - 1).unwrap_or(u16::MAX).to_le_bytes());
         block.extend(chunk);
     }
     block

@@ -43,6 +43,26 @@ impl Counting {
     }
 }
 
+/// What there is too much of in an answer, and how much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// Series.
+    #[error("{0} series; select fewer, or set maxSeries on the endpoint")]
+    Series(usize),
+    /// Samples of all series together.
+    #[error("{0} samples; select fewer series, or set maxSeries on the endpoint")]
+    Samples(usize),
+    /// Bytes of all labels together.
+    #[error("{} MiB of labels; select series with fewer and shorter ones, or set maxSeries on the endpoint", .0 >> 20)]
+    Labels(usize),
+    /// Bytes of one series.
+    #[error("{} KiB for one series; see what writes it", .0 >> 10)]
+    OneSeries(usize),
+    /// Bytes that are of no series.
+    #[error("{} KiB that are no series; see that its URL leads to the API of Prometheus", .0 >> 10)]
+    Around(usize),
+}
+
 /// Why there are no numbers, or none that can be trusted.
 ///
 /// The sentence names the endpoint and what to look at. It never repeats what a server answered: that text is not
@@ -88,8 +108,8 @@ pub enum QueryError {
     Html { endpoint: String },
     #[error("endpoint {endpoint:?} answers with something that is not the API of Prometheus")]
     NotJson { endpoint: String },
-    #[error("endpoint {endpoint:?} answers with more than {} MiB; select fewer series", limit >> 20)]
-    TooLarge { endpoint: String, limit: usize },
+    #[error("endpoint {endpoint:?} answers with more than {excess}")]
+    TooLarge { endpoint: String, excess: Excess },
     #[error("that time holds more than {limit} samples; ask about a shorter one, or with a longer interval")]
     TooMuchOfThePast { limit: usize },
     #[error("endpoint {endpoint:?} warns that its answer may be incomplete ({count} warnings); see its own log")]

@@ -2,23 +2,34 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
-use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
     Arm, Baseline, Block, CounterState, Counts, ENOUGH_HISTORY, Measure, Refusal, Series, TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
-use super::{error::QueryError, grid::Grid, prometheus::Prometheus, sampling_plan::SamplingPlan};
+use super::{
+    buckets::Chosen,
+    error::QueryError,
+    grid::Grid,
+    prometheus::Prometheus,
+    reading::{Read, Stretch},
+    sampling_plan::SamplingPlan,
+};
 
-/// Reads so many blocks of the time before `plan` begins, and says for each of `measures` what stable was like. Fewer
-/// are read where the answer would be too large; a stable version without any history is no fault.
+/// So many samples of the past are asked for at once, at most: a long time is read in pages.
+const PAGE: usize = 150_000;
+
+/// Reads so many blocks of the time before `plan` begins, of buckets those that are `chosen`, and says for each of `measures`
+/// what stable was like. `series` is about how many there are. Fewer blocks are read where the answer would be too large; a
+/// stable version without any history is no fault.
 pub(super) async fn read(
     prometheus: &Prometheus,
-    plan: &SamplingPlan,
+    (plan, chosen, series): (&SamplingPlan, Option<Chosen>, usize),
     measures: &[Measure],
     (block, most): (Duration, u32),
     deadline: Instant,
@@ -26,19 +37,24 @@ pub(super) async fn read(
     let step = Grid::new(plan.origin(), block).step();
     let end = plan.origin().as_second();
     let fewest = i64::try_from(ENOUGH_HISTORY).unwrap_or(i64::MAX);
-    for blocks in [i64::from(most), fewest] {
-        let start = end.saturating_sub(step.saturating_mul(blocks));
-        let selectors = plan.source.selectors.iter();
-        let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, step, deadline));
-        match try_join_all(answers).await {
-            Ok(answers) => {
-                let mut series = plan.source.series(answers)?;
-                series.retain(|series| series.arm == Arm::Stable);
-                return Ok(learn(&series, (start, end, step), measures, plan.source.warm_up_of_processes())?);
+    let page = i64::try_from((PAGE / series.max(1)).max(2)).unwrap_or(i64::MAX) - 1;
+    'attempts: for blocks in [i64::from(most), fewest] {
+        let mut at = end.saturating_sub(step.saturating_mul(blocks));
+        let mut lesson = Lesson::new(measures, step, plan.source.warm_up_of_processes());
+        while at < end {
+            let last = end.min(at.saturating_add(step.saturating_mul(page.min(blocks))));
+            let stretch = Stretch::Grid { start: at, end: last, step };
+            match plan.source.read(prometheus, chosen.clone(), stretch, deadline).await {
+                Ok(Read { mut series, .. }) => {
+                    series.retain(|series| series.arm == Arm::Stable);
+                    lesson.take(&series, (at, last))?;
+                }
+                Err(QueryError::TooLarge { .. }) => continue 'attempts,
+                Err(fault) => return Err(fault),
             }
-            Err(QueryError::TooLarge { .. }) => {}
-            Err(fault) => return Err(fault),
+            at = last;
         }
+        return Ok(lesson.learned());
     }
     Ok(vec![Baseline::of(&[]); measures.len()])
 }
@@ -50,47 +66,120 @@ pub(super) fn learn(
     measures: &[Measure],
     warm_up: WarmUp,
 ) -> Result<Vec<Baseline>, Refusal> {
-    let halves = in_halves(series);
-    let mut blocks: Vec<Vec<[Counts; 2]>> = vec![Vec::new(); measures.len()];
-    let mut counters = CounterState::default();
-    let settling = SignedDuration::from_secs(step.saturating_mul(2));
-    let mut from = instant(start);
-    counters.settle(from, series);
-    let mut at = start;
-    while at < end {
-        at += step;
-        let stretch = TimeRange { start: from, end: instant(at) };
-        let gains = counters.gains(stretch, settling, series)?;
-        for (measure, counts) in measures.iter().zip(&mut blocks) {
-            let counted = warm_up.counted(*measure, (&counters, settling), stretch, series, &gains);
-            match Block::of(stretch, *measure, &halves, &counted) {
-                Ok(block) => counts.push([block.canary, block.stable]),
-                // A block in which numbers contradict each other: not learned from.
-                Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
-                Err(_) => {}
-            }
-        }
-        from = stretch.end;
-        counters.settle(from, series);
-    }
-    Ok(blocks.iter().map(|counts| Baseline::of_halves(counts)).collect())
+    let mut lesson = Lesson::new(measures, step, warm_up);
+    lesson.take(series, (start, end))?;
+    Ok(lesson.learned())
 }
 
-/// As if every second pod were one of another version: what tells two versions apart that are alike. Series of no pod stay
-/// together.
-fn in_halves(series: &[Series]) -> Vec<Series> {
-    let pods: BTreeSet<_> = series.iter().filter_map(|series| series.pod.as_ref()).collect();
-    let halves: BTreeMap<_, _> = pods.into_iter().zip([Arm::Stable, Arm::Canary].into_iter().cycle()).collect();
-    let half = |series: &Series| series.pod.as_ref().and_then(|pod| halves.get(pod).copied()).unwrap_or(Arm::Stable);
-    series
-        .iter()
-        .map(|series| {
-            let Series { key, instance, meaning, .. } = *series;
-            Series { key, instance, pod: None, arm: half(series), meaning, samples: Vec::new() }
-        })
-        .collect()
+/// What was counted of the past so far, page by page.
+struct Lesson<'m> {
+    measures: &'m [Measure],
+    step: i64,
+    warm_up: WarmUp,
+    /// By measure, what each half of the pods had.
+    blocks: Vec<Vec<[Counts; 2]>>,
+    counters: CounterState,
+    halves: BTreeMap<Arc<str>, Arm>,
+}
+
+impl<'m> Lesson<'m> {
+    fn new(measures: &'m [Measure], step: i64, warm_up: WarmUp) -> Self {
+        let blocks = vec![Vec::new(); measures.len()];
+        Self { measures, step, warm_up, blocks, counters: CounterState::default(), halves: BTreeMap::new() }
+    }
+
+    /// Takes the next page: what `series` had from `start` to `end`.
+    fn take(&mut self, series: &[Series], (start, end): (i64, i64)) -> Result<(), Refusal> {
+        let halves = self.in_halves(series);
+        let settling = SignedDuration::from_secs(self.step.saturating_mul(2));
+        let mut from = instant(start);
+        self.counters.settle(from, series);
+        let mut at = start;
+        while at < end {
+            at += self.step;
+            let stretch = TimeRange { start: from, end: instant(at) };
+            let gains = self.counters.gains(stretch, settling, series)?;
+            for (measure, counts) in self.measures.iter().zip(&mut self.blocks) {
+                let counted = self.warm_up.counted(*measure, (&self.counters, settling), stretch, series, &gains);
+                match Block::of(stretch, *measure, &halves, &counted) {
+                    Ok(block) => counts.push([block.canary, block.stable]),
+                    // A block in which numbers contradict each other: not learned from.
+                    Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
+                    Err(_) => {}
+                }
+            }
+            from = stretch.end;
+            self.counters.settle(from, series);
+        }
+        Ok(())
+    }
+
+    fn learned(&self) -> Vec<Baseline> {
+        self.blocks.iter().map(|counts| Baseline::of_halves(counts)).collect()
+    }
+
+    /// As if every second pod were one of another version: what tells two versions apart that are alike. Series of no pod
+    /// stay together, and a pod stays in its half from page to page.
+    fn in_halves(&mut self, series: &[Series]) -> Vec<Series> {
+        let pods: BTreeSet<_> = series.iter().filter_map(|series| series.pod.as_ref()).collect();
+        for pod in pods {
+            let next = if self.halves.len().is_multiple_of(2) { Arm::Stable } else { Arm::Canary };
+            if !self.halves.contains_key(pod) {
+                self.halves.insert(Arc::clone(pod), next);
+            }
+        }
+        let half = |series: &Series| series.pod.as_ref().and_then(|pod| self.halves.get(pod).copied());
+        series
+            .iter()
+            .map(|series| {
+                let Series { key, instance, meaning, .. } = *series;
+                let arm = half(series).unwrap_or(Arm::Stable);
+                Series { key, instance, pod: None, arm, meaning, samples: Vec::new() }
+            })
+            .collect()
+    }
 }
 
 fn instant(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_judge::{Key, Meaning, Sample};
+
+    use super::*;
+
+    /// Requests of three pods, the last of which comes later, at each tenth second from `start` to `end`; some of them fail.
+    fn series(start: i64, end: i64) -> Vec<Series> {
+        let of = |pod: i64, meaning: Meaning, each: i64| {
+            let name: Arc<str> = format!("pod-{pod}").into();
+            let instants = (start..=end).step_by(10).filter(|at| pod < 2 || *at >= 400);
+            let value = |at: i64| (at * at % (700 + pod) + 1000 * at) as f64 / each as f64;
+            Series {
+                key: Key::of(&name, if meaning == Meaning::Requests { "200" } else { "500" }),
+                instance: Key::of("pod", &name),
+                pod: Some(name),
+                arm: Arm::Stable,
+                meaning,
+                samples: instants.map(|at| Sample { at: instant(at), value: value(at) }).collect(),
+            }
+        };
+        (0..3).flat_map(|pod| [of(pod, Meaning::Requests, 1), of(pod, Meaning::FailedRequests, 20)]).collect()
+    }
+
+    #[test]
+    fn what_is_learned_in_pages_is_what_is_learned_at_once() {
+        let learned = |pages: &[(i64, i64)]| {
+            let mut lesson = Lesson::new(&[Measure::Failed], 10, WarmUp::default());
+            for (start, end) in pages {
+                lesson.take(&series(*start, *end), (*start, *end)).unwrap();
+            }
+            lesson.blocks
+        };
+        let at_once = learned(&[(0, 1200)]);
+        assert_eq!(at_once[0].len(), 120);
+        assert!(at_once[0].iter().all(|[canary, stable]| canary.total > 0.0 && stable.total > 0.0));
+        assert_eq!(learned(&[(0, 390), (390, 400), (400, 820), (820, 1200)]), at_once);
+    }
 }

@@ -1,17 +1,21 @@
 //! How a Prometheus is asked over HTTP.
 
+use std::io::Write as _;
+
+use flate2::write::GzDecoder;
 use futures::future::BoxFuture;
 use prometheus_http_query::{Client, Error};
-use reqwest::Response;
+use reqwest::{
+    Response,
+    header::{ACCEPT_ENCODING, HeaderValue},
+};
 use tidegate_endpoints::{Connection, Endpoint, Fault};
 
 use super::{
-    error::QueryError,
+    answer::{Limits, Numbers, Reading},
+    error::{Excess, QueryError},
     transport::{PromQuery, PromResponse, Transport, When},
 };
-
-/// The largest answer that is read.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// What is added to an endpoint's URL, and what people leave at its end.
 const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
@@ -21,6 +25,7 @@ pub(super) struct Http {
     name: String,
     connection: Connection,
     client: Client,
+    limits: Limits,
 }
 
 impl Http {
@@ -33,11 +38,13 @@ impl Http {
         let connection = Connection::new(endpoint)?;
         let client = Client::from(connection.client().clone(), &endpoint.url);
         let client = client.map_err(|error| ("url", error.to_string()))?;
-        Ok(Self { name: endpoint.name.clone(), connection, client })
+        let limits = Limits { series: endpoint.most_series() };
+        Ok(Self { name: endpoint.name.clone(), connection, client, limits })
     }
 
     async fn send(&self, question: PromQuery) -> Result<Response, QueryError> {
-        let headers = self.connection.headers().map_err(|fault| self.told(fault))?;
+        let mut headers = self.connection.headers().map_err(|fault| self.told(fault))?;
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let sent: Result<Response, Error> = match question.when {
             When::At(at) => {
@@ -55,10 +62,16 @@ impl Http {
         sent.map_err(|error| self.told(Fault::unreachable(&error)))
     }
 
+    /// Reads an answer while it comes in.
     async fn answer(&self, question: PromQuery) -> Result<PromResponse, QueryError> {
-        let response = self.send(question).await?;
-        let answer = self.connection.read(response, BODY_LIMIT).await.map_err(|fault| self.told(fault))?;
-        Ok(PromResponse::Text { status: answer.status, html: answer.html, body: answer.body })
+        let mut response = self.send(question).await?;
+        let head = Connection::head(&response).map_err(|fault| self.told(fault))?;
+        let reading = Reading::new(&self.name, head.status, head.html, self.limits);
+        let mut body = Body::new(reading, head.is_gzip);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.told(Fault::unreachable(&error)))? {
+            body.push(&chunk)?;
+        }
+        Ok(PromResponse::Numbers(body.numbers(&self.name)?))
     }
 
     /// As the checks tell of it.
@@ -68,8 +81,68 @@ impl Http {
             Fault::Credentials(why) => QueryError::Credentials { endpoint, why },
             Fault::Unreachable(why) => QueryError::Unreachable { endpoint, why },
             Fault::Redirect(status) => QueryError::Redirect { endpoint, status },
-            Fault::TooLarge(limit) => QueryError::TooLarge { endpoint, limit },
+            Fault::TooLarge(limit) => QueryError::TooLarge { endpoint, excess: Excess::Around(limit) },
         }
+    }
+}
+
+/// A body, as it is or compressed. Of what is decompressed nothing is kept but what [`Reading`] keeps.
+enum Body {
+    Plain(Box<Reading>),
+    Gzip(Box<GzDecoder<Decompressed>>),
+}
+
+/// Where decompressed text goes.
+struct Decompressed {
+    reading: Reading,
+    /// Why no more of it is taken.
+    fault: Option<QueryError>,
+}
+
+impl Body {
+    fn new(reading: Reading, is_gzip: bool) -> Self {
+        if is_gzip {
+            Self::Gzip(Box::new(GzDecoder::new(Decompressed { reading, fault: None })))
+        } else {
+            Self::Plain(Box::new(reading))
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), QueryError> {
+        match self {
+            Self::Plain(reading) => reading.push(chunk),
+            Self::Gzip(decoder) => {
+                let written = decoder.write_all(chunk);
+                // What is no gzip is noticed at the end, when there is no answer.
+                decoder.get_mut().fault.take().filter(|_| written.is_err()).map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn numbers(self, endpoint: &str) -> Result<Numbers, QueryError> {
+        match self {
+            Self::Plain(reading) => reading.numbers(),
+            Self::Gzip(decoder) => match decoder.finish() {
+                Ok(decompressed) => decompressed.fault.map_or(decompressed.reading.numbers(), Err),
+                Err(_) => Err(QueryError::NotJson { endpoint: endpoint.to_owned() }),
+            },
+        }
+    }
+}
+
+impl std::io::Write for Decompressed {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        match self.reading.push(text) {
+            Ok(()) => Ok(text.len()),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Err(std::io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 mod absent;
 mod analyzer;
 mod answer;
+mod buckets;
 mod cadence;
 mod error;
 mod escape;
@@ -22,6 +23,7 @@ mod past;
 mod pattern;
 pub mod presets;
 mod prometheus;
+mod reading;
 mod recipe;
 mod renamed;
 mod sampling_plan;
@@ -41,7 +43,7 @@ mod wanted;
 
 pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Numbers, Row};
-pub use error::{Counting, QueryError};
+pub use error::{Counting, Excess, QueryError};
 pub use gate::Wellness;
 pub use parameters::{ParameterError, Parameters};
 pub use past::{BacktestRequest, Change, Found, Outcome, Past, Released, Surveyed, Versions};

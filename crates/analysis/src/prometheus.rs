@@ -182,7 +182,7 @@ fn reduced(values: &[f64], reduce: Reduce) -> f64 {
         Reduce::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         Reduce::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
         Reduce::Sum => sum,
-        // An answer has at most a mebibyte.
+        // An answer has far fewer than 2⁵³ of them.
         Reduce::Mean => sum / values.len() as f64,
     }
 }

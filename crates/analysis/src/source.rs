@@ -142,6 +142,11 @@ impl Selector {
         }
     }
 
+    /// In which unit the bounds of its buckets are, if it selects any.
+    pub(super) fn unit(&self) -> Option<TimeUnit> {
+        if let Counted::Buckets(unit) = self.counts { Some(unit) } else { None }
+    }
+
     /// `row` as a series that can be counted; nothing if it is neither version's, or ended before. A label `pod` is the
     /// version's where its series are `of_pods`: of a gateway's it is one of the gateway.
     fn series(&self, row: Row, of_pods: bool) -> Result<Option<Series>, QueryError> {
@@ -192,7 +197,7 @@ fn side(counts: &Counted) -> Key {
 
 /// A bound as a number: Prometheus 3 writes `1.0` where 2 wrote `1`.
 /// <https://prometheus.io/docs/prometheus/latest/migration/>
-fn nanoseconds(le: &str, unit: TimeUnit) -> Option<f64> {
+pub(super) fn nanoseconds(le: &str, unit: TimeUnit) -> Option<f64> {
     let scale = match unit {
         TimeUnit::Seconds => 1e9,
         TimeUnit::Milliseconds => 1e6,

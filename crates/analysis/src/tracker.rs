@@ -7,7 +7,6 @@ mod stages;
 
 use std::time::Duration;
 
-use futures::future::{join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
     Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Suspicion,
@@ -18,11 +17,13 @@ use tokio::time::Instant;
 use self::newest::Newest;
 use super::{
     absent,
+    buckets::Chosen,
     error::QueryError,
     grid::{Grid, earlier, span},
     history,
     outage::OutageWatch,
     prometheus::Prometheus,
+    reading::{Read, Stretch, Volume},
     sampling_plan::{Limit, SamplingPlan, StagePlan},
     scrape,
     served::ServedWatch,
@@ -74,6 +75,9 @@ pub(super) struct Tracker {
     cold_until: Option<Timestamp>,
     /// Why there was nothing of the new version, and when that was asked.
     absence: Option<(Timestamp, QueryError)>,
+    volume: Volume,
+    /// Of which buckets it is known what they stood at; nothing if of all.
+    counted: Option<Chosen>,
 }
 
 impl Tracker {
@@ -97,6 +101,8 @@ impl Tracker {
             beyond: Vec::new(),
             cold_until: None,
             absence: None,
+            volume: Volume::default(),
+            counted: None,
         }
     }
 
@@ -181,20 +187,45 @@ impl Tracker {
     ) -> Result<(Duration, Vec<Series>), QueryError> {
         let write = self.outage.recent(written, now);
         let window = write.map_or(window, |write| window.max(span(write.last, now)));
-        let unknown = write.filter(|write| self.outage.lacks(*write));
-        let before = async {
-            match unknown {
-                Some(write) => Some((write, self.before(prometheus, write.first, deadline).await?)),
-                None => None,
-            }
-        };
-        let (recent, before) = join(self.read(prometheus, (window, now), deadline), before).await;
-        if let Some((write, before)) = before {
+        let recent = self.recent(prometheus, (window, now), deadline).await;
+        if let Some(write) = write.filter(|write| self.outage.lacks(*write))
+            && let Some(before) = self.before(prometheus, write.first, deadline).await
+        {
             self.outage.learn(write, before);
         }
         let recent = recent?;
         self.outage.look(write, now, &recent);
         Ok((window, recent))
+    }
+
+    /// The samples of the time before `now`.
+    async fn recent(
+        &mut self,
+        prometheus: &Prometheus,
+        (window, now): (Duration, Timestamp),
+        deadline: Instant,
+    ) -> Result<Vec<Series>, QueryError> {
+        self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+        let mut read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
+        if matches!(read, Err(QueryError::TooLarge { .. })) && self.volume.overflow(&self.plan.source) {
+            self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+            read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
+        }
+        let read = read?;
+        self.volume.learn(&read);
+        // What is read besides in this look, such as the history, is much longer.
+        self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+        self.go_on_with(&read);
+        Ok(read.series)
+    }
+
+    /// Goes on with what was `read`: of buckets that were not asked for lately, what they gained meanwhile is counted already, or
+    /// was never asked.
+    fn go_on_with(&mut self, read: &Read) {
+        if self.counted != read.chosen {
+            self.counters.settle(self.settled, &read.series);
+            self.counted.clone_from(&read.chosen);
+        }
     }
 
     /// What requests were like before `written`, as the store has it, and how far apart scrapes were: the operator may be
@@ -206,8 +237,8 @@ impl Tracker {
         deadline: Instant,
     ) -> Option<(Before, Duration)> {
         for window in [LONGEST_WINDOW, LONGEST_WINDOW / 4] {
-            match self.read(prometheus, (window, written), deadline).await {
-                Ok(series) => {
+            match self.read(prometheus, Stretch::Window(window, written), deadline).await {
+                Ok(Read { series, .. }) => {
                     let scrape = scrape::interval(&series)?;
                     return Some((Before::of(&series, written, scrape), scrape));
                 }
@@ -218,15 +249,13 @@ impl Tracker {
         None
     }
 
-    async fn read(
-        &self,
-        prometheus: &Prometheus,
-        (window, end): (Duration, Timestamp),
-        deadline: Instant,
-    ) -> Result<Vec<Series>, QueryError> {
-        let selectors = self.plan.source.selectors.iter();
-        let answers = selectors.map(|selector| prometheus.samples(&selector.promql, window, end, deadline));
-        self.plan.source.series(try_join_all(answers).await?)
+    async fn read(&self, prometheus: &Prometheus, stretch: Stretch, deadline: Instant) -> Result<Read, QueryError> {
+        self.plan.source.read(prometheus, self.chosen(), stretch, deadline).await
+    }
+
+    /// The buckets that are asked for, where there are too many to ask for all.
+    fn chosen(&self) -> Option<Chosen> {
+        self.volume.chosen(&self.plan.source, &self.plan.measures())
     }
 
     /// What happened to the requests since the routes were last written.
@@ -250,7 +279,8 @@ impl Tracker {
     async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), QueryError> {
         if self.lacks_history() {
             let measures = self.plan.measures();
-            self.teach(history::read(prometheus, &self.plan, &measures, (block, HISTORY), deadline).await?);
+            let asked = (&self.plan, self.chosen(), self.volume.series());
+            self.teach(history::read(prometheus, asked, &measures, (block, HISTORY), deadline).await?);
         }
         Ok(())
     }
@@ -310,12 +340,10 @@ impl Tracker {
             let ends = self.ends(block, limit, usize::try_from(*most).unwrap_or(usize::MAX));
             let Some((first, last)) = ends.first().zip(ends.last()) else { return Ok(()) };
             let (start, stride, end) = (start.as_second(), first.as_second() - start.as_second(), last.as_second());
-            let selectors = self.plan.source.selectors.iter();
-            let answers = selectors.map(|selector| prometheus.grid(&selector.promql, start, end, stride, deadline));
-            match try_join_all(answers).await {
-                Ok(answers) => {
-                    let series = self.plan.source.series(answers)?;
-                    self.settle(&ends, &series, &mut all)?;
+            match self.read(prometheus, Stretch::Grid { start, end, step: stride }, deadline).await {
+                Ok(read) => {
+                    self.go_on_with(&read);
+                    self.settle(&ends, &read.series, &mut all)?;
                     if self.settled.as_second() == start {
                         // The numbers contradict each other all along; the refusal says so.
                         return Ok(());

@@ -35,16 +35,17 @@ pub enum When {
 /// What came back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PromResponse {
-    /// What a server sent, as yet unread.
+    /// What a server would have sent, as yet unread.
     Text {
         /// The HTTP status.
         status: u16,
         /// Whether it says of itself that it is a web page.
         html: bool,
-        /// The body, of at most a mebibyte.
+        /// The body.
         body: Vec<u8>,
     },
-    /// What a Prometheus in this process found: nobody had to write it down to read it again.
+    /// What was read while it came in, or what a Prometheus in this process found: nobody had to write that down to read it
+    /// again.
     Numbers(Numbers),
 }
 

@@ -71,7 +71,7 @@ pub mod reason {
         /// What answers is not the API of Prometheus.
         NOT_PROMETHEUS = "NotPrometheus" => "Check the URL of the endpoint, and its path.";
         /// The answer is larger than what the operator reads.
-        ANSWER_TOO_LARGE = "AnswerTooLarge" => "Select fewer series.";
+        ANSWER_TOO_LARGE = "AnswerTooLarge" => "Select fewer series, or set maxSeries on the endpoint.";
         /// The store says that its answer is partial, or may be.
         ANSWER_INCOMPLETE = "AnswerIncomplete" => "See the log of the store, and bring back the parts of it that are away.";
         /// The result is a native histogram.

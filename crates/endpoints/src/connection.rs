@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::{
     Certificate, Client, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use tidegate_api::Causes;
@@ -46,6 +46,17 @@ pub struct Answer {
     pub html: bool,
     /// All of the body.
     pub body: Vec<u8>,
+}
+
+/// What is known of an answer before its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The status of HTTP.
+    pub status: u16,
+    /// Whether it says of itself that it is a web page.
+    pub html: bool,
+    /// Whether its body is compressed by gzip.
+    pub is_gzip: bool,
 }
 
 /// A way to one endpoint.
@@ -122,19 +133,29 @@ impl Connection {
         Ok(headers)
     }
 
+    /// What is known of an answer before its body.
+    ///
+    /// # Errors
+    /// It is a redirection.
+    pub fn head(response: &Response) -> Result<Head, Fault> {
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(Fault::Redirect(status.as_u16()));
+        }
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        let is_gzip = encoding.is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        Ok(Head { status: status.as_u16(), html: is_html(response), is_gzip })
+    }
+
     /// Reads an answer of at most `limit` bytes.
     ///
     /// # Errors
     /// It is a redirection, or too large, or ends before its time.
     pub async fn read(&self, mut response: Response, limit: usize) -> Result<Answer, Fault> {
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(Fault::Redirect(status.as_u16()));
-        }
+        let Head { status, html, .. } = Self::head(&response)?;
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(Fault::TooLarge(limit));
         }
-        let html = is_html(&response);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| Fault::unreachable(&error))? {
             if body.len() + chunk.len() > limit {
@@ -142,7 +163,7 @@ impl Connection {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: status.as_u16(), html, body })
+        Ok(Answer { status, html, body })
     }
 }
 

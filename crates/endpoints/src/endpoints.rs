@@ -71,6 +71,9 @@ pub struct Endpoint {
     /// A file with the key by which requests are signed; read for each request, so that it may be rotated.
     #[serde(default)]
     pub signing_key_file: Option<PathBuf>,
+    /// The most series that one answer of a Prometheus may have. Default: [`Self::MOST_SERIES`].
+    #[serde(default)]
+    pub max_series: Option<usize>,
     /// How long one answer may take. Default: 10s.
     #[serde(default = "Endpoint::default_timeout")]
     pub timeout: Span,
@@ -100,6 +103,16 @@ struct EndpointsFile {
 }
 
 impl Endpoint {
+    /// The most series that one answer may have, unless the endpoint says otherwise: 300 routes of 10 pods in 3 statuses,
+    /// with 10 buckets each.
+    pub const MOST_SERIES: usize = 100_000;
+
+    /// The most series that one answer may have.
+    #[must_use]
+    pub fn most_series(&self) -> usize {
+        self.max_series.unwrap_or(Self::MOST_SERIES)
+    }
+
     fn default_timeout() -> Span {
         Span::seconds(10)
     }
@@ -191,6 +204,9 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     if endpoint.bearer_token_file.is_some() && endpoint.basic_auth.is_some() {
         return Err(("basicAuth", "cannot be used together with bearerTokenFile".to_owned()));
     }
+    if endpoint.max_series == Some(0) {
+        return Err(("maxSeries", "must be more than 0".to_owned()));
+    }
     if endpoint.timeout.duration().is_zero() {
         return Err(("timeout", "must be longer than 0s".to_owned()));
     }
@@ -214,11 +230,14 @@ endpoints:
   headers: {X-Scope-OrgID: shop}
   bearerTokenFile: /var/run/token
   caFile: /etc/ca.pem
+  maxSeries: 200000
   timeout: 5s
 - {name: other, url: 'http://other:9090', basicAuth: {username: me, passwordFile: /password}}
 ";
         let endpoints = Endpoints::parse(text, "endpoints.yaml").unwrap();
         assert_eq!(endpoints.get(None).map(|endpoint| endpoint.timeout), Some(Span::seconds(5)));
+        let most = ["default", "other"].map(|name| endpoints.get(Some(name)).map(Endpoint::most_series));
+        assert_eq!(most, [Some(200_000), Some(100_000)]);
         assert_eq!(endpoints.get(Some("other")).map(|endpoint| endpoint.timeout), Some(Span::seconds(10)));
         assert!(endpoints.get(Some("third")).is_none());
     }
@@ -233,6 +252,7 @@ endpoints:
                 "{name: a, url: 'http://me:secret@a'}",
                 "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
             ),
+            ("{name: a, url: 'http://a', maxSeries: 0}", "endpoint \"a\": maxSeries: must be more than 0"),
             ("{name: a, url: 'http://a', timeout: 0s}", "endpoint \"a\": timeout: must be longer than 0s"),
             (
                 "{name: a, url: 'http://a', headers: {Authorization: x}}",

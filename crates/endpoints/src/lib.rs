@@ -7,5 +7,5 @@
 mod connection;
 mod endpoints;
 
-pub use connection::{Answer, Connection, Fault};
+pub use connection::{Answer, Connection, Fault, Head};
 pub use endpoints::{BasicAuth, Endpoint, Endpoints, EndpointsError};

@@ -78,6 +78,9 @@ impl HttpWebhooks {
                 field,
                 why,
             };
+            if endpoint.max_series.is_some() {
+                return Err(field(("maxSeries", "is for Prometheus: a webhook answers with no series".to_owned())));
+            }
             let connection = Connection::new(endpoint).map_err(field)?;
             let webhook = Webhook { endpoint: endpoint.clone(), connection };
             webhook.secret().map_err(|fault| field(("signingKeyFile", fault.to_string())))?;

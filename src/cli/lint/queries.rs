@@ -15,6 +15,9 @@ use super::{
     metricsql,
 };
 
+/// Bounds of histograms that are whole numbers, in whichever unit, are rarely larger.
+const WHOLE_BOUNDS: u32 = 1_000;
+
 /// What the PromQL of `rollout` has wrong.
 pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let is_routed = rollout.document.value().pointer("/spec/traffic/gatewayAPI").is_some();
@@ -153,12 +156,28 @@ impl Queries<'_> {
             Ok(selector) => selector,
             Err(finding) => return Some(finding),
         };
-        if selector.matchers.matchers.iter().any(|matcher| matcher.name == "le") {
-            let message = "a matcher for le leaves some buckets out, and without all of them there is no quantile";
-            return Some(self.written.error(path, message));
+        if let Some(finding) = self.bounds(path, &selector) {
+            return Some(finding);
         }
         let name = selector.name.filter(|name| !name.ends_with("_bucket"))?;
         let message = format!("the buckets of a classic histogram end in _bucket; did you mean {name}_bucket?");
+        Some(self.written.warning(path, message))
+    }
+
+    /// Matchers for `le` may leave out what no limit needs: `+Inf` counts all requests, and each bound has two spellings.
+    fn bounds(&self, path: &str, selector: &VectorSelector) -> Option<Finding> {
+        let matchers = || selector.matchers.matchers.iter().filter(|matcher| matcher.name == "le");
+        let selects = |le: &str| matchers().all(|matcher| matcher.is_match(le));
+        if !selects("+Inf") {
+            let message = "the matcher for le leaves +Inf out, which counts all requests: select it as well, as in \
+                           le=~\"0.5|[+]Inf\"";
+            return Some(self.written.error(path, message));
+        }
+        let whole = (1..=WHOLE_BOUNDS).find(|bound| selects(&bound.to_string()) != selects(&format!("{bound}.0")))?;
+        let message = format!(
+            "the matcher for le selects only one of {whole} and {whole}.0, as Prometheus 2 and 3 write the same bound: \
+             select both, as in le=~\"{whole}([.]0)?|[+]Inf\""
+        );
         Some(self.written.warning(path, message))
     }
 

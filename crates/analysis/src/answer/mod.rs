@@ -1,13 +1,21 @@
 //! What a Prometheus says, and what of it is believed.
 
+mod cut;
+mod series;
+
 use std::{borrow::Cow, sync::Arc};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use tidegate_endpoints::Endpoint;
 use tidegate_judge::Sample;
 
-use super::error::QueryError;
+pub(super) use self::series::Limits;
+use self::{
+    cut::{Cutter, TooLong},
+    series::{Kept, NotKept, WrittenSample},
+};
+use super::error::{Excess, QueryError};
 
 /// What a query yields.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +32,11 @@ pub enum Numbers {
 pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// One series with its samples.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Its labels, with `__name__`, in the order of their names.
-    #[serde(rename = "metric", deserialize_with = "labels")]
     pub labels: Labels,
     /// Its samples, oldest first.
-    #[serde(rename = "values", deserialize_with = "samples")]
     pub samples: Vec<Sample>,
 }
 
@@ -70,51 +76,103 @@ struct Data<'a> {
     result: &'a RawValue,
 }
 
-/// A sample as the API writes it: seconds, and the value as text.
-#[derive(Deserialize)]
-struct WrittenSample<'a>(f64, #[serde(borrow)] Cow<'a, str>);
-
-#[derive(Deserialize)]
-struct Element<'a> {
-    #[serde(borrow)]
-    value: WrittenSample<'a>,
+/// An answer that comes in piece by piece. No more of it is kept than the series that have come in so far, within
+/// [`Limits`]; what comes of them is known when all of it is there.
+#[derive(Debug)]
+pub(super) struct Reading {
+    endpoint: String,
+    status: u16,
+    html: bool,
+    cutter: Cutter,
+    kept: Kept,
 }
 
-/// What is beside or in place of the values of a native histogram.
-#[derive(Deserialize)]
-struct Native {
-    #[serde(default, alias = "histograms")]
-    histogram: Option<serde::de::IgnoredAny>,
+impl Reading {
+    /// Of what `endpoint` sends with this HTTP status, and says of itself that it is a web page or not.
+    pub(super) fn new(endpoint: &str, status: u16, html: bool, limits: Limits) -> Self {
+        Self { endpoint: endpoint.to_owned(), status, html, cutter: Cutter::default(), kept: Kept::new(limits) }
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// It is no answer, or more than is kept of one: the rest of it need not be waited for.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), QueryError> {
+        let kept = &mut self.kept;
+        let stopped = match self.cutter.push(piece, &mut |written| kept.take(written).map_err(Stopped::NotKept)) {
+            Ok(()) => return Ok(()),
+            Err(stopped) => stopped,
+        };
+        if !self.is_success() {
+            return Err(refusal(self.endpoint.clone(), self.status, None));
+        }
+        if self.html || self.cutter.is_page() {
+            return Err(QueryError::Html { endpoint: self.endpoint.clone() });
+        }
+        let too_large = |excess| QueryError::TooLarge { endpoint: self.endpoint.clone(), excess };
+        Err(match stopped {
+            Stopped::NotKept(NotKept::NoSeries) => QueryError::NotJson { endpoint: self.endpoint.clone() },
+            Stopped::NotKept(NotKept::TooMany(excess)) => too_large(excess),
+            Stopped::TooLong(TooLong::Around(limit)) => too_large(Excess::Around(limit)),
+            Stopped::TooLong(TooLong::Element(limit)) => too_large(Excess::OneSeries(limit)),
+        })
+    }
+
+    /// What all of it says.
+    ///
+    /// # Errors
+    /// It refuses, is incomplete, or is no answer.
+    pub(super) fn numbers(self) -> Result<Numbers, QueryError> {
+        let endpoint = self.endpoint.clone();
+        let envelope = serde_json::from_slice::<Envelope<'_>>(self.cutter.around_elements());
+        if !self.is_success() {
+            let kind = envelope.ok().and_then(|envelope| error_kind(&envelope.error_type));
+            return Err(refusal(endpoint, self.status, kind));
+        }
+        if self.html || self.cutter.is_page() {
+            return Err(QueryError::Html { endpoint });
+        }
+        let envelope = envelope.ok().filter(|envelope| envelope.status == "success");
+        let Some(envelope) = envelope else { return Err(QueryError::NotJson { endpoint }) };
+        if let Some(warnings) = envelope.warnings.filter(|warnings| !warnings.is_empty()) {
+            return Err(QueryError::Warnings { endpoint, count: warnings.len() });
+        }
+        if envelope.is_partial {
+            return Err(QueryError::Partial { endpoint });
+        }
+        let data = envelope.data.and_then(|data| serde_json::from_str::<Data<'_>>(data.get()).ok());
+        let Some(data) = data else { return Err(QueryError::NotJson { endpoint }) };
+        if data.result_type == "string" {
+            return Err(QueryError::WrongType { got: "string", wanted: "number" });
+        }
+        if self.kept.has_native {
+            return Err(QueryError::NativeHistogram);
+        }
+        numbers(&data, self.kept).ok_or(QueryError::NotJson { endpoint })
+    }
+
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
-/// Reads what `endpoint` sent.
+/// Why an answer is not read to its end.
+enum Stopped {
+    TooLong(TooLong),
+    NotKept(NotKept),
+}
+
+impl From<TooLong> for Stopped {
+    fn from(too_long: TooLong) -> Self {
+        Self::TooLong(too_long)
+    }
+}
+
+/// Reads what `endpoint` sent, all of which is there.
 pub(super) fn read(endpoint: &str, status: u16, html: bool, body: &[u8]) -> Result<Numbers, QueryError> {
-    let endpoint = endpoint.to_owned();
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body);
-    if !(200..300).contains(&status) {
-        let kind = envelope.ok().and_then(|envelope| error_kind(&envelope.error_type));
-        return Err(refusal(endpoint, status, kind));
-    }
-    if html || body.trim_ascii_start().starts_with(b"<") {
-        return Err(QueryError::Html { endpoint });
-    }
-    let envelope = envelope.ok().filter(|envelope| envelope.status == "success");
-    let Some(envelope) = envelope else { return Err(QueryError::NotJson { endpoint }) };
-    if let Some(warnings) = envelope.warnings.filter(|warnings| !warnings.is_empty()) {
-        return Err(QueryError::Warnings { endpoint, count: warnings.len() });
-    }
-    if envelope.is_partial {
-        return Err(QueryError::Partial { endpoint });
-    }
-    let data = envelope.data.and_then(|data| serde_json::from_str::<Data<'_>>(data.get()).ok());
-    let Some(data) = data else { return Err(QueryError::NotJson { endpoint }) };
-    if data.result_type == "string" {
-        return Err(QueryError::WrongType { got: "string", wanted: "number" });
-    }
-    if is_native(&data) {
-        return Err(QueryError::NativeHistogram);
-    }
-    numbers(&data).ok_or(QueryError::NotJson { endpoint })
+    let mut reading = Reading::new(endpoint, status, html, Limits { series: Endpoint::MOST_SERIES });
+    reading.push(body)?;
+    reading.numbers()
 }
 
 /// What an HTTP status says that is no success, with the kind of error where the API of Prometheus has said one.
@@ -130,49 +188,17 @@ fn refusal(endpoint: String, status: u16, kind: Option<&'static str>) -> QueryEr
     }
 }
 
-/// Whether any of the series is a native histogram, which has no numbers for values.
-/// <https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms>
-fn is_native(data: &Data<'_>) -> bool {
-    let of_series = matches!(&*data.result_type, "vector" | "matrix") && data.result.get().contains("\"histogram");
-    let series = || serde_json::from_str::<Vec<Native>>(data.result.get()).unwrap_or_default();
-    of_series && series().iter().any(|series| series.histogram.is_some())
-}
-
-fn numbers(data: &Data<'_>) -> Option<Numbers> {
+/// What `data` says, whose series are `kept`; nothing if they are not of its type.
+fn numbers(data: &Data<'_>, kept: Kept) -> Option<Numbers> {
     let result = data.result.get();
+    // In the place of each series there is one number.
+    let are = |count: usize| serde_json::from_str::<Vec<u8>>(result).ok().filter(|places| places.len() == count);
     match &*data.result_type {
         "scalar" => Some(Numbers::Scalar(serde_json::from_str::<WrittenSample<'_>>(result).ok()?.value()?)),
-        "vector" => {
-            let elements: Vec<Element<'_>> = serde_json::from_str(result).ok()?;
-            Some(Numbers::Vector(elements.iter().map(|element| element.value.value()).collect::<Option<_>>()?))
-        }
-        "matrix" => Some(Numbers::Matrix(serde_json::from_str(result).ok()?)),
+        "vector" => are(kept.values.len()).filter(|_| kept.rows.is_empty()).map(|_| Numbers::Vector(kept.values)),
+        "matrix" => are(kept.rows.len()).filter(|_| kept.values.is_empty()).map(|_| Numbers::Matrix(kept.rows)),
         _ => None,
     }
-}
-
-impl WrittenSample<'_> {
-    fn value(&self) -> Option<f64> {
-        self.1.parse().ok()
-    }
-
-    fn sample(&self) -> Option<Sample> {
-        // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
-        #[allow(clippy::cast_possible_truncation)]
-        let milliseconds = (self.0 * 1e3).round() as i64;
-        Some(Sample { at: Timestamp::from_millisecond(milliseconds).ok()?, value: self.value()? })
-    }
-}
-
-fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
-    let labels = std::collections::BTreeMap::<Cow<'de, str>, Cow<'de, str>>::deserialize(deserializer)?;
-    Ok(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
-}
-
-fn samples<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Sample>, D::Error> {
-    let written = Vec::<WrittenSample<'de>>::deserialize(deserializer)?;
-    let samples = written.iter().map(WrittenSample::sample).collect::<Option<_>>();
-    samples.ok_or_else(|| D::Error::custom("a sample that is neither a time nor a number"))
 }
 
 /// The kinds of error that the API has, as words of our own.

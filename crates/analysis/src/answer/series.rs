@@ -1,0 +1,234 @@
+//! One series as the API writes it, and how many of them are kept.
+
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
+};
+use tidegate_judge::Sample;
+
+use super::{Labels, Row};
+use crate::error::Excess;
+
+/// Of each series that an answer may have, so many samples and so many bytes of labels are kept, on average.
+const SAMPLES: usize = 10;
+const LABELS: usize = 512;
+
+/// How much of an answer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) series: usize,
+}
+
+/// A sample as the API writes it: seconds, and the value as text.
+#[derive(Deserialize)]
+pub(super) struct WrittenSample<'a>(f64, #[serde(borrow)] Cow<'a, str>);
+
+impl WrittenSample<'_> {
+    pub(super) fn value(&self) -> Option<f64> {
+        self.1.parse().ok()
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
+        #[allow(clippy::cast_possible_truncation)]
+        let milliseconds = (self.0 * 1e3).round() as i64;
+        Some(Sample { at: Timestamp::from_millisecond(milliseconds).ok()?, value: self.value()? })
+    }
+}
+
+/// A text that is not copied where it stands in the answer as it is.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The series of an answer, as far as they have come in.
+#[derive(Debug)]
+pub(super) struct Kept {
+    limits: Limits,
+    /// Those with samples, as an answer for a range has them.
+    pub(super) rows: Vec<Row>,
+    /// The numbers of those that have one each.
+    pub(super) values: Vec<f64>,
+    /// Whether any of them is a native histogram, which has no numbers for values.
+    /// <https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms>
+    pub(super) has_native: bool,
+    samples: usize,
+    label_bytes: usize,
+    texts: HashSet<Arc<str>>,
+}
+
+/// Why a series is not kept.
+#[derive(Debug, PartialEq)]
+pub(super) enum NotKept {
+    /// It is none.
+    NoSeries,
+    /// There are too many.
+    TooMany(Excess),
+}
+
+impl Kept {
+    pub(super) fn new(limits: Limits) -> Self {
+        let (rows, values, texts) = (Vec::new(), Vec::new(), HashSet::new());
+        Self { limits, rows, values, has_native: false, samples: 0, label_bytes: 0, texts }
+    }
+
+    /// Takes one more, as it is written.
+    pub(super) fn take(&mut self, written: &[u8]) -> Result<(), NotKept> {
+        let of_before = self.rows.last().map(|row| Arc::clone(&row.labels)).unwrap_or_default();
+        let known = Texts { known: &mut self.texts, before: &of_before, bytes: &mut self.label_bytes };
+        let mut json = serde_json::Deserializer::from_slice(written);
+        let element = WrittenSeries(known).deserialize(&mut json).map_err(|_| NotKept::NoSeries)?;
+        self.has_native |= element.is_native;
+        if let Some(value) = element.value {
+            self.values.push(value);
+        }
+        if let Some(samples) = element.samples {
+            self.samples += samples.len();
+            self.rows.push(Row { labels: element.labels, samples });
+        }
+        self.within_limits()
+    }
+
+    fn within_limits(&self) -> Result<(), NotKept> {
+        let Limits { series } = self.limits;
+        let (most_samples, most_bytes) = (series.saturating_mul(SAMPLES), series.saturating_mul(LABELS));
+        if self.rows.len().max(self.values.len()) > series {
+            return Err(NotKept::TooMany(Excess::Series(series)));
+        }
+        if self.samples > most_samples {
+            return Err(NotKept::TooMany(Excess::Samples(most_samples)));
+        }
+        if self.label_bytes > most_bytes {
+            return Err(NotKept::TooMany(Excess::Labels(most_bytes)));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Element {
+    labels: Labels,
+    value: Option<f64>,
+    samples: Option<Vec<Sample>>,
+    is_native: bool,
+}
+
+/// The names and values of labels, each kept once: most series differ in one or two of them.
+struct Texts<'k> {
+    known: &'k mut HashSet<Arc<str>>,
+    /// Those of the series before.
+    before: &'k [(Arc<str>, Arc<str>)],
+    bytes: &'k mut usize,
+}
+
+impl Texts<'_> {
+    fn kept(&mut self, text: &str, before: Option<&Arc<str>>) -> Arc<str> {
+        if let Some(known) = before.filter(|before| ***before == *text).or_else(|| self.known.get(text)) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.known.insert(Arc::clone(&new));
+        *self.bytes += text.len() + size_of::<Arc<str>>() * 2;
+        new
+    }
+}
+
+struct WrittenSeries<'k>(Texts<'k>);
+
+impl<'de> DeserializeSeed<'de> for WrittenSeries<'_> {
+    type Value = Element;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for WrittenSeries<'_> {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a series")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Element, M::Error> {
+        let no_number = || M::Error::custom("a sample that is neither a time nor a number");
+        let mut element = Element::default();
+        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+            match &*key {
+                "metric" => element.labels = map.next_value_seed(WrittenLabels(&mut self.0))?,
+                "value" => {
+                    element.value = Some(map.next_value::<WrittenSample<'_>>()?.value().ok_or_else(no_number)?);
+                }
+                "values" => element.samples = Some(map.next_value::<Samples>()?.0),
+                "histogram" | "histograms" => element.is_native |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(element)
+    }
+}
+
+struct WrittenLabels<'t, 'k>(&'t mut Texts<'k>);
+
+impl<'de> DeserializeSeed<'de> for WrittenLabels<'_, '_> {
+    type Value = Labels;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Labels, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for WrittenLabels<'_, '_> {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("labels")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Labels, M::Error> {
+        let mut labels: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(self.0.before.len());
+        while let Some((Text(name), Text(value))) = map.next_entry::<Text<'de>, Text<'de>>()? {
+            let before = self.0.before.get(labels.len());
+            let name = self.0.kept(&name, before.map(|(name, _)| name));
+            let value = self.0.kept(&value, before.map(|(_, value)| value));
+            labels.push((name, value));
+        }
+        *self.0.bytes += size_of_val(labels.as_slice());
+        labels.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(labels.into())
+    }
+}
+
+/// Samples, read one after the other.
+struct Samples(Vec<Sample>);
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Samples;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("samples")
+            }
+
+            fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut sequence: S) -> Result<Samples, S::Error> {
+                let mut samples = Vec::new();
+                while let Some(written) = sequence.next_element::<WrittenSample<'de>>()? {
+                    let sample = written.sample();
+                    samples
+                        .push(sample.ok_or_else(|| S::Error::custom("a sample that is neither a time nor a number"))?);
+                }
+                samples.shrink_to_fit();
+                Ok(Samples(samples))
+            }
+        }
+
+        deserializer.deserialize_seq(Each)
+    }
+}
