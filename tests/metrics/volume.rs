@@ -196,7 +196,7 @@ async fn what_is_not_around_a_limit_is_asked_for_once_and_never_again() {
     assert_eq!(asked[0], format!("{SELECTOR}}}[60000ms]"));
     assert_eq!(asked[1], format!("count by (le) ({SELECTOR}}})"));
     let narrow = format!("{SELECTOR},le=~\"\\\\+Inf|0\\\\.5\"}}");
-    assert_eq!(asked[2..], *std::slice::from_ref(&narrow), "the history");
+    assert!(asked.len() > 2 && asked[2..].iter().all(|asked| *asked == narrow), "the history, in pages: {asked:?}");
     for second in [36, 41, 46] {
         service.pass(second, &BOUNDS);
         service.look(&analyzer, second).await;
