@@ -177,6 +177,7 @@ pub fn all() -> Vec<Scene> {
         drill::scenes(),
         track::scenes(),
         gates::one_behind_another(),
+        watch::beside_one_that_waits(),
     ]
     .concat()
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate_api::Phase;
 
-use super::{Action, Ending, Moment, Scene, V1, V2, pushed};
+use super::{Action, Ending, Moment, Scene, V1, V2, V3, pushed};
 
 /// All of them.
 pub(super) fn scenes() -> Vec<Scene> {
@@ -19,4 +19,18 @@ pub(super) fn scenes() -> Vec<Scene> {
         watched("Revert", pushed("errors after the promotion", Ending::In(Phase::Reverted, V1), &fails)),
         watched("Notify", pushed("errors after the promotion, and nobody acts", Ending::In(Phase::Stable, V2), &fails)),
     ]
+}
+
+/// Somebody pushed the next one, which may not start yet.
+pub(super) fn beside_one_that_waits() -> Vec<Scene> {
+    let actions = [
+        (61, Action::Await(Moment::In(Phase::Promoting))),
+        (62, Action::Await(Moment::In(Phase::Stable))),
+        (65, Action::Edit(json!({"paused": true}))),
+        (70, Action::Push(V3)),
+        (80, Action::Fail(0.5)),
+    ];
+    let name = "errors after the promotion while another version waits";
+    let spec = json!({"watch": {"for": "5m", "onFailure": "Revert"}});
+    vec![Scene { spec, ..pushed(name, Ending::In(Phase::Stable, V1), &actions) }]
 }

@@ -123,7 +123,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
     });
     let is_judged = match unjudged.status.phase {
         Phase::Progressing | Phase::Held => true,
-        Phase::Stable => plan::watched(rollout).is_some(),
+        Phase::Stable | Phase::Reverted => plan::watched(rollout).is_some(),
         _ => false,
     };
     if !is_judged {

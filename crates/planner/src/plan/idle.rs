@@ -26,6 +26,11 @@ impl Planner<'_> {
         if serving.is_some_and(|set| asked.is_held_by(set)) {
             return self.rest(&stable);
         }
+        // Whatever else waits, and however long: when the version that serves fails, the one before it comes back first.
+        self.watch(&stable);
+        if self.status.canary.is_some() {
+            return;
+        }
         let Some(canary) = self.revision_of(&asked.template) else { return };
         self.begin_gates(&canary.revision);
         if let Some(failed) = self.failed(&canary) {
@@ -129,7 +134,9 @@ impl Planner<'_> {
         } else {
             self.say(format!("version {stable} serves with {ready} of {wanted} pods ready"));
         }
-        self.watch(stable);
+        if let Some(more) = self.watch(stable) {
+            self.say(format!("{}{more}", self.status.message));
+        }
     }
 
     /// Traffic stays pinned on the stable version until pods that belong to no revision are gone.

@@ -122,12 +122,11 @@ impl Planner<'_> {
         if is_canary {
             return None;
         }
-        let stable = self.status.stable.as_ref().filter(|stable| holds(stable));
-        // It failed after its promotion, and nobody has pushed anything else since.
-        if self.status.rolls_back && stable.is_some_and(|stable| self.failed(stable).is_some()) {
+        // Whatever was pushed since begins when that version serves.
+        if self.flees() {
             return None;
         }
-        Some(if stable.is_some() {
+        Some(if self.status.stable.as_ref().is_some_and(holds) {
             let message = "the Deployment asks for the stable version again: all traffic goes back to it";
             (reason::BACK_TO_STABLE, message)
         } else {
@@ -238,7 +237,8 @@ impl Planner<'_> {
     fn weigh_evidence(&mut self, stage: &Stage, since: jiff::Timestamp) -> Outcome {
         if self.status.rolls_back {
             let paused = "paused while a version comes back; set spec.paused to false to go on";
-            return if self.is_paused() { Outcome::Wait(paused.to_owned()) } else { Outcome::Advance };
+            let waits = self.is_paused() && !self.flees();
+            return if waits { Outcome::Wait(paused.to_owned()) } else { Outcome::Advance };
         }
         self.wake_after(since, stage.bake());
         let baked =

@@ -30,6 +30,12 @@ impl Planner<'_> {
         self.enter(last, stages.len() - 1, None);
     }
 
+    /// Whether a version comes back since the one that serves failed after its promotion. That is a way back like others:
+    /// neither `spec.paused` nor a version that is pushed meanwhile holds it.
+    pub(super) fn flees(&self) -> bool {
+        self.status.rolls_back && self.status.stable.as_ref().is_some_and(|stable| self.failed(stable).is_some())
+    }
+
     /// Another version takes the place of the stable one, which may be wanted back.
     pub(super) fn remember_stable(&mut self) {
         let of_window = self.rollout.spec.rollback_window.as_ref().map(RollbackWindow::revisions);

@@ -47,11 +47,13 @@ impl Planner<'_> {
         self.status.set_watch(watch);
     }
 
-    /// The version that serves, and is all that the Deployment asks for, is looked at on.
-    pub(super) fn watch(&mut self, stable: &RevisionStatus) {
+    /// The version that serves is looked at on, also while another one waits to start. What there is to say of it, unless that
+    /// was said: that the version before it comes back, or that nobody looks any more.
+    pub(super) fn watch(&mut self, stable: &RevisionStatus) -> Option<String> {
         let watch = self.status.watch.clone().filter(|watch| watch.revision == stable.revision);
         let Some((spec, watch)) = self.rollout.spec.watch.as_ref().zip(watch) else {
-            return self.end_watch();
+            self.end_watch();
+            return None;
         };
         let since = watch.since.unwrap_or(self.now);
         self.status.keep_watch(since, after(since, spec.lasting));
@@ -60,17 +62,23 @@ impl Planner<'_> {
         match (&watch.failed, failing) {
             (None, Some(failed)) => {
                 self.keep_checks();
-                return self.fail_watch(spec, &watch, stable, &failed);
+                self.fail_watch(spec, &watch, stable, &failed);
+                None
             }
-            _ if self.has_elapsed(since, spec.lasting) => return self.pass_watch(spec, stable),
-            (Some(failed), _) => self.say(format!("{}; it failed after its promotion: {failed}", self.status.message)),
+            _ if self.has_elapsed(since, spec.lasting) => {
+                self.pass_watch(spec, stable);
+                None
+            }
+            (Some(failed), _) => {
+                self.wake_after(since, spec.lasting);
+                Some(format!("; it failed after its promotion: {failed}"))
+            }
             (None, None) => {
                 self.keep_checks();
-                let until = in_seconds(after(since, spec.lasting));
-                self.say(format!("{}, and is watched until {until}", self.status.message));
+                self.wake_after(since, spec.lasting);
+                Some(format!(", and is watched until {}", in_seconds(after(since, spec.lasting))))
             }
         }
-        self.wake_after(since, spec.lasting);
     }
 
     fn pass_watch(&mut self, spec: &Watch, stable: &RevisionStatus) {

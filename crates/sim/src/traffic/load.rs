@@ -12,7 +12,7 @@ use super::{
     demand::Demand,
     draw::{binomial, poisson},
     exposition::{Exposed, Series},
-    pod::{Pod},
+    pod::Pod,
     totals::Totals,
 };
 use crate::scenario::{Dependency, SETTLING, STABLE, Scenario, Standing};

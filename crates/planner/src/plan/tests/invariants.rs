@@ -305,13 +305,15 @@ fn starts(rollout: &Rollout, before: &RolloutStatus, next: &RolloutStatus) -> Re
     let canary = name(&next.canary).filter(|_| name(&next.canary) != name(&before.canary));
     let stable = name(&next.stable).filter(|_| name(&next.stable) != name(&before.stable));
     // Somebody may have asked for another try.
+    let failed_now = |version: &String| next.failed.iter().any(|failed| failed.revision == *version);
     let failed = |version: &String| {
         [before, next].iter().all(|status| status.failed.iter().any(|failed| failed.revision == *version))
     };
     if let Some(version) = canary.iter().chain(&stable).find(|version| failed(version)) {
         return Err(format!("version {version} starts, though it failed before"));
     }
-    check(canary.is_none() || !rollout.spec.paused, || "starts a version while it is paused".to_owned())?;
+    let flees = next.rolls_back && name(&next.stable).as_ref().is_some_and(failed_now);
+    check(canary.is_none() || !rollout.spec.paused || flees, || "starts a version while it is paused".to_owned())?;
     let was_stable = before.former.iter().any(|former| Some(&former.revision) == canary.as_ref());
     check(!next.rolls_back || before.rolls_back || was_stable, || "takes a version for one that was stable".to_owned())
 }
@@ -371,7 +373,10 @@ fn leaves(
     }
     let after_drill = back_from_drill(rollout, before, next, &spec)?;
     let (left, spec) = (after_drill.clone().unwrap_or_else(|| spec.clone()), spec);
-    check(!rollout.spec.paused, || "leaves a stage while it is paused".to_owned())?;
+    // The version that serves failed after its promotion, and the one before it comes back.
+    let flees = before.rolls_back
+        && before.stable.as_ref().is_some_and(|stable| before.failed.iter().any(|it| it.revision == stable.revision));
+    check(!rollout.spec.paused || flees, || "leaves a stage while it is paused".to_owned())?;
     let is_skipped = next.history.first().is_some_and(|step| step.reason == reason::STAGE_SKIPPED);
     let is_asked_for =
         is_skipped || next.commands.iter().any(|known| known.command == "promote" && known.done && known.at == now);

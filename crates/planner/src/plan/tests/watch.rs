@@ -85,13 +85,53 @@ fn another_version_ends_the_watch_and_so_does_a_spec_without_it() {
 }
 
 #[test]
-fn a_version_that_is_pushed_while_the_one_before_comes_back_takes_its_place() {
+fn a_version_that_is_pushed_while_the_one_before_comes_back_starts_when_that_serves() {
     let mut lab = promoted(&watched("Revert"));
-    fails(&mut lab);
-    lab.verdicts.clear();
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.until(|lab| lab.told("WatchFailed") == 1);
     lab.cluster.push("v3");
+    lab.verdicts.clear();
+    lab.until(|lab| lab.told("RolloutStarted") == 2);
+    let stable = lab.status().stable.unwrap();
+    assert_eq!((stable.images.as_slice(), lab.told("Superseded")), (["v1".to_owned()].as_slice(), 0));
     lab.finish();
     assert_eq!((lab.cluster.pods_of("v3"), lab.phase()), (10, Phase::Stable));
+}
+
+#[test]
+fn a_version_that_waits_to_start_keeps_nobody_from_looking_at_the_one_that_serves() {
+    let waits = [
+        json!({"paused": true}),
+        json!({"gates": {"start": [{"name": "go", "approval": {"groups": ["owners"]}}]}}),
+        json!({"schedule": {"timeZone": "UTC", "freeze": ["2000-01-01/2100-01-01"]}}),
+    ];
+    for wait in waits {
+        let mut lab = promoted(&watched("Revert"));
+        lab.cluster.edit(&wait);
+        lab.cluster.push("v3");
+        lab.settle();
+        assert_eq!((told(&lab), lab.told("RolloutStarted")), ([0, 0, 0], 1), "{wait}");
+        assert!(lab.status().message.starts_with("a new version waits"), "{wait}: {}", lab.status().message);
+        fails(&mut lab);
+        lab.verdicts.clear();
+        lab.pass(600);
+        assert_eq!((lab.cluster.pods_of("v1"), told(&lab)[1], lab.told("RolloutStarted")), (10, 1, 1), "{wait}");
+        assert_eq!(
+            (lab.cluster.pods_of("v2"), lab.cluster.pods_of("v3"), lab.phase()),
+            (0, 0, Phase::Stable),
+            "{wait}"
+        );
+    }
+}
+
+#[test]
+fn one_that_only_tells_goes_on_being_told_while_another_version_waits() {
+    let mut lab = promoted(&watched("Notify"));
+    lab.cluster.edit(&json!({"paused": true}));
+    lab.cluster.push("v3");
+    fails(&mut lab);
+    lab.pass(86_400);
+    assert_eq!((told(&lab), lab.cluster.pods_of("v2"), lab.status().watch), ([0, 1, 0], 10, None));
 }
 
 #[test]
