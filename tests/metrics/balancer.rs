@@ -36,8 +36,10 @@ async fn forward(State(replicas): State<Replicas>, request: Request) -> Result<R
     let asked = http.request(head.method, format!("{url}{}", head.uri)).headers(head.headers).body(body);
     let answer = asked.send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     let mut response = Response::builder().status(answer.status());
-    if let Some(kind) = answer.headers().get("content-type") {
-        response = response.header("content-type", kind);
+    for name in ["content-type", "content-encoding"] {
+        if let Some(value) = answer.headers().get(name) {
+            response = response.header(name, value);
+        }
     }
     let body = answer.bytes().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     response.body(Body::from(body)).map_err(|_| StatusCode::BAD_GATEWAY)
