@@ -16,8 +16,9 @@ use crate::{
 const MOST: usize = 500;
 /// The part of the wanted pods that comes up beyond them, where `maxSurge` says nothing: at least one pod.
 const SURGE: f64 = 10.0;
-/// For so long nobody looks again when it is not known which pods there are.
-const UNKNOWN: Span = Span::seconds(5);
+/// So often the pods are looked at anew, whatever is reported: an answer may be older than the report that led to the question,
+/// and then no further report comes.
+const LOOK: Span = Span::seconds(5);
 
 /// Whether the pods behind the Service have to be read, which nothing else asks for: a restart is under way, or asked for
 /// and not decided on.
@@ -80,7 +81,7 @@ impl Planner<'_> {
             return self.ignore(asked, &why);
         }
         let (Some(pods), Some(stable)) = (&self.observed.pods, self.status.stable.clone()) else {
-            return self.wake_after(self.now, UNKNOWN);
+            return self.wake_after(self.now, LOOK);
         };
         let old: Vec<_> = pods_of(pods, &stable.replica_set).map(|pod| ending(&stable.replica_set, pod)).collect();
         if old.is_empty() || old.len() > MOST {
@@ -146,9 +147,8 @@ impl Planner<'_> {
                 return self.record_aside(reason::RESTARTED, message);
             }
             self.status.note_restart(left, self.now);
-        } else {
-            self.wake_after(self.now, UNKNOWN);
         }
+        self.wake_after(self.now, LOOK);
         let (left, since) = self.status.restart.as_ref().map_or((0, self.now), |restart| (restart.left, restart.since));
         let deadline = self.rollout.spec.progress_deadline();
         if self.has_elapsed(since, deadline) {

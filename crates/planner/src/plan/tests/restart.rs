@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use serde_json::json;
 use tidegate_api::Phase;
 
@@ -139,6 +140,15 @@ fn pods_that_do_not_become_ready_end_it_and_the_old_ones_stay() {
     assert_eq!((lab.status().restart, lab.told("RestartStopped"), pods(&lab)), (None, 1, before));
     let why = answer(&lab).1;
     assert!(why.ends_with("no pod was replaced within 10m; look at the new ones"), "{why}");
+}
+
+#[test]
+fn the_pods_are_looked_at_again_within_seconds_although_nothing_is_reported() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.ready_at_most("v1", Some(10));
+    ask(&mut lab, "restart");
+    lab.settle();
+    assert!(lab.wake.is_some_and(|wake| wake <= lab.cluster.now + SignedDuration::from_secs(5)), "{:?}", lab.wake);
 }
 
 #[test]
