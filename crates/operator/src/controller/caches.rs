@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use futures::{StreamExt, stream::BoxStream};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -121,12 +124,9 @@ pub fn watch_all(client: &Client, namespace: Option<&str>, slices: &ApiResource)
         all_ready: AtomicBool::new(false),
     });
     let root = indexed(events(scope.api::<CachedRollout>()), caches.clone(), sender).reflect(writer).touched_objects();
-    let triggers = futures::stream::select_all([
-        futures::stream::unfold(
-            neighbours,
-            |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) },
-        )
-        .boxed(),
+    let triggers = stream::select_all([
+        stream::unfold(neighbours, |mut neighbours| async move { Some((neighbours.recv().await?, neighbours)) })
+            .boxed(),
         cached(events(scope.api::<Deployment>()), &caches.deployments, &index, |it| {
             Some(NamedObject::workload(&it.object))
         }),
@@ -226,14 +226,29 @@ impl Scope {
 }
 
 /// The watch of one kind, without managed fields.
+///
+/// Where the right to watch was withdrawn, it begins anew, with a list. By itself it would go on from where it was when the
+/// right is given back, and say nothing until something changes.
 pub(super) fn events<K>(api: Api<K>) -> BoxStream<'static, watcher::Result<Event<K>>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watcher(api, watcher::Config::default())
-        .backoff(Backoff::default())
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .boxed()
+    let begun = move || watcher(api.clone(), watcher::Config::default()).boxed();
+    let first = begun();
+    stream::unfold((begun, first), |(begun, mut watch)| async move {
+        let event = watch.next().await?;
+        let next = if is_withdrawn(&event) { begun() } else { watch };
+        Some((event, (begun, next)))
+    })
+    .backoff(Backoff::default())
+    .modify(|object| object.meta_mut().managed_fields = None)
+    .boxed()
+}
+
+/// Whether it says that the right to watch is missing.
+fn is_withdrawn<T>(event: &watcher::Result<T>) -> bool {
+    let Err(watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error)) = event else { return false };
+    matches!(error, kube::Error::Api(status) if status.code == 403)
 }
 
 /// Takes off what is not read.
@@ -324,7 +339,7 @@ where
         .flat_map(move |changed| {
             let subjects = changed.iter().flat_map(&subjects);
             let caring: Vec<_> = subjects.flat_map(|subject| index.caring_about(&subject)).collect();
-            futures::stream::iter(caring)
+            stream::iter(caring)
         })
         .boxed()
 }
@@ -344,4 +359,51 @@ fn target_of(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let target = &autoscaler.spec.as_ref()?.scale_target_ref;
     let namespace = autoscaler.metadata.namespace.as_deref()?;
     (target.kind == "Deployment").then(|| path_of(namespace, &target.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::pending, sync::Mutex, time::Duration};
+
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An API server that gives its answers one after the other, and none after the last.
+    fn answering(answers: Vec<(u16, Value)>) -> Client {
+        let answers = Arc::new(Mutex::new(answers.into_iter()));
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let next = answers.lock().unwrap().next();
+            async move {
+                let (code, body) = match next {
+                    Some(answer) => answer,
+                    None => pending().await,
+                };
+                Ok::<_, Infallible>(
+                    Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap(),
+                )
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_watch_any_more_lists_again_and_learns_that_it_may() {
+        let list =
+            json!({"apiVersion": "v1", "kind": "ConfigMapList", "metadata": {"resourceVersion": "7"}, "items": []});
+        let forbidden = json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403});
+        let client = answering(vec![(200, list.clone()), (403, forbidden), (200, list)]);
+        let events = events::<ConfigMap>(Api::namespaced(client, "shop"));
+        let said = events.map(|event| match event {
+            Ok(Event::InitDone) => "listed",
+            Ok(_) => "",
+            Err(_) => "forbidden",
+        });
+        let said = said.filter(|it| std::future::ready(!it.is_empty())).take(3).collect::<Vec<_>>();
+        let said = tokio::time::timeout(Duration::from_mins(5), said).await;
+        assert_eq!(said.as_deref(), Ok(&["listed", "forbidden", "listed"][..]));
+    }
 }

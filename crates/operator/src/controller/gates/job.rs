@@ -27,6 +27,8 @@ use crate::controller::{CallError, leader::Leadership};
 /// How soon a Job is looked at again, by its age: a tenth of it, within these bounds.
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(30);
+/// How soon after an answer that the gate is closed, in case the answer was older than the question.
+const AFTER_CLOSED: Duration = Duration::from_secs(5);
 /// How many of a Job's pods are looked at for what they said, and how much of that is told.
 const MOST_PODS: u32 = 20;
 const LONGEST_WORDS: usize = 500;
@@ -85,7 +87,7 @@ impl JobQuestion {
         let job: DynamicObject =
             serde_json::from_value(job).map_err(|error| format!("the Job cannot be made: {error}"))?;
         if !self.is_still_asked().await? {
-            return Ok(Said::Reply(Reply::Wait("it is not asked any more".to_owned()), LATEST));
+            return Ok(Said::Reply(Reply::Wait("it is not asked any more".to_owned()), AFTER_CLOSED));
         }
         let by = PostParams { field_manager: Some(GATE_MANAGER.to_owned()), ..PostParams::default() };
         self.jobs().create(&by, &job).await.map_err(because(format!("create Job {name}")))?;
