@@ -13,6 +13,7 @@ behaviours![
     a_version_that_stays_well_after_its_promotion_is_watched_to_the_end,
     a_version_that_fails_after_its_promotion_goes_and_the_one_before_it_comes_back,
     a_version_that_fails_after_its_promotion_is_told_and_stays_where_the_spec_says_no_more,
+    a_version_that_fails_after_its_promotion_goes_although_another_one_waits,
     an_operator_that_is_killed_goes_on_watching,
 ];
 
@@ -70,6 +71,23 @@ async fn a_version_that_fails_after_its_promotion_is_told_and_stays_where_the_sp
     shop.check(&message, message.contains("after its promotion: errors: ")).await?;
     shop.check("v2 serves on", now.stable() == "v2" && now.is(Phase::Stable)).await?;
     shop.check("an event tells of it", told(&shop, reason::WATCH_FAILED).await? == 1).await
+}
+
+async fn a_version_that_fails_after_its_promotion_goes_although_another_one_waits(world: &World) -> Result<()> {
+    let mut plan = watched("10m", "Revert");
+    let shop = adopted(world.shop("watch-beside"), plan.clone()).await?;
+    under_watch(&shop).await?;
+    plan["paused"] = json!(true);
+    shop.apply_rollout(plan).await?;
+    shop.release("v3", &[]).await?;
+    shop.wait("v3 to wait", SOON, |now| now.status().message.starts_with("a new version waits")).await?;
+    shop.set_faults("v2", Faults { error_rate: 0.5, ..Faults::default() });
+    let is_back = |now: &Snapshot| now.stable() == "v1" && now.share().is_none() && now.pods_of("v2") == 0;
+    let now = shop.wait("v1 to serve again", LATER, is_back).await?;
+    shop.check("with all of its pods", now.ready_count("v1") == 4).await?;
+    shop.check("and v3 waits on", now.pods_of("v3") == 0 && now.canary().is_empty()).await?;
+    shop.check("an event tells of it", told(&shop, reason::WATCH_FAILED).await? == 1).await?;
+    shop.lost_nothing().await
 }
 
 async fn an_operator_that_is_killed_goes_on_watching(world: &World) -> Result<()> {
