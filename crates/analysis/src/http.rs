@@ -1,6 +1,6 @@
 //! How a Prometheus is asked over HTTP.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use flate2::write::GzDecoder;
 use futures::future::BoxFuture;
@@ -9,16 +9,22 @@ use reqwest::{
     Response,
     header::{ACCEPT_ENCODING, HeaderValue},
 };
-use tidegate_endpoints::{Connection, Endpoint, Fault};
+use tidegate_endpoints::{Connection, Endpoint, Fault, Store};
+use tokio::time::timeout;
 
 use super::{
     answer::{Limits, Numbers, Reading},
     error::{Excess, QueryError},
+    store::{Recognition, of_build_information, parameters},
     transport::{PromQuery, PromResponse, Transport, When},
 };
 
 /// What is added to an endpoint's URL, and what people leave at its end.
 const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
+/// Where a server says what it is, how long that may take, and how much of it is read.
+const BUILD_INFORMATION: &str = "/api/v1/status/buildinfo";
+const SHORT: Duration = Duration::from_secs(1);
+const FEW: usize = 16 << 10;
 
 /// A way to one endpoint.
 pub(super) struct Http {
@@ -26,6 +32,9 @@ pub(super) struct Http {
     connection: Connection,
     client: Client,
     limits: Limits,
+    /// What the platform team sends with each query.
+    params: Vec<(&'static str, String)>,
+    recognition: Recognition,
 }
 
 impl Http {
@@ -39,10 +48,37 @@ impl Http {
         let client = Client::from(connection.client().clone(), &endpoint.url);
         let client = client.map_err(|error| ("url", error.to_string()))?;
         let limits = Limits { series: endpoint.most_series() };
-        Ok(Self { name: endpoint.name.clone(), connection, client, limits })
+        // The client takes names that live as long as it does, and that is until the process ends.
+        let params = endpoint.params.iter().map(|(name, value)| (&*name.clone().leak(), value.clone())).collect();
+        let recognition = Recognition::new(endpoint.store);
+        Ok(Self { name: endpoint.name.clone(), connection, client, limits, params, recognition })
+    }
+
+    /// What is sent with each query, besides the question.
+    async fn params(&self) -> Vec<(&'static str, String)> {
+        if self.recognition.is_due() {
+            // Whoever says nothing is asked as a Prometheus is.
+            if let Ok(Some(store)) = timeout(SHORT, self.recognized()).await {
+                self.recognition.take(store);
+            }
+        }
+        let of_store = self.recognition.store().map_or(&[][..], parameters);
+        let is_told = |name| self.params.iter().any(|(told, _)| *told == name);
+        let of_store =
+            of_store.iter().filter(|(name, _)| !is_told(*name)).map(|(name, value)| (*name, (*value).to_owned()));
+        of_store.chain(self.params.iter().cloned()).collect()
+    }
+
+    /// Which server is there, as it says.
+    async fn recognized(&self) -> Option<Store> {
+        let headers = self.connection.headers().ok()?;
+        let url = format!("{}{BUILD_INFORMATION}", self.client.base_url().as_str().trim_end_matches('/'));
+        let answer = self.connection.client().get(url).headers(headers).send().await.ok()?;
+        of_build_information(&self.connection.read(answer, FEW).await.ok()?.body)
     }
 
     async fn send(&self, question: PromQuery) -> Result<Response, QueryError> {
+        let params = self.params().await;
         let mut headers = self.connection.headers().map_err(|fault| self.told(fault))?;
         headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
@@ -51,11 +87,13 @@ impl Http {
                 let at = at.as_millisecond();
                 let time = format!("{}.{:03}", at.div_euclid(1000), at.rem_euclid(1000));
                 let request = self.client.query(question.query).query("time", time);
+                let request = params.into_iter().fold(request, |request, (name, value)| request.query(name, value));
                 headers.fold(request, |request, (name, value)| request.header(name, value)).post_raw().await
             }
             When::Grid { start, end, step } => {
                 // Steps are whole seconds far below 2⁵³.
                 let request = self.client.query_range(question.query, start, end, step as f64);
+                let request = params.into_iter().fold(request, |request, (name, value)| request.query(name, value));
                 headers.fold(request, |request, (name, value)| request.header(name, value)).post_raw().await
             }
         };

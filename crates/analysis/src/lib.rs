@@ -31,6 +31,7 @@ mod scrape;
 mod served;
 mod source;
 mod spread;
+mod store;
 mod template;
 #[cfg(test)]
 mod tests;

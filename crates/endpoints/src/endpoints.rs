@@ -12,6 +12,11 @@ use reqwest::{
 use serde::Deserialize;
 use tidegate_api::Span;
 
+use super::store::Store;
+
+/// What the operator asks is nobody else's to say.
+const QUESTION: [&str; 5] = ["query", "time", "start", "end", "step"];
+
 /// The name of the endpoint that is asked when a Rollout names none.
 const DEFAULT: &str = "default";
 
@@ -74,6 +79,12 @@ pub struct Endpoint {
     /// The most series that one answer of a Prometheus may have. Default: [`Self::MOST_SERIES`].
     #[serde(default)]
     pub max_series: Option<usize>,
+    /// Which server is there, of those that speak the API of Prometheus. Default: it is asked.
+    #[serde(default)]
+    pub store: Option<Store>,
+    /// Sent to a Prometheus with each query, such as `dedup` to Thanos.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
     /// How long one answer may take. Default: 10s.
     #[serde(default = "Endpoint::default_timeout")]
     pub timeout: Span,
@@ -111,6 +122,17 @@ impl Endpoint {
     #[must_use]
     pub fn most_series(&self) -> usize {
         self.max_series.unwrap_or(Self::MOST_SERIES)
+    }
+
+    /// A field that is set and says something of a Prometheus alone.
+    #[must_use]
+    pub fn of_prometheus(&self) -> Option<&'static str> {
+        let fields = [
+            ("maxSeries", self.max_series.is_some()),
+            ("store", self.store.is_some()),
+            ("params", !self.params.is_empty()),
+        ];
+        fields.into_iter().find_map(|(field, is_set)| is_set.then_some(field))
     }
 
     fn default_timeout() -> Span {
@@ -207,6 +229,9 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     if endpoint.max_series == Some(0) {
         return Err(("maxSeries", "must be more than 0".to_owned()));
     }
+    if let Some(param) = endpoint.params.keys().find(|param| QUESTION.contains(&param.as_str())) {
+        return Err(("params", format!("{param} is what the operator asks for itself: leave it out")));
+    }
     if endpoint.timeout.duration().is_zero() {
         return Err(("timeout", "must be longer than 0s".to_owned()));
     }
@@ -231,6 +256,8 @@ endpoints:
   bearerTokenFile: /var/run/token
   caFile: /etc/ca.pem
   maxSeries: 200000
+  store: victoriametrics
+  params: {nocache: 1, dedup: true}
   timeout: 5s
 - {name: other, url: 'http://other:9090', basicAuth: {username: me, passwordFile: /password}}
 ";
@@ -238,6 +265,10 @@ endpoints:
         assert_eq!(endpoints.get(None).map(|endpoint| endpoint.timeout), Some(Span::seconds(5)));
         let most = ["default", "other"].map(|name| endpoints.get(Some(name)).map(Endpoint::most_series));
         assert_eq!(most, [Some(200_000), Some(100_000)]);
+        let told = endpoints
+            .get(None)
+            .map(|endpoint| (endpoint.store, [&endpoint.params["nocache"], &endpoint.params["dedup"]]));
+        assert_eq!(told, Some((Some(Store::VictoriaMetrics), ["1", "true"].map(str::to_owned).each_ref())));
         assert_eq!(endpoints.get(Some("other")).map(|endpoint| endpoint.timeout), Some(Span::seconds(10)));
         assert!(endpoints.get(Some("third")).is_none());
     }
@@ -253,6 +284,10 @@ endpoints:
                 "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
             ),
             ("{name: a, url: 'http://a', maxSeries: 0}", "endpoint \"a\": maxSeries: must be more than 0"),
+            (
+                "{name: a, url: 'http://a', params: {time: now}}",
+                "endpoint \"a\": params: time is what the operator asks for itself: leave it out",
+            ),
             ("{name: a, url: 'http://a', timeout: 0s}", "endpoint \"a\": timeout: must be longer than 0s"),
             (
                 "{name: a, url: 'http://a', headers: {Authorization: x}}",

@@ -6,6 +6,8 @@
 
 mod connection;
 mod endpoints;
+mod store;
 
 pub use connection::{Answer, Connection, Fault, Head};
 pub use endpoints::{BasicAuth, Endpoint, Endpoints, EndpointsError};
+pub use store::Store;

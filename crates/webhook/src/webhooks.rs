@@ -78,8 +78,8 @@ impl HttpWebhooks {
                 field,
                 why,
             };
-            if endpoint.max_series.is_some() {
-                return Err(field(("maxSeries", "is for Prometheus: a webhook answers with no series".to_owned())));
+            if let Some(of_prometheus) = endpoint.of_prometheus() {
+                return Err(field((of_prometheus, "is for Prometheus: a webhook is asked for no series".to_owned())));
             }
             let connection = Connection::new(endpoint).map_err(field)?;
             let webhook = Webhook { endpoint: endpoint.clone(), connection };
