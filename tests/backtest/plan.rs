@@ -1,5 +1,7 @@
 //! What is expected of a release at today's traffic.
 
+use serde_json::{Value, json};
+
 use crate::{
     command::{ERRORS, on, rollout},
     past::Past,
@@ -53,7 +55,8 @@ const REQUESTS_AN_HOUR: f64 = 14_400.0;
 async fn a_plan_says_of_each_latency_check_for_itself_what_the_buckets_can_tell() {
     let Some(past) = Past::write().await else { return };
     let checks = "[{name: p95, latency: {preset: pod-http, quantile: 0.95, max: 1s}}, \
-                  {name: p99, latency: {preset: pod-http, quantile: 0.99, max: 2s}}]";
+                  {name: p99, latency: {preset: pod-http, quantile: 0.99, max: 2s}}, \
+                  {name: p90, latency: {preset: pod-http, quantile: 0.9, max: 700ms}}]";
     // Over the upgrade of Prometheus, which writes the bound of one second otherwise since.
     let plan = on(&past, "plan", &rollout(checks), &["--over", "5h", "-o", "json"]).await;
     println!("{}", plan.printed);
@@ -61,7 +64,9 @@ async fn a_plan_says_of_each_latency_check_for_itself_what_the_buckets_can_tell(
     let report = plan.json();
     let (p95, p99) = (&report["today"][0], &report["today"][1]);
     assert!((p95["requestsPerHour"].as_f64().unwrap() / REQUESTS_AN_HOUR - 1.0).abs() < 0.02, "{report}");
-    assert_eq!(p95["bad"], "0.2%", "{report}");
+    assert_eq!((&p95["bad"], &p95["badAtMost"]), (&json!("0.2%"), &Value::Null), "{report}");
+    let between = &report["today"][2];
+    assert_eq!((&between["bad"], &between["badAtMost"]), (&json!("0.2%"), &json!("1%")), "{report}");
     assert_eq!(
         p99["message"],
         "the limit of 2s is above 1s, the largest bucket of the histogram of the stable version; add a bucket at the limit \

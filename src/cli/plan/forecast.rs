@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_analysis::{Found, Surveyed};
 use tidegate_api::{Analysis, Mode, OnInconclusive, Rollout, Span, Stage};
-use tidegate_judge::{ENOUGH, ErrorRates, Supposed, Tolerance, about, about_time, percent};
+use tidegate_judge::{Counts, ENOUGH, ErrorRates, Supposed, Tolerance, about, about_time, percent};
 
 use crate::cli::lint::stages::{Asked, questions, reached};
 
@@ -44,6 +44,8 @@ pub struct Today {
     pub requests_per_hour: Option<f64>,
     /// What part of them is bad.
     pub bad: Option<String>,
+    /// What part of them may be, where a limit lies between two buckets of a histogram.
+    pub bad_at_most: Option<String>,
     /// How many requests go bad together.
     pub overdispersion: Option<f64>,
     /// Why nothing is known.
@@ -115,17 +117,22 @@ impl Today {
             check: surveyed.check.clone(),
             requests_per_hour: None,
             bad: None,
+            bad_at_most: None,
             overdispersion: None,
             message: None,
         };
         match &surveyed.found {
             Err(fault) => Some(Self { message: Some(fault.to_string()), ..none }),
             // The strictest limit comes first.
-            Ok(found) => found.first().map(|found| Self {
-                requests_per_hour: Some(found.per_hour()),
-                bad: (found.counts.total > 0.0).then(|| percent(found.counts.bad / found.counts.total)),
-                overdispersion: Some(found.overdispersion),
-                ..none
+            Ok(found) => found.first().map(|found| {
+                let Counts { bad, bad_at_most, total } = found.counts;
+                Self {
+                    requests_per_hour: Some(found.per_hour()),
+                    bad: (total > 0.0).then(|| percent(bad / total)),
+                    bad_at_most: (bad_at_most > bad).then(|| percent(bad_at_most / total)),
+                    overdispersion: Some(found.overdispersion),
+                    ..none
+                }
             }),
         }
     }

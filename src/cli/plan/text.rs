@@ -33,14 +33,18 @@ pub fn printed(forecast: &Forecast) -> String {
 }
 
 fn today_line(today: &Today) -> String {
-    let Today { check, requests_per_hour, bad, overdispersion, message } = today;
+    let Today { check, requests_per_hour, bad, bad_at_most, overdispersion, message } = today;
     match (message, requests_per_hour) {
         (Some(message), _) => format!("{check}: {message}"),
         (None, None) => format!("{check}: nothing counted"),
         (None, Some(requests)) => {
             let bad = bad.as_deref().unwrap_or("none");
+            let most = bad_at_most.as_ref().map_or(String::new(), |most| {
+                format!(" (up to {most}, as the limit lies between two histogram buckets)")
+            });
             let together = overdispersion.unwrap_or(1.0);
-            format!("{check}: {} requests an hour, {bad} bad, about {together:.1} go bad together", count(*requests))
+            let requests = count(*requests);
+            format!("{check}: {requests} requests an hour, {bad} bad{most}, about {together:.1} go bad together")
         }
     }
 }
