@@ -9,6 +9,7 @@ mod disturbed;
 mod fuzzed;
 mod hostile;
 mod pods;
+mod providers;
 #[path = "../promql/remote_write.rs"]
 mod remote_write;
 mod store;

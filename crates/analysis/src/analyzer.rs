@@ -15,17 +15,20 @@ use tidegate_endpoints::{Endpoints, EndpointsError};
 use tidegate_judge::{
     Asked, Divided, ErrorRates, Evidence, Judgement, SampleBounds, Spread, judge, judge_plainly, judge_values,
 };
+use tidegate_providers::Provider;
 use tokio::time::Instant;
 
 use super::{
     cadence::{LastLook, enough_at},
     error::QueryError,
     grid::later,
+    numbers::NumberSources,
     prometheus::{Prometheus, Tally},
     recipe::Templates,
     sampling_plan::{Kind, Limit, SamplingPlan},
     tracker::Tracker,
     transport::Transport,
+    validation::UnusableCheck,
     values::{self, Values},
     wanted::{SHORTEST_RATE, Wanted, all_wanted, asked_checks, interval, whole_second},
 };
@@ -96,6 +99,7 @@ impl AnalysisResult {
 #[derive(Debug)]
 pub struct Analyzer {
     endpoints: HashMap<String, Prometheus>,
+    providers: HashMap<String, Provider>,
     memories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
@@ -121,9 +125,16 @@ impl Analyzer {
     /// # Errors
     /// As [`Self::new`].
     pub fn counting(endpoints: &Endpoints, tally: &Tally) -> Result<Self, EndpointsError> {
-        let client = |endpoint| Prometheus::new(endpoint, endpoints, tally.clone());
-        let clients = endpoints.iter().map(|endpoint| Ok((endpoint.name.clone(), client(endpoint)?)));
-        Ok(Self { endpoints: clients.collect::<Result<_, EndpointsError>>()?, memories: Mutex::default() })
+        let (mut clients, mut providers) = (HashMap::new(), HashMap::new());
+        for endpoint in endpoints.iter() {
+            let unusable = |(field, why)| endpoints.unusable(endpoint, field, why);
+            if let Some(provider) = Provider::new(endpoint).map_err(unusable)? {
+                providers.insert(endpoint.name.clone(), provider);
+            } else {
+                clients.insert(endpoint.name.clone(), Prometheus::new(endpoint, endpoints, tally.clone())?);
+            }
+        }
+        Ok(Self { endpoints: clients, providers, memories: Mutex::default() })
     }
 
     /// An analyzer that asks one endpoint, called `name`, over `transport`; a look takes no longer than `timeout`.
@@ -131,13 +142,24 @@ impl Analyzer {
     pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
         let tally = Arc::new(|_: &str, _| {}) as Tally;
         let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
-        Self { endpoints: HashMap::from([(name.to_owned(), prometheus)]), memories: Mutex::default() }
+        let endpoints = HashMap::from([(name.to_owned(), prometheus)]);
+        Self { endpoints, providers: HashMap::new(), memories: Mutex::default() }
     }
 
-    /// Whether an endpoint of that name is configured; `None` is the one called `default`.
+    /// Whether a Prometheus of that name is configured; `None` is the one called `default`.
     #[must_use]
     pub fn knows(&self, endpoint: Option<&str>) -> bool {
         self.endpoints.contains_key(Endpoints::name_of(endpoint))
+    }
+
+    /// The first check of `spec` whose provider is not configured.
+    #[must_use]
+    pub fn without_provider(&self, spec: &RolloutSpec) -> Option<UnusableCheck> {
+        spec.all_checks().find_map(|check| {
+            let name = check.provider().filter(|name| !self.providers.contains_key(*name))?;
+            let fault = QueryError::ProviderNotFound { name: name.to_owned() };
+            Some(UnusableCheck { check: check.name.clone(), fault })
+        })
     }
 
     /// Forgets the evidence of a Rollout that is at rest or gone.
@@ -159,7 +181,8 @@ impl Analyzer {
         };
         let interval = interval(analysis);
         let prometheus = match self.prometheus(analysis.prometheus.as_deref()) {
-            Ok(prometheus) => prometheus,
+            Ok(prometheus) => Some(prometheus),
+            Err(_) if asked_checks(analysis, request).all(|(check, _)| check.provider().is_some()) => None,
             Err(fault) => {
                 let checks = asked_checks(analysis, request).map(|(check, _)| without_numbers(check, &fault)).collect();
                 return AnalysisResult::only(checks, later(request.now, interval));
@@ -167,15 +190,18 @@ impl Analyzer {
         };
         let wanted = all_wanted(analysis, request);
         let memory = self.memory(request.uid);
-        let deadline = Instant::now() + prometheus.timeout();
+        let prometheus = prometheus.map(|prometheus| (prometheus, Instant::now() + prometheus.timeout()));
+        let sources = NumberSources { prometheus, providers: &self.providers };
         let mut memory = memory.lock().await;
         let asks_the_same = memory.prepare(&wanted);
         let stands = memory.last.as_ref().filter(|_| asks_the_same).and_then(|last| last.stands(request));
         if let Some(mut said) = stands {
-            memory.look_after_routes(prometheus, (request, interval), deadline, &mut said).await;
+            if let Some((prometheus, deadline)) = prometheus {
+                memory.look_after_routes(prometheus, (request, interval), deadline, &mut said).await;
+            }
             return said;
         }
-        let faults = memory.observe(prometheus, (request.written, request.now), deadline).await;
+        let faults = memory.observe(sources, (request.written, request.now)).await;
         let mut checks = memory.statuses(analysis, request, &wanted, &faults);
         let mut next = memory.next(request.now).unwrap_or_else(|| later(request.now, interval));
         let enough = enough_at(request, &checks).map(|enough| enough.max(next));
@@ -264,14 +290,12 @@ impl Memory {
         is_same
     }
 
-    async fn observe(
-        &mut self,
-        prometheus: &Prometheus,
-        (written, now): (&[Timestamp], Timestamp),
-        deadline: Instant,
-    ) -> Faults {
-        let trackers = self.trackers.iter_mut().map(|tracker| tracker.observe(prometheus, written, now, deadline));
-        let values = self.values.iter_mut().map(|values| values.observe(prometheus, now, deadline));
+    async fn observe(&mut self, sources: NumberSources<'_>, (written, now): (&[Timestamp], Timestamp)) -> Faults {
+        // Who counts requests, counts them in a Prometheus.
+        let counted = self.trackers.iter_mut().filter_map(|tracker| Some((tracker, sources.prometheus?)));
+        let trackers =
+            counted.map(|(tracker, (prometheus, deadline))| tracker.observe(prometheus, written, now, deadline));
+        let values = self.values.iter_mut().map(|values| values.observe(sources, now));
         let (trackers, values) = join(join_all(trackers), join_all(values)).await;
         let faults = |results: Vec<Result<(), QueryError>>| results.into_iter().map(Result::err).collect();
         Faults { trackers: faults(trackers), values: faults(values) }

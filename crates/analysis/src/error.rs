@@ -72,6 +72,12 @@ pub enum Excess {
 pub enum QueryError {
     #[error("no Prometheus endpoint called {name:?} is configured on the operator")]
     EndpointNotFound { name: String },
+    #[error(
+        "no endpoint called {name:?} is configured on the operator that has a provider: ask the platform team, or name another"
+    )]
+    ProviderNotFound { name: String },
+    #[error("endpoint {endpoint:?}: {fault}")]
+    Provider { endpoint: String, fault: tidegate_providers::Fault },
     #[error("endpoint {endpoint:?}: the file with its credentials cannot be used: {why}")]
     Credentials { endpoint: String, why: String },
     #[error("endpoint {endpoint:?} cannot be reached: {why}")]
@@ -187,6 +193,8 @@ impl QueryError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::EndpointNotFound { .. } => reason::ENDPOINT_NOT_FOUND,
+            Self::ProviderNotFound { .. } => reason::PROVIDER_NOT_FOUND,
+            Self::Provider { fault, .. } => of_provider(fault),
             Self::Credentials { .. } => reason::CREDENTIALS_UNUSABLE,
             Self::Unreachable { .. } => reason::UNREACHABLE,
             Self::Timeout { .. } => reason::TIMEOUT,
@@ -219,5 +227,24 @@ impl QueryError {
             Self::Limit(_) => reason::INVALID_LIMIT,
             Self::Refused(refusal) => refusal.reason(),
         }
+    }
+}
+
+/// The reason of what a provider's endpoint does: as of a Prometheus, where that may be the same.
+fn of_provider(fault: &tidegate_providers::Fault) -> &'static str {
+    use tidegate_endpoints::Fault as Unreached;
+    use tidegate_providers::Fault;
+
+    match fault {
+        Fault::Unreached(Unreached::Credentials(_)) => reason::CREDENTIALS_UNUSABLE,
+        Fault::Unreached(Unreached::Unreachable(_)) => reason::UNREACHABLE,
+        Fault::Unreached(Unreached::Redirect(_)) => reason::REDIRECTS,
+        Fault::Unreached(Unreached::TooLarge(_)) => reason::ANSWER_TOO_LARGE,
+        Fault::Timeout(_) => reason::TIMEOUT,
+        Fault::Unauthorized(_) => reason::UNAUTHORIZED,
+        Fault::Refused | Fault::NoPath => reason::QUERY_REFUSED,
+        Fault::Status(_) => reason::FAILS,
+        Fault::Shape(_) => reason::UNEXPECTED_ANSWER,
+        Fault::Partial => reason::ANSWER_INCOMPLETE,
     }
 }

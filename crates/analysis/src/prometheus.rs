@@ -47,12 +47,7 @@ impl std::fmt::Debug for Prometheus {
 impl Prometheus {
     /// Asks `endpoint`, one of `endpoints`, over HTTP.
     pub(super) fn new(endpoint: &Endpoint, endpoints: &Endpoints, tally: Tally) -> Result<Self, EndpointsError> {
-        let transport = Http::new(endpoint).map_err(|(field, why)| EndpointsError::Field {
-            file: endpoints.file().to_owned(),
-            endpoint: endpoint.name.clone(),
-            field,
-            why,
-        })?;
+        let transport = Http::new(endpoint).map_err(|(field, why)| endpoints.unusable(endpoint, field, why))?;
         Ok(Self::over(&endpoint.name, Arc::new(transport), endpoint.timeout.duration(), tally))
     }
 

@@ -10,7 +10,7 @@ use super::{
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
     renamed::joined,
-    template::{Scope, render, render_pattern},
+    template::{Scope, render, render_pattern, render_text},
     versions::{Arms, Selection, Versions},
 };
 
@@ -50,6 +50,7 @@ enum Counted {
 pub(super) fn expression(check: &Check, templates: &Templates, scope: &Scope<'_>) -> Result<String, QueryError> {
     let Recipe { reads, parameters, .. } = recipe(check, templates)?;
     match reads {
+        Reads::Query(expr) if check.provider().is_some() => Ok(render_text(expr, scope)?),
         Reads::Query(expr) => Ok(render(expr, &Scope { parameters: &parameters, ..*scope })?),
         _ => Ok(String::new()),
     }

@@ -33,7 +33,7 @@ pub(super) fn of_build_information(answer: &[u8]) -> Option<Store> {
     let data = answer.get("data")?;
     let version = data["version"].as_str()?;
     Some(match data["application"].as_str() {
-        Some(application) if application.contains("Mimir") => Store::Mimir,
+        Some(application) if application.to_ascii_lowercase().contains("mimir") => Store::Mimir,
         _ if version.trim_start_matches('v').starts_with("0.") => Store::Thanos,
         _ if data.get("revision").is_none() && data.get("goVersion").is_none() => Store::VictoriaMetrics,
         _ => Store::Prometheus,

@@ -87,6 +87,8 @@ pub(super) enum Place {
     String(char, Matcher),
     /// In a regular expression that is no part of a query.
     Pattern,
+    /// In a language that nobody knows here.
+    Text,
 }
 
 /// What stands before a string.
@@ -141,6 +143,14 @@ pub fn render(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError
 /// As [`render`].
 pub fn render_pattern(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
     fill(template, scope, Place::Pattern)
+}
+
+/// Fills in the variables of a text in a language that is not `PromQL`: as they are, wherever they stand.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_text(template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
+    fill(template, scope, Place::Text)
 }
 
 /// `template` in pieces of code, comments and strings.
@@ -279,6 +289,7 @@ fn written(name: &str, value: &Value<'_>, place: Place) -> Result<String, Templa
         (Place::Code, Value::Word(word)) => return Ok(word.clone().into_owned()),
         (Place::Code, _) => return Err(TemplateError::Unquoted { name: name() }),
         (Place::Pattern, _) => (None, Matcher::Pattern),
+        (Place::Text, _) => (None, Matcher::None),
         (Place::String(quote, matcher), _) => (Some(quote), matcher),
     };
     let text = match (value, matcher) {

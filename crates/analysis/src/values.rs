@@ -6,13 +6,13 @@ use futures::future::{join, try_join};
 use jiff::Timestamp;
 use tidegate_api::{Reduce, Verdict};
 use tidegate_judge::{Reading, Run, ValueLimits, judge_values};
-use tokio::time::Instant;
 
 use super::{
     answer::Row,
     error::QueryError,
     grid::{Grid, earlier},
-    prometheus::{Prometheus, one_of},
+    numbers::{NumberSource, NumberSources},
+    prometheus::one_of,
 };
 
 /// How many instants that were missed are asked for at once, unless the answer is too large: an hour of seconds.
@@ -23,6 +23,8 @@ const MOST: i64 = 3600;
 pub(super) struct ValuePlan {
     pub(super) check: String,
     pub(super) endpoint: String,
+    /// Who is asked in its place, where that is no Prometheus.
+    pub(super) provider: Option<String>,
     /// The query for the canary.
     pub(super) promql: String,
     /// The same for stable, where it is compared.
@@ -66,16 +68,13 @@ impl Values {
     }
 
     /// Asks what is new up to `now`, and what was missed before.
-    pub(super) async fn observe(
-        &mut self,
-        prometheus: &Prometheus,
-        now: Timestamp,
-        deadline: Instant,
-    ) -> Result<(), QueryError> {
+    pub(super) async fn observe(&mut self, sources: NumberSources<'_>, now: Timestamp) -> Result<(), QueryError> {
         let Some(at) = self.due(now) else { return self.fault.clone().map_or(Ok(()), Err) };
         self.failed = None;
-        self.catch_up(prometheus, at, deadline).await?;
-        let answer = self.ask(prometheus, at, deadline).await;
+        let provider = self.plan.provider.clone();
+        let source = sources.of(provider.as_deref())?;
+        self.catch_up(source, at).await?;
+        let answer = self.ask(source, at).await;
         self.take(at, answer)
     }
 
@@ -95,9 +94,9 @@ impl Values {
         answer.map(|_| ())
     }
 
-    async fn ask(&self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<Reading, QueryError> {
+    async fn ask(&self, source: NumberSource<'_>, at: Timestamp) -> Result<Reading, QueryError> {
         let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
-        let number = |promql, at| prometheus.number(promql, *reduce, at, deadline);
+        let number = |promql, at| source.number(promql, *reduce, at);
         let Some(stable) = stable else { return Ok(Reading { value: number(promql, at).await?, stable: None }) };
         let (value, beside) = join(number(promql, at), number(stable, at)).await;
         let stable = match beside {
@@ -116,7 +115,7 @@ impl Values {
     }
 
     /// Asks for the instants before `at` that were not asked for and that may still matter.
-    async fn catch_up(&mut self, prometheus: &Prometheus, at: Timestamp, deadline: Instant) -> Result<(), QueryError> {
+    async fn catch_up(&mut self, source: NumberSource<'_>, at: Timestamp) -> Result<(), QueryError> {
         let grid = self.grid();
         let ValuePlan { interval, limits, rarest, .. } = &self.plan;
         let matters = limits.lasting.max(interval.saturating_mul(limits.tolerated)).max(*rarest);
@@ -128,7 +127,7 @@ impl Values {
         }
         for most in std::iter::once(MOST).chain(Grid::attempts()) {
             let stride = grid.stride(start, end, most);
-            match self.missed(prometheus, (start, stride, end), deadline).await {
+            match self.missed(source, (start, stride, end)).await {
                 Err(QueryError::TooLarge { .. }) => {}
                 Err(fault) => return Err(fault),
                 Ok(missed) => {
@@ -146,14 +145,13 @@ impl Values {
     /// number are left out.
     async fn missed(
         &self,
-        prometheus: &Prometheus,
+        source: NumberSource<'_>,
         (start, stride, end): (Timestamp, i64, Timestamp),
-        deadline: Instant,
     ) -> Result<BTreeMap<Timestamp, Reading>, QueryError> {
         let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
         let (start, end) = (start.as_second(), end.as_second());
         let each = async |promql| {
-            let rows = prometheus.grid(promql, start, end, stride, deadline).await?;
+            let rows = source.grid(promql, start, end, stride).await?;
             Ok::<_, QueryError>(by_instant(&rows, *reduce))
         };
         let Some(stable) = stable else {
@@ -163,7 +161,7 @@ impl Values {
         let (values, beside) = try_join(each(promql), each(stable)).await?;
         // As where it is asked in time: all traffic may have left stable.
         let is_gone = values.keys().any(|at| !beside.contains_key(at));
-        let first = if is_gone { prometheus.number(stable, *reduce, *since, deadline).await.ok() } else { None };
+        let first = if is_gone { source.number(stable, *reduce, *since).await.ok() } else { None };
         let readings = values.into_iter().filter_map(|(at, value)| {
             let stable = beside.get(&at).copied().or(first)?;
             Some((at, Reading { value, stable: Some(stable) }))

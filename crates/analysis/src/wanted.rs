@@ -24,6 +24,9 @@ const INTERVAL: Span = Span::seconds(10);
 /// A `rate()` over less than this has too few samples in most places.
 pub(super) const SHORTEST_RATE: Span = Span::seconds(60);
 
+/// How often a provider is asked at most: it has a value a minute, and so many questions an hour are free.
+const PROVIDERS: Duration = Duration::from_mins(1);
+
 /// What a check needs, once its template is filled in and its limits are known.
 pub(super) enum Wanted {
     Counters(SamplingPlan),
@@ -85,10 +88,13 @@ fn want(
             return Err(QueryError::ComparedWithItself);
         }
         let reduce = check.query.as_ref().and_then(|query| query.reduce);
+        let provider = check.provider().map(str::to_owned);
+        let interval = if provider.is_some() { interval.max(PROVIDERS) } else { interval };
         let check = check.name.clone();
         return Ok(Wanted::Value(values::ValuePlan {
             check,
             endpoint,
+            provider,
             promql,
             stable,
             reduce,

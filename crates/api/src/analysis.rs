@@ -170,6 +170,12 @@ impl Check {
             || self.latency.as_ref().is_some_and(|check| check.max.is_some())
             || self.query.as_ref().is_some_and(Query::decides)
     }
+
+    /// The endpoint of the service that is asked in place of a Prometheus, if it is one.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.query.as_ref()?.provider.as_deref()
+    }
 }
 
 /// The share of requests that failed, from counters.
@@ -350,6 +356,7 @@ impl Preset {
         culprit::QUERY_TAKES
     ),
     validation = Rule::new("!has(self.parameters) || has(self.template)").message("parameters are for a template: your own expr has none").field_path(".parameters"),
+    validation = Rule::new("!has(self.provider) || has(self.expr)").message("a provider is asked by an expr in its own language: a template is for Prometheus").field_path(".provider"),
     validation = (
         "has(self.max) || has(self.min) || has(self.relative) || has(self.warn)",
         culprit::QUERY_LIMIT
@@ -358,10 +365,16 @@ impl Preset {
     validation = Rule::new("!(has(self.warn) && has(self.max) && has(self.min))").message("a query with both min and max cannot have warn: it would not be clear on which side it warns").field_path(".warn")
 )]
 pub struct Query {
-    /// The expression.
+    /// The expression: PromQL, or with a `provider` what that one understands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub expr: Option<String>,
+
+    /// The endpoint of a service that is no Prometheus, such as Datadog, as the platform team calls it. It is asked once a
+    /// minute at most. Default: the Prometheus of `analysis.prometheus` is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub provider: Option<String>,
 
     /// What somebody published, for all who count alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]

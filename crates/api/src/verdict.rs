@@ -70,6 +70,14 @@ pub mod reason {
         FAILS = "PrometheusFails" => "See the log of Prometheus.";
         /// What answers is not the API of Prometheus.
         NOT_PROMETHEUS = "NotPrometheus" => "Check the URL of the endpoint, and its path.";
+        /// No endpoint with a provider has the name that the check gives.
+        PROVIDER_NOT_FOUND = "ProviderNotFound" =>
+            "Name one that is, in the `provider` of the query, or have it added to the configuration of the operator \
+             ([providers.md](../providers.md)).";
+        /// What a provider answers is not what its API answers, or has several numbers in one row.
+        UNEXPECTED_ANSWER = "UnexpectedAnswer" =>
+            "Check the URL of the endpoint, and that the expression yields one number for each row \
+             ([providers.md](../providers.md)).";
         /// The answer is larger than what the operator reads.
         ANSWER_TOO_LARGE = "AnswerTooLarge" => "Select fewer series, or set maxSeries on the endpoint.";
         /// The store says that its answer is partial, or may be.

@@ -113,12 +113,12 @@ impl Connection {
     /// # Errors
     /// [`Fault::Credentials`].
     pub fn headers(&self) -> Result<HeaderMap, Fault> {
-        let unusable = |file: &Path, why: &str| Fault::Credentials(format!("{}: {why}", file.display()));
-        let secret = |file: &Path| {
-            let text = std::fs::read_to_string(file).map_err(|error| unusable(file, &error.to_string()))?;
-            Ok::<_, Fault>(text.trim().to_owned())
-        };
         let mut headers = self.headers.clone();
+        for (name, file) in &self.endpoint.header_files {
+            let mut value = HeaderValue::try_from(secret(file)?).map_err(|_| unfit(file))?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::try_from(name).map_err(|_| unfit(file))?, value);
+        }
         let request = self.client.get(&self.endpoint.url);
         let (request, file) = if let Some(file) = &self.endpoint.bearer_token_file {
             (request.bearer_auth(secret(file)?), file)
@@ -128,7 +128,7 @@ impl Connection {
             return Ok(headers);
         };
         // reqwest marks the header as sensitive, which keeps it out of every log.
-        let request = request.build().map_err(|_| unusable(file, "its content does not fit into a header"))?;
+        let request = request.build().map_err(|_| unfit(file))?;
         headers.extend(request.headers().get(AUTHORIZATION).map(|value| (AUTHORIZATION, value.clone())));
         Ok(headers)
     }
@@ -173,6 +173,19 @@ impl Fault {
     pub fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Unreachable(root_cause(error))
     }
+}
+
+/// What a file with a secret holds, without the end of its line.
+///
+/// # Errors
+/// [`Fault::Credentials`], with the file.
+pub fn secret(file: &Path) -> Result<String, Fault> {
+    let text = std::fs::read_to_string(file);
+    text.map(|text| text.trim().to_owned()).map_err(|error| Fault::Credentials(format!("{}: {error}", file.display())))
+}
+
+fn unfit(file: &Path) -> Fault {
+    Fault::Credentials(format!("{}: its content does not fit into a header", file.display()))
 }
 
 /// The innermost error: `connection refused` instead of what was being done at the time.

@@ -12,7 +12,7 @@ use reqwest::{
 use serde::Deserialize;
 use tidegate_api::Span;
 
-use super::store::Store;
+use super::{provider::ProviderKind, store::Store};
 
 /// What the operator asks is nobody else's to say.
 const QUESTION: [&str; 5] = ["query", "time", "start", "end", "step"];
@@ -70,6 +70,9 @@ pub struct Endpoint {
     /// A user, and a file with the password.
     #[serde(default)]
     pub basic_auth: Option<BasicAuth>,
+    /// Further headers, each with the file that has its value; read for each request, so that they may be rotated.
+    #[serde(default)]
+    pub header_files: BTreeMap<String, PathBuf>,
     /// A PEM file with the only certificates that may vouch for the server. Default: those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -79,6 +82,9 @@ pub struct Endpoint {
     /// The most series that one answer of a Prometheus may have. Default: [`Self::MOST_SERIES`].
     #[serde(default)]
     pub max_series: Option<usize>,
+    /// What is there, where it is no Prometheus and no webhook.
+    #[serde(default)]
+    pub provider: Option<ProviderKind>,
     /// Which server is there, of those that speak the API of Prometheus. Default: it is asked.
     #[serde(default)]
     pub store: Option<Store>,
@@ -192,6 +198,12 @@ impl Endpoints {
         self.endpoints.iter()
     }
 
+    /// A field of `endpoint` has a value that cannot be used.
+    #[must_use]
+    pub fn unusable(&self, endpoint: &Endpoint, field: &'static str, why: String) -> EndpointsError {
+        EndpointsError::Field { file: self.file.clone(), endpoint: endpoint.name.clone(), field, why }
+    }
+
     /// What errors call the file.
     #[must_use]
     pub fn file(&self) -> &str {
@@ -222,6 +234,12 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
         if header.eq_ignore_ascii_case("authorization") {
             return Err(("headers", "a secret belongs in bearerTokenFile or basicAuth, not here".to_owned()));
         }
+    }
+    for header in endpoint.header_files.keys() {
+        HeaderName::try_from(header).map_err(|_| ("headerFiles", format!("{header:?} is not the name of a header")))?;
+    }
+    if let Some(of_prometheus) = endpoint.of_prometheus().filter(|_| endpoint.provider.is_some()) {
+        return Err((of_prometheus, "is for Prometheus, and this endpoint has a provider".to_owned()));
     }
     if endpoint.bearer_token_file.is_some() && endpoint.basic_auth.is_some() {
         return Err(("basicAuth", "cannot be used together with bearerTokenFile".to_owned()));

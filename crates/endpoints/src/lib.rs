@@ -6,8 +6,10 @@
 
 mod connection;
 mod endpoints;
+mod provider;
 mod store;
 
-pub use connection::{Answer, Connection, Fault, Head};
+pub use connection::{Answer, Connection, Fault, Head, secret};
 pub use endpoints::{BasicAuth, Endpoint, Endpoints, EndpointsError};
+pub use provider::ProviderKind;
 pub use store::Store;

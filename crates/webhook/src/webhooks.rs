@@ -72,14 +72,12 @@ impl HttpWebhooks {
     /// [`EndpointsError`] if a file that one of them names cannot be used.
     pub fn new(endpoints: &Endpoints) -> Result<Self, EndpointsError> {
         let reached = endpoints.iter().map(|endpoint| {
-            let field = |(field, why)| EndpointsError::Field {
-                file: endpoints.file().to_owned(),
-                endpoint: endpoint.name.clone(),
-                field,
-                why,
-            };
+            let field = |(field, why)| endpoints.unusable(endpoint, field, why);
             if let Some(of_prometheus) = endpoint.of_prometheus() {
                 return Err(field((of_prometheus, "is for Prometheus: a webhook is asked for no series".to_owned())));
+            }
+            if endpoint.provider.is_some() {
+                return Err(field(("provider", "is for numbers: it belongs into the file of Prometheus".to_owned())));
             }
             let connection = Connection::new(endpoint).map_err(field)?;
             let webhook = Webhook { endpoint: endpoint.clone(), connection };

@@ -3,7 +3,7 @@
 
 use promql_parser::parser::{Expr, VectorSelector, parse, value::ValueType};
 use serde_json::Value;
-use tidegate_analysis::{Backends, Parameters, Scope, TemplateError, render, render_pattern};
+use tidegate_analysis::{Backends, Parameters, Scope, TemplateError, render, render_pattern, render_text};
 use tidegate_api::{
     RevisionStatus, Span,
     manifest::{field, item},
@@ -25,7 +25,11 @@ pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
     let queries = Queries { written: rollout, service, is_routed, parameters: Parameters::NONE };
     let mut findings: Vec<_> = gates(rollout).filter_map(|at| queries.number_of_a_gate(&at)).collect();
     for at in checks(rollout.document.value()) {
-        findings.extend(at.text(&["query", "expr"]).and_then(|(path, expr)| queries.value(&path, expr)));
+        let is_promql = at.text(&["query", "provider"]).is_none();
+        let number = |(path, expr): (String, _)| {
+            if is_promql { queries.value(&path, expr) } else { queries.variables(&path, expr) }
+        };
+        findings.extend(at.text(&["query", "expr"]).and_then(number));
         let counters = [["errorRate", "counters", "errors"], ["errorRate", "counters", "total"]];
         findings.extend(queries.counters(counters.map(|names| at.text(&names))));
         if let Some((path, buckets)) = at.text(&["latency", "histogram", "buckets"]) {
@@ -94,6 +98,13 @@ impl Queries<'_> {
     /// A query has to yield one number.
     pub fn value(&self, path: &str, expr: &str) -> Option<Finding> {
         self.number(path, self.parsed(path, expr))
+    }
+
+    /// Of a language that nobody reads here, only the variables are looked at.
+    fn variables(&self, path: &str, text: &str) -> Option<Finding> {
+        let (revision, names) = (version("a"), Names::of(self.service));
+        let error = render_text(text, &self.scope(&revision, &revision, &names)).err()?;
+        Some(self.written.error(path, error.to_string()))
     }
 
     /// So has that of a gate, which is asked as it stands.

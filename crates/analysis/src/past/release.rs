@@ -150,7 +150,11 @@ impl Past {
                     let step = Grid::new(from, plan.interval).step();
                     let instants = Instants { start: from.as_second(), end: trial.to.as_second(), step };
                     for promql in std::iter::once(&plan.promql).chain(&plan.stable) {
-                        let values = self.values(promql, plan.reduce, instants).await;
+                        let values = match &plan.provider {
+                            // Only the present is asked about.
+                            Some(name) => Err(QueryError::ProviderNotFound { name: name.clone() }),
+                            None => self.values(promql, plan.reduce, instants).await,
+                        };
                         recorded.values.insert(promql.clone(), values);
                     }
                 }

@@ -180,14 +180,16 @@ fn read(context: &Context, rollout: &Rollout) -> Observed {
         routes,
         gateway_features: Vec::new(),
         rival: rival(context, rollout, &namespace),
-        endpoint_known: context.analyzer.knows(endpoint),
+        endpoint_known: context.analyzer.knows(endpoint)
+            || rollout.spec.all_checks().all(|check| check.provider().is_some()),
         cluster_schedule: context.schedule.clone(),
         other_rollouts: other_rollouts::of(context, rollout),
         unusable_gate: gates::unusable(context, rollout),
         are_approvals_verified: context.are_approvals_verified,
         unusable_check: {
             let templates = caches.templates.named_by(&rollout.spec, &namespace);
-            context.memory.unusable_check(rollout, templates)
+            let unusable = context.memory.unusable_check(rollout, templates);
+            unusable.or_else(|| context.analyzer.without_provider(&rollout.spec).map(|unusable| unusable.to_string()))
         },
         configuration: Configuration::default(),
         refused: None,

@@ -1,0 +1,74 @@
+//! Where the number of a query comes from: a Prometheus, or a provider that speaks a language of its own.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use tidegate_api::Reduce;
+use tidegate_providers::Provider;
+use tokio::time::Instant;
+
+use super::{
+    answer::Row,
+    error::QueryError,
+    prometheus::{Prometheus, one_of},
+};
+
+/// All who can be asked for numbers in one look.
+#[derive(Clone, Copy)]
+pub(super) struct NumberSources<'a> {
+    /// The Prometheus of the Rollout, and until when it has to answer.
+    pub(super) prometheus: Option<(&'a Prometheus, Instant)>,
+    /// The providers, by the names of their endpoints.
+    pub(super) providers: &'a HashMap<String, Provider>,
+}
+
+/// Who is asked for one query.
+#[derive(Clone, Copy)]
+pub(super) enum NumberSource<'a> {
+    /// A Prometheus, which has to answer until then.
+    Prometheus(&'a Prometheus, Instant),
+    /// A service that has numbers and no counters, under the name of its endpoint.
+    Provider(&'a str, &'a Provider),
+}
+
+impl<'a> NumberSources<'a> {
+    /// The one that a query names, or the Prometheus.
+    pub(super) fn of(self, provider: Option<&'a str>) -> Result<NumberSource<'a>, QueryError> {
+        let Some(name) = provider else {
+            let (prometheus, deadline) =
+                self.prometheus.ok_or(QueryError::Empty { hint: "a Prometheus is configured" })?;
+            return Ok(NumberSource::Prometheus(prometheus, deadline));
+        };
+        let provider = self.providers.get(name);
+        let provider = provider.ok_or_else(|| QueryError::ProviderNotFound { name: name.to_owned() })?;
+        Ok(NumberSource::Provider(name, provider))
+    }
+}
+
+impl NumberSource<'_> {
+    /// The one number that `expression` yields at `at`; of several series, what `reduce` makes of them.
+    pub(super) async fn number(
+        self,
+        expression: &str,
+        reduce: Option<Reduce>,
+        at: Timestamp,
+    ) -> Result<f64, QueryError> {
+        match self {
+            Self::Prometheus(prometheus, deadline) => prometheus.number(expression, reduce, at, deadline).await,
+            Self::Provider(name, provider) => {
+                let numbers = provider.numbers(expression, at).await;
+                let numbers = numbers.map_err(|fault| QueryError::Provider { endpoint: name.to_owned(), fault })?;
+                one_of(&numbers, reduce)
+            }
+        }
+    }
+
+    /// What `expression` was at `start` and at every `step` seconds after it, up to `end`. A provider is only asked about the
+    /// present: what nobody asked in time is not known.
+    pub(super) async fn grid(self, expression: &str, start: i64, end: i64, step: i64) -> Result<Vec<Row>, QueryError> {
+        match self {
+            Self::Prometheus(prometheus, deadline) => prometheus.grid(expression, start, end, step, deadline).await,
+            Self::Provider(..) => Ok(Vec::new()),
+        }
+    }
+}
