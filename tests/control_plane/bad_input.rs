@@ -11,7 +11,7 @@ use tidegate_testkit::{Result, cluster, shop::Shop, world::World};
 
 use crate::{
     behaviour::behaviours,
-    scenes::{A_WHILE, SOON, quick},
+    scenes::{A_WHILE, SOON, quick, with_checks},
 };
 
 behaviours![
@@ -20,6 +20,7 @@ behaviours![
     a_missing_service_is_named_and_heals,
     a_missing_route_is_named_and_heals,
     a_missing_prometheus_endpoint_is_named,
+    a_provider_that_nobody_configured_is_named,
     a_service_without_a_selector_is_refused,
     a_service_that_selects_other_pods_is_refused,
     a_route_that_does_not_mention_the_service_is_refused_and_heals,
@@ -124,6 +125,13 @@ async fn a_missing_prometheus_endpoint_is_named(world: &World) -> Result<()> {
     refused(&shop, spec, reason::ENDPOINT_NOT_FOUND, "elsewhere").await?;
     shop.apply_rollout(quick()).await?;
     heals(&shop).await
+}
+
+async fn a_provider_that_nobody_configured_is_named(world: &World) -> Result<()> {
+    let shop = world.shop("no-provider").replicas(2).load(0.0).open().await?;
+    let query = json!({"provider": "datadog", "expr": "sum:errors{version:{{revision}}}", "max": 1});
+    let plan = with_checks(&[json!({"name": "errors", "query": query})]);
+    refused(&shop, plan, reason::CHECK_UNUSABLE, "check errors: no endpoint called \"datadog\"").await
 }
 
 async fn a_service_without_a_selector_is_refused(world: &World) -> Result<()> {
