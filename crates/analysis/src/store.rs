@@ -17,7 +17,8 @@ pub(super) const fn parameters(store: Store) -> &'static [(&'static str, &'stati
     match store {
         // By default the answer to a query is what was 30 s ago, under the time that was asked for. 1 ms is the least that it
         // takes. <https://docs.victoriametrics.com/victoriametrics/keyconcepts/#query-latency>
-        Store::VictoriaMetrics => &[("latency_offset", "1ms")],
+        // And of 50 instants and more it answers for others than those that were asked for, so that it can keep the answers.
+        Store::VictoriaMetrics => &[("latency_offset", "1ms"), ("nocache", "1")],
         // What is downsampled are no counters any more. <https://thanos.io/tip/components/query.md/#auto-downsampling>
         Store::Thanos => &[("max_source_resolution", "0s")],
         Store::Prometheus | Store::Mimir => &[],
