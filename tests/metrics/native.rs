@@ -1,9 +1,13 @@
 //! Native histograms on a real Prometheus 3, and the same release in every form that a histogram has in any store.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tidegate_analysis::Past;
 use tidegate_api::{CheckStatus, Verdict};
+use tidegate_endpoints::Endpoints;
 
 use crate::{
     store::{Kept, Server, Store},
@@ -218,4 +222,41 @@ async fn a_prometheus_that_begins_to_make_histograms_native_under_a_release_coun
     }
     let said = subject.until(&first, || {}, |check| check.sample == Some(400)).await;
     assert!(said.message.starts_with("0% of 400 requests took longer than 500ms"), "{}", said.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_only_a_histogram_counts_are_counted_where_it_is_native() {
+    let form = Form::Exponential;
+    let (canary, stable) = pods(form).await;
+    let Some(server) = Server::keeping(Kept::Native, &[&canary, &stable]).await else { return };
+    let analyzer = analyzer(&server.url);
+    let of_pods = |name: &str| format!("{name}{{pod=~\"{{{{pods}}}}\"}}");
+    let [errors, total] = ["errors_total", "http_request_duration_seconds_count"].map(of_pods);
+    let counters = json!({"errors": errors, "total": total});
+    let subject = CheckUnderTest::new(&json!([{"name": "errors", "errorRate": {"counters": counters, "max": "5%"}}]));
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || form.observe(&canary, FAST, 100)).await;
+    let passed = subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await;
+    assert!(passed.message.starts_with("0% of 300 requests failed"), "{}", passed.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_of_native_histograms_is_surveyed_as_that_of_others() {
+    let form = Form::Exponential;
+    let (canary, stable) = pods(form).await;
+    let Some(server) = Server::keeping(Kept::Native, &[&canary, &stable]).await else { return };
+    let (analyzer, subject) = (analyzer(&server.url), p95());
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    let steps = || {
+        form.observe(&canary, FAST, 90);
+        form.observe(&stable, SLOW, 10);
+    };
+    subject.count_in_steps(&analyzer, steps).await;
+    let for_long = Timestamp::now() + SignedDuration::from_secs(2);
+    subject.until(&analyzer, || {}, |check| check.at.unwrap() > for_long).await;
+    let text = format!("endpoints: [{{name: default, url: \"{}\"}}]", server.url);
+    let past = Past::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap(), None).unwrap().unwrap();
+    let found = subject.survey(&past, Duration::from_secs(60)).await;
+    let counts: Vec<_> = found.iter().map(|found| (found.counts.bad, found.counts.total)).collect();
+    assert_eq!(counts, [(30.0, 300.0)]);
 }

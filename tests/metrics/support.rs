@@ -16,7 +16,7 @@ use axum::{
     routing::get,
 };
 use jiff::Timestamp;
-use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Templates};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, BacktestRequest, Found, Past, Templates};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tidegate_endpoints::Endpoints;
 use tokio::{
@@ -195,6 +195,13 @@ impl CheckUnderTest {
             now: Timestamp::now(),
         };
         analyzer.analyze(&look).await
+    }
+
+    /// What the first check finds of the last `over`.
+    pub async fn survey(&self, past: &Past, over: Duration) -> Vec<Found> {
+        let (namespace, name, templates) = ("shop", "checkout", &Templates::default());
+        let request = BacktestRequest { namespace, name, spec: &self.spec, templates };
+        past.survey(request, over, Timestamp::now()).await.remove(0).found.unwrap()
     }
 
     /// Counts three times, each time when the time before was seen: so that they are different blocks.

@@ -3,32 +3,49 @@
 //! During a migration a process exposes a histogram in both, or one version does in one and the other in the other, and
 //! Prometheus may keep both. Each histogram counts once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use promql_parser::parser::{Expr, parse};
 use tidegate_judge::{Key, Meaning, Sample, Series};
 
+use super::answer::Row;
+
 /// What the names of classic buckets end with.
-const BUCKET: &str = "_bucket";
+pub(super) const BUCKET: &str = "_bucket";
+
+/// What the names of the counters end with that count all which a classic histogram observed.
+pub(super) const COUNT: &str = "_count";
 
 /// By histogram, the form in which it counts: nothing in particular for classic buckets, all of its series otherwise.
 pub(super) type Forms = HashMap<Key, Key>;
 
-/// The selector of the native histogram whose classic buckets `selector` selects; nothing where it does not name them.
-pub(super) fn native(selector: &str) -> Option<String> {
+/// The selector of the native histogram of which `selector` selects the part whose name has this `end`; nothing where it does
+/// not name it.
+pub(super) fn native(selector: &str, end: &str) -> Option<String> {
     let Ok(Expr::VectorSelector(mut plain)) = parse(selector) else { return None };
     let is_plain = plain.offset.is_none() && plain.at.is_none() && plain.matchers.or_matchers.is_empty();
-    let name = plain.name.as_deref()?.strip_suffix(BUCKET).filter(|name| is_plain && !name.is_empty())?.to_owned();
+    let name = plain.name.as_deref()?.strip_suffix(end).filter(|name| is_plain && !name.is_empty())?.to_owned();
     plain.name = Some(name);
     plain.matchers.matchers.retain(|matcher| matcher.name != "le");
     let text = plain.to_string();
     (parse(&text) == Ok(Expr::VectorSelector(plain))).then_some(text)
 }
 
-/// The name that the classic buckets of the histogram `name` have, or would have.
-pub(super) fn classic_name(name: &str) -> String {
-    format!("{}{BUCKET}", name.strip_suffix(BUCKET).unwrap_or(name))
+/// The name that the part with this `end` of the histogram `name` has, or would have.
+pub(super) fn classic_name(name: &str, end: &str) -> String {
+    format!("{}{end}", name.strip_suffix(end).unwrap_or(name))
+}
+
+/// A native histogram as the counter of all that it observed, with the name that a classic one would have.
+pub(super) fn as_counter(row: Row) -> Row {
+    let name = |name: &Arc<str>, value: &Arc<str>| match &**name {
+        "__name__" => classic_name(value, COUNT).into(),
+        _ => Arc::clone(value),
+    };
+    let labels: Vec<_> = row.labels.iter().map(|(label, value)| (Arc::clone(label), name(label, value))).collect();
+    let samples = row.histograms.iter().map(|histogram| Sample { at: histogram.at, value: histogram.count });
+    Row { labels: labels.into(), samples: samples.collect(), histograms: Vec::new() }
 }
 
 /// What `held` and the `classic` buckets count, each histogram once, and in which form.

@@ -232,11 +232,11 @@ impl Row {
 
 impl Read {
     fn of(gathered: Gathered, asked: &Asked) -> Result<Self, QueryError> {
-        let weight = gathered.weight();
+        let (weight, has_counters) = (gathered.weight(), gathered.has_counters);
         let native: Vec<Key> = gathered.histograms.iter().filter(|one| one.is_native).map(|one| one.key).collect();
         let (series, forms) = gathered.counted(&asked.measures)?;
         let counts = |key: &Key| forms.get(key).is_some_and(|form| *form != Key::default());
-        let native = (asked.native, native.iter().any(counts));
+        let native = (asked.native, has_counters || native.iter().any(counts));
         Ok(Self { series, chosen: asked.chosen.clone(), forms, native, weight })
     }
 }

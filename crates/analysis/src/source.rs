@@ -8,7 +8,7 @@ use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
 use super::{
     answer::{Bucket, Histogram, Row},
     error::{Counting, QueryError},
-    forms::{Forms, classic_name, native, once},
+    forms::{self, Forms, as_counter, classic_name, native, once},
     histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
     pattern::Pattern,
@@ -135,6 +135,8 @@ impl Source {
 pub(super) struct Gathered {
     pub(super) series: Vec<Series>,
     pub(super) histograms: Vec<HistogramSeries>,
+    /// Whether a native histogram counts as the counter that it has not.
+    pub(super) has_counters: bool,
 }
 
 impl Gathered {
@@ -163,7 +165,7 @@ fn workload(revisions: [&RevisionStatus; 2]) -> &str {
 /// Each selection, as something that counts.
 fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
     let selector = |Selection { promql, arms }| {
-        let native = if let Counted::Buckets(_) = counts { native(&promql) } else { None };
+        let native = native(&promql, if let Counted::Buckets(_) = counts { forms::BUCKET } else { forms::COUNT });
         Selector { promql, native, arms, counts: counts.clone() }
     };
     selections.into_iter().map(selector).collect()
@@ -189,6 +191,9 @@ impl Selector {
         let mut series = Vec::with_capacity(answer.len());
         let mut ranges: HashMap<(Key, Arm), (Origin, Ranges)> = HashMap::new();
         for row in answer {
+            let is_counter = self.native.is_some() && self.unit().is_none() && !row.histograms.is_empty();
+            all.has_counters |= is_counter;
+            let row = if is_counter { as_counter(row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
             let Row { labels, samples, histograms } = row;
             let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
@@ -209,7 +214,8 @@ impl Selector {
         let of_ranges =
             |((key, _), (origin, ranges)): (_, (Origin, _))| origin.histogram(key, false, of_ranges(ranges));
         all.histograms.extend(ranges.into_iter().map(of_ranges));
-        all.series.append(&mut if self.unit().is_some() { joined(series) } else { series });
+        let has_names = self.unit().is_some() || all.has_counters;
+        all.series.append(&mut if has_names { joined(series) } else { series });
         Ok(())
     }
 
@@ -273,7 +279,7 @@ impl Selector {
     /// The histogram that `row`, which has these `labels`, is of, in whatever form: what classic buckets of it have in common.
     fn histogram(&self, row: &Row, labels: Key) -> Key {
         let of = |name: &str| row.label(name).map_or_else(Key::default, |value| Key::of(name, value));
-        let named = Key::of("__name__", &classic_name(row.label("__name__").unwrap_or_default()));
+        let named = Key::of("__name__", &classic_name(row.label("__name__").unwrap_or_default(), forms::BUCKET));
         labels.without(of("__name__")).without(of("vmrange")).with(named)
     }
 

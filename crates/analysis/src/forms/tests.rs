@@ -1,6 +1,7 @@
 use tidegate_judge::Arm;
 
 use super::*;
+use crate::answer::Histogram;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
@@ -33,8 +34,19 @@ fn a_native_histogram_has_the_name_of_its_buckets_without_their_end_and_all_matc
         (r#"{__name__="x_bucket"}"#, None),
         ("not a selector", None),
     ] {
-        assert_eq!(native(selector).as_deref(), wanted, "{selector}");
+        assert_eq!(native(selector, BUCKET).as_deref(), wanted, "{selector}");
     }
+}
+
+#[test]
+fn a_native_histogram_counts_as_the_counter_of_a_classic_one_would() {
+    assert_eq!(native(r#"x_count{code="200"}"#, COUNT).as_deref(), Some(r#"x{code="200"}"#));
+    let labels = [("__name__", "x"), ("code", "200")].map(|(name, value)| (name.into(), value.into()));
+    let histograms =
+        [(0, 5.0), (10, 9.0)].map(|(second, count)| Histogram { at: at(second), count, buckets: Vec::new() });
+    let row = as_counter(Row { labels: labels.into(), samples: Vec::new(), histograms: histograms.into() });
+    assert_eq!((row.label("__name__"), row.label("code")), (Some("x_count"), Some("200")));
+    assert_eq!(row.samples.iter().map(|sample| sample.value).collect::<Vec<_>>(), [5.0, 9.0]);
 }
 
 #[test]
