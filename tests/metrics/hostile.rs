@@ -28,9 +28,14 @@ async fn serve<F: Future<Output = ()> + Send>(answer: impl Fn(TcpStream) -> F + 
 
 /// What the errors check says when each request is answered with this.
 async fn asked(head: &str, body: impl Into<Vec<u8>>) -> CheckStatus {
+    look(&always(head, body).await, CheckUnderTest::errors()).await
+}
+
+/// Where each request is answered with this.
+async fn always(head: &str, body: impl Into<Vec<u8>>) -> String {
     let body: Vec<u8> = body.into();
     let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let url = serve(move |mut stream| {
+    serve(move |mut stream| {
         let (head, body) = (head.clone(), body.clone());
         async move {
             let _ = stream.write_all(head.as_bytes()).await;
@@ -38,8 +43,7 @@ async fn asked(head: &str, body: impl Into<Vec<u8>>) -> CheckStatus {
             let _ = stream.shutdown().await;
         }
     })
-    .await;
-    look(&url, CheckUnderTest::errors()).await
+    .await
 }
 
 async fn look(url: &str, subject: CheckUnderTest) -> CheckStatus {
@@ -61,6 +65,35 @@ async fn a_web_page_is_not_prometheus() {
     assert_eq!(asked("200 OK\r\nContent-Type: text/html", page.clone()).await.reason, "NotPrometheus");
     assert_eq!(asked(JSON, page).await.reason, "NotPrometheus");
     assert_eq!(asked(JSON, SECRET).await.reason, "NotPrometheus");
+}
+
+/// What a latency check says when each request is answered with a native histogram like this.
+async fn measured(histogram: &str) -> CheckStatus {
+    let metric = r#"{"__name__":"http_request_duration_seconds","namespace":"shop","pod":"checkout-new-abcde"}"#;
+    let now = jiff::Timestamp::now().as_second();
+    let series = format!(r#"{{"metric":{metric},"histograms":[[{},{histogram}],[{now},{histogram}]]}}"#, now - 1);
+    let body = json(&format!(r#"{{"resultType":"matrix","result":[{series}]}}"#));
+    let url = always(JSON, body).await;
+    let latency = serde_json::json!({"preset": "pod-http", "quantile": 0.95, "max": "500ms"});
+    look(&url, CheckUnderTest::new(&serde_json::json!([{"name": "p95", "latency": latency}]))).await
+}
+
+#[tokio::test]
+async fn a_native_histogram_that_contradicts_itself_is_no_data() {
+    for (histogram, told) in [
+        (r#"{"count":"NaN","sum":"1","buckets":[]}"#, "holds what is negative or not a number where it counts"),
+        (r#"{"count":"9","sum":"1","buckets":[[0,"0.1","0.2","-1"]]}"#, "holds what is negative or not a number"),
+        (r#"{"count":"9","sum":"1","buckets":[[0,"1","2","1"],[0,"0.1","0.2","1"]]}"#, "out of order or overlap"),
+        (r#"{"count":"9","sum":"1","buckets":[[1,"-2","-1","1"]]}"#, "holds durations below zero"),
+        (r#"{"count":"9","sum":"1","buckets":[[0,"0.1","0.2","10"]]}"#, "has more in its buckets than it counted"),
+    ] {
+        let check = measured(histogram).await;
+        assert_eq!(check.reason, "BrokenHistogram", "{check:?}");
+        assert!(check.message.contains(told), "{check:?}");
+    }
+    for histogram in [r#"{"sum":"1"}"#, r#"{"count":"9","buckets":[[0,"0.1"]]}"#, r#""histogram""#, "null"] {
+        assert_eq!(measured(histogram).await.reason, "NotPrometheus", "{histogram}");
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
+mod exponential;
 mod fuzzed;
 mod hostile;
+mod native;
 mod pods;
 mod providers;
 #[path = "../promql/remote_write.rs"]

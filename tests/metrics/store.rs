@@ -29,7 +29,7 @@ impl Store {
         }
     }
 
-    fn command(self, port: u16) -> Option<Command> {
+    fn command(self, port: u16, kept: Kept) -> Option<Command> {
         let mut command = Command::new(self.program()?);
         match self {
             Self::Prometheus2 | Self::Prometheus3 => command
@@ -43,7 +43,33 @@ impl Store {
                 .arg("-memory.allowedPercent=10")
                 .arg(format!("-httpListenAddr=127.0.0.1:{port}")),
         };
+        if kept != Kept::Classic {
+            command.arg("--enable-feature=native-histograms");
+        }
         Some(command)
+    }
+}
+
+/// Which histograms a server keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Those that the text has.
+    Classic,
+    /// Native ones, of pods that expose them.
+    Native,
+    /// The same, and their classic buckets.
+    Both,
+    /// Classic ones made native.
+    Custom,
+}
+
+impl Kept {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Classic | Self::Native => "",
+            Self::Both => "  always_scrape_classic_histograms: true\n",
+            Self::Custom => "  convert_classic_histograms_to_nhcb: true\n",
+        }
     }
 }
 
@@ -71,6 +97,7 @@ pub(crate) use on_every_store;
 pub struct Server {
     pub url: String,
     store: Store,
+    kept: Kept,
     port: u16,
     child: Child,
     directory: TempDir,
@@ -82,8 +109,17 @@ impl Server {
         Self::replica(store, "a", pods).await
     }
 
+    /// One that keeps native histograms, or does not, as they are.
+    pub async fn keeping(kept: Kept, pods: &[&Pod]) -> Option<Self> {
+        Self::with((Store::Prometheus3, kept), "a", pods).await
+    }
+
     /// The same as one of several: they scrape at other moments.
     pub async fn replica(store: Store, name: &str, pods: &[&Pod]) -> Option<Self> {
+        Self::with((store, Kept::Classic), name, pods).await
+    }
+
+    async fn with((store, kept): (Store, Kept), name: &str, pods: &[&Pod]) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let targets: Vec<_> = pods
             .iter()
@@ -94,23 +130,24 @@ impl Server {
         // VictoriaMetrics would keep it with each series.
         let name = if store == Store::VictoriaMetrics { "{}".to_owned() } else { format!("{{replica: {name}}}") };
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {name}}}\nscrape_configs:\n- job_name: pods\n  static_configs:\n{}",
+            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {name}}}\nscrape_configs:\n- job_name: pods\n{}  static_configs:\n{}",
+            kept.settings(),
             targets.concat()
         );
         fs::write(directory.path().join("scrape.yml"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let Some(child) = Self::spawn(store, &directory, port) else {
+        let Some(child) = Self::spawn((store, kept), &directory, port) else {
             assert!(env::var("CI").as_deref() != Ok("true"), "there is no {store:?} on this machine");
             println!("skipped: 1 (there is no {store:?} on this machine)");
             return None;
         };
-        let server = Self { url: format!("http://127.0.0.1:{port}"), store, port, child, directory };
+        let server = Self { url: format!("http://127.0.0.1:{port}"), store, kept, port, child, directory };
         server.ready().await;
         Some(server)
     }
 
-    fn spawn(store: Store, directory: &TempDir, port: u16) -> Option<Child> {
-        let mut command = store.command(port)?;
+    fn spawn((store, kept): (Store, Kept), directory: &TempDir, port: u16) -> Option<Child> {
+        let mut command = store.command(port, kept)?;
         command.current_dir(directory.path()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         command.spawn().ok()
     }
@@ -131,16 +168,33 @@ impl Server {
     pub async fn lose_data(&mut self) {
         self.child.kill().await.unwrap();
         fs::remove_dir_all(self.directory.path().join("data")).unwrap();
-        self.child = Self::spawn(self.store, &self.directory, self.port).unwrap();
+        self.child = Self::spawn((self.store, self.kept), &self.directory, self.port).unwrap();
         self.ready().await;
+    }
+
+    /// Stops it, and goes on with the same data as one that keeps other histograms.
+    pub async fn keep(&mut self, kept: Kept) {
+        self.stop().await;
+        let config = fs::read_to_string(self.directory.path().join("scrape.yml")).unwrap();
+        let lines = config.lines().filter(|line| !line.contains("histograms"));
+        let config: String = lines.map(|line| format!("{line}\n")).collect();
+        let config = config.replace("- job_name: pods\n", &format!("- job_name: pods\n{}", kept.settings()));
+        fs::write(self.directory.path().join("scrape.yml"), config).unwrap();
+        self.kept = kept;
+        self.child = Self::spawn((self.store, kept), &self.directory, self.port).unwrap();
+        self.ready().await;
+    }
+
+    async fn stop(&mut self) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        self.child.wait().await.unwrap();
     }
 
     /// Stops it, and goes on as another kind of server with the same data; whether the machine has one.
     pub async fn become_a(&mut self, store: Store) -> bool {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        self.child.wait().await.unwrap();
-        let Some(child) = Self::spawn(store, &self.directory, self.port) else {
+        self.stop().await;
+        let Some(child) = Self::spawn((store, self.kept), &self.directory, self.port) else {
             assert!(env::var("CI").as_deref() != Ok("true"), "there is no {store:?} on this machine");
             println!("skipped: 1 (there is no {store:?} on this machine)");
             return false;

@@ -6,15 +6,25 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{
+        HeaderMap, HeaderName, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    routing::get,
+};
 use jiff::Timestamp;
-use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, Templates};
+use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, BacktestRequest, Found, Past, Templates};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tidegate_endpoints::Endpoints;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep, timeout},
 };
+
+use crate::exponential::{self, Exponential};
 
 /// One pod that serves `/metrics`.
 #[derive(Clone)]
@@ -27,6 +37,8 @@ pub struct Pod {
 #[derive(Default)]
 struct Exposed {
     counters: BTreeMap<String, f64>,
+    /// What `http_request_duration_seconds` is to whoever reads native histograms.
+    native: Option<Exponential>,
     /// Whether scrapes find nobody.
     away: bool,
 }
@@ -53,7 +65,11 @@ impl Pod {
 
     /// The process starts anew, with all of its counters at nothing.
     pub fn restart(&self) {
-        self.exposed.lock().unwrap().counters.values_mut().for_each(|value| *value = 0.0);
+        let mut exposed = self.exposed.lock().unwrap();
+        exposed.counters.values_mut().for_each(|value| *value = 0.0);
+        if let Some(native) = &mut exposed.native {
+            *native = Exponential::new(native.schema);
+        }
     }
 
     /// From now on these series are not exposed any more.
@@ -66,6 +82,15 @@ impl Pod {
         self.exposed.lock().unwrap().away = away;
     }
 
+    /// Observes so many requests in a native histogram, each of which took so many seconds; others of this `schema` begin
+    /// with the first.
+    pub fn observe(&self, schema: i32, seconds: f64, count: u32) {
+        let mut exposed = self.exposed.lock().unwrap();
+        let native = exposed.native.get_or_insert_with(|| Exponential::new(schema));
+        native.reduce_to(schema);
+        native.observe(seconds, count);
+    }
+
     pub fn ok(&self, count: f64) {
         self.count(r#"http_requests_total{code="200"}"#, count);
     }
@@ -75,10 +100,17 @@ impl Pod {
     }
 }
 
-async fn expose(State(exposed): State<Arc<Mutex<Exposed>>>) -> Result<String, StatusCode> {
+async fn expose(
+    headers: HeaderMap,
+    State(exposed): State<Arc<Mutex<Exposed>>>,
+) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), StatusCode> {
     let exposed = exposed.lock().unwrap();
     if exposed.away {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let accepts = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    if let Some(native) = exposed.native.as_ref().filter(|_| accepts.contains(exponential::MEDIA_TYPE)) {
+        return Ok(([(CONTENT_TYPE, exponential::CONTENT_TYPE)], native.family("http_request_duration_seconds")));
     }
     let mut text = String::new();
     for (series, value) in &exposed.counters {
@@ -87,7 +119,7 @@ async fn expose(State(exposed): State<Arc<Mutex<Exposed>>>) -> Result<String, St
         text.extend(histogram.filter(|kind| !text.contains(kind)));
         text.extend([series, " ", &value.to_string(), "\n"]);
     }
-    Ok(text)
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.into_bytes()))
 }
 
 /// Waits until `condition` yields something.
@@ -163,6 +195,13 @@ impl CheckUnderTest {
             now: Timestamp::now(),
         };
         analyzer.analyze(&look).await
+    }
+
+    /// What the first check finds of the last `over`.
+    pub async fn survey(&self, past: &Past, over: Duration) -> Vec<Found> {
+        let (namespace, name, templates) = ("shop", "checkout", &Templates::default());
+        let request = BacktestRequest { namespace, name, spec: &self.spec, templates };
+        past.survey(request, over, Timestamp::now()).await.remove(0).found.unwrap()
     }
 
     /// Counts three times, each time when the time before was seen: so that they are different blocks.

@@ -32,13 +32,13 @@ fn time_series(labels: &Labels, points: &[Point]) -> Vec<u8> {
 }
 
 /// A field of bytes.
-fn field(message: &mut Vec<u8>, number: u8, content: &[u8]) {
+pub fn field(message: &mut Vec<u8>, number: u8, content: &[u8]) {
     message.push(number << 3 | 2);
     varint(message, content.len() as u64);
     message.extend(content);
 }
 
-fn varint(message: &mut Vec<u8>, mut value: u64) {
+pub fn varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;

@@ -18,9 +18,9 @@ const MOST_VALUES: usize = 3;
 /// No more of a value is told: a gateway's may be of any length.
 const LONGEST_VALUE: usize = 120;
 
-/// Why `source` has no series at `at`. Two small questions: one series of its metric, for the labels; and what the
-/// label that tells the versions apart is of this application. Of others nothing is told: who may write a Rollout need
-/// not know what else there is.
+/// Why `source` has no series at `at`. Two or three small questions: one series of its metric, or of the native histogram in
+/// its place, for the labels; and what the label that tells the versions apart is of this application. Of others nothing is
+/// told: who may write a Rollout need not know what else there is.
 pub(super) async fn explained(
     prometheus: &Prometheus,
     source: &Source,
@@ -34,11 +34,20 @@ pub(super) async fn explained(
     // The minute before counts, too: VictoriaMetrics leaves the last 30 s out of what it answers for a range.
     let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
     let ask = async |query: String| prometheus.grid(&query, start, end, RECENT, deadline).await;
-    let labels = match ask(format!("topk(1, {metric})")).await {
-        Ok(rows) => rows.first().map(labels),
-        Err(_) => return unknown,
+    let one = async |series: &str| {
+        let rows = ask(format!("topk(1, {series})")).await?;
+        Ok::<_, QueryError>(rows.first().map(labels))
     };
-    let Some(labels) = labels else { return QueryError::NoMetric { metric, counting } };
+    let Ok(classic) = one(&metric).await else { return unknown };
+    let (metric, labels) = match (classic, selector.native.as_deref().and_then(self::metric)) {
+        (Some(labels), _) => (metric, labels),
+        (None, None) => return QueryError::NoMetric { metric, counting },
+        // No store ranks histograms, and not every one knows what they are.
+        (None, Some(native)) => match one(&format!("histogram_count({native})")).await {
+            Ok(Some(labels)) => (native, labels),
+            _ => return QueryError::NoMetric { metric, counting },
+        },
+    };
     let Some(label) = selector.told_apart_by().filter(|_| !source.about.is_empty()) else { return unknown };
     if !labels.contains(label) {
         let labels = labels.into_iter().collect::<Vec<_>>().join(", ");

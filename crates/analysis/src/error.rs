@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_api::{Span, verdict::reason};
 use tidegate_judge::{InvalidLimit, Refusal};
 
-use super::{parameters::ParameterError, template::TemplateError};
+use super::{histogram::Flaw, parameters::ParameterError, template::TemplateError};
 
 /// Who counts the requests that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,16 +123,17 @@ pub enum QueryError {
     #[error("endpoint {endpoint:?} says that its answer is partial; bring back the parts of the store that are away")]
     Partial { endpoint: String },
     #[error(
-        "the result is a native histogram, which is not read as such: for a latency check, let Prometheus keep the classic \
-         buckets, too (always_scrape_classic_histograms: true) and select …_bucket; in a query, put it into \
-         histogram_quantile() or histogram_fraction()"
+        "the result is a native histogram, which is no number: make it a latency check, or put it into histogram_quantile() \
+         or histogram_fraction()"
     )]
     NativeHistogram,
+    #[error("a histogram {0}; see what exposes it, and what is written on the way to the store")]
+    BrokenHistogram(Flaw),
     #[error("the result is not a finite number (NaN or infinite)")]
     NotFinite,
     #[error("the result has no series; check that {hint}")]
     Empty { hint: &'static str },
-    #[error("there is no {metric} at all; check that {}{}", counting.hint(), classic(metric))]
+    #[error("there is no {metric} at all{}; check that {}", native(metric), counting.hint())]
     NoMetric { metric: String, counting: Counting },
     #[error(
         "no {metric} has the label {label}, which tells the versions apart (it has {labels}); have Prometheus add it, or \
@@ -175,11 +176,9 @@ pub enum QueryError {
     Refused(#[from] Refusal),
 }
 
-/// Where the buckets of a classic histogram may have gone.
-fn classic(metric: &str) -> &'static str {
-    let hint =
-        ", and keeps its classic buckets where native histograms are scraped (always_scrape_classic_histograms: true)";
-    if metric.ends_with("_bucket") { hint } else { "" }
+/// What was looked for in the place of classic buckets.
+fn native(metric: &str) -> String {
+    metric.strip_suffix("_bucket").map(|name| format!(", nor a native histogram {name}")).unwrap_or_default()
 }
 
 impl QueryError {
@@ -207,6 +206,7 @@ impl QueryError {
             Self::TooLarge { .. } | Self::TooMuchOfThePast { .. } => reason::ANSWER_TOO_LARGE,
             Self::Warnings { .. } | Self::Partial { .. } => reason::ANSWER_INCOMPLETE,
             Self::NativeHistogram => reason::NATIVE_HISTOGRAM,
+            Self::BrokenHistogram(_) => reason::BROKEN_HISTOGRAM,
             Self::ComparedWithItself => reason::COMPARED_WITH_ITSELF,
             Self::OfStable(fault) => fault.reason(),
             Self::NotFinite => reason::NOT_A_NUMBER,

@@ -13,38 +13,36 @@ use tidegate_judge::{
 use tokio::time::Instant;
 
 use super::{
-    buckets::Chosen,
     error::QueryError,
     grid::Grid,
     prometheus::Prometheus,
-    reading::{Read, Stretch},
+    reading::{Asked, Read, Stretch},
     sampling_plan::SamplingPlan,
 };
 
 /// So many samples of the past are asked for at once, at most: a long time is read in pages.
 const PAGE: usize = 150_000;
 
-/// Reads so many blocks of the time before `plan` begins, of buckets those that are `chosen`, and says for each of `measures`
-/// what stable was like. `series` is about how many there are. Fewer blocks are read where the answer would be too large; a
+/// Reads so many blocks of the time before `plan` begins, and says for each of the measures that are `asked` for what stable was
+/// like. `weight` is about how many numbers there are for each instant. Fewer blocks are read where the answer would be too large; a
 /// stable version without any history is no fault.
 pub(super) async fn read(
     prometheus: &Prometheus,
-    (plan, chosen, series): (&SamplingPlan, Option<Chosen>, usize),
-    measures: &[Measure],
+    (plan, asked, weight): (&SamplingPlan, &Asked, usize),
     (block, most): (Duration, u32),
     deadline: Instant,
 ) -> Result<Vec<Baseline>, QueryError> {
     let step = Grid::new(plan.origin(), block).step();
     let end = plan.origin().as_second();
     let fewest = i64::try_from(ENOUGH_HISTORY).unwrap_or(i64::MAX);
-    let page = i64::try_from((PAGE / series.max(1)).max(2)).unwrap_or(i64::MAX) - 1;
+    let page = i64::try_from((PAGE / weight.max(1)).max(2)).unwrap_or(i64::MAX) - 1;
     'attempts: for blocks in [i64::from(most), fewest] {
         let mut at = end.saturating_sub(step.saturating_mul(blocks));
-        let mut lesson = Lesson::new(measures, step, plan.source.warm_up_of_processes());
+        let mut lesson = Lesson::new(&asked.measures, step, plan.source.warm_up_of_processes());
         while at < end {
             let last = end.min(at.saturating_add(step.saturating_mul(page.min(blocks))));
             let stretch = Stretch::Grid { start: at, end: last, step };
-            match plan.source.read(prometheus, chosen.clone(), stretch, deadline).await {
+            match plan.source.read(prometheus, asked, stretch, deadline).await {
                 Ok(Read { mut series, .. }) => {
                     series.retain(|series| series.arm == Arm::Stable);
                     lesson.take(&series, (at, last))?;
@@ -56,7 +54,7 @@ pub(super) async fn read(
         }
         return Ok(lesson.learned());
     }
-    Ok(vec![Baseline::of(&[]); measures.len()])
+    Ok(vec![Baseline::of(&[]); asked.measures.len()])
 }
 
 /// Counts what `series` gained from instant to instant, each increment once.

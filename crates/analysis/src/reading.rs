@@ -1,18 +1,22 @@
-//! How the series of a source are asked for: all of them, or of very many buckets those that matter.
+//! How the series of a source are asked for: all of them, or of very many buckets those that matter; and native histograms
+//! where there are any.
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Meaning, Measure, Series};
+use tidegate_judge::{Arm, Key, Meaning, Measure, Series};
 use tokio::time::Instant;
 
 use super::{
+    answer::Row,
     buckets::{Bounds, Chosen},
     error::QueryError,
+    forms::Forms,
     grid::later,
     prometheus::Prometheus,
-    source::Source,
+    scrape,
+    source::{Gathered, Selector, Source},
 };
 
 /// Up to so many buckets are read with less effort than it takes to find out which of them matter.
@@ -23,6 +27,9 @@ const STAND: Duration = Duration::from_mins(1);
 
 /// The same where nothing is found of the new version: it may have others.
 const STAND_IN_VAIN: Duration = Duration::from_secs(15);
+
+/// Where classic buckets tell of both versions, it is asked so often whether there are native histograms by now.
+const LOOK_FOR_NATIVE: Duration = Duration::from_secs(30);
 
 /// What there was so many seconds ago is there. `VictoriaMetrics` leaves the last 30 s out of what it answers for a range.
 const RECENT: i64 = 60;
@@ -36,22 +43,53 @@ pub(super) enum Stretch {
     Grid { start: i64, end: i64, step: i64 },
 }
 
-/// Series, and which buckets of theirs were asked for; nothing if it were all.
+/// What of a source is asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    /// The buckets, where there are too many to ask for all.
+    pub(super) chosen: Option<Chosen>,
+    pub(super) native: Native,
+    /// What bounds have to be told for.
+    pub(super) measures: Vec<Measure>,
+}
+
+/// Whether native histograms are asked for besides buckets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Native {
+    /// Buckets tell all.
+    No,
+    /// There may be some: no fault where buckets are there, and this question is not answered.
+    #[default]
+    Maybe,
+    /// Something is told by nothing else.
+    Yes,
+}
+
+/// Series, and what of theirs was asked for.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) series: Vec<Series>,
+    /// The buckets; nothing if it were all.
     pub(super) chosen: Option<Chosen>,
+    /// In which form each histogram counts.
+    pub(super) forms: Forms,
+    /// Whether native histograms were asked for, and whether any of them counts.
+    native: (Native, bool),
+    weight: usize,
 }
 
 /// What is known of the buckets of a source.
 #[derive(Debug, Default)]
 pub(super) struct Volume {
     is_large: bool,
-    /// How many series the last reading had.
-    series: usize,
+    /// How many numbers the last reading had for each instant.
+    weight: usize,
     /// Which bounds there are, and when that was asked; no bounds where there is no telling them apart.
     found: Option<(Timestamp, Option<Bounds>)>,
     is_in_vain: bool,
+    native: Native,
+    /// When native histograms were asked for.
+    looked_for_native: Option<Timestamp>,
 }
 
 impl Volume {
@@ -64,26 +102,47 @@ impl Volume {
             let bounds = bounds(prometheus, source, now, deadline).await;
             self.found = Some((now, bounds));
         }
+        let is_due = self.looked_for_native.is_none_or(|at| now >= later(at, LOOK_FOR_NATIVE));
+        if self.native == Native::No && is_due {
+            self.native = Native::Maybe;
+        }
+    }
+
+    /// What is asked for where `measures` are counted of `source`.
+    pub(super) fn asked(&self, source: &Source, measures: Vec<Measure>) -> Asked {
+        Asked { chosen: self.chosen(source, &measures), native: self.native, measures }
     }
 
     /// The buckets that `measures` need of `source`; nothing where all are asked for.
-    pub(super) fn chosen(&self, source: &Source, measures: &[Measure]) -> Option<Chosen> {
+    fn chosen(&self, source: &Source, measures: &[Measure]) -> Option<Chosen> {
         let (_, bounds) = self.found.as_ref()?;
         let chosen = bounds.as_ref()?.chosen(measures);
         source.selectors.iter().all(|selector| chosen.of(&selector.promql).is_some()).then_some(chosen)
     }
 
-    /// Learns from what was read whether there are many.
-    pub(super) fn learn(&mut self, read: &Read) {
+    /// Learns from what was read at `now` whether there are many, and in which form.
+    pub(super) fn learn(&mut self, read: &Read, now: Timestamp) {
         let is_bucket = |series: &&Series| matches!(series.meaning, Meaning::Bucket { .. });
         self.is_large |= read.series.iter().filter(is_bucket).count() > MANY;
-        self.series = read.series.len();
+        self.weight = read.weight;
         self.is_in_vain = !read.series.iter().any(|series| series.arm == Arm::Canary);
+        let patience = scrape::interval(&read.series).unwrap_or_default() * 3;
+        let is_silent = |arm| scrape::newest(&read.series, arm).is_none_or(|newest| later(newest, patience) < now);
+        let (asked, is_native) = read.native;
+        if asked != Native::No {
+            self.looked_for_native = Some(now);
+        }
+        self.native = match is_native {
+            true => Native::Yes,
+            // Of a version that has gone over to them the buckets have ended.
+            false if is_silent(Arm::Canary) || is_silent(Arm::Stable) => Native::Maybe,
+            false => Native::No,
+        };
     }
 
-    /// About how many series a reading has.
-    pub(super) fn series(&self) -> usize {
-        self.series
+    /// About how many numbers a reading has for each instant.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// Learns that there were too many series to read them; whether that is news, and can be helped.
@@ -104,39 +163,80 @@ async fn bounds(prometheus: &Prometheus, source: &Source, now: Timestamp, deadli
 }
 
 impl Source {
-    /// The series of `stretch`; of buckets those that are `chosen`, unless a histogram turns out to have others by now: then
-    /// all of them.
+    /// The series of `stretch`, as they are `asked` for; all buckets where a histogram turns out to have others by now.
     pub(super) async fn read(
         &self,
         prometheus: &Prometheus,
-        chosen: Option<Chosen>,
+        asked: &Asked,
         stretch: Stretch,
         deadline: Instant,
     ) -> Result<Read, QueryError> {
-        if let Some(chosen) = chosen {
-            let series = self.ask(prometheus, Some(&chosen), stretch, deadline).await?;
-            if chosen.are_in(&series) {
-                return Ok(Read { series, chosen: Some(chosen) });
+        if let Some(chosen) = &asked.chosen {
+            let gathered = self.ask(prometheus, asked, stretch, deadline).await?;
+            if chosen.are_in(&gathered.series) {
+                return Read::of(gathered, asked);
             }
         }
-        Ok(Read { series: self.ask(prometheus, None, stretch, deadline).await?, chosen: None })
+        let all = Asked { chosen: None, ..asked.clone() };
+        Read::of(self.ask(prometheus, &all, stretch, deadline).await?, &all)
     }
 
     async fn ask(
         &self,
         prometheus: &Prometheus,
-        chosen: Option<&Chosen>,
+        asked: &Asked,
         stretch: Stretch,
         deadline: Instant,
-    ) -> Result<Vec<Series>, QueryError> {
-        let ask = async |promql: &str| {
-            let narrowed = chosen.and_then(|chosen| chosen.of(promql));
-            let promql = narrowed.as_deref().unwrap_or(promql);
-            match stretch {
-                Stretch::Window(window, end) => prometheus.samples(promql, window, end, deadline).await,
-                Stretch::Grid { start, end, step } => prometheus.grid(promql, start, end, step, deadline).await,
+    ) -> Result<Gathered, QueryError> {
+        let ask = async |promql: &str| match stretch {
+            Stretch::Window(window, end) => prometheus.samples(promql, window, end, deadline).await,
+            Stretch::Grid { start, end, step } => prometheus.grid(promql, start, end, step, deadline).await,
+        };
+        let both = async |selector: &Selector| {
+            let narrowed = asked.chosen.as_ref().and_then(|chosen| chosen.of(&selector.promql));
+            let plain = narrowed.as_deref().unwrap_or(&selector.promql);
+            match selector.native.as_deref().filter(|_| asked.native != Native::No) {
+                Some(native) => {
+                    let (plain, native) = join(ask(plain), ask(native)).await;
+                    let mut rows = plain?;
+                    match native {
+                        Ok(native) => rows.extend(native.into_iter().filter_map(Row::only_histograms)),
+                        Err(_) if asked.native == Native::Maybe && !rows.is_empty() => {}
+                        Err(fault) => return Err(fault),
+                    }
+                    Ok(rows)
+                }
+                None => ask(plain).await,
             }
         };
-        self.series(try_join_all(self.selectors.iter().map(|selector| ask(&selector.promql))).await?)
+        self.gathered(try_join_all(self.selectors.iter().map(both)).await?)
+    }
+
+    /// The answers to all selectors, with those of native histograms, which stand behind them.
+    pub(super) fn with_native(&self, mut answers: Vec<Vec<Row>>) -> Vec<Vec<Row>> {
+        let native = answers.split_off(self.selectors.len().min(answers.len()));
+        let of = self.selectors.iter().zip(&mut answers).filter(|(selector, _)| selector.native.is_some());
+        for ((_, rows), native) in of.zip(native) {
+            rows.extend(native.into_iter().filter_map(Row::only_histograms));
+        }
+        answers
+    }
+}
+
+impl Row {
+    /// Without what is a number, and counts no requests under such a name; nothing if all is.
+    fn only_histograms(self) -> Option<Self> {
+        (!self.histograms.is_empty()).then(|| Self { samples: Vec::new(), ..self })
+    }
+}
+
+impl Read {
+    fn of(gathered: Gathered, asked: &Asked) -> Result<Self, QueryError> {
+        let (weight, has_counters) = (gathered.weight(), gathered.has_counters);
+        let native: Vec<Key> = gathered.histograms.iter().filter(|one| one.is_native).map(|one| one.key).collect();
+        let (series, forms) = gathered.counted(&asked.measures)?;
+        let counts = |key: &Key| forms.get(key).is_some_and(|form| *form != Key::default());
+        let native = (asked.native, has_counters || native.iter().any(counts));
+        Ok(Self { series, chosen: asked.chosen.clone(), forms, native, weight })
     }
 }

@@ -1,11 +1,15 @@
 //! Which series a check reads, and what each of them counts.
 
+use std::{collections::HashMap, sync::Arc};
+
 use tidegate_api::{Check, RevisionStatus, TimeUnit};
-use tidegate_judge::{Arm, Key, Meaning, Series, WarmUp};
+use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
 
 use super::{
-    answer::Row,
+    answer::{Bucket, Histogram, Row},
     error::{Counting, QueryError},
+    forms::{self, Forms, as_counter, classic_name, native, once},
+    histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
     pattern::Pattern,
     recipe::{Reads, Recipe, Templates, recipe},
@@ -30,6 +34,8 @@ pub(super) struct Source {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Selector {
     pub(super) promql: String,
+    /// What selects the same histograms where they are native ones.
+    pub(super) native: Option<String>,
     arms: Arms,
     counts: Counted,
 }
@@ -108,16 +114,45 @@ impl Source {
         if self.counting == Counting::Pods { WarmUp::default() } else { self.warm_up }
     }
 
-    /// What Prometheus answered to each of the selectors, as series that can be counted.
-    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
+    /// What Prometheus answered to each of the selectors.
+    pub(super) fn gathered(&self, answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
         let of_pods = self.counting != Counting::Gateway;
-        let mut all = Vec::new();
+        let mut all = Gathered::default();
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            let series = answer.into_iter().filter_map(|row| selector.series(row, of_pods).transpose());
-            let series = series.collect::<Result<Vec<_>, _>>()?;
-            all.extend(if matches!(selector.counts, Counted::Buckets(_)) { joined(series) } else { series });
+            selector.gather(answer, of_pods, &mut all)?;
         }
-        Ok(without_overhang(all))
+        all.series = without_overhang(all.series);
+        Ok(all)
+    }
+
+    #[cfg(test)]
+    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
+        Ok(self.gathered(answers)?.counted(&[])?.0)
+    }
+}
+
+/// The series of a source, and its histograms that are not series of buckets.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) series: Vec<Series>,
+    pub(super) histograms: Vec<HistogramSeries>,
+    /// Whether a native histogram counts as the counter that it has not.
+    pub(super) has_counters: bool,
+}
+
+impl Gathered {
+    /// All as series that can be counted for `measures`, each histogram once, and in which form it is.
+    pub(super) fn counted(self, measures: &[Measure]) -> Result<(Vec<Series>, Forms), QueryError> {
+        let mut held = Vec::new();
+        for histogram in &self.histograms {
+            held.append(&mut histogram.buckets(measures).map_err(QueryError::BrokenHistogram)?);
+        }
+        Ok(once(self.series, held))
+    }
+
+    /// About how many numbers it has at one instant.
+    pub(super) fn weight(&self) -> usize {
+        self.series.len() + self.histograms.iter().map(HistogramSeries::weight).sum::<usize>()
     }
 }
 
@@ -130,7 +165,10 @@ fn workload(revisions: [&RevisionStatus; 2]) -> &str {
 
 /// Each selection, as something that counts.
 fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
-    let selector = |Selection { promql, arms }| Selector { promql, arms, counts: counts.clone() };
+    let selector = |Selection { promql, arms }| {
+        let native = native(&promql, if let Counted::Buckets(_) = counts { forms::BUCKET } else { forms::COUNT });
+        Selector { promql, native, arms, counts: counts.clone() }
+    };
     selections.into_iter().map(selector).collect()
 }
 
@@ -148,28 +186,102 @@ impl Selector {
         if let Counted::Buckets(unit) = self.counts { Some(unit) } else { None }
     }
 
-    /// `row` as a series that can be counted; nothing if it is neither version's, or ended before. A label `pod` is the
-    /// version's where its series are `of_pods`: of a gateway's it is one of the gateway.
-    fn series(&self, row: Row, of_pods: bool) -> Result<Option<Series>, QueryError> {
-        let Some(arm) = self.arms.of(&row)? else { return Ok(None) };
-        let (mut all, mut instance, mut le) = (Key::default(), Key::default(), Key::default());
-        let pod = row.labels.iter().find(|(name, _)| of_pods && &**name == "pod").map(|(_, pod)| pod.clone());
-        for (name, value) in row.labels.iter() {
-            let key = Key::of(name, value);
-            all = all.with(key);
-            match &**name {
-                "namespace" | "pod" | "container" | "job" | "instance" => instance = instance.with(key),
-                "le" => le = key,
-                _ => {}
+    /// Adds what was answered to `all`. A label `pod` is the version's where its series are `of_pods`: of a gateway's it is
+    /// one of the gateway.
+    fn gather(&self, answer: Vec<Row>, of_pods: bool, all: &mut Gathered) -> Result<(), QueryError> {
+        let mut series = Vec::with_capacity(answer.len());
+        let mut ranges: HashMap<(Key, Arm), (Origin, Ranges)> = HashMap::new();
+        for row in answer {
+            let is_counter = self.native.is_some() && self.unit().is_none() && !row.histograms.is_empty();
+            all.has_counters |= is_counter;
+            let row = if is_counter { as_counter(row) } else { row };
+            let Some(origin) = self.origin(&row, of_pods)? else { continue };
+            let Row { labels, samples, histograms } = row;
+            let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
+            if let Some(histogram) = self.native(&row, &origin, histograms)? {
+                all.histograms.push(histogram);
+            }
+            if row.samples.is_empty() {
+                continue;
+            }
+            match self.range(&row) {
+                Some(range) => {
+                    let key = self.histogram(&row, origin.labels);
+                    ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
+                }
+                None => series.push(self.series(row, origin)?),
             }
         }
+        let of_ranges =
+            |((key, _), (origin, ranges)): (_, (Origin, _))| origin.histogram(key, false, of_ranges(ranges));
+        all.histograms.extend(ranges.into_iter().map(of_ranges));
+        let has_names = self.unit().is_some() || all.has_counters;
+        all.series.append(&mut if has_names { joined(series) } else { series });
+        Ok(())
+    }
+
+    /// Where `row` comes from; nothing if it is neither version's.
+    fn origin(&self, row: &Row, of_pods: bool) -> Result<Option<Origin>, QueryError> {
+        let Some(arm) = self.arms.of(row)? else { return Ok(None) };
+        let (mut labels, mut instance, mut pod) = (Key::default(), Key::default(), None);
+        for (name, value) in row.labels.iter() {
+            let key = Key::of(name, value);
+            labels = labels.with(key);
+            match &**name {
+                "namespace" | "pod" | "container" | "job" | "instance" => instance = instance.with(key),
+                _ => {}
+            }
+            if of_pods && &**name == "pod" {
+                pod = Some(value.clone());
+            }
+        }
+        Ok(Some(Origin { labels, instance, pod, arm }))
+    }
+
+    /// `row` as a series that can be counted.
+    fn series(&self, row: Row, origin: Origin) -> Result<Series, QueryError> {
+        let le = row.label("le").map_or_else(Key::default, |le| Key::of("le", le));
+        let mut all = origin.labels;
         let meaning = self.meaning(&row, all.without(le))?;
         if let Meaning::Bucket { histogram, le } = meaning {
             all = histogram.with(Key::of("le", &le.to_string()));
         }
-        let key = all.with(side(&self.counts));
-        let samples = without_markers(row.samples);
-        Ok((!samples.is_empty()).then_some(Series { key, instance, pod, arm, meaning, samples }))
+        let (key, samples) = (all.with(side(&self.counts)), row.samples);
+        let Origin { instance, pod, arm, .. } = origin;
+        Ok(Series { key, instance, pod, arm, meaning, samples })
+    }
+
+    /// The native `histograms` of a row, whose bounds become nanoseconds; nothing if there are none.
+    fn native(
+        &self,
+        row: &Row,
+        origin: &Origin,
+        mut histograms: Vec<Histogram>,
+    ) -> Result<Option<HistogramSeries>, QueryError> {
+        if histograms.is_empty() {
+            return Ok(None);
+        }
+        let unit = self.unit().ok_or(QueryError::NativeHistogram)?;
+        for bucket in histograms.iter_mut().flat_map(|histogram| &mut histogram.buckets) {
+            for bound in [&mut bucket.lower, &mut bucket.upper] {
+                *bound = in_nanoseconds(*bound, unit);
+            }
+        }
+        Ok(Some(origin.clone().histogram(self.histogram(row, origin.labels), true, histograms)))
+    }
+
+    /// The range that `row` counts, if it is a bucket of that kind.
+    fn range(&self, row: &Row) -> Option<Bucket> {
+        let unit = self.unit().filter(|_| row.label("le").is_none())?;
+        let (lower, upper) = row.label("vmrange")?.split_once("...")?;
+        Some(Bucket { lower: nanoseconds(lower, unit)?, upper: nanoseconds(upper, unit)?, count: 0.0 })
+    }
+
+    /// The histogram that `row`, which has these `labels`, is of, in whatever form: what classic buckets of it have in common.
+    fn histogram(&self, row: &Row, labels: Key) -> Key {
+        let of = |name: &str| row.label(name).map_or_else(Key::default, |value| Key::of(name, value));
+        let named = Key::of("__name__", &classic_name(row.label("__name__").unwrap_or_default(), forms::BUCKET));
+        labels.without(of("__name__")).without(of("vmrange")).with(named)
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.
@@ -191,6 +303,25 @@ impl Selector {
     }
 }
 
+/// What is counted in each range of values.
+type Ranges = Vec<(Bucket, Vec<Sample>)>;
+
+/// Where a series comes from.
+#[derive(Debug, Clone)]
+struct Origin {
+    labels: Key,
+    instance: Key,
+    pod: Option<Arc<str>>,
+    arm: Arm,
+}
+
+impl Origin {
+    fn histogram(self, key: Key, is_native: bool, samples: Vec<Histogram>) -> HistogramSeries {
+        let Self { instance, pod, arm, .. } = self;
+        HistogramSeries { key, instance, pod, arm, is_native, samples }
+    }
+}
+
 /// Tells apart what one series counts when it is both the errors and the total of a check.
 fn side(counts: &Counted) -> Key {
     Key::of("", if matches!(counts, Counted::Failures) { "failures" } else { "requests" })
@@ -199,12 +330,16 @@ fn side(counts: &Counted) -> Key {
 /// A bound as a number: Prometheus 3 writes `1.0` where 2 wrote `1`.
 /// <https://prometheus.io/docs/prometheus/latest/migration/>
 pub(super) fn nanoseconds(le: &str, unit: TimeUnit) -> Option<f64> {
+    let bound = le.parse::<f64>().ok().filter(|bound| !bound.is_nan())?;
+    Some(in_nanoseconds(bound, unit))
+}
+
+fn in_nanoseconds(bound: f64, unit: TimeUnit) -> f64 {
     let scale = match unit {
         TimeUnit::Seconds => 1e9,
         TimeUnit::Milliseconds => 1e6,
     };
-    let bound = le.parse::<f64>().ok().filter(|bound| !bound.is_nan())?;
-    Some((bound * scale).round())
+    (bound * scale).round()
 }
 
 /// Without failures that are newer than the requests that they belong to: errors and total are asked one after

@@ -19,11 +19,12 @@ use super::{
     absent,
     buckets::Chosen,
     error::QueryError,
+    forms::{Forms, changed},
     grid::{Grid, earlier, span},
     history,
     outage::OutageWatch,
     prometheus::Prometheus,
-    reading::{Read, Stretch, Volume},
+    reading::{Asked, Read, Stretch, Volume},
     sampling_plan::{Limit, SamplingPlan, StagePlan},
     scrape,
     served::ServedWatch,
@@ -37,6 +38,9 @@ pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// For so long the reason why there is nothing stands.
 const ABSENCE: Duration = Duration::from_secs(15);
+
+/// Of more histograms than that it is not remembered in which form they counted: pods come and go.
+const MOST_FORMS: usize = 16_384;
 
 /// How many blocks of what came before the rollout are read.
 pub(super) const HISTORY: u32 = 120;
@@ -78,6 +82,8 @@ pub(super) struct Tracker {
     volume: Volume,
     /// Of which buckets it is known what they stood at; nothing if of all.
     counted: Option<Chosen>,
+    /// In which form each histogram counted.
+    forms: Forms,
 }
 
 impl Tracker {
@@ -103,6 +109,7 @@ impl Tracker {
             absence: None,
             volume: Volume::default(),
             counted: None,
+            forms: Forms::default(),
         }
     }
 
@@ -149,31 +156,36 @@ impl Tracker {
                 return Err(fault);
             }
         };
-        if !recent.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
-            self.served.see_none(&self.plan, now, &recent);
+        if earlier(now, window) <= self.settled {
+            self.go_on_with(&recent);
+        }
+        let series = &recent.series;
+        if !series.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
+            self.served.see_none(&self.plan, now, series);
             return Err(self.absence(prometheus, now, deadline).await);
         }
-        self.scrape = scrape::interval(&recent).or(self.scrape);
+        self.scrape = scrape::interval(series).or(self.scrape);
         self.absence = None;
-        self.newest = scrape::newest(&recent, Arm::Canary);
-        self.beyond = self.beyond(&recent);
-        self.cold_until = self.cold_until(now, &recent);
-        self.counters.meet(self.settled, self.settling(), &recent);
+        self.newest = scrape::newest(series, Arm::Canary);
+        self.beyond = self.beyond(series);
+        self.cold_until = self.cold_until(now, series);
+        self.counters.meet(self.settled, self.settling(), series);
         let Some(scrape) = self.scrape else {
             self.window = (self.window * 2).min(LONGEST_WINDOW);
-            return self.look_at_newest(now, &recent);
+            return self.look_at_newest(now, series);
         };
         let block = self.plan.block(scrape);
         self.learn(prometheus, block, deadline).await?;
-        let limit = earlier(self.newest.max(scrape::newest(&recent, Arm::Stable)).unwrap_or(now), 2 * scrape);
+        let limit = earlier(self.newest.max(scrape::newest(series, Arm::Stable)).unwrap_or(now), 2 * scrape);
         // With what each counter stood at when the first of the blocks began.
         if earlier(now, window) <= earlier(self.settled, 2 * scrape) {
             let ends = self.ends(block, limit, usize::MAX);
-            self.settle(&ends, &recent, &mut all)?;
+            self.settle(&ends, series, &mut all)?;
         } else {
             self.catch_up(prometheus, block, limit, deadline).await?;
+            self.go_on_with(&recent);
         }
-        self.look_at_newest(now, &recent)
+        self.look_at_newest(now, series)
     }
 
     /// Reads the samples of the time before `now`, and what happened to the requests since the routes were `written`;
@@ -184,7 +196,7 @@ impl Tracker {
         written: &[Timestamp],
         (window, now): (Duration, Timestamp),
         deadline: Instant,
-    ) -> Result<(Duration, Vec<Series>), QueryError> {
+    ) -> Result<(Duration, Read), QueryError> {
         let write = self.outage.recent(written, now);
         let window = write.map_or(window, |write| window.max(span(write.last, now)));
         let recent = self.recent(prometheus, (window, now), deadline).await;
@@ -194,7 +206,7 @@ impl Tracker {
             self.outage.learn(write, before);
         }
         let recent = recent?;
-        self.outage.look(write, now, &recent);
+        self.outage.look(write, now, &recent.series);
         Ok((window, recent))
     }
 
@@ -204,7 +216,7 @@ impl Tracker {
         prometheus: &Prometheus,
         (window, now): (Duration, Timestamp),
         deadline: Instant,
-    ) -> Result<Vec<Series>, QueryError> {
+    ) -> Result<Read, QueryError> {
         self.volume.find(prometheus, &self.plan.source, now, deadline).await;
         let mut read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
         if matches!(read, Err(QueryError::TooLarge { .. })) && self.volume.overflow(&self.plan.source) {
@@ -212,20 +224,26 @@ impl Tracker {
             read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
         }
         let read = read?;
-        self.volume.learn(&read);
+        self.volume.learn(&read, now);
         // What is read besides in this look, such as the history, is much longer.
         self.volume.find(prometheus, &self.plan.source, now, deadline).await;
-        self.go_on_with(&read);
-        Ok(read.series)
+        Ok(read)
     }
 
-    /// Goes on with what was `read`: of buckets that were not asked for lately, what they gained meanwhile is counted already, or
-    /// was never asked.
+    /// Goes on with what was `read`: of buckets that were not asked for lately, and of bounds that a histogram did not have, what
+    /// they gained meanwhile is counted already, or was never asked.
     fn go_on_with(&mut self, read: &Read) {
-        if self.counted != read.chosen {
+        if self.counted == read.chosen {
+            let others = changed(&self.forms, &read.forms, &read.series);
+            self.counters.settle(self.settled, &others);
+        } else {
             self.counters.settle(self.settled, &read.series);
             self.counted.clone_from(&read.chosen);
         }
+        if self.forms.len() > MOST_FORMS {
+            self.forms.clear();
+        }
+        self.forms.extend(&read.forms);
     }
 
     /// What requests were like before `written`, as the store has it, and how far apart scrapes were: the operator may be
@@ -250,12 +268,11 @@ impl Tracker {
     }
 
     async fn read(&self, prometheus: &Prometheus, stretch: Stretch, deadline: Instant) -> Result<Read, QueryError> {
-        self.plan.source.read(prometheus, self.chosen(), stretch, deadline).await
+        self.plan.source.read(prometheus, &self.asked(), stretch, deadline).await
     }
 
-    /// The buckets that are asked for, where there are too many to ask for all.
-    fn chosen(&self) -> Option<Chosen> {
-        self.volume.chosen(&self.plan.source, &self.plan.measures())
+    fn asked(&self) -> Asked {
+        self.volume.asked(&self.plan.source, self.plan.measures())
     }
 
     /// What happened to the requests since the routes were last written.
@@ -278,9 +295,8 @@ impl Tracker {
     /// Learns what stable was like before the rollout began.
     async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), QueryError> {
         if self.lacks_history() {
-            let measures = self.plan.measures();
-            let asked = (&self.plan, self.chosen(), self.volume.series());
-            self.teach(history::read(prometheus, asked, &measures, (block, HISTORY), deadline).await?);
+            let asked = (&self.plan, &self.asked(), self.volume.weight());
+            self.teach(history::read(prometheus, asked, (block, HISTORY), deadline).await?);
         }
         Ok(())
     }

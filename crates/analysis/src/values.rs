@@ -152,7 +152,10 @@ impl Values {
         let (start, end) = (start.as_second(), end.as_second());
         let each = async |promql| {
             let rows = source.grid(promql, start, end, stride).await?;
-            Ok::<_, QueryError>(by_instant(&rows, *reduce))
+            if rows.iter().any(|row| !row.histograms.is_empty()) {
+                return Err(QueryError::NativeHistogram);
+            }
+            Ok(by_instant(&rows, *reduce))
         };
         let Some(stable) = stable else {
             let values = each(promql).await?;

@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn row(label: &str, value: &str) -> Row {
-        Row { labels: [(label.into(), value.into())].into(), samples: Vec::new() }
+        Row { labels: [(label.into(), value.into())].into(), samples: Vec::new(), histograms: Vec::new() }
     }
 
     #[test]

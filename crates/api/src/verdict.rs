@@ -82,10 +82,12 @@ pub mod reason {
         ANSWER_TOO_LARGE = "AnswerTooLarge" => "Select fewer series, or set maxSeries on the endpoint.";
         /// The store says that its answer is partial, or may be.
         ANSWER_INCOMPLETE = "AnswerIncomplete" => "See the log of the store, and bring back the parts of it that are away.";
-        /// The result is a native histogram.
+        /// The result is a native histogram, and a number is asked for.
         NATIVE_HISTOGRAM = "NativeHistogram" =>
-            "Let Prometheus keep the classic buckets, too (`always_scrape_classic_histograms: true`), or take \
-             `histogram_quantile()` of it in a query.";
+            "Make it a `latency` check, or take `histogram_quantile()` of it in the query.";
+        /// A native histogram, or one of ranges, contradicts itself.
+        BROKEN_HISTOGRAM = "BrokenHistogram" =>
+            "The message says in what. See what exposes it, and what is written on the way to the store.";
         /// The result is NaN or infinite.
         NOT_A_NUMBER = "NotANumber" =>
             "Look for a division by zero in the query, such as a share of no requests.";

@@ -143,7 +143,8 @@ impl Transport for Endpoint {
 
 fn row(series: &Series<'_>) -> Row {
     let sample = |point: &Point| Some(Sample { at: Timestamp::from_millisecond(point.at).ok()?, value: point.value });
-    Row { labels: series.labels.shared(), samples: series.points.iter().filter_map(sample).collect() }
+    let samples = series.points.iter().filter_map(sample).collect();
+    Row { labels: series.labels.shared(), samples, histograms: Vec::new() }
 }
 
 fn request(question: PromQuery) -> (&'static str, Parameters) {

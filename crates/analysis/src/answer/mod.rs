@@ -1,6 +1,7 @@
 //! What a Prometheus says, and what of it is believed.
 
 mod cut;
+mod histogram;
 mod series;
 
 use std::{borrow::Cow, sync::Arc};
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 use tidegate_endpoints::Endpoint;
 use tidegate_judge::Sample;
 
+pub use self::histogram::{Bucket, Histogram};
 pub(super) use self::series::Limits;
 use self::{
     cut::{Cutter, TooLong},
@@ -38,6 +40,8 @@ pub struct Row {
     pub labels: Labels,
     /// Its samples, oldest first.
     pub samples: Vec<Sample>,
+    /// Those of them that are native histograms and no numbers, oldest first.
+    pub histograms: Vec<Histogram>,
 }
 
 impl Row {
@@ -237,18 +241,59 @@ mod tests {
         assert!(rows[0].samples[1].value.is_infinite());
     }
 
+    /// The answer for one series that has `what`.
+    fn of_one(kind: &str, what: &str) -> Result<Numbers, QueryError> {
+        let series = format!(r#"{{"metric":{{"__name__":"http_seconds"}},{what}}}"#);
+        read_text(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":[{series}]}}}}"#))
+    }
+
+    const HISTOGRAM: &str = r#"{"count":"3","sum":"0.2","buckets":[[3,"-1e-128","1e-128","2"],[0,"0.1","0.3","1"]]}"#;
+
     #[test]
-    fn a_native_histogram_is_told_as_one() {
-        let of = |kind: &str, value: &str| {
-            let series = format!(r#"{{"metric":{{"__name__":"http_seconds"}},{value}}}"#);
-            read_text(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":[{series}]}}}}"#))
-        };
-        let histogram = r#"{"count":"1","sum":"0.2","buckets":[[0,"0.1","0.3","1"]]}"#;
-        assert_eq!(of("vector", &format!(r#""histogram":[1.5,{histogram}]"#)), Err(QueryError::NativeHistogram));
-        assert_eq!(of("matrix", &format!(r#""histograms":[[1.5,{histogram}]]"#)), Err(QueryError::NativeHistogram));
-        let both = format!(r#""values":[[1,"1"]],"histograms":[[1.5,{histogram}]]"#);
-        assert_eq!(of("matrix", &both), Err(QueryError::NativeHistogram));
-        assert_eq!(of("vector", r#""value":[1.5,"2"]"#), Ok(Numbers::Vector(vec![2.0])));
+    fn a_native_histogram_is_no_number_and_told_as_one_where_a_number_is_expected() {
+        let told = of_one("vector", &format!(r#""histogram":[1.5,{HISTOGRAM}]"#));
+        assert_eq!(told, Err(QueryError::NativeHistogram));
+        assert_eq!(of_one("vector", r#""value":[1.5,"2"]"#), Ok(Numbers::Vector(vec![2.0])));
+    }
+
+    #[test]
+    fn the_samples_of_a_native_histogram_are_read_with_their_buckets_beside_those_that_are_numbers() {
+        let read = of_one("matrix", &format!(r#""values":[[1,"1"]],"histograms":[[1.5,{HISTOGRAM}]]"#));
+        let Ok(Numbers::Matrix(rows)) = read else { panic!("{read:?}") };
+        let [Row { samples, histograms, .. }] = rows.as_slice() else { panic!("{rows:?}") };
+        let [Histogram { at, count, buckets }] = histograms.as_slice() else { panic!("{histograms:?}") };
+        assert_eq!((samples.len(), at.as_millisecond(), *count), (1, 1500, 3.0));
+        assert_eq!(buckets[0], Bucket { lower: -1e-128, upper: 1e-128, count: 2.0 });
+        assert_eq!(buckets[1], Bucket { lower: 0.1, upper: 0.3, count: 1.0 });
+        let empty = of_one("matrix", r#""histograms":[[1.5,{"count":"0","sum":"0"}]]"#);
+        assert!(matches!(empty, Ok(Numbers::Matrix(_))), "one without any observation has no buckets: {empty:?}");
+    }
+
+    #[test]
+    fn what_is_no_native_histogram_is_no_answer() {
+        for body in [
+            r#"{"sum":"0.2","buckets":[]}"#,
+            r#"{"count":"many","buckets":[]}"#,
+            r#"{"count":3,"buckets":[]}"#,
+            r#"{"count":"1","buckets":[[0,"0.1","1"]]}"#,
+            r#"{"count":"1","buckets":[[0,"0.1","high","1"]]}"#,
+            r#"{"count":"1","buckets":{}}"#,
+            r#""1""#,
+        ] {
+            let read = of_one("matrix", &format!(r#""histograms":[[1.5,{body}]]"#));
+            assert_eq!(read, Err(QueryError::NotJson { endpoint: "default".to_owned() }), "{body}");
+        }
+    }
+
+    #[test]
+    fn no_more_buckets_are_kept_than_there_may_be_samples() {
+        let mut reading = Reading::new("default", 200, false, Limits { series: 2 });
+        let bucket = r#"[0,"0.1","0.3","1"],"#.repeat(20);
+        let histogram = format!(r#"{{"count":"20","buckets":[{}]}}"#, bucket.trim_end_matches(','));
+        let begun = r#"{"status":"success","data":{"resultType":"matrix","result":["#;
+        let answer = format!(r#"{begun}{{"metric":{{}},"histograms":[[1.5,{histogram}]]}}"#);
+        let told = reading.push(answer.as_bytes());
+        assert_eq!(told, Err(QueryError::TooLarge { endpoint: "default".to_owned(), excess: Excess::Samples(20) }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One series as the API writes it, and how many of them are kept.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, marker::PhantomData, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{
@@ -9,7 +9,10 @@ use serde::{
 };
 use tidegate_judge::Sample;
 
-use super::{Labels, Row};
+use super::{
+    Labels, Row,
+    histogram::{Histogram, WrittenHistogram},
+};
 use crate::error::Excess;
 
 /// Of each series that an answer may have, so many samples and so many bytes of labels are kept, on average.
@@ -32,11 +35,16 @@ impl WrittenSample<'_> {
     }
 
     fn sample(&self) -> Option<Sample> {
-        // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
-        #[allow(clippy::cast_possible_truncation)]
-        let milliseconds = (self.0 * 1e3).round() as i64;
-        Some(Sample { at: Timestamp::from_millisecond(milliseconds).ok()?, value: self.value()? })
+        Some(Sample { at: instant(self.0)?, value: self.value()? })
     }
+}
+
+/// So many seconds since 1970.
+pub(super) fn instant(seconds: f64) -> Option<Timestamp> {
+    // Prometheus keeps milliseconds, and far fewer than 2⁵³ of them.
+    #[allow(clippy::cast_possible_truncation)]
+    let milliseconds = (seconds * 1e3).round() as i64;
+    Timestamp::from_millisecond(milliseconds).ok()
 }
 
 /// A text that is not copied where it stands in the answer as it is.
@@ -51,8 +59,7 @@ pub(super) struct Kept {
     pub(super) rows: Vec<Row>,
     /// The numbers of those that have one each.
     pub(super) values: Vec<f64>,
-    /// Whether any of them is a native histogram, which has no numbers for values.
-    /// <https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms>
+    /// Whether any of those is a native histogram, which is no number.
     pub(super) has_native: bool,
     samples: usize,
     label_bytes: usize,
@@ -84,9 +91,12 @@ impl Kept {
         if let Some(value) = element.value {
             self.values.push(value);
         }
-        if let Some(samples) = element.samples {
-            self.samples += samples.len();
-            self.rows.push(Row { labels: element.labels, samples });
+        if element.samples.is_some() || element.histograms.is_some() {
+            let (samples, histograms) = (element.samples.unwrap_or_default(), element.histograms.unwrap_or_default());
+            // A bucket takes as much memory as a sample.
+            let buckets: usize = histograms.iter().map(|histogram| 1 + histogram.buckets.len()).sum();
+            self.samples += samples.len() + buckets;
+            self.rows.push(Row { labels: element.labels, samples, histograms });
         }
         self.within_limits()
     }
@@ -112,6 +122,7 @@ struct Element {
     labels: Labels,
     value: Option<f64>,
     samples: Option<Vec<Sample>>,
+    histograms: Option<Vec<Histogram>>,
     is_native: bool,
 }
 
@@ -161,8 +172,9 @@ impl<'de> Visitor<'de> for WrittenSeries<'_> {
                 "value" => {
                     element.value = Some(map.next_value::<WrittenSample<'_>>()?.value().ok_or_else(no_number)?);
                 }
-                "values" => element.samples = Some(map.next_value::<Samples>()?.0),
-                "histogram" | "histograms" => element.is_native |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
+                "values" => element.samples = Some(map.next_value::<Each<WrittenSample<'de>>>()?.0),
+                "histograms" => element.histograms = Some(map.next_value::<Each<WrittenHistogram>>()?.0),
+                "histogram" => element.is_native |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -203,32 +215,56 @@ impl<'de> Visitor<'de> for WrittenLabels<'_, '_> {
     }
 }
 
+/// Something at a time.
+trait Written {
+    type Read;
+
+    /// The same in numbers; nothing if it is neither a time nor a number.
+    fn read(self) -> Option<Self::Read>;
+}
+
+impl Written for WrittenSample<'_> {
+    type Read = Sample;
+
+    fn read(self) -> Option<Sample> {
+        self.sample()
+    }
+}
+
+impl Written for WrittenHistogram {
+    type Read = Histogram;
+
+    fn read(self) -> Option<Histogram> {
+        self.histogram()
+    }
+}
+
 /// Samples, read one after the other.
-struct Samples(Vec<Sample>);
+struct Each<W: Written>(Vec<W::Read>);
 
-impl<'de> Deserialize<'de> for Samples {
+impl<'de, W: Written + Deserialize<'de>> Deserialize<'de> for Each<W> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
+        struct OneByOne<W>(PhantomData<W>);
 
-        impl<'de> Visitor<'de> for Each {
-            type Value = Samples;
+        impl<'de, W: Written + Deserialize<'de>> Visitor<'de> for OneByOne<W> {
+            type Value = Each<W>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("samples")
             }
 
-            fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut sequence: S) -> Result<Samples, S::Error> {
+            fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut sequence: S) -> Result<Each<W>, S::Error> {
                 let mut samples = Vec::new();
-                while let Some(written) = sequence.next_element::<WrittenSample<'de>>()? {
-                    let sample = written.sample();
+                while let Some(written) = sequence.next_element::<W>()? {
+                    let sample = written.read();
                     samples
                         .push(sample.ok_or_else(|| S::Error::custom("a sample that is neither a time nor a number"))?);
                 }
                 samples.shrink_to_fit();
-                Ok(Samples(samples))
+                Ok(Each(samples))
             }
         }
 
-        deserializer.deserialize_seq(Each)
+        deserializer.deserialize_seq(OneByOne(PhantomData))
     }
 }

@@ -12,6 +12,7 @@ fn answer(bounds: &[(&str, [f64; 2])]) -> Vec<Row> {
     let row = |(le, counts): &(&str, [f64; 2])| Row {
         labels: [("le".into(), (*le).into())].into(),
         samples: (0..).zip(counts).filter(|(_, count)| **count > 0.0).map(sample).collect(),
+        histograms: Vec::new(),
     };
     bounds.iter().map(row).collect()
 }
@@ -73,7 +74,7 @@ fn all_buckets_are_asked_for_where_the_bounds_do_not_tell() {
     assert_eq!(matcher(&everywhere(&["0.5", "1"]), &[0.5]), None, "+Inf is missing");
     assert_eq!(matcher(&[("0.5", [4.0, 4.0]), ("+Inf", [3.0, 3.0])], &[0.5]), None, "of one histogram it is missing");
     assert_eq!(matcher(&everywhere(&["0.5", "fast", "+Inf"]), &[0.5]), None);
-    let unlabelled = Row { labels: [("pod".into(), "a".into())].into(), samples: Vec::new() };
+    let unlabelled = Row { labels: [("pod".into(), "a".into())].into(), samples: Vec::new(), histograms: Vec::new() };
     assert_eq!(Bounds::of(&[unlabelled], nanoseconds), None);
 }
 

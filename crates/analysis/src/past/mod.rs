@@ -14,17 +14,22 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tidegate_api::RolloutSpec;
 use tidegate_endpoints::{Endpoints, EndpointsError};
+use tidegate_judge::Series;
 use tokio::time::Instant;
 
 use super::{
     absent,
     error::QueryError,
     prometheus::{Prometheus, Tally},
+    reading::{Asked, Stretch},
     recipe::Templates,
     sampling_plan::SamplingPlan,
     scrape,
     tracker::LONGEST_WINDOW,
 };
+
+/// Samples are this far apart as a rule, or less.
+const SHORTEST_WINDOW: Duration = Duration::from_mins(1);
 
 /// The Rollout that the past is held against.
 #[derive(Debug, Clone, Copy)]
@@ -63,16 +68,22 @@ impl Past {
     /// How far apart scrapes were at the first of these instants at which there were any.
     async fn scrape(&self, plan: &SamplingPlan, at: &[Timestamp]) -> Result<Duration, QueryError> {
         for at in at {
-            let mut answers = Vec::new();
-            for selector in &plan.source.selectors {
-                let read = self.prometheus.samples(&selector.promql, LONGEST_WINDOW, *at, self.deadline());
-                answers.push(read.await?);
-            }
-            if let Some(scrape) = scrape::interval(&plan.source.series(answers)?) {
+            if let Some(scrape) = scrape::interval(&self.before(plan, *at).await?) {
                 return Ok(scrape);
             }
         }
         let Some(last) = at.first() else { return Err(QueryError::Empty { hint: plan.source.counting.hint() }) };
         Err(absent::explained(&self.prometheus, &plan.source, *last, self.deadline()).await)
+    }
+    /// The samples before `at`, over as long a time as they fit into an answer.
+    async fn before(&self, plan: &SamplingPlan, at: Timestamp) -> Result<Vec<Series>, QueryError> {
+        let mut window = LONGEST_WINDOW;
+        loop {
+            let stretch = Stretch::Window(window, at);
+            match plan.source.read(&self.prometheus, &Asked::default(), stretch, self.deadline()).await {
+                Err(QueryError::TooLarge { .. }) if window > SHORTEST_WINDOW => window /= 4,
+                read => return Ok(read?.series),
+            }
+        }
     }
 }

@@ -1,14 +1,20 @@
 //! Numbers over a long time, read once and in pages.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use tidegate_api::Reduce;
-use tidegate_judge::{Arm, Key, Series};
+use tidegate_judge::{Arm, Key, Measure, Series};
 
 use super::Past;
-use crate::{answer::Row, error::QueryError, grid::Grid, prometheus::one_of, source::Source};
+use crate::{
+    answer::Row,
+    error::QueryError,
+    grid::Grid,
+    prometheus::one_of,
+    source::{Gathered, Source},
+};
 
 /// More samples than this are not kept: they take half a gibibyte.
 const MOST_SAMPLES: usize = 20_000_000;
@@ -25,31 +31,23 @@ pub(super) struct Instants {
 pub(super) type Values = BTreeMap<i64, Result<f64, QueryError>>;
 
 impl Past {
-    /// The series of `source` at `instants`.
-    pub(super) async fn series(&self, source: &Source, instants: Instants) -> Result<Vec<Series>, QueryError> {
-        let mut places: HashMap<(Key, Arm), usize> = HashMap::new();
-        let mut all: Vec<Series> = Vec::new();
-        let mut samples = 0;
-        let promql: Vec<_> = source.selectors.iter().map(|selector| selector.promql.as_str()).collect();
+    /// The series of `source` at `instants`, of histograms with the bounds that `measures` need.
+    pub(super) async fn series(
+        &self,
+        source: &Source,
+        measures: &[Measure],
+        instants: Instants,
+    ) -> Result<Vec<Series>, QueryError> {
+        let mut all = Kept::default();
+        let native = source.selectors.iter().filter_map(|selector| selector.native.as_deref());
+        let promql: Vec<_> = source.selectors.iter().map(|selector| &*selector.promql).chain(native).collect();
         self.pages(&promql, instants, |page| {
-            for series in source.series(page)? {
-                samples += series.samples.len();
-                match places.entry((series.key, series.arm)) {
-                    Entry::Vacant(place) => {
-                        place.insert(all.len());
-                        all.push(series);
-                    }
-                    Entry::Occupied(place) => {
-                        if let Some(known) = all.get_mut(*place.get()) {
-                            known.samples.extend(series.samples);
-                        }
-                    }
-                }
-            }
-            if samples > MOST_SAMPLES { Err(QueryError::TooMuchOfThePast { limit: MOST_SAMPLES }) } else { Ok(()) }
+            all.take(source.gathered(source.with_native(page))?);
+            let is_too_much = all.samples > MOST_SAMPLES;
+            if is_too_much { Err(QueryError::TooMuchOfThePast { limit: MOST_SAMPLES }) } else { Ok(()) }
         })
         .await?;
-        Ok(all)
+        Ok(all.gathered.counted(measures)?.0)
     }
 
     /// What `promql` yielded at `instants`.
@@ -102,6 +100,40 @@ impl Past {
             }
         }
         Ok(())
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Kept {
+    gathered: Gathered,
+    series: HashMap<(Key, Arm), usize>,
+    histograms: HashMap<(Key, Arm, bool), usize>,
+    /// How many there are, of histograms with their buckets.
+    samples: usize,
+}
+
+impl Kept {
+    /// Takes the next page.
+    fn take(&mut self, page: Gathered) {
+        let all = &mut self.gathered;
+        for series in page.series {
+            self.samples += series.samples.len();
+            let place = *self.series.entry((series.key, series.arm)).or_insert(all.series.len());
+            match all.series.get_mut(place) {
+                Some(known) => known.samples.extend(series.samples),
+                None => all.series.push(series),
+            }
+        }
+        for one in page.histograms {
+            self.samples += one.samples.iter().map(|sample| 1 + sample.buckets.len()).sum::<usize>();
+            let place = (one.key, one.arm, one.is_native);
+            let place = *self.histograms.entry(place).or_insert(all.histograms.len());
+            match all.histograms.get_mut(place) {
+                Some(known) => known.samples.extend(one.samples),
+                None => all.histograms.push(one),
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use tidegate_api::{Analysis, CheckStatus, OnInconclusive, RevisionStatus, Stage, StageBegun, Verdict};
-use tidegate_judge::{Arm, Block, Reading, Series};
+use tidegate_judge::{Arm, Block, Measure, Reading, Series};
 
 use super::{
     BacktestRequest, Past,
@@ -138,14 +138,17 @@ impl Past {
     async fn record(
         &self,
         trial: &Trial<'_>,
-        wanted: &[Result<Wanted, QueryError>],
+        all: &[Result<Wanted, QueryError>],
         from: Timestamp,
     ) -> Result<Recorded, QueryError> {
         let mut recorded = Recorded { counters: Vec::new(), values: HashMap::new() };
-        for wanted in wanted.iter().flatten() {
+        for wanted in all.iter().flatten() {
             match wanted {
                 Wanted::Counters(plan) if recorded.counters.iter().any(|known| known.source == plan.source) => {}
-                Wanted::Counters(plan) => recorded.counters.push(self.counters(plan, from, trial.to).await?),
+                Wanted::Counters(plan) => {
+                    let measures = measures_of(&plan.source, all);
+                    recorded.counters.push(self.counters(plan, &measures, (from, trial.to)).await?);
+                }
                 Wanted::Value(plan) => {
                     let step = Grid::new(from, plan.interval).step();
                     let instants = Instants { start: from.as_second(), end: trial.to.as_second(), step };
@@ -164,7 +167,12 @@ impl Past {
     }
 
     /// All that `plan` counts until `to`, and what a release at `from` learns from.
-    async fn counters(&self, plan: &SamplingPlan, from: Timestamp, to: Timestamp) -> Result<Counters, QueryError> {
+    async fn counters(
+        &self,
+        plan: &SamplingPlan,
+        measures: &[Measure],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Counters, QueryError> {
         let source = plan.source.clone();
         let scrape = match self.scrape(plan, &[to, from]).await {
             Ok(scrape) => scrape,
@@ -175,9 +183,18 @@ impl Past {
         };
         let step = Grid::new(from, plan.block(scrape)).step();
         let start = from.as_second().saturating_sub(step.saturating_mul(i64::from(HISTORY)));
-        let series = self.series(&source, Instants { start, end: to.as_second(), step }).await?;
+        let series = self.series(&source, measures, Instants { start, end: to.as_second(), step }).await?;
         Ok(Counters { source, scrape, series: Ok(series) })
     }
+}
+
+/// All that is counted of `source`.
+fn measures_of(source: &Source, all: &[Result<Wanted, QueryError>]) -> Vec<Measure> {
+    let plans = all.iter().flatten().filter_map(|wanted| match wanted {
+        Wanted::Counters(plan) if plan.source == *source => Some(plan),
+        _ => None,
+    });
+    plans.flat_map(SamplingPlan::measures).collect()
 }
 
 impl Trial<'_> {

@@ -147,7 +147,7 @@ impl Past {
     ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), QueryError> {
         let step = i64::try_from(step).unwrap_or(i64::MAX / 4);
         let instants = Instants { start: start.as_second(), end: end.as_second(), step };
-        let mut series = self.series(&plan.source, instants).await?;
+        let mut series = self.series(&plan.source, measures, instants).await?;
         // A selector that does not tell versions apart is taken for the new one's.
         for series in &mut series {
             series.arm = Arm::Stable;

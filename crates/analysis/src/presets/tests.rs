@@ -55,7 +55,7 @@ fn counted(preset: Preset, kind: &str, labels: &[(&str, &str)]) -> Option<Series
     let mut labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     labels.sort();
     let samples = vec![Sample { at: jiff::Timestamp::UNIX_EPOCH, value: 1.0 }];
-    let row = Row { labels: labels.into(), samples };
+    let row = Row { labels: labels.into(), samples, histograms: Vec::new() };
     source(preset, kind).series(vec![vec![row]]).unwrap().pop()
 }
 

@@ -45,7 +45,7 @@ impl Store {
             let sample = |at| Some(Sample { at: second(at), value: (self.curve)(series, at - SINCE)? });
             let samples = instants.clone().map(sample).collect::<Option<_>>().ok_or_else(down)?;
             let pod = format!("checkout-{}-abcde", series.split(' ').next_back().unwrap_or_default());
-            Ok(Row { labels: [("pod".into(), pod.into())].into(), samples })
+            Ok(Row { labels: [("pod".into(), pod.into())].into(), samples, histograms: Vec::new() })
         };
         Ok(Numbers::Matrix(series.iter().map(row).collect::<Result<_, QueryError>>()?))
     }
