@@ -8,6 +8,7 @@ mod derived;
 mod disturbed;
 mod fuzzed;
 mod hostile;
+mod names;
 mod pods;
 #[path = "../promql/remote_write.rs"]
 mod remote_write;

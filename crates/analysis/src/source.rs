@@ -4,6 +4,7 @@ use tidegate_api::{Check, RevisionStatus, TimeUnit};
 use tidegate_judge::{Arm, Key, Meaning, Series, WarmUp};
 
 use super::{
+    alternatives::{Alternative, keep_first},
     answer::Row,
     error::{Counting, QueryError},
     markers::without_markers,
@@ -13,6 +14,9 @@ use super::{
     template::{Scope, render, render_pattern},
     versions::{Arms, Selection, Versions},
 };
+
+/// The labels by which the processes are told apart that series come from.
+pub(super) const OF_A_PROCESS: [&str; 5] = ["namespace", "pod", "container", "job", "instance"];
 
 /// The series of a check. Checks with the same source share its requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,8 @@ pub(super) struct Selector {
     pub(super) promql: String,
     arms: Arms,
     counts: Counted,
+    /// Its place among selectors of the same under other names.
+    place: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -79,15 +85,26 @@ impl Source {
         };
         let counting = Counting::of(reads.selector(), is_published);
         let selectors = match reads {
-            Reads::Requests { selector, stable, status } => {
+            Reads::Requests { selector, stable, alternatives, status } => {
                 let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
-                counted(select(selector, stable)?, &Counted::ByStatus { labels: status.labels.clone(), failures })
+                let counts = Counted::ByStatus { labels: status.labels.clone(), failures };
+                let mut all = counted(select(selector, stable)?, &counts, 0);
+                for (place, other) in (1..).zip(alternatives) {
+                    all.extend(counted(select(other, None)?, &counts, place));
+                }
+                all
             }
             Reads::Counters { errors, total } => {
                 let (total, errors) = (select(total, None)?, select(errors, None)?);
-                [counted(total, &Counted::Requests), counted(errors, &Counted::Failures)].concat()
+                [counted(total, &Counted::Requests, 0), counted(errors, &Counted::Failures, 0)].concat()
             }
-            Reads::Buckets { selector, stable, unit } => counted(select(selector, stable)?, &Counted::Buckets(unit)),
+            Reads::Buckets { selector, stable, unit, alternatives } => {
+                let mut all = counted(select(selector, stable)?, &Counted::Buckets(unit), 0);
+                for (place, (other, unit)) in (1..).zip(alternatives) {
+                    all.extend(counted(select(other, None)?, &Counted::Buckets(unit), place));
+                }
+                all
+            }
             Reads::Query(_) | Reads::Nothing => Vec::new(),
         };
         let about = match counting {
@@ -108,9 +125,10 @@ impl Source {
     }
 
     /// What Prometheus answered to each of the selectors, as series that can be counted.
-    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
+    pub(super) fn series(&self, mut answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
         let of_pods = self.counting != Counting::Gateway;
         let mut all = Vec::new();
+        keep_first(self.selectors.iter().map(Selector::alternative).zip(&mut answers));
         for (selector, answer) in self.selectors.iter().zip(answers) {
             let series = answer.into_iter().filter_map(|row| selector.series(row, of_pods).transpose());
             let series = series.collect::<Result<Vec<_>, _>>()?;
@@ -128,8 +146,8 @@ fn workload(revisions: [&RevisionStatus; 2]) -> &str {
 }
 
 /// Each selection, as something that counts.
-fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
-    let selector = |Selection { promql, arms }| Selector { promql, arms, counts: counts.clone() };
+fn counted(selections: Vec<Selection>, counts: &Counted, place: usize) -> Vec<Selector> {
+    let selector = |Selection { promql, arms }| Selector { promql, arms, counts: counts.clone(), place };
     selections.into_iter().map(selector).collect()
 }
 
@@ -140,6 +158,10 @@ impl Selector {
             Arms::ByLabel { label, .. } => Some(label),
             Arms::One(_) => None,
         }
+    }
+
+    fn alternative(&self) -> Alternative<'_> {
+        Alternative { place: self.place, told_apart_by: self.told_apart_by() }
     }
 
     /// In which unit the bounds of its buckets are, if it selects any.
@@ -157,7 +179,7 @@ impl Selector {
             let key = Key::of(name, value);
             all = all.with(key);
             match &**name {
-                "namespace" | "pod" | "container" | "job" | "instance" => instance = instance.with(key),
+                name if OF_A_PROCESS.contains(&name) => instance = instance.with(key),
                 "le" => le = key,
                 _ => {}
             }
