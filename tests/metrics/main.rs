@@ -9,6 +9,7 @@ mod disturbed;
 mod exponential;
 mod fuzzed;
 mod hostile;
+mod names;
 mod native;
 mod pods;
 mod providers;

@@ -239,8 +239,8 @@ async fn where_there_is_nothing_of_the_new_version_it_is_told_what_there_is(stor
         "there is no http_requests_total of the version asked for: of its label pod there is \"checkout-old-fghij\"; check that \
          the pods of the version are scraped and expose the metric"
     );
-    let neither =
-        "there is no grpc_server_handling_seconds_bucket at all, nor a native histogram grpc_server_handling_seconds; ";
+    let neither = "there is no grpc_server_handling_seconds_bucket or grpc_server_handled_latency_seconds_bucket at all, nor a native \
+                   histogram grpc_server_handling_seconds or grpc_server_handled_latency_seconds; ";
     assert!(checks[1].message.starts_with(neither), "{checks:?}");
     let labels = "no http_requests_total has the label release, which tells the versions apart (it has code, instance, job, \
                   namespace, pod)";

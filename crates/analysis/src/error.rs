@@ -178,7 +178,8 @@ pub enum QueryError {
 
 /// What was looked for in the place of classic buckets.
 fn native(metric: &str) -> String {
-    metric.strip_suffix("_bucket").map(|name| format!(", nor a native histogram {name}")).unwrap_or_default()
+    let names: Option<Vec<_>> = metric.split(" or ").map(|name| name.strip_suffix("_bucket")).collect();
+    names.map(|names| format!(", nor a native histogram {}", names.join(" or "))).unwrap_or_default()
 }
 
 impl QueryError {

@@ -6,6 +6,7 @@
 //! status, and never a pass.
 
 mod absent;
+mod alternatives;
 mod analyzer;
 mod answer;
 mod buckets;

@@ -154,11 +154,17 @@ impl Volume {
 }
 
 async fn bounds(prometheus: &Prometheus, source: &Source, now: Timestamp, deadline: Instant) -> Option<Bounds> {
-    let unit = source.selectors.first()?.unit()?;
     let end = now.as_second();
     let questions = source.selectors.iter().map(|selector| Bounds::question(&selector.promql));
     let ask = async |question: String| prometheus.grid(&question, end - RECENT, end, RECENT, deadline).await;
     let answers = try_join_all(questions.map(ask)).await.ok()?;
+    // Of several names, one is there as a rule. Where histograms of two units are, a bound is none of the other's.
+    let found = source.selectors.iter().zip(&answers).filter(|(_, rows)| !rows.is_empty());
+    let mut units = found.map(|(selector, _)| selector.unit());
+    let unit = units.next()??;
+    if units.any(|other| other != Some(unit)) {
+        return None;
+    }
     Bounds::of(&answers.concat(), |le| super::source::nanoseconds(le, unit))
 }
 

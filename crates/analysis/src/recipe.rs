@@ -65,9 +65,23 @@ pub(super) struct Recipe<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reads<'a> {
-    Requests { selector: &'a str, stable: Option<&'a str>, status: &'a StatusLabel },
-    Counters { errors: &'a str, total: &'a str },
-    Buckets { selector: &'a str, stable: Option<&'a str>, unit: TimeUnit },
+    Requests {
+        selector: &'a str,
+        stable: Option<&'a str>,
+        alternatives: Vec<&'a str>,
+        status: &'a StatusLabel,
+    },
+    Counters {
+        errors: &'a str,
+        total: &'a str,
+    },
+    /// Alternatives have units of their own.
+    Buckets {
+        selector: &'a str,
+        stable: Option<&'a str>,
+        unit: TimeUnit,
+        alternatives: Vec<(&'a str, TimeUnit)>,
+    },
     Query(&'a str),
     Nothing,
 }
@@ -112,6 +126,7 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
             selector: &own.buckets,
             stable: None,
             unit: own.unit.unwrap_or(TimeUnit::Seconds),
+            alternatives: Vec::new(),
         });
         let origin = published(latency.preset, latency.template.as_ref())?.unwrap_or(Origin::Own(own));
         return prepared(origin, latency.parameters.as_ref(), buckets);
@@ -139,8 +154,11 @@ fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part)
 
 fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
     match &spec.requests {
-        Some(RequestSource { selector: Some(selector), stable_selector, status: Some(status), .. }) => {
-            Ok(Reads::Requests { selector, stable: stable_selector.as_deref(), status })
+        Some(RequestSource {
+            selector: Some(selector), stable_selector, status: Some(status), alternatives, ..
+        }) => {
+            let alternatives = alternatives.iter().flatten().map(|other| other.selector.as_str()).collect();
+            Ok(Reads::Requests { selector, stable: stable_selector.as_deref(), alternatives, status })
         }
         Some(RequestSource { errors: Some(errors), total: Some(total), .. }) => Ok(Reads::Counters { errors, total }),
         _ => Err("requests"),
@@ -148,9 +166,11 @@ fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
 }
 
 fn buckets(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
-    let LatencySource { buckets, stable_buckets, unit } = spec.latency.as_ref().ok_or("latency")?;
-    let unit = unit.unwrap_or(TimeUnit::Seconds);
-    Ok(Reads::Buckets { selector: buckets, stable: stable_buckets.as_deref(), unit })
+    let LatencySource { buckets, stable_buckets, unit, alternatives } = spec.latency.as_ref().ok_or("latency")?;
+    let in_unit = |unit: &Option<TimeUnit>| unit.unwrap_or(TimeUnit::Seconds);
+    let alternatives =
+        alternatives.iter().flatten().map(|other| (other.buckets.as_str(), in_unit(&other.unit))).collect();
+    Ok(Reads::Buckets { selector: buckets, stable: stable_buckets.as_deref(), unit: in_unit(unit), alternatives })
 }
 
 fn expression(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {

@@ -6,6 +6,7 @@ use tidegate_api::{Check, RevisionStatus, TimeUnit};
 use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
 
 use super::{
+    alternatives::{Alternative, keep_first},
     answer::{Bucket, Histogram, Row},
     error::{Counting, QueryError},
     forms::{self, Forms, as_counter, classic_name, native, once},
@@ -17,6 +18,9 @@ use super::{
     template::{Scope, render, render_pattern, render_text},
     versions::{Arms, Selection, Versions},
 };
+
+/// The labels by which the processes are told apart that series come from.
+pub(super) const OF_A_PROCESS: [&str; 5] = ["namespace", "pod", "container", "job", "instance"];
 
 /// The series of a check. Checks with the same source share its requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,8 @@ pub(super) struct Selector {
     pub(super) native: Option<String>,
     arms: Arms,
     counts: Counted,
+    /// Its place among selectors of the same under other names.
+    place: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -86,15 +92,26 @@ impl Source {
         };
         let counting = Counting::of(reads.selector(), is_published);
         let selectors = match reads {
-            Reads::Requests { selector, stable, status } => {
+            Reads::Requests { selector, stable, alternatives, status } => {
                 let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
-                counted(select(selector, stable)?, &Counted::ByStatus { labels: status.labels.clone(), failures })
+                let counts = Counted::ByStatus { labels: status.labels.clone(), failures };
+                let mut all = counted(select(selector, stable)?, &counts, 0);
+                for (place, other) in (1..).zip(alternatives) {
+                    all.extend(counted(select(other, None)?, &counts, place));
+                }
+                all
             }
             Reads::Counters { errors, total } => {
                 let (total, errors) = (select(total, None)?, select(errors, None)?);
-                [counted(total, &Counted::Requests), counted(errors, &Counted::Failures)].concat()
+                [counted(total, &Counted::Requests, 0), counted(errors, &Counted::Failures, 0)].concat()
             }
-            Reads::Buckets { selector, stable, unit } => counted(select(selector, stable)?, &Counted::Buckets(unit)),
+            Reads::Buckets { selector, stable, unit, alternatives } => {
+                let mut all = counted(select(selector, stable)?, &Counted::Buckets(unit), 0);
+                for (place, (other, unit)) in (1..).zip(alternatives) {
+                    all.extend(counted(select(other, None)?, &Counted::Buckets(unit), place));
+                }
+                all
+            }
             Reads::Query(_) | Reads::Nothing => Vec::new(),
         };
         let about = match counting {
@@ -115,9 +132,10 @@ impl Source {
     }
 
     /// What Prometheus answered to each of the selectors.
-    pub(super) fn gathered(&self, answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
+    pub(super) fn gathered(&self, mut answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
         let of_pods = self.counting != Counting::Gateway;
         let mut all = Gathered::default();
+        keep_first(self.selectors.iter().map(Selector::alternative).zip(&mut answers));
         for (selector, answer) in self.selectors.iter().zip(answers) {
             selector.gather(answer, of_pods, &mut all)?;
         }
@@ -164,10 +182,10 @@ fn workload(revisions: [&RevisionStatus; 2]) -> &str {
 }
 
 /// Each selection, as something that counts.
-fn counted(selections: Vec<Selection>, counts: &Counted) -> Vec<Selector> {
+fn counted(selections: Vec<Selection>, counts: &Counted, place: usize) -> Vec<Selector> {
     let selector = |Selection { promql, arms }| {
         let native = native(&promql, if let Counted::Buckets(_) = counts { forms::BUCKET } else { forms::COUNT });
-        Selector { promql, native, arms, counts: counts.clone() }
+        Selector { promql, native, arms, counts: counts.clone(), place }
     };
     selections.into_iter().map(selector).collect()
 }
@@ -179,6 +197,10 @@ impl Selector {
             Arms::ByLabel { label, .. } => Some(label),
             Arms::One(_) => None,
         }
+    }
+
+    fn alternative(&self) -> Alternative<'_> {
+        Alternative { place: self.place, told_apart_by: self.told_apart_by() }
     }
 
     /// In which unit the bounds of its buckets are, if it selects any.
@@ -227,9 +249,8 @@ impl Selector {
         for (name, value) in row.labels.iter() {
             let key = Key::of(name, value);
             labels = labels.with(key);
-            match &**name {
-                "namespace" | "pod" | "container" | "job" | "instance" => instance = instance.with(key),
-                _ => {}
+            if OF_A_PROCESS.contains(&&**name) {
+                instance = instance.with(key);
             }
             if of_pods && &**name == "pod" {
                 pod = Some(value.clone());

@@ -311,15 +311,34 @@ pub enum TimeUnit {
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// `http_requests_total` and `http_request_duration_seconds`, exposed by the pods themselves, with a `pod`
-    /// label and the status in `code` or `status`. Statuses from 500 count as errors.
+    /// label and the status in `code`, `status` or `status_code`. Statuses from 500 count as errors.
     PodHttp,
+    /// `http_request_duration_seconds` alone, whose count is the counter of requests, exposed by the pods themselves.
+    PodHttpHistogram,
+    /// `http_server_request_duration_seconds` and its other spellings, as `OpenTelemetry` measures it in the pods.
+    OtelHttp,
+    /// `…_requests_total` and `…_request_duration_seconds`, exposed by the pods themselves, where the names begin with that
+    /// of a framework, such as `litestar`.
+    FrameworkHttp,
+    /// The metrics of django-prometheus, exposed by the pods themselves.
+    Django,
+    /// `http_server_requests_seconds`, as Micrometer measures it in the pods: Spring Boot, Quarkus, Micronaut.
+    Micrometer,
     /// `grpc_server_handled_total` and `grpc_server_handling_seconds`, exposed by the pods themselves, with a `pod`
     /// label.
     Grpc,
+    /// `rpc_server_call_duration_seconds` and its other spellings, as `OpenTelemetry` measures it in the pods.
+    OtelGrpc,
+    /// `grpc_server_seconds`, as Micrometer measures it in the pods.
+    MicrometerGrpc,
     /// `istio_requests_total` and `istio_request_duration_milliseconds`, as reported by the pods' sidecars.
     Istio,
+    /// The same as reported by a waypoint of ambient mode.
+    IstioWaypoint,
     /// `response_total` and `response_latency_ms`, as reported by the pods' proxies.
     Linkerd,
+    /// `hubble_http_requests_total` and `hubble_http_request_duration_seconds`, as Cilium sees them before the pods.
+    Cilium,
     /// Envoy's counters at Envoy Gateway, which keeps the versions apart only if their backendRefs have a filter. Needs
     /// the parameter `route`.
     EnvoyGateway,
@@ -329,19 +348,31 @@ pub enum Preset {
     NginxIngress,
     /// The counters of Traefik's services.
     Traefik,
+    /// The counters of `HAProxy`'s backends: errors alone, for it has no histogram.
+    Haproxy,
 }
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 18] = [
         Self::PodHttp,
+        Self::PodHttpHistogram,
+        Self::OtelHttp,
+        Self::FrameworkHttp,
+        Self::Django,
+        Self::Micrometer,
         Self::Grpc,
+        Self::OtelGrpc,
+        Self::MicrometerGrpc,
         Self::Istio,
+        Self::IstioWaypoint,
         Self::Linkerd,
+        Self::Cilium,
         Self::EnvoyGateway,
         Self::Contour,
         Self::NginxIngress,
         Self::Traefik,
+        Self::Haproxy,
     ];
 }
 

@@ -150,7 +150,8 @@ impl fmt::Display for ParameterType {
     validation = (
         "[has(self.selector) && !has(self.stableSelector) ? self.selector : '{{pods}}', has(self.errors) ? self.errors : '{{pods}}', has(self.total) ? self.total : '{{pods}}'].all(s, s.matches('[{][{] *(pods|backend|revision) *[}][}]'))",
         culprit::SELECTOR_TELLS
-    )
+    ),
+    validation = Rule::new("!has(self.alternatives) || has(self.selector) && !has(self.stableSelector)").message("alternatives stand in for a selector that is for both versions: leave out stableSelector, or alternatives").field_path(".alternatives")
 )]
 pub struct RequestSource {
     /// Selects the counters of all requests, such as `http_requests_total{pod=~"{{pods}}"}`.
@@ -162,6 +163,13 @@ pub struct RequestSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub stable_selector: Option<String>,
+
+    /// The same counters under other names, as other versions of a library call them. Of a process that has none that
+    /// `selector` selects, those of the first alternative count that selects any: nothing counts twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub alternatives: Option<Vec<AlternativeSelector>>,
 
     /// Which of these requests failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,12 +186,27 @@ pub struct RequestSource {
     pub total: Option<String>,
 }
 
+/// Counters of requests that are called otherwise, with their status in the same labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "self.selector.matches('[{][{] *(pods|backend|revision) *[}][}]')",
+        culprit::SELECTOR_TELLS
+    )
+)]
+pub struct AlternativeSelector {
+    /// Selects them, as [`RequestSource`]'s selector does.
+    #[schemars(length(min = 1, max = 2048))]
+    pub selector: String,
+}
+
 /// Where the status of a request stands, and which of them are failures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusLabel {
     /// The labels that may hold it; the first that is there counts.
-    #[schemars(length(min = 1, max = 4), inner(length(min = 1, max = 63)))]
+    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 63)))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub labels: Vec<String>,
 
@@ -200,7 +223,8 @@ pub struct StatusLabel {
     validation = (
         "has(self.stableBuckets) || self.buckets.matches('[{][{] *(pods|backend|revision) *[}][}]')",
         culprit::SELECTOR_TELLS
-    )
+    ),
+    validation = Rule::new("!has(self.alternatives) || !has(self.stableBuckets)").message("alternatives stand in for a selector that is for both versions: leave out stableBuckets, or alternatives").field_path(".alternatives")
 )]
 pub struct LatencySource {
     /// Selects the buckets, such as `http_request_duration_seconds_bucket{pod=~"{{pods}}"}`.
@@ -213,6 +237,32 @@ pub struct LatencySource {
     pub stable_buckets: Option<String>,
 
     /// What one unit of `le` means. Default: `Seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<TimeUnit>,
+
+    /// The same histogram under other names, as other versions of a library call it. Of a process that has none that
+    /// `buckets` selects, those of the first alternative count that selects any: nothing counts twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub alternatives: Option<Vec<AlternativeBuckets>>,
+}
+
+/// A histogram that is called otherwise, perhaps in another unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "self.buckets.matches('[{][{] *(pods|backend|revision) *[}][}]')",
+        culprit::SELECTOR_TELLS
+    )
+)]
+pub struct AlternativeBuckets {
+    /// Selects its buckets, as [`LatencySource`]'s selector does.
+    #[schemars(length(min = 1, max = 2048))]
+    pub buckets: String,
+
+    /// What one unit of its `le` means. Default: `Seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<TimeUnit>,
 }

@@ -51,9 +51,9 @@ pub use cadence::CadenceStep;
 pub use causes::Causes;
 pub use certainty::{Mode, Statistics, Strictness};
 pub use check_template::{
-    CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, ClusterCheckTemplate,
-    ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues, QuerySource, RequestSource,
-    StatusLabel, VARIABLES,
+    AlternativeBuckets, AlternativeSelector, CheckTemplate, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec,
+    ClusterCheckTemplate, ClusterCheckTemplateSpec, LatencySource, Parameter, ParameterType, ParameterValues,
+    QuerySource, RequestSource, StatusLabel, VARIABLES,
 };
 pub use command::{ALL_STAGES, Asked, Command};
 pub use culprit::Culprit;

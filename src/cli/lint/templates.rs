@@ -41,6 +41,12 @@ pub fn check(template: &LocatedDocument) -> Vec<Finding> {
     let queries = Queries { written: template, service: "service", is_routed: true, parameters: &parameters };
     let at = At { path: "spec".to_owned(), value };
     let mut findings: Vec<_> = bad_defaults(template, &declared).collect();
+    for other in alternatives(value, "requests") {
+        findings.extend(other.text(&["selector"]).and_then(|(path, selector)| queries.selector(&path, selector).err()));
+    }
+    for other in alternatives(value, "latency") {
+        findings.extend(other.text(&["buckets"]).and_then(|(path, buckets)| queries.histogram(&path, buckets)));
+    }
     for names in [["requests", "selector"], ["requests", "stableSelector"]] {
         findings.extend(at.text(&names).and_then(|(path, selector)| queries.selector(&path, selector).err()));
     }
@@ -53,6 +59,13 @@ pub fn check(template: &LocatedDocument) -> Vec<Finding> {
         findings.extend(queries.pattern(&path, failures));
     }
     findings
+}
+
+/// The alternatives of a part of a template.
+fn alternatives<'a>(spec: &'a Value, part: &str) -> impl Iterator<Item = At<'a>> {
+    let path = field(&field("spec", part), "alternatives");
+    let written = spec.get(part).and_then(|part| part.get("alternatives")?.as_array());
+    written.into_iter().flatten().enumerate().map(move |(index, value)| At { path: item(&path, index), value })
 }
 
 /// A pattern that no API server can look at.

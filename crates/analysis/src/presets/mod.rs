@@ -13,13 +13,23 @@ use super::error::QueryError;
 pub const fn manifest(preset: Preset) -> &'static str {
     match preset {
         Preset::PodHttp => include_str!("pod-http.yaml"),
+        Preset::PodHttpHistogram => include_str!("pod-http-histogram.yaml"),
+        Preset::OtelHttp => include_str!("otel-http.yaml"),
+        Preset::FrameworkHttp => include_str!("framework-http.yaml"),
+        Preset::Django => include_str!("django.yaml"),
+        Preset::Micrometer => include_str!("micrometer.yaml"),
         Preset::Grpc => include_str!("grpc.yaml"),
+        Preset::OtelGrpc => include_str!("otel-grpc.yaml"),
+        Preset::MicrometerGrpc => include_str!("micrometer-grpc.yaml"),
         Preset::Istio => include_str!("istio.yaml"),
+        Preset::IstioWaypoint => include_str!("istio-waypoint.yaml"),
         Preset::Linkerd => include_str!("linkerd.yaml"),
+        Preset::Cilium => include_str!("cilium.yaml"),
         Preset::EnvoyGateway => include_str!("envoy-gateway.yaml"),
         Preset::Contour => include_str!("contour.yaml"),
         Preset::NginxIngress => include_str!("nginx-ingress.yaml"),
         Preset::Traefik => include_str!("traefik.yaml"),
+        Preset::Haproxy => include_str!("haproxy.yaml"),
     }
 }
 

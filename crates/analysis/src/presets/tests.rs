@@ -7,6 +7,8 @@ use tidegate_api::{Check, CheckTemplate, ClusterCheckTemplate, RevisionStatus, S
 use tidegate_judge::{Arm, Meaning, Sample, Series};
 use tidegate_planner::traffic::Names;
 
+mod exposition;
+
 use super::*;
 use crate::{
     answer::Row,
@@ -23,10 +25,13 @@ fn schema<K: CustomResourceExt>() -> Value {
 
 /// What a check of `kind` with `preset` reads of a Rollout `checkout` in `shop`, whose route is split.
 fn source(preset: Preset, kind: &str) -> Source {
-    let mut question = json!({"preset": preset, "max": if kind == "latency" { "1s" } else { "1%" }, "quantile": 0.95});
-    if preset == Preset::EnvoyGateway {
-        question["parameters"] = json!({"route": "checkout"});
-    }
+    source_with(preset, kind, &if preset == Preset::EnvoyGateway { json!({"route": "checkout"}) } else { json!({}) })
+}
+
+/// The same with these parameters.
+fn source_with(preset: Preset, kind: &str, parameters: &Value) -> Source {
+    let max = if kind == "latency" { "1s" } else { "1%" };
+    let question = json!({"preset": preset, "max": max, "quantile": 0.95, "parameters": parameters});
     let check: Check = serde_json::from_value(json!({"name": "it", kind: question})).unwrap();
     let [canary, stable] = ["new", "old"].map(|name| RevisionStatus {
         revision: name.to_owned(),
@@ -103,7 +108,7 @@ fn presets_of_the_pods_take_the_pods_of_both_versions_at_once_and_no_others() {
         (
             Preset::Grpc,
             format!("grpc_server_handled_total{{{pods}}}"),
-            format!("grpc_server_handling_seconds_bucket{{{pods}}}"),
+            format!("grpc_server_handled_latency_seconds_bucket{{{pods}}}"),
         ),
         (
             Preset::Istio,
@@ -116,7 +121,8 @@ fn presets_of_the_pods_take_the_pods_of_both_versions_at_once_and_no_others() {
             format!("response_latency_ms_bucket{{{proxies},{pods}}}"),
         ),
     ] {
-        assert_eq!((promql(preset, "errorRate"), promql(preset, "latency")), (vec![requests], vec![buckets]));
+        let last = |kind| promql(preset, kind).pop().unwrap();
+        assert_eq!((last("errorRate"), last("latency")), (requests, buckets));
     }
 }
 
@@ -130,8 +136,8 @@ fn presets_of_a_gateway_tell_the_versions_apart_by_their_services() {
         promql(Preset::Traefik, "latency"),
         [concat!(
             r#"traefik_service_request_duration_seconds_bucket{service=~""#,
-            "((http|grpc)route-shop-.+-svc-)?shop-checkout-canary-((http|grpc)-)?[0-9]+@kubernetesgateway|",
-            r#"((http|grpc)route-shop-.+-svc-)?shop-checkout-stable-((http|grpc)-)?[0-9]+@kubernetesgateway"}"#
+            "((http|grpc)route-shop-.+-svc-)?shop-checkout-canary-((http|grpc)-)?[0-9]+@kubernetes(gateway|crd)|",
+            r#"((http|grpc)route-shop-.+-svc-)?shop-checkout-stable-((http|grpc)-)?[0-9]+@kubernetes(gateway|crd)"}"#
         )]
     );
     assert_eq!(
