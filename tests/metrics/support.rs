@@ -160,6 +160,7 @@ impl CheckUnderTest {
             }],
             replaced: None,
             written: &[],
+            presets: &[],
             now: Timestamp::now(),
         };
         analyzer.analyze(&look).await

@@ -9,8 +9,10 @@ mod absent;
 mod alternatives;
 mod analyzer;
 mod answer;
+mod auto;
 mod buckets;
 mod cadence;
+mod discovery;
 mod error;
 mod escape;
 mod gate;
@@ -44,6 +46,7 @@ mod wanted;
 
 pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Numbers, Row};
+pub use discovery::{Discovered, Fitting};
 pub use error::{Counting, Excess, QueryError};
 pub use gate::Wellness;
 pub use parameters::{ParameterError, Parameters};

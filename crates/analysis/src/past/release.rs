@@ -203,6 +203,7 @@ impl Trial<'_> {
             begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now,
         })
     }
