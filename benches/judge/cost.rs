@@ -142,6 +142,7 @@ impl Rollouts {
                 begun: slice::from_ref(&self.begun),
                 replaced: None,
                 written: &[],
+                presets: &[],
                 now,
             };
             let analyzed = self.analyzer.analyze(&look).await;

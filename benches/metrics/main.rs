@@ -158,6 +158,7 @@ impl Looks {
             begun: slice::from_ref(&self.begun),
             replaced: None,
             written: &[],
+            presets: &[],
             now: Timestamp::from_second(self.at(number)).unwrap_or_default(),
         };
         self.analyzer.analyze(&look).await.checks

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::Timestamp;
 use tidegate_analysis::{self as metrics, Past, Templates};
 use tidegate_api::Rollout;
 use tidegate_endpoints::Endpoints;
@@ -57,7 +58,65 @@ impl LoadedRollout {
     }
 }
 
+impl LoadedRollout {
+    /// Lets the preset stand for `auto` that fits what the pods expose, and says so on the standard error.
+    ///
+    /// # Errors
+    /// None fits.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        let (spec, presets) = wait(self.past.settle(self.asked(), Timestamp::now()))??;
+        self.rollout.spec = spec;
+        for taken in presets {
+            eprintln!("note: check {}: preset auto stands for {}, which {}", taken.check, taken.preset, taken.reason);
+        }
+        Ok(())
+    }
+}
+
+/// An application, and the Prometheus that knows it.
+#[derive(Debug)]
+pub struct Application {
+    /// Its Deployment.
+    pub workload: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// What is asked.
+    pub past: Past,
+}
+
 impl Source {
+    /// Reads which application it is, from a Rollout or else a Deployment, and finds its Prometheus.
+    ///
+    /// # Errors
+    /// Which file cannot be used, and why.
+    pub fn application(&self) -> anyhow::Result<Application> {
+        let all = lint::applications(&self.file)?;
+        let named = all.iter().filter(|found| self.rollout.as_ref().is_none_or(|wanted| found.name == *wanted));
+        let named: Vec<_> = named.collect();
+        let [found] = named.as_slice() else {
+            let names: Vec<_> = all.iter().map(|found| found.name.as_str()).collect();
+            let (file, names) = (self.file.display(), names.join(", "));
+            bail!("{file} has to have one Rollout or Deployment, and has {names:?}; choose one with --rollout NAME");
+        };
+        let called = found.prometheus.as_deref();
+        let past = Past::new(&self.endpoints(called)?, called)?
+            .with_context(|| format!("no endpoint is called {:?}", called.unwrap_or("default")))?;
+        let namespace = found.namespace.clone().unwrap_or_else(|| self.namespace.clone());
+        Ok(Application { workload: found.workload.clone(), namespace, past })
+    }
+
+    /// The endpoints that may be asked, with one of that name.
+    fn endpoints(&self, called: Option<&str>) -> anyhow::Result<Endpoints> {
+        Ok(match (&self.endpoints, &self.prometheus) {
+            (Some(file), _) => Endpoints::load(file)?,
+            (None, Some(url)) => {
+                let endpoint = serde_json::json!({"name": called.unwrap_or("default"), "url": url});
+                Endpoints::parse(&serde_json::json!({"endpoints": [endpoint]}).to_string(), "--prometheus")?
+            }
+            (None, None) => bail!("say where Prometheus is: --prometheus URL, or --endpoints FILE"),
+        })
+    }
+
     /// Reads the Rollout and finds its Prometheus.
     ///
     /// # Errors
@@ -68,15 +127,7 @@ impl Source {
             bail!("Rollout {name} has no analysis, so nothing is asked about its releases");
         };
         let called = analysis.prometheus.as_deref();
-        let endpoints = match (&self.endpoints, &self.prometheus) {
-            (Some(file), _) => Endpoints::load(file)?,
-            (None, Some(url)) => {
-                let endpoint = serde_json::json!({"name": called.unwrap_or("default"), "url": url});
-                Endpoints::parse(&serde_json::json!({"endpoints": [endpoint]}).to_string(), "--prometheus")?
-            }
-            (None, None) => bail!("say where Prometheus is: --prometheus URL, or --endpoints FILE"),
-        };
-        let past = Past::new(&endpoints, called)?.with_context(|| {
+        let past = Past::new(&self.endpoints(called)?, called)?.with_context(|| {
             format!(
                 "Rollout {name} asks endpoint {:?}, and the file has none of that name",
                 called.unwrap_or("default")

@@ -35,6 +35,7 @@ async fn operator(past: &Past, analyzer: &Analyzer, spec: &RolloutSpec, canary: 
             begun: &begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now,
         };
         let check = analyzer.analyze(&look).await.checks[0].clone();

@@ -6,6 +6,7 @@ mod agreement;
 mod backtest;
 mod command;
 mod console;
+mod discover;
 mod past;
 mod plan;
 #[path = "../packaging/printed.rs"]

@@ -152,6 +152,7 @@ impl Service {
             begun,
             replaced: None,
             written,
+            presets: &[],
             now,
         };
         analyzer.analyze(&look).await

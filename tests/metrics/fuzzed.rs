@@ -89,6 +89,7 @@ async fn look(analyzer: &Analyzer, second: i64) -> CheckStatus {
         begun: &begun,
         replaced: None,
         written: &[],
+        presets: &[],
         now,
     };
     analyzer.analyze(&look).await.checks.remove(0)

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "support code of tests is test code")]
 
+mod auto;
 mod balancer;
 mod credentials;
 mod derived;

@@ -93,6 +93,7 @@ async fn look(analyzer: &Analyzer, check: &Value, replaced: Option<&str>, now: i
         begun: &[StageBegun { stage: "half".to_owned(), since: at(BEGUN), part: None, ..StageBegun::default() }],
         replaced,
         written: &[],
+        presets: &[],
         now: at(now),
     };
     analyzer.analyze(&look).await

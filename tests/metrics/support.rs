@@ -192,6 +192,7 @@ impl CheckUnderTest {
             }],
             replaced: None,
             written: &[],
+            presets: &[],
             now: Timestamp::now(),
         };
         analyzer.analyze(&look).await

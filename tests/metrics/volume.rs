@@ -172,6 +172,7 @@ impl Service {
             begun: &begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now: at(second),
         };
         analyzer.analyze(&look).await.checks.remove(0)

@@ -82,9 +82,7 @@ pub(super) async fn explained(
         }
     }
     let Some((selector, metric, labels)) = found else {
-        let mut titles: Vec<_> = named.into_iter().map(|(_, metric)| metric.title).collect();
-        titles.dedup();
-        return QueryError::NoMetric { metric: titles.join(" or "), counting };
+        return QueryError::NoMetric { metric: titles(source), counting };
     };
     let title = metric.title.clone();
     let Some(label) = selector.told_apart_by().filter(|_| !source.about.is_empty()) else { return unknown };
@@ -104,6 +102,14 @@ pub(super) async fn explained(
         (false, more) => format!("{} and {more} more", told.join(", ")),
     };
     QueryError::NoneOfTheVersion { metric: title, label: label.to_owned(), values, counting }
+}
+
+/// All that the metric of `source` may be called.
+pub(super) fn titles(source: &Source) -> String {
+    let metrics = source.selectors.iter().filter_map(|selector| Metric::of(&selector.promql));
+    let mut titles: Vec<_> = metrics.map(|metric| metric.title).collect();
+    titles.dedup();
+    titles.join(" or ")
 }
 
 fn labels(row: &Row) -> BTreeSet<String> {

@@ -9,7 +9,8 @@ use std::{
 use futures::future::{join, join_all};
 use jiff::Timestamp;
 use tidegate_api::{
-    Analysis, Check, CheckStatus, Mode, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict, verdict::reason,
+    Analysis, Check, CheckStatus, Mode, PresetStatus, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict,
+    verdict::reason,
 };
 use tidegate_endpoints::{Endpoints, EndpointsError};
 use tidegate_judge::{
@@ -19,6 +20,7 @@ use tidegate_providers::Provider;
 use tokio::time::Instant;
 
 use super::{
+    auto::Settled,
     cadence::{LastLook, enough_at},
     error::QueryError,
     grid::later,
@@ -67,6 +69,8 @@ pub struct AnalysisRequest<'a> {
     /// When the routes were written for it, as far as that is known: what happens to the requests of both versions right
     /// after that speaks against the write.
     pub written: &'a [Timestamp],
+    /// What `preset: auto` stands for, as far as that is known.
+    pub presets: &'a [PresetStatus],
     /// The present.
     pub now: Timestamp,
 }
@@ -84,12 +88,14 @@ pub struct AnalysisResult {
     pub divided: Option<Divided>,
     /// By which pods the bad requests of each check were answered that fails the version and counts requests.
     pub spreads: Vec<Spread>,
+    /// What `preset: auto` stands for by now.
+    pub presets: Vec<PresetStatus>,
 }
 
 impl AnalysisResult {
     /// Nothing but `checks`.
     fn only(checks: Vec<CheckStatus>, next: Timestamp) -> Self {
-        Self { checks, next, outage: None, divided: None, spreads: Vec::new() }
+        Self { checks, next, outage: None, divided: None, spreads: Vec::new(), presets: Vec::new() }
     }
 }
 
@@ -188,9 +194,28 @@ impl Analyzer {
                 return AnalysisResult::only(checks, later(request.now, interval));
             }
         };
+        let prometheus = prometheus.map(|prometheus| (prometheus, Instant::now() + prometheus.timeout()));
+        let settled = match prometheus {
+            Some((prometheus, deadline)) => Settled::found(prometheus, request, deadline).await,
+            None => None,
+        };
+        let filled_in = settled.as_ref().map(|settled| settled.request(request));
+        let mut said = self.judge(prometheus, filled_in.as_ref().unwrap_or(request)).await;
+        if let Some(settled) = settled {
+            settled.explain(&mut said.checks);
+            said.presets = settled.presets;
+        }
+        said
+    }
+
+    /// The same, once it is known what every check reads.
+    async fn judge(&self, prometheus: Option<(&Prometheus, Instant)>, request: &AnalysisRequest<'_>) -> AnalysisResult {
+        let Some(analysis) = &request.spec.analysis else {
+            return AnalysisResult::only(Vec::new(), later(request.now, Duration::from_hours(1)));
+        };
+        let interval = interval(analysis);
         let wanted = all_wanted(analysis, request);
         let memory = self.memory(request.uid);
-        let prometheus = prometheus.map(|prometheus| (prometheus, Instant::now() + prometheus.timeout()));
         let sources = NumberSources { prometheus, providers: &self.providers };
         let mut memory = memory.lock().await;
         let asks_the_same = memory.prepare(&wanted);
@@ -212,7 +237,8 @@ impl Analyzer {
             soon = Some(next);
         }
         let spreads = memory.spreads(&checks, request, &wanted);
-        let mut said = AnalysisResult { checks, next, outage: memory.outage(), divided: memory.divided(), spreads };
+        let (outage, divided) = (memory.outage(), memory.divided());
+        let mut said = AnalysisResult { spreads, divided, outage, ..AnalysisResult::only(checks, next) };
         memory.last = LastLook::new(request, soon, &said);
         if let Some(last) = memory.last.as_ref().and_then(|last| last.next(request)) {
             said.next = last;
@@ -230,7 +256,10 @@ impl Analyzer {
         let memory = self.memory(request.uid);
         let deadline = Instant::now() + prometheus.timeout();
         let mut memory = memory.lock().await;
-        memory.prepare(&all_wanted(analysis, request));
+        let settled = Settled::known(request);
+        let filled_in = settled.as_ref().map(|settled| settled.request(request));
+        let request = filled_in.as_ref().unwrap_or(request);
+        memory.prepare(&all_wanted(request.spec.analysis.as_ref().unwrap_or(analysis), request));
         memory.look_after_routes(prometheus, (request, interval(analysis)), deadline, &mut analyzed).await;
         analyzed
     }

@@ -154,6 +154,15 @@ pub enum QueryError {
     NoBound,
     #[error("a series does not tell the status of its requests: a label {labels} is needed on all of them")]
     NoStatusLabel { labels: String },
+    #[error("preset auto stands for none yet: it takes one by what the pods expose when the version gets traffic")]
+    NoPresetTaken,
+    #[error(
+        "preset auto: none fits the {metrics} metrics of the pods, for want of {asks}; see tidegate plan --discover, and name a \
+         preset or a template"
+    )]
+    NoPresetFits { metrics: usize, asks: &'static str },
+    #[error("preset auto: there are no metrics with the label pod of the version's pods; check that they are scraped")]
+    NothingExposed,
     #[error("the series of the two versions cannot be told apart: the names that tell them apart look alike")]
     VersionsIndistinguishable,
     #[error("{pattern:?} is not a regular expression, or too large a one")]
@@ -218,6 +227,7 @@ impl QueryError {
             Self::WrongType { .. } => reason::WRONG_RESULT_TYPE,
             Self::NoBound => reason::NO_BUCKET_BOUND,
             Self::NoStatusLabel { .. } => reason::NO_STATUS_LABEL,
+            Self::NoPresetTaken | Self::NoPresetFits { .. } | Self::NothingExposed => reason::NO_PRESET_FITS,
             Self::VersionsIndistinguishable => reason::VERSIONS_INDISTINGUISHABLE,
             Self::InvalidPattern { .. } => reason::INVALID_PATTERN,
             Self::TemplateNotFound { .. } => reason::TEMPLATE_NOT_FOUND,

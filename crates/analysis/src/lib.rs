@@ -9,8 +9,10 @@ mod absent;
 mod alternatives;
 mod analyzer;
 mod answer;
+mod auto;
 mod buckets;
 mod cadence;
+mod discovery;
 mod error;
 mod escape;
 mod forms;
@@ -48,6 +50,7 @@ mod wanted;
 
 pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Bucket, Histogram, Numbers, Row};
+pub use discovery::{Discovered, Fitting};
 pub use error::{Counting, Excess, QueryError};
 pub use gate::Wellness;
 pub use histogram::Flaw;

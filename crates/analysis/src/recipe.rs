@@ -139,8 +139,17 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
     prepared(origin, query.parameters.as_ref(), expression)
 }
 
+/// What `preset` counts of a `part`, with the parameters that are `given`.
+pub(super) fn of_preset(
+    preset: Preset,
+    given: Option<&ParameterValues>,
+    part: Part,
+) -> Result<Recipe<'static>, QueryError> {
+    prepared(Origin::Published(presets::title(preset), presets::spec(preset)?), given, part)
+}
+
 /// The part of a template that a check asks for; its name if the template has none.
-type Part = fn(&CheckTemplateSpec) -> Result<Reads<'_>, &'static str>;
+pub(super) type Part = fn(&CheckTemplateSpec) -> Result<Reads<'_>, &'static str>;
 
 fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part) -> Result<Recipe<'a>, QueryError> {
     let (title, spec) = match origin {
@@ -152,7 +161,7 @@ fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part)
     Ok(Recipe { reads, parameters, is_published: true })
 }
 
-fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
+pub(super) fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
     match &spec.requests {
         Some(RequestSource {
             selector: Some(selector), stable_selector, status: Some(status), alternatives, ..
@@ -165,7 +174,7 @@ fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
     }
 }
 
-fn buckets(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
+pub(super) fn buckets(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
     let LatencySource { buckets, stable_buckets, unit, alternatives } = spec.latency.as_ref().ok_or("latency")?;
     let in_unit = |unit: &Option<TimeUnit>| unit.unwrap_or(TimeUnit::Seconds);
     let alternatives =

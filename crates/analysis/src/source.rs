@@ -77,7 +77,16 @@ impl Source {
         canary: &RevisionStatus,
         stable: &RevisionStatus,
     ) -> Result<Self, QueryError> {
-        let Recipe { reads, parameters, is_published } = recipe(check, templates)?;
+        Self::reading(recipe(check, templates)?, scope, canary, stable)
+    }
+
+    /// What `recipe` reads.
+    pub(super) fn reading(
+        Recipe { reads, parameters, is_published }: Recipe<'_>,
+        scope: &Scope<'_>,
+        canary: &RevisionStatus,
+        stable: &RevisionStatus,
+    ) -> Result<Self, QueryError> {
         let scope = Scope { parameters: &parameters, ..*scope };
         let versions = Versions { scope: &scope, canary, stable };
         let select = |selector: &str, stable: Option<&str>| {

@@ -4,6 +4,7 @@ use tidegate_api::{Check, RevisionStatus, RolloutSpec, Span};
 use tidegate_planner::{traffic::Names, workload::naming};
 
 use super::{
+    auto,
     error::{Counting, QueryError},
     parameters::Parameters,
     recipe::{Templates, recipe},
@@ -34,6 +35,9 @@ pub fn unusable(spec: &RolloutSpec, templates: &Templates) -> Option<UnusableChe
 /// Who counts the requests of `check`; nothing where it counts none, or its template is not there.
 #[must_use]
 pub fn counting(check: &Check, templates: &Templates) -> Option<Counting> {
+    if auto::is_auto(check) {
+        return Some(Counting::Pods);
+    }
     let recipe = recipe(check, templates).ok()?;
     let selector = recipe.reads.selector();
     (!selector.is_empty() && check.query.is_none()).then(|| Counting::of(selector, recipe.is_published))
@@ -44,6 +48,9 @@ pub fn counting(check: &Check, templates: &Templates) -> Option<Counting> {
 /// # Errors
 /// Why it cannot be asked.
 pub fn usable(check: &Check, spec: &RolloutSpec, templates: &Templates) -> Result<(), QueryError> {
+    if auto::is_auto(check) {
+        return Ok(());
+    }
     if !recipe(check, templates)?.is_published {
         return Ok(());
     }

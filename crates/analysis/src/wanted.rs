@@ -62,21 +62,8 @@ fn want(
     endpoint: &str,
     interval: Duration,
 ) -> Result<Wanted, QueryError> {
-    let mut names = Names::of(&request.spec.service);
-    if request.stage.is_watch() {
-        // The routes name the Service again, and all that it gets is the version's.
-        names.canary.clone_from(&names.service);
-    }
-    let is_routed = request.spec.is_routed();
-    let scope = Scope {
-        namespace: request.namespace,
-        rollout: request.name,
-        service: &request.spec.service,
-        backends: is_routed.then_some(Backends { names: &names, canary: request.canary }),
-        revision: request.canary,
-        window: Span::from(interval).max(SHORTEST_RATE),
-        parameters: Parameters::NONE,
-    };
+    let names = names(request);
+    let scope = Scope { window: Span::from(interval).max(SHORTEST_RATE), ..scope(request, &names) };
     let endpoint = endpoint.to_owned();
     let entered = request.begun.iter().rfind(|begun| begun.part.is_none()).or(request.begun.first());
     let since = whole_second(entered.map_or(request.now, |begun| begun.since));
@@ -123,6 +110,29 @@ fn want(
         request.spec.analysis.as_ref().and_then(|analysis| analysis.statistics.as_ref()?.overdispersion);
     let without = request.replaced.map(Arc::from);
     Ok(Wanted::Counters(SamplingPlan { endpoint, source, stages, is_own, interval, overdispersion, without }))
+}
+
+/// The Services of the two versions.
+pub(super) fn names(request: &AnalysisRequest<'_>) -> Names {
+    let mut names = Names::of(&request.spec.service);
+    if request.stage.is_watch() {
+        // The routes name the Service again, and all that it gets is the version's.
+        names.canary.clone_from(&names.service);
+    }
+    names
+}
+
+/// What variables stand for that are the same for all checks.
+pub(super) fn scope<'a>(request: &AnalysisRequest<'a>, names: &'a Names) -> Scope<'a> {
+    Scope {
+        namespace: request.namespace,
+        rollout: request.name,
+        service: &request.spec.service,
+        backends: request.spec.is_routed().then_some(Backends { names, canary: request.canary }),
+        revision: request.canary,
+        window: SHORTEST_RATE,
+        parameters: Parameters::NONE,
+    }
 }
 
 /// For how long the requests of new pods do not count for `check`.

@@ -1,5 +1,7 @@
 //! What is asked about a new version, and how much of it is tolerated.
 
+use std::fmt::{self, Write};
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -310,6 +312,9 @@ pub enum TimeUnit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
+    /// The one of those of the pods, with `pod` labels, that fits what the pods of the stable version expose. It is taken at the
+    /// first look of a release, stands for the whole of it, and is told in `status.presets`.
+    Auto,
     /// `http_requests_total` and `http_request_duration_seconds`, exposed by the pods themselves, with a `pod`
     /// label and the status in `code`, `status` or `status_code`. Statuses from 500 count as errors.
     PodHttp,
@@ -353,7 +358,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
+    /// All that stand for something of their own: not `auto`.
     pub const ALL: [Self; 18] = [
         Self::PodHttp,
         Self::PodHttpHistogram,
@@ -374,6 +379,19 @@ impl Preset {
         Self::Traefik,
         Self::Haproxy,
     ];
+}
+
+impl fmt::Display for Preset {
+    /// As it is written in a Rollout.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, letter) in format!("{self:?}").char_indices() {
+            if letter.is_ascii_uppercase() && place > 0 {
+                f.write_str("-")?;
+            }
+            f.write_char(letter.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
 }
 
 /// A PromQL expression that yields one number, judged by plain limits.

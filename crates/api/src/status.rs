@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    analysis::Preset,
     command::Asked,
     degrade::DegradedStatus,
     drill::DrillStatus,
@@ -63,6 +64,10 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub checks: Vec<CheckStatus>,
+    /// What `preset: auto` stands for, since the last release began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["check"]))]
+    pub presets: Vec<PresetStatus>,
     /// The last transitions, newest first; at most ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Transition>,
@@ -296,6 +301,18 @@ pub struct CheckStatus {
     /// The value is beyond the check's `warn` limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warning: bool,
+}
+
+/// The preset that a check with `preset: auto` took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresetStatus {
+    /// The check's name.
+    pub check: String,
+    /// The preset.
+    pub preset: Preset,
+    /// Why that one: what it reads, and which others would fit as well.
+    pub reason: String,
 }
 
 /// One step that the Rollout took.

@@ -104,6 +104,10 @@ pub mod reason {
         /// A series does not tell the status of its requests.
         NO_STATUS_LABEL = "NoStatusLabel" =>
             "Expose one of the labels that the message names, or use a template that names the right one.";
+        /// Nothing that the pods expose fits `preset: auto`.
+        NO_PRESET_FITS = "NoPresetFits" =>
+            "`tidegate plan --discover` prints what the pods expose, which presets come near, and why they do not fit. Name a \
+             preset or a template ([checks.md](../checks.md#libraries)).";
         /// The series of the two versions look alike.
         VERSIONS_INDISTINGUISHABLE = "VersionsIndistinguishable" =>
             "Use `{{pods}}`, `{{backend}}` or `{{revision}}` in the selector ([checks.md](../checks.md)).";

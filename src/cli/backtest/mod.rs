@@ -105,7 +105,8 @@ fn backtest(options: &Options, now: Timestamp) -> anyhow::Result<Backtest<'_>> {
         bail!("--to {to} is in the future");
     }
     let at = releases(from, to, options.every)?;
-    let subject = options.source.subject()?;
+    let mut subject = options.source.subject()?;
+    subject.settle()?;
     let versions = match (&options.canary, &options.stable) {
         (Some(canary), Some(stable)) => Versions::Real { canary, stable },
         _ => Versions::Workload,

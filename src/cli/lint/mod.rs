@@ -128,6 +128,40 @@ pub fn rollouts(path: &Path) -> anyhow::Result<Vec<(Rollout, Templates)>> {
     all.iter().filter(|written| is_rollout(written)).map(rollout).collect()
 }
 
+/// An application that a file names.
+#[derive(Debug)]
+pub struct NamedApplication {
+    /// What the document is called.
+    pub name: String,
+    /// Its Deployment.
+    pub workload: String,
+    /// Its namespace, where the file says it.
+    pub namespace: Option<String>,
+    /// The endpoint that it asks, where it is a Rollout that says so.
+    pub prometheus: Option<String>,
+}
+
+/// The Rollouts in a file or folder, or, where there is none, the Deployments. They may have mistakes: nothing is done by them.
+///
+/// # Errors
+/// What cannot be read.
+pub fn applications(path: &Path) -> anyhow::Result<Vec<NamedApplication>> {
+    let texts = input::read(&[path.to_owned()])?;
+    let documents = texts.iter().flat_map(|text| Document::all(&text.text).0);
+    let all: Vec<_> = documents.map(|document| LocatedDocument { file: String::new(), document }).collect();
+    let of = |written: &LocatedDocument| {
+        let text = |pointer| written.document.value().pointer(pointer)?.as_str().map(str::to_owned);
+        let name = text("/metadata/name")?;
+        let workload = text("/spec/workload/name").unwrap_or_else(|| name.clone());
+        let (namespace, prometheus) = (text("/metadata/namespace"), text("/spec/analysis/prometheus"));
+        Some(NamedApplication { name, workload, namespace, prometheus })
+    };
+    let rollouts: Vec<_> = all.iter().filter(|written| is_rollout(written)).filter_map(of).collect();
+    let is_deployment = |written: &&LocatedDocument| written.kind() == "Deployment" && written.group() == "apps";
+    let deployments = || all.iter().filter(is_deployment).filter_map(of).collect();
+    Ok(if rollouts.is_empty() { deployments() } else { rollouts })
+}
+
 /// What is wrong with the documents in `texts`, in the order of reading.
 fn check(texts: &[Text], known: &Known) -> Vec<Finding> {
     let mut findings = BTreeSet::new();

@@ -12,20 +12,26 @@ pub use survey::{Found, Surveyed};
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tidegate_api::RolloutSpec;
+use tidegate_api::{ParameterValues, PresetStatus, RolloutSpec, Stage, StageBegun, StageCheck};
 use tidegate_endpoints::{Endpoints, EndpointsError};
 use tidegate_judge::Series;
 use tokio::time::Instant;
 
 use super::{
     absent,
+    analyzer::AnalysisRequest,
+    auto::Settled,
+    discovery::{Discovered, Subject, discover},
     error::QueryError,
+    parameters::Parameters,
     prometheus::{Prometheus, Tally},
     reading::{Asked, Stretch},
     recipe::Templates,
     sampling_plan::SamplingPlan,
     scrape,
+    template::Scope,
     tracker::LONGEST_WINDOW,
+    wanted::SHORTEST_RATE,
 };
 
 /// Samples are this far apart as a rule, or less.
@@ -59,6 +65,70 @@ impl Past {
         let Some(endpoint) = endpoints.get(name) else { return Ok(None) };
         let tally = Arc::new(|_: &str, _| {}) as Tally;
         Ok(Some(Self { prometheus: Prometheus::new(endpoint, endpoints, tally)? }))
+    }
+
+    /// What the pods of `workload` expose at `now`, whichever version they are of, with their names in `pod_label` where that is
+    /// not `pod`.
+    ///
+    /// # Errors
+    /// [`QueryError`]: Prometheus does not say what there is.
+    pub async fn discover(
+        &self,
+        (namespace, workload): (&str, &str),
+        pod_label: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Discovered, QueryError> {
+        let version = workload::any(workload);
+        let scope = Scope {
+            namespace,
+            rollout: workload,
+            service: workload,
+            backends: None,
+            revision: &version,
+            window: SHORTEST_RATE,
+            parameters: Parameters::NONE,
+        };
+        let given = pod_label.map(|label| ParameterValues([("podLabel".to_owned(), label.to_owned())].into()));
+        let subject = Subject { scope, version: &version, parameters: given.as_ref() };
+        discover(&self.prometheus, subject, now, self.deadline()).await
+    }
+
+    /// The spec of `subject` with the presets that `preset: auto` stands for at `now`, and which those are.
+    ///
+    /// # Errors
+    /// [`QueryError`]: none fits.
+    pub async fn settle(
+        &self,
+        BacktestRequest { namespace, name, spec, templates }: BacktestRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(RolloutSpec, Vec<PresetStatus>), QueryError> {
+        let stages = spec.stages();
+        let (stable, canary) = (workload::any(&spec.workload.name), workload::nobody());
+        let Some(stage) = stages.last() else { return Ok((spec.clone(), Vec::new())) };
+        // The checks of all stages are asked as if it were one.
+        let checks = spec.all_checks().cloned().map(|check| StageCheck::Own(Box::new(check)));
+        let stage = Stage { checks: Some(checks.collect()), ..stage.clone() };
+        let begun = [StageBegun { stage: stage.name.clone(), since: now, part: None, ..StageBegun::default() }];
+        let request = AnalysisRequest {
+            uid: "",
+            namespace,
+            name,
+            spec,
+            templates,
+            stage: &stage,
+            since: None,
+            stable: &stable,
+            canary: &canary,
+            begun: &begun,
+            replaced: None,
+            written: &[],
+            presets: &[],
+            now,
+        };
+        match Settled::found(&self.prometheus, &request, self.deadline()).await {
+            Some(settled) => settled.into_spec(),
+            None => Ok((spec.clone(), Vec::new())),
+        }
     }
 
     fn deadline(&self) -> Instant {

@@ -224,6 +224,7 @@ impl Trial<'_> {
             begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now,
         })
     }

@@ -99,6 +99,7 @@ impl Past {
             begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now,
         };
         let mut surveyed = Vec::new();

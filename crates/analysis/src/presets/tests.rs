@@ -74,9 +74,10 @@ fn fails(preset: Preset, label: &str, arm: (&str, &str), status: &str) -> bool {
 fn every_preset_is_a_manifest_that_anybody_could_apply() {
     let schema = schema::<ClusterCheckTemplate>();
     for preset in Preset::ALL {
-        let template: ClusterCheckTemplate = serde_saphyr::from_str(manifest(preset)).unwrap();
-        assert_eq!(template.name_any(), name(preset));
-        let written: Value = serde_saphyr::from_str(manifest(preset)).unwrap();
+        let template: ClusterCheckTemplate = serde_saphyr::from_str(manifest(preset).unwrap()).unwrap();
+        assert_eq!(template.name_any(), preset.to_string());
+        assert_eq!(json!(preset), json!(preset.to_string()));
+        let written: Value = serde_saphyr::from_str(manifest(preset).unwrap()).unwrap();
         assert_eq!(written["spec"], serde_json::to_value(&template.spec).unwrap(), "a field that no template has");
         validate_compiled(&compile_schema(&schema), &written, None)
             .unwrap_or_else(|error| panic!("{preset:?}: {error:?}"));

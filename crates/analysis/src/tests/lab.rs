@@ -138,6 +138,7 @@ impl Lab {
             begun: &begun,
             replaced: None,
             written: &[],
+            presets: &[],
             now: second(SINCE + seconds),
         };
         self.analyzer.analyze(&request).await

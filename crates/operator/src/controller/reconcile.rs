@@ -115,6 +115,7 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
         rollout,
         observed,
         checks: &[],
+        presets: &[],
         outage: None,
         divided: None,
         traced: &[],
@@ -132,9 +133,9 @@ async fn decide(context: &Context, rollout: &Rollout, observed: &Observed) -> (N
     let Some(mut analyzed) = look(context, rollout, observed).await else { return (unjudged, now) };
     let traced = trace(context, rollout, &mut analyzed).await;
     let now = in_milliseconds(context.clock.now());
-    let (checks, outage) = (&analyzed.checks, analyzed.outage.as_deref());
+    let (checks, presets, outage) = (&analyzed.checks, &analyzed.presets, analyzed.outage.as_deref());
     let (divided, traced) = (analyzed.divided, traced.as_slice());
-    let mut next = plan::next(Input { rollout, observed, checks, outage, divided, traced, gate_answer, now });
+    let mut next = plan::next(Input { rollout, observed, checks, presets, outage, divided, traced, gate_answer, now });
     next.wake = Some(next.wake.map_or(analyzed.next, |wake| wake.min(analyzed.next)));
     (next, now)
 }
@@ -171,6 +172,7 @@ async fn look(context: &Context, rollout: &Rollout, observed: &Observed) -> Opti
         begun: &begun,
         replaced: status.replaced_pod.as_ref().map(|pod| pod.name.as_str()),
         written: &plan::written(rollout, observed),
+        presets: &status.presets,
         now: context.clock.now(),
     };
     Some(if is_judged { context.analyzer.analyze(&look).await } else { context.analyzer.watch(&look).await })

@@ -69,8 +69,8 @@ pub use suspect_pod::Traced;
 pub use watch::{Watched, watched};
 
 use tidegate_api::{
-    AdoptionStep, CheckStatus, Phase, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun, StagePart,
-    Transition, condition::reason,
+    AdoptionStep, CheckStatus, Phase, PresetStatus, Rollout, RolloutStatus, RouteMode, Span, Stage, StageBegun,
+    StagePart, Transition, condition::reason,
 };
 use tidegate_judge::Divided;
 
@@ -83,6 +83,8 @@ pub struct Input<'a> {
     pub observed: &'a Observed,
     /// What the checks said at this look; empty when nobody looked.
     pub checks: &'a [CheckStatus],
+    /// What `preset: auto` stands for by that look; empty when nobody looked.
+    pub presets: &'a [PresetStatus],
     /// That the requests of both versions stopped, or fail, since the routes were written: a sentence.
     pub outage: Option<&'a str>,
     /// How requests were divided between the versions since the stage's weight came into force; nothing while that is not
@@ -196,6 +198,7 @@ struct Planner<'a> {
     rollout: &'a Rollout,
     observed: &'a Observed,
     checks: &'a [CheckStatus],
+    presets: &'a [PresetStatus],
     outage: Option<&'a str>,
     divided: Option<Divided>,
     traced: &'a [Traced],
@@ -210,13 +213,14 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(input: Input<'a>) -> Self {
-        let Input { rollout, observed, checks, outage, divided, traced, gate_answer, now } = input;
+        let Input { rollout, observed, checks, presets, outage, divided, traced, gate_answer, now } = input;
         let status = Draft::new(rollout.status.clone().unwrap_or_default());
         let (transitions, wake, refusal) = (Vec::new(), None, None);
         Self {
             rollout,
             observed,
             checks,
+            presets,
             outage,
             divided,
             traced,

@@ -138,6 +138,9 @@ impl Planner<'_> {
         if !self.checks.is_empty() {
             self.status.keep_checks(self.checks);
         }
+        if !self.presets.is_empty() {
+            self.status.keep_presets(self.presets);
+        }
     }
 
     /// Takes over what somebody changed in the spec while the stage lasts: its name and place, weight and bake.

@@ -1,9 +1,9 @@
-//! `status.stage`, `status.begun`, `status.steppedBack` and `status.checks`: the stage under way, from when on evidence counts, and what it says.
+//! `status.stage`, `status.begun`, `status.steppedBack`, `status.checks` and `status.presets`: the stage under way, from when on evidence counts, and what it says.
 
 use jiff::Timestamp;
 use tidegate_api::{
-    CheckStatus, DegradeState, DegradedStatus, Disturbance, DrillStatus, Percent, SessionGeneration, Span, Stage,
-    StageBegun, StageStatus, SteppedBack,
+    CheckStatus, DegradeState, DegradedStatus, Disturbance, DrillStatus, Percent, PresetStatus, SessionGeneration,
+    Span, Stage, StageBegun, StageStatus, SteppedBack,
 };
 use tidegate_judge::{Served, percent};
 
@@ -180,6 +180,11 @@ impl Draft {
     /// What the checks say.
     pub(in crate::plan) fn keep_checks(&mut self, checks: &[CheckStatus]) {
         self.0.checks = checks.to_vec();
+    }
+
+    /// What `preset: auto` stands for: until the next rollout begins.
+    pub(in crate::plan) fn keep_presets(&mut self, presets: &[PresetStatus]) {
+        self.0.presets = presets.to_vec();
     }
 
     /// What the checks said is about another version.

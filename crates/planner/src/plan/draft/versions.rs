@@ -13,6 +13,7 @@ impl Draft {
         self.0.taken_back = None;
         self.0.rolls_back = false;
         self.0.watch = None;
+        self.0.presets.clear();
         self.0.replaced_pod = None;
         self.0.stable_lost_since = None;
         self.0.replicas_floor = Some(wanted);

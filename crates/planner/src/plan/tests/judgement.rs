@@ -1,7 +1,7 @@
 //! Pass, Fail, and what is neither.
 
 use serde_json::{Value, json};
-use tidegate_api::{Percent, Phase, Span, Verdict, condition::kind};
+use tidegate_api::{Percent, Phase, Preset, PresetStatus, Span, Verdict, condition::kind};
 
 use super::{
     cluster::user_route,
@@ -45,6 +45,32 @@ fn nothing_is_promoted_without_a_pass_of_each_deciding_check() {
             assert_eq!(lab.stage(), "quarter");
         }
     }
+}
+
+#[test]
+fn what_preset_auto_stands_for_is_kept_through_all_stages_and_until_the_next_rollout_begins() {
+    let taken = |preset| {
+        vec![PresetStatus {
+            check: "errors".to_owned(),
+            preset,
+            reason: "reads something, which the pods expose".to_owned(),
+        }]
+    };
+    let mut lab = Lab::adopted(&staged());
+    lab.presets = taken(Preset::Django);
+    lab.cluster.push("v2");
+    lab.until(|lab| !lab.status().presets.is_empty());
+    // Nobody looks while the weight of the next stage is not in force.
+    lab.presets.clear();
+    lab.finish();
+    assert_eq!(lab.phase(), Phase::Stable);
+    assert_eq!(lab.status().presets, taken(Preset::Django));
+    lab.cluster.push("v3");
+    lab.until(|lab| lab.phase() == Phase::Progressing);
+    assert_eq!(lab.status().presets, []);
+    lab.presets = taken(Preset::PodHttp);
+    lab.until(|lab| !lab.status().presets.is_empty());
+    assert_eq!(lab.status().presets, taken(Preset::PodHttp));
 }
 
 #[test]

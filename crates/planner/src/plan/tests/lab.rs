@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tidegate_api::{CheckStatus, Phase, Rollout, RolloutStatus, Span, Verdict, condition::kind};
+use tidegate_api::{CheckStatus, Phase, PresetStatus, Rollout, RolloutStatus, Span, Verdict, condition::kind};
 use tidegate_judge::Divided;
 
 use super::{
@@ -37,6 +37,8 @@ pub struct Lab {
     pub divided: Option<Divided>,
     /// Where the bad requests of the checks come from that fail.
     pub traced: Vec<Traced>,
+    /// What `preset: auto` stands for.
+    pub presets: Vec<PresetStatus>,
     /// What the gates that the operator asks say.
     pub gate_reply: Option<Reply>,
     /// How long each check says that it will take.
@@ -64,6 +66,7 @@ impl Lab {
             outage: None,
             divided: None,
             traced: Vec::new(),
+            presets: Vec::new(),
             gate_reply: None,
             more_time: BTreeMap::new(),
             wake: None,
@@ -168,6 +171,7 @@ impl Lab {
             rollout,
             observed: &observed,
             checks: &checks,
+            presets: &self.presets,
             outage,
             divided,
             traced: &self.traced,
