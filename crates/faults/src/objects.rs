@@ -141,7 +141,8 @@ pub fn end(api: &ApiServer) -> BTreeMap<String, Value> {
     all
 }
 
-/// Fields that tell when or how often something was written, and not what is so.
+/// Fields that tell when, how often or by whom something was written, and not what is so. Who scaled a Deployment is read once,
+/// and nothing waits for it: where that read fails, it was "somebody".
 const INCIDENTAL: &[&str] = &[
     "resourceVersion",
     "uid",
@@ -161,6 +162,7 @@ const INCIDENTAL: &[&str] = &[
     "checks",
     "conditions",
     "contentions",
+    "manager",
     "tidegate.dev/rollout-uid",
     "annotations",
 ];
