@@ -9,7 +9,7 @@ use tidegate_analysis::{self as metrics, Past, Templates};
 use tidegate_api::Rollout;
 use tidegate_endpoints::Endpoints;
 
-use super::lint;
+use super::lint::{self, NamedApplication};
 
 /// Which Rollout, and which Prometheus.
 #[derive(Debug, Args)]
@@ -91,9 +91,9 @@ impl Source {
     /// Which file cannot be used, and why.
     pub fn application(&self) -> anyhow::Result<Application> {
         let all = lint::applications(&self.file)?;
-        let named = all.iter().filter(|found| self.rollout.as_ref().is_none_or(|wanted| found.name == *wanted));
-        let named: Vec<_> = named.collect();
-        let [found] = named.as_slice() else {
+        let is_meant = |found: &&NamedApplication| self.rollout.as_ref().is_none_or(|wanted| found.name == *wanted);
+        let meant: Vec<_> = all.iter().filter(is_meant).collect();
+        let [found] = meant.as_slice() else {
             let names: Vec<_> = all.iter().map(|found| found.name.as_str()).collect();
             let (file, names) = (self.file.display(), names.join(", "));
             bail!("{file} has to have one Rollout or Deployment, and has {names:?}; choose one with --rollout NAME");

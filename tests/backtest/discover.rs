@@ -47,7 +47,7 @@ async fn preset_auto_is_planned_with_what_it_stands_for() {
                 http_requests_total, which the pods expose";
     assert!(auto.complaint.contains(note), "{auto:?}");
     let cart = rollout(r#"[{"name": "errors", "errorRate": {"preset": "auto", "max": "1%"}}]"#);
-    let none = on(&past, "plan", &cart.replace("name: checkout}", "name: cart}"), &[]).await;
-    assert_eq!(none.code, 2, "{none:?}");
-    assert!(none.complaint.contains("preset auto: there are no metrics"), "{none:?}");
+    let unplanned = on(&past, "plan", &cart.replace("name: checkout}", "name: cart}"), &[]).await;
+    assert_eq!(unplanned.code, 2, "{unplanned:?}");
+    assert!(unplanned.complaint.contains("preset auto: there are no metrics"), "{unplanned:?}");
 }

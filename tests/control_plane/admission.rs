@@ -79,7 +79,7 @@ async fn a_current_kubernetes_accepts_every_example(world: &World) -> Result<()>
 async fn a_current_kubernetes_accepts_every_preset_as_a_template(world: &World) -> Result<()> {
     let templates = objects(world, "ClusterCheckTemplate").await?;
     for preset in Preset::ALL {
-        let object: DynamicObject = serde_saphyr::from_str(presets::manifest(preset))?;
+        let object: DynamicObject = serde_saphyr::from_str(presets::manifest(preset).context("it has one")?)?;
         templates.create(&PostParams::default(), &object).await.with_context(|| format!("{preset:?}"))?;
     }
     Ok(())

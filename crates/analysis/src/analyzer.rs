@@ -238,7 +238,7 @@ impl Analyzer {
         }
         let spreads = memory.spreads(&checks, request, &wanted);
         let (outage, divided) = (memory.outage(), memory.divided());
-        let mut said = AnalysisResult { spreads, divided, outage, ..AnalysisResult::only(checks, next) };
+        let mut said = AnalysisResult { outage, divided, spreads, ..AnalysisResult::only(checks, next) };
         memory.last = LastLook::new(request, soon, &said);
         if let Some(last) = memory.last.as_ref().and_then(|last| last.next(request)) {
             said.next = last;

@@ -154,7 +154,7 @@ fn taken(
     let errors = check.error_rate.is_some();
     let both = spec.all_checks().any(|other| is_auto(other) && other.error_rate.is_some() != errors);
     let choice = discovery::choose(Asked { errors, both }, &discovered.fitting);
-    let Choice { preset, reason } = choice.ok_or_else(|| QueryError::NoPresetFits {
+    let Choice { preset, reason } = choice.ok_or(QueryError::NoPresetFits {
         asks: if errors { "requests and their statuses" } else { "a histogram of latencies" },
         metrics: discovered.metrics.len(),
     })?;
