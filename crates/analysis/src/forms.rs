@@ -38,7 +38,7 @@ pub(super) fn classic_name(name: &str, end: &str) -> String {
 }
 
 /// A native histogram as the counter of all that it observed, with the name that a classic one would have.
-pub(super) fn as_counter(row: Row) -> Row {
+pub(super) fn as_counter(row: &Row) -> Row {
     let name = |name: &Arc<str>, value: &Arc<str>| match &**name {
         "__name__" => classic_name(value, COUNT).into(),
         _ => Arc::clone(value),

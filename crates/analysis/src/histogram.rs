@@ -86,18 +86,18 @@ impl HistogramSeries {
     /// The nearest bounds on either side of `limit` of which every sample knows how much there was up to them.
     fn around(&self, limit: f64) -> [f64; 2] {
         let [mut lower, mut upper] = [limit; 2];
-        loop {
-            let before = [lower, upper];
+        let mut is_done = false;
+        while !is_done {
+            is_done = true;
             for bucket in self.samples.iter().flat_map(|sample| &sample.buckets) {
                 let holds = |bound: f64| bucket.lower < bound && bound < bucket.upper;
                 if holds(lower) || holds(upper) {
                     (lower, upper) = (lower.min(bucket.lower), upper.max(bucket.upper));
+                    is_done = false;
                 }
             }
-            if [lower, upper] == before {
-                return before;
-            }
         }
+        [lower, upper]
     }
 
     /// How much there was up to each of `bounds`, the last of which is infinite.

@@ -225,7 +225,7 @@ impl Selector {
         for row in answer {
             let is_counter = self.native.is_some() && self.unit().is_none() && !row.histograms.is_empty();
             all.has_counters |= is_counter;
-            let row = if is_counter { as_counter(row) } else { row };
+            let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
             let Row { labels, samples, histograms } = row;
             let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
@@ -237,7 +237,7 @@ impl Selector {
             }
             match self.range(&row) {
                 Some(range) => {
-                    let key = self.histogram(&row, origin.labels);
+                    let key = histogram_of(&row, origin.labels);
                     ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
                 }
                 None => series.push(self.series(row, origin)?),
@@ -297,7 +297,7 @@ impl Selector {
                 *bound = in_nanoseconds(*bound, unit);
             }
         }
-        Ok(Some(origin.clone().histogram(self.histogram(row, origin.labels), true, histograms)))
+        Ok(Some(origin.clone().histogram(histogram_of(row, origin.labels), true, histograms)))
     }
 
     /// The range that `row` counts, if it is a bucket of that kind.
@@ -305,13 +305,6 @@ impl Selector {
         let unit = self.unit().filter(|_| row.label("le").is_none())?;
         let (lower, upper) = row.label("vmrange")?.split_once("...")?;
         Some(Bucket { lower: nanoseconds(lower, unit)?, upper: nanoseconds(upper, unit)?, count: 0.0 })
-    }
-
-    /// The histogram that `row`, which has these `labels`, is of, in whatever form: what classic buckets of it have in common.
-    fn histogram(&self, row: &Row, labels: Key) -> Key {
-        let of = |name: &str| row.label(name).map_or_else(Key::default, |value| Key::of(name, value));
-        let named = Key::of("__name__", &classic_name(row.label("__name__").unwrap_or_default(), forms::BUCKET));
-        labels.without(of("__name__")).without(of("vmrange")).with(named)
     }
 
     /// What `row` counts; `histogram` are its labels without `le`.
@@ -350,6 +343,13 @@ impl Origin {
         let Self { instance, pod, arm, .. } = self;
         HistogramSeries { key, instance, pod, arm, is_native, samples }
     }
+}
+
+/// The histogram that `row`, which has these `labels`, is of, in whatever form: what classic buckets of it have in common.
+fn histogram_of(row: &Row, labels: Key) -> Key {
+    let of = |name: &str| row.label(name).map_or_else(Key::default, |value| Key::of(name, value));
+    let named = Key::of("__name__", &classic_name(row.label("__name__").unwrap_or_default(), forms::BUCKET));
+    labels.without(of("__name__")).without(of("vmrange")).with(named)
 }
 
 /// Tells apart what one series counts when it is both the errors and the total of a check.

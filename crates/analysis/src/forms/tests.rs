@@ -44,7 +44,7 @@ fn a_native_histogram_counts_as_the_counter_of_a_classic_one_would() {
     let labels = [("__name__", "x"), ("code", "200")].map(|(name, value)| (name.into(), value.into()));
     let histograms =
         [(0, 5.0), (10, 9.0)].map(|(second, count)| Histogram { at: at(second), count, buckets: Vec::new() });
-    let row = as_counter(Row { labels: labels.into(), samples: Vec::new(), histograms: histograms.into() });
+    let row = as_counter(&Row { labels: labels.into(), samples: Vec::new(), histograms: histograms.into() });
     assert_eq!((row.label("__name__"), row.label("code")), (Some("x_count"), Some("200")));
     assert_eq!(row.samples.iter().map(|sample| sample.value).collect::<Vec<_>>(), [5.0, 9.0]);
 }

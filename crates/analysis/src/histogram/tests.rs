@@ -199,7 +199,7 @@ proptest! {
         let slow = new.iter().filter(|seconds| **seconds > limit).count() as f64;
         let Counts { bad, bad_at_most, total } = counts(samples, limit).unwrap();
         prop_assert!(bad <= slow && slow <= bad_at_most, "{bad} {slow} {bad_at_most}");
-        prop_assert_eq!(total, new.len() as f64);
+        prop_assert!((total - new.len() as f64).abs() < 0.5, "{total}");
         let (lower, upper) = exponential(life[life.len() - 1].0, limit);
         let doubtful = seen.iter().filter(|seconds| lower * 0.999 < **seconds && **seconds <= upper * 1.001).count();
         prop_assert!(bad_at_most - bad <= doubtful as f64, "no more is in doubt than the widest bucket around the limit holds");
