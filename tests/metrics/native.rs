@@ -256,7 +256,7 @@ async fn the_past_of_native_histograms_is_surveyed_as_that_of_others() {
     subject.until(&analyzer, || {}, |check| check.at.unwrap() > for_long).await;
     let text = format!("endpoints: [{{name: default, url: \"{}\"}}]", server.url);
     let past = Past::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap(), None).unwrap().unwrap();
-    let found = subject.survey(&past, Duration::from_secs(60)).await;
+    let found = subject.survey(&past, Duration::from_mins(1)).await;
     let counts: Vec<_> = found.iter().map(|found| (found.counts.bad, found.counts.total)).collect();
     assert_eq!(counts, [(30.0, 300.0)]);
 }

@@ -177,7 +177,7 @@ impl Server {
         self.stop().await;
         let config = fs::read_to_string(self.directory.path().join("scrape.yml")).unwrap();
         let lines = config.lines().filter(|line| !line.contains("histograms"));
-        let config: String = lines.map(|line| format!("{line}\n")).collect();
+        let config = lines.fold(String::new(), |config, line| config + line + "\n");
         let config = config.replace("- job_name: pods\n", &format!("- job_name: pods\n{}", kept.settings()));
         fs::write(self.directory.path().join("scrape.yml"), config).unwrap();
         self.kept = kept;
