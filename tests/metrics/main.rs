@@ -7,7 +7,6 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
-mod exponential;
 mod fuzzed;
 mod hostile;
 mod names;

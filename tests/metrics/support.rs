@@ -24,7 +24,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::exponential::{self, Exponential};
+#[path = "exponential.rs"]
+pub mod exponential;
+
+use self::exponential::Exponential;
 
 /// One pod that serves `/metrics`.
 #[derive(Clone)]
