@@ -8,14 +8,9 @@ use std::{
 
 use futures::future::{join, join_all};
 use jiff::Timestamp;
-use tidegate_api::{
-    Analysis, Check, CheckStatus, Mode, PresetStatus, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict,
-    verdict::reason,
-};
+use tidegate_api::{CheckStatus, PresetStatus, RevisionStatus, RolloutSpec, Stage, StageBegun, Verdict};
 use tidegate_endpoints::{Endpoints, EndpointsError};
-use tidegate_judge::{
-    Asked, Divided, ErrorRates, Evidence, Judgement, SampleBounds, Spread, judge, judge_plainly, judge_values,
-};
+use tidegate_judge::{Divided, Spread};
 use tidegate_providers::Provider;
 use tokio::time::Instant;
 
@@ -27,12 +22,13 @@ use super::{
     numbers::NumberSources,
     prometheus::{Prometheus, Tally},
     recipe::Templates,
-    sampling_plan::{Kind, Limit, SamplingPlan},
+    sampling_plan::SamplingPlan,
+    statuses::without_numbers,
     tracker::Tracker,
     transport::Transport,
     validation::UnusableCheck,
     values::{self, Values},
-    wanted::{SHORTEST_RATE, Wanted, all_wanted, asked_checks, interval, whole_second},
+    wanted::{SHORTEST_RATE, Wanted, all_wanted, asked_checks, interval},
 };
 
 /// When it is looked again whether stable fails as well as a version that does.
@@ -380,112 +376,6 @@ impl Memory {
         let trackers = self.trackers.iter().map(|tracker| tracker.next(now));
         trackers.chain(self.values.iter().map(|values| values.next(now))).min()
     }
-
-    /// What each check says, in their order. Those that count requests are judged together.
-    pub(super) fn statuses(
-        &self,
-        analysis: &Analysis,
-        request: &AnalysisRequest<'_>,
-        wanted: &[Result<Wanted, QueryError>],
-        faults: &Faults,
-    ) -> Vec<CheckStatus> {
-        let seen: Vec<_> = wanted.iter().map(|wanted| self.seen(wanted)).collect();
-        let asked: Vec<_> = seen.iter().map(AskedLimits::asked).collect();
-        let is_last = request.spec.stages().last().is_none_or(|last| last.name == request.stage.name);
-        let judgements = match analysis.mode.unwrap_or_default() {
-            Mode::Sequential => judge(&asked, &ErrorRates::of(analysis, is_last).in_stage(request.spec, request.stage)),
-            Mode::Threshold => asked.iter().map(judge_plainly).collect(),
-        };
-        let on_unwell = analysis.on_stable_unwell.unwrap_or_default();
-        let bounds = asked_checks(analysis, request).map(|(check, _)| SampleBounds::of(check));
-        let judgements = judgements
-            .into_iter()
-            .zip(&asked)
-            .zip(bounds)
-            .map(|((judgement, asked), bounds)| judgement.within(&bounds, asked).beside_stable(asked, on_unwell));
-        let all = asked_checks(analysis, request).zip(wanted).zip(judgements);
-        let statuses = all.map(|(((check, _), wanted), judgement)| match wanted {
-            Err(fault) => without_numbers(check, fault),
-            Ok(Wanted::Counters(plan)) => self.counted(check, plan, judgement, faults, request.now),
-            Ok(Wanted::Value(plan)) => self.value(check, plan, faults),
-        });
-        statuses.collect()
-    }
-
-    /// The evidence for each limit of a check in the present stage.
-    fn seen(&self, wanted: &Result<Wanted, QueryError>) -> AskedLimits {
-        let Ok(Wanted::Counters(plan)) = wanted else { return AskedLimits::default() };
-        let Some((stage, (_, tracker))) = plan.stages.last().zip(self.tracker(plan)) else {
-            return AskedLimits::default();
-        };
-        AskedLimits(stage.limits.iter().map(|limit| (limit.clone(), tracker.evidence(limit))).collect())
-    }
-
-    pub(super) fn tracker(&self, plan: &SamplingPlan) -> Option<(usize, &Tracker)> {
-        self.trackers.iter().enumerate().find(|(_, tracker)| tracker.plan.shares_with(plan))
-    }
-
-    /// A failure stands, whatever else is wrong; nothing else does without numbers that can be trusted.
-    fn counted(
-        &self,
-        check: &Check,
-        plan: &SamplingPlan,
-        judgement: Judgement,
-        faults: &Faults,
-        now: Timestamp,
-    ) -> CheckStatus {
-        let Some((place, tracker)) = self.tracker(plan) else {
-            return without_numbers(check, &QueryError::Empty { hint: "the check reads something" });
-        };
-        let fault = faults.trackers.get(place).and_then(Option::as_ref);
-        match (fault, tracker.doubt(&check.name, now)) {
-            _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
-            (Some(fault), _) => without_numbers(check, fault),
-            (None, Some(doubt)) => {
-                let (reason, message) = (doubt.reason(), doubt.to_string());
-                let doubtful = Judgement { verdict: Verdict::NoData, reason, message, ..judgement };
-                doubtful.into_status(&check.name, tracker.newest())
-            }
-            (None, None) => cold_or(judgement, tracker).into_status(&check.name, tracker.newest()),
-        }
-    }
-
-    fn value(&self, check: &Check, plan: &values::ValuePlan, faults: &Faults) -> CheckStatus {
-        let place = self.values.iter().position(|values| values.plan == *plan);
-        let fault = place.and_then(|place| faults.values.get(place)).and_then(Option::as_ref);
-        match (place.and_then(|place| self.values.get(place)), fault) {
-            (Some(values), None) => {
-                judge_values(&plan.limits, values.run()).into_status(&check.name, values.run().at())
-            }
-            (_, Some(fault)) => without_numbers(check, fault),
-            (None, None) => without_numbers(check, &QueryError::Empty { hint: "the check reads something" }),
-        }
-    }
-}
-
-/// The evidence for each limit of one check.
-#[derive(Debug, Default)]
-struct AskedLimits(Vec<(Limit, Evidence)>);
-
-impl AskedLimits {
-    fn asked(&self) -> Asked<'_> {
-        let of = |kind| {
-            let found = self.0.iter().find(|(limit, _)| limit.kind == kind);
-            found.map(|(limit, evidence)| (limit.tolerance, evidence))
-        };
-        Asked { max: of(Kind::Max), relative: of(Kind::Relative), warn: of(Kind::Warn) }
-    }
-}
-
-/// `judgement`, or why it has nothing to go by: all pods of the new version warm up.
-fn cold_or(judgement: Judgement, tracker: &Tracker) -> Judgement {
-    match tracker.warms_up_until().filter(|_| judgement.reason == reason::NO_REQUESTS).map(whole_second) {
-        Some(until) => {
-            let message = format!("the pods of the new version warm up: their requests count from {until} on");
-            Judgement { reason: reason::WARMING_UP, message, ..judgement }
-        }
-        None => judgement,
-    }
 }
 
 /// Both versions fail since a moment: whether it is the new one or what was written for it, the next scrape tells.
@@ -496,8 +386,4 @@ fn wait_for_the_next_scrape(check: &mut CheckStatus) {
             .message
             .push_str("; the stable version fails as well since the routes were written: the next scrape tells");
     }
-}
-
-fn without_numbers(check: &Check, fault: &QueryError) -> CheckStatus {
-    Judgement::no_data(fault.reason(), fault.to_string()).into_status(&check.name, None)
 }

@@ -37,6 +37,7 @@ mod scrape;
 mod served;
 mod source;
 mod spread;
+mod statuses;
 mod store;
 mod template;
 #[cfg(test)]
