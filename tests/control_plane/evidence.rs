@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context, ensure};
 use futures::future::{try_join, try_join_all};
 use serde_json::json;
-use tidegate_api::{Phase, Verdict, condition::reason};
+use tidegate_api::{Phase, Preset, Verdict, condition::reason};
 use tidegate_testkit::{Result, prometheus::Store, world::World};
 
 use crate::{
@@ -24,6 +24,7 @@ behaviours![
     without_any_numbers_nothing_advances_even_when_asked_to,
     a_warning_shows_and_decides_nothing,
     a_query_that_prometheus_refuses_is_no_evidence,
+    preset_auto_is_told_in_the_status_and_judges_a_good_version_and_a_bad_one,
     with_prometheus_3_a_bad_version_is_reverted_and_a_good_one_promoted,
     with_victoria_metrics_a_bad_version_is_reverted_and_a_good_one_promoted,
 ];
@@ -60,6 +61,24 @@ async fn a_canary_without_metrics_is_not_promoted(world: &World) -> Result<()> {
     })
     .await?;
     shop.stays("it stays in its first stage", PATIENCE, |now| now.stage() == "canary" && now.share() == Some(25)).await
+}
+
+async fn preset_auto_is_told_in_the_status_and_judges_a_good_version_and_a_bad_one(world: &World) -> Result<()> {
+    let mut check = errors("0.5%");
+    check["errorRate"]["preset"] = json!("auto");
+    let (check, told) = (&check, [("errors".to_owned(), Preset::PodHttp)]);
+    let release = async |name: &str, crowd: &str| {
+        let shop = adopted(world.shop(name).load(10.0), with_checks(std::slice::from_ref(check))).await?;
+        shop.release("v2", &[("rig/crowd", crowd)]).await?;
+        shop.wait("the status to tell the preset", LATER, |now| {
+            let presets = now.status().presets.into_iter().map(|taken| (taken.check, taken.preset));
+            presets.collect::<Vec<_>>() == told
+        })
+        .await?;
+        anyhow::Ok(shop)
+    };
+    let (bad, good) = try_join(release("auto-bad", "4000 0.05 1"), release("auto-good", "4000 0.001 1")).await?;
+    try_join(reverted(&bad), promoted(&good, "v2")).await.map(drop)
 }
 
 async fn while_prometheus_is_down_nothing_advances_and_nothing_reverts(world: &World) -> Result<()> {
