@@ -6,6 +6,9 @@ mod agreement;
 mod backtest;
 mod command;
 mod console;
+#[allow(dead_code, reason = "the pods of the past are written, not scraped")]
+#[path = "../metrics/exponential.rs"]
+mod exponential;
 mod past;
 mod plan;
 #[path = "../packaging/printed.rs"]
