@@ -25,6 +25,7 @@ pub mod manifest;
 mod matches;
 pub mod metadata;
 pub mod nearest;
+mod preset;
 mod reason;
 mod restart;
 mod rollback;
@@ -43,8 +44,8 @@ pub mod verdict;
 mod watch;
 
 pub use analysis::{
-    Analysis, Check, CounterSelectors, ErrorRate, HistogramSelector, Latency, OnStableUnwell, Preset, Query,
-    QueryRelative, Reduce, Relative, SuspectPod, TimeUnit,
+    Analysis, Check, CounterSelectors, ErrorRate, HistogramSelector, Latency, OnStableUnwell, Query, QueryRelative,
+    Reduce, Relative, SuspectPod, TimeUnit,
 };
 pub use approval::Approved;
 pub use cadence::CadenceStep;
@@ -67,6 +68,7 @@ pub use metadata::{
     finalizer::FINALIZER,
     label::{GATE_LABEL, POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
+pub use preset::Preset;
 pub use reason::{EventType, Reason};
 pub use restart::RestartStatus;
 pub use rollback::{FormerRevision, RollbackWindow};

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    analysis::Preset,
     command::Asked,
     degrade::DegradedStatus,
     drill::DrillStatus,
     gate_status::GateStatus,
+    preset::Preset,
     restart::RestartStatus,
     rollback::FormerRevision,
     schema,

@@ -34,18 +34,7 @@ impl Planner<'_> {
         let Some(canary) = self.revision_of(&asked.template) else { return };
         self.begin_gates(&canary.revision);
         if let Some(failed) = self.failed(&canary) {
-            let who = if serving.is_some() {
-                format!("version {stable} serves")
-            } else {
-                format!("ReplicaSet {} of version {stable} was deleted, so that nothing serves", stable.replica_set)
-            };
-            let message = format!(
-                "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template{} to go on",
-                failed.message,
-                if self.rollout.spec.track.is_empty() { "" } else { ", or what spec.track names," }
-            );
-            self.status.enter_phase(Phase::Reverted);
-            return self.say(message);
+            return self.stay_off(&canary, &failed, &stable, serving.is_some());
         }
         if serving.is_none() {
             return self.replace_lost(canary, &stable);
@@ -81,6 +70,22 @@ impl Planner<'_> {
         if self.may_start(&canary) {
             self.start(canary);
         }
+    }
+
+    /// A version that failed is not tried again by itself.
+    fn stay_off(&mut self, canary: &RevisionStatus, failed: &FailedRevision, stable: &RevisionStatus, serves: bool) {
+        let who = if serves {
+            format!("version {stable} serves")
+        } else {
+            format!("ReplicaSet {} of version {stable} was deleted, so that nothing serves", stable.replica_set)
+        };
+        let message = format!(
+            "version {canary} failed ({}) and stays off; {who}: change the Deployment's pod template{} to go on",
+            failed.message,
+            if self.rollout.spec.track.is_empty() { "" } else { ", or what spec.track names," }
+        );
+        self.status.enter_phase(Phase::Reverted);
+        self.say(message);
     }
 
     /// Nobody serves any more, and there is nothing to compare with: what the Deployment asks for comes up at once.
