@@ -46,6 +46,8 @@ fn canary_split<'a>(rollout: &'a Rollout, observed: &Observed, status: &'a Rollo
     if ready == 0 && guard::stands(Guard::ReadyBackends) {
         Split::NONE
     } else if stage.since.is_some()
+        // To have less takes no pods: it does not wait for those that were lost meanwhile.
+        || stage.weight < stage.own_weight()
         || ready >= capacity::in_stage(rollout, &spec).canary
         || !guard::stands(Guard::CarriedWeight)
     {

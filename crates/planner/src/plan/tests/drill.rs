@@ -61,6 +61,17 @@ fn a_way_back_that_takes_too_long_fails_the_version() {
 }
 
 #[test]
+fn a_pod_that_is_lost_on_the_way_back_gives_no_traffic_back_to_the_version() {
+    let mut lab = begun();
+    lab.cluster.ready_at_most("v2", Some(9));
+    lab.pass(3);
+    assert_eq!((lab.stage().as_str(), lab.cluster.canary_weight()), ("preview", Percent::ZERO));
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.settle();
+    assert_eq!(lab.cluster.canary_weight(), Percent::ZERO, "{}", lab.status().message);
+}
+
+#[test]
 fn a_version_that_fails_in_the_rehearsal_is_reverted_and_not_drilled() {
     let mut lab = Lab::in_stage(&rehearsed(), "rehearsal");
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
