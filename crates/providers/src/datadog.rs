@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Fault,
-    kind::{Answer, Kind, Request, newest, recent},
+    kind::{Answer, Kind, Request, newest_of_each, recent},
 };
 
 /// Asks for `text` as a metric query, such as `avg:system.load.1{service:checkout}`.
@@ -21,9 +21,7 @@ impl Kind for Datadog {
         if body["status"] == "error" || body["error"].as_str().is_some_and(|error| !error.is_empty()) {
             return Some(Answer::Refused);
         }
-        let series = body["series"].as_array()?;
-        let each = series.iter().map(|series| Some(newest(series["pointlist"].as_array()?, 1)));
-        Some(Answer::Numbers(each.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect()))
+        newest_of_each(&body["series"], "pointlist", 1)
     }
 }
 

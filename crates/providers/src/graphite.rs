@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Fault,
-    kind::{Answer, Kind, Request, newest, recent},
+    kind::{Answer, Kind, Request, newest_of_each, recent},
 };
 
 /// Asks for `text` as a target, such as `asPercent(shop.checkout.errors, shop.checkout.requests)`.
@@ -19,8 +19,7 @@ impl Kind for Graphite {
     }
 
     fn answer(&self, body: &Value) -> Option<Answer> {
-        let each = body.as_array()?.iter().map(|target| Some(newest(target["datapoints"].as_array()?, 0)));
-        Some(Answer::Numbers(each.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect()))
+        newest_of_each(body, "datapoints", 0)
     }
 }
 

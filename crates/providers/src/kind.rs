@@ -68,7 +68,12 @@ pub(super) fn recent(at: Timestamp) -> (i64, i64) {
     (at.saturating_sub(RECENT).unwrap_or(at).as_second(), at.as_second())
 }
 
-/// The last number of a list of points, whose value stands at `place` in each: those without one are left out.
-pub(super) fn newest(points: &[Value], place: usize) -> Option<f64> {
-    points.iter().rev().find_map(|point| point.get(place)?.as_f64())
+/// The last number of each of `series`, in whose list `points` the value stands at `place` in each point. Points without a value,
+/// and series without any, are left out.
+pub(super) fn newest_of_each(series: &Value, points: &str, place: usize) -> Option<Answer> {
+    let mut numbers = Vec::new();
+    for one in series.as_array()? {
+        numbers.extend(one[points].as_array()?.iter().rev().find_map(|point| point.get(place)?.as_f64()));
+    }
+    Some(Answer::Numbers(numbers))
 }

@@ -42,7 +42,7 @@ pub enum Fault {
     #[error("it fails (HTTP {0})")]
     Status(u16),
     /// What it says is not the API that was expected.
-    #[error("it answers with something that is not the API of {0}, or that has not just one number in each row")]
+    #[error("it answers with something that is not {0}, or that has not just one number in each row")]
     Shape(&'static str),
     /// A part is missing.
     #[error("it says that its answer is partial")]
@@ -75,12 +75,16 @@ impl Provider {
     pub fn new(endpoint: &Endpoint) -> Result<Option<Self>, (&'static str, String)> {
         let Some(kind) = &endpoint.provider else { return Ok(None) };
         let (title, kind): (_, Box<dyn Kind>) = match kind {
-            ProviderKind::Datadog => ("Datadog", Box::new(Datadog)),
-            ProviderKind::Graphite => ("Graphite", Box::new(Graphite)),
-            ProviderKind::OpenSearch => ("OpenSearch", Box::new(OpenSearch)),
-            ProviderKind::NewRelic { account } => ("New Relic", Box::new(NewRelic { account: *account })),
-            ProviderKind::InfluxDb { database } => ("InfluxDB", Box::new(InfluxDb { database: database.clone() })),
-            ProviderKind::Web { value } => ("the endpoint's value", Box::new(Web { value: value.clone() })),
+            ProviderKind::Datadog => ("the API of Datadog", Box::new(Datadog)),
+            ProviderKind::Graphite => ("the API of Graphite", Box::new(Graphite)),
+            ProviderKind::OpenSearch => ("the API of OpenSearch", Box::new(OpenSearch)),
+            ProviderKind::NewRelic { account } => ("the API of New Relic", Box::new(NewRelic { account: *account })),
+            ProviderKind::InfluxDb { database } => {
+                ("the API of InfluxDB", Box::new(InfluxDb { database: database.clone() }))
+            }
+            ProviderKind::Web { value } => {
+                ("JSON with a number where the endpoint's value points", Box::new(Web { value: value.clone() }))
+            }
             ProviderKind::CloudWatch { region, access_key_file, secret_key_file, session_token_file } => {
                 let kind = CloudWatch {
                     host: host(&endpoint.url).ok_or(("url", "must name a host".to_owned()))?,
@@ -91,7 +95,7 @@ impl Provider {
                 };
                 // Like other credentials, they have to be there from the start.
                 kind.request("", Timestamp::UNIX_EPOCH).map_err(|fault| ("credentials", fault.to_string()))?;
-                ("CloudWatch", Box::new(kind))
+                ("the API of CloudWatch", Box::new(kind))
             }
         };
         Ok(Some(Self { endpoint: endpoint.clone(), connection: Connection::new(endpoint)?, title, kind }))
