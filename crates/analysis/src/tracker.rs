@@ -235,9 +235,9 @@ impl Tracker {
     fn go_on_with(&mut self, read: &Read) {
         if self.counted == read.chosen {
             let others = changed(&self.forms, &read.forms, &read.series);
-            self.counters.settle(self.settled, &others);
+            self.counters.go_on(self.settled, &others);
         } else {
-            self.counters.settle(self.settled, &read.series);
+            self.counters.go_on(self.settled, &read.series);
             self.counted.clone_from(&read.chosen);
         }
         if self.forms.len() > MOST_FORMS {
@@ -478,3 +478,6 @@ impl Tracker {
 fn all(block: Block) -> Block {
     block
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ async fn prometheus_is_asked_at_the_times_of_the_cadence_and_at_no_others() {
     for between in [1201, 1300, 1499] {
         assert_eq!(lab.look(between).await.checks, std::slice::from_ref(&said), "what was said stands");
     }
-    assert_eq!(lab.store.asked.lock().unwrap().last(), Some(&1200));
+    assert_eq!(lab.asked.lock().unwrap().last(), Some(&1200));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,10 +23,9 @@ pub(crate) const SINCE: i64 = 1_000_000;
 pub(crate) type Curve = fn(&str, i64) -> Option<f64>;
 
 /// A Prometheus whose numbers are a function of time, scraped every ten seconds.
-#[derive(Clone)]
 pub(crate) struct Store {
     curve: Curve,
-    pub(crate) asked: Arc<Mutex<Vec<i64>>>,
+    asked: Arc<Mutex<Vec<i64>>>,
 }
 
 impl Store {
@@ -79,11 +78,12 @@ fn second(at: i64) -> Timestamp {
     Timestamp::from_second(at).unwrap()
 }
 
-/// A stage with this cadence, at which somebody looks.
+/// A rollout at which somebody looks.
 pub(crate) struct Lab {
-    pub(crate) store: Store,
     analyzer: Analyzer,
     spec: RolloutSpec,
+    /// When a [`Store`] was asked.
+    pub(crate) asked: Arc<Mutex<Vec<i64>>>,
 }
 
 impl Lab {
@@ -96,13 +96,19 @@ impl Lab {
 
     /// Several stages, and one check of the Rollout's.
     pub(crate) fn in_stages(curve: Curve, stages: &Value, check: &Value) -> Self {
+        let asked = Arc::default();
+        let store = Store { curve, asked: Arc::clone(&asked) };
+        Self { asked, ..Self::over(store, stages, check) }
+    }
+
+    /// The same, whose numbers are in another store.
+    pub(crate) fn over(store: impl Transport + 'static, stages: &Value, check: &Value) -> Self {
         let spec = json!({
             "workload": {"kind": "Deployment", "name": "checkout"}, "service": "checkout",
             "stages": stages, "analysis": {"checks": [check]},
         });
-        let store = Store { curve, asked: Arc::default() };
-        let analyzer = Analyzer::over("default", store.clone(), Duration::from_secs(10));
-        Self { store, analyzer, spec: serde_json::from_value(spec).unwrap() }
+        let analyzer = Analyzer::over("default", store, Duration::from_secs(10));
+        Self { analyzer, spec: serde_json::from_value(spec).unwrap(), asked: Arc::default() }
     }
 
     /// What is seen so many seconds into the stage.
@@ -153,7 +159,7 @@ impl Lab {
             let next = (seen.next.as_millisecond() + 999) / 1000 - SINCE;
             assert!(next > now, "a tight loop at {now}");
             if next > end {
-                let mut asked = self.store.asked.lock().unwrap().clone();
+                let mut asked = self.asked.lock().unwrap().clone();
                 asked.retain(|at| *at > 0);
                 asked.dedup();
                 return (asked, seen.checks[0].clone());
