@@ -47,6 +47,7 @@ mod suspects;
 mod templates;
 mod tools;
 mod track;
+mod volume;
 mod warm_up;
 mod watch;
 mod without_rules;
@@ -85,6 +86,7 @@ fn topics() -> Vec<Topic> {
         ("endpoints", endpoints::behaviours()),
         ("evidence", evidence::behaviours()),
         ("warm up", warm_up::behaviours()),
+        ("volume", volume::behaviours()),
         ("gateways", gateways::behaviours()),
         ("hostile prometheus", hostile_prometheus::behaviours()),
         ("steering", steering::behaviours()),

@@ -260,3 +260,37 @@ async fn the_past_of_native_histograms_is_surveyed_as_that_of_others() {
     let counts: Vec<_> = found.iter().map(|found| (found.counts.bad, found.counts.total)).collect();
     assert_eq!(counts, [(30.0, 300.0)]);
 }
+
+/// What is judged of a version by `preset: auto`, where it has its histogram in this form.
+async fn by_auto(form: Form) -> Option<CheckStatus> {
+    let (canary, stable) = pods(form).await;
+    let server = form.server(&[&canary, &stable]).await?;
+    let latency = json!({"preset": "auto", "quantile": 0.95, "max": "500ms"});
+    let subject = CheckUnderTest::new(&json!([{"name": "p95", "latency": latency}]));
+    let analyzer = analyzer(&server.url);
+    subject.until(&analyzer, || {}, |check| check.sample == Some(0)).await;
+    subject.count_in_steps(&analyzer, || form.observe(&canary, FAST, 200)).await;
+    Some(subject.until(&analyzer, || {}, |check| check.verdict == Verdict::Pass).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preset_auto_finds_native_histograms() {
+    let all = join_all([Form::Custom, Form::Exponential].map(by_auto)).await;
+    for passed in all.into_iter().flatten() {
+        assert!(passed.message.starts_with("0% of 600 requests took longer than 500ms"), "{passed:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preset_auto_takes_no_summary_for_a_native_histogram() {
+    let (canary, stable) = (Pod::start("checkout-new-abcde").await, Pod::start("checkout-old-fghij").await);
+    for pod in [&canary, &stable] {
+        pod.count(r#"http_request_duration_seconds{quantile="0.95"}"#, 0.2);
+    }
+    let Some(server) = Server::keeping(Kept::Native, &[&canary, &stable]).await else { return };
+    let latency = json!({"preset": "auto", "quantile": 0.95, "max": "500ms"});
+    let subject = CheckUnderTest::new(&json!([{"name": "p95", "latency": latency}]));
+    let is_told = |check: &CheckStatus| check.message.contains("for want of a histogram of latencies");
+    let told = subject.until(&analyzer(&server.url), || {}, is_told).await;
+    assert_eq!((told.verdict, told.reason.as_str()), (Verdict::NoData, "NoPresetFits"));
+}

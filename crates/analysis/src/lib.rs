@@ -51,7 +51,7 @@ mod wanted;
 
 pub use analyzer::{AnalysisRequest, AnalysisResult, Analyzer};
 pub use answer::{Bucket, Histogram, Numbers, Row};
-pub use discovery::{Discovered, Fitting};
+pub use discovery::{Discovered, ExposedHistogram, Fitting};
 pub use error::{Counting, Excess, QueryError};
 pub use gate::Wellness;
 pub use histogram::Flaw;

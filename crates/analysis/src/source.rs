@@ -151,11 +151,6 @@ impl Source {
         all.series = without_overhang(all.series);
         Ok(all)
     }
-
-    /// The same as series alone: of histograms that are not made of buckets, none but what they count.
-    pub(super) fn series(&self, answers: Vec<Vec<Row>>) -> Result<Vec<Series>, QueryError> {
-        Ok(self.gathered(answers)?.counted(&[])?.0)
-    }
 }
 
 /// The series of a source, and its histograms that are not series of buckets.

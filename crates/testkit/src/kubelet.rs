@@ -3,7 +3,7 @@
 //! Annotations of the pod say how it behaves: `rig/ready-after` (default 200ms), `rig/never-ready`,
 //! `rig/error-rate`, `rig/latency`, `rig/cold` (for how long a pod that starts is cold, and the latency until then),
 //! `rig/crash-after`, `rig/no-metrics`, `rig/crowd` (requests a second that are only counted, how likely they fail, and a
-//! seed). A pod that is not started anew, as those of Jobs are, ends: `rig/ends-after` (default 200ms) after its start, with
+//! seed), `rig/routes` (of how many routes its histogram tells, default 0: of all in one). A pod that is not started anew, as those of Jobs are, ends: `rig/ends-after` (default 200ms) after its start, with
 //! `rig/exit-code` (default 0) and `rig/says` as its last words.
 
 use std::{
@@ -367,6 +367,7 @@ fn annotated_faults(pod: &Pod) -> Result<Faults> {
         metrics: !flag(pod, "rig/no-metrics"),
         crowd: pod.annotations().get("rig/crowd").map(|text| crowd(text)).transpose()?,
         never_ready: false,
+        routes: pod.annotations().get("rig/routes").map(|text| text.parse()).transpose()?.unwrap_or_default(),
     })
 }
 

@@ -6,10 +6,10 @@
 //! A copy of a request, which its host gives away, is served and counted as any other, and counted once more by itself.
 
 mod connections;
+mod exposition;
 pub mod grpc;
 
 use std::{
-    fmt::Write as _,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -54,6 +54,8 @@ pub struct Faults {
     pub crowd: Option<Crowd>,
     /// Whether pods that start from now on never become ready.
     pub never_ready: bool,
+    /// Of so many routes its histogram tells by route and status; of none, in one.
+    pub routes: u64,
 }
 
 /// A process that compiles what it runs, and fills its caches.
@@ -78,7 +80,15 @@ pub struct Crowd {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { error_rate: 0.0, latency: Duration::ZERO, cold: None, metrics: true, crowd: None, never_ready: false }
+        Self {
+            error_rate: 0.0,
+            latency: Duration::ZERO,
+            cold: None,
+            metrics: true,
+            crowd: None,
+            never_ready: false,
+            routes: 0,
+        }
     }
 }
 
@@ -219,29 +229,6 @@ impl Application {
         let errors = Binomial::new(requests, crowd.error_rate).map_or(0, |errors| errors.sample(luck));
         self.errors.fetch_add(errors, Ordering::Relaxed);
         self.ok.fetch_add(requests - errors, Ordering::Relaxed);
-    }
-
-    /// As a client library would: a counter appears with its first increment, a histogram is there from the start.
-    fn exposition(&self) -> String {
-        let labels = &self.labels;
-        let mut text = "# TYPE http_requests_total counter\n".to_owned();
-        for (code, counter) in [(200, &self.ok), (500, &self.errors)] {
-            let count = counter.load(Ordering::Relaxed);
-            if count > 0 {
-                let _ = writeln!(text, "http_requests_total{{{labels},code=\"{code}\"}} {count}");
-            }
-        }
-        text.push_str("# TYPE http_request_duration_seconds histogram\n");
-        let mut total = 0;
-        let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-        for (bound, count) in bounds.zip(&self.buckets) {
-            total += count.load(Ordering::Relaxed);
-            let _ = writeln!(text, "http_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {total}");
-        }
-        let sum = Duration::from_micros(self.sum_in_microseconds.load(Ordering::Relaxed)).as_secs_f64();
-        let _ = writeln!(text, "http_request_duration_seconds_sum{{{labels}}} {sum}");
-        let _ = writeln!(text, "http_request_duration_seconds_count{{{labels}}} {total}");
-        text
     }
 }
 

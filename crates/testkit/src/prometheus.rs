@@ -22,6 +22,8 @@ const START: Duration = Duration::from_mins(1);
 pub enum Store {
     /// The real one.
     Prometheus(PathBuf),
+    /// The same, which keeps histograms as native ones with the bounds that they have: of version 3.
+    NativePrometheus(PathBuf),
     /// One that answers its queries.
     VictoriaMetrics(PathBuf),
 }
@@ -31,13 +33,21 @@ impl Store {
         let (configuration, data) = (directory.join("prometheus.yml"), directory.join("data"));
         let (configuration, data) = (configuration.display(), data.display());
         let (program, arguments) = match self {
-            Self::Prometheus(program) => {
+            Self::Prometheus(program) | Self::NativePrometheus(program) => {
                 let [file, data] = [format!("--config.file={configuration}"), format!("--storage.tsdb.path={data}")];
-                (program, [file, data, format!("--web.listen-address={address}"), "--log.level=warn".to_owned()])
+                let mut all =
+                    vec![file, data, format!("--web.listen-address={address}"), "--log.level=warn".to_owned()];
+                if let Self::NativePrometheus(_) = self {
+                    all.push("--enable-feature=native-histograms".to_owned());
+                }
+                (program, all)
             }
             Self::VictoriaMetrics(program) => {
                 let [file, data] = [format!("-promscrape.config={configuration}"), format!("-storageDataPath={data}")];
-                (program, [file, data, format!("-httpListenAddr={address}"), "-memory.allowedPercent=10".to_owned()])
+                (
+                    program,
+                    vec![file, data, format!("-httpListenAddr={address}"), "-memory.allowedPercent=10".to_owned()],
+                )
             }
         };
         Process::start(program, arguments, &[], ("prometheus", directory))
@@ -70,7 +80,7 @@ impl Prometheus {
     /// time over its first targets.
     pub async fn start(store: Store, pods: Range<u16>, gateway: Option<Target>, http: reqwest::Client) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-prometheus-").tempdir()?;
-        fs::write(directory.path().join("prometheus.yml"), configuration(pods, gateway)?)?;
+        fs::write(directory.path().join("prometheus.yml"), configuration(&store, pods, gateway)?)?;
         let address = format!("127.0.0.1:{}", ports::free()?);
         let process = store.start(&address, directory.path())?;
         let url = format!("http://{address}");
@@ -111,16 +121,18 @@ impl Prometheus {
 }
 
 /// See [`ports::PodPorts`] for why the targets are static. The pods name themselves in their labels.
-fn configuration(pods: Range<u16>, gateway: Option<Target>) -> Result<String> {
+fn configuration(store: &Store, pods: Range<u16>, gateway: Option<Target>) -> Result<String> {
     let mut text = "\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
 - job_name: pods
   honor_labels: true
-  static_configs:
-  - targets:
 "
     .to_owned();
+    if let Store::NativePrometheus(_) = store {
+        text.push_str("  convert_classic_histograms_to_nhcb: true\n");
+    }
+    text.push_str("  static_configs:\n  - targets:\n");
     for port in pods {
         writeln!(text, "    - 127.0.0.1:{port}")?;
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use serde::Serialize;
-use tidegate_analysis::{Discovered, Fitting};
+use tidegate_analysis::{Discovered, ExposedHistogram, Fitting};
 use tidegate_judge::count;
 
 use crate::cli::columns::aligned;
@@ -39,8 +39,9 @@ struct Fits {
     requests_in_five_minutes: Option<f64>,
     /// Why it tells nothing of errors.
     no_errors: Option<String>,
-    /// The limits that its histogram decides best, in seconds.
+    /// The limits that its histogram decides best, in seconds; a native one decides any.
     bounds: Option<Vec<f64>>,
+    has_native_histogram: bool,
 }
 
 /// A preset that is taken.
@@ -58,7 +59,11 @@ impl Discovery {
             reads: fitting.metrics.clone(),
             requests_in_five_minutes: fitting.requests,
             no_errors: fitting.errors.as_ref().err().map(ToString::to_string),
-            bounds: fitting.bounds.clone(),
+            bounds: match &fitting.histogram {
+                Some(ExposedHistogram::Classic(bounds)) => Some(bounds.clone()),
+                Some(ExposedHistogram::Native) | None => None,
+            },
+            has_native_histogram: fitting.histogram == Some(ExposedHistogram::Native),
         };
         let read: BTreeSet<_> = discovered.fitting.iter().flat_map(|fitting| &fitting.metrics).collect();
         let is_other = |name: &&String| name.ends_with("_bucket") && !read.contains(name);
@@ -125,7 +130,13 @@ impl Discovery {
 
     /// Which limits the histogram decides.
     fn limits(&self) -> String {
-        let bounds = self.of(self.latency.as_ref()).and_then(|fits| fits.bounds.as_ref());
+        let fits = self.of(self.latency.as_ref());
+        if fits.is_some_and(|fits| fits.has_native_histogram) {
+            return "\nlimits of a latency that are decided: any, since the histogram is native; of the bucket that a limit lies in, \
+                    requests count against a pass, and not for a failure\n"
+                .to_owned();
+        }
+        let bounds = fits.and_then(|fits| fits.bounds.as_ref());
         let Some((bounds, largest)) = bounds.and_then(|bounds| Some((bounds, bounds.last()?))) else {
             return String::new();
         };
@@ -148,8 +159,8 @@ impl Discovery {
         }
         if let Some(fits) = self.of(self.latency.as_ref()) {
             let bounds = fits.bounds.as_deref().unwrap_or_default();
-            let limit = bounds.iter().find(|bound| **bound >= SECONDS).or(bounds.last()).map(|bound| seconds(*bound));
-            let (preset, limit) = (&fits.preset, limit.unwrap_or_default());
+            let limit = bounds.iter().find(|bound| **bound >= SECONDS).or(bounds.last()).copied().unwrap_or(SECONDS);
+            let (preset, limit) = (&fits.preset, seconds(limit));
             let _ = write!(
                 text,
                 "  - name: p95\n    latency: {{preset: {preset}{parameters}, quantile: 0.95, max: {limit}}}\n"
@@ -165,6 +176,7 @@ impl Fits {
         let errors = if self.no_errors.is_none() { "yes" } else { "no" };
         let latency = match &self.bounds {
             Some(bounds) => format!("{} bounds", bounds.len()),
+            None if self.has_native_histogram => "native".to_owned(),
             None => "no histogram".to_owned(),
         };
         vec![self.preset.clone(), requests, errors.to_owned(), latency, self.reads.join(", ")]
@@ -178,7 +190,30 @@ fn seconds(bound: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::Preset;
+
     use super::*;
+
+    #[test]
+    fn of_a_native_histogram_any_limit_is_decided() {
+        let metrics = ["http_request_duration_seconds".to_owned()];
+        let fitting = Fitting {
+            preset: Preset::PodHttpHistogram,
+            metrics: metrics.to_vec(),
+            errors: Ok(()),
+            requests: Some(70.0),
+            histogram: Some(ExposedHistogram::Native),
+        };
+        let discovered = Discovered { metrics: metrics.into(), fitting: vec![fitting] };
+        let told = Discovery::new("checkout".to_owned(), "shop".to_owned(), None, &discovered).printed();
+        for line in [
+            "pod-http-histogram  70              yes     native   http_request_duration_seconds",
+            "limits of a latency that are decided: any, since the histogram is native;",
+            "    latency: {preset: pod-http-histogram, quantile: 0.95, max: 500ms}",
+        ] {
+            assert!(told.contains(line), "{told}");
+        }
+    }
 
     #[test]
     fn a_bound_reads_as_a_limit_is_written() {

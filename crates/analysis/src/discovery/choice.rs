@@ -20,7 +20,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn is_answered(self, fitting: &Fitting) -> bool {
-        if self.errors { fitting.errors.is_ok() } else { fitting.bounds.is_some() }
+        if self.errors { fitting.errors.is_ok() } else { fitting.histogram.is_some() }
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn choose(asked: Asked, fitting: &[Fitting]) -> Option<Choice> {
     let most = answer.iter().filter_map(|fitting| fitting.requests).fold(0.0, f64::max);
     let counts_most = |fitting: &&&Fitting| fitting.requests.is_none_or(|requests| requests >= FEW * most);
     let busy: Vec<_> = answer.iter().filter(counts_most).copied().collect();
-    let is_whole = |fitting: &&&Fitting| !asked.both || fitting.errors.is_ok() && fitting.bounds.is_some();
+    let is_whole = |fitting: &&&Fitting| !asked.both || fitting.errors.is_ok() && fitting.histogram.is_some();
     let whole: Vec<_> = busy.iter().filter(is_whole).copied().collect();
     let left = if whole.is_empty() { &busy } else { &whole };
     let taken = *left.first()?;
@@ -63,13 +63,14 @@ pub(crate) fn choose(asked: Asked, fitting: &[Fitting]) -> Option<Choice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::QueryError;
+    use crate::{discovery::ExposedHistogram, error::QueryError};
 
     const BOTH: Asked = Asked { errors: true, both: true };
 
     fn fits(preset: Preset, requests: f64, has_histogram: bool) -> Fitting {
         let metrics = vec![preset.to_string()];
-        Fitting { preset, metrics, errors: Ok(()), requests: Some(requests), bounds: has_histogram.then(|| vec![0.5]) }
+        let histogram = has_histogram.then(|| ExposedHistogram::Classic(vec![0.5]));
+        Fitting { preset, metrics, errors: Ok(()), requests: Some(requests), histogram }
     }
 
     fn taken(asked: Asked, fitting: &[Fitting]) -> Option<(Preset, String)> {

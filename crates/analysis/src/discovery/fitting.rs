@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use promql_parser::parser::{Expr, parse};
 use tidegate_api::{Preset, RevisionStatus};
@@ -15,8 +14,9 @@ use crate::{
     buckets::Bounds,
     error::QueryError,
     prometheus::Prometheus,
+    reading::{Asked, Stretch},
     recipe::{self, Recipe},
-    source::{Source, nanoseconds},
+    source::{Selector, Source, nanoseconds},
 };
 
 /// Over so long requests are counted.
@@ -33,9 +33,17 @@ pub struct Fitting {
     pub errors: Result<(), QueryError>,
     /// How many requests there were in the last five minutes; nothing where it does not count them.
     pub requests: Option<f64>,
-    /// The bounds of its histogram in seconds, without `+Inf`: a limit of a latency is decided best at one of them. Nothing where
-    /// there is no histogram.
-    pub bounds: Option<Vec<f64>>,
+    /// The histogram by which it tells how long they take; nothing where there is none.
+    pub histogram: Option<ExposedHistogram>,
+}
+
+/// A histogram, and which limits of a latency it decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExposedHistogram {
+    /// Of classic buckets with these bounds in seconds, without `+Inf`: a limit is decided best at one of them.
+    Classic(Vec<f64>),
+    /// A native one, whose buckets change with what is in them: any limit.
+    Native,
 }
 
 /// What `preset` counts; nothing where the pods have none of its metrics, or it does not take the parameters that are given.
@@ -56,11 +64,8 @@ pub(super) async fn look(
         Source::reading(recipe, &subject.scope, subject.version, &nobody)
     };
     let (requests, buckets) = (source(recipe::requests).ok(), source(recipe::buckets).ok());
-    let of = |source: &Option<Source>| source.as_ref().map(|source| named(source, exposed)).unwrap_or_default();
+    let of = |source: &Option<Source>| source.as_ref().map(|source| Named::by(source, exposed)).unwrap_or_default();
     let (counters, histograms) = (of(&requests), of(&buckets));
-    if counters.is_empty() && histograms.is_empty() {
-        return Ok(None);
-    }
     let counted = match requests {
         Some(source) if counters.is_empty() => {
             Err(QueryError::NoMetric { metric: absent::titles(&source), counting: source.counting })
@@ -72,17 +77,20 @@ pub(super) async fn look(
         Err(fault) if !is_of_the_metrics(&fault) => return Err(fault),
         counted => counted,
     };
-    let bounds = match buckets.filter(|_| !histograms.is_empty()) {
-        Some(source) => bounds(prometheus, &source, at, deadline).await?,
+    let histogram = match buckets.filter(|_| !histograms.is_empty()) {
+        Some(source) => histogram(prometheus, &source, at, deadline).await?,
         None => None,
     };
-    let metrics: BTreeSet<_> = counters.into_iter().chain(histograms).collect();
+    let metrics: BTreeSet<_> = counters.are(counted.is_ok()).chain(histograms.are(histogram.is_some())).collect();
+    if metrics.is_empty() {
+        return Ok(None);
+    }
     Ok(Some(Fitting {
         preset,
         metrics: metrics.into_iter().collect(),
         requests: counted.as_ref().ok().map(|series| series.iter().map(gained).sum()),
         errors: counted.map(drop),
-        bounds,
+        histogram,
     }))
 }
 
@@ -92,18 +100,41 @@ fn is_of_the_metrics(fault: &QueryError) -> bool {
     misfits || fault.is_absence()
 }
 
-/// Those of the names that the selectors of `source` ask for.
-fn named(source: &Source, exposed: &BTreeSet<String>) -> Vec<String> {
-    let selects = |selector: &str, name: &str| {
-        let Ok(Expr::VectorSelector(selector)) = parse(selector) else { return false };
-        let mut matchers = selector.matchers.matchers.iter().filter(|matcher| matcher.name == "__name__");
-        match &selector.name {
-            Some(own) => own == name,
-            None => matchers.next().is_some_and(|matcher| matcher.is_match(name)),
-        }
-    };
-    let is_asked_for = |name: &&String| source.selectors.iter().any(|selector| selects(&selector.promql, name));
-    exposed.iter().filter(is_asked_for).cloned().collect()
+/// What is exposed under the names that a source asks for.
+#[derive(Debug, Default)]
+struct Named {
+    plain: Vec<String>,
+    /// Under the names of native histograms. A summary may have such a name too: only an answer tells.
+    native: Vec<String>,
+}
+
+impl Named {
+    fn by(source: &Source, exposed: &BTreeSet<String>) -> Self {
+        let selects = |selector: &str, name: &str| {
+            let Ok(Expr::VectorSelector(selector)) = parse(selector) else { return false };
+            let mut matchers = selector.matchers.matchers.iter().filter(|matcher| matcher.name == "__name__");
+            match &selector.name {
+                Some(own) => own == name,
+                None => matchers.next().is_some_and(|matcher| matcher.is_match(name)),
+            }
+        };
+        let of = |which: fn(&Selector) -> Option<&str>| {
+            let is_asked_for =
+                |name: &&String| source.selectors.iter().filter_map(which).any(|selector| selects(selector, name));
+            exposed.iter().filter(is_asked_for).cloned().collect()
+        };
+        Self { plain: of(|selector| Some(&selector.promql)), native: of(|selector| selector.native.as_deref()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.native.is_empty()
+    }
+
+    /// The names that are the source's, where it is known whether it `answers`.
+    fn are(self, answers: bool) -> impl Iterator<Item = String> {
+        let native = if answers && self.plain.is_empty() { self.native } else { Vec::new() };
+        self.plain.into_iter().chain(native)
+    }
 }
 
 /// The series by which `source` counts requests lately.
@@ -113,9 +144,8 @@ async fn series(
     at: Timestamp,
     deadline: Instant,
 ) -> Result<Vec<Series>, QueryError> {
-    let ask = source.selectors.iter().map(|selector| prometheus.samples(&selector.promql, LATELY, at, deadline));
-    let series = source.series(try_join_all(ask).await?)?;
-    if series.is_empty() { Err(QueryError::Empty { hint: source.counting.hint() }) } else { Ok(series) }
+    let read = source.read(prometheus, &Asked::default(), Stretch::Window(LATELY, at), deadline).await?;
+    if read.series.is_empty() { Err(QueryError::Empty { hint: source.counting.hint() }) } else { Ok(read.series) }
 }
 
 /// What a counter gained, where it did not begin anew.
@@ -124,13 +154,13 @@ fn gained(series: &Series) -> f64 {
     ends.map_or(0.0, |(first, last)| (last.value - first.value).max(0.0))
 }
 
-/// The bounds of the histogram that `source` reads, in seconds: of several names, those of the first that is there.
-async fn bounds(
+/// The histogram that `source` reads: of several names, the first that is there.
+async fn histogram(
     prometheus: &Prometheus,
     source: &Source,
     at: Timestamp,
     deadline: Instant,
-) -> Result<Option<Vec<f64>>, QueryError> {
+) -> Result<Option<ExposedHistogram>, QueryError> {
     let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
     for selector in &source.selectors {
         let question = Bounds::question(&selector.promql);
@@ -142,7 +172,13 @@ async fn bounds(
             bounds.retain(|bound| bound.is_finite());
             bounds.sort_by(f64::total_cmp);
             bounds.dedup();
-            return Ok(Some(bounds));
+            return Ok(Some(ExposedHistogram::Classic(bounds)));
+        }
+        if let Some(native) = &selector.native {
+            let rows = prometheus.grid(native, start, end, RECENT, deadline).await?;
+            if rows.iter().any(|row| !row.histograms.is_empty()) {
+                return Ok(Some(ExposedHistogram::Native));
+            }
         }
     }
     Ok(None)

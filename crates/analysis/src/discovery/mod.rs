@@ -4,7 +4,7 @@ mod choice;
 mod fitting;
 
 pub(super) use choice::{Asked, Choice, choose};
-pub use fitting::Fitting;
+pub use fitting::{ExposedHistogram, Fitting};
 
 use std::collections::BTreeSet;
 

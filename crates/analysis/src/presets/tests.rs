@@ -61,7 +61,7 @@ fn counted(preset: Preset, kind: &str, labels: &[(&str, &str)]) -> Option<Series
     labels.sort();
     let samples = vec![Sample { at: jiff::Timestamp::UNIX_EPOCH, value: 1.0 }];
     let row = Row { labels: labels.into(), samples, histograms: Vec::new() };
-    source(preset, kind).series(vec![vec![row]]).unwrap().pop()
+    source(preset, kind).gathered(vec![vec![row]]).unwrap().counted(&[]).unwrap().0.pop()
 }
 
 fn fails(preset: Preset, label: &str, arm: (&str, &str), status: &str) -> bool {

@@ -104,7 +104,7 @@ fn found(source: &Source, prometheus: &mut Prometheus) -> Result<Vec<Series>, Qu
         };
         answer.into_iter().map(row).collect()
     });
-    source.series(rows.collect())
+    Ok(source.gathered(rows.collect())?.counted(&[])?.0)
 }
 
 /// Whether it is the bound that is meant: Micrometer's are next to round ones.
