@@ -52,6 +52,9 @@ fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<Vec<S
         fact("deadline", spec.and_then(|spec| stage_clock::deadline(stage, spec, now)));
         fact("measured", measured(stage));
     }
+    for taken in &status.presets {
+        fact("preset", Some(format!("auto of {} stands for {}, which {}", taken.check, taken.preset, taken.reason)));
+    }
     for back in &status.stepped_back {
         let checks = if back.checks.is_empty() { String::new() } else { format!(": {}", back.checks.join(", ")) };
         let told = format!("from {} to {}, {} ago{checks}", back.stage, back.to, moments::since(back.at, now));

@@ -169,6 +169,14 @@ fn what_was_switched_off_and_how_long_the_way_back_took_stand_on_the_screen() {
 }
 
 #[test]
+fn what_stands_for_preset_auto_is_on_the_screen() {
+    let taken = json!([{"check": "errors", "preset": "pod-http", "reason": "reads http_requests_total, which the pods expose"}]);
+    let screen = told(&rollout(two_stages(), underway(json!({"presets": taken}))), now());
+    let wanted = "auto of errors stands for pod-http, which reads http_requests_total, which the pods expose";
+    assert_eq!(line(&screen, "preset"), wanted);
+}
+
+#[test]
 fn a_rollout_that_nobody_has_looked_at_says_so() {
     let screen = told(&rollout(json!({"paused": true}), json!({})), now());
     assert_eq!(screen, "Rollout shop/checkout: Pending, paused\nthe operator has not looked at it yet\n");
