@@ -7,6 +7,7 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
+mod exclude;
 mod fuzzed;
 mod hostile;
 mod names;

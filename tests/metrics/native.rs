@@ -5,9 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_analysis::Past;
 use tidegate_api::{CheckStatus, Verdict};
-use tidegate_endpoints::Endpoints;
 
 use crate::{
     store::{Kept, Server, Store},
@@ -254,9 +252,7 @@ async fn the_past_of_native_histograms_is_surveyed_as_that_of_others() {
     subject.count_in_steps(&analyzer, steps).await;
     let for_long = Timestamp::now() + SignedDuration::from_secs(2);
     subject.until(&analyzer, || {}, |check| check.at.unwrap() > for_long).await;
-    let text = format!("endpoints: [{{name: default, url: \"{}\"}}]", server.url);
-    let past = Past::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap(), None).unwrap().unwrap();
-    let found = subject.survey(&past, Duration::from_mins(1)).await;
+    let found = subject.survey(&server.url, Duration::from_mins(1)).await.unwrap();
     let counts: Vec<_> = found.iter().map(|found| (found.counts.bad, found.counts.total)).collect();
     assert_eq!(counts, [(30.0, 300.0)]);
 }

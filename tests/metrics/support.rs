@@ -16,7 +16,9 @@ use axum::{
     routing::get,
 };
 use jiff::Timestamp;
-use tidegate_analysis::{AnalysisRequest, AnalysisResult, Analyzer, BacktestRequest, Found, Past, Templates};
+use tidegate_analysis::{
+    AnalysisRequest, AnalysisResult, Analyzer, BacktestRequest, Found, Past, QueryError, Templates,
+};
 use tidegate_api::{CheckStatus, RevisionStatus, RolloutSpec, Stage, StageBegun};
 use tidegate_endpoints::Endpoints;
 use tokio::{
@@ -201,11 +203,13 @@ impl CheckUnderTest {
         analyzer.analyze(&look).await
     }
 
-    /// What the first check finds of the last `over`.
-    pub async fn survey(&self, past: &Past, over: Duration) -> Vec<Found> {
+    /// What the first check finds of the last `over` in the store at `url`.
+    pub async fn survey(&self, url: &str, over: Duration) -> Result<Vec<Found>, QueryError> {
+        let text = format!("endpoints: [{{name: default, url: \"{url}\"}}]");
+        let past = Past::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap(), None).unwrap().unwrap();
         let (namespace, name, templates) = ("shop", "checkout", &Templates::default());
         let request = BacktestRequest { namespace, name, spec: &self.spec, templates };
-        past.survey(request, over, Timestamp::now()).await.remove(0).found.unwrap()
+        past.survey(request, over, Timestamp::now()).await.remove(0).found
     }
 
     /// Counts three times, each time when the time before was seen: so that they are different blocks.

@@ -116,7 +116,8 @@ fn labels(row: &Row) -> BTreeSet<String> {
     row.labels.iter().map(|(name, _)| name.to_string()).filter(|name| name != "__name__").collect()
 }
 
-fn shortened(value: &str) -> String {
+/// A value as it is told.
+pub(super) fn shortened(value: &str) -> String {
     let mut letters = value.chars();
     let mut shortened: String = letters.by_ref().take(LONGEST_VALUE).collect();
     if letters.next().is_some() {

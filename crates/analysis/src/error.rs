@@ -142,6 +142,11 @@ pub enum QueryError {
     NoLabel { metric: String, label: String, labels: String },
     #[error("there is no {metric} of the version asked for: of its label {label} there is {values}; check that {}", counting.hint())]
     NoneOfTheVersion { metric: String, label: String, values: String, counting: Counting },
+    #[error(
+        "no requests yet that count: what there was is left out, {left_out}; a service that answers nothing else needs \
+         exclude: {{probes: Count}}"
+    )]
+    AllExcluded { left_out: String },
     #[error("the query is the same for both versions, so it compares a version with itself; add pod=~\"{{{{pods}}}}\"")]
     ComparedWithItself,
     #[error("for the stable version: {0}")]
@@ -223,6 +228,7 @@ impl QueryError {
             Self::Empty { .. } | Self::NoMetric { .. } | Self::NoLabel { .. } | Self::NoneOfTheVersion { .. } => {
                 reason::NO_SERIES
             }
+            Self::AllExcluded { .. } => reason::ALL_EXCLUDED,
             Self::SeveralSeries { .. } => reason::SEVERAL_SERIES,
             Self::WrongType { .. } => reason::WRONG_RESULT_TYPE,
             Self::NoBound => reason::NO_BUCKET_BOUND,

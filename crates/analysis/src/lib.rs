@@ -15,6 +15,7 @@ mod cadence;
 mod discovery;
 mod error;
 mod escape;
+mod exclusion;
 mod forms;
 mod gate;
 mod grid;

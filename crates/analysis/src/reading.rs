@@ -12,6 +12,7 @@ use super::{
     answer::Row,
     buckets::{Bounds, Chosen},
     error::QueryError,
+    exclusion::LeftOut,
     forms::Forms,
     grid::later,
     prometheus::Prometheus,
@@ -73,6 +74,8 @@ pub(super) struct Read {
     pub(super) chosen: Option<Chosen>,
     /// In which form each histogram counts.
     pub(super) forms: Forms,
+    /// What there is that does not count.
+    pub(super) left_out: LeftOut,
     /// Whether native histograms were asked for, and whether any of them counts.
     native: (Native, bool),
     weight: usize,
@@ -239,10 +242,11 @@ impl Row {
 impl Read {
     fn of(gathered: Gathered, asked: &Asked) -> Result<Self, QueryError> {
         let (weight, has_counters) = (gathered.weight(), gathered.has_counters);
+        let left_out = gathered.left_out.clone();
         let native: Vec<Key> = gathered.histograms.iter().filter(|one| one.is_native).map(|one| one.key).collect();
         let (series, forms) = gathered.counted(&asked.measures)?;
         let counts = |key: &Key| forms.get(key).is_some_and(|form| *form != Key::default());
         let native = (asked.native, has_counters || native.iter().any(counts));
-        Ok(Self { series, chosen: asked.chosen.clone(), forms, native, weight })
+        Ok(Self { series, chosen: asked.chosen.clone(), forms, left_out, native, weight })
     }
 }

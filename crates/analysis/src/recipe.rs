@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tidegate_api::{
-    Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, LatencySource, ParameterValues, Preset, QuerySource,
-    RequestSource, StatusLabel, TimeUnit,
+    Check, CheckTemplateKind, CheckTemplateRef, CheckTemplateSpec, Exclude, LatencySource, ParameterValues, Preset,
+    QuerySource, RequestSource, StatusLabel, TimeUnit,
 };
 
 use super::{error::QueryError, parameters::Parameters, presets};
@@ -61,6 +61,8 @@ pub(super) struct Recipe<'a> {
     pub(super) parameters: Parameters,
     /// Whether it is a preset or a template: then it has to tell the versions apart.
     pub(super) is_published: bool,
+    /// What the check leaves out, if it says so.
+    pub(super) exclude: Option<&'a Exclude>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +121,8 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
             .as_ref()
             .map_or(Reads::Nothing, |own| Reads::Counters { errors: &own.errors, total: &own.total });
         let origin = published(errors.preset, errors.template.as_ref())?.unwrap_or(Origin::Own(own));
-        return prepared(origin, errors.parameters.as_ref(), requests);
+        let recipe = prepared(origin, errors.parameters.as_ref(), requests)?;
+        return Ok(Recipe { exclude: errors.exclude.as_ref(), ..recipe });
     }
     if let Some(latency) = &check.latency {
         let own = latency.histogram.as_ref().map_or(Reads::Nothing, |own| Reads::Buckets {
@@ -129,7 +132,8 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
             alternatives: Vec::new(),
         });
         let origin = published(latency.preset, latency.template.as_ref())?.unwrap_or(Origin::Own(own));
-        return prepared(origin, latency.parameters.as_ref(), buckets);
+        let recipe = prepared(origin, latency.parameters.as_ref(), buckets)?;
+        return Ok(Recipe { exclude: latency.exclude.as_ref(), ..recipe });
     }
     let Some(query) = &check.query else {
         return prepared(Origin::Own(Reads::Nothing), None, requests);
@@ -153,12 +157,14 @@ pub(super) type Part = fn(&CheckTemplateSpec) -> Result<Reads<'_>, &'static str>
 
 fn prepared<'a>(origin: Origin<'a>, given: Option<&ParameterValues>, part: Part) -> Result<Recipe<'a>, QueryError> {
     let (title, spec) = match origin {
-        Origin::Own(reads) => return Ok(Recipe { reads, parameters: Parameters::default(), is_published: false }),
+        Origin::Own(reads) => {
+            return Ok(Recipe { reads, parameters: Parameters::default(), is_published: false, exclude: None });
+        }
         Origin::Published(title, spec) => (title, spec),
     };
     let parameters = Parameters::bind(&title, spec.parameters.as_deref().unwrap_or_default(), given)?;
     let reads = part(spec).map_err(|part| QueryError::TemplateWithout { template: title, part })?;
-    Ok(Recipe { reads, parameters, is_published: true })
+    Ok(Recipe { reads, parameters, is_published: true, exclude: None })
 }
 
 pub(super) fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {

@@ -167,7 +167,8 @@ impl SamplingPlan {
     pub(super) fn of_anybody(stages: Vec<StagePlan>, interval: Duration) -> Self {
         let (endpoint, about) = ("default".to_owned(), String::new());
         let (selectors, counting) = (Vec::new(), super::error::Counting::Anybody);
-        let source = Source { selectors, counting, warm_up: WarmUp::default(), about };
+        let exclusion = super::exclusion::Exclusion::default();
+        let source = Source { selectors, counting, exclusion, warm_up: WarmUp::default(), about };
         Self { endpoint, source, stages, is_own: false, interval, overdispersion: None, without: None }
     }
 }

@@ -80,7 +80,7 @@ mod tests {
     use tidegate_judge::{Counts, Key, Sample, WarmUp};
 
     use super::*;
-    use crate::{sampling_plan::StagePlan, source::Source};
+    use crate::{exclusion::Exclusion, sampling_plan::StagePlan, source::Source};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + second).unwrap()
@@ -99,6 +99,7 @@ mod tests {
             source: Source {
                 selectors: Vec::new(),
                 counting: Counting::Gateway,
+                exclusion: Exclusion::default(),
                 warm_up: WarmUp::default(),
                 about: String::new(),
             },

@@ -9,6 +9,7 @@ use super::{
     alternatives::{Alternative, keep_first},
     answer::{Bucket, Histogram, Row},
     error::{Counting, QueryError},
+    exclusion::{Exclusion, LeftOut},
     forms::{self, Forms, as_counter, classic_name, native, once},
     histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
@@ -28,6 +29,8 @@ pub(super) struct Source {
     pub(super) selectors: Vec<Selector>,
     /// Who counts.
     pub(super) counting: Counting,
+    /// Whose requests do not count.
+    pub(super) exclusion: Exclusion,
     /// What counts of processes that have just begun.
     pub(super) warm_up: WarmUp,
     /// What the application is called where it is counted: its workload or its Service.
@@ -82,7 +85,7 @@ impl Source {
 
     /// What `recipe` reads.
     pub(super) fn reading(
-        Recipe { reads, parameters, is_published }: Recipe<'_>,
+        Recipe { reads, parameters, is_published, exclude }: Recipe<'_>,
         scope: &Scope<'_>,
         canary: &RevisionStatus,
         stable: &RevisionStatus,
@@ -100,6 +103,7 @@ impl Source {
             if is_published && (same || twice) { Err(QueryError::VersionsIndistinguishable) } else { Ok(selections) }
         };
         let counting = Counting::of(reads.selector(), is_published);
+        let are_beside = matches!(reads, Reads::Counters { .. });
         let selectors = match reads {
             Reads::Requests { selector, stable, alternatives, status } => {
                 let failures = Pattern::new(render_pattern(&status.failures, &scope)?);
@@ -123,11 +127,13 @@ impl Source {
             }
             Reads::Query(_) | Reads::Nothing => Vec::new(),
         };
+        let promql = selectors.iter().map(|selector| &*selector.promql);
+        let exclusion = Exclusion::of(exclude, counting, promql, are_beside);
         let about = match counting {
             Counting::Gateway => scope.service.to_owned(),
             Counting::Pods | Counting::Anybody => workload([canary, stable]).to_owned(),
         };
-        Ok(Self { selectors, counting, warm_up: WarmUp::default(), about })
+        Ok(Self { selectors, counting, exclusion, warm_up: WarmUp::default(), about })
     }
 
     /// For how long a process that has just begun is cold, where processes are the application's own.
@@ -142,11 +148,10 @@ impl Source {
 
     /// What Prometheus answered to each of the selectors.
     pub(super) fn gathered(&self, mut answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
-        let of_pods = self.counting != Counting::Gateway;
         let mut all = Gathered::default();
         keep_first(self.selectors.iter().map(Selector::alternative).zip(&mut answers));
         for (selector, answer) in self.selectors.iter().zip(answers) {
-            selector.gather(answer, of_pods, &mut all)?;
+            selector.gather(answer, self, &mut all)?;
         }
         all.series = without_overhang(all.series);
         Ok(all)
@@ -160,9 +165,20 @@ pub(super) struct Gathered {
     pub(super) histograms: Vec<HistogramSeries>,
     /// Whether a native histogram counts as the counter that it has not.
     pub(super) has_counters: bool,
+    /// What there is that does not count.
+    pub(super) left_out: LeftOut,
 }
 
 impl Gathered {
+    /// `row` of a version as it counts.
+    fn counting(&mut self, exclusion: &Exclusion, row: Row, arm: Arm) -> Row {
+        let Some(value) = exclusion.leaves_out(&row.labels) else { return row };
+        if row.has_any() {
+            self.left_out.insert(arm, value);
+        }
+        row.silent()
+    }
+
     /// All as series that can be counted for `measures`, each histogram once, and in which form it is.
     pub(super) fn counted(self, measures: &[Measure]) -> Result<(Vec<Series>, Forms), QueryError> {
         let mut held = Vec::new();
@@ -212,9 +228,10 @@ impl Selector {
         if let Counted::Buckets(unit) = self.counts { Some(unit) } else { None }
     }
 
-    /// Adds what was answered to `all`. A label `pod` is the version's where its series are `of_pods`: of a gateway's it is
+    /// Adds what was answered to `all`. A label `pod` is the version's where its series are the pods': of a gateway's it is
     /// one of the gateway.
-    fn gather(&self, answer: Vec<Row>, of_pods: bool, all: &mut Gathered) -> Result<(), QueryError> {
+    fn gather(&self, answer: Vec<Row>, source: &Source, all: &mut Gathered) -> Result<(), QueryError> {
+        let of_pods = source.counting != Counting::Gateway;
         let mut series = Vec::with_capacity(answer.len());
         let mut ranges: HashMap<(Key, Arm), (Origin, Ranges)> = HashMap::new();
         for row in answer {
@@ -222,8 +239,9 @@ impl Selector {
             all.has_counters |= is_counter;
             let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
+            let row = all.counting(&source.exclusion, Row { samples: without_markers(row.samples), ..row }, origin.arm);
             let Row { labels, samples, histograms } = row;
-            let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
+            let row = Row { labels, samples, histograms: Vec::new() };
             if let Some(histogram) = self.native(&row, &origin, histograms)? {
                 all.histograms.push(histogram);
             }

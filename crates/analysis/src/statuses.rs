@@ -79,7 +79,7 @@ impl Memory {
                 let doubtful = Judgement { verdict: Verdict::NoData, reason, message, ..judgement };
                 doubtful.into_status(&check.name, tracker.newest())
             }
-            (None, None) => cold_or(judgement, tracker).into_status(&check.name, tracker.newest()),
+            (None, None) => with_cause(judgement, tracker).into_status(&check.name, tracker.newest()),
         }
     }
 
@@ -110,14 +110,19 @@ impl AskedLimits {
     }
 }
 
-/// `judgement`, or why it has nothing to go by: all pods of the new version warm up.
-fn cold_or(judgement: Judgement, tracker: &Tracker) -> Judgement {
-    match tracker.warms_up_until().filter(|_| judgement.reason == reason::NO_REQUESTS).map(whole_second) {
-        Some(until) => {
+/// `judgement`, or why it has nothing to go by: all pods of the new version warm up, or nobody asked them for anything that
+/// counts.
+fn with_cause(judgement: Judgement, tracker: &Tracker) -> Judgement {
+    if judgement.reason != reason::NO_REQUESTS {
+        return judgement;
+    }
+    match (tracker.warms_up_until().map(whole_second), tracker.all_excluded()) {
+        (Some(until), _) => {
             let message = format!("the pods of the new version warm up: their requests count from {until} on");
             Judgement { reason: reason::WARMING_UP, message, ..judgement }
         }
-        None => judgement,
+        (None, Some(why)) => Judgement { reason: why.reason(), message: why.to_string(), ..judgement },
+        (None, None) => judgement,
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     absent,
     buckets::Chosen,
     error::QueryError,
+    exclusion::LeftOut,
     forms::{Forms, changed},
     grid::{Grid, earlier, span},
     history,
@@ -69,6 +70,8 @@ pub(super) struct Tracker {
     scrape: Option<Duration>,
     window: Duration,
     newest: Option<Timestamp>,
+    /// What there is that does not count.
+    left_out: LeftOut,
     /// Why none of the numbers are believed.
     refusal: Option<Refusal>,
     outage: OutageWatch,
@@ -101,6 +104,7 @@ impl Tracker {
             scrape: None,
             window: FIRST_WINDOW,
             newest: None,
+            left_out: LeftOut::default(),
             refusal: None,
             outage: OutageWatch::default(),
             served: ServedWatch::default(),
@@ -121,6 +125,11 @@ impl Tracker {
     /// Until when pods of the new version warm up, if any does.
     pub(super) fn warms_up_until(&self) -> Option<Timestamp> {
         self.cold_until
+    }
+
+    /// Why there are no requests of the new version, where all that there are do not count.
+    pub(super) fn all_excluded(&self) -> Option<QueryError> {
+        self.left_out.of(Arm::Canary)
     }
 
     fn cold_until(&self, now: Timestamp, series: &[Series]) -> Option<Timestamp> {
@@ -167,6 +176,7 @@ impl Tracker {
         self.scrape = scrape::interval(series).or(self.scrape);
         self.absence = None;
         self.newest = scrape::newest(series, Arm::Canary);
+        self.left_out.clone_from(&recent.left_out);
         self.beyond = self.beyond(series);
         self.cold_until = self.cold_until(now, series);
         self.counters.meet(self.settled, self.settling(), series);

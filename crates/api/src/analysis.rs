@@ -8,6 +8,7 @@ use super::{
     certainty::{Mode, Statistics, Strictness},
     check_template::{CheckTemplateRef, ParameterValues},
     culprit,
+    exclude::Exclude,
     preset::Preset,
     stage_check::CheckOverride,
     units::{Percent, Quantile, Span},
@@ -210,6 +211,10 @@ pub struct ErrorRate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<ParameterValues>,
 
+    /// Requests that do not count, such as those of probes and scrapes, which are left out unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Exclude>,
+
     /// The highest share of failed requests that is tolerated, such as `0.5%`. Above it the revision fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Percent>,
@@ -267,6 +272,10 @@ pub struct Latency {
     /// Values for the parameters of the preset or the template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<ParameterValues>,
+
+    /// Requests that do not count, such as those of probes and scrapes, which are left out unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Exclude>,
 
     /// Which part of the requests has to be faster than `max`: `0.95` means 95 % of them.
     pub quantile: Quantile,

@@ -16,6 +16,11 @@ pub mod reason {
         NO_REQUESTS = "NoRequests" =>
             "Wait. Where others have some, see whether the route leads to the new version, and whether the check counts \
              there: `tidegate plan` asks Prometheus what it counts.";
+        /// The new version has had no requests yet but those that `exclude` leaves out, such as probes and scrapes
+        /// (`NeedMoreData`).
+        ALL_EXCLUDED = "AllExcluded" =>
+            "Wait for requests of users. A service that answers nothing else counts them by `exclude: {probes: Count}` \
+             ([checks.md](../checks.md#what-is-not-a-request)).";
         /// The pods of the new version warm up: their requests do not count yet (`NeedMoreData`).
         WARMING_UP = "WarmingUp" => "Wait, as long as `warmUp` says.";
         /// All goes well, but for too few requests to say that it is so (`NeedMoreData`).

@@ -11,6 +11,7 @@ use super::Past;
 use crate::{
     answer::Row,
     error::QueryError,
+    exclusion::LeftOut,
     grid::Grid,
     prometheus::one_of,
     source::{Gathered, Source},
@@ -31,13 +32,13 @@ pub(super) struct Instants {
 pub(super) type Values = BTreeMap<i64, Result<f64, QueryError>>;
 
 impl Past {
-    /// The series of `source` at `instants`, of histograms with the bounds that `measures` need.
+    /// The series of `source` at `instants`, of histograms with the bounds that `measures` need, and what does not count.
     pub(super) async fn series(
         &self,
         source: &Source,
         measures: &[Measure],
         instants: Instants,
-    ) -> Result<Vec<Series>, QueryError> {
+    ) -> Result<(Vec<Series>, LeftOut), QueryError> {
         let mut all = Kept::default();
         let native = source.selectors.iter().filter_map(|selector| selector.native.as_deref());
         let promql: Vec<_> = source.selectors.iter().map(|selector| &*selector.promql).chain(native).collect();
@@ -47,7 +48,8 @@ impl Past {
             if is_too_much { Err(QueryError::TooMuchOfThePast { limit: MOST_SAMPLES }) } else { Ok(()) }
         })
         .await?;
-        Ok(all.gathered.counted(measures)?.0)
+        let left_out = all.gathered.left_out.clone();
+        Ok((all.gathered.counted(measures)?.0, left_out))
     }
 
     /// What `promql` yielded at `instants`.
@@ -117,6 +119,7 @@ impl Kept {
     /// Takes the next page.
     fn take(&mut self, page: Gathered) {
         let all = &mut self.gathered;
+        all.left_out.extend(&page.left_out);
         for series in page.series {
             self.samples += series.samples.len();
             let place = *self.series.entry((series.key, series.arm)).or_insert(all.series.len());

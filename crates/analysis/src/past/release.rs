@@ -183,7 +183,7 @@ impl Past {
         };
         let step = Grid::new(from, plan.block(scrape)).step();
         let start = from.as_second().saturating_sub(step.saturating_mul(i64::from(HISTORY)));
-        let series = self.series(&source, measures, Instants { start, end: to.as_second(), step }).await?;
+        let (series, _) = self.series(&source, measures, Instants { start, end: to.as_second(), step }).await?;
         Ok(Counters { source, scrape, series: Ok(series) })
     }
 }

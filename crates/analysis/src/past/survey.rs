@@ -148,13 +148,17 @@ impl Past {
     ) -> Result<(Vec<tidegate_judge::Baseline>, Duration), QueryError> {
         let step = i64::try_from(step).unwrap_or(i64::MAX / 4);
         let instants = Instants { start: start.as_second(), end: end.as_second(), step };
-        let mut series = self.series(&plan.source, measures, instants).await?;
+        let (mut series, left_out) = self.series(&plan.source, measures, instants).await?;
         // A selector that does not tell versions apart is taken for the new one's.
         for series in &mut series {
             series.arm = Arm::Stable;
         }
         for measure in measures {
             measure.is_counted(Arm::Stable, &series)?;
+        }
+        let has_any = series.iter().flat_map(|series| &series.samples).any(|sample| sample.value > 0.0);
+        if let Some(why) = left_out.of(Arm::Stable).or(left_out.of(Arm::Canary)).filter(|_| !has_any) {
+            return Err(why);
         }
         let first = |series: &Series| series.samples.first().map(|sample| sample.at);
         let last = |series: &Series| series.samples.last().map(|sample| sample.at);

@@ -30,8 +30,14 @@ fn source(preset: Preset, kind: &str) -> Source {
 
 /// The same with these parameters.
 fn source_with(preset: Preset, kind: &str, parameters: &Value) -> Source {
-    let max = if kind == "latency" { "1s" } else { "1%" };
-    let question = json!({"preset": preset, "max": max, "quantile": 0.95, "parameters": parameters});
+    asked(kind, &json!({"preset": preset, "parameters": parameters}))
+}
+
+/// The same where the check of `kind` says `question` besides its limit.
+fn asked(kind: &str, question: &Value) -> Source {
+    let mut question = question.clone();
+    question["max"] = if kind == "latency" { "1s" } else { "1%" }.into();
+    question["quantile"] = 0.95.into();
     let check: Check = serde_json::from_value(json!({"name": "it", kind: question})).unwrap();
     let [canary, stable] = ["new", "old"].map(|name| RevisionStatus {
         revision: name.to_owned(),

@@ -4,12 +4,12 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_api::Preset;
 use tidegate_judge::{Arm, Meaning, Sample, Series};
 use tidegate_promql::{Labels, Prometheus, Settings};
 
-use super::{source, source_with, spec};
+use super::{asked, source, source_with, spec};
 use crate::{answer::Row, error::QueryError, source::Source};
 
 /// When it was scraped, in milliseconds since 1970.
@@ -126,12 +126,18 @@ struct Counted {
 }
 
 fn counted(preset: Preset, text: &str, added: &[(&str, &str)]) -> Counted {
+    counted_with(preset, &json!({}), text, added)
+}
+
+/// The same where the check leaves out what `exclude` says.
+fn counted_with(preset: Preset, exclude: &Value, text: &str, added: &[(&str, &str)]) -> Counted {
+    let source = |kind| asked(kind, &json!({"preset": preset, "exclude": exclude}));
     let mut prometheus = Exposition::read(text).scraped(added);
-    let requests = found(&source(preset, "errorRate"), &mut prometheus).unwrap();
+    let requests = found(&source("errorRate"), &mut prometheus).unwrap();
     assert!(requests.iter().all(|series| series.arm == Arm::Canary), "{preset:?}");
     let failed = requests.iter().filter(|series| series.meaning == Meaning::FailedRequests);
     let timed = spec(preset).unwrap().latency.is_some().then(|| {
-        let buckets = found(&source(preset, "latency"), &mut prometheus).unwrap();
+        let buckets = found(&source("latency"), &mut prometheus).unwrap();
         let up_to = |bound: f64| {
             let of = move |series: &&Series| matches!(series.meaning, Meaning::Bucket { le, .. } if is_near(le, bound));
             sum(buckets.iter().filter(of))
@@ -142,24 +148,33 @@ fn counted(preset: Preset, text: &str, added: &[(&str, &str)]) -> Counted {
 }
 
 /// That `$preset` counts so many requests of the library, so many failed, so many no slower than the bound next to half a
-/// second, and so many with a time at all.
+/// second, and so many with a time at all; and of these, how many of `$probes` requests, timed and not, are left out by itself.
 macro_rules! held {
     ($preset:expr, $library:literal, $requests:literal, $failed:literal, $timed:expr) => {
+        held!($preset, $library, $requests, $failed, $timed, without 0.0, 0.0, [0.0, 0.0]);
+    };
+    ($preset:expr, $library:literal, $requests:literal, $failed:literal, $timed:expr,
+     without $probes:literal, $probes_failed:literal, $probes_timed:expr) => {
         let text = include_str!(concat!("expositions/", $library, ".txt"));
         let expected = Counted { requests: $requests, failed: $failed, timed: $timed };
-        assert_eq!(counted($preset, text, &POD), expected, $library);
+        assert_eq!(counted_with($preset, &json!({"probes": "Count"}), text, &POD), expected, $library);
+        let timed = expected.timed.zip(Some::<[f64; 2]>($probes_timed));
+        let timed = timed.map(|([fast, all], [probes_fast, probes])| [fast - probes_fast, all - probes]);
+        let (requests, failed) = (expected.requests - $probes, expected.failed - $probes_failed);
+        let expected = Counted { requests, failed, timed: timed.filter(|[_, all]| *all > 0.0) };
+        assert_eq!(counted($preset, text, &POD), expected, "{} without probes", $library);
     };
 }
 
 #[test]
 fn applications_that_follow_the_clients_of_prometheus_are_counted() {
     held!(Preset::PodHttp, "promhttp", 4.0, 1.0, Some([4.0, 4.0]));
-    held!(Preset::PodHttp, "fastapi-instrumentator", 4596.0, 178.0, Some([4418.0, 4418.0]));
+    held!(Preset::PodHttp, "fastapi-instrumentator", 4596.0, 178.0, Some([4418.0, 4418.0]), without 304.0, 0.0, [304.0, 304.0]);
     held!(Preset::PodHttp, "express-prometheus-middleware", 4541.0, 184.0, Some([4414.0, 4541.0]));
-    held!(Preset::PodHttp, "hono", 4793.0, 184.0, Some([4793.0, 4793.0]));
+    held!(Preset::PodHttp, "hono", 4793.0, 184.0, Some([4793.0, 4793.0]), without 380.0, 0.0, [380.0, 380.0]);
     held!(Preset::PodHttpHistogram, "express-prom-bundle", 4539.0, 183.0, Some([0.0, 4539.0]));
     held!(Preset::PodHttpHistogram, "prometheus-api-metrics", 4541.0, 184.0, Some([4414.0, 4541.0]));
-    held!(Preset::PodHttpHistogram, "fastify", 19762.0, 835.0, Some([19762.0, 19762.0]));
+    held!(Preset::PodHttpHistogram, "fastify", 19762.0, 835.0, Some([19762.0, 19762.0]), without 312.0, 0.0, [312.0, 312.0]);
     held!(Preset::PodHttpHistogram, "prom-client", 649.0, 26.0, Some([631.0, 649.0]));
 }
 
@@ -177,27 +192,28 @@ fn what_opentelemetry_measures_is_counted_in_every_spelling() {
 #[test]
 fn frameworks_that_call_their_metrics_by_their_own_name_are_counted() {
     held!(Preset::FrameworkHttp, "actix", 4.0, 1.0, Some([4.0, 4.0]));
-    held!(Preset::FrameworkHttp, "aiohttp", 4721.0, 183.0, Some([4721.0, 4721.0]));
+    held!(Preset::FrameworkHttp, "aiohttp", 4721.0, 183.0, Some([4721.0, 4721.0]), without 312.0, 0.0, [312.0, 312.0]);
     held!(Preset::FrameworkHttp, "axum", 4.0, 1.0, Some([4.0, 4.0]));
     held!(Preset::FrameworkHttp, "echo", 4.0, 1.0, Some([4.0, 4.0]));
     held!(Preset::FrameworkHttp, "flask", 648.0, 26.0, Some([630.0, 648.0]));
-    held!(Preset::FrameworkHttp, "litestar", 646.0, 26.0, Some([646.0, 646.0]));
-    held!(Preset::FrameworkHttp, "starlette-exporter", 4419.0, 178.0, Some([4419.0, 4419.0]));
-    held!(Preset::FrameworkHttp, "starlette-prometheus", 674.0, 26.0, Some([648.0, 648.0]));
+    held!(Preset::FrameworkHttp, "litestar", 646.0, 26.0, Some([646.0, 646.0]), without 44.0, 0.0, [44.0, 44.0]);
+    held!(Preset::FrameworkHttp, "starlette-exporter", 4419.0, 178.0, Some([4419.0, 4419.0]), without 304.0, 0.0, [304.0, 304.0]);
+    held!(Preset::FrameworkHttp, "starlette-prometheus", 674.0, 26.0, Some([648.0, 648.0]), without 45.0, 0.0, [45.0, 45.0]);
     held!(Preset::FrameworkHttp, "swagger-stats", 649.0, 26.0, Some([631.0, 649.0]));
-    held!(Preset::Django, "django", 4661.0, 181.0, Some([4661.0, 4786.0]));
+    held!(Preset::Django, "django", 4661.0, 181.0, Some([4661.0, 4786.0]), without 308.0, 0.0, [0.0, 0.0]);
     held!(Preset::Micrometer, "spring-boot", 10.0, 6.0, Some([10.0, 10.0]));
 }
 
+/// Where all that was asked for was the health service, nothing is left without it.
 #[test]
 fn servers_of_grpc_are_counted() {
-    held!(Preset::Grpc, "go-grpc", 4.0, 1.0, Some([4.0, 4.0]));
-    held!(Preset::Grpc, "java-grpc", 4.0, 1.0, Some([4.0, 4.0]));
+    held!(Preset::Grpc, "go-grpc", 4.0, 1.0, Some([4.0, 4.0]), without 4.0, 1.0, [4.0, 4.0]);
+    held!(Preset::Grpc, "java-grpc", 4.0, 1.0, Some([4.0, 4.0]), without 4.0, 1.0, [4.0, 4.0]);
     held!(Preset::Grpc, "py-grpc", 5709.0, 229.0, Some([5550.0, 5709.0]));
     held!(Preset::Grpc, "nice-grpc", 5569.0, 223.0, Some([0.0, 5569.0]));
-    held!(Preset::OtelGrpc, "otel-grpc-go", 4.0, 1.0, Some([4.0, 4.0]));
-    held!(Preset::MicrometerGrpc, "micrometer-grpc", 4.0, 1.0, Some([4.0, 4.0]));
-    held!(Preset::MicrometerGrpc, "micrometer-grpc-observation", 4.0, 1.0, None);
+    held!(Preset::OtelGrpc, "otel-grpc-go", 4.0, 1.0, Some([4.0, 4.0]), without 4.0, 1.0, [4.0, 4.0]);
+    held!(Preset::MicrometerGrpc, "micrometer-grpc", 4.0, 1.0, Some([4.0, 4.0]), without 4.0, 1.0, [4.0, 4.0]);
+    held!(Preset::MicrometerGrpc, "micrometer-grpc-observation", 4.0, 1.0, None, without 4.0, 1.0, [0.0, 0.0]);
 }
 
 #[test]
@@ -236,6 +252,32 @@ fn pods_are_told_by_another_label_where_metrics_are_pushed() {
     let source = source_with(Preset::OtelHttp, "errorRate", &json!({"podLabel": "k8s_pod_name"}));
     let series = found(&source, &mut prometheus).unwrap();
     assert_eq!((series[0].arm, sum(series.iter())), (Arm::Canary, 4.0));
+}
+
+#[test]
+fn probes_are_left_out_by_labels_with_dots_and_by_those_that_prometheus_renamed() {
+    for route in ["\"http.route\"", "http_route", "exported_endpoint"] {
+        let of = |path: &str, count: u32| {
+            format!(
+                "http_server_request_duration_seconds_count{{{route}=\"{path}\",http_response_status_code=\"200\"}} {count}\n"
+            )
+        };
+        let text = of("/orders", 3) + &of("/healthz", 4) + &of("/a\\\"b", 5);
+        assert_eq!(counted(Preset::OtelHttp, &text, &POD).requests.to_string(), "8", "{route}");
+        let own = json!({"paths": ["/a\"b"]});
+        assert_eq!(counted_with(Preset::OtelHttp, &own, &text, &POD).requests.to_string(), "3", "{route}");
+    }
+}
+
+#[test]
+fn what_a_gateway_counts_went_through_it_and_counts_unless_the_check_says_otherwise() {
+    let text = r#"nginx_ingress_controller_requests{exported_namespace="shop",canary="shop-checkout-canary-80",path="/healthz",status="200"} 4"#;
+    let requests = |exclude: Value| {
+        let source = asked("errorRate", &json!({"preset": Preset::NginxIngress, "exclude": exclude}));
+        sum(found(&source, &mut Exposition::read(text).scraped(&[("pod", "ingress-abcde")])).unwrap().iter())
+    };
+    assert_eq!(requests(Value::Null).to_string(), "4");
+    assert_eq!(requests(json!({"paths": ["/healthz"]})).to_string(), "0");
 }
 
 #[test]
