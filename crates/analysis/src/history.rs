@@ -100,7 +100,7 @@ impl<'m> Lesson<'m> {
             for (measure, counts) in self.measures.iter().zip(&mut self.blocks) {
                 let counted = self.warm_up.counted(*measure, (&self.counters, settling), stretch, series, &gains);
                 match Block::of(stretch, *measure, &halves, &counted) {
-                    Ok(block) => counts.push([block.canary, block.stable]),
+                    Ok(block) => counts.push([block.canary.seen(), block.stable.seen()]),
                     // A block in which numbers contradict each other: not learned from.
                     Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
                     Err(_) => {}

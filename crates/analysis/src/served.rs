@@ -70,7 +70,7 @@ impl ServedWatch {
 
 /// Whether there is a counter of all requests of a version.
 fn is_counted(arm: Arm, series: &[Series]) -> bool {
-    series.iter().any(|series| series.arm == arm && series.meaning != Meaning::Failures)
+    series.iter().any(|series| series.arm == arm && series.meaning.counts_all())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
     histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
     pattern::Pattern,
-    recipe::{Reads, Recipe, Templates, recipe},
+    recipe::{Expected, Reads, Recipe, Templates, recipe},
     renamed::joined,
     template::{Scope, render, render_pattern, render_text},
     versions::{Arms, Selection, Versions},
@@ -55,6 +55,8 @@ enum Counted {
     },
     Requests,
     Failures,
+    /// What the histograms should have.
+    Expected,
     Buckets(TimeUnit),
 }
 
@@ -114,10 +116,16 @@ impl Source {
                 let (total, errors) = (select(total, None)?, select(errors, None)?);
                 [counted(total, &Counted::Requests, 0), counted(errors, &Counted::Failures, 0)].concat()
             }
-            Reads::Buckets { selector, stable, unit, alternatives } => {
+            Reads::Buckets { selector, stable, unit, alternatives, expected } => {
                 let mut all = counted(select(selector, stable)?, &Counted::Buckets(unit), 0);
                 for (place, (other, unit)) in (1..).zip(alternatives) {
                     all.extend(counted(select(other, None)?, &Counted::Buckets(unit), place));
+                }
+                if let Some(Expected { selector, stable, alternatives }) = expected {
+                    all.extend(counted(select(selector, stable)?, &Counted::Expected, 0));
+                    for (place, other) in (1..).zip(alternatives) {
+                        all.extend(counted(select(other, None)?, &Counted::Expected, place));
+                    }
                 }
                 all
             }
@@ -144,12 +152,20 @@ impl Source {
     pub(super) fn gathered(&self, mut answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
         let of_pods = self.counting != Counting::Gateway;
         let mut all = Gathered::default();
-        keep_first(self.selectors.iter().map(Selector::alternative).zip(&mut answers));
+        for is_expected in [false, true] {
+            let alike = self.selectors.iter().zip(&mut answers).filter(|(one, _)| one.is_expected() == is_expected);
+            keep_first(alike.map(|(selector, answer)| (selector.alternative(), answer)));
+        }
         for (selector, answer) in self.selectors.iter().zip(answers) {
             selector.gather(answer, of_pods, &mut all)?;
         }
         all.series = without_overhang(all.series);
         Ok(all)
+    }
+
+    /// Those of its selectors that select what is judged.
+    pub(super) fn judged(&self) -> impl Iterator<Item = &Selector> {
+        self.selectors.iter().filter(|selector| !selector.is_expected())
     }
 
     /// The same as series alone: of histograms that are not made of buckets, none but what they count.
@@ -210,6 +226,11 @@ impl Selector {
 
     fn alternative(&self) -> Alternative<'_> {
         Alternative { place: self.place, told_apart_by: self.told_apart_by() }
+    }
+
+    /// Whether it selects what other series are held against, and no requests that are judged.
+    pub(super) fn is_expected(&self) -> bool {
+        self.counts == Counted::Expected
     }
 
     /// In which unit the bounds of its buckets are, if it selects any.
@@ -312,6 +333,7 @@ impl Selector {
         Ok(match &self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
+            Counted::Expected => Meaning::Expected,
             Counted::ByStatus { labels, failures } => {
                 // Without a status nobody knows whether it failed, and to leave it out would be to guess.
                 let status = labels.iter().find_map(|name| row.label(name));

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
-    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Suspicion,
-    TimeRange, WarmUp,
+    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Measure, Refusal, Series, Suspicion, TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
@@ -160,7 +159,7 @@ impl Tracker {
             self.go_on_with(&recent);
         }
         let series = &recent.series;
-        if !series.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
+        if !series.iter().any(|series| series.arm == Arm::Canary && series.meaning.counts_all()) {
             self.served.see_none(&self.plan, now, series);
             return Err(self.absence(prometheus, now, deadline).await);
         }

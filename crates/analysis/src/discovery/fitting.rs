@@ -102,7 +102,7 @@ fn named(source: &Source, exposed: &BTreeSet<String>) -> Vec<String> {
             None => matchers.next().is_some_and(|matcher| matcher.is_match(name)),
         }
     };
-    let is_asked_for = |name: &&String| source.selectors.iter().any(|selector| selects(&selector.promql, name));
+    let is_asked_for = |name: &&String| source.judged().any(|selector| selects(&selector.promql, name));
     exposed.iter().filter(is_asked_for).cloned().collect()
 }
 
@@ -132,7 +132,7 @@ async fn bounds(
     deadline: Instant,
 ) -> Result<Option<Vec<f64>>, QueryError> {
     let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
-    for selector in &source.selectors {
+    for selector in source.judged() {
         let question = Bounds::question(&selector.promql);
         let rows = prometheus.grid(&question, start, end, RECENT, deadline).await?;
         let Some(unit) = selector.unit() else { continue };

@@ -52,7 +52,7 @@ fn source_with(preset: Preset, kind: &str, parameters: &Value) -> Source {
 }
 
 fn promql(preset: Preset, kind: &str) -> Vec<String> {
-    source(preset, kind).selectors.into_iter().map(|selector| selector.promql).collect()
+    source(preset, kind).judged().map(|selector| selector.promql.clone()).collect()
 }
 
 /// What is made of one series with `labels`, as the answer to the first selector.
