@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     answer::Row,
     buckets::{Bounds, Chosen},
+    doubled::Double,
     error::QueryError,
     forms::Forms,
     grid::later,
@@ -73,6 +74,8 @@ pub(super) struct Read {
     pub(super) chosen: Option<Chosen>,
     /// In which form each histogram counts.
     pub(super) forms: Forms,
+    /// Those of the series that may be others once more.
+    pub(super) doubles: Vec<Double>,
     /// Whether native histograms were asked for, and whether any of them counts.
     native: (Native, bool),
     weight: usize,
@@ -241,9 +244,9 @@ impl Read {
     fn of(gathered: Gathered, asked: &Asked) -> Result<Self, QueryError> {
         let (weight, has_counters) = (gathered.weight(), gathered.has_counters);
         let native: Vec<Key> = gathered.histograms.iter().filter(|one| one.is_native).map(|one| one.key).collect();
-        let (series, forms) = gathered.counted(&asked.measures)?;
+        let (series, forms, doubles) = gathered.counted_with_doubles(&asked.measures)?;
         let counts = |key: &Key| forms.get(key).is_some_and(|form| *form != Key::default());
         let native = (asked.native, has_counters || native.iter().any(counts));
-        Ok(Self { series, chosen: asked.chosen.clone(), forms, native, weight })
+        Ok(Self { series, chosen: asked.chosen.clone(), forms, doubles, native, weight })
     }
 }

@@ -8,6 +8,7 @@ use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
 use super::{
     alternatives::{Alternative, keep_first},
     answer::{Bucket, Histogram, Row},
+    doubled::{Double, Tellers},
     error::{Counting, QueryError},
     forms::{self, Forms, as_counter, classic_name, native, once},
     histogram::{HistogramSeries, of_ranges},
@@ -181,16 +182,34 @@ pub(super) struct Gathered {
     pub(super) histograms: Vec<HistogramSeries>,
     /// Whether a native histogram counts as the counter that it has not.
     pub(super) has_counters: bool,
+    /// By whom all of it was told.
+    pub(super) tellers: Tellers,
 }
 
 impl Gathered {
     /// All as series that can be counted for `measures`, each histogram once, and in which form it is.
     pub(super) fn counted(self, measures: &[Measure]) -> Result<(Vec<Series>, Forms), QueryError> {
+        let (series, forms, _) = self.counted_with_doubles(measures)?;
+        Ok((series, forms))
+    }
+
+    /// The same, with those of them that may be others once more.
+    pub(super) fn counted_with_doubles(
+        mut self,
+        measures: &[Measure],
+    ) -> Result<(Vec<Series>, Forms, Vec<Double>), QueryError> {
         let mut held = Vec::new();
         for histogram in &self.histograms {
-            held.append(&mut histogram.buckets(measures).map_err(QueryError::BrokenHistogram)?);
+            let told = self.tellers.of(histogram.key);
+            let mut buckets = histogram.buckets(measures).map_err(QueryError::BrokenHistogram)?;
+            for bucket in &buckets {
+                self.tellers.note(bucket.key, told.map(|told| told.of_part(bucket.key.without(histogram.key))));
+            }
+            held.append(&mut buckets);
         }
-        Ok(once(self.series, held))
+        let (series, forms) = once(self.series, held);
+        let doubles = self.tellers.doubles(&series);
+        Ok((series, forms, doubles))
     }
 
     /// About how many numbers it has at one instant.
@@ -248,9 +267,11 @@ impl Selector {
             all.has_counters |= is_counter;
             let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
+            let told = all.tellers.told(&row);
             let Row { labels, samples, histograms } = row;
             let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
             if let Some(histogram) = self.native(&row, &origin, histograms)? {
+                all.tellers.note(histogram.key, told);
                 all.histograms.push(histogram);
             }
             if row.samples.is_empty() {
@@ -259,9 +280,14 @@ impl Selector {
             match self.range(&row) {
                 Some(range) => {
                     let key = histogram_of(&row, origin.labels);
+                    all.tellers.note(key, told.map(|told| told.without(&row, "vmrange")));
                     ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
                 }
-                None => series.push(self.series(row, origin)?),
+                None => {
+                    let one = self.series(row, origin)?;
+                    all.tellers.note(one.key, told);
+                    series.push(one);
+                }
             }
         }
         let of_ranges =

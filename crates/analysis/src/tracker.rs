@@ -17,6 +17,7 @@ use self::newest::Newest;
 use super::{
     absent,
     buckets::Chosen,
+    doubled::Doubles,
     error::QueryError,
     forms::{Forms, changed},
     grid::{Grid, earlier, span},
@@ -83,6 +84,8 @@ pub(super) struct Tracker {
     counted: Option<Chosen>,
     /// In which form each histogram counted.
     forms: Forms,
+    /// The series that others are once more.
+    doubles: Doubles,
 }
 
 impl Tracker {
@@ -109,12 +112,18 @@ impl Tracker {
             volume: Volume::default(),
             counted: None,
             forms: Forms::default(),
+            doubles: Doubles::default(),
         }
     }
 
     /// When the newest sample of the canary was scraped.
     pub(super) fn newest(&self) -> Option<Timestamp> {
         self.newest
+    }
+
+    /// What people are told of series that the store has twice, if it has any.
+    pub(super) fn doubled(&self) -> Option<&str> {
+        self.doubles.sentence()
     }
 
     /// Until when pods of the new version warm up, if any does.
@@ -224,6 +233,7 @@ impl Tracker {
         }
         let read = read?;
         self.volume.learn(&read, now);
+        self.doubles.learn(&read.doubles);
         // What is read besides in this look, such as the history, is much longer.
         self.volume.find(prometheus, &self.plan.source, now, deadline).await;
         Ok(read)
@@ -358,6 +368,7 @@ impl Tracker {
             match self.read(prometheus, Stretch::Grid { start, end, step: stride }, deadline).await {
                 Ok(read) => {
                     self.go_on_with(&read);
+                    self.doubles.learn(&read.doubles);
                     self.settle(&ends, &read.series, &mut all)?;
                     if self.settled.as_second() == start {
                         // The numbers contradict each other all along; the refusal says so.
@@ -456,7 +467,7 @@ impl Tracker {
         if self.plan.source.warm_up == WarmUp::default() && self.plan.without.is_none() {
             return blocks.first().copied();
         }
-        Block::of(stretch, *measures.first()?, series, gains).ok()
+        Block::of(stretch, *measures.first()?, series, &self.once(series, gains)).ok()
     }
 
     /// How long all processes may take to be scraped for the first time.
