@@ -7,6 +7,7 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
+mod doubled;
 mod fuzzed;
 mod hostile;
 mod names;
@@ -19,5 +20,6 @@ mod store;
 mod stores;
 
 mod support;
+mod unmeasured;
 mod volume;
 mod warm_up;
