@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
+use tidegate_judge::{Arm, Block, Divided, Division, Flow, Series, Served};
 
 use super::{error::Counting, grid::later, sampling_plan::SamplingPlan, scrape};
 
@@ -77,7 +77,7 @@ fn is_counted(arm: Arm, series: &[Series]) -> bool {
 mod tests {
     use jiff::SignedDuration;
     use tidegate_api::{Percent, StagePart};
-    use tidegate_judge::{Counts, Key, Sample, WarmUp};
+    use tidegate_judge::{Counts, Key, Meaning, Sample, WarmUp};
 
     use super::*;
     use crate::{sampling_plan::StagePlan, source::Source};
