@@ -76,6 +76,9 @@ struct Teller {
     whom: Arc<str>,
 }
 
+/// A series, who told it, and how that is called.
+type Scraped<'a> = (&'a Teller, Key, &'a Series);
+
 impl Tellers {
     /// Who told `row`; nothing where nobody knows of which process it is.
     pub(super) fn told(&mut self, row: &Row) -> Option<Told> {
@@ -111,7 +114,7 @@ impl Tellers {
         if pods.len() == self.who.len() {
             return Vec::new();
         }
-        let mut alike: HashMap<(Key, Arm), Vec<(&Teller, Key, &Series)>> = HashMap::new();
+        let mut alike: HashMap<(Key, Arm), Vec<Scraped<'_>>> = HashMap::new();
         for one in series {
             let Some(told) = self.of(one.key) else { continue };
             let Some(teller) = self.who.get(&told.who) else { continue };
@@ -122,7 +125,7 @@ impl Tellers {
             all.sort_by_key(|(teller, ..)| *teller);
             all.truncate(MOST);
             for (place, (teller, who, copy)) in all.iter().enumerate().skip(1) {
-                let mut before = all.iter().take(place);
+                let mut before = all.iter().take(place).filter(|(_, known, _)| known != who);
                 let Some((first, kept, one)) = before.find(|(first, ..)| first.may_be(teller)) else { continue };
                 let double = pairs.entry((*kept, *who)).or_insert_with(|| Double::new((*kept, *who), first, teller));
                 double.hold(one, copy);

@@ -267,7 +267,8 @@ impl Selector {
             all.has_counters |= is_counter;
             let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
-            let told = all.tellers.told(&row);
+            // The same series may be read for its failures and for all requests.
+            let told = all.tellers.told(&row).map(|told| told.of_part(side(&self.counts)));
             let Row { labels, samples, histograms } = row;
             let row = Row { labels, samples: without_markers(samples), histograms: Vec::new() };
             if let Some(histogram) = self.native(&row, &origin, histograms)? {
@@ -277,17 +278,14 @@ impl Selector {
             if row.samples.is_empty() {
                 continue;
             }
-            match self.range(&row) {
-                Some(range) => {
-                    let key = histogram_of(&row, origin.labels);
-                    all.tellers.note(key, told.map(|told| told.without(&row, "vmrange")));
-                    ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
-                }
-                None => {
-                    let one = self.series(row, origin)?;
-                    all.tellers.note(one.key, told);
-                    series.push(one);
-                }
+            if let Some(range) = self.range(&row) {
+                let key = histogram_of(&row, origin.labels);
+                all.tellers.note(key, told.map(|told| told.without(&row, "vmrange")));
+                ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
+            } else {
+                let one = self.series(row, origin)?;
+                all.tellers.note(one.key, told);
+                series.push(one);
             }
         }
         let of_ranges =
@@ -336,6 +334,9 @@ impl Selector {
         mut histograms: Vec<Histogram>,
     ) -> Result<Option<HistogramSeries>, QueryError> {
         if histograms.is_empty() {
+            return Ok(None);
+        }
+        if self.is_expected() {
             return Ok(None);
         }
         let unit = self.unit().ok_or(QueryError::NativeHistogram)?;

@@ -95,6 +95,7 @@ fn what_counts_something_of_its_own_counts() {
     assert_eq!(copies(&[pushed("a"), pushed("b")]), [0usize; 0], "nobody knows whose they are");
     let gateway = |instance| scraped(&[("instance", instance)], 0, busy);
     assert_eq!(copies(&[gateway("10.0.0.7:80"), gateway("10.0.0.8:80")]), [0usize; 0]);
+    assert_eq!(copies(&[job("a", busy), job("a", busy)]), [0usize; 0], "the same series, read for two purposes");
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn clocks_that_differ_a_little_do_not_make_two_of_one() {
     let of = |job, phase| scraped(&[POD, AT, ("job", job)], phase, busy);
     let mut late = of("b", 0);
     for sample in &mut late.1 {
-        sample.at = sample.at - SignedDuration::from_millis(400);
+        sample.at -= SignedDuration::from_millis(400);
     }
     assert_eq!(copies(&[of("a", 0), late]), [1]);
 }
