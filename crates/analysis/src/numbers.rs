@@ -24,7 +24,7 @@ pub(super) struct Providers {
 /// Without the tally, which has nothing to show.
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Providers").field("by_name", &self.by_name).finish_non_exhaustive()
+        f.debug_map().entries(&self.by_name).finish()
     }
 }
 
