@@ -177,14 +177,15 @@ async fn control(
         Some(file) => HttpWebhooks::new(&Endpoints::load(file)?)?,
         None => HttpWebhooks::default(),
     };
-    let counted = metrics.clone();
-    let tally: Tally = Arc::new(move |endpoint, result| counted.prometheus_request(endpoint, result));
+    let (of_prometheus, of_providers) = (metrics.clone(), metrics.clone());
+    let tally: Tally = Arc::new(move |endpoint, result| of_prometheus.prometheus_request(endpoint, result));
+    let of_providers: Tally = Arc::new(move |endpoint, result| of_providers.provider_request(endpoint, result));
     let schedule = options.schedule.as_deref().map(cluster_schedule::load).transpose()?;
     let (namespace, concurrency) = (options.namespace.clone(), options.concurrency.get());
     let are_approvals_verified = options.approvals_verified;
     let settings = ControllerSettings { namespace, concurrency, schedule, are_approvals_verified };
     let clock = Clock::System;
-    let (analyzer, webhooks) = (Analyzer::counting(&endpoints, &tally)?, Arc::new(webhooks));
+    let (analyzer, webhooks) = (Analyzer::counting(&endpoints, &tally, of_providers)?, Arc::new(webhooks));
     let dependencies = Dependencies { clock, analyzer, webhooks, leadership, metrics, readiness };
     Ok(controller::run(client, settings, dependencies, shutdown).await?)
 }

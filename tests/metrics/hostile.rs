@@ -241,6 +241,7 @@ async fn a_compressed_answer_is_read_and_one_that_would_become_huge_is_not() {
     let gzip = format!("{JSON}\r\nContent-Encoding: gzip");
     let empty = json(r#"{"resultType":"matrix","result":[]}"#);
     assert_eq!(asked(&gzip, compressed(empty.as_bytes())).await.reason, "NoSeries");
+    assert_eq!(asked(JSON, compressed(empty.as_bytes())).await.reason, "NoSeries", "a proxy does not say that it is");
     let bomb = compressed(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 1 << 17);
     assert_eq!(asked(&gzip, bomb).await.reason, "AnswerTooLarge");

@@ -7,6 +7,7 @@ mod balancer;
 mod credentials;
 mod derived;
 mod disturbed;
+mod doubled;
 mod exclude;
 mod fuzzed;
 mod hostile;
@@ -20,5 +21,6 @@ mod store;
 mod stores;
 
 mod support;
+mod unmeasured;
 mod volume;
 mod warm_up;

@@ -11,6 +11,9 @@ use tokio::{
 
 use crate::support::{Pod, eventually};
 
+/// The job that scrapes the pods.
+const JOB: &str = "pods";
+
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
@@ -111,15 +114,20 @@ impl Server {
 
     /// One that keeps native histograms, or does not, as they are.
     pub async fn keeping(kept: Kept, pods: &[&Pod]) -> Option<Self> {
-        Self::with((Store::Prometheus3, kept), "a", pods).await
+        Self::with((Store::Prometheus3, kept), "a", &[JOB], pods).await
     }
 
     /// The same as one of several: they scrape at other moments.
     pub async fn replica(store: Store, name: &str, pods: &[&Pod]) -> Option<Self> {
-        Self::with((store, Kept::Classic), name, pods).await
+        Self::with((store, Kept::Classic), name, &[JOB], pods).await
     }
 
-    async fn with((store, kept): (Store, Kept), name: &str, pods: &[&Pod]) -> Option<Self> {
+    /// One in which several jobs scrape all pods.
+    pub async fn with_jobs(store: Store, jobs: &[&str], pods: &[&Pod]) -> Option<Self> {
+        Self::with((store, Kept::Classic), "a", jobs, pods).await
+    }
+
+    async fn with((store, kept): (Store, Kept), name: &str, jobs: &[&str], pods: &[&Pod]) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let targets: Vec<_> = pods
             .iter()
@@ -129,10 +137,10 @@ impl Server {
             .collect();
         // VictoriaMetrics would keep it with each series.
         let name = if store == Store::VictoriaMetrics { "{}".to_owned() } else { format!("{{replica: {name}}}") };
+        let job = |job: &&str| format!("- job_name: {job}\n{}  static_configs:\n{}", kept.settings(), targets.concat());
+        let jobs: String = jobs.iter().map(job).collect();
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {name}}}\nscrape_configs:\n- job_name: pods\n{}  static_configs:\n{}",
-            kept.settings(),
-            targets.concat()
+            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, external_labels: {name}}}\nscrape_configs:\n{jobs}"
         );
         fs::write(directory.path().join("scrape.yml"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();

@@ -63,7 +63,7 @@ pub(super) async fn explained(
 ) -> QueryError {
     let counting = source.counting;
     let unknown = QueryError::Empty { hint: counting.hint() };
-    let named = source.selectors.iter().map(|selector| Some((selector, Metric::of(&selector.promql)?)));
+    let named = source.judged().map(|selector| Some((selector, Metric::of(&selector.promql)?)));
     let Some(named) = named.collect::<Option<Vec<_>>>() else { return unknown };
     // The minute before counts, too: VictoriaMetrics leaves the last 30 s out of what it answers for a range.
     let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
@@ -106,7 +106,7 @@ pub(super) async fn explained(
 
 /// All that the metric of `source` may be called.
 pub(super) fn titles(source: &Source) -> String {
-    let metrics = source.selectors.iter().filter_map(|selector| Metric::of(&selector.promql));
+    let metrics = source.judged().filter_map(|selector| Metric::of(&selector.promql));
     let mut titles: Vec<_> = metrics.map(|metric| metric.title).collect();
     titles.dedup();
     titles.join(" or ")

@@ -19,7 +19,7 @@ use super::{
     cadence::{LastLook, enough_at},
     error::QueryError,
     grid::later,
-    numbers::NumberSources,
+    numbers::{NumberSources, Providers},
     prometheus::{Prometheus, Tally},
     recipe::Templates,
     sampling_plan::SamplingPlan,
@@ -101,8 +101,13 @@ impl AnalysisResult {
 #[derive(Debug)]
 pub struct Analyzer {
     endpoints: HashMap<String, Prometheus>,
-    providers: HashMap<String, Provider>,
+    providers: Providers,
     memories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>,
+}
+
+/// Tells nobody.
+fn untold() -> Tally {
+    Arc::new(|_: &str, _| {})
 }
 
 /// What is remembered of one rollout.
@@ -119,14 +124,14 @@ impl Analyzer {
     /// # Errors
     /// [`EndpointsError`] if a file that an endpoint names cannot be used.
     pub fn new(endpoints: &Endpoints) -> Result<Self, EndpointsError> {
-        Self::counting(endpoints, &(Arc::new(|_: &str, _| {}) as Tally))
+        Self::counting(endpoints, &untold(), untold())
     }
 
-    /// The same, with a `tally` of the queries.
+    /// The same, with a `tally` of the queries to each Prometheus, and one of those to other services.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn counting(endpoints: &Endpoints, tally: &Tally) -> Result<Self, EndpointsError> {
+    pub fn counting(endpoints: &Endpoints, tally: &Tally, of_providers: Tally) -> Result<Self, EndpointsError> {
         let (mut clients, mut providers) = (HashMap::new(), HashMap::new());
         for endpoint in endpoints.iter() {
             let unusable = |(field, why)| endpoints.unusable(endpoint, field, why);
@@ -136,16 +141,17 @@ impl Analyzer {
                 clients.insert(endpoint.name.clone(), Prometheus::new(endpoint, endpoints, tally.clone())?);
             }
         }
+        let providers = Providers::new(providers, of_providers);
         Ok(Self { endpoints: clients, providers, memories: Mutex::default() })
     }
 
     /// An analyzer that asks one endpoint, called `name`, over `transport`; a look takes no longer than `timeout`.
     #[must_use]
     pub fn over(name: &str, transport: impl Transport + 'static, timeout: Duration) -> Self {
-        let tally = Arc::new(|_: &str, _| {}) as Tally;
-        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, tally);
+        let prometheus = Prometheus::over(name, Arc::new(transport), timeout, untold());
         let endpoints = HashMap::from([(name.to_owned(), prometheus)]);
-        Self { endpoints, providers: HashMap::new(), memories: Mutex::default() }
+        let providers = Providers::new(HashMap::new(), untold());
+        Self { endpoints, providers, memories: Mutex::default() }
     }
 
     /// Whether a Prometheus of that name is configured; `None` is the one called `default`.
@@ -158,7 +164,7 @@ impl Analyzer {
     #[must_use]
     pub fn without_provider(&self, spec: &RolloutSpec) -> Option<UnusableCheck> {
         spec.all_checks().find_map(|check| {
-            let name = check.provider().filter(|name| !self.providers.contains_key(*name))?;
+            let name = check.provider().filter(|name| !self.providers.knows(name))?;
             let fault = QueryError::ProviderNotFound { name: name.to_owned() };
             Some(UnusableCheck { check: check.name.clone(), fault })
         })

@@ -13,6 +13,7 @@ use tidegate_judge::{
 use tokio::time::Instant;
 
 use super::{
+    doubled::Doubles,
     error::QueryError,
     grid::Grid,
     prometheus::Prometheus,
@@ -38,13 +39,15 @@ pub(super) async fn read(
     let page = i64::try_from((PAGE / weight.max(1)).max(2)).unwrap_or(i64::MAX) - 1;
     'attempts: for blocks in [i64::from(most), fewest] {
         let mut at = end.saturating_sub(step.saturating_mul(blocks));
+        let mut doubles = Doubles::default();
         let mut lesson = Lesson::new(&asked.measures, step, plan.source.warm_up_of_processes());
         while at < end {
             let last = end.min(at.saturating_add(step.saturating_mul(page.min(blocks))));
             let stretch = Stretch::Grid { start: at, end: last, step };
             match plan.source.read(prometheus, asked, stretch, deadline).await {
-                Ok(Read { mut series, .. }) => {
-                    series.retain(|series| series.arm == Arm::Stable);
+                Ok(Read { mut series, doubles: found, .. }) => {
+                    doubles.learn(&found);
+                    series.retain(|series| series.arm == Arm::Stable && !doubles.has(series.key));
                     lesson.take(&series, (at, last))?;
                 }
                 Err(QueryError::TooLarge { .. }) => continue 'attempts,
@@ -100,7 +103,7 @@ impl<'m> Lesson<'m> {
             for (measure, counts) in self.measures.iter().zip(&mut self.blocks) {
                 let counted = self.warm_up.counted(*measure, (&self.counters, settling), stretch, series, &gains);
                 match Block::of(stretch, *measure, &halves, &counted) {
-                    Ok(block) => counts.push([block.canary, block.stable]),
+                    Ok(block) => counts.push([block.canary.seen(), block.stable.seen()]),
                     // A block in which numbers contradict each other: not learned from.
                     Err(Refusal::NotACounter) => return Err(Refusal::NotACounter),
                     Err(_) => {}

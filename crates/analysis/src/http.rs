@@ -25,6 +25,8 @@ const API: [&str; 3] = ["/api/v1", "/api/v1/query", "/api/v1/query_range"];
 const BUILD_INFORMATION: &str = "/api/v1/status/buildinfo";
 const SHORT: Duration = Duration::from_secs(1);
 const FEW: usize = 16 << 10;
+/// What gzip begins with, and no JSON: some proxies compress an answer and leave out to say so.
+const GZIP: u8 = 0x1f;
 
 /// A way to one endpoint.
 pub(super) struct Http {
@@ -105,9 +107,13 @@ impl Http {
         let mut response = self.send(question).await?;
         let head = Connection::head(&response).map_err(|fault| self.told(fault))?;
         let reading = Reading::new(&self.name, head.status, head.html, self.limits);
-        let mut body = Body::new(reading, head.is_gzip);
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.told(Fault::unreachable(&error)))? {
+        let unreachable = |error: reqwest::Error| self.told(Fault::unreachable(&error));
+        let mut next = response.chunk().await.map_err(unreachable)?;
+        let is_gzip = head.is_gzip || next.as_ref().is_some_and(|first| first.first() == Some(&GZIP));
+        let mut body = Body::new(reading, is_gzip);
+        while let Some(chunk) = next {
             body.push(&chunk)?;
+            next = response.chunk().await.map_err(unreachable)?;
         }
         Ok(PromResponse::Numbers(body.numbers(&self.name)?))
     }

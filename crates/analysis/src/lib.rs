@@ -13,6 +13,7 @@ mod auto;
 mod buckets;
 mod cadence;
 mod discovery;
+mod doubled;
 mod error;
 mod escape;
 mod exclusion;

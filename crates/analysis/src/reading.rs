@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     answer::Row,
     buckets::{Bounds, Chosen},
+    doubled::Double,
     error::QueryError,
     exclusion::LeftOut,
     forms::Forms,
@@ -76,6 +77,8 @@ pub(super) struct Read {
     pub(super) forms: Forms,
     /// What there is that does not count.
     pub(super) left_out: LeftOut,
+    /// Those of the series that may be others once more.
+    pub(super) doubles: Vec<Double>,
     /// Whether native histograms were asked for, and whether any of them counts.
     native: (Native, bool),
     weight: usize,
@@ -120,7 +123,7 @@ impl Volume {
     fn chosen(&self, source: &Source, measures: &[Measure]) -> Option<Chosen> {
         let (_, bounds) = self.found.as_ref()?;
         let chosen = bounds.as_ref()?.chosen(measures);
-        source.selectors.iter().all(|selector| chosen.of(&selector.promql).is_some()).then_some(chosen)
+        source.judged().all(|selector| chosen.of(&selector.promql).is_some()).then_some(chosen)
     }
 
     /// Learns from what was read at `now` whether there are many, and in which form.
@@ -150,7 +153,7 @@ impl Volume {
 
     /// Learns that there were too many series to read them; whether that is news, and can be helped.
     pub(super) fn overflow(&mut self, source: &Source) -> bool {
-        let is_news = !self.is_large && source.selectors.iter().all(|selector| selector.unit().is_some());
+        let is_news = !self.is_large && source.judged().all(|selector| selector.unit().is_some());
         self.is_large |= is_news;
         is_news
     }
@@ -158,11 +161,11 @@ impl Volume {
 
 async fn bounds(prometheus: &Prometheus, source: &Source, now: Timestamp, deadline: Instant) -> Option<Bounds> {
     let end = now.as_second();
-    let questions = source.selectors.iter().map(|selector| Bounds::question(&selector.promql));
+    let questions = source.judged().map(|selector| Bounds::question(&selector.promql));
     let ask = async |question: String| prometheus.grid(&question, end - RECENT, end, RECENT, deadline).await;
     let answers = try_join_all(questions.map(ask)).await.ok()?;
     // Of several names, one is there as a rule. Where histograms of two units are, a bound is none of the other's.
-    let found = source.selectors.iter().zip(&answers).filter(|(_, rows)| !rows.is_empty());
+    let found = source.judged().zip(&answers).filter(|(_, rows)| !rows.is_empty());
     let mut units = found.map(|(selector, _)| selector.unit());
     let unit = units.next()??;
     if units.any(|other| other != Some(unit)) {
@@ -202,7 +205,8 @@ impl Source {
             Stretch::Grid { start, end, step } => prometheus.grid(promql, start, end, step, deadline).await,
         };
         let both = async |selector: &Selector| {
-            let narrowed = asked.chosen.as_ref().and_then(|chosen| chosen.of(&selector.promql));
+            let chosen = asked.chosen.as_ref().filter(|_| !selector.is_expected());
+            let narrowed = chosen.and_then(|chosen| chosen.of(&selector.promql));
             let plain = narrowed.as_deref().unwrap_or(&selector.promql);
             match selector.native.as_deref().filter(|_| asked.native != Native::No) {
                 Some(native) => {
@@ -244,9 +248,9 @@ impl Read {
         let (weight, has_counters) = (gathered.weight(), gathered.has_counters);
         let left_out = gathered.left_out.clone();
         let native: Vec<Key> = gathered.histograms.iter().filter(|one| one.is_native).map(|one| one.key).collect();
-        let (series, forms) = gathered.counted(&asked.measures)?;
+        let (series, forms, doubles) = gathered.counted_with_doubles(&asked.measures)?;
         let counts = |key: &Key| forms.get(key).is_some_and(|form| *form != Key::default());
         let native = (asked.native, has_counters || native.iter().any(counts));
-        Ok(Self { series, chosen: asked.chosen.clone(), forms, left_out, native, weight })
+        Ok(Self { series, chosen: asked.chosen.clone(), forms, left_out, doubles, native, weight })
     }
 }

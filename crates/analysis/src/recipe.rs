@@ -83,9 +83,34 @@ pub(super) enum Reads<'a> {
         stable: Option<&'a str>,
         unit: TimeUnit,
         alternatives: Vec<(&'a str, TimeUnit)>,
+        /// What counts the requests that the histogram should have, where somebody says it.
+        expected: Option<Expected<'a>>,
     },
     Query(&'a str),
     Nothing,
+}
+
+/// Counters of all requests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Expected<'a> {
+    pub(super) selector: &'a str,
+    pub(super) stable: Option<&'a str>,
+    pub(super) alternatives: Vec<&'a str>,
+}
+
+impl<'a> Expected<'a> {
+    fn only(selector: &'a str) -> Self {
+        Self { selector, stable: None, alternatives: Vec::new() }
+    }
+
+    /// Those that `requests` reads.
+    fn of(requests: Reads<'a>) -> Option<Self> {
+        match requests {
+            Reads::Requests { selector, stable, alternatives, .. } => Some(Self { selector, stable, alternatives }),
+            Reads::Counters { total, .. } => Some(Self::only(total)),
+            Reads::Buckets { .. } | Reads::Query(_) | Reads::Nothing => None,
+        }
+    }
 }
 
 impl<'a> Reads<'a> {
@@ -130,6 +155,7 @@ pub(super) fn recipe<'a>(check: &'a Check, templates: &'a Templates) -> Result<R
             stable: None,
             unit: own.unit.unwrap_or(TimeUnit::Seconds),
             alternatives: Vec::new(),
+            expected: own.total.as_deref().map(Expected::only),
         });
         let origin = published(latency.preset, latency.template.as_ref())?.unwrap_or(Origin::Own(own));
         let recipe = prepared(origin, latency.parameters.as_ref(), buckets)?;
@@ -181,11 +207,14 @@ pub(super) fn requests(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static s
 }
 
 pub(super) fn buckets(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {
-    let LatencySource { buckets, stable_buckets, unit, alternatives } = spec.latency.as_ref().ok_or("latency")?;
+    let LatencySource { buckets, stable_buckets, unit, same_requests, alternatives } =
+        spec.latency.as_ref().ok_or("latency")?;
     let in_unit = |unit: &Option<TimeUnit>| unit.unwrap_or(TimeUnit::Seconds);
     let alternatives =
         alternatives.iter().flatten().map(|other| (other.buckets.as_str(), in_unit(&other.unit))).collect();
-    Ok(Reads::Buckets { selector: buckets, stable: stable_buckets.as_deref(), unit: in_unit(unit), alternatives })
+    let expected = if *same_requests == Some(true) { Expected::of(requests(spec)?) } else { None };
+    let (stable, unit) = (stable_buckets.as_deref(), in_unit(unit));
+    Ok(Reads::Buckets { selector: buckets, stable, unit, alternatives, expected })
 }
 
 fn expression(spec: &CheckTemplateSpec) -> Result<Reads<'_>, &'static str> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Block, Divided, Division, Flow, Meaning, Series, Served};
+use tidegate_judge::{Arm, Block, Divided, Division, Flow, Series, Served};
 
 use super::{error::Counting, grid::later, sampling_plan::SamplingPlan, scrape};
 
@@ -70,14 +70,14 @@ impl ServedWatch {
 
 /// Whether there is a counter of all requests of a version.
 fn is_counted(arm: Arm, series: &[Series]) -> bool {
-    series.iter().any(|series| series.arm == arm && series.meaning != Meaning::Failures)
+    series.iter().any(|series| series.arm == arm && series.meaning.counts_all())
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
     use tidegate_api::{Percent, StagePart};
-    use tidegate_judge::{Counts, Key, Sample, WarmUp};
+    use tidegate_judge::{Counts, Key, Meaning, Sample, WarmUp};
 
     use super::*;
     use crate::{exclusion::Exclusion, sampling_plan::StagePlan, source::Source};

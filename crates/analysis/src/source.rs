@@ -8,13 +8,14 @@ use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
 use super::{
     alternatives::{Alternative, keep_first},
     answer::{Bucket, Histogram, Row},
+    doubled::{Double, Tellers},
     error::{Counting, QueryError},
     exclusion::{Exclusion, LeftOut},
     forms::{self, Forms, as_counter, classic_name, native, once},
     histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
     pattern::Pattern,
-    recipe::{Reads, Recipe, Templates, recipe},
+    recipe::{Expected, Reads, Recipe, Templates, recipe},
     renamed::joined,
     template::{Scope, render, render_pattern, render_text},
     versions::{Arms, Selection, Versions},
@@ -58,6 +59,8 @@ enum Counted {
     },
     Requests,
     Failures,
+    /// What the histograms should have.
+    Expected,
     Buckets(TimeUnit),
 }
 
@@ -118,10 +121,16 @@ impl Source {
                 let (total, errors) = (select(total, None)?, select(errors, None)?);
                 [counted(total, &Counted::Requests, 0), counted(errors, &Counted::Failures, 0)].concat()
             }
-            Reads::Buckets { selector, stable, unit, alternatives } => {
+            Reads::Buckets { selector, stable, unit, alternatives, expected } => {
                 let mut all = counted(select(selector, stable)?, &Counted::Buckets(unit), 0);
                 for (place, (other, unit)) in (1..).zip(alternatives) {
                     all.extend(counted(select(other, None)?, &Counted::Buckets(unit), place));
+                }
+                if let Some(Expected { selector, stable, alternatives }) = expected {
+                    all.extend(counted(select(selector, stable)?, &Counted::Expected, 0));
+                    for (place, other) in (1..).zip(alternatives) {
+                        all.extend(counted(select(other, None)?, &Counted::Expected, place));
+                    }
                 }
                 all
             }
@@ -149,12 +158,21 @@ impl Source {
     /// What Prometheus answered to each of the selectors.
     pub(super) fn gathered(&self, mut answers: Vec<Vec<Row>>) -> Result<Gathered, QueryError> {
         let mut all = Gathered::default();
-        keep_first(self.selectors.iter().map(Selector::alternative).zip(&mut answers));
+        for is_expected in [false, true] {
+            let alike = self.selectors.iter().zip(&mut answers).filter(|(one, _)| one.is_expected() == is_expected);
+            keep_first(alike.map(|(selector, answer)| (selector.alternative(), answer)));
+        }
         for (selector, answer) in self.selectors.iter().zip(answers) {
             selector.gather(answer, self, &mut all)?;
         }
+        all.without_more_expected();
         all.series = without_overhang(all.series);
         Ok(all)
+    }
+
+    /// Those of its selectors that select what is judged.
+    pub(super) fn judged(&self) -> impl Iterator<Item = &Selector> {
+        self.selectors.iter().filter(|selector| !selector.is_expected())
     }
 }
 
@@ -167,25 +185,55 @@ pub(super) struct Gathered {
     pub(super) has_counters: bool,
     /// What there is that does not count.
     pub(super) left_out: LeftOut,
+    /// Whether any of that was left out of what is judged, and of what it is held against.
+    lacks: (bool, bool),
+    /// By whom all of it was told.
+    pub(super) tellers: Tellers,
 }
 
 impl Gathered {
-    /// `row` of a version as it counts.
-    fn counting(&mut self, exclusion: &Exclusion, row: Row, arm: Arm) -> Row {
+    /// `row` of a version as it counts, or as what others are held against.
+    fn counting(&mut self, exclusion: &Exclusion, row: Row, (arm, is_expected): (Arm, bool)) -> Row {
         let Some(value) = exclusion.leaves_out(&row.labels) else { return row };
         if row.has_any() {
             self.left_out.insert(arm, value);
+            let lacks = if is_expected { &mut self.lacks.1 } else { &mut self.lacks.0 };
+            *lacks = true;
         }
         row.silent()
     }
 
+    /// Without what histograms are held against, where that has requests that were left out of them: its labels do not tell
+    /// which they are.
+    fn without_more_expected(&mut self) {
+        if self.lacks == (true, false) {
+            self.series.retain(|series| series.meaning != Meaning::Expected);
+        }
+    }
+
     /// All as series that can be counted for `measures`, each histogram once, and in which form it is.
     pub(super) fn counted(self, measures: &[Measure]) -> Result<(Vec<Series>, Forms), QueryError> {
+        let (series, forms, _) = self.counted_with_doubles(measures)?;
+        Ok((series, forms))
+    }
+
+    /// The same, with those of them that may be others once more.
+    pub(super) fn counted_with_doubles(
+        mut self,
+        measures: &[Measure],
+    ) -> Result<(Vec<Series>, Forms, Vec<Double>), QueryError> {
         let mut held = Vec::new();
         for histogram in &self.histograms {
-            held.append(&mut histogram.buckets(measures).map_err(QueryError::BrokenHistogram)?);
+            let told = self.tellers.of(histogram.key);
+            let mut buckets = histogram.buckets(measures).map_err(QueryError::BrokenHistogram)?;
+            for bucket in &buckets {
+                self.tellers.note(bucket.key, told.map(|told| told.of_part(bucket.key.without(histogram.key))));
+            }
+            held.append(&mut buckets);
         }
-        Ok(once(self.series, held))
+        let (series, forms) = once(self.series, held);
+        let doubles = self.tellers.doubles(&series);
+        Ok((series, forms, doubles))
     }
 
     /// About how many numbers it has at one instant.
@@ -223,6 +271,11 @@ impl Selector {
         Alternative { place: self.place, told_apart_by: self.told_apart_by() }
     }
 
+    /// Whether it selects what other series are held against, and no requests that are judged.
+    pub(super) fn is_expected(&self) -> bool {
+        self.counts == Counted::Expected
+    }
+
     /// In which unit the bounds of its buckets are, if it selects any.
     pub(super) fn unit(&self) -> Option<TimeUnit> {
         if let Counted::Buckets(unit) = self.counts { Some(unit) } else { None }
@@ -239,21 +292,27 @@ impl Selector {
             all.has_counters |= is_counter;
             let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };
-            let row = all.counting(&source.exclusion, Row { samples: without_markers(row.samples), ..row }, origin.arm);
+            // The same series may be read for its failures and for all requests.
+            let told = all.tellers.told(&row).map(|told| told.of_part(side(&self.counts)));
+            let row = Row { samples: without_markers(row.samples), ..row };
+            let row = all.counting(&source.exclusion, row, (origin.arm, self.is_expected()));
             let Row { labels, samples, histograms } = row;
             let row = Row { labels, samples, histograms: Vec::new() };
             if let Some(histogram) = self.native(&row, &origin, histograms)? {
+                all.tellers.note(histogram.key, told);
                 all.histograms.push(histogram);
             }
             if row.samples.is_empty() {
                 continue;
             }
-            match self.range(&row) {
-                Some(range) => {
-                    let key = histogram_of(&row, origin.labels);
-                    ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
-                }
-                None => series.push(self.series(row, origin)?),
+            if let Some(range) = self.range(&row) {
+                let key = histogram_of(&row, origin.labels);
+                all.tellers.note(key, told.map(|told| told.without(&row, "vmrange")));
+                ranges.entry((key, origin.arm)).or_insert((origin, Vec::new())).1.push((range, row.samples));
+            } else {
+                let one = self.series(row, origin)?;
+                all.tellers.note(one.key, told);
+                series.push(one);
             }
         }
         let of_ranges =
@@ -304,6 +363,9 @@ impl Selector {
         if histograms.is_empty() {
             return Ok(None);
         }
+        if self.is_expected() {
+            return Ok(None);
+        }
         let unit = self.unit().ok_or(QueryError::NativeHistogram)?;
         for bucket in histograms.iter_mut().flat_map(|histogram| &mut histogram.buckets) {
             for bound in [&mut bucket.lower, &mut bucket.upper] {
@@ -325,6 +387,7 @@ impl Selector {
         Ok(match &self.counts {
             Counted::Requests => Meaning::Requests,
             Counted::Failures => Meaning::Failures,
+            Counted::Expected => Meaning::Expected,
             Counted::ByStatus { labels, failures } => {
                 // Without a status nobody knows whether it failed, and to leave it out would be to guess.
                 let status = labels.iter().find_map(|name| row.label(name));

@@ -71,7 +71,7 @@ impl Memory {
             return without_numbers(check, &QueryError::Empty { hint: "the check reads something" });
         };
         let fault = faults.trackers.get(place).and_then(Option::as_ref);
-        match (fault, tracker.doubt(&check.name, now)) {
+        let mut status = match (fault, tracker.doubt(&check.name, now)) {
             _ if judgement.verdict == Verdict::Fail => judgement.into_status(&check.name, tracker.newest()),
             (Some(fault), _) => without_numbers(check, fault),
             (None, Some(doubt)) => {
@@ -80,7 +80,11 @@ impl Memory {
                 doubtful.into_status(&check.name, tracker.newest())
             }
             (None, None) => with_cause(judgement, tracker).into_status(&check.name, tracker.newest()),
+        };
+        if let Some(doubled) = tracker.doubled().filter(|_| fault.is_none()) {
+            status.message = format!("{}; {doubled}", status.message);
         }
+        status
     }
 
     fn value(&self, check: &Check, plan: &values::ValuePlan, faults: &Faults) -> CheckStatus {

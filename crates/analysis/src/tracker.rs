@@ -1,5 +1,6 @@
 //! The evidence of one group of checks: what was read, what is settled, and what to read next.
 
+mod baselines;
 mod by_pod;
 mod newest;
 mod next;
@@ -9,8 +10,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_judge::{
-    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Meaning, Measure, Refusal, Series, Suspicion,
-    TimeRange, WarmUp,
+    Arm, Baseline, Before, Block, ByPod, CounterState, Evidence, Measure, Refusal, Series, Suspicion, TimeRange, WarmUp,
 };
 use tokio::time::Instant;
 
@@ -18,11 +18,11 @@ use self::newest::Newest;
 use super::{
     absent,
     buckets::Chosen,
+    doubled::Doubles,
     error::QueryError,
     exclusion::LeftOut,
     forms::{Forms, changed},
     grid::{Grid, earlier, span},
-    history,
     outage::OutageWatch,
     prometheus::Prometheus,
     reading::{Asked, Read, Stretch, Volume},
@@ -87,6 +87,8 @@ pub(super) struct Tracker {
     counted: Option<Chosen>,
     /// In which form each histogram counted.
     forms: Forms,
+    /// The series that others are once more.
+    doubles: Doubles,
 }
 
 impl Tracker {
@@ -114,12 +116,18 @@ impl Tracker {
             volume: Volume::default(),
             counted: None,
             forms: Forms::default(),
+            doubles: Doubles::default(),
         }
     }
 
     /// When the newest sample of the canary was scraped.
     pub(super) fn newest(&self) -> Option<Timestamp> {
         self.newest
+    }
+
+    /// What people are told of series that the store has twice, if it has any.
+    pub(super) fn doubled(&self) -> Option<&str> {
+        self.doubles.sentence()
     }
 
     /// Until when pods of the new version warm up, if any does.
@@ -169,7 +177,7 @@ impl Tracker {
             self.go_on_with(&recent);
         }
         let series = &recent.series;
-        if !series.iter().any(|series| series.arm == Arm::Canary && series.meaning != Meaning::Failures) {
+        if !series.iter().any(|series| series.arm == Arm::Canary && series.meaning.counts_all()) {
             self.served.see_none(&self.plan, now, series);
             return Err(self.absence(prometheus, now, deadline).await);
         }
@@ -235,6 +243,7 @@ impl Tracker {
         }
         let read = read?;
         self.volume.learn(&read, now);
+        self.doubles.learn(&read.doubles);
         // What is read besides in this look, such as the history, is much longer.
         self.volume.find(prometheus, &self.plan.source, now, deadline).await;
         Ok(read)
@@ -302,29 +311,6 @@ impl Tracker {
         }
     }
 
-    /// Learns what stable was like before the rollout began.
-    async fn learn(&mut self, prometheus: &Prometheus, block: Duration, deadline: Instant) -> Result<(), QueryError> {
-        if self.lacks_history() {
-            let asked = (&self.plan, &self.asked(), self.volume.weight());
-            self.teach(history::read(prometheus, asked, (block, HISTORY), deadline).await?);
-        }
-        Ok(())
-    }
-
-    /// Whether something is counted of which nobody knows what stable was like.
-    pub(super) fn lacks_history(&self) -> bool {
-        !self.plan.measures().iter().all(|measure| self.baselines.iter().any(|(known, _)| known == measure))
-    }
-
-    /// Takes what stable was like before, for each of the plan's measures.
-    pub(super) fn teach(&mut self, learned: Vec<Baseline>) {
-        let known = |learned: Baseline| learned.with_overdispersion(self.plan.overdispersion);
-        self.baselines = self.plan.measures().into_iter().zip(learned.into_iter().map(known)).collect();
-        if self.evidence.is_empty() {
-            self.evidence = self.fresh(self.place);
-        }
-    }
-
     /// Settles what `series` hold up to `limit`, as if Prometheus had been asked for them; of each block, what `drawn`
     /// makes of it.
     pub(super) fn replay(
@@ -369,6 +355,7 @@ impl Tracker {
             match self.read(prometheus, Stretch::Grid { start, end, step: stride }, deadline).await {
                 Ok(read) => {
                     self.go_on_with(&read);
+                    self.doubles.learn(&read.doubles);
                     self.settle(&ends, &read.series, &mut all)?;
                     if self.settled.as_second() == start {
                         // The numbers contradict each other all along; the refusal says so.
@@ -467,7 +454,7 @@ impl Tracker {
         if self.plan.source.warm_up == WarmUp::default() && self.plan.without.is_none() {
             return blocks.first().copied();
         }
-        Block::of(stretch, *measures.first()?, series, gains).ok()
+        Block::of(stretch, *measures.first()?, series, &self.once(series, gains)).ok()
     }
 
     /// How long all processes may take to be scraped for the first time.

@@ -304,6 +304,11 @@ pub struct HistogramSelector {
     /// What one unit of `le` means. Default: `Seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<TimeUnit>,
+    /// Selects counters of all requests that the histogram should have, such as `http_requests_total{pod=~"{{pods}}"}`. What
+    /// they have more may have been slower than any limit: it hinders a pass, and fails nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub total: Option<String>,
 }
 
 /// What one unit of a histogram's `le` label means.

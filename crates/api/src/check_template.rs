@@ -240,6 +240,11 @@ pub struct LatencySource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<TimeUnit>,
 
+    /// That the histogram should have every request that `requests` counts. What those counters have more may have been slower
+    /// than any limit: it hinders a pass, and fails nobody. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_requests: Option<bool>,
+
     /// The same histogram under other names, as other versions of a library call it. Of a process that has none that
     /// `buckets` selects, those of the first alternative count that selects any: nothing counts twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]

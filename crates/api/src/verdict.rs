@@ -33,6 +33,10 @@ pub mod reason {
         /// A bucket of the histogram lies across the limit, and what is in it may be on either side (`NeedMoreData`).
         LIMIT_BETWEEN_BUCKETS = "LimitBetweenBuckets" =>
             "Set the limit to a bound of a bucket (`le`), or add a bucket at the limit.";
+        /// A counter has requests that no histogram has, and they may have been slower (`NeedMoreData`).
+        NOT_IN_HISTOGRAM = "NotInHistogram" =>
+            "See what becomes of them: a timeout, an exception, or a gateway that refuses them. Let the histogram measure \
+             every request that is counted ([judging.md](../judging.md)).";
         /// Requests go bad together in such large numbers that it takes as many times as long (`NeedMoreData`).
         OVERDISPERSED = "Overdispersed" =>
             "See whether the metric counts what it is taken to count, such as retries or batches; else set \

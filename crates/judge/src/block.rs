@@ -17,22 +17,26 @@ const CATASTROPHE: f64 = 0.5;
 /// How many requests there were, and how many of them were bad.
 ///
 /// The two counts of bad requests differ only where a latency limit lies between two bounds of a histogram: those
-/// above the upper bound were certainly too slow, those between the bounds may have been.
+/// above the upper bound were certainly too slow, those between the bounds may have been. So may those have been that a
+/// counter has and no histogram: they ran into a timeout, or failed before anybody measured them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Counts {
     /// Requests that were certainly bad. A failure goes by them.
     pub bad: f64,
     /// Requests that may have been bad. A pass goes by them.
     pub bad_at_most: f64,
-    /// All requests.
+    /// All requests; where they are measured, those that a histogram has.
     pub total: f64,
+    /// Requests beyond those that were counted, and that no histogram has. A pass takes them for bad, a failure knows nothing of
+    /// them. Less than nothing in a block whose histograms have some that were under way before it.
+    pub unseen: f64,
 }
 
 impl Counts {
     /// `bad` out of `total`, without doubt.
     #[must_use]
     pub fn exact(bad: f64, total: f64) -> Self {
-        Self { bad, bad_at_most: bad, total }
+        Self { bad, bad_at_most: bad, total, unseen: 0.0 }
     }
 
     /// Both together.
@@ -42,16 +46,29 @@ impl Counts {
             bad: self.bad + other.bad,
             bad_at_most: self.bad_at_most + other.bad_at_most,
             total: self.total + other.total,
+            unseen: self.unseen + other.unseen,
         }
+    }
+
+    /// Those that were seen, and no others.
+    #[must_use]
+    pub fn seen(self) -> Self {
+        Self { unseen: 0.0, ..self }
+    }
+
+    /// With all that may have been bad, those that nobody saw among them.
+    #[must_use]
+    pub fn at_most(self) -> Proportion {
+        let unseen = self.unseen.max(0.0);
+        Proportion { bad: self.bad_at_most + unseen, total: self.total + unseen }
     }
 
     /// With the bad requests of which `counted` speaks.
     pub(super) fn proportion(self, counted: Counted) -> Proportion {
-        let bad = match counted {
-            Counted::Certain => self.bad,
-            Counted::Possible => self.bad_at_most,
-        };
-        Proportion { bad, total: self.total }
+        match counted {
+            Counted::Certain => Proportion { bad: self.bad, total: self.total },
+            Counted::Possible => self.at_most(),
+        }
     }
 
     /// What a counter of such a `meaning` that gained so much says of requests and of those that failed.
@@ -60,7 +77,7 @@ impl Counts {
             Meaning::Requests => Self::exact(0.0, gain),
             Meaning::FailedRequests => Self::exact(gain, gain),
             Meaning::Failures => Self::exact(gain, 0.0),
-            Meaning::Bucket { .. } => Self::default(),
+            Meaning::Expected | Meaning::Bucket { .. } => Self::default(),
         }
     }
 
@@ -71,7 +88,7 @@ impl Counts {
 
     fn is_sound(self) -> bool {
         let ordered = 0.0 <= self.bad && self.bad <= self.bad_at_most && self.bad_at_most <= self.total;
-        ordered && self.total.is_finite()
+        ordered && self.total.is_finite() && self.unseen.is_finite()
     }
 }
 
@@ -213,6 +230,12 @@ impl Block {
         Self { canary, stable, end: next.end, ..self }
     }
 
+    /// Without the requests that no histogram has.
+    #[must_use]
+    pub fn seen(self) -> Self {
+        Self { canary: self.canary.seen(), stable: self.stable.seen(), ..self }
+    }
+
     /// As if nobody had asked anything of the new version.
     #[must_use]
     pub fn without_canary(self) -> Self {
@@ -261,9 +284,20 @@ fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts
     for around in histograms.values() {
         let total = around.total.ok_or(Refusal::IncompleteHistogram)?;
         answered |= around.above.0.is_finite();
-        counts = counts.plus(Counts { bad: total - around.above.1, bad_at_most: total - around.below.1, total });
+        let (bad, bad_at_most) = (total - around.above.1, total - around.below.1);
+        counts = counts.plus(Counts { bad, bad_at_most, total, unseen: 0.0 });
     }
-    Ok(if answered { counts } else { Counts::default() })
+    if histograms.is_empty() || answered {
+        counts.unseen = expected(arm, series, gains).map_or(0.0, |expected| expected - counts.total);
+        return Ok(counts);
+    }
+    Ok(Counts::default())
+}
+
+/// How many requests the histograms of a version should have; nothing where nobody counts them besides.
+fn expected(arm: Arm, series: &[Series], gains: &[f64]) -> Option<f64> {
+    let is_its = |series: &Series| series.arm == arm && series.meaning == Meaning::Expected;
+    series.iter().zip(gains).filter(|(series, _)| is_its(series)).map(|(_, gain)| *gain).reduce(|sum, gain| sum + gain)
 }
 
 #[cfg(test)]
@@ -326,9 +360,9 @@ mod tests {
     fn a_latency_limit_between_two_bounds_is_judged_with_both() {
         let counted = [bucket("a", 0.5, 90.0), bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
         let canary = block(Measure::SlowerThan(0.7 * SECOND), &counted).unwrap().canary;
-        assert_eq!(canary, Counts { bad: 3.0, bad_at_most: 10.0, total: 100.0 });
+        assert_eq!(canary, Counts { bad: 3.0, bad_at_most: 10.0, ..Counts::exact(0.0, 100.0) });
         let below_all = block(Measure::SlowerThan(0.1 * SECOND), &counted).unwrap().canary;
-        assert_eq!(below_all, Counts { bad: 10.0, bad_at_most: 100.0, total: 100.0 });
+        assert_eq!(below_all, Counts { bad: 10.0, bad_at_most: 100.0, ..Counts::exact(0.0, 100.0) });
     }
 
     #[test]
@@ -341,7 +375,7 @@ mod tests {
             bucket("b", f64::INFINITY, 50.0),
         ];
         let canary = block(Measure::SlowerThan(SECOND), &counted).unwrap().canary;
-        assert_eq!(canary, Counts { bad: 4.0, bad_at_most: 13.0, total: 150.0 });
+        assert_eq!(canary, Counts { bad: 4.0, bad_at_most: 13.0, ..Counts::exact(0.0, 150.0) });
     }
 
     #[test]
@@ -369,6 +403,23 @@ mod tests {
         assert_eq!(Measure::SlowerThan(3.0 * SECOND).is_counted(Arm::Canary, &series), Ok(()));
         assert_eq!(Measure::SlowerThan(3.0 * SECOND).is_counted(Arm::Stable, &series), Ok(()), "it has none");
         assert_eq!(Measure::Failed.is_counted(Arm::Canary, &series), Ok(()));
+    }
+
+    #[test]
+    fn what_a_counter_has_beyond_the_histogram_may_have_been_slow_and_nobody_knows() {
+        let all = |gain| (Arm::Canary, Meaning::Expected, gain);
+        let histogram = [bucket("a", 1.0, 97.0), bucket("a", f64::INFINITY, 100.0)];
+        let canary = |counted: &[_]| block(Measure::SlowerThan(SECOND), counted).unwrap().canary;
+        let with = |gains: &[f64]| {
+            canary(&[&histogram[..], &gains.iter().map(|gain| all(*gain)).collect::<Vec<_>>()].concat())
+        };
+        assert_eq!(with(&[]), Counts::exact(3.0, 100.0), "nobody counts besides");
+        assert_eq!(with(&[90.0, 30.0]), Counts { unseen: 20.0, ..Counts::exact(3.0, 100.0) });
+        assert_eq!(with(&[90.0, 30.0]).proportion(Counted::Certain), Proportion { bad: 3.0, total: 100.0 });
+        assert_eq!(with(&[90.0, 30.0]).proportion(Counted::Possible), Proportion { bad: 23.0, total: 120.0 });
+        assert_eq!(canary(&[all(7.0)]), Counts { unseen: 7.0, ..Counts::default() }, "none of them was measured");
+        assert_eq!(with(&[98.0]).proportion(Counted::Possible), Proportion { bad: 3.0, total: 100.0 });
+        assert!(block(Measure::Failed, &[all(7.0)]).unwrap().is_empty(), "it says nothing of errors");
     }
 
     #[test]

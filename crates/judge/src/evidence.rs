@@ -20,6 +20,7 @@ use super::{
     side::Side,
     skew::{Held, is_control},
     steadiness::Steadiness,
+    unseen::Unseen,
     unwell::{Unwell, Wellbeing},
 };
 
@@ -71,6 +72,8 @@ pub struct Evidence {
     worse: Recent,
     good: Recent,
     wellbeing: Wellbeing,
+    /// The requests that no histogram has.
+    unseen: Unseen,
     /// The requests of this stage that a verdict by the plain share goes by, where there is one.
     first: Option<FirstRequests>,
     /// What part of stable's requests was bad in the last block, if it was unwell in it.
@@ -114,6 +117,7 @@ impl Evidence {
             worse: Recent::default(),
             good: Recent::default(),
             wellbeing: Wellbeing::new(&boundary, baseline),
+            unseen: Unseen::default(),
             first: None,
             beside: None,
             provisional: Vec::new(),
@@ -140,8 +144,8 @@ impl Evidence {
         let moments = self.moments.entering(next.moments);
         let (crowds, steadiness) = (self.crowds.clone(), self.steadiness);
         let wellbeing = self.wellbeing.entering(next.wellbeing);
-        let (rollout, worse, beside) = (self.rollout, self.worse, self.beside);
-        Self { crowds, steadiness, kept, against, moments, rollout, worse, wellbeing, beside, ..next.clone() }
+        let (rollout, worse, beside, unseen) = (self.rollout, self.worse, self.beside, self.unseen);
+        Self { crowds, steadiness, kept, against, moments, rollout, worse, wellbeing, unseen, beside, ..next.clone() }
     }
 
     /// The same where what speaks against the version has been answered by giving it less of the traffic: what is worse now
@@ -155,13 +159,14 @@ impl Evidence {
 
     /// Adds a block that no later scrape can change.
     pub fn settle(&mut self, block: &Block) {
+        let block = &self.unseen.settle(*block, self.boundary.ratio > 0.0);
         let reference = self.bet_against(block);
         let by_past = self.boundary_by_past(block.canary.total, block.stable.total);
         let gained = self.bet_in_favour(by_past, block, reference);
         self.good.add(gained[MOST_CAUTIOUS_BETTER], block);
         self.stage.time += Duration::try_from(block.end.duration_since(block.start)).unwrap_or_default();
         self.stage.stable = self.stage.stable.plus(block.stable);
-        if block.canary.total > 0.0 {
+        if block.canary.at_most().total > 0.0 {
             self.stage.canary = self.stage.canary.plus(block.canary);
             self.stage.blocks += 1;
         }
@@ -173,6 +178,7 @@ impl Evidence {
 
     /// Adds such a block of a time in which the stage's weight was not in force: it is no evidence for the version.
     pub fn settle_against(&mut self, block: &Block) {
+        let block = &self.unseen.settle(*block, self.boundary.ratio > 0.0);
         self.bet_against(block);
         self.learn(block);
     }
@@ -234,9 +240,9 @@ impl Evidence {
     }
 
     /// The newest samples, which later scrapes may still add to, in blocks that follow one another. Only a failure looks at
-    /// them.
+    /// them, and it knows nothing of what no histogram has.
     pub fn set_provisional(&mut self, blocks: impl IntoIterator<Item = Block>) {
-        self.provisional = blocks.into_iter().filter(|block| !block.is_empty()).collect();
+        self.provisional = blocks.into_iter().map(Block::seen).filter(|block| !block.is_empty()).collect();
     }
 
     /// The newest samples as one block.

@@ -111,7 +111,8 @@ impl Judgement {
 }
 
 /// Holds the share of the first requests against each limit, once there are enough: any that is broken fails, all have to be
-/// kept. Nothing where a limit lies between two buckets of a histogram, and the requests between them decide.
+/// kept. Nothing where a limit lies between two buckets of a histogram, and the requests between them decide, or those that no
+/// histogram has.
 fn by_the_first(asked: &Asked<'_>) -> Option<Judgement> {
     let judged: Option<Vec<_>> = asked
         .deciding()
@@ -127,10 +128,10 @@ fn by_the_first(asked: &Asked<'_>) -> Option<Judgement> {
 
 fn plainly(tolerance: &Tolerance, (canary, stable): (Counts, Counts), overdispersion: f64) -> Option<Judgement> {
     let beside = if stable.total > 0.0 { stable.bad / stable.total } else { 0.0 };
-    let allowed = tolerance.boundary.limit(beside) * canary.total;
+    let (allowed, at_most) = (tolerance.boundary.limit(beside), canary.at_most());
     let (verdict, reason) = match () {
-        () if canary.bad > allowed => (Verdict::Fail, reason::ABOVE_LIMIT),
-        () if canary.bad_at_most <= allowed => (Verdict::Pass, reason::WITHIN_LIMIT),
+        () if canary.bad > allowed * canary.total => (Verdict::Fail, reason::ABOVE_LIMIT),
+        () if at_most.bad <= allowed * at_most.total => (Verdict::Pass, reason::WITHIN_LIMIT),
         () => return None,
     };
     let sentence = Sentence { tolerance, canary, stable, overdispersion };
@@ -157,7 +158,7 @@ mod tests {
         let mut evidence = Evidence::new(ONE_PERCENT.boundary, &Baseline::of(&[])).with_first(bounds.at_most);
         for (place, (total, bad)) in (0..).zip(blocks) {
             let at = |place: i64| Timestamp::from_second(place * 10).unwrap();
-            let canary = Counts { total: *total, bad: *bad, bad_at_most: *bad };
+            let canary = Counts::exact(*bad, *total);
             evidence.settle(&Block { start: at(place), end: at(place + 1), canary, stable: Counts::default() });
         }
         let asked = Asked { max: Some((ONE_PERCENT, &evidence)), ..Asked::default() };
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn requests_between_two_buckets_of_a_histogram_decide_nothing() {
-        let counts = Counts { total: 100.0, bad: 0.0, bad_at_most: 5.0 };
+        let counts = Counts { bad_at_most: 5.0, ..Counts::exact(0.0, 100.0) };
         assert_eq!(plainly(&ONE_PERCENT, (counts, Counts::default()), 1.0), None);
     }
 }

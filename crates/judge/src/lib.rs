@@ -34,6 +34,7 @@ mod steadiness;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod unseen;
 mod unwell;
 mod verdict;
 mod warm_up;

@@ -231,7 +231,7 @@ fn counted(meaning: Meaning, gained: f64) -> (f64, f64) {
     match meaning {
         Meaning::Requests => (gained, 0.0),
         Meaning::Bucket { le, .. } if le == f64::INFINITY => (gained, 0.0),
-        Meaning::Bucket { .. } => (0.0, 0.0),
+        Meaning::Expected | Meaning::Bucket { .. } => (0.0, 0.0),
         Meaning::FailedRequests => (gained, gained),
         Meaning::Failures => (0.0, gained),
     }

@@ -42,12 +42,15 @@ pub fn sample_size(evidence: &Evidence, rates: &ErrorRates) -> Option<SampleSize
     let stable_rate = evidence.expected_of_stable();
     let limit = boundary.limit(stable_rate);
     let usual = if stable_rate < limit { stable_rate } else { limit / 5.0 };
-    let rate_of = |counts: Counts| (counts.bad_at_most + usual * LIKELY / limit) / (counts.total + LIKELY / limit);
+    let rate_of = |counts: Counts| {
+        let Proportion { bad, total } = counts.at_most();
+        (bad + usual * LIKELY / limit) / (total + LIKELY / limit)
+    };
     // A bad beginning says nothing about what comes after it.
     let rate = if evidence.became_good(rates.to_pass()) { rate_of(evidence.since_good().1) } else { rate_of(canary) };
     let blocks = f64::from(evidence.blocks());
     let per_block = |total: f64| if blocks > 0.0 { total / blocks } else { 1.0 };
-    let [canary_total, stable_total] = [canary.total, stable.total].map(per_block);
+    let [canary_total, stable_total] = [canary.at_most().total, stable.total].map(per_block);
     let ways = evidence.prospects(
         Proportion { bad: canary_total * rate, total: canary_total },
         Proportion { bad: stable_total * stable_rate, total: stable_total },

@@ -62,6 +62,8 @@ pub enum Meaning {
     FailedRequests,
     /// Requests that failed, and that a series of [`Meaning::Requests`] counts as well.
     Failures,
+    /// Requests that a histogram should have: all that there were, whether or not somebody measured how long they took.
+    Expected,
     /// Requests of one histogram that took `le` nanoseconds at most; `+Inf` counts them all.
     Bucket {
         /// The series' labels without `le`.
@@ -69,6 +71,14 @@ pub enum Meaning {
         /// The bucket's upper bound in nanoseconds.
         le: f64,
     },
+}
+
+impl Meaning {
+    /// Whether it is what a check counts all requests by.
+    #[must_use]
+    pub fn counts_all(self) -> bool {
+        !matches!(self, Self::Failures | Self::Expected)
+    }
 }
 
 /// One counter with its samples, oldest first.

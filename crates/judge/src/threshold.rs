@@ -6,7 +6,7 @@ use super::{
     block::Counts,
     evidence::Evidence,
     question::Tolerance,
-    verdict::{Asked, Judgement},
+    verdict::{Asked, Judgement, why_in_doubt},
     wording::{Sentence, count},
 };
 
@@ -45,15 +45,19 @@ fn plainly(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let (all, stable) = evidence.all_counts();
     let limit =
         |stable: Counts| tolerance.boundary.limit(if stable.total > 0.0 { stable.bad / stable.total } else { 0.0 });
-    let share = limit(settled_stable);
+    let (share, at_most) = (limit(settled_stable), settled.at_most());
     let exceeded = exceeds(settled, share).then_some(settled).or(exceeds(all, limit(stable)).then_some(all));
     let (verdict, reason, counts) = if let Some(counts) = exceeded {
         (Verdict::Fail, reason::ABOVE_LIMIT, counts)
-    } else if settled.total < ENOUGH {
-        (Verdict::NeedMoreData, if all.total > 0.0 { reason::TOO_FEW_REQUESTS } else { reason::NO_REQUESTS }, all)
-    } else if settled.bad_at_most > share * settled.total {
-        let reason =
-            if settled.bad > share * settled.total { reason::ABOVE_LIMIT } else { reason::LIMIT_BETWEEN_BUCKETS };
+    } else if at_most.total < ENOUGH {
+        (
+            Verdict::NeedMoreData,
+            if all.at_most().total > 0.0 { reason::TOO_FEW_REQUESTS } else { reason::NO_REQUESTS },
+            all,
+        )
+    } else if at_most.bad > share * at_most.total {
+        let is_above = settled.bad > share * settled.total;
+        let reason = if is_above { reason::ABOVE_LIMIT } else { why_in_doubt(settled) };
         (Verdict::NeedMoreData, reason, settled)
     } else {
         (Verdict::Pass, reason::WITHIN_LIMIT, settled)
@@ -62,7 +66,7 @@ fn plainly(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
     let needs = format!("at least {} settled requests are needed", count(ENOUGH));
     let (more, message) = match reason {
         reason::NO_REQUESTS => (Some(ENOUGH), format!("no requests yet, {needs}")),
-        reason::TOO_FEW_REQUESTS => (Some(ENOUGH - settled.total), format!("{sentence}, {needs}")),
+        reason::TOO_FEW_REQUESTS => (Some(ENOUGH - at_most.total), format!("{sentence}, {needs}")),
         _ => (None, sentence.to_string()),
     };
     Judgement { more_requests: more, ..Judgement::new(verdict, reason, &sentence, message) }

@@ -217,11 +217,11 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> Judg
         return passed(tolerance, evidence);
     }
     let sample_size = sample_size(evidence, rates);
-    let (reason, sentence_of_counts) = match (canary.total > 0.0, sample_size) {
+    let (reason, sentence_of_counts) = match (canary.at_most().total > 0.0, sample_size) {
         (false, _) => (reason::NO_REQUESTS, "no requests yet".to_owned()),
         _ if evidence.is_overdispersed() => (reason::OVERDISPERSED, sentence.to_string()),
         (true, Some(_)) => (reason::TOO_FEW_REQUESTS, sentence.to_string()),
-        (true, None) if canary.bad_at_most > canary.bad => (reason::LIMIT_BETWEEN_BUCKETS, sentence.to_string()),
+        (true, None) if canary.at_most().bad > canary.bad => (why_in_doubt(canary), sentence.to_string()),
         (true, None) => (reason::TOO_CLOSE_TO_LIMIT, sentence.to_string()),
     };
     let message =
@@ -231,6 +231,12 @@ fn weigh(tolerance: &Tolerance, evidence: &Evidence, rates: &ErrorRates) -> Judg
         more_time: sample_size.and_then(|sample_size| sample_size.time),
         ..Judgement::new(Verdict::NeedMoreData, reason, &sentence, message)
     }
+}
+
+/// Why more requests may have been bad than certainly were: the larger part says it.
+pub(super) fn why_in_doubt(counts: Counts) -> &'static str {
+    let is_unseen = counts.unseen > counts.bad_at_most - counts.bad;
+    if is_unseen { reason::NOT_IN_HISTOGRAM } else { reason::LIMIT_BETWEEN_BUCKETS }
 }
 
 /// With the requests of the whole stage; where those are beyond the limit, with those since the version became good.
@@ -246,7 +252,10 @@ fn passed(tolerance: &Tolerance, evidence: &Evidence) -> Judgement {
 
 /// Whether the part of the whole stage's requests that may have been bad is beyond the limit.
 fn began_badly(tolerance: &Tolerance, evidence: &Evidence) -> bool {
-    let share = |counts: Counts| (counts.total > 0.0).then(|| counts.bad_at_most / counts.total);
+    let share = |counts: Counts| {
+        let at_most = counts.at_most();
+        (at_most.total > 0.0).then(|| at_most.bad / at_most.total)
+    };
     let (whole, stable) = evidence.settled_counts();
     let limit = tolerance.boundary.limit(share(stable).unwrap_or(evidence.expected_of_stable()));
     share(whole).is_some_and(|share| share > limit)

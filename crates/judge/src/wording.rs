@@ -5,11 +5,14 @@ use std::{fmt, time::Duration};
 use tidegate_api::Span;
 
 use super::{
-    block::Counts,
+    block::{Counted, Counts},
     interval::interval,
     proportion::Proportion,
     question::{Indicator, Tolerance},
 };
+
+/// No more is told of requests that no histogram has than that they are this part of what may be bad: a few are under way.
+const FEW: f64 = 0.1;
 
 /// How much of what was counted was bad, and how much may be.
 pub(super) struct Sentence<'a> {
@@ -33,11 +36,18 @@ impl Sentence<'_> {
 
     /// Where the canary's true share lies; wrong at most one time in twenty.
     pub(super) fn range(&self) -> Option<String> {
-        let counts =
-            |bad: f64| Proportion { bad: bad / self.overdispersion, total: self.canary.total / self.overdispersion };
-        let (low, _) = interval(counts(self.canary.bad), 0.05);
-        let (_, high) = interval(counts(self.canary.bad_at_most), 0.05);
-        (self.canary.total > 0.0).then(|| format!("{} to {}", percent(low), percent(high)))
+        let (certain, at_most) = (self.canary.proportion(Counted::Certain), self.canary.at_most());
+        let (low, _) = interval(certain.divided(self.overdispersion), 0.05);
+        let (_, high) = interval(at_most.divided(self.overdispersion), 0.05);
+        (at_most.total > 0.0).then(|| format!("{} to {}", percent(low), percent(high)))
+    }
+
+    /// How many requests were counted, and how many of them no histogram has, unless they matter little.
+    fn unseen(&self) -> Option<(f64, f64)> {
+        let (unseen, all) = (self.canary.unseen, self.canary.at_most().total);
+        let Proportion { bad, total } = self.stable.at_most();
+        let allowed = self.tolerance.boundary.limit(if total > 0.0 { bad / total } else { 0.0 });
+        (unseen >= 1.0 && unseen > FEW * allowed * all).then_some((all, unseen))
     }
 
     /// What is allowed: `0.5%`, or `1.5 × stable + 0.5%`.
@@ -71,6 +81,10 @@ impl fmt::Display for Sentence<'_> {
         if self.canary.bad_at_most > self.canary.bad {
             let at_most = percent(self.canary.bad_at_most / self.canary.total);
             write!(f, ", up to {at_most} as the limit lies between two histogram buckets")?;
+        }
+        if let Some((all, unseen)) = self.unseen() {
+            let [all, unseen] = [all, unseen].map(count);
+            write!(f, "; of {all} requests that were counted, {unseen} are in no histogram and may have been slower")?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod shares;
 pub mod stages;
 mod suspects;
 mod templates;
+mod unmeasured;
 mod workload;
 
 use std::{
@@ -247,6 +248,7 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], known: &Known) ->
         findings.extend(circles::check(written, &rollout.spec, all));
         findings.extend(shares::check(written, &rollout.spec));
         findings.extend(suspects::check(written, &rollout.spec, all));
+        findings.extend(unmeasured::check(written, &rollout.spec));
         if let Some(rate) = known.requests_per_second {
             findings.extend(evidence::check(written, &rollout, rate));
         }

@@ -36,6 +36,7 @@ pub fn check(rollout: &LocatedDocument) -> Vec<Finding> {
             findings.extend(queries.histogram(&path, buckets));
             findings.extend(queries.same_for_both(&path, buckets));
         }
+        findings.extend(queries.counters([None, at.text(&["latency", "histogram", "total"])]));
     }
     findings
 }

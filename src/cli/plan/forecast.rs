@@ -125,7 +125,7 @@ impl Today {
             Err(fault) => Some(Self { message: Some(fault.to_string()), ..none }),
             // The strictest limit comes first.
             Ok(found) => found.first().map(|found| {
-                let Counts { bad, bad_at_most, total } = found.counts;
+                let Counts { bad, bad_at_most, total, .. } = found.counts;
                 Self {
                     requests_per_hour: Some(found.per_hour()),
                     bad: (total > 0.0).then(|| percent(bad / total)),

@@ -17,6 +17,7 @@ fn exposed() -> String {
     metrics.transition("Promoted");
     metrics.api_request("get", Some(200));
     metrics.prometheus_request("default", "ok");
+    metrics.provider_request("default", "ok");
     metrics.leader(true);
     metrics.encode().unwrap()
 }

@@ -120,7 +120,7 @@ impl Named {
         };
         let of = |which: fn(&Selector) -> Option<&str>| {
             let is_asked_for =
-                |name: &&String| source.selectors.iter().filter_map(which).any(|selector| selects(selector, name));
+                |name: &&String| source.judged().filter_map(which).any(|selector| selects(selector, name));
             exposed.iter().filter(is_asked_for).cloned().collect()
         };
         Self { plain: of(|selector| Some(&selector.promql)), native: of(|selector| selector.native.as_deref()) }
@@ -162,7 +162,7 @@ async fn histogram(
     deadline: Instant,
 ) -> Result<Option<ExposedHistogram>, QueryError> {
     let (start, end) = (at.as_second().saturating_sub(RECENT), at.as_second());
-    for selector in &source.selectors {
+    for selector in source.judged() {
         let question = Bounds::question(&selector.promql);
         let rows = prometheus.grid(&question, start, end, RECENT, deadline).await?;
         let Some(unit) = selector.unit() else { continue };

@@ -84,7 +84,7 @@ fn a_limit_inside_of_a_bucket_has_the_bounds_of_the_bucket() {
     let samples = [sample(0, 10.0, &[(0.25, 0.5, 8.0), (1.0, 2.0, 2.0)])];
     assert_eq!(cumulative(&samples, 0.3), [(0.25, vec![0.0]), (0.5, vec![8.0]), (f64::INFINITY, vec![10.0])]);
     let both = [sample(0, 0.0, &[]), sample(10, 10.0, &[(0.25, 0.5, 8.0), (1.0, 2.0, 2.0)])];
-    assert_eq!(counts(both.to_vec(), 0.3), Ok(Counts { bad: 2.0, bad_at_most: 10.0, total: 10.0 }));
+    assert_eq!(counts(both.to_vec(), 0.3), Ok(Counts { bad_at_most: 10.0, ..Counts::exact(2.0, 10.0) }));
     assert_eq!(counts(both.to_vec(), 0.5), Ok(Counts::exact(2.0, 10.0)));
 }
 
@@ -102,7 +102,7 @@ fn custom_buckets_begin_and_end_in_the_infinite() {
         sample(10, 100.0, &[(f64::NEG_INFINITY, 0.1, 90.0), (0.1, 0.5, 7.0), (0.5, f64::INFINITY, 3.0)]),
     ];
     assert_eq!(counts(samples.clone(), 0.5), Ok(Counts::exact(3.0, 100.0)));
-    assert_eq!(counts(samples.clone(), 0.05), Ok(Counts { bad: 10.0, bad_at_most: 100.0, total: 100.0 }));
+    assert_eq!(counts(samples.clone(), 0.05), Ok(Counts { bad_at_most: 100.0, ..Counts::exact(10.0, 100.0) }));
     let made = series(samples).buckets(&slower_than(2.0)).unwrap();
     let refusal = slower_than(2.0)[0].is_counted(Arm::Canary, &made).unwrap_err().to_string();
     assert!(refusal.starts_with("the limit of 2s is above 500ms, the largest bucket"), "{refusal}");
@@ -117,10 +117,10 @@ fn a_histogram_that_loses_resolution_goes_on_where_it_was() {
         samples.push(observed(second, schema, &seen));
     }
     // Of the last schema, 0.5 lies between 0.25 and 1.
-    assert_eq!(counts(samples.clone(), 0.5), Ok(Counts { bad: 0.0, bad_at_most: 20.0, total: 25.0 }));
+    assert_eq!(counts(samples.clone(), 0.5), Ok(Counts { bad_at_most: 20.0, ..Counts::exact(0.0, 25.0) }));
     samples.pop();
     assert_eq!(counts(samples.clone(), 0.5), Ok(Counts::exact(8.0, 20.0)), "a power of two is a bound of all others");
-    assert_eq!(counts(samples, 0.3), Ok(Counts { bad: 8.0, bad_at_most: 16.0, total: 20.0 }));
+    assert_eq!(counts(samples, 0.3), Ok(Counts { bad_at_most: 16.0, ..Counts::exact(8.0, 20.0) }));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn ranges_are_put_together_by_scrape_whenever_each_of_them_begins() {
     let put_together = of_ranges(ranges);
     assert_eq!(put_together.iter().map(|histogram| histogram.count).collect::<Vec<_>>(), [5.0, 11.0, 13.0]);
     assert_eq!(counts(put_together.clone(), 0.5), Ok(Counts::exact(4.0, 8.0)));
-    assert_eq!(counts(put_together, 0.55), Ok(Counts { bad: 1.0, bad_at_most: 4.0, total: 8.0 }));
+    assert_eq!(counts(put_together, 0.55), Ok(Counts { bad_at_most: 4.0, ..Counts::exact(1.0, 8.0) }));
 }
 
 /// Observations scrape by scrape, and the schema at each: it only goes down, as of a process that lives on.
@@ -197,7 +197,7 @@ proptest! {
         }
         let new: Vec<f64> = seen[life[0].1.len()..].to_vec();
         let slow = new.iter().filter(|seconds| **seconds > limit).count() as f64;
-        let Counts { bad, bad_at_most, total } = counts(samples, limit).unwrap();
+        let Counts { bad, bad_at_most, total, .. } = counts(samples, limit).unwrap();
         prop_assert!(bad <= slow && slow <= bad_at_most, "{bad} {slow} {bad_at_most}");
         prop_assert!((total - new.len() as f64).abs() < 0.5, "{total}");
         let (lower, upper) = exponential(life[life.len() - 1].0, limit);

@@ -18,10 +18,10 @@ impl Draw {
         if share >= 1.0 {
             return block;
         }
-        let Counts { bad, bad_at_most, total } = block.canary;
+        let Counts { bad, bad_at_most, total, unseen } = block.canary;
         let [bad, doubtful, good] = [bad, bad_at_most - bad, total - bad_at_most].map(|count| self.of(count, share));
         let bad_at_most = bad + doubtful;
-        Block { canary: Counts { bad, bad_at_most, total: bad_at_most + good }, ..block }
+        Block { canary: Counts { bad, bad_at_most, total: bad_at_most + good, unseen: unseen * share }, ..block }
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, far below 2⁵³")]
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn a_share_of_the_requests_is_drawn_and_all_of_them_stay_as_they_are() {
-        let all = block(Counts { bad: 500.0, bad_at_most: 1000.0, total: 100_000.0 });
-        let Counts { bad, bad_at_most, total } = Draw::new(7).some(0.05, all).canary;
+        let all = block(Counts { bad: 500.0, bad_at_most: 1000.0, ..Counts::exact(0.0, 100_000.0) });
+        let Counts { bad, bad_at_most, total, .. } = Draw::new(7).some(0.05, all).canary;
         assert!((4800.0..5200.0).contains(&total), "{total}");
         assert!(bad > 0.0 && bad < bad_at_most && bad_at_most < 100.0, "{bad} {bad_at_most}");
         assert_eq!(Draw::new(7).some(1.0, all), all);

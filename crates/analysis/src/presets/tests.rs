@@ -58,7 +58,7 @@ fn asked(kind: &str, question: &Value) -> Source {
 }
 
 fn promql(preset: Preset, kind: &str) -> Vec<String> {
-    source(preset, kind).selectors.into_iter().map(|selector| selector.promql).collect()
+    source(preset, kind).judged().map(|selector| selector.promql.clone()).collect()
 }
 
 /// What is made of one series with `labels`, as the answer to the first selector.

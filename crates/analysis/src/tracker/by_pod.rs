@@ -58,7 +58,16 @@ impl Tracker {
         ByPod::of(stretch, measure, series, &self.counted(stretch, measure, series, &gains))
     }
 
-    /// What of `gains` counts: nothing of processes that warm up, nor of the pod that was replaced.
+    /// What of `gains` counts once: nothing of series that others are once more.
+    pub(super) fn once<'a>(&self, series: &[Series], gains: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.doubles.is_empty() {
+            return Cow::Borrowed(gains);
+        }
+        let each = series.iter().zip(gains);
+        each.map(|(series, gain)| if self.doubles.has(series.key) { 0.0 } else { *gain }).collect()
+    }
+
+    /// What of `gains` counts: nothing of processes that warm up, of the pod that was replaced, or of what is there twice.
     pub(super) fn counted<'a>(
         &self,
         stretch: TimeRange,
@@ -68,6 +77,9 @@ impl Tracker {
     ) -> Cow<'a, [f64]> {
         let (warm_up, known) = (self.plan.source.warm_up_of_processes(), (&self.counters, self.settling()));
         let mut counted = warm_up.counted(measure, known, stretch, series, gains);
+        if !self.doubles.is_empty() {
+            counted = Cow::Owned(self.once(series, &counted).into_owned());
+        }
         if self.plan.without.is_some() {
             let replaced = series.iter().map(|series| series.pod == self.plan.without);
             counted

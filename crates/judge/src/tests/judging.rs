@@ -5,7 +5,7 @@ use tidegate_api::{Analysis, Quantile, Span, Verdict};
 
 use crate::{Asked, Baseline, Block, Boundary, Counts, ErrorRates, Evidence, Indicator, Judgement, Tolerance, judge};
 
-const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
+const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0, unseen: 0.0 };
 const HALF_A_PERCENT: Tolerance =
     Tolerance { subject: Indicator::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
@@ -139,12 +139,40 @@ fn the_more_checks_there_are_the_more_evidence_one_needs() {
 
 #[test]
 fn a_limit_between_two_buckets_fails_on_certainty_and_passes_on_certainty() {
-    let between =
-        |bad, bad_at_most| judged(HALF_A_PERCENT, &[(Counts { bad, bad_at_most, total: 1000.0 }, NOTHING); 3]);
+    let between = |bad, bad_at_most| {
+        judged(HALF_A_PERCENT, &[(Counts { bad_at_most, ..Counts::exact(bad, 1000.0) }, NOTHING); 3])
+    };
     let unsure = between(0.0, 50.0);
     assert_eq!((unsure.verdict, unsure.reason), (Verdict::NeedMoreData, "LimitBetweenBuckets"));
     assert_eq!(between(40.0, 50.0).verdict, Verdict::Fail);
     assert_eq!(between(0.0, 0.0).verdict, Verdict::Pass);
+}
+
+#[test]
+fn requests_that_no_histogram_has_hinder_a_pass_and_fail_nobody() {
+    let subject = Indicator::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
+    let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
+    let with = |bad, unseen| judged(slow, &[(Counts { unseen, ..Counts::exact(bad, 900.0) }, NOTHING); 4]);
+    let timed_out = with(0.0, 100.0);
+    assert_eq!((timed_out.verdict, timed_out.reason), (Verdict::NeedMoreData, "NotInHistogram"));
+    let told = "0% of 3,600 requests took longer than 500ms, allowed 5% (p95); of 4,000 requests that were counted, 400 are in \
+                no histogram and may have been slower; too close to the limit";
+    assert!(timed_out.message.starts_with(told), "{}", timed_out.message);
+    assert!(timed_out.range.as_deref().is_some_and(|range| range.starts_with("0% to 1")), "{:?}", timed_out.range);
+    assert_eq!(with(0.0, f64::from(900_000)).verdict, Verdict::NeedMoreData, "however many they are");
+    assert_eq!(with(90.0, 0.0).verdict, Verdict::Fail);
+    assert_eq!(with(90.0, 9000.0).verdict, Verdict::Fail, "what was too slow is not made up for");
+    let few = with(0.0, 1.0);
+    assert_eq!(few.verdict, Verdict::Pass);
+    assert_eq!(few.message, with(0.0, 0.0).message, "of a few that are under way nobody is told");
+}
+
+#[test]
+fn a_version_none_of_whose_requests_was_measured_does_not_pass() {
+    let subject = Indicator::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
+    let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
+    let judged = judged(slow, &[(Counts { unseen: 500.0, ..NOTHING }, NOTHING); 4]);
+    assert_eq!((judged.verdict, judged.reason, judged.sample), (Verdict::NeedMoreData, "NotInHistogram", Some(0)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use tidegate_api::{Quantile, Span, Verdict};
 
 use crate::{Asked, Baseline, Block, Boundary, Counts, Evidence, Indicator, Judgement, Tolerance, judge_plainly};
 
-const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0 };
+const NOTHING: Counts = Counts { bad: 0.0, bad_at_most: 0.0, total: 0.0, unseen: 0.0 };
 const HALF_A_PERCENT: Tolerance =
     Tolerance { subject: Indicator::Failed, boundary: Boundary { ratio: 0.0, margin: 0.005 } };
 
@@ -69,7 +69,7 @@ fn a_catastrophe_is_not_waited_for_but_a_single_error_is_no_catastrophe() {
 
 #[test]
 fn a_limit_between_two_buckets_fails_on_certainty_and_passes_on_certainty() {
-    let between = |bad, bad_at_most| answer(Counts { bad, bad_at_most, total: 200.0 }, NOTHING);
+    let between = |bad, bad_at_most| answer(Counts { bad_at_most, ..Counts::exact(bad, 200.0) }, NOTHING);
     assert_eq!(between(0.0, 50.0), (Verdict::NeedMoreData, "LimitBetweenBuckets"));
     assert_eq!(between(20.0, 50.0).0, Verdict::Fail);
     assert_eq!(between(0.0, 1.0).0, Verdict::Pass);
@@ -99,7 +99,7 @@ fn the_sentence_is_understood_without_statistics() {
     let subject = Indicator::SlowerThan("500ms".parse::<Span>().unwrap(), Quantile::new(0.95).unwrap());
     let slow = Tolerance { subject, boundary: Boundary::fixed(0.05) };
     assert_eq!(
-        judged(slow, Counts { bad: 1.0, bad_at_most: 20.0, total: 100.0 }, NOTHING).message,
+        judged(slow, Counts { bad_at_most: 20.0, ..Counts::exact(1.0, 100.0) }, NOTHING).message,
         "1% of 100 requests took longer than 500ms, allowed 5% (p95), stable at 0.1%, \
          up to 20% as the limit lies between two histogram buckets"
     );

@@ -65,6 +65,7 @@ pub struct Metrics {
     transitions: Family<ReasonLabel, Counter>,
     api_requests: Family<CallLabels, Counter>,
     prometheus_requests: Family<QueryLabels, Counter>,
+    provider_requests: Family<QueryLabels, Counter>,
     leader: Gauge,
 }
 
@@ -86,6 +87,7 @@ impl Metrics {
             transitions: Family::default(),
             api_requests: Family::default(),
             prometheus_requests: Family::default(),
+            provider_requests: Family::default(),
             leader: Gauge::default(),
         };
         metrics.register();
@@ -129,6 +131,12 @@ impl Metrics {
             "Queries to Prometheus, by configured endpoint and how they ended: ok, or the reason that a check gives for it",
             self.prometheus_requests.clone(),
         );
+        registry.register(
+            "provider_requests",
+            "Queries to services of metrics that are no Prometheus, by configured endpoint and how they ended: ok, or the reason that \
+             a check gives for it",
+            self.provider_requests.clone(),
+        );
     }
 
     /// A reconcile ended after `duration`. `result` is one word of a fixed set.
@@ -162,6 +170,12 @@ impl Metrics {
         self.prometheus_requests.get_or_create(&QueryLabels { endpoint: endpoint.to_owned(), result }).inc();
     }
 
+    /// The service of metrics that the platform team called `endpoint`, and that is no Prometheus, was asked. `result` is one
+    /// word of a fixed set.
+    pub fn provider_request(&self, endpoint: &str, result: &'static str) {
+        self.provider_requests.get_or_create(&QueryLabels { endpoint: endpoint.to_owned(), result }).inc();
+    }
+
     /// Whether this process leads.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -191,6 +205,7 @@ mod tests {
         metrics.api_request("patch", Some(409));
         metrics.api_request("get", None);
         metrics.prometheus_request("default", "ok");
+        metrics.provider_request("datadog", "Timeout");
         metrics.leader(true);
         let text = metrics.encode().unwrap();
         let version = env!("CARGO_PKG_VERSION");
@@ -206,6 +221,7 @@ mod tests {
             "tidegate_api_requests_total{verb=\"patch\",code=\"409\"} 1",
             "tidegate_api_requests_total{verb=\"get\",code=\"none\"} 1",
             "tidegate_prometheus_requests_total{endpoint=\"default\",result=\"ok\"} 1",
+            "tidegate_provider_requests_total{endpoint=\"datadog\",result=\"Timeout\"} 1",
         ] {
             assert!(text.lines().any(|exposed| exposed == line), "{line} is not in\n{text}");
         }

@@ -6,11 +6,15 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate_api::Preset;
-use tidegate_judge::{Arm, Meaning, Sample, Series};
+use tidegate_judge::{Arm, Block, Meaning, Measure, Sample, Series, TimeRange};
 use tidegate_promql::{Labels, Prometheus, Settings};
 
 use super::{asked, source, source_with, spec};
-use crate::{answer::Row, error::QueryError, source::Source};
+use crate::{
+    answer::Row,
+    error::QueryError,
+    source::{Selector, Source},
+};
 
 /// When it was scraped, in milliseconds since 1970.
 const SCRAPED_AT: i64 = 1_800_000_000_000;
@@ -202,6 +206,78 @@ fn frameworks_that_call_their_metrics_by_their_own_name_are_counted() {
     held!(Preset::FrameworkHttp, "swagger-stats", 649.0, 26.0, Some([631.0, 649.0]));
     held!(Preset::Django, "django", 4661.0, 181.0, Some([4661.0, 4786.0]), without 308.0, 0.0, [0.0, 0.0]);
     held!(Preset::Micrometer, "spring-boot", 10.0, 6.0, Some([10.0, 10.0]));
+}
+
+/// How many requests of an exposition `preset` counts that are in no histogram; nothing where it does not hold one against the
+/// other.
+fn unseen(preset: Preset, text: &str) -> Option<f64> {
+    let series = found(&source(preset, "latency"), &mut Exposition::read(text).scraped(&POD)).unwrap();
+    let expected: Vec<_> = series.iter().filter(|series| series.meaning == Meaning::Expected).collect();
+    let gains: Vec<_> = series.iter().map(|series| series.samples.last().unwrap().value).collect();
+    let stretch = TimeRange { start: Timestamp::MIN, end: Timestamp::MAX };
+    let block = Block::of(stretch, Measure::SlowerThan(5e8), &series, &gains).unwrap();
+    (!expected.is_empty()).then_some(block.canary.unseen)
+}
+
+#[test]
+fn requests_that_raised_or_broke_off_are_known_to_be_in_no_histogram() {
+    let [starlette, fastapi] =
+        [include_str!("expositions/starlette-prometheus.txt"), include_str!("expositions/fastapi-instrumentator.txt")];
+    assert_eq!(unseen(Preset::FrameworkHttp, starlette), Some(26.0), "those that raised");
+    assert_eq!(unseen(Preset::PodHttp, fastapi), Some(178.0), "the same");
+}
+
+#[test]
+fn where_every_request_is_measured_none_is_missed() {
+    for (preset, text) in [
+        (Preset::PodHttp, include_str!("expositions/promhttp.txt")),
+        (Preset::PodHttp, include_str!("expositions/express-prometheus-middleware.txt")),
+        (Preset::PodHttp, include_str!("expositions/hono.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/actix.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/aiohttp.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/axum.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/echo.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/flask.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/litestar.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/starlette-exporter.txt")),
+        (Preset::FrameworkHttp, include_str!("expositions/swagger-stats.txt")),
+        (Preset::Grpc, include_str!("expositions/go-grpc.txt")),
+        (Preset::Grpc, include_str!("expositions/java-grpc.txt")),
+        (Preset::Grpc, include_str!("expositions/py-grpc.txt")),
+        (Preset::Grpc, include_str!("expositions/nice-grpc.txt")),
+        (Preset::Contour, include_str!("expositions/contour.txt")),
+        (Preset::Traefik, include_str!("expositions/traefik.txt")),
+    ] {
+        assert_eq!(unseen(preset, text), Some(0.0), "{preset} {}", text.lines().next().unwrap());
+    }
+}
+
+#[test]
+fn a_counter_that_has_probes_which_its_histogram_lacks_tells_nothing_of_it() {
+    let told = |of_users: &str, of_probes: &str| {
+        let mut text = String::new();
+        for (labels, count) in [("handler=\"/cart\"", 6), ("handler=\"/metrics\"", 4)] {
+            for le in ["0.5", "+Inf"] {
+                text += &format!("http_request_duration_seconds_bucket{{{labels},le=\"{le}\"}} {count}\n");
+            }
+        }
+        text += &format!(
+            "http_requests_total{{code=\"200\"{of_users}}} 6\nhttp_requests_total{{code=\"200\"{of_probes}}} 4\n"
+        );
+        unseen(Preset::PodHttp, &text)
+    };
+    assert_eq!(told(",handler=\"/cart\"", ",handler=\"/metrics\""), Some(0.0));
+    assert_eq!(told(",method=\"GET\"", ",method=\"HEAD\""), None);
+}
+
+#[test]
+fn a_counter_that_is_the_histograms_own_is_not_asked_for_twice() {
+    for preset in
+        [Preset::OtelHttp, Preset::Micrometer, Preset::PodHttpHistogram, Preset::OtelGrpc, Preset::MicrometerGrpc]
+    {
+        assert!(!source(preset, "latency").selectors.iter().any(Selector::is_expected), "{preset}");
+    }
+    assert!(!source(Preset::Django, "latency").selectors.iter().any(Selector::is_expected), "its histogram has more");
 }
 
 /// Where all that was asked for was the health service, nothing is left without it.
