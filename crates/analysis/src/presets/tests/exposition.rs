@@ -255,15 +255,14 @@ fn where_every_request_is_measured_none_is_missed() {
 #[test]
 fn a_counter_that_has_probes_which_its_histogram_lacks_tells_nothing_of_it() {
     let told = |of_users: &str, of_probes: &str| {
-        let mut text = String::new();
-        for (labels, count) in [("handler=\"/cart\"", 6), ("handler=\"/metrics\"", 4)] {
-            for le in ["0.5", "+Inf"] {
-                text += &format!("http_request_duration_seconds_bucket{{{labels},le=\"{le}\"}} {count}\n");
-            }
-        }
-        text += &format!(
-            "http_requests_total{{code=\"200\"{of_users}}} 6\nhttp_requests_total{{code=\"200\"{of_probes}}} 4\n"
-        );
+        let bucket = |(labels, count): (&str, u32)| {
+            ["0.5", "+Inf"]
+                .map(|le| format!("http_request_duration_seconds_bucket{{{labels},le=\"{le}\"}} {count}\n"))
+                .concat()
+        };
+        let counter = |(labels, count): (&str, u32)| format!("http_requests_total{{code=\"200\"{labels}}} {count}\n");
+        let histogram = [("handler=\"/cart\"", 6), ("handler=\"/metrics\"", 4)].map(bucket).concat();
+        let text = histogram + &[(of_users, 6), (of_probes, 4)].map(counter).concat();
         unseen(Preset::PodHttp, &text)
     };
     assert_eq!(told(",handler=\"/cart\"", ",handler=\"/metrics\""), Some(0.0));
