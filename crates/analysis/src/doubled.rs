@@ -14,18 +14,9 @@ use tidegate_judge::{Arm, Key, Sample, Series};
 use super::answer::Row;
 
 /// What a scrape or a store adds to a series, and what one that counts the same may differ in. No label of a cluster: pods of the
-/// same name may be in several.
-const ADDED: [&str; 9] = [
-    "__replica__",
-    "container",
-    "endpoint",
-    "instance",
-    "job",
-    "prometheus",
-    "prometheus_replica",
-    "replica",
-    "service",
-];
+/// same name may be in several. Nor `endpoint` or `service`, which the Prometheus operator adds: libraries call the route so, and
+/// two routes of one process are no doubles.
+const ADDED: [&str; 7] = ["__replica__", "container", "instance", "job", "prometheus", "prometheus_replica", "replica"];
 
 /// Those of them that tell replicas of one Prometheus apart.
 const OF_REPLICAS: [&str; 4] = ["__replica__", "prometheus", "prometheus_replica", "replica"];
@@ -223,9 +214,14 @@ fn rises(samples: &[Sample]) -> usize {
 
 /// Whether `one` went on for a while after which `other` goes on alone.
 fn has_ended(one: &[Sample], other: &[Sample]) -> bool {
-    let (Some(last), Some((first, newest))) = (one.last(), other.first().zip(other.last())) else { return true };
-    let between = first.at.duration_until(newest.at) / i32::try_from(other.len().max(2) - 1).unwrap_or(i32::MAX);
-    last.at.duration_until(newest.at) > between * 3
+    let (Some(last), Some(newest)) = (one.last(), other.last()) else { return true };
+    last.at.duration_until(newest.at) > between(one).max(between(other)) * 3
+}
+
+/// How far apart samples are, on average.
+fn between(samples: &[Sample]) -> SignedDuration {
+    let Some((first, last)) = samples.first().zip(samples.last()) else { return SignedDuration::ZERO };
+    first.at.duration_until(last.at) / i32::try_from(samples.len().max(2) - 1).unwrap_or(i32::MAX)
 }
 
 /// What is known of series that a store has twice. What was seen to move together stays the same until it moves apart, or until

@@ -17,8 +17,9 @@ use super::{
     error::{Counting, QueryError},
 };
 
-/// What probes and scrapes ask for as a rule, in the order of letters.
-const PROBED: [&str; 34] = [
+/// What probes and scrapes ask for as a rule, in the order of letters. Not what may be a page of users', such as `/live`: failures
+/// there would be hidden.
+const PROBED: [&str; 30] = [
     "/-/health",
     "/-/healthy",
     "/-/liveness",
@@ -28,7 +29,6 @@ const PROBED: [&str; 34] = [
     "/_health",
     "/actuator/health",
     "/actuator/prometheus",
-    "/alive",
     "/health",
     "/health-check",
     "/health/live",
@@ -39,18 +39,15 @@ const PROBED: [&str; 34] = [
     "/health/startup",
     "/healthcheck",
     "/healthz",
-    "/live",
     "/liveness",
     "/livez",
     "/metrics",
-    "/ping",
     "/q/health",
     "/q/metrics",
     "/readiness",
     "/ready",
     "/readyz",
     "/startupz",
-    "/up",
     "grpc.health.v1.Health",
     "prometheus-django-metrics",
 ];

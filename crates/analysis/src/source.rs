@@ -165,7 +165,7 @@ impl Source {
         for (selector, answer) in self.selectors.iter().zip(answers) {
             selector.gather(answer, self, &mut all)?;
         }
-        all.without_more_expected();
+        all.without_unlike_expected();
         all.series = without_overhang(all.series);
         Ok(all)
     }
@@ -203,10 +203,10 @@ impl Gathered {
         row.silent()
     }
 
-    /// Without what histograms are held against, where that has requests that were left out of them: its labels do not tell
-    /// which they are.
-    fn without_more_expected(&mut self) {
-        if self.lacks == (true, false) {
+    /// Without what histograms are held against, where probes were left out of one of both and not of the other: its labels do not
+    /// tell which they are.
+    fn without_unlike_expected(&mut self) {
+        if self.lacks.0 != self.lacks.1 {
             self.series.retain(|series| series.meaning != Meaning::Expected);
         }
     }

@@ -36,7 +36,8 @@ pub mod reason {
         /// A counter has requests that no histogram has, and they may have been slower (`NeedMoreData`).
         NOT_IN_HISTOGRAM = "NotInHistogram" =>
             "See what becomes of them: a timeout, an exception, or a gateway that refuses them. Let the histogram measure \
-             every request that is counted ([judging.md](../judging.md)).";
+             every request that is counted, or read it by `histogram` without `total` if it is not meant to \
+             ([judging.md](../judging.md)).";
         /// Requests go bad together in such large numbers that it takes as many times as long (`NeedMoreData`).
         OVERDISPERSED = "Overdispersed" =>
             "See whether the metric counts what it is taken to count, such as retries or batches; else set \

@@ -1,6 +1,6 @@
 //! Counts over a stretch of time.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 use tidegate_api::{Span, verdict::reason};
@@ -294,10 +294,24 @@ fn slow(arm: Arm, limit: f64, series: &[Series], gains: &[f64]) -> Result<Counts
     Ok(Counts::default())
 }
 
-/// How many requests the histograms of a version should have; nothing where nobody counts them besides.
+/// How many requests the histograms of a version should have; nothing where nobody counts them besides. Of a pod with a histogram,
+/// the processes without one count others, such as a proxy beside the application.
 fn expected(arm: Arm, series: &[Series], gains: &[f64]) -> Option<f64> {
     let is_its = |series: &Series| series.arm == arm && series.meaning == Meaning::Expected;
-    series.iter().zip(gains).filter(|(series, _)| is_its(series)).map(|(_, gain)| *gain).reduce(|sum, gain| sum + gain)
+    if !series.iter().any(is_its) {
+        return None;
+    }
+    let measured = |series: &&Series| series.arm == arm && matches!(series.meaning, Meaning::Bucket { .. });
+    let (mut instances, mut pods) = (ByKey::default(), HashSet::new());
+    for series in series.iter().filter(measured) {
+        instances.insert(series.instance, ());
+        pods.extend(series.pod.as_deref());
+    }
+    let is_of_others = |series: &Series| {
+        !instances.contains_key(&series.instance) && series.pod.as_deref().is_some_and(|pod| pods.contains(pod))
+    };
+    let counted = series.iter().zip(gains).filter(|(series, _)| is_its(series) && !is_of_others(series));
+    Some(counted.map(|(_, gain)| *gain).sum())
 }
 
 #[cfg(test)]

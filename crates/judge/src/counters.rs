@@ -1,5 +1,7 @@
 //! How much each counter gained over a stretch of time, each increment counted exactly once.
 
+use std::cell::OnceCell;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -64,6 +66,7 @@ impl CounterState {
         }
         let births = self.first_seen(series);
         let watched_since = births.values().copied().chain(self.watched_since).min();
+        let reading = Reading::of(series);
         Ok(series
             .iter()
             .map(|one| {
@@ -73,7 +76,7 @@ impl CounterState {
                 let Some(first) = one.between(stretch.start, stretch.end).first() else { return 0.0 };
                 let process_is_older = births.get(&one.instance).is_some_and(|birth| *birth < first.at);
                 let process_is_new = watched_since.is_some_and(|since| first.at > after(since, settling));
-                let begins = || self.stood_at(first, one, series).unwrap_or(0.0);
+                let begins = || self.stood_at(first, one, &reading).unwrap_or(0.0);
                 let born = if process_is_older || process_is_new { begins() } else { first.value };
                 let base = one.at(stretch.start).unwrap_or(Sample { at: stretch.start, value: born });
                 advance(base, one, stretch.end).0
@@ -87,8 +90,9 @@ impl CounterState {
     /// a series only a while after its first sample. `settling` is as in [`CounterState::gains`].
     pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
         let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
+        let reading = Reading::of(series);
         let late: Vec<_> =
-            unknown.iter().filter_map(|one| Some((*one, self.late(until, settling, (one, series))?))).collect();
+            unknown.iter().filter_map(|one| Some((*one, self.late(until, settling, (one, &reading))?))).collect();
         for series in unknown {
             self.remember(until, series);
         }
@@ -96,18 +100,23 @@ impl CounterState {
     }
 
     /// What a series stood at before it began, if nobody was shown it when the time up to `until` was counted.
-    fn late(&self, until: Timestamp, settling: SignedDuration, (series, all): (&Series, &[Series])) -> Option<Sample> {
+    fn late(
+        &self,
+        until: Timestamp,
+        settling: SignedDuration,
+        (series, reading): (&Series, &Reading<'_>),
+    ) -> Option<Sample> {
         let first = series.samples.first().filter(|first| first.at <= until)?;
         let process_is_older = self.instances.get(&series.instance).is_some_and(|birth| *birth < first.at);
         let process_is_new = self.watched_since.is_some_and(|since| first.at > after(since, settling));
         let before = after(first.at, SignedDuration::from_millis(-1));
-        let stood = || self.stood_at(first, series, all).unwrap_or(0.0);
+        let stood = || self.stood_at(first, series, reading).unwrap_or(0.0);
         (process_is_older || process_is_new).then(|| Sample { at: before, value: stood() })
     }
 
-    /// What `series`, which begins with `first`, stood at before where it is another of `all` under other labels: all that its
+    /// What `series`, which begins with `first`, stood at before where it is another of a reading under other labels: all that its
     /// process or its pod had before has ended by then, and one of those that count the same had not counted more.
-    fn stood_at(&self, first: &Sample, series: &Series, all: &[Series]) -> Option<f64> {
+    fn stood_at(&self, first: &Sample, series: &Series, reading: &Reading<'_>) -> Option<f64> {
         let is_of_it =
             |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
         let is_older = |other: &Series| {
@@ -115,7 +124,8 @@ impl CounterState {
             seen || self.known.contains_key(&other.key)
         };
         let mut stood = None;
-        for other in all.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other)) {
+        for other in reading.series.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other))
+        {
             let last = other.samples.last()?;
             if last.at >= first.at {
                 return None;
@@ -124,11 +134,11 @@ impl CounterState {
                 stood = Some(last.value.max(stood.unwrap_or(0.0)));
             }
         }
-        stood.into_iter().chain(self.ended_at(first, series, all)).reduce(f64::max)
+        stood.into_iter().chain(self.ended_at(first, series, reading)).reduce(f64::max)
     }
 
-    /// The same of those that had ended before `all` begin, which have nothing of them.
-    fn ended_at(&self, first: &Sample, series: &Series, all: &[Series]) -> Option<f64> {
+    /// The same of those that had ended before the reading begins, which has nothing of them.
+    fn ended_at(&self, first: &Sample, series: &Series, reading: &Reading<'_>) -> Option<f64> {
         let pod = pod_of(series);
         if !self.instances.contains_key(&series.instance) && pod.is_none_or(|pod| !self.instances.contains_key(&pod)) {
             return None;
@@ -138,7 +148,7 @@ impl CounterState {
             is_of_it(known)
                 && counts_alike(known.meaning, series.meaning)
                 && known.sample.value <= first.value
-                && !all.iter().any(|other| other.key == **key)
+                && !reading.has(**key)
         });
         counted.map(|(_, known)| known.sample.value).max_by(f64::total_cmp)
     }
@@ -202,6 +212,23 @@ impl CounterState {
             }
         }
         births
+    }
+}
+
+/// All series that were read at once.
+struct Reading<'s> {
+    series: &'s [Series],
+    /// Their keys, once somebody asks for them.
+    keys: OnceCell<ByKey<()>>,
+}
+
+impl<'s> Reading<'s> {
+    fn of(series: &'s [Series]) -> Self {
+        Self { series, keys: OnceCell::new() }
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.keys.get_or_init(|| self.series.iter().map(|series| (series.key, ())).collect()).contains_key(&key)
     }
 }
 

@@ -11,7 +11,14 @@ use super::block::{Block, Counts};
 pub(super) struct Unseen {
     /// By how much the counter is ahead of the histogram, less the most that it was: never more than nothing.
     behind: f64,
+    /// Of stable, how many are unseen so far, and how many there were. What was only under way is in it once more and once less.
+    stable: (f64, f64),
+    /// By how much the new version has fewer than stable's part, of late: never more than nothing.
+    spared: f64,
 }
+
+/// What a version has fewer than stable's part evens out chance for so many blocks, and is no licence for later.
+const BLOCKS_SPARED: f64 = 10.0;
 
 impl Unseen {
     /// `block` with what turns out in it to be unseen of the new version.
@@ -20,17 +27,21 @@ impl Unseen {
     /// both. Of stable itself nothing is taken for bad, so that a histogram that has little of stable lets nobody pass.
     pub(super) fn settle(&mut self, block: Block, is_compared: bool) -> Block {
         let Block { canary, stable, .. } = block;
-        let usual = if is_compared { part(stable) } else { 0.0 };
-        let ahead = self.behind + canary.unseen - usual * canary.at_most().total;
+        let ahead = self.behind + canary.unseen;
         self.behind = ahead.min(0.0);
-        Block { canary: Counts { unseen: ahead.max(0.0), ..canary }, stable: stable.seen(), ..block }
+        let (unseen, all) = self.stable;
+        self.stable = (unseen + stable.unseen, all + stable.total + stable.unseen);
+        let usual = if is_compared { self.usual() * canary.at_most().total } else { 0.0 };
+        let beyond = self.spared + ahead.max(0.0) - usual;
+        self.spared = beyond.clamp(-BLOCKS_SPARED * usual, 0.0);
+        Block { canary: Counts { unseen: beyond.max(0.0), ..canary }, stable: stable.seen(), ..block }
     }
-}
 
-/// The part of requests that is unseen.
-fn part(counts: Counts) -> f64 {
-    let all = counts.at_most().total;
-    if all > 0.0 { counts.unseen.max(0.0) / all } else { 0.0 }
+    /// The part of stable's requests that is unseen.
+    fn usual(&self) -> f64 {
+        let (unseen, all) = self.stable;
+        if all > 0.0 { (unseen / all).max(0.0) } else { 0.0 }
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +83,21 @@ mod tests {
         assert_eq!(unseen(true, &both), [0.0; 2]);
         assert_eq!(unseen(false, &both), [10.0; 2]);
         assert_eq!(unseen(true, &[[(70.0, 30.0), (900.0, 100.0)]]), [20.0]);
+    }
+
+    #[test]
+    fn what_is_under_way_at_stable_is_no_licence_for_the_new_version() {
+        let hour = (0..240).map(|block| [(300.0, 0.0), (300.0, if block % 2 == 0 { 20.0 } else { -20.0 })]);
+        let bad = [[(291.0, 9.0), (300.0, 0.0)]; 4];
+        let all: Vec<_> = hour.chain(bad).collect();
+        assert!(unseen(true, &all)[240..].iter().sum::<f64>() > 30.0);
+    }
+
+    #[test]
+    fn stables_part_stands_while_stable_has_no_requests() {
+        let both = [(98.0, 2.0), (98.0, 2.0)];
+        let alone = [(98.0, 2.0), NOTHING];
+        assert_eq!(unseen(true, &[both, alone, alone]), [0.0; 3]);
     }
 
     #[test]

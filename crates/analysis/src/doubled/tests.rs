@@ -73,8 +73,7 @@ fn of_two_replicas_of_a_prometheus_one_counts_also_at_a_gateway_and_where_no_pod
 
 #[test]
 fn jobs_that_add_labels_of_their_own_besides_are_seen_through() {
-    let operator =
-        scraped(&[POD, AT, ("job", "web"), ("container", "app"), ("endpoint", "http"), ("service", "web")], 0, busy);
+    let operator = scraped(&[POD, AT, ("job", "web"), ("container", "app"), ("prometheus", "monitoring/k8s")], 0, busy);
     let plain = scraped(&[POD, AT, ("job", "pods")], 5, busy);
     assert_eq!(copies(&[operator, plain]).len(), 1);
 }
@@ -89,8 +88,10 @@ fn what_counts_something_of_its_own_counts() {
     assert_eq!(copies(&[port("10.0.0.7:8080"), port("10.0.0.7:9090")]), [0usize; 0], "two processes of a pod");
     let container = |name| of(&[AT, ("container", name)], busy);
     assert_eq!(copies(&[container("app"), container("proxy")]), [0usize; 0]);
-    let route = |route| of(&[AT, ("route", route)], busy);
-    assert_eq!(copies(&[route("/a"), route("/b")]), [0usize; 0], "no scrape adds that");
+    for label in ["route", "endpoint", "service"] {
+        let route = |route| of(&[AT, (label, route)], busy);
+        assert_eq!(copies(&[route("/a"), route("/b")]), [0usize; 0], "a library may call its routes {label}");
+    }
     let pushed = |job| scraped(&[("job", job), ("code", "200")], 0, busy);
     assert_eq!(copies(&[pushed("a"), pushed("b")]), [0usize; 0], "nobody knows whose they are");
     let gateway = |instance| scraped(&[("instance", instance)], 0, busy);
