@@ -8,7 +8,7 @@ use tidegate_api::{Span, verdict::reason};
 use super::{
     counters::TimeRange,
     proportion::Proportion,
-    series::{Arm, ByKey, Meaning, Series},
+    series::{Arm, ByKey, Keys, Meaning, Series},
 };
 
 /// Of a version, or of a process, that is broken at least this part of the requests is bad.
@@ -302,13 +302,13 @@ fn expected(arm: Arm, series: &[Series], gains: &[f64]) -> Option<f64> {
         return None;
     }
     let measured = |series: &&Series| series.arm == arm && matches!(series.meaning, Meaning::Bucket { .. });
-    let (mut instances, mut pods) = (ByKey::default(), HashSet::new());
+    let (mut instances, mut pods) = (Keys::default(), HashSet::new());
     for series in series.iter().filter(measured) {
-        instances.insert(series.instance, ());
+        instances.insert(series.instance);
         pods.extend(series.pod.as_deref());
     }
     let is_of_others = |series: &Series| {
-        !instances.contains_key(&series.instance) && series.pod.as_deref().is_some_and(|pod| pods.contains(pod))
+        !instances.contains(&series.instance) && series.pod.as_deref().is_some_and(|pod| pods.contains(pod))
     };
     let counted = series.iter().zip(gains).filter(|(series, _)| is_its(series) && !is_of_others(series));
     Some(counted.map(|(_, gain)| *gain).sum())

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     block::Refusal,
-    series::{Arm, ByKey, Key, Meaning, Sample, Series},
+    series::{Arm, ByKey, Key, Keys, Meaning, Sample, Series},
 };
 
 /// Beyond this many remembered series the ones that were not seen for an hour are forgotten.
@@ -219,7 +219,7 @@ impl CounterState {
 struct Reading<'s> {
     series: &'s [Series],
     /// Their keys, once somebody asks for them.
-    keys: OnceCell<ByKey<()>>,
+    keys: OnceCell<Keys>,
 }
 
 impl<'s> Reading<'s> {
@@ -228,7 +228,7 @@ impl<'s> Reading<'s> {
     }
 
     fn has(&self, key: Key) -> bool {
-        self.keys.get_or_init(|| self.series.iter().map(|series| (series.key, ())).collect()).contains_key(&key)
+        self.keys.get_or_init(|| self.series.iter().map(|series| series.key).collect()).contains(&key)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Raw counters as Prometheus keeps them.
 
-use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use foldhash::{fast, quality};
 use jiff::Timestamp;
@@ -43,6 +47,9 @@ impl Key {
 
 /// What is remembered by key. A key is spread evenly by itself.
 pub(super) type ByKey<T> = HashMap<Key, T, fast::FixedState>;
+
+/// Keys, each once.
+pub(super) type Keys = HashSet<Key, fast::FixedState>;
 
 /// Which of the two versions a series counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
