@@ -67,7 +67,7 @@ async fn copied(
     follow(&shop, &[json!({"filters": [filter], "backendRefs": [backend("checkout")]})]).await?;
     let customers = Customers::enter(&shop, 200.0)?;
     until("the requests to be answered", SOON, || async {
-        (customers.receipt().answers.len() >= requests).then_some(())
+        customers.so_far(|so_far| so_far.answers.len() >= requests).then_some(())
     })
     .await?;
     let receipt = customers.leave().await?;
@@ -137,7 +137,8 @@ async fn customers_who_keep_cookies_say_them_from_then_on(world: &World) -> Resu
     let stranger = Customer::default();
     let people = vec![Customer::who_keeps_cookies(), stranger, Customer::who_keeps_cookies()];
     let customers = Customers::enter_as(&shop, 100.0, people)?;
-    until("some requests", SOON, || async { (customers.receipt().answers.len() > 300).then_some(()) }).await?;
+    until("some requests", SOON, || async { customers.so_far(|so_far| so_far.answers.len() > 300).then_some(()) })
+        .await?;
     let receipt = customers.leave().await?;
     ensure!(receipt.failures.is_empty(), "{receipt}");
     let own = shop.now().revision("v1").context("no revision")?;

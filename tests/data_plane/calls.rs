@@ -47,8 +47,8 @@ async fn calling(world: &World, name: &str, mut plan: Value) -> Result<(Shop, Cu
 async fn answering(shop: &Shop, customers: &Customers, version: &str) -> Result<String> {
     let revision = shop.now().revision(version).context("no revision")?;
     until("answers of both kinds", SOON, || async {
-        let receipt = customers.receipt();
-        [Kind::Unary, Kind::Stream].iter().all(|kind| receipt.answered(&revision, *kind) > 0).then_some(())
+        let has = |kind: &Kind| customers.so_far(|so_far| so_far.answered(&revision, *kind) > 0);
+        [Kind::Unary, Kind::Stream].iter().all(has).then_some(())
     })
     .await?;
     Ok(revision)

@@ -66,9 +66,8 @@ fn is_meant(answer: &Answer) -> bool {
 /// Waits until so many requests have arrived after `since` and been answered.
 async fn answered_since(customers: &Customers, since: Timestamp, count: usize) -> Result<Receipt> {
     until("requests to be answered", LATER, || async {
-        let receipt = customers.receipt();
-        let fresh = receipt.answers.iter().filter(|answer| answer.arrived > since).count();
-        (fresh >= count).then_some(receipt)
+        let is_fresh = |answer: &&Answer| answer.arrived > since;
+        customers.once(|receipt| receipt.answers.iter().filter(is_fresh).count() >= count)
     })
     .await
 }

@@ -28,8 +28,8 @@ async fn customers_of_every_kind_are_answered(world: &World) -> Result<()> {
     let customers = Customers::enter(&shop, 200.0)?;
     let kinds = [Kind::Short, Kind::Long, Kind::Http2, Kind::Unary, Kind::Stream];
     until("an answer of every kind", SOON, || async {
-        let receipt = customers.receipt();
-        kinds.iter().all(|kind| receipt.answered(&revision, *kind) > 0).then_some(())
+        let has = |kind: &Kind| customers.so_far(|so_far| so_far.answered(&revision, *kind) > 0);
+        kinds.iter().all(has).then_some(())
     })
     .await?;
     let receipt = customers.leave().await?;
@@ -42,7 +42,7 @@ async fn weights_are_shares_and_what_nobody_answers_is_seen(world: &World) -> Re
         world.shop("weighted").replicas(2).load(0.0).other_backend("nobody", 1).without_operator().open().await?;
     let customers = Customers::enter(&shop, 200.0)?;
     let receipt = until("a thousand requests", SOON, || async {
-        Some(customers.receipt()).filter(|receipt| receipt.answers.len() + receipt.failures.len() >= 1000)
+        customers.once(|receipt| receipt.answers.len() + receipt.failures.len() >= 1000)
     })
     .await?;
     let (answered, failed) = (receipt.answers.len(), receipt.failures.len());
@@ -64,7 +64,7 @@ async fn the_most_specific_match_of_a_route_wins(world: &World) -> Result<()> {
     shop.wait("the rules to be in force", SOON, |now| now.in_force.get("nobody") == Some(&1)).await?;
     let customers = Customers::enter(&shop, 200.0)?;
     let receipt = until("streams and failures", SOON, || async {
-        Some(customers.receipt()).filter(|receipt| receipt.failures.len() > 100 && !receipt.answers.is_empty())
+        customers.once(|receipt| receipt.failures.len() > 100 && !receipt.answers.is_empty())
     })
     .await?;
     let slow = |kind: Kind| [Kind::Long, Kind::Stream].contains(&kind);
@@ -89,10 +89,9 @@ async fn a_grpc_route_leads_methods_to_other_pods(world: &World) -> Result<()> {
     )
     .await?;
     let customers = Customers::enter(&shop, 100.0)?;
-    let receipt = until("the method to have no pods", SOON, || async {
-        Some(customers.receipt()).filter(|receipt| receipt.failures.len() > 10)
-    })
-    .await?;
+    let receipt =
+        until("the method to have no pods", SOON, || async { customers.once(|receipt| receipt.failures.len() > 10) })
+            .await?;
     ensure!(receipt.failures.iter().all(|failure| failure.kind == Kind::Unary), "{receipt}");
     ensure!(receipt.answers.iter().any(|answer| answer.kind == Kind::Http2), "{receipt}");
     Ok(())

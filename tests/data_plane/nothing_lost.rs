@@ -106,9 +106,8 @@ async fn a_switch_of_all_traffic_and_its_return_lose_no_request_of_five_hundred_
     let since = released(&shop, "v2", 1).await?;
     let canary = shop.now().revision("v2").context("no revision")?;
     until("everybody to be answered by it", SOON, || async {
-        let answers = customers.receipt().answers;
         let of_it = |answer: &&Answer| answer.revision == canary && answer.arrived > since;
-        (answers.iter().filter(of_it).count() > 1000).then_some(())
+        customers.so_far(|so_far| so_far.answers.iter().filter(of_it).count() > 1000).then_some(())
     })
     .await?;
     let crowd = Some(Crowd { per_second: 50.0, error_rate: 0.5, seed: 1 });
@@ -138,7 +137,7 @@ async fn revert(world: &World, name: &str, stage: usize, kind: Kind) -> Result<(
     let canary = shop.now().revision("v2").context("no revision")?;
     until("the canary to answer", SOON, || async {
         let of_it = |answer: &Answer| answer.revision == canary && answer.kind == kind && answer.arrived > since;
-        customers.receipt().answers.iter().any(of_it).then_some(())
+        customers.so_far(|so_far| so_far.answers.iter().any(of_it)).then_some(())
     })
     .await?;
     let crowd = Some(Crowd { per_second: 50.0, error_rate: 0.5, seed: 1 });

@@ -115,7 +115,7 @@ async fn when_a_version_is_reverted_all_users_are_on_stable_and_stay_there(world
     reverted(&shop).await?;
     let since = Timestamp::now();
     until("every user to have asked again", LATER, || async {
-        let ways = ways(&customers.receipt(), &canary);
+        let ways = customers.so_far(|so_far| ways(so_far, &canary));
         let asked = ways.values().filter(|way| way.last().is_some_and(|(at, _)| *at > since)).count();
         (asked == USERS).then_some(())
     })
@@ -132,7 +132,7 @@ async fn when_a_version_is_reverted_all_users_are_on_stable_and_stay_there(world
 async fn settled(customers: &Customers, canary: &str) -> Result<f64> {
     let since = Timestamp::now();
     let ways = until("every user to have asked again", LATER, || async {
-        let ways = ways(&customers.receipt(), canary);
+        let ways = customers.so_far(|so_far| ways(so_far, canary));
         let asked = ways.values().filter(|way| way.last().is_some_and(|(at, _)| *at > since)).count();
         (asked == USERS).then_some(ways)
     })

@@ -37,9 +37,11 @@ async fn once_the_weight_of_a_canary_without_ready_pods_has_gone_back_no_request
     let mut given = history.iter().skip_while(|in_force| share(&weights(&in_force.backends)) != Some(50));
     let back = given.find(|in_force| share(&weights(&in_force.backends)) == Some(0));
     let back = back.context("the weight never went back")?.reload.done;
-    let answered = customers.receipt().answers.len();
-    until("customers to go on", SOON, || async { (customers.receipt().answers.len() > answered + 200).then_some(()) })
-        .await?;
+    let answered = customers.so_far(|so_far| so_far.answers.len());
+    until("customers to go on", SOON, || async {
+        customers.so_far(|so_far| so_far.answers.len() > answered + 200).then_some(())
+    })
+    .await?;
     shop.set_ready("v2", true).await?;
     shop.wait("the canary to have its weight again", SOON, |now| now.share_in_force() == Some(50)).await?;
     shop.patch_rollout(json!({"stages": lasting(None)["stages"]})).await?;

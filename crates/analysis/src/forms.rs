@@ -50,12 +50,16 @@ pub(super) fn as_counter(row: &Row) -> Row {
 
 /// What `held` and the `classic` buckets count, each histogram once, and in which form.
 ///
-/// The form that has the newest sample counts, and the classic one where both do: its bounds are where somebody put them. One
-/// without any bound is what Prometheus makes of a native histogram that has no classic buckets, and tells nothing. Where that form began when the other was there already, what was counted meanwhile is in no two samples of one form, and
+/// The form that has the newest sample counts; where both do, the one that counted something last, since a store that was
+/// restarted shows for minutes what is there no more; and the classic one where both did: its bounds are where somebody put
+/// them. One without any bound is what Prometheus makes of a native histogram that has no classic buckets, and tells nothing.
+///
+/// Where that form began when the other was there already, what was counted meanwhile is in no two samples of one form, and
 /// left out, rather than that all which the process ever counted be taken for new.
 pub(super) fn once(mut classic: Vec<Series>, mut held: Vec<Series>) -> (Vec<Series>, Forms) {
-    let (of_classic, of_held) = (spans(&classic), spans(&held));
-    let last = |span: &Span| (span.has_bounds, span.last);
+    let (of_classic, of_held) =
+        if held.is_empty() { (HashMap::new(), HashMap::new()) } else { (spans(&classic), spans(&held)) };
+    let last = |span: &Span| (span.has_bounds, span.last, span.counted);
     let is_held = |key: Key| of_held.get(&key).map(last) > of_classic.get(&key).map(last);
     let mut forms = Forms::with_capacity(of_classic.len());
     for (all, as_held, others) in [(&mut classic, false, &of_held), (&mut held, true, &of_classic)] {
@@ -79,6 +83,26 @@ pub(super) fn changed(before: &Forms, now: &Forms, series: &[Series]) -> Vec<Ser
     series.iter().filter(|series| histogram_of(series).is_some_and(|key| is_changed(&key))).cloned().collect()
 }
 
+/// Without what `series`, read at instants, have of histograms that counted in another form `before`, up to where they count
+/// something: until then a store may only show what they stood at when they ended. Those that count nothing have not changed.
+pub(super) fn resumed(before: &Forms, now: &mut Forms, series: &mut Vec<Series>) {
+    let mut changes: HashMap<Key, Option<Timestamp>> = HashMap::new();
+    for one in changed(before, now, series) {
+        let Some(histogram) = histogram_of(&one) else { continue };
+        let change = changes.entry(histogram).or_default();
+        *change = (*change).into_iter().chain(counted(&one.samples).next()).min();
+    }
+    now.retain(|histogram, _| changes.get(histogram).is_none_or(Option::is_some));
+    series.retain_mut(|one| match histogram_of(one).and_then(|histogram| changes.get(&histogram)) {
+        None => true,
+        Some(None) => false,
+        Some(Some(change)) => {
+            one.samples.retain(|sample| sample.at >= *change);
+            true
+        }
+    });
+}
+
 /// Makes `series` begin when the `other` form did, if that was before: it stood then at what it begins with.
 fn go_on_from(other: Option<Timestamp>, series: &mut Series) {
     let Some((other, first)) = other.zip(series.samples.first().copied()) else { return };
@@ -92,12 +116,14 @@ fn histogram_of(series: &Series) -> Option<Key> {
     if let Meaning::Bucket { histogram, .. } = series.meaning { Some(histogram) } else { None }
 }
 
-/// When a histogram has its first and its last sample, and whether it has any bound that is not infinite.
+/// When a histogram has its first and its last sample and counted something last, and whether it has any bound that is not
+/// infinite.
 #[derive(Clone, Copy)]
 struct Span {
     has_bounds: bool,
     first: Timestamp,
     last: Timestamp,
+    counted: Option<Timestamp>,
 }
 
 fn spans(series: &[Series]) -> HashMap<Key, Span> {
@@ -105,11 +131,21 @@ fn spans(series: &[Series]) -> HashMap<Key, Span> {
     for series in series {
         let Meaning::Bucket { histogram, le } = series.meaning else { continue };
         let Some((first, last)) = series.samples.first().zip(series.samples.last()) else { continue };
-        let span = spans.entry(histogram).or_insert(Span { has_bounds: false, first: first.at, last: last.at });
+        let begun = Span { has_bounds: false, first: first.at, last: last.at, counted: None };
+        let span = spans.entry(histogram).or_insert(begun);
         span.has_bounds |= le.is_finite();
-        *span = Span { first: first.at.min(span.first), last: last.at.max(span.last), ..*span };
+        let counted = counted(&series.samples).next_back().max(span.counted);
+        *span = Span { first: first.at.min(span.first), last: last.at.max(span.last), counted, ..*span };
     }
     spans
+}
+
+/// When a counter was seen at another value than before.
+fn counted(samples: &[Sample]) -> impl DoubleEndedIterator<Item = Timestamp> {
+    samples.windows(2).filter_map(|pair| match pair {
+        [before, after] if before.value.total_cmp(&after.value).is_ne() => Some(after.at),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{
     doubled::Doubles,
     error::QueryError,
     exclusion::LeftOut,
-    forms::{Forms, changed},
+    forms::{Forms, changed, resumed},
     grid::{Grid, earlier, span},
     outage::OutageWatch,
     prometheus::Prometheus,
@@ -195,8 +195,9 @@ impl Tracker {
         let block = self.plan.block(scrape);
         self.learn(prometheus, block, deadline).await?;
         let limit = earlier(self.newest.max(scrape::newest(series, Arm::Stable)).unwrap_or(now), 2 * scrape);
-        // With what each counter stood at when the first of the blocks began.
-        if earlier(now, window) <= earlier(self.settled, 2 * scrape) {
+        // With what each counter stood at when the first of the blocks began. The interval, by which the window was chosen, is
+        // another by some milliseconds with each look.
+        if earlier(now, window) <= earlier(self.settled, scrape * 3 / 2) {
             let ends = self.ends(block, limit, usize::MAX);
             self.settle(&ends, series, &mut all)?;
         } else {
@@ -353,7 +354,8 @@ impl Tracker {
             let Some((first, last)) = ends.first().zip(ends.last()) else { return Ok(()) };
             let (start, stride, end) = (start.as_second(), first.as_second() - start.as_second(), last.as_second());
             match self.read(prometheus, Stretch::Grid { start, end, step: stride }, deadline).await {
-                Ok(read) => {
+                Ok(mut read) => {
+                    resumed(&self.forms, &mut read.forms, &mut read.series);
                     self.go_on_with(&read);
                     self.doubles.learn(&read.doubles);
                     self.settle(&ends, &read.series, &mut all)?;

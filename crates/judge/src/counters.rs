@@ -66,7 +66,7 @@ impl CounterState {
         }
         let births = self.first_seen(series);
         let watched_since = births.values().copied().chain(self.watched_since).min();
-        let reading = Reading::of(series);
+        let reading = Reading::of(series, &self.known);
         Ok(series
             .iter()
             .map(|one| {
@@ -90,7 +90,7 @@ impl CounterState {
     /// a series only a while after its first sample. `settling` is as in [`CounterState::gains`].
     pub fn meet(&mut self, until: Timestamp, settling: SignedDuration, series: &[Series]) {
         let unknown: Vec<_> = series.iter().filter(|series| !self.known.contains_key(&series.key)).collect();
-        let reading = Reading::of(series);
+        let reading = Reading::of(series, &self.known);
         let late: Vec<_> =
             unknown.iter().filter_map(|one| Some((*one, self.late(until, settling, (one, &reading))?))).collect();
         for series in unknown {
@@ -117,15 +117,12 @@ impl CounterState {
     /// What `series`, which begins with `first`, stood at before where it is another of a reading under other labels: all that its
     /// process or its pod had before has ended by then, and one of those that count the same had not counted more.
     fn stood_at(&self, first: &Sample, series: &Series, reading: &Reading<'_>) -> Option<f64> {
-        let is_of_it =
-            |other: &Series| other.instance == series.instance || (other.pod == series.pod && series.pod.is_some());
-        let is_older = |other: &Series| {
+        let is_older = |other: &&Series| {
             let seen = other.samples.first().is_some_and(|sample| sample.at < first.at);
             seen || self.known.contains_key(&other.key)
         };
         let mut stood = None;
-        for other in reading.series.iter().filter(|other| other.key != series.key && is_of_it(other) && is_older(other))
-        {
+        for other in reading.beside(series, first.at).filter(is_older) {
             let last = other.samples.last()?;
             if last.at >= first.at {
                 return None;
@@ -139,18 +136,13 @@ impl CounterState {
 
     /// The same of those that had ended before the reading begins, which has nothing of them.
     fn ended_at(&self, first: &Sample, series: &Series, reading: &Reading<'_>) -> Option<f64> {
-        let pod = pod_of(series);
-        if !self.instances.contains_key(&series.instance) && pod.is_none_or(|pod| !self.instances.contains_key(&pod)) {
+        if !whose(series).any(|whose| self.instances.contains_key(&whose)) {
             return None;
         }
-        let is_of_it = |known: &Known| known.instance == series.instance || (known.pod == pod && pod.is_some());
-        let counted = self.known.iter().filter(|(key, known)| {
-            is_of_it(known)
-                && counts_alike(known.meaning, series.meaning)
-                && known.sample.value <= first.value
-                && !reading.has(**key)
-        });
-        counted.map(|(_, known)| known.sample.value).max_by(f64::total_cmp)
+        let counted = reading
+            .ended(series)
+            .filter(|known| counts_alike(known.meaning, series.meaning) && known.sample.value <= first.value);
+        counted.map(|known| known.sample.value).max_by(f64::total_cmp)
     }
 
     /// Remembers what `series` stood at at `until`, where the next stretch starts.
@@ -173,6 +165,12 @@ impl CounterState {
         });
         let later: Vec<_> = later.collect();
         self.settle(until, series);
+        // At an instant of a coarse reading a store may still show what a series stood at before, which then is no reset.
+        for series in series {
+            if let Some(known) = self.known.get_mut(&series.key) {
+                known.sample.at = known.sample.at.max(until);
+            }
+        }
         self.known.extend(later);
     }
 
@@ -182,7 +180,7 @@ impl CounterState {
         let Some(last) = known.or_else(|| series.at(until)).filter(is_sound) else { return };
         self.known.insert(series.key, Known::of(series, last));
         if let Some(first) = series.samples.first() {
-            for whose in [series.instance].into_iter().chain(pod_of(series)) {
+            for whose in whose(series) {
                 let birth = self.instances.entry(whose).or_insert(first.at);
                 *birth = (*birth).min(first.at);
             }
@@ -215,20 +213,64 @@ impl CounterState {
     }
 }
 
-/// All series that were read at once.
+/// All series that were read at once, and by process and by pod what there is of it: found out once somebody asks, since as a
+/// rule nothing is new.
 struct Reading<'s> {
     series: &'s [Series],
-    /// Their keys, once somebody asks for them.
-    keys: OnceCell<Keys>,
+    known: &'s ByKey<Known>,
+    present: OnceCell<ByKey<Present<'s>>>,
+    ended: OnceCell<ByKey<Vec<&'s Known>>>,
+}
+
+/// What a reading has of a process or a pod.
+struct Present<'s> {
+    series: Vec<&'s Series>,
+    /// When the first of them began; before all times where one was known before.
+    begun: Timestamp,
 }
 
 impl<'s> Reading<'s> {
-    fn of(series: &'s [Series]) -> Self {
-        Self { series, keys: OnceCell::new() }
+    fn of(series: &'s [Series], known: &'s ByKey<Known>) -> Self {
+        Self { series, known, present: OnceCell::new(), ended: OnceCell::new() }
     }
 
-    fn has(&self, key: Key) -> bool {
-        self.keys.get_or_init(|| self.series.iter().map(|series| series.key).collect()).contains(&key)
+    /// The other series of the same process or pod, one of them maybe twice; nothing where none of them can have begun before
+    /// `first`.
+    fn beside<'r>(&'r self, series: &'r Series, first: Timestamp) -> impl Iterator<Item = &'s Series> + 'r {
+        let present = self.present.get_or_init(|| self.find_present());
+        let of = whose(series).filter_map(|whose| present.get(&whose)).filter(move |of| of.begun < first);
+        of.flat_map(|of| of.series.iter().copied()).filter(|other| other.key != series.key)
+    }
+
+    /// What is known of the same process or pod, and not in the reading.
+    fn ended<'r>(&'r self, series: &'r Series) -> impl Iterator<Item = &'s Known> + 'r {
+        let ended = self.ended.get_or_init(|| self.find_ended());
+        whose(series).filter_map(|whose| ended.get(&whose)).flatten().copied()
+    }
+
+    fn find_present(&self) -> ByKey<Present<'s>> {
+        let mut present = ByKey::<Present<'s>>::default();
+        for series in self.series {
+            let Some(first) = series.samples.first() else { continue };
+            let begun = if self.known.contains_key(&series.key) { Timestamp::MIN } else { first.at };
+            for whose in whose(series) {
+                let of = present.entry(whose).or_insert(Present { series: Vec::new(), begun });
+                of.series.push(series);
+                of.begun = of.begun.min(begun);
+            }
+        }
+        present
+    }
+
+    fn find_ended(&self) -> ByKey<Vec<&'s Known>> {
+        let read: Keys = self.series.iter().map(|series| series.key).collect();
+        let mut ended = ByKey::<Vec<&Known>>::default();
+        for (_, known) in self.known.iter().filter(|(key, _)| !read.contains(*key)) {
+            for whose in [Some(known.instance), known.pod].into_iter().flatten() {
+                ended.entry(whose).or_default().push(known);
+            }
+        }
+        ended
     }
 }
 
@@ -236,6 +278,11 @@ impl Known {
     fn of(series: &Series, sample: Sample) -> Self {
         Self { sample, instance: series.instance, pod: pod_of(series), meaning: series.meaning }
     }
+}
+
+/// The process that a series is of, and the pod if it is of one.
+fn whose(series: &Series) -> impl Iterator<Item = Key> {
+    [Some(series.instance), pod_of(series)].into_iter().flatten()
 }
 
 /// The pod that a series is of, if it is of one.

@@ -79,6 +79,16 @@ fn the_form_that_goes_on_counts_and_what_was_counted_between_the_two_is_left_out
 }
 
 #[test]
+fn of_two_forms_that_a_store_shows_to_the_end_the_one_counts_that_counted_last() {
+    let shown = series("a", "classic", &[(0, 60.0), (10, 60.0), (20, 60.0)]);
+    let held = series("a", "native", &[(0, 60.0), (10, 70.0), (20, 70.0)]);
+    assert_eq!(once(vec![shown.clone()], vec![held.clone()]).0, [held]);
+    let shown = Series { samples: shown.samples, ..series("a", "native", &[]) };
+    let classic = series("a", "classic", &[(0, 60.0), (10, 70.0), (20, 70.0)]);
+    assert_eq!(once(vec![classic.clone()], vec![shown]).0, [classic]);
+}
+
+#[test]
 fn only_histograms_that_counted_in_another_form_before_have_changed() {
     let [classic, held] = ["classic", "native"].map(|form| series("a", form, &[(0, 5.0)]));
     let new = series("b", "native", &[(0, 1.0)]);
@@ -86,4 +96,16 @@ fn only_histograms_that_counted_in_another_form_before_have_changed() {
     let (counted, now) = once(vec![], vec![held.clone(), new]);
     assert_eq!(changed(&before, &now, &counted), [held]);
     assert!(changed(&now, &now, &counted).is_empty());
+}
+
+#[test]
+fn what_a_store_only_shows_of_another_form_is_left_out_until_it_counts_something() {
+    let (_, before) = once(vec![], ["a", "b"].map(|pod| series(pod, "native", &[(0, 60.0)])).to_vec());
+    let shown = series("a", "classic", &[(0, 10.0), (10, 10.0), (20, 75.0), (30, 80.0)]);
+    let ended = series("b", "classic", &[(0, 10.0), (10, 10.0)]);
+    let new = series("c", "classic", &[(0, 10.0), (10, 10.0)]);
+    let (mut read, mut now) = once(vec![shown, ended, new.clone()], vec![]);
+    resumed(&before, &mut now, &mut read);
+    assert_eq!(read, [series("a", "classic", &[(20, 75.0), (30, 80.0)]), new]);
+    assert!(!now.contains_key(&Key::of("pod", "b")), "it has not changed");
 }

@@ -101,6 +101,15 @@ fn what_goes_on_counts_from_what_it_is_seen_at_and_a_new_process_from_nothing() 
 }
 
 #[test]
+fn what_a_store_still_shows_of_a_counter_that_goes_on_from_more_is_no_reset() {
+    let mut counters = ledger_after(10, &[series("ok", "a", &[(0, 50.0), (10, 70.0)])]);
+    // Another form counted meanwhile.
+    counters.go_on(second(90), &[series("ok", "a", &[(84, 80.0), (98, 80.0), (100, 90.0)])]);
+    let coarse = [series("ok", "a", &[(90, 70.0), (95, 70.0), (100, 90.0)])];
+    assert_eq!(gains(&counters, stretch(90, 100), &coarse), [10.0]);
+}
+
+#[test]
 fn a_counter_that_has_counted_less_than_what_ended_is_another_one() {
     let ended = series("ok", "a", &[(0, 50.0), (5, 60.0), (10, 70.0)]);
     let begun = series("ok, of each path", "a", &[(15, 20.0), (20, 30.0)]);

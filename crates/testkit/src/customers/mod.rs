@@ -1,5 +1,5 @@
-//! Sends real requests through the gateway, as many a second as told however long the answers take, and keeps a
-//! receipt of each.
+//! Sends real requests through the gateway, as many a second as told however long the answers take, if the machine can, and
+//! keeps a receipt of each.
 
 mod call;
 mod connections;
@@ -34,6 +34,10 @@ pub use self::{
 
 /// Nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Of one crowd, so many requests are under way at most: those of 500 a second are 50, and a machine that is too slow for them
+/// has fewer to answer, and not later and later ones.
+const UNDER_WAY: usize = 128;
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,6 +139,7 @@ struct Crowd {
     connections: Connections,
     customers: Vec<(Customer, tokio::sync::Mutex<Jar>)>,
     receipt: Arc<Mutex<Receipt>>,
+    left: watch::Receiver<bool>,
 }
 
 impl Customers {
@@ -150,22 +155,27 @@ impl Customers {
         let jars = customers.iter().map(|customer| tokio::sync::Mutex::new(customer.cookies.clone()));
         let jars: Vec<_> = jars.collect();
         let customers = customers.into_iter().zip(jars).collect();
-        let crowd = Crowd { connections, customers, receipt: Arc::clone(&receipt) };
         let (leave, left) = watch::channel(false);
+        let crowd = Crowd { connections, customers, receipt: Arc::clone(&receipt), left: left.clone() };
         let sending = tokio::spawn(send(Arc::new(crowd), per_second, left));
         Ok(Self { receipt, leave, sending })
     }
 
-    /// What became of the requests that are over so far.
-    pub fn receipt(&self) -> Receipt {
-        lock(&self.receipt).clone()
+    /// What `of` makes of what became of the requests that are over so far.
+    pub fn so_far<T>(&self, of: impl FnOnce(&Receipt) -> T) -> T {
+        of(&lock(&self.receipt))
+    }
+
+    /// The receipt so far, once that is `wanted` of it.
+    pub fn once(&self, wanted: impl FnOnce(&Receipt) -> bool) -> Option<Receipt> {
+        self.so_far(|receipt| wanted(receipt).then(|| receipt.clone()))
     }
 
     /// Has no more requests sent, and waits for those under way.
     pub async fn leave(mut self) -> Result<Receipt> {
         self.leave.send_replace(true);
         timeout(PATIENCE * 2, &mut self.sending).await??;
-        Ok(self.receipt())
+        Ok(self.so_far(Receipt::clone))
     }
 }
 
@@ -199,6 +209,9 @@ async fn send(crowd: Arc<Crowd>, per_second: f64, mut left: watch::Receiver<bool
             _ = left.wait_for(|left| *left) => break,
         }
         while under_way.try_join_next().is_some() {}
+        if under_way.len() >= UNDER_WAY {
+            under_way.join_next().await;
+        }
         let crowd = Arc::clone(&crowd);
         under_way.spawn(async move { crowd.send(number).await });
     }
@@ -210,8 +223,21 @@ impl Crowd {
         let customer = self.whose_turn(number);
         let only_calls = self.customers.get(customer).is_some_and(|(customer, _)| customer.only_calls);
         let kind = if only_calls { Kind::of(number).as_call() } else { Kind::of(number) };
+        let Some((who, jar)) = self.customers.get(customer) else { return };
+        let mut hand = jar.lock().await;
+        if *self.left.borrow() {
+            return;
+        }
+        let mut copy = hand.clone();
+        // Who keeps cookies waits for the answer to his last request, as long as a jar can be in one hand only.
+        let cookies = if who.keeps_cookies {
+            &mut *hand
+        } else {
+            drop(hand);
+            &mut copy
+        };
         let sent = Timestamp::now();
-        let answer = timeout(PATIENCE, self.answer_to(kind, customer)).await;
+        let answer = timeout(PATIENCE, answer_to(&self.connections, kind, who, cookies)).await;
         let answer = answer.unwrap_or_else(|_| Err(anyhow!("no answer within {PATIENCE:?}")));
         let mut receipt = lock(&self.receipt);
         match answer {
@@ -227,18 +253,6 @@ impl Crowd {
     fn whose_turn(&self, number: u64) -> usize {
         let turn = usize::try_from(number + number / Kind::ROUND).unwrap_or_default();
         turn.checked_rem(self.customers.len()).unwrap_or_default()
-    }
-
-    /// Who keeps cookies waits for the answer to his last request, as long as a jar can be in one hand only.
-    async fn answer_to(&self, kind: Kind, customer: usize) -> Result<(String, [Timestamp; 2])> {
-        let (customer, jar) = self.customers.get(customer).context("there are no customers")?;
-        let mut jar = jar.lock().await;
-        if customer.keeps_cookies {
-            return answer_to(&self.connections, kind, customer, &mut jar).await;
-        }
-        let mut copy = jar.clone();
-        drop(jar);
-        answer_to(&self.connections, kind, customer, &mut copy).await
     }
 }
 
