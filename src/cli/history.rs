@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use tidegate_api::RolloutStatus;
+use tidegate_api::{ReleaseCount, RolloutStatus};
 
 use super::{
     columns::aligned,
@@ -15,7 +15,7 @@ pub fn main(target: &Target) -> ExitCode {
     target::told(target, |rollout| told(&rollout.status.clone().unwrap_or_default()))
 }
 
-/// One line for each step, then one for each version that may be wanted back, then how it stands.
+/// One line for each step, then one for each version that may be wanted back, then how it stands and how releases ended.
 fn told(status: &RolloutStatus) -> String {
     let row = |at: Timestamp, revision: &str, what: &str, why: &str| {
         vec![format!("{at:.0}"), revision.to_owned(), what.to_owned(), why.to_owned()]
@@ -25,7 +25,15 @@ fn told(status: &RolloutStatus) -> String {
         row(former.until, &former.revision, "WasStable", &format!("until then ({})", former.images.join(", ")))
     });
     let now = if status.message.is_empty() { String::new() } else { format!("now: {}\n", status.message) };
-    format!("{}{now}", aligned(&steps.chain(former).collect::<Vec<_>>()))
+    let releases = status.releases.as_ref().map(counted).unwrap_or_default();
+    format!("{}{now}{releases}", aligned(&steps.chain(former).collect::<Vec<_>>()))
+}
+
+/// How many releases succeeded: a line.
+fn counted(releases: &ReleaseCount) -> String {
+    let Some(success) = releases.success() else { return String::new() };
+    let (promoted, all) = (releases.promoted, releases.promoted + releases.failed);
+    format!("releases: {promoted} of {all} succeeded ({:.0}%) since {:.0}\n", 100.0 * success, releases.since)
 }
 
 #[cfg(test)]
@@ -53,12 +61,14 @@ mod tests {
             history: vec![step(1, "Promoted"), step(0, "StageEntered")],
             former: vec![former],
             message: "version 7f9c serves".to_owned(),
+            releases: Some(ReleaseCount { since: at(0), promoted: 19, failed: 1 }),
             ..RolloutStatus::default()
         };
         let expected = "2026-03-02T09:00:00Z  7f9c  StageEntered  the StageEntered\n\
                         2026-03-02T09:01:00Z  7f9c  Promoted      the Promoted\n\
                         2026-03-02T09:02:00Z  6b54  WasStable     until then (a:v1)\n\
-                        now: version 7f9c serves\n";
+                        now: version 7f9c serves\n\
+                        releases: 19 of 20 succeeded (95%) since 2026-03-02T09:00:00Z\n";
         assert_eq!(told(&status), expected);
     }
 }

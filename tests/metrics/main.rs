@@ -13,6 +13,7 @@ mod fuzzed;
 mod hostile;
 mod names;
 mod native;
+mod parameters;
 mod pods;
 mod providers;
 #[path = "../promql/remote_write.rs"]

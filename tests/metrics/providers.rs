@@ -84,6 +84,95 @@ async fn a_number_of_another_service_is_held_against_its_limit_without_any_prome
     assert_eq!((failed.verdict, failed.reason.as_str()), (Verdict::Fail, "AboveLimit"), "{failed:?}");
 }
 
+/// A kind of service: how it is configured, what it is asked, where, and how it says 2.
+struct Case {
+    provider: &'static str,
+    credentials: &'static str,
+    expr: &'static str,
+    asked: &'static str,
+    header: (&'static str, &'static str),
+    answer: Value,
+}
+
+fn cases() -> Vec<Case> {
+    let by_basic_auth = ("authorization", "Basic c2hvcDphLWtleQ==");
+    vec![
+        Case {
+            provider: "datadog",
+            credentials: "headerFiles: {DD-API-KEY: KEY}",
+            expr: "sum:errors{*}",
+            asked: "/api/v1/query?",
+            header: ("dd-api-key", "a-key"),
+            answer: of_datadog(2.0),
+        },
+        Case {
+            provider: "{cloudWatch: {region: eu-west-1, accessKeyFile: KEY, secretKeyFile: KEY}}",
+            credentials: "timeout: 5s",
+            expr: "SELECT MAX(Age) FROM \"AWS/SQS\"",
+            asked: "/",
+            header: ("authorization", "AWS4-HMAC-SHA256 Credential=a-key/"),
+            answer: json!({"MetricDataResults": [{"StatusCode": "Complete", "Values": [2.0, 1.0]}]}),
+        },
+        Case {
+            provider: "{newRelic: {account: 7}}",
+            credentials: "headerFiles: {API-Key: KEY}",
+            expr: "SELECT count(*) FROM Transaction",
+            asked: "/graphql",
+            header: ("api-key", "a-key"),
+            answer: json!({"data": {"actor": {"account": {"nrql": {"results": [{"count": 2}]}}}}}),
+        },
+        Case {
+            provider: "graphite",
+            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            expr: "shop.errors",
+            asked: "/render?target=shop.errors&",
+            header: by_basic_auth,
+            answer: json!([{"target": "shop.errors", "datapoints": [[1.0, 60], [2.0, 120]]}]),
+        },
+        Case {
+            provider: "{influxDb: {database: shop}}",
+            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            expr: "SELECT mean(load) FROM cpu",
+            asked: "/query?db=shop&",
+            header: by_basic_auth,
+            answer: json!({"results": [{"series": [{"columns": ["time", "mean"], "values": [[60, 2.0]]}]}]}),
+        },
+        Case {
+            provider: "openSearch",
+            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            expr: "SELECT COUNT(*) FROM logs",
+            asked: "/_plugins/_sql",
+            header: by_basic_auth,
+            answer: json!({"schema": [{"name": "COUNT(*)"}], "datarows": [[2]]}),
+        },
+        Case {
+            provider: "{web: {value: /burn}}",
+            credentials: "bearerTokenFile: KEY",
+            expr: "/slo/checkout?version={{revision}}",
+            asked: "/slo/checkout?version=new",
+            header: ("authorization", "Bearer a-key"),
+            answer: json!({"burn": 2}),
+        },
+    ]
+}
+
+#[tokio::test]
+async fn each_kind_of_service_is_asked_in_its_own_way_and_says_its_number() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "a-key\n").unwrap();
+    for Case { provider, credentials, expr, asked, header: (name, begins), answer } in cases() {
+        let (service, url) = Service::start(answer).await;
+        let endpoint = format!("{{name: it, url: \"{url}\", provider: {provider}, {credentials}}}");
+        let analyzer = analyzer(&endpoint.replace("KEY", &key.path().display().to_string()));
+        let check = judged(&analyzer, &json!({"provider": "it", "expr": expr, "max": 1})).await;
+        assert_eq!((check.verdict, check.value.as_deref()), (Verdict::Fail, Some("2")), "{provider}: {check:?}");
+        let (uri, headers) = service.asked.lock().unwrap().last().cloned().unwrap();
+        assert!(uri.to_string().starts_with(asked), "{provider}: {uri}");
+        let sent = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert!(sent.starts_with(begins), "{provider}: {sent}");
+    }
+}
+
 #[tokio::test]
 async fn each_way_in_which_it_does_not_answer_has_a_reason_of_its_own() {
     let (service, url) = Service::start(Value::Null).await;

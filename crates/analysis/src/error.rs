@@ -202,6 +202,11 @@ impl QueryError {
         self.reason() == reason::NO_SERIES
     }
 
+    /// Whether there was an answer, and no number in it.
+    pub(super) fn is_no_number(&self) -> bool {
+        self.is_absence() || self.reason() == reason::NOT_A_NUMBER
+    }
+
     /// The same in one word.
     #[must_use]
     pub fn reason(&self) -> &'static str {

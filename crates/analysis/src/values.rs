@@ -71,6 +71,7 @@ impl Values {
     pub(super) async fn observe(&mut self, sources: NumberSources<'_>, now: Timestamp) -> Result<(), QueryError> {
         let Some(at) = self.due(now) else { return self.fault.clone().map_or(Ok(()), Err) };
         self.failed = None;
+        self.run.look_anew();
         let provider = self.plan.provider.clone();
         let source = sources.of(provider.as_deref())?;
         self.catch_up(source, at).await?;
@@ -87,8 +88,10 @@ impl Values {
     /// Takes what the query yielded at `at`.
     pub(super) fn take(&mut self, at: Timestamp, answer: Result<Reading, QueryError>) -> Result<(), QueryError> {
         self.asked = Some(at);
-        if let Ok(seen) = answer {
-            self.see(at, seen);
+        match &answer {
+            Ok(seen) => self.see(at, *seen),
+            Err(fault) if fault.is_no_number() => self.run.observe_none(),
+            Err(_) => {}
         }
         self.fault = answer.as_ref().err().cloned();
         answer.map(|_| ())
@@ -114,8 +117,11 @@ impl Values {
         }
     }
 
-    /// Asks for the instants before `at` that were not asked for and that may still matter.
+    /// Asks for the instants before `at` that were not asked for and that may still matter; a provider knows of none.
     async fn catch_up(&mut self, source: NumberSource<'_>, at: Timestamp) -> Result<(), QueryError> {
+        if matches!(source, NumberSource::Provider(..)) {
+            return Ok(());
+        }
         let grid = self.grid();
         let ValuePlan { interval, limits, rarest, .. } = &self.plan;
         let matters = limits.lasting.max(interval.saturating_mul(limits.tolerated)).max(*rarest);
@@ -131,8 +137,11 @@ impl Values {
                 Err(QueryError::TooLarge { .. }) => {}
                 Err(fault) => return Err(fault),
                 Ok(missed) => {
-                    for (at, seen) in missed {
-                        self.see(at, seen);
+                    for second in (start.as_second()..=end.as_second()).step_by(usize::try_from(stride).unwrap_or(1)) {
+                        match Timestamp::from_second(second).ok().and_then(|at| missed.get_key_value(&at)) {
+                            Some((at, seen)) => self.see(*at, *seen),
+                            None => self.run.observe_none(),
+                        }
                     }
                     break;
                 }

@@ -102,7 +102,7 @@ fn want(
         let stage = written.iter().find(|stage| stage.name == begun.stage).or(watch);
         let asked = stage.map_or_else(|| question(check, None), |stage| asked(check, stage))?;
         let weight = stage.map_or(Percent::FULL, |stage| stage.weight);
-        let limits = limits_of(check, &asked, begun.answered.contains(&check.name));
+        let limits = limits_of(check, &asked, (begun.answered.contains(&check.name), watch.is_some()));
         Ok(StagePlan { since: whole_second(begun.since), part: begun.part, weight, limits })
     });
     let stages = stages.collect::<Result<_, QueryError>>()?;
@@ -151,11 +151,12 @@ pub(super) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn limits_of(check: &Check, question: &Question, is_answered: bool) -> Vec<Limit> {
+fn limits_of(check: &Check, question: &Question, (is_answered, is_watched): (bool, bool)) -> Vec<Limit> {
     let Question::Proportion { max, relative, warn } = question else { return Vec::new() };
     let limits = [(Kind::Max, max), (Kind::Relative, relative), (Kind::Warn, warn)];
     let written = limits.into_iter().filter_map(|(kind, tolerance)| {
-        let first = SampleBounds::of(check).at_most.filter(|_| kind != Kind::Warn);
+        // After its promotion a version is looked at all the time: its first requests say nothing new.
+        let first = SampleBounds::of(check).at_most.filter(|_| kind != Kind::Warn && !is_watched);
         Some(Limit { check: check.name.clone(), kind, tolerance: (*tolerance)?, first, is_answered })
     });
     written.collect()

@@ -80,6 +80,10 @@ pub mod reason {
         SHARE_OFF = "ShareOff", Warning =>
             "Look for requests that go around the route or are counted twice, and for connections that stay open \
              ([traffic.md](../traffic.md)). `spec.traffic.onShareOff` says whether stages wait for it.";
+        /// A check is past its `warn`. Nothing waits for it, and nothing goes back by it.
+        CHECK_WARNS = "CheckWarns", Warning =>
+            "Look at what the check asks for: the event has the numbers of the moment when it began, `status.checks` those \
+             of now ([checks.md](../checks.md)).";
         /// A policy is attached to the Service, and to neither of those that a rollout adds: during a rollout, requests go
         /// without it.
         POLICY_NOT_ATTACHED = "PolicyNotAttached", Warning =>
@@ -176,6 +180,8 @@ pub mod reason {
              `tidegate plan` says how long it takes. `spec.onInconclusive` says what happens then.";
         /// The new version passed its last stage, and is the stable one.
         PROMOTED = "Promoted", Normal => "Nothing.";
+        /// A version that was stable before is stable again: after `RolledBack`, or after a `WatchFailed`.
+        CAME_BACK = "CameBack", Normal => "Nothing.";
         /// The new version failed by a check, by a deadline, or since its pods did not become ready: all traffic goes back
         /// to the stable version, and this one is not tried again.
         REVERTED = "Reverted", Warning =>

@@ -19,8 +19,13 @@ pub struct Degrade {
     #[schemars(with = "Switch")]
     pub by: Gate,
 
-    /// How long the answer may take, and how long it then takes to have an effect: until that is over, the checks that failed
-    /// are not held against the version, and any other is. At most 15m. Default: 2m.
+    /// The checks that it may help: where any other fails, before or meanwhile, `onFailure` applies at once. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub checks: Option<Vec<String>>,
+
+    /// How long the answer may take, and how long it then takes to have an effect: until that is over, the checks that it may
+    /// help are not held against the version. At most 15m. Default: 2m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) <= duration('15m')", "wait must be at most 15m: users meet a version that fails for so long"))]
     pub wait: Option<Span>,

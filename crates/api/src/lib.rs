@@ -81,8 +81,8 @@ pub use stage_check::{CheckOverride, LimitOverride, StageCheck};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,
-    PresetStatus, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition, Verdict,
-    WorkloadStatus,
+    PresetStatus, ReleaseCount, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition,
+    Verdict, WorkloadStatus,
 };
 pub use track::{ConfigurationKind, Tracked};
 pub use traffic::{

@@ -5,13 +5,26 @@ use tidegate_api::{QueryRelative, Verdict, verdict::reason};
 
 use super::{question::ValueLimits, verdict::Judgement, wording::value as worded};
 
-/// The newest value of a query, and the unbroken run of values beyond the limit that it ends.
+/// The newest value of a query, and the run of values beyond the limit that it ends.
 ///
-/// A look that brought no value neither ends a run nor adds to it: a Prometheus that flaps must not hide a failure.
+/// A question that nobody answered neither ends a run nor adds to it: a Prometheus that flaps must not hide a failure. An answer
+/// without a number, as where there were no requests, does not end it either, but nobody knows what it was like then: how long
+/// the run has lasted is counted anew, as Prometheus does with the `for` of an alert.
+/// <https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Run {
     newest: Option<(Timestamp, Reading)>,
-    beyond: Option<(Timestamp, u32)>,
+    beyond: Option<Beyond>,
+    /// Whether any value since the look before is past what is warned of.
+    warns: bool,
+}
+
+/// Values beyond the limit, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Beyond {
+    /// The first of those without a gap; nothing where the newest answer was no number.
+    since: Option<Timestamp>,
+    times: u32,
 }
 
 /// What a query yielded at one instant.
@@ -27,11 +40,21 @@ impl Run {
     /// Adds what the query yielded at `at`, which is later than everything before.
     pub fn observe(&mut self, limits: &ValueLimits, at: Timestamp, seen: Reading) {
         self.newest = Some((at, seen));
-        self.beyond = match (limits.crossed(seen), self.beyond) {
-            (None, _) => None,
-            (Some(_), None) => Some((at, 1)),
-            (Some(_), Some((since, times))) => Some((since, times.saturating_add(1))),
-        };
+        self.warns |= limits.warns(seen.value);
+        self.beyond = limits.crossed(seen).map(|_| {
+            let before = self.beyond.unwrap_or(Beyond { since: None, times: 0 });
+            Beyond { since: before.since.or(Some(at)), times: before.times.saturating_add(1) }
+        });
+    }
+
+    /// Somebody looks anew: what was warned of before is told by now.
+    pub fn look_anew(&mut self) {
+        self.warns = false;
+    }
+
+    /// Takes an answer that was no number.
+    pub fn observe_none(&mut self) {
+        self.beyond = self.beyond.map(|beyond| Beyond { since: None, ..beyond });
     }
 
     /// When the query last yielded a value.
@@ -101,8 +124,8 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
     let shown = worded(seen.value);
     let beside = seen.stable.map_or(String::new(), |stable| format!(", stable at {}", worded(stable)));
     let (verdict, reason, message) = match (limits.crossed(seen), run.beyond) {
-        (Some((limit, side)), Some((since, times))) => {
-            let lasted = at.duration_since(since).unsigned_abs();
+        (Some((limit, side)), Some(Beyond { since, times })) => {
+            let lasted = at.duration_since(since.unwrap_or(at)).unsigned_abs();
             let tail = if times == 1 { String::new() } else { format!(", {times} looks in a row") };
             let message = format!("the value is {shown}, {side} the limit of {}{beside}{tail}", worded(limit));
             let reason = if side == "above" { reason::ABOVE_LIMIT } else { reason::BELOW_LIMIT };
@@ -124,7 +147,7 @@ pub fn judge_values(limits: &ValueLimits, run: &Run) -> Judgement {
         value: Some(shown),
         limit: Some(limits.text()),
         stable: seen.stable.map(worded),
-        warning: limits.warns(seen.value),
+        warning: run.warns,
         ..Judgement::no_data(reason, message)
     }
 }
@@ -174,6 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn for_is_counted_anew_where_an_answer_was_no_number_and_looks_are_not() {
+        let limits =
+            ValueLimits { max: Some(1.0), lasting: Duration::from_mins(5), tolerated: 2, ..Default::default() };
+        let mut run = Run::default();
+        let mut look = |second: i64, value: Option<f64>| {
+            match value {
+                Some(value) => {
+                    run.observe(&limits, Timestamp::from_second(second).unwrap(), Reading { value, stable: None });
+                }
+                None => run.observe_none(),
+            }
+            judge_values(&limits, &run).verdict
+        };
+        let beyond = Some(2.0);
+        assert_eq!([look(0, beyond), look(60, None), look(540, beyond)], [Verdict::NeedMoreData; 3]);
+        assert_eq!([look(700, beyond), look(840, beyond)], [Verdict::NeedMoreData, Verdict::Fail]);
+    }
+
+    #[test]
     fn a_warning_is_on_the_side_of_the_limit() {
         let warns = |limits: ValueLimits, value| {
             let mut run = Run::default();
@@ -184,6 +226,21 @@ mod tests {
         assert!(warns(above, 0.8) && !warns(above, 0.6));
         let below = ValueLimits { min: Some(10.0), warn: Some(20.0), ..Default::default() };
         assert!(warns(below, 15.0) && !warns(below, 25.0));
+    }
+
+    #[test]
+    fn a_value_between_two_looks_warns_once() {
+        let limits = ValueLimits { warn: Some(0.7), ..Default::default() };
+        let mut run = Run::default();
+        let mut see = |second: i64, value: f64| {
+            run.observe(&limits, Timestamp::from_second(second).unwrap(), Reading { value, stable: None });
+            let warns = judge_values(&limits, &run).warning;
+            if value < 0.7 {
+                run.look_anew();
+            }
+            warns
+        };
+        assert_eq!([see(0, 0.8), see(10, 0.6), see(20, 0.6)], [true, true, false]);
     }
 
     #[test]

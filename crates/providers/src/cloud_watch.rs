@@ -31,6 +31,8 @@ pub(super) struct CloudWatch {
 impl Kind for CloudWatch {
     fn request(&self, text: &str, at: Timestamp) -> Result<Request, Fault> {
         let (start, end) = recent(at);
+        // The minute that is not over yet has only a part of its sum.
+        let end = end - end.rem_euclid(i64::from(PERIOD));
         let query = json!({"Id": "q", "Expression": text, "Period": PERIOD, "ReturnData": true});
         let question = json!({
             "MetricDataQueries": [query], "StartTime": start, "EndTime": end, "ScanBy": "TimestampDescending",
@@ -52,6 +54,20 @@ impl Kind for CloudWatch {
             }
         }
         Some(Answer::Numbers(numbers))
+    }
+
+    /// AWS says by the name of the error what is wrong, and mostly by the same status.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html>
+    fn refusal(&self, body: &Value) -> Fault {
+        // Before a `#` stands the name of the service's model.
+        let name = body["__type"].as_str().and_then(|name| name.rsplit('#').next());
+        match name {
+            Some("ThrottlingException" | "Throttling" | "RequestLimitExceeded") => Fault::Status(429),
+            Some(
+                "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException" | "NotAuthorized",
+            ) => Fault::Unauthorized(400),
+            _ => Fault::Refused,
+        }
     }
 }
 
@@ -115,6 +131,15 @@ mod tests {
         let part = json!({"Id": "q", "StatusCode": "PartialData", "Timestamps": [60], "Values": [1]});
         assert_eq!(answered(&part), Some(Answer::Partial));
         assert_eq!(answered(&json!({"Id": "q", "StatusCode": "Forbidden", "Values": []})), Some(Answer::Refused));
+    }
+
+    #[test]
+    fn who_asks_too_often_or_may_not_ask_did_not_write_a_wrong_expression() {
+        let refusal = |name: &str| cloud_watch().refusal(&json!({"__type": name, "message": "…"}));
+        assert_eq!(refusal("com.amazon.coral.availability#ThrottlingException"), Fault::Status(429));
+        assert_eq!(refusal("com.amazon.coral.service#AccessDeniedException"), Fault::Unauthorized(400));
+        assert_eq!(refusal("com.amazonaws.cloudwatch.v2010_08_01#InvalidParameterValue"), Fault::Refused);
+        assert_eq!(cloud_watch().refusal(&Value::Null), Fault::Refused);
     }
 
     #[test]

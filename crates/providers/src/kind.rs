@@ -19,6 +19,11 @@ pub(super) trait Kind: Send + Sync {
 
     /// The newest value of each series of an answer; nothing where it has no such shape.
     fn answer(&self, body: &Value) -> Option<Answer>;
+
+    /// What HTTP 400 means with this body, where the service says more by it than that the text is wrong.
+    fn refusal(&self, _body: &Value) -> Fault {
+        Fault::Refused
+    }
 }
 
 /// What a service says.

@@ -120,7 +120,10 @@ impl Provider {
         match answer.status {
             200..300 => {}
             401 | 403 => return Err(Fault::Unauthorized(answer.status)),
-            400 | 422 => return Err(Fault::Refused),
+            400 | 422 => {
+                let body = serde_json::from_slice(&answer.body).unwrap_or_default();
+                return Err(self.kind.refusal(&body));
+            }
             other => return Err(Fault::Status(other)),
         }
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| Fault::Shape(self.title))?;

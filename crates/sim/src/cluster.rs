@@ -9,7 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tidegate_analysis::Transport;
-use tidegate_api::{GatewayRouteKind, definitions};
+use tidegate_api::{GatewayRouteKind, Schedule, definitions};
 use tidegate_apiserver::{ApiServer, Refusal, garbage};
 use tidegate_clock::Clock;
 use tidegate_planner::traffic::GATEWAY_API;
@@ -109,11 +109,17 @@ impl Cluster {
             .any(|resource| (resource.group.as_str(), resource.kind.as_str()) == (group, text("kind")))
     }
 
-    /// Starts an operator that reaches the Prometheus of this cluster by `transport`, and calls it `endpoint`.
+    /// Starts an operator that reaches the Prometheus of this cluster by `transport`, and calls it `endpoint`; with the
+    /// `schedule` of the whole cluster, if there is one.
     #[must_use]
-    pub fn operator(&self, endpoint: &str, transport: impl Transport + 'static) -> Operator {
+    pub fn operator(
+        &self,
+        endpoint: &str,
+        transport: impl Transport + 'static,
+        schedule: Option<Schedule>,
+    ) -> Operator {
         let (endpoint, webhooks) = (endpoint.to_owned(), Arc::new(self.board.clone()));
-        let plan = OperatorSetup { endpoint, webhooks, ..OperatorSetup::new(self.clock, transport) };
+        let plan = OperatorSetup { endpoint, webhooks, schedule, ..OperatorSetup::new(self.clock, transport) };
         plan.start(self.api.clone())
     }
 }

@@ -6,6 +6,7 @@ use axum::body::Body as Answer;
 use http::{Request, Response};
 use kube::client::{Body, ClientBuilder};
 use tidegate_analysis::{Analyzer, Transport};
+use tidegate_api::Schedule;
 use tidegate_clock::Clock;
 use tidegate_operator::{
     controller::{
@@ -46,6 +47,8 @@ pub struct OperatorSetup<T> {
     pub webhooks: Arc<dyn Webhooks>,
     /// Whether it leads.
     pub leadership: Leadership,
+    /// When any Rollout may go on by itself.
+    pub schedule: Option<Schedule>,
 }
 
 impl<T: Transport + 'static> OperatorSetup<T> {
@@ -58,6 +61,7 @@ impl<T: Transport + 'static> OperatorSetup<T> {
             transport,
             webhooks: Arc::new(NoWebhooks),
             leadership: Leadership::always(),
+            schedule: None,
         }
     }
 
@@ -83,7 +87,7 @@ impl<T: Transport + 'static> OperatorSetup<T> {
         let settings = ControllerSettings {
             namespace: self.namespace,
             concurrency: 1,
-            schedule: None,
+            schedule: self.schedule,
             are_approvals_verified: false,
         };
         let (shutdown, requested) = oneshot::channel();

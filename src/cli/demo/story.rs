@@ -67,7 +67,7 @@ impl Story {
         for manifest in manifests.objects {
             cluster.apply(manifest.object)?;
         }
-        let operator = cluster.operator(ENDPOINT, cluster.prometheus.clone());
+        let operator = cluster.operator(ENDPOINT, cluster.prometheus.clone(), None);
         let timeline = Timeline::new(clock.now());
         tokio::spawn(release(cluster.api.clone(), scenario.events));
         Ok(Self { cluster, _operator: operator, changes, timeline, screen })

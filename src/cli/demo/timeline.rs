@@ -115,7 +115,7 @@ fn weight(status: &RolloutStatus) -> String {
 
 fn tone(reason: &str) -> Tone {
     match reason {
-        reason::PROMOTED | reason::STAGE_PASSED => Tone::Good,
+        reason::PROMOTED | reason::CAME_BACK | reason::STAGE_PASSED => Tone::Good,
         reason::CHECK_FAILED | reason::REVERTED | reason::INCONCLUSIVE | reason::PROGRESS_DEADLINE_EXCEEDED => {
             Tone::Bad
         }

@@ -4,6 +4,7 @@ mod autoscalers;
 mod cadence;
 mod circles;
 mod configuration;
+mod degrade;
 mod evidence;
 mod finding;
 mod gates;
@@ -245,6 +246,7 @@ fn rollout(written: &LocatedDocument, all: &[LocatedDocument], known: &Known) ->
         findings.extend(plans::check(written, &rollout.spec));
         findings.extend(hours::check(written, &rollout.spec));
         findings.extend(gates::check(written, &rollout.spec, known.webhooks.as_ref()));
+        findings.extend(degrade::check(written, &rollout.spec));
         findings.extend(circles::check(written, &rollout.spec, all));
         findings.extend(shares::check(written, &rollout.spec));
         findings.extend(suspects::check(written, &rollout.spec, all));

@@ -1,11 +1,11 @@
 //! `degrade`: a version whose checks fail may get by without something. It is switched off, once, and the version is judged anew
 //! before `onFailure` applies.
 //!
-//! The traffic stays where it is meanwhile, for twice the plan's `wait` at most, and only the checks that failed are silent for so
-//! long: any other that fails ends it at once.
+//! The traffic stays where it is meanwhile, for twice the plan's `wait` at most, and only the checks that it may help are silent
+//! for so long, since one cause seldom fails one alone: any other that fails ends it at once.
 
 use tidegate_api::{
-    CheckStatus, Degrade, DegradeState, DegradedStatus, GateState, GateStatus, Phase, RevisionStatus, Stage,
+    CheckStatus, Degrade, DegradeState, DegradedStatus, GateState, GateStatus, Phase, RevisionStatus, Stage, Verdict,
     condition::reason,
 };
 
@@ -16,7 +16,8 @@ impl Planner<'_> {
     pub(super) fn is_being_mended(&self, stage: &Stage, check: &CheckStatus) -> bool {
         let Some((degraded, degrade)) = self.degrading(stage) else { return false };
         let wait = degrade.wait();
-        degraded.checks.contains(&check.name) && !self.has_elapsed(after(degraded.at, wait), wait)
+        (degraded.checks.contains(&check.name) || may_help(degrade, &check.name))
+            && !self.has_elapsed(after(degraded.at, wait), wait)
     }
 
     /// Whether something is being switched off for the version in `stage`: it has failed, and nobody knows yet whether it gets by.
@@ -30,7 +31,8 @@ impl Planner<'_> {
         let is_known = self.status.canary.as_ref().is_some_and(|canary| self.failed(canary).is_some());
         let has_its_weight = self.status.stage.as_ref().is_some_and(|stage| stage.since.is_some());
         let checks: Vec<_> = self.failing(stage).map(|check| check.name.clone()).collect();
-        if is_known || !has_its_weight || self.status.degraded.is_some() || checks.is_empty() {
+        let may_help_all = checks.iter().all(|check| may_help(degrade, check));
+        if is_known || !has_its_weight || self.status.degraded.is_some() || checks.is_empty() || !may_help_all {
             return false;
         }
         let by = degrade.by.name.clone();
@@ -46,6 +48,17 @@ impl Planner<'_> {
         self.status.enter_phase(Phase::Progressing);
         self.record(reason::DEGRADED, format!("{failed}; {by} is asked to switch off what it may do without"));
         true
+    }
+
+    /// Of the checks that failed since, those that it may help as well are judged anew with the others.
+    pub(super) fn join_degrade(&mut self, stage: &Stage) {
+        let Some((degraded, degrade)) = self.degrading(stage) else { return };
+        let joins = |check: &&CheckStatus| {
+            let is_new = check.verdict == Verdict::Fail && !degraded.checks.contains(&check.name);
+            is_new && may_help(degrade, &check.name) && self.decides(stage, &check.name)
+        };
+        let joining: Vec<_> = self.checks.iter().filter(joins).map(|check| check.name.clone()).collect();
+        self.status.join_degrade(joining);
     }
 
     /// What is decided while something is being switched off.
@@ -134,4 +147,9 @@ impl Planner<'_> {
         let degrade = self.rollout.spec.degrade_in(stage).filter(|degrade| degrade.by.name == degraded.by)?;
         Some((degraded, degrade))
     }
+}
+
+/// Whether a check of that name may pass without what is switched off.
+fn may_help(degrade: &Degrade, check: &str) -> bool {
+    degrade.checks.as_ref().is_none_or(|checks| checks.iter().any(|name| name == check))
 }

@@ -65,6 +65,23 @@ impl Planner<'_> {
         None
     }
 
+    /// What is waited for after a drill that went back to `stage` in time: the requests of that time are to be counted. A check that
+    /// fails by them is heeded, and so is an outage of the routes.
+    pub(super) fn await_counts_of_drill(&self, stage: &Stage) -> Option<Outcome> {
+        let drill = self.status.drill.as_ref().filter(|drill| drill.state == DrillState::Back)?;
+        self.drilled(drill, stage)?;
+        let back_at = drill.back_at?;
+        let behind = self.checks.iter().filter(|check| check.at.is_some_and(|at| at < back_at));
+        let behind: Vec<_> = behind.map(|check| check.name.as_str()).collect();
+        (!behind.is_empty()).then(|| {
+            let names = behind.join(", ");
+            Outcome::Wait(format!(
+                "drill of stage {}: waits until {names} counted the requests of that time",
+                drill.stage
+            ))
+        })
+    }
+
     /// Whether a drill is on its way back to `stage`.
     pub(super) fn is_drilling(&self, stage: &Stage) -> bool {
         self.returning(stage).is_some()

@@ -159,6 +159,7 @@ impl Planner<'_> {
             return Outcome::TakeBack(reason::ROUTE_BROKEN, self.since_written(outage));
         }
         self.await_step_back();
+        self.join_degrade(stage);
         let failing = self.failing(stage).next();
         if let Some(check) = failing {
             return self.answer_failure(stage, check);
@@ -242,6 +243,9 @@ impl Planner<'_> {
             let paused = "paused while a version comes back; set spec.paused to false to go on";
             let waits = self.is_paused() && !self.flees();
             return if waits { Outcome::Wait(paused.to_owned()) } else { Outcome::Advance };
+        }
+        if let Some(waits) = self.await_counts_of_drill(stage) {
+            return waits;
         }
         self.wake_after(since, stage.bake());
         let baked =
@@ -408,7 +412,12 @@ impl Planner<'_> {
 
     fn promote(&mut self, stage: &Stage, left: &str) {
         let version = self.status.canary.clone().unwrap_or_default();
-        self.record(reason::PROMOTED, format!("{left}; version {version} is now stable"));
+        if self.status.rolls_back {
+            self.record(reason::CAME_BACK, format!("version {version} is stable again"));
+        } else {
+            self.status.count_promoted(self.now);
+            self.record(reason::PROMOTED, format!("{left}; version {version} is now stable"));
+        }
         // Where somebody else wrote the route since, the old pods had traffic again; a control had it until now.
         let had_none = stage.weight >= Percent::FULL;
         self.remember_stable();

@@ -107,8 +107,10 @@ impl Planner<'_> {
         let known = known.filter(|known| self.observed.replica_set(&known.replica_set).is_some());
         let reverts = spec.on_failure == Some(OnWatchFailure::Revert);
         let story = format!("version {stable} fails after its promotion: {failed}");
+        self.status.uncount_promoted();
         let Some(known) = known.filter(|_| reverts) else {
             let lost = if reverts { "; the version before it is gone, so that nothing can come back" } else { "" };
+            self.status.count_failed(self.now);
             self.status.fail_watch(failed.to_owned());
             return self.record(reason::WATCH_FAILED, format!("{story}{lost}"));
         };

@@ -23,6 +23,8 @@ pub struct Recorder {
     rollouts: BTreeMap<String, LastSeen>,
     /// What was served before the scenario started, and what failed.
     before: (u64, Causes),
+    /// Whether the whole cluster has a schedule.
+    is_scheduled: bool,
 }
 
 /// What was seen last of a Rollout.
@@ -60,7 +62,14 @@ impl Recorder {
             releases: Vec::new(),
             rollouts: BTreeMap::new(),
             before: (0, Causes::new()),
+            is_scheduled: false,
         }
+    }
+
+    /// Whether the whole cluster has a schedule.
+    #[must_use]
+    pub fn under_a_schedule(self, is_scheduled: bool) -> Self {
+        Self { is_scheduled, ..self }
     }
 
     /// The scenario starts now: what was answered so far does not count, and what a Rollout waits for still is told.
@@ -91,8 +100,10 @@ impl Recorder {
         let Some(status) = &rollout.status else { return };
         let mut seen = self.rollouts.remove(&name).unwrap_or_else(|| LastSeen::new(rollout));
         seen.learn(now, status);
-        let waits_anew = waits_for_its_hour(rollout, status) && !seen.waits_for_its_hour;
-        seen.waits_for_its_hour = waits_for_its_hour(rollout, status);
+        let is_scheduled = self.is_scheduled || rollout.spec.schedule.is_some();
+        let waits = is_scheduled && waits_to_start(rollout, status);
+        let waits_anew = waits && !seen.waits_for_its_hour;
+        seen.waits_for_its_hour = waits;
         seen.is_watched = status.watch.is_some();
         let answered = |revision: &str| load.and_then(|load| load.totals(revision)).map_or(0, |totals| totals.requests);
         let warned = seen.tell_warning(&name, now, status);
@@ -364,7 +375,7 @@ fn never_started<'a>(status: &'a RolloutStatus, transition: &Transition) -> Opti
 /// What a transition with that reason means for a release; nothing if it goes on as before.
 fn outcome(word: &str) -> Option<Outcome> {
     match word {
-        reason::PROMOTED | reason::STABLE_LOST => Some(Outcome::Promoted),
+        reason::PROMOTED | reason::CAME_BACK | reason::STABLE_LOST => Some(Outcome::Promoted),
         reason::REVERTED | reason::ABORTED | reason::SUPERSEDED | reason::BACK_TO_STABLE => Some(Outcome::Reverted),
         reason::STEPPED_BACK => Some(Outcome::SteppedBack),
         reason::STAGE_PASSED | reason::STAGE_SKIPPED => Some(Outcome::Unfinished),
@@ -372,11 +383,11 @@ fn outcome(word: &str) -> Option<Outcome> {
     }
 }
 
-/// Whether a version waits for the schedule: not for somebody who resumes the Rollout, or scales it.
-fn waits_for_its_hour(rollout: &Rollout, status: &RolloutStatus) -> bool {
+/// Whether a version waits to start: where there is a schedule, for that, and not for somebody who scales the Rollout.
+fn waits_to_start(rollout: &Rollout, status: &RolloutStatus) -> bool {
     let ready = status.conditions.iter().find(|condition| condition.type_ == kind::READY);
     let waits = ready.is_some_and(|ready| ready.reason == reason::VERSION_WAITS);
-    waits && rollout.spec.schedule.is_some() && rollout.spec.replicas != Some(0)
+    waits && rollout.spec.replicas != Some(0)
 }
 
 /// Phases whose beginning is worth a line even where no transition tells of it.

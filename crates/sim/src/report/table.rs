@@ -72,10 +72,10 @@ fn round(percent: f64) -> f64 {
 
 fn color_of(entry: &Entry) -> &'static str {
     match entry.what.as_str() {
-        "Promoted" | "StagePassed" | "NumbersBack" => color::GOOD,
+        "Promoted" | "CameBack" | "StagePassed" | "NumbersBack" => color::GOOD,
         "Reverted" | "CanaryLost" | "CheckFailed" | "ProgressDeadlineExceeded" => color::BAD,
         "Inconclusive" | "Contention" | "NumbersLost" | "Superseded" | "BackToStable" | "Pending" | "StableUnwell"
-        | "SuspectPodReplaced" => color::STUCK,
+        | "CheckWarns" | "SuspectPodReplaced" => color::STUCK,
         _ if entry.by == super::By::Scenario => color::FAINT,
         _ => "0",
     }

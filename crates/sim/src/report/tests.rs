@@ -153,6 +153,20 @@ fn an_expectation_that_does_not_hold_is_told_in_a_sentence() {
 }
 
 #[test]
+fn what_people_are_told_is_expected_word_by_word_in_its_order() {
+    let report = reverted();
+    let failures =
+        |told: &str| Scenario::parse(&format!("expect: {{told: {told}}}"), "s.yaml").unwrap().expect.failures(&report);
+    assert_eq!(failures("[StagePassed, Reverted]"), Vec::<String>::new());
+    let all = "RolloutStarted, StageEntered, StagePassed, StageEntered, Reverted, AtRestReverted";
+    assert_eq!(failures("[CheckWarns]"), [format!("shop/checkout:v2: CheckWarns was not told; told were: {all}")]);
+    assert_eq!(
+        failures("[Reverted, StagePassed]"),
+        [format!("shop/checkout:v2: StagePassed was not told in that order; told were: {all}")]
+    );
+}
+
+#[test]
 fn json_has_what_it_always_has() {
     let json = json(&reverted());
     assert_eq!(json["outcome"], "Reverted");

@@ -58,7 +58,7 @@ pub(super) struct WrittenEvent {
     #[serde(default)]
     abort: Option<Target>,
     #[serde(default)]
-    promote: Option<Target>,
+    promote: Option<Promote>,
     #[serde(default)]
     retry: Option<Target>,
     #[serde(default)]
@@ -117,6 +117,8 @@ pub enum Action {
     Jobs(JobsEnd),
     /// Somebody asks for something, by a command.
     Ask(Command, Target),
+    /// Somebody has a stage left without waiting for it, or all of them.
+    Promote(Promote),
 }
 
 /// How Jobs end.
@@ -204,6 +206,18 @@ pub struct Target {
     /// Its name. Default: the first.
     #[serde(default)]
     pub rollout: Option<String>,
+}
+
+/// A stage that is left without waiting for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Promote {
+    /// The Rollout. Default: the first.
+    #[serde(default)]
+    pub rollout: Option<String>,
+    /// Whether all stages that are to come are left so, too.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// Another count of pods.
@@ -381,7 +395,7 @@ impl WrittenEvent {
             self.webhooks.map(Action::Webhooks),
             self.jobs.map(Action::Jobs),
             self.abort.map(|target| Action::Ask(Command::Abort, target)),
-            self.promote.map(|target| Action::Ask(Command::Promote, target)),
+            self.promote.map(Action::Promote),
             self.retry.map(|target| Action::Ask(Command::Retry, target)),
             self.restart.map(|target| Action::Ask(Command::Restart, target)),
         ];

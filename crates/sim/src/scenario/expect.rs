@@ -12,7 +12,7 @@ use serde::{
 };
 
 use super::Length;
-use crate::report::{Release, Report};
+use crate::report::{By, Release, Report};
 
 /// What became of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub struct Expectation {
     /// The stage in which it ends.
     #[serde(default)]
     pub stage: Option<String>,
+    /// Who is told what, as events and notifications say it: these words of the timeline, one after the other, whatever comes
+    /// between them, up to the next release.
+    #[serde(default)]
+    pub told: Vec<String>,
     /// How long it takes at most, from the release on.
     #[serde(default)]
     pub within: Option<Length>,
@@ -94,7 +98,10 @@ impl Expectation {
         let mut failures = Vec::new();
         let release = report.release(self.rollout.as_deref(), self.release.as_deref());
         match release {
-            Some(release) => self.check_release(release, &mut failures),
+            Some(release) => {
+                self.check_release(release, &mut failures);
+                failures.extend(self.untold(release, report));
+            }
             None if self.is_about_a_release() => {
                 let which = self.release.as_ref().map_or_else(String::new, |image| format!(" of {image}"));
                 let rollout = self.rollout.as_deref();
@@ -131,6 +138,23 @@ impl Expectation {
             || self.within.is_some()
             || self.not_before.is_some()
             || self.exposed_at_most.is_some()
+            || !self.told.is_empty()
+    }
+
+    /// What should have been told of a release and was not.
+    fn untold(&self, release: &Release, report: &Report) -> Option<String> {
+        let later = report.releases.iter().filter(|other| other.rollout == release.rollout);
+        let next = later.map(|other| other.started).filter(|started| *started > release.started).min();
+        let told = report.timeline.iter().filter(|entry| {
+            let is_of_it = entry.at >= release.started && next.is_none_or(|next| entry.at < next);
+            entry.by == By::Tidegate && entry.rollout == release.rollout && is_of_it
+        });
+        let told: Vec<_> = told.map(|entry| entry.what.as_str()).collect();
+        let mut left = told.iter();
+        let missing = self.told.iter().find(|word| !left.any(|told| told == word))?;
+        let order = if self.told.len() > 1 { " in that order" } else { "" };
+        let (image, all) = (&release.image, told.join(", "));
+        Some(format!("{image}: {missing} was not told{order}; told were: {all}"))
     }
 
     fn check_release(&self, release: &Release, failures: &mut Vec<String>) {

@@ -19,15 +19,17 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tidegate_api::{
+    Schedule,
     manifest::{Document, item},
     nearest::did_you_mean,
 };
+use tidegate_planner::calendar::Calendar;
 
 use self::yaml::{Mistake, WrongValue};
 pub use self::{
     event::{
         Action, Approve, Arm, ConfigMapChange, Delete, DeletedKind, Dependency, EditWeights, Event, GatewayFault,
-        JobsEnd, Pods, PrometheusFault, Quota, Release, Scale, Target,
+        JobsEnd, Pods, PrometheusFault, Promote, Quota, Release, Scale, Target,
     },
     expect::{Expectation, Expectations, Outcome},
     length::{Length, NoLength},
@@ -71,6 +73,8 @@ pub struct Scenario {
     pub versions: BTreeMap<String, Version>,
     /// How often Prometheus scrapes.
     pub scrape_every: Length,
+    /// The schedule of the whole cluster.
+    pub schedule: Option<Schedule>,
     /// What happens, in order of time.
     pub events: Vec<Event>,
     /// Releases that are tried one by one, each from the scenario's start; see [`Self::each`].
@@ -94,6 +98,8 @@ struct WrittenScenario {
     versions: BTreeMap<String, Version>,
     #[serde(default)]
     scrape_every: Option<Length>,
+    #[serde(default)]
+    schedule: Option<Schedule>,
     #[serde(default)]
     events: Vec<event::WrittenEvent>,
     #[serde(default)]
@@ -138,10 +144,14 @@ impl Scenario {
             traffic: written.traffic.unwrap_or_default(),
             versions,
             scrape_every: written.scrape_every.unwrap_or(Length::seconds(15)),
+            schedule: written.schedule,
             events: Vec::new(),
             variants: written.variants,
             expect: written.expect,
         };
+        if let Some(schedule) = &scenario.schedule {
+            Calendar::new(schedule).map_err(|why| Mistake::at(file, document, "schedule.timeZone", why.to_string()))?;
+        }
         for (index, event) in written.events.into_iter().enumerate() {
             let mistake = |why: WrongValue| Mistake::at(file, document, &item("events", index), why.to_string());
             let event = event.event().map_err(mistake)?;

@@ -160,7 +160,7 @@ impl<'a> Simulation<'a> {
             transport: between(&cluster.prometheus),
             subjects: Vec::new(),
             changes,
-            recorder: Recorder::new(scenario.start),
+            recorder: Recorder::new(scenario.start).under_a_schedule(scenario.schedule.is_some()),
             notes: manifests.notes.clone(),
             writes,
             due: BTreeMap::new(),
@@ -185,7 +185,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn start_operator(&self) -> Operator {
-        self.cluster.operator(&self.endpoint, Arc::clone(&self.transport))
+        self.cluster.operator(&self.endpoint, Arc::clone(&self.transport), self.scenario.schedule.clone())
     }
 
     /// Applies an object. One of a kind that the cluster does not know, such as another operator's, is left out, and a

@@ -155,7 +155,8 @@ impl Simulation<'_> {
                 self.cluster.controllers.set_behaviour_of_jobs(end.pods());
                 Ok(())
             }
-            Action::Ask(command, _) => self.ask(&subject, *command),
+            Action::Ask(command, _) => self.ask(&subject, *command, false),
+            Action::Promote(promote) => self.ask(&subject, Command::Promote, promote.full),
         }
     }
 
@@ -235,7 +236,7 @@ impl Simulation<'_> {
     }
 
     /// Somebody gives a command, as the verbs of `tidegate` write it.
-    fn ask(&self, subject: &ReleasedWorkload, command: Command) -> Result<(), Refusal> {
+    fn ask(&self, subject: &ReleasedWorkload, command: Command, full: bool) -> Result<(), Refusal> {
         let status = self.status(subject);
         let failed = status.failed.first().map(|failed| failed.revision.clone());
         let canary = status.canary.map(|canary| canary.revision).or(failed);
@@ -246,7 +247,8 @@ impl Simulation<'_> {
             Command::Promote | Command::Retry => canary,
         };
         let version = meant.unwrap_or_else(|| "none".to_owned());
-        let stage = status.stage.map(|stage| format!("/{}", stage.name)).filter(|_| command == Command::Promote);
+        let stage = if full { Some("/*".to_owned()) } else { status.stage.map(|stage| format!("/{}", stage.name)) };
+        let stage = stage.filter(|_| command == Command::Promote);
         let text = format!("{version}{} at {}", stage.unwrap_or_default(), self.cluster.clock.now());
         self.patch_rollout(subject, &json!({"metadata": {"annotations": {command.annotation(): text}}}))
     }
@@ -312,6 +314,7 @@ fn named(action: &Action) -> Option<&str> {
         Action::Release(release) => release.rollout.as_deref(),
         Action::Pause(target) | Action::Resume(target) | Action::Ask(_, target) => target.rollout.as_deref(),
         Action::Scale(scale) => scale.rollout.as_deref(),
+        Action::Promote(promote) => promote.rollout.as_deref(),
         Action::ConfigMap(change) => change.rollout.as_deref(),
         Action::Approve(approve) => approve.rollout.as_deref(),
         _ => None,
@@ -388,5 +391,9 @@ fn told(action: &Action) -> (&'static str, String) {
             ("Jobs", format!("Jobs {what}"))
         }
         Action::Ask(command, _) => ("Command", format!("somebody asks for {}", command.name())),
+        Action::Promote(promote) => {
+            let all = if promote.full { " of all stages" } else { "" };
+            ("Command", format!("somebody asks for promote{all}"))
+        }
     }
 }

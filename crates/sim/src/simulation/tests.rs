@@ -75,6 +75,30 @@ fn an_operator_that_is_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_schedule_of_the_whole_cluster_holds_a_rollout_that_has_none() {
+    let scenario = "
+start: 2026-03-02T07:00:00Z
+schedule: {timeZone: Europe/Berlin, start: ['Mon-Fri 09:00-16:00']}
+events: [{at: 0s, release: {image: 'checkout:v2'}}]
+expect: {outcome: Promoted, notBefore: 30m, within: 2h}";
+    let report = simulated(scenario, 1).unwrap();
+    assert_eq!(report.failures, Vec::<String>::new(), "{:#?}", report.timeline);
+    let started = report.releases[0].started;
+    assert!(started >= "2026-03-02T08:00:00Z".parse().unwrap(), "{started}");
+    let nowhere = "schedule: {timeZone: Europe/Atlantis}\nexpect: {outcome: Promoted}";
+    let mistake = simulated(nowhere, 1).unwrap_err().to_string();
+    assert!(mistake.contains("schedule.timeZone") && mistake.contains("Europe/Atlantis"), "{mistake}");
+}
+
+#[test]
+fn somebody_may_have_all_stages_left_without_waiting_for_them() {
+    let scenario = "
+events: [{at: 0s, release: {image: 'checkout:v2'}}, {at: 2m, promote: {full: true}}]
+expect: {outcome: Promoted, within: 5m, told: [StageSkipped, StageSkipped, Promoted]}";
+    assert_eq!(simulated(scenario, 1).unwrap().failures, Vec::<String>::new());
+}
+
+#[test]
 fn a_name_that_nothing_has_is_a_mistake() {
     let refused = |event: &str| simulated(&format!("events: [{{at: 0s, {event}}}]"), 1).unwrap_err().to_string();
     assert_eq!(

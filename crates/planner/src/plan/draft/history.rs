@@ -1,6 +1,7 @@
 //! `status.message`, `status.history`, `status.commands` and `status.failed`: what people read of what was, and what is not tried again.
 
-use tidegate_api::{CommandStatus, FailedRevision, Transition};
+use jiff::Timestamp;
+use tidegate_api::{CommandStatus, FailedRevision, ReleaseCount, Transition};
 
 use super::Draft;
 use crate::plan::{Guard, guard};
@@ -36,9 +37,33 @@ impl Draft {
     /// Remembers a revision that failed, if it did not before.
     pub(in crate::plan) fn record_failure(&mut self, failed: FailedRevision) {
         if !self.0.failed.iter().any(|known| known.revision == failed.revision) {
+            self.releases(failed.at).failed += 1;
             self.0.failed.insert(0, failed);
             cap(&mut self.0.failed);
         }
+    }
+}
+
+impl Draft {
+    /// Counts a version that was promoted.
+    pub(in crate::plan) fn count_promoted(&mut self, now: Timestamp) {
+        self.releases(now).promoted += 1;
+    }
+
+    /// One that was counted so is not: it failed after its promotion.
+    pub(in crate::plan) fn uncount_promoted(&mut self) {
+        if let Some(releases) = &mut self.0.releases {
+            releases.promoted = releases.promoted.saturating_sub(1);
+        }
+    }
+
+    /// Counts a version that failed, and is not remembered as failed, since it stays.
+    pub(in crate::plan) fn count_failed(&mut self, now: Timestamp) {
+        self.releases(now).failed += 1;
+    }
+
+    fn releases(&mut self, now: Timestamp) -> &mut ReleaseCount {
+        self.0.releases.get_or_insert(ReleaseCount { since: now, promoted: 0, failed: 0 })
     }
 }
 

@@ -74,6 +74,13 @@ impl Draft {
         self.0.degraded = Some(degraded);
     }
 
+    /// These checks failed as well, while somebody was asked to help.
+    pub(in crate::plan) fn join_degrade(&mut self, checks: Vec<String>) {
+        if let Some(degraded) = &mut self.0.degraded {
+            degraded.checks.extend(checks);
+        }
+    }
+
     /// What could be switched off is: the stage bakes anew, and what failed is judged anew.
     pub(in crate::plan) fn judge_degraded(&mut self, bake: Span, now: Timestamp) {
         let (Some(stage), Some(degraded)) = (&mut self.0.stage, &mut self.0.degraded) else { return };

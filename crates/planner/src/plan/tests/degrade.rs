@@ -75,8 +75,47 @@ fn a_version_that_fails_all_the_same_goes_back() {
 }
 
 #[test]
-fn another_check_that_fails_meanwhile_takes_the_traffic_back_at_once() {
+fn another_check_that_fails_meanwhile_is_judged_anew_with_the_first() {
     for mut lab in [failed(), switched_off()] {
+        lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+        lab.decide();
+        assert_eq!((lab.phase(), weight(&lab)), (Phase::Progressing, Percent::new(25.0)), "{}", lab.status().message);
+        assert_eq!(lab.status().degraded.unwrap().checks, ["slow", "errors"]);
+        lab.gate_reply = Some(Reply::Go("templates are off".to_owned()));
+        lab.settle();
+        lab.verdicts.clear();
+        lab.pass(120);
+        assert_eq!(lab.status().begun.pop().unwrap().answered, ["slow", "errors"]);
+        lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+        lab.decide();
+        assert_eq!(lab.phase(), Phase::Reverting, "it is helped once");
+    }
+}
+
+/// The same, where only `slow` may be helped.
+fn only_slow() -> Value {
+    let mut spec = degrading();
+    spec["degrade"]["checks"] = json!(["slow"]);
+    spec
+}
+
+#[test]
+fn a_check_that_nothing_helps_takes_the_traffic_back_though_another_could_be_helped() {
+    let mut lab = Lab::in_stage(&only_slow(), "quarter");
+    lab.verdicts.extend(["slow", "errors"].map(|check| (check.to_owned(), Verdict::Fail)));
+    lab.decide();
+    assert_eq!((lab.phase(), lab.told("Degraded")), (Phase::Reverting, 0), "{}", lab.status().message);
+}
+
+#[test]
+fn a_check_that_nothing_helps_and_that_fails_meanwhile_takes_the_traffic_back_at_once() {
+    for answer in [None, Some(Reply::Go("templates are off".to_owned()))] {
+        let mut lab = Lab::in_stage(&only_slow(), "quarter");
+        lab.verdicts.insert("slow".to_owned(), Verdict::Fail);
+        lab.settle();
+        lab.gate_reply = answer;
+        lab.settle();
+        assert_eq!(lab.told("Degraded"), 1);
         lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
         lab.decide();
         assert_eq!((lab.phase(), weight(&lab)), (Phase::Reverting, Percent::ZERO), "{}", lab.status().message);

@@ -49,6 +49,36 @@ fn a_stage_that_has_passed_goes_back_to_the_one_before_it_and_asks_its_gates_aft
     assert_eq!(lab.status().drill, None);
 }
 
+/// The traffic of the rehearsal is back, and the checks have counted up to the moment when it left.
+fn back() -> Lab {
+    let mut lab = begun();
+    lab.counted = Some(lab.cluster.now);
+    lab.pass(3);
+    lab.cluster.gateway = Gateway::Accepts;
+    lab.settle();
+    lab
+}
+
+#[test]
+fn a_version_goes_on_after_its_drill_when_the_requests_of_that_time_are_counted() {
+    let mut lab = back();
+    lab.pass(10);
+    assert_eq!((lab.told("DrillPassed"), lab.stage().as_str()), (1, "preview"));
+    assert_eq!(lab.status().message, "drill of stage rehearsal: waits until errors counted the requests of that time");
+    lab.counted = Some(lab.cluster.now);
+    lab.settle();
+    assert!(lab.status().message.contains("waits for gate sign-off"), "{}", lab.status().message);
+}
+
+#[test]
+fn a_version_that_fails_by_the_requests_of_its_drill_goes_back_though_nobody_meets_it_any_more() {
+    let mut lab = back();
+    lab.counted = Some(lab.cluster.now);
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.decide();
+    assert_eq!(lab.phase(), Phase::Reverting, "{}", lab.status().message);
+}
+
 #[test]
 fn a_way_back_that_takes_too_long_fails_the_version() {
     let mut lab = begun();

@@ -1,6 +1,6 @@
 //! One operator, one cluster, and a clock that moves only when told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -43,6 +43,10 @@ pub struct Lab {
     pub gate_reply: Option<Reply>,
     /// How long each check says that it will take.
     pub more_time: BTreeMap<String, Span>,
+    /// The checks that are past what they warn of.
+    pub warning: BTreeSet<String>,
+    /// Up to when the checks have counted, if that is known.
+    pub counted: Option<Timestamp>,
     /// When the operator asked to be woken.
     pub wake: Option<Timestamp>,
     /// Every write but those of the status, in words.
@@ -69,6 +73,8 @@ impl Lab {
             presets: Vec::new(),
             gate_reply: None,
             more_time: BTreeMap::new(),
+            warning: BTreeSet::new(),
+            counted: None,
             wake: None,
             log: Vec::new(),
             steps: Vec::new(),
@@ -268,6 +274,8 @@ impl Lab {
                 more_time: self.more_time.get(&check.name).copied(),
                 reason: self.reasons.get(&check.name).copied().unwrap_or("Scripted").to_owned(),
                 message: "as scripted".to_owned(),
+                warning: self.warning.contains(&check.name),
+                at: self.counted,
                 ..CheckStatus::default()
             })
             .collect()

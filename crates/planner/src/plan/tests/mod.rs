@@ -13,6 +13,7 @@ mod audience;
 mod bite;
 mod bypassing_routes;
 mod capacity;
+mod check_warnings;
 mod commands;
 mod configuration;
 mod contention;

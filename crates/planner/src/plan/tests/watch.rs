@@ -36,8 +36,14 @@ fn a_version_is_watched_when_its_rollout_is_over_and_is_let_go_when_nothing_spok
     assert!(lab.cluster.carries_weight("checkout"), "the routes say what their user wrote");
     lab.pass(86_401);
     assert_eq!((told(&lab), lab.status().watch, lab.status().checks), ([1, 0, 0], None, vec![]));
+    assert_eq!(counted(&lab), (1, 0));
     fails(&mut lab);
     assert_eq!(told(&lab), [1, 0, 0], "nobody looks any more");
+}
+
+/// How many releases succeeded, and how many failed.
+fn counted(lab: &Lab) -> (u32, u32) {
+    lab.status().releases.map(|releases| (releases.promoted, releases.failed)).unwrap_or_default()
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn one_that_fails_stays_and_is_told_once() {
     let mut lab = promoted(&watched("Notify"));
     fails(&mut lab);
     lab.pass(3600);
-    assert_eq!((told(&lab), lab.cluster.pods_of("v2")), ([0, 1, 0], 10));
+    assert_eq!((told(&lab), lab.cluster.pods_of("v2"), counted(&lab)), ([0, 1, 0], 10, (0, 1)));
     assert!(lab.status().message.ends_with("it failed after its promotion: errors: as scripted"));
     lab.pass(86_400);
     assert_eq!((told(&lab), lab.status().watch), ([0, 1, 0], None), "it is not told to be well");
@@ -57,6 +63,8 @@ fn where_the_spec_says_so_the_version_before_comes_back_and_the_one_that_failed_
     fails(&mut lab);
     lab.finish();
     assert_eq!((lab.cluster.pods_of("v1"), lab.cluster.pods_of("v2"), lab.phase()), (10, 0, Phase::Reverted));
+    assert_eq!(counted(&lab), (0, 1), "the version that came back is no release");
+    assert_eq!((lab.told("Promoted"), lab.told("CameBack")), (1, 1));
     assert_eq!((told(&lab), lab.told("RolloutStarted")), ([0, 1, 0], 1));
     assert!(lab.status().message.contains("failed (errors: as scripted) and stays off"), "{}", lab.status().message);
     assert_eq!(lab.status().watch, None, "what came back was watched before");

@@ -56,7 +56,7 @@ pub(super) fn circle(svg: &mut String, mark: &Mark<'_>, (x, y): (f64, f64)) {
 fn color(entry: &Entry) -> &'static str {
     match (entry.by, entry.what.as_str()) {
         (By::Scenario, _) => "--faint",
-        (_, "Promoted") => "--good",
+        (_, "Promoted" | "CameBack") => "--good",
         (_, "Reverted" | "CanaryLost" | "CheckFailed" | "ProgressDeadlineExceeded") => "--bad",
         (_, "RolloutStarted" | "StageEntered" | "NumbersBack") => "--stable",
         _ => "--stuck",
