@@ -117,6 +117,10 @@ async fn approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back(world: 
     plugin_with(world, &shop, &["approve", "checkout", "--withdraw"]).await?;
     shop.wait("it to be taken back", SOON, |now| people(now) == 0).await?;
     plugin(world, &shop, "approve").await?;
+    shop.wait("it to be counted again", SOON, |now| people(now) == 1).await?;
+    let again = plugin(world, &shop, "approve").await?;
+    let is_told = again.0 == Some(0) && again.1.contains(&format!("has approved {version}/sign-off already"));
+    shop.check(&format!("it counts once: {again:?}"), is_told).await?;
     let text = shop.now().rollout("checkout").and_then(|rollout| rollout.metadata.annotations).unwrap_or_default();
     let text = text.get("tidegate.dev/approve").cloned().unwrap_or_default();
     let both = format!("tidegate.dev/approve={text}; {version}/sign-off by jane");
