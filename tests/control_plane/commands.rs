@@ -28,6 +28,7 @@ behaviours![
     a_version_that_failed_is_tried_again,
     an_annotation_for_another_version_does_nothing_and_says_so,
     approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back,
+    approve_by_the_plugin_names_a_version_that_waits_for_the_schedule,
     restart_by_the_plugin_replaces_every_pod_and_loses_no_request,
     a_restart_leaves_a_rollout_that_is_under_way_alone,
     a_new_version_ends_a_restart_and_wins,
@@ -116,10 +117,32 @@ async fn approve_by_the_plugin_gives_a_gate_its_answer_and_takes_it_back(world: 
     plugin_with(world, &shop, &["approve", "checkout", "--withdraw"]).await?;
     shop.wait("it to be taken back", SOON, |now| people(now) == 0).await?;
     plugin(world, &shop, "approve").await?;
+    shop.wait("it to be counted again", SOON, |now| people(now) == 1).await?;
+    let again = plugin(world, &shop, "approve").await?;
+    let is_told = again.0 == Some(0) && again.1.contains(&format!("has approved {version}/sign-off already"));
+    shop.check(&format!("it counts once: {again:?}"), is_told).await?;
     let text = shop.now().rollout("checkout").and_then(|rollout| rollout.metadata.annotations).unwrap_or_default();
     let text = text.get("tidegate.dev/approve").cloned().unwrap_or_default();
     let both = format!("tidegate.dev/approve={text}; {version}/sign-off by jane");
     world.kubectl(&shop, &["annotate", "--overwrite", "rollouts.tidegate.dev/checkout", &both]).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
+}
+
+async fn approve_by_the_plugin_names_a_version_that_waits_for_the_schedule(world: &World) -> Result<()> {
+    let mut plan = quick();
+    plan["gates"] = json!({"start": [{"name": "sign-off", "approval": {}}]});
+    plan["schedule"] = json!({"timeZone": "UTC", "freeze": ["2000-01-01/2100-12-31"]});
+    let shop = adopted(world.shop("approve-early"), plan).await?;
+    shop.release("v2", &[]).await?;
+    let waits = |now: &Snapshot| now.status().message.contains(" waits for the schedule: ");
+    let message = shop.wait("the freeze to be told", SOON, waits).await?.status().message;
+    let version = message.split(' ').nth(1).unwrap_or_default();
+    let given =
+        plugin_with(world, &shop, &["approve", "checkout", "--gate", "sign-off", "--revision", version]).await?;
+    let is_told = given.0 == Some(0) && given.1.contains(&format!("the approval of {version}/sign-off by "));
+    shop.check(&format!("it says for what: {given:?}"), is_told).await?;
+    shop.patch_rollout(json!({"schedule": null})).await?;
     promoted(&shop, "v2").await?;
     shop.lost_nothing().await
 }

@@ -37,6 +37,7 @@ behaviours![
     a_webhook_that_is_not_configured_is_told,
     a_gate_that_waits_for_too_long_holds_and_a_late_answer_counts,
     a_gate_that_waits_for_too_long_turns_the_traffic_back_where_it_says_so,
+    an_approval_that_came_in_time_counts_though_nothing_may_go_on_until_after_it,
     a_stage_begins_when_a_number_is_well,
     a_version_waits_until_another_rollout_serves_what_is_asked_of_it,
     rollouts_that_wait_for_one_another_are_told,
@@ -249,6 +250,24 @@ async fn a_gate_that_waits_for_too_long_turns_the_traffic_back_where_it_says_so(
     reverted(&shop).await?;
     let message = shop.now().status().message;
     shop.check(&message, message.contains("gate sign-off has waited for longer than 3s")).await
+}
+
+async fn an_approval_that_came_in_time_counts_though_nothing_may_go_on_until_after_it(world: &World) -> Result<()> {
+    let mut gates = impatient("Revert");
+    gates[0]["timeout"] = json!("20s");
+    let shop = adopted(world.shop("gate-frozen"), behind_canary(gates)).await?;
+    shop.release("v2", &[]).await?;
+    let version = waiting(&shop).await?;
+    shop.patch_rollout(json!({"schedule": {"timeZone": "UTC", "freeze": ["2000-01-01/2100-12-31"]}})).await?;
+    let says = "stage canary may be left and waits for the schedule: ";
+    shop.wait("the freeze to be told", SOON, |now| now.status().message.starts_with(says)).await?;
+    annotate(&shop, &format!("{version}/sign-off by jane")).await?;
+    let has_passed = |now: &Snapshot| gate(now).is_some_and(|(state, _)| state == GateState::Passed);
+    shop.wait("it to be heard", SOON, has_passed).await?;
+    shop.stays("it is no failure", Duration::from_secs(25), |now| now.stage() == "canary" && has_passed(now)).await?;
+    shop.patch_rollout(json!({"schedule": null})).await?;
+    promoted(&shop, "v2").await?;
+    shop.lost_nothing().await
 }
 
 async fn a_stage_begins_when_a_number_is_well(world: &World) -> Result<()> {

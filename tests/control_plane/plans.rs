@@ -97,7 +97,7 @@ async fn a_version_waits_for_its_window_and_starts_when_that_opens(world: &World
     plan["schedule"] = json!({"timeZone": "America/St_Johns", "freeze": [FROZEN]});
     let shop = adopted(world.shop("window"), plan).await?;
     shop.release("v2", &[]).await?;
-    let waits = |message: &str| message.starts_with("a new version waits for the schedule");
+    let waits = |message: &str| message.starts_with("version ") && message.contains(" waits for the schedule: ");
     shop.wait("the wait to be told", SOON, |now| waits(&now.status().message)).await?;
     shop.stays("nothing starts", A_WHILE, |now| now.phase() == Phase::Stable && now.ready_count("v2") == 0).await?;
     shop.patch_rollout(json!({"schedule": {"freeze": null, "start": ["00:00-24:00"]}})).await?;

@@ -224,6 +224,8 @@ pub mod reason {
         GATE_WAITS = "GateWaits", Normal =>
             "The message says which, and for whom or what. `status.gates` has all that were asked \
              ([plans.md](../plans.md#gates)).";
+        /// Somebody approved at a gate that takes more people than one.
+        APPROVED = "Approved", Normal => "Nothing, until others approve as well.";
         /// A gate said yes.
         GATE_PASSED = "GatePassed", Normal => "Nothing.";
         /// A gate said no before the version had started; later it is `Reverted`, with the same message.

@@ -27,7 +27,7 @@ pub enum Culprit {
     RoutelessNothing,
     /// The `stableReplicas` of stages.
     RoutelessWarmth,
-    /// The previews that are called as the Rollout's Service.
+    /// The previews that are called as the Rollout's Service, or as one that a rollout makes.
     PreviewedService,
     /// The names of overrides that no check has.
     UnknownOverrides,
@@ -65,8 +65,7 @@ pub(crate) const TRACKED_TWICE: &str = "track names the same object twice";
 pub(crate) const MATCH_WITHOUT_ROUTE: &str = "match and mirror of a stage need routes, since pods are not told which requests they get: name them under traffic, or leave match and mirror out";
 pub(crate) const NOTHING_WITHOUT_ROUTE: &str = "a stage of 0% and preview need routes, since without them every pod that is up gets requests: name them under traffic, or give the stage a weight";
 pub(crate) const WARM_WITHOUT_ROUTE: &str = "stableReplicas of a stage needs routes, since without them every pod that is up gets requests: name them under traffic, or leave it out";
-pub(crate) const PREVIEW_IS_THE_SERVICE: &str =
-    "preview.service is the Service that clients use: give it a name of its own";
+pub(crate) const PREVIEW_IS_THE_SERVICE: &str = "preview.service is the Service that clients use, or one of those that a rollout makes beside it (-stable, -canary): give it a name of its own";
 pub(crate) const STAGE_CHECK_ASKS: &str = "a check of a stage's own asks exactly one of errorRate, latency and query";
 pub(crate) const LIMITS_BESIDE: &str = "the limits of a check of a stage's own stand in it, and max, min and warn beside its name are for one of the Rollout's: leave one of them out";
 pub(crate) const REQUESTS_BESIDE: &str = "minRequests and maxRequests are for a check of the stage's own: to change them for one of the Rollout's, set them there";

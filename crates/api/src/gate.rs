@@ -16,7 +16,8 @@ use super::{culprit, schema, units::Span};
     validation = (
         "[has(self.approval), has(self.query), has(self.webhook), has(self.job), has(self.rollouts)].filter(x, x).size() == 1",
         culprit::GATE_ASKS
-    )
+    ),
+    validation = Rule::new("!has(self.timeout) || !has(self.onTimeout) || self.onTimeout != 'Revert' || duration(self.timeout) > duration('0s')").message("a gate that turns the traffic back when its time is up needs some time: lengthen timeout, or let it hold").field_path(".timeout")
 )]
 pub struct Gate {
     /// What the gate is called in the status, in events and in commands. No other gate of the Rollout may have its name.
@@ -65,8 +66,11 @@ pub enum OnTimeout {
 }
 
 /// Whose yes it takes: without `users` and `groups`, anybody's who may annotate the Rollout.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.count) || !has(self.users) || self.users.size() == 0 || has(self.groups) && self.groups.size() > 0 || self.count <= self.users.size()").message("an approval takes more people than its users are: lower count, or name more of them, or a group").field_path(".count")
+)]
 pub struct Approval {
     /// Users whose approval counts, by the names by which the cluster knows them. A name with a space, a comma or a semicolon
     /// cannot be written into an approval.
@@ -142,9 +146,9 @@ pub struct WebhookGate {
     #[schemars(length(min = 1, max = 63))]
     pub endpoint: String,
 
-    /// Added to the address of the endpoint.
+    /// Added to the address of the endpoint. No part of it is `.` or `..`: it leads to nowhere but below that address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/[A-Za-z0-9._~-]+)+$"))]
+    #[schemars(length(max = 256), regex(pattern = r"^(/[.]{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$"))]
     pub path: Option<String>,
 
     /// Sent along, under `data`.

@@ -145,7 +145,8 @@ impl RolloutStatus {
     /// Whether somebody's command was decided on.
     #[must_use]
     pub fn is_decided(&self, asked: &Asked) -> bool {
-        self.commands.iter().any(|known| known.command == asked.command.name() && known.text == asked.text)
+        let known = self.commands.iter().find(|known| known.command == asked.command.name());
+        known.is_some_and(|known| known.text == asked.text || known.earlier.contains(&asked.text))
     }
 
     /// What a gate said about `revision`, if it was asked.
@@ -376,6 +377,10 @@ pub struct CommandStatus {
     pub command: String,
     /// The whole annotation: another one is another command.
     pub text: String,
+    /// Those of its kind that were decided on before it, newest first; at most seven. One of them that is written anew does
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
     /// Who asked, as they said themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

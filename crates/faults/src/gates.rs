@@ -64,18 +64,17 @@ impl Invariants {
     pub fn commands(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
         let new = next.commands.iter().filter(|command| !last.commands.contains(command) && command.done);
         for done in new {
-            let canary = last.canary.as_ref().map(|canary| canary.revision.as_str());
-            let failed = last.failed.iter().any(|failed| done.text.starts_with(&failed.revision));
-            let is_meant = canary.is_some_and(|canary| done.text.starts_with(canary));
-            let of = |revision: Option<&String>| revision.is_some_and(|revision| done.text.starts_with(revision));
-            let restarts =
-                done.command == Command::Restart.name() && of(last.stable.as_ref().map(|stable| &stable.revision));
-            let is_stopped =
-                done.command == Command::Abort.name() && of(last.restart.as_ref().map(|known| &known.revision));
+            let of = |revision: &String| revision == meant(&done.text);
+            let is_a = |command: Command| done.command == command.name();
+            let is_meant = last.canary.as_ref().is_some_and(|canary| of(&canary.revision));
+            let restarts = last.stable.as_ref().is_some_and(|stable| of(&stable.revision));
+            let is_stopped = last.restart.as_ref().is_some_and(|known| of(&known.revision));
+            let has_failed = last.failed.iter().any(|failed| of(&failed.revision));
+            let was_taken_back = last.taken_back.as_ref().is_some_and(|known| of(&known.revision));
             let fits = is_meant
-                || restarts
-                || is_stopped
-                || done.command == Command::Retry.name() && (failed || last.taken_back.is_some());
+                || is_a(Command::Restart) && restarts
+                || is_a(Command::Abort) && is_stopped
+                || is_a(Command::Retry) && (has_failed || was_taken_back);
             self.hold(fits, || format!("{} of {} is done for another version", done.command, done.text));
         }
     }
@@ -113,5 +112,23 @@ impl Invariants {
             let has_passed = known.is_some_and(|known| known.state == GateState::Passed);
             self.hold(has_passed, || format!("version {version} goes past gate {}, which says {known:?}", gate.name));
         }
+    }
+}
+
+/// The revision that a command names.
+fn meant(text: &str) -> &str {
+    text.split([' ', '/']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn a_command_is_meant_for_the_revision_that_it_names_and_for_none_that_begins_like_it() {
+        for text in ["7f9c", "7f9c/half", "7f9c/* by jane at noon", "7f9c by jane"] {
+            assert_eq!(meant(text), "7f9c");
+        }
+        assert_ne!(meant("7f9c6b by jane"), "7f9c");
     }
 }

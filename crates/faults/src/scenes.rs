@@ -178,6 +178,7 @@ pub fn all() -> Vec<Scene> {
         track::scenes(),
         gates::one_behind_another(),
         watch::beside_one_that_waits(),
+        gates::frozen(),
     ]
     .concat()
 }

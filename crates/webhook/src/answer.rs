@@ -32,6 +32,9 @@ pub enum WebhookError {
     /// No endpoint of that name is configured.
     #[error("no webhook called {0:?} is configured on the operator")]
     NotConfigured(String),
+    /// A path that leads away from the address that the platform team configured.
+    #[error("the path {0:?} leads out of its address: write it without . and ..")]
+    Climbs(String),
     /// It was not reached, or read.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -80,8 +83,8 @@ pub(super) fn read(sent: &endpoints::Answer) -> Result<Answer, WebhookError> {
     }
     let written: Written = serde_json::from_slice(&sent.body).map_err(|_| WebhookError::NotAnAnswer)?;
     let message = |otherwise: &str| {
-        let printable: String = written.message.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
-        if printable.trim().is_empty() { otherwise.to_owned() } else { printable }
+        let printable = one_line(&written.message);
+        if printable.is_empty() { otherwise.to_owned() } else { printable }
     };
     Ok(match written.answer {
         Word::Go => Answer::Go(message("it says go")),
@@ -91,6 +94,21 @@ pub(super) fn read(sent: &endpoints::Answer) -> Result<Answer, WebhookError> {
             Answer::Wait(message("it says to wait"), after)
         }
     })
+}
+
+/// The beginning of a text, without what could move a cursor, break a line, or turn the order of letters around.
+fn one_line(text: &str) -> String {
+    let shown = text.chars().filter(|letter| !turns_around(*letter));
+    let shown: String = shown.map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(LONGEST).collect()
+}
+
+/// Marks that nobody sees, and by which a text reads otherwise than it was written.
+///
+/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
+fn turns_around(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -107,7 +125,21 @@ mod tests {
         let wait = told(202, r#"{"answer": "wait", "message": "not signed", "retryAfter": "2m"}"#);
         assert_eq!(wait, Ok(Answer::Wait("not signed".to_owned(), Duration::from_mins(2))));
         let stop = told(200, r#"{"answer": "stop", "message": "CHG-1 was\nrefused"}"#);
-        assert_eq!(stop, Ok(Answer::Stop("CHG-1 wasrefused".to_owned())));
+        assert_eq!(stop, Ok(Answer::Stop("CHG-1 was refused".to_owned())));
+    }
+
+    #[test]
+    fn what_it_says_is_one_line_that_reads_as_it_was_written() {
+        let odd =
+            told(200, r#"{"answer": "stop", "message": "\u001b[31mCHG-1\r\n  \u202erefused\u2066\u200f\u0085today "}"#);
+        assert_eq!(odd, Ok(Answer::Stop("[31mCHG-1 refused today".to_owned())));
+        let empty = told(200, r#"{"answer": "go", "message": "\n\u202e \t"}"#);
+        assert_eq!(empty, Ok(Answer::Go("it says go".to_owned())));
+        let Ok(Answer::Stop(long)) = told(200, &format!(r#"{{"answer": "stop", "message": "{}"}}"#, "ä".repeat(1000)))
+        else {
+            unreachable!("it is an answer")
+        };
+        assert_eq!(long.chars().count(), LONGEST);
     }
 
     #[test]

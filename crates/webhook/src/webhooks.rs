@@ -111,6 +111,9 @@ impl Webhooks for HttpWebhooks {
 
 impl Webhook {
     async fn ask(&self, path: &str, question: &Question, now: Timestamp) -> Result<Answer, WebhookError> {
+        if climbs(path) {
+            return Err(WebhookError::Climbs(path.to_owned()));
+        }
         let body = serde_json::to_string(question).map_err(|_| WebhookError::NotAnAnswer)?;
         let mut headers = self.connection.headers()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -145,5 +148,43 @@ impl Webhook {
         let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
         let key = text.trim();
         if key.is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(Some(key.to_owned())) }
+    }
+}
+
+/// Whether a path has a part that an address is read without, and the part before it, too.
+///
+/// <https://url.spec.whatwg.org/#double-dot-path-segment>
+fn climbs(path: &str) -> bool {
+    let mut parts = path.split(['/', '\\']).map(|part| part.to_ascii_lowercase().replace("%2e", "."));
+    parts.any(|part| part == "." || part == "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_an_address_is_read_without_leads_out_of_it() {
+        for path in ["/..", "/../x", "/a/../../x", "/./x", "/a/.", "/%2e%2E/x", "/.%2e", "\\..\\x"] {
+            assert!(climbs(path), "{path}");
+            let read = Url::parse(&format!("http://board/gates{path}")).unwrap();
+            assert_ne!(read.path(), format!("/gates{path}"), "that is why");
+        }
+        for path in ["", "/", "/a", "/a..b/..c", "/.well-known/x", "/v1.2", "/..."] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_at_a_path_that_leads_out_of_the_address() {
+        let endpoints = "endpoints: [{name: board, url: 'http://127.0.0.1:1/gates'}]";
+        let webhooks = HttpWebhooks::new(&Endpoints::parse(endpoints, "webhooks.yaml").unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let asked = |path: &str| {
+            let question = Question::default();
+            runtime.block_on(webhooks.ask("board", path, &question, Timestamp::UNIX_EPOCH)).unwrap_err()
+        };
+        assert_eq!(asked("/changes/../../admin"), WebhookError::Climbs("/changes/../../admin".to_owned()));
+        assert!(matches!(asked("/changes"), WebhookError::Fault(_)), "there is nobody");
     }
 }

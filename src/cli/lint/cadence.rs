@@ -15,6 +15,28 @@ pub fn check(written: &LocatedDocument, rollout: &Rollout) -> Vec<Finding> {
         let steps = steps(written, rollout, index, stage);
         steps.into_iter().chain(too_late(written, rollout, index, stage))
     });
+    each.chain(of_watch(written, rollout)).collect()
+}
+
+/// Steps of a watch that begin when it is over, or that look for the first time then.
+fn of_watch(written: &LocatedDocument, rollout: &Rollout) -> Vec<Finding> {
+    let Some(watch) = &rollout.spec.watch else { return Vec::new() };
+    let lasting = watch.lasting;
+    // That it is over at once is told where it says so.
+    let steps = watch.cadence.iter().flatten().enumerate().filter(|_| !lasting.duration().is_zero());
+    let each = steps.filter_map(|(place, step)| {
+        let path = format!("spec.watch.cadence[{place}]");
+        let (every, after) = (step.every, step.after.unwrap_or_default());
+        if after >= lasting {
+            let message = format!("the watch lasts for {lasting}, and this begins {after} into it: it never comes");
+            return Some(written.warning(format!("{path}.after"), message));
+        }
+        let message = format!(
+            "the watch lasts for {lasting}, and with a look every {every} there is none before it ends: look more often, or watch for longer"
+        );
+        let is_rare = step.after() + every.duration() > lasting.duration();
+        is_rare.then(|| written.warning(format!("{path}.every"), message))
+    });
     each.collect()
 }
 

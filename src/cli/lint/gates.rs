@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use tidegate_api::{Gate, OnTimeout, RolloutSpec, manifest::field};
+use serde_json::Value;
+use tidegate_api::{Gate, RolloutSpec, manifest::field};
 use tidegate_endpoints::Endpoints;
 
 use super::finding::{Finding, LocatedDocument};
@@ -16,7 +17,7 @@ pub fn check(rollout: &LocatedDocument, spec: &RolloutSpec, webhooks: Option<&En
             let message = format!("another gate is called {}, too: commands could not tell them apart", gate.name);
             findings.push(rollout.error(field(&place, "name"), message));
         }
-        findings.extend(too_few_people(rollout, &place, gate));
+        findings.extend(no_containers(rollout, &place, gate));
         findings.extend(no_time(rollout, &place, gate));
         findings.extend(webhooks.and_then(|webhooks| not_configured(rollout, &place, gate, webhooks)));
     }
@@ -41,12 +42,16 @@ pub fn located(spec: &RolloutSpec) -> impl Iterator<Item = (String, &Gate)> {
     staged.chain(whole).chain(switches)
 }
 
-fn too_few_people(rollout: &LocatedDocument, place: &str, gate: &Gate) -> Option<Finding> {
-    let people = gate.approval.as_ref().filter(|approval| approval.groups.is_empty() && !approval.users.is_empty());
-    let approval = people.filter(|approval| approval.users.len() < approval.count())?;
-    let message =
-        format!("gate {} takes {} people, and only {} may approve", gate.name, approval.count(), approval.users.len());
-    Some(rollout.error(format!("{place}.approval.count"), message))
+/// A Job that the cluster will not take when the gate is asked.
+fn no_containers(rollout: &LocatedDocument, place: &str, gate: &Gate) -> Option<Finding> {
+    let template = gate.job.as_ref()?.template.as_ref()?;
+    let containers = template.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    let message = format!(
+        "the Job of gate {} has no containers: write what a CronJob has under jobTemplate, with some under spec.template.spec",
+        gate.name
+    );
+    let has_none = containers.is_none_or(Vec::is_empty);
+    has_none.then(|| rollout.error(format!("{place}.job.template.spec.template.spec.containers"), message))
 }
 
 /// A reaction to what never comes, and a time that is over before anybody could answer.
@@ -56,18 +61,8 @@ fn no_time(rollout: &LocatedDocument, place: &str, gate: &Gate) -> Option<Findin
         let message = format!("gate {name} waits without end, since it has no timeout: give it one");
         return gate.on_timeout.is_some().then(|| rollout.warning(field(place, "onTimeout"), message));
     };
-    if !timeout.duration().is_zero() {
-        return None;
-    }
-    let place = field(place, "timeout");
-    Some(if gate.on_timeout == Some(OnTimeout::Revert) {
-        let message =
-            format!("gate {name} is over as soon as it is asked, and every release with it: lengthen timeout");
-        rollout.error(place, message)
-    } else {
-        let message = format!("gate {name} holds as soon as it is asked: lengthen timeout, or leave it out");
-        rollout.warning(place, message)
-    })
+    let message = format!("gate {name} holds as soon as it is asked: lengthen timeout, or leave it out");
+    timeout.duration().is_zero().then(|| rollout.warning(field(place, "timeout"), message))
 }
 
 fn not_configured(rollout: &LocatedDocument, place: &str, gate: &Gate, webhooks: &Endpoints) -> Option<Finding> {

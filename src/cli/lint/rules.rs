@@ -59,8 +59,12 @@ fn culprits(object: &Value, path: &str, culprit: Culprit) -> Vec<String> {
             of_stages(at, path, |stage| stage.get("stableReplicas").map(|_| "stableReplicas").into_iter().collect())
         }
         Culprit::PreviewedService => of_stages(at, path, |stage| {
-            let name = stage.pointer("/preview/service");
-            name.filter(|name| Some(*name) == object.pointer("/spec/service")).map(|_| "preview").into_iter().collect()
+            let text = |value: &'_ Value, pointer| {
+                value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let (service, name) = (text(object, "/spec/service"), text(stage, "/preview/service"));
+            let own = ["", "-stable", "-canary"].map(|suffix| format!("{service}{suffix}"));
+            own.contains(&name).then_some("preview").into_iter().collect()
         }),
         Culprit::UnknownOverrides => {
             overrides(object, path, |own, check| (check.is_none() && !asks(own)).then_some("name"))

@@ -124,3 +124,24 @@ pub(super) fn one_behind_another() -> Vec<Scene> {
     );
     vec![Scene { spec, ..waiting }]
 }
+
+/// A person says yes in time while nothing may go on, and the time of the gate is over before it may again.
+pub(super) fn frozen() -> Vec<Scene> {
+    let mut spec = gated();
+    spec["gates"] = json!({});
+    spec["stages"][0]["after"] =
+        json!([{"name": "sign-off", "approval": {}, "timeout": "240s", "onTimeout": "Revert"}]);
+    let freeze = json!({"timeZone": "UTC", "freeze": ["2000-01-01/2100-01-01"]});
+    let scene = pushed(
+        "approved while frozen, with a timeout",
+        Ending::In(Phase::Stable, V2),
+        &[
+            (61, Action::Await(Moment::At("canary"))),
+            // The gate is asked, however late a fault has that be, and its time is up a while before the end.
+            (201, Action::Edit(json!({"schedule": freeze}))),
+            (211, Action::Approve("sign-off", "jane")),
+            (461, Action::Edit(json!({"schedule": null}))),
+        ],
+    );
+    vec![Scene { spec, length: 720, ..scene }]
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube::ResourceExt;
-use tidegate_api::{Phase, Rollout, condition::kind};
+use tidegate_api::{Phase, Rollout, RolloutStatus, condition::kind};
 use tidegate_planner::plan::OtherRolloutState;
 
 use super::Context;
@@ -27,7 +27,7 @@ fn state(context: &Context, own: &Path, path: Path) -> Option<OtherRolloutState>
         [std::slice::from_ref(own), &way].concat().iter().map(told).collect::<Vec<_>>().join(" → ")
     });
     Some(OtherRolloutState {
-        unready: unready(context, &found),
+        unready: unready(context, &found, path.0 == own.0),
         images: status.stable.map(|stable| stable.images).unwrap_or_default(),
         circle,
         namespace: path.0,
@@ -36,16 +36,27 @@ fn state(context: &Context, own: &Path, path: Path) -> Option<OtherRolloutState>
 }
 
 /// Why it does not serve what its Deployment asks for, if it does not.
-fn unready(context: &Context, other: &Rollout) -> Option<String> {
+fn unready(context: &Context, other: &Rollout, is_neighbour: bool) -> Option<String> {
     let status = other.status.clone().unwrap_or_default();
     let asked = context.caches.deployments.get(&other.namespace().unwrap_or_default(), &other.spec.workload.name);
     let looked_at = status.workload.as_ref().and_then(|workload| workload.observed_generation);
     if asked.is_some_and(|deployment| deployment.metadata.generation != looked_at) {
         return Some("its Deployment was changed a moment ago".to_owned());
     }
+    standing(status, is_neighbour)
+}
+
+/// Why a Rollout is not where others wait for it to be, if it is not. Whoever may read another namespace is for that one to
+/// say: of a Rollout there, no more is told than its phase.
+fn standing(status: RolloutStatus, is_neighbour: bool) -> Option<String> {
     let is_ready =
         status.conditions.iter().any(|condition| condition.type_ == kind::READY && condition.status == "True");
-    (status.phase != Phase::Stable || !is_ready).then_some(status.message)
+    let why = || match status.phase {
+        _ if is_neighbour => status.message,
+        Phase::Stable => "it is Stable, and not ready".to_owned(),
+        phase => format!("it is {phase:?}"),
+    };
+    (status.phase != Phase::Stable || !is_ready).then(why)
 }
 
 /// The way from `path` back to `own` by what gates wait for, if there is one.
@@ -76,4 +87,34 @@ fn awaited(rollout: &Rollout) -> impl Iterator<Item = Path> {
 
 fn path_of(rollout: &Rollout) -> Path {
     (rollout.namespace().unwrap_or_default(), rollout.name_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn in_phase(phase: Phase, ready: &str) -> RolloutStatus {
+        let condition = json!({
+            "type": "Ready", "status": ready, "reason": "It", "message": "", "lastTransitionTime": "2026-03-02T09:00:00Z",
+        });
+        RolloutStatus {
+            phase,
+            message: "its customers are failing: checkout of acme".to_owned(),
+            conditions: vec![serde_json::from_value(condition).unwrap()],
+            ..RolloutStatus::default()
+        }
+    }
+
+    #[test]
+    fn of_a_rollout_of_another_namespace_no_more_is_told_than_its_phase() {
+        let own = standing(in_phase(Phase::Reverted, "True"), true);
+        assert_eq!(own.as_deref(), Some("its customers are failing: checkout of acme"));
+        assert_eq!(standing(in_phase(Phase::Reverted, "True"), false).as_deref(), Some("it is Reverted"));
+        assert_eq!(standing(in_phase(Phase::Stable, "False"), false).as_deref(), Some("it is Stable, and not ready"));
+        for is_neighbour in [true, false] {
+            assert_eq!(standing(in_phase(Phase::Stable, "True"), is_neighbour), None);
+        }
+    }
 }

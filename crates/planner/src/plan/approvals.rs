@@ -11,9 +11,19 @@ impl Planner<'_> {
         let entries: Vec<_> = Approved::all(self.rollout.metadata.annotations.as_ref()).collect();
         let annotations = self.rollout.metadata.annotations.as_ref();
         self.status.forget_spent(|text| Approved::is_written(annotations, text));
+        let mut counted: Vec<Approved> = Vec::new();
         for entry in entries {
-            if let Some(why) = self.cannot_count(&entry) {
-                self.ignore_approval(entry.text, &why);
+            if self.status.spent_approvals.contains(&entry.text) {
+                continue;
+            }
+            let says = |known: &Approved| {
+                (&known.revision, &known.gate, &known.by) == (&entry.revision, &entry.gate, &entry.by)
+            };
+            let is_said = counted.iter().any(says);
+            let twice = || is_said.then(|| format!("{} has approved already, and counts once", entry.by));
+            match self.cannot_count(&entry).or_else(twice) {
+                Some(why) => self.ignore_approval(entry.text, &why),
+                None => counted.push(entry),
             }
         }
         for text in Approved::malformed(annotations).collect::<Vec<_>>() {
@@ -48,6 +58,14 @@ impl Planner<'_> {
         let by = people.join(" and ");
         if people.len() >= approval.count() {
             return Reply::Go(format!("approved by {by} ({})", self.account()));
+        }
+        // Of the last one, whoever hears that the gate has passed is told.
+        for by in people.iter().filter(|by| !known.iter().any(|known| known.by == **by)) {
+            let account = self.account();
+            self.record_aside(
+                reason::APPROVED,
+                format!("{by} ({account}) approves of version {version} at gate {}", gate.name),
+            );
         }
         let so_far = match (people.is_empty(), approval.count()) {
             (true, 1) => "an approval".to_owned(),

@@ -146,6 +146,7 @@ impl Planner<'_> {
         self.status.record_command(CommandStatus {
             command: asked.command.name().to_owned(),
             text: asked.text.clone(),
+            earlier: Vec::new(),
             by: asked.by.clone(),
             at: self.now,
             done,

@@ -201,7 +201,9 @@ impl Effects<'_> {
     /// the stage is over it goes, at once.
     fn previews(&self) -> Vec<Write> {
         let staged = self.is_under_way().then(|| current_stage(self.rollout)).flatten();
-        let wanted = staged.and_then(|stage| stage.preview).map(|preview| preview.service);
+        let Names { service, stable, canary } = Names::of(&self.rollout.spec.service);
+        let is_free = |name: &String| ![&service, &stable, &canary].contains(&name);
+        let wanted = staged.and_then(|stage| stage.preview).map(|preview| preview.service).filter(is_free);
         let is_wanted = |service: &Service| service.metadata.name == wanted;
         let spent = self.observed.previews.iter().filter(|service| !is_wanted(service));
         let mut desired: Vec<_> = spent.filter_map(|service| deleted(service)).collect();

@@ -33,6 +33,41 @@ impl Planner<'_> {
         })
     }
 
+    /// What the gate that waits decides about a stage, whatever else keeps that from being left: its yes is noted, so that it
+    /// stays one, and a no is a failure, as time that is up is where it says so.
+    pub(super) fn hear_gate(&mut self, stage: &Stage) -> Option<Outcome> {
+        let canary = self.status.canary.clone().filter(|_| !self.status.rolls_back)?;
+        match self.hear(Some(&self.left_for_good(stage)), &canary) {
+            Passage::TimedOut(OnTimeout::Revert, message) => Some(Outcome::Fail(reason::GATE_TIMED_OUT, message)),
+            Passage::Stopped(message) => Some(Outcome::Fail(reason::GATE_STOPPED, message)),
+            Passage::Open | Passage::Waits(_) | Passage::TimedOut(OnTimeout::Hold, _) => None,
+        }
+    }
+
+    /// The same in front of the start. Whether the version is turned away.
+    pub(super) fn is_turned_away(&mut self, version: &RevisionStatus) -> bool {
+        match self.hear(None, version) {
+            Passage::TimedOut(OnTimeout::Revert, message) => self.never_start(version, reason::GATE_TIMED_OUT, message),
+            Passage::Stopped(message) => self.never_start(version, reason::GATE_STOPPED, message),
+            Passage::Open | Passage::Waits(_) | Passage::TimedOut(OnTimeout::Hold, _) => return false,
+        }
+        true
+    }
+
+    /// What a pause keeps from happening: the time of a gate is up that turns the traffic back.
+    pub(super) fn told_of_late_gate(&self) -> String {
+        let mut open = self.status.gates.iter().filter(|known| known.state.is_open());
+        let late = open.find(|known| {
+            let gate = self.rollout.spec.all_gates().find(|gate| gate.name == known.name);
+            let timeout = gate.filter(|gate| gate.on_timeout == Some(OnTimeout::Revert)).and_then(|gate| gate.timeout);
+            timeout.is_some_and(|timeout| self.has_elapsed(known.since, timeout))
+        });
+        late.map(|known| {
+            format!("; the time of gate {} is up: unless it says yes before, all traffic goes back then", known.name)
+        })
+        .unwrap_or_default()
+    }
+
     /// Whether `version` may start, as far as gates are asked; says why not.
     pub(super) fn may_start(&mut self, version: &RevisionStatus) -> bool {
         match self.pass_gates(None, version) {
@@ -93,21 +128,17 @@ impl Planner<'_> {
         }
     }
 
-    /// The time of a gate that turns the traffic back is up, whatever else keeps the stage from being left.
-    pub(super) fn gate_ran_out(&self) -> Option<Outcome> {
-        let open = self.status.gates.iter().filter(|known| known.state.is_open());
-        let gates = open.filter_map(|known| {
-            let gate = self.rollout.spec.all_gates().find(|gate| gate.name == known.name)?;
-            Some((gate, known, gate.timeout.filter(|_| gate.on_timeout == Some(OnTimeout::Revert))?))
-        });
-        let mut over = gates.filter(|(_, known, timeout)| self.has_elapsed(known.since, *timeout));
-        let (gate, known, timeout) = over.next()?;
-        let said = match self.answer_to(known).map(|answer| &answer.reply) {
-            Some(Reply::Wait(said)) => said,
-            _ => &known.message,
+    /// Takes the answer of the gate that waits after `left`, or before the start. No other one is asked.
+    fn hear(&mut self, left: Option<&Stage>, version: &RevisionStatus) -> Passage {
+        let revision = &version.revision;
+        let state = |gate: &Gate| self.status.gate(revision, &gate.name).map(|known| known.state);
+        let mut gates = self.gates_after(left).into_iter().map(|(_, gate)| gate);
+        let first = gates.find(|gate| state(gate) != Some(GateState::Passed));
+        let Some(gate) = first.filter(|gate| state(gate).is_some_and(GateState::is_open)) else {
+            return Passage::Open;
         };
-        let message = format!("gate {} has waited for longer than {timeout}: {said}", gate.name);
-        Some(Outcome::Fail(reason::GATE_TIMED_OUT, message))
+        let reply = self.reply_of(&gate, version);
+        self.take_reply(&gate, version, reply, false)
     }
 
     /// Asks the gates that stand after `left`, or before the start.
@@ -197,7 +228,9 @@ impl Planner<'_> {
             }
             Reply::Wait(said) => {
                 let since = self.status.gate(revision, name).map_or(self.now, |known| known.since);
-                if let Some(timeout) = gate.timeout.filter(|timeout| self.has_elapsed(since, *timeout)) {
+                // Who pauses wants nothing to happen by itself, and least of all by a clock.
+                let is_up = |timeout: &Span| self.has_elapsed(since, *timeout) && !self.is_paused();
+                if let Some(timeout) = gate.timeout.filter(is_up) {
                     self.status.answer_gate(revision, name, GateState::TimedOut, &said, None);
                     let message = format!("gate {name} has waited for longer than {timeout}: {said}");
                     return Passage::TimedOut(gate.on_timeout.unwrap_or_default(), message);

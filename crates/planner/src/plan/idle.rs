@@ -45,6 +45,9 @@ impl Planner<'_> {
             self.refusal = Some(waits);
             return;
         }
+        if !self.was_stable(&canary) && self.is_turned_away(&canary) {
+            return;
+        }
         if self.is_paused() {
             self.status.enter_phase(Phase::Stable);
             return self.say("a new version waits: spec.paused is set; set it to false to let it start");
@@ -63,7 +66,7 @@ impl Planner<'_> {
         if self.was_stable(&canary) {
             return self.roll_back(canary);
         }
-        if let Some(waits) = self.start_waits() {
+        if let Some(waits) = self.start_waits(&canary) {
             self.status.enter_phase(Phase::Stable);
             return self.say(waits);
         }

@@ -187,6 +187,14 @@ fn controlled(route: &Route, object: &Value) -> Option<Refusal> {
 
 /// The names that a rollout gives its Services must be free.
 fn revision_services(rollout: &Rollout, observed: &Observed) -> Option<Refusal> {
+    let Names { service, stable, canary } = Names::of(&rollout.spec.service);
+    let mut previews = rollout.spec.stages.iter().flatten().filter_map(|stage| Some(&stage.preview.as_ref()?.service));
+    if let Some(name) = previews.find(|name| [&service, &stable, &canary].contains(name)) {
+        let message = format!(
+            "preview of a stage names Service {name}, which this Rollout has for its own traffic; give the preview another name"
+        );
+        return Some(Refusal::new(reason::SERVICE_UNUSABLE, message));
+    }
     if let Some(name) = &observed.preview_taken {
         let message = format!(
             "Service {name} exists and is somebody else's, but preview of a stage needs that name; name another"

@@ -65,14 +65,17 @@ impl Planner<'_> {
         self.follow_spec(&stage);
         self.measure_share();
         self.note_stable(&stage);
-        let outcome = match self.weigh(&stage, &canary) {
+        let weighed = self.weigh(&stage, &canary);
+        let is_kept = matches!(weighed, Outcome::Advance | Outcome::Wait(_) | Outcome::Hold(_));
+        let heard = if is_kept { self.hear_gate(&stage) } else { None };
+        let outcome = match heard.unwrap_or(weighed) {
             Outcome::Advance if self.status.rolls_back => Outcome::Advance,
             Outcome::Advance if self.has_to_drill(&stage) => return self.begin_drill(&stage),
             Outcome::Advance => {
-                let held = self.gate_ran_out().or_else(|| self.held_by_share(&stage));
-                let held = held.or_else(|| self.held_by_schedule(&stage));
+                let held = self.held_by_share(&stage).or_else(|| self.held_by_schedule(&stage));
                 held.or_else(|| self.held_by_gates(&stage)).unwrap_or(Outcome::Advance)
             }
+            Outcome::Wait(message) if self.is_paused() => Outcome::Wait(message + &self.told_of_late_gate()),
             outcome => outcome,
         };
         let outcome = self.promoted_by_hand(&stage, outcome);

@@ -1,7 +1,7 @@
 //! Windows and frozen days: when a version may start, and when a stage may be left. Only going on waits for them.
 
 use jiff::Timestamp;
-use tidegate_api::{Schedule, Span, Stage, Window};
+use tidegate_api::{RevisionStatus, Schedule, Span, Stage, Window};
 
 use crate::{
     calendar::Calendar,
@@ -22,9 +22,9 @@ const ROUNDS: usize = 1000;
 const LOOKED_FOR_AGAIN: Span = Span::seconds(30 * 24 * 3600);
 
 impl Planner<'_> {
-    /// Why no version may start now, if none may.
-    pub(super) fn start_waits(&mut self) -> Option<String> {
-        self.opening(Step::Start).map(|opening| format!("a new version waits for the schedule: {opening}"))
+    /// Why `version` may not start now, if it may not. People are told which one it is, since they may approve of it.
+    pub(super) fn start_waits(&mut self, version: &RevisionStatus) -> Option<String> {
+        self.opening(Step::Start).map(|opening| format!("version {version} waits for the schedule: {opening}"))
     }
 
     /// What is decided about a stage that has passed, if the schedule does not let it be left now.
@@ -40,33 +40,35 @@ impl Planner<'_> {
             self.rollout.spec.schedule.iter().chain(self.observed.cluster_schedule.as_deref()).collect();
         // A time zone that does not exist has been refused: what has passed stays where it is.
         let calendars: Vec<Calendar<'_>> = schedules.into_iter().filter_map(|it| Calendar::new(it).ok()).collect();
-        let at = opens_at(&calendars, step, self.now);
-        if at == Some(self.now) {
-            return None;
-        }
-        let calendar = calendars.first()?;
-        let Some(at) = at else {
+        let Some((at, decides)) = opens_at(&calendars, step, self.now) else {
             self.wake_after(self.now, LOOKED_FOR_AGAIN);
             let never = "no window opens within a year, by spec.schedule and the schedule of the cluster together";
             return Some(never.to_owned());
         };
+        let calendar = decides?;
         self.wake_at(at);
         Some(format!("the next window opens on {}", calendar.told(at)))
     }
 }
 
-/// The first instant from `from` on at which all of them are open.
-fn opens_at(calendars: &[Calendar<'_>], step: Step, from: Timestamp) -> Option<Timestamp> {
-    let mut at = from;
+/// The first instant from `from` on at which all of them are open, and which of them opens then: none where all are open now.
+fn opens_at<'a, 's>(
+    calendars: &'a [Calendar<'s>],
+    step: Step,
+    from: Timestamp,
+) -> Option<(Timestamp, Option<&'a Calendar<'s>>)> {
+    let (mut at, mut decides) = (from, None);
     for _ in 0..ROUNDS {
-        let mut later = at;
+        let before = at;
         for calendar in calendars {
-            later = calendar.opens_at(windows(calendar.schedule(), step), later)?;
+            let opens = calendar.opens_at(windows(calendar.schedule(), step), at)?;
+            if opens > at {
+                (at, decides) = (opens, Some(calendar));
+            }
         }
-        if later == at {
-            return Some(at);
+        if at == before {
+            return Some((at, decides));
         }
-        at = later;
     }
     None
 }

@@ -9,6 +9,9 @@ use crate::plan::{Guard, guard};
 /// How many transitions and failed revisions a status keeps.
 const HISTORY: usize = 10;
 
+/// So many commands of a kind are known again when a tool writes an old manifest anew.
+const COMMANDS: usize = 8;
+
 impl Draft {
     /// Where the Rollout stands, in a sentence.
     pub(in crate::plan) fn say(&mut self, message: String) {
@@ -23,8 +26,11 @@ impl Draft {
     }
 
     /// Remembers what came of a command, in the place of the last one of its kind.
-    pub(in crate::plan) fn record_command(&mut self, command: CommandStatus) {
-        self.0.commands.retain(|known| known.command != command.command);
+    pub(in crate::plan) fn record_command(&mut self, mut command: CommandStatus) {
+        let last = self.0.commands.iter().position(|known| known.command == command.command);
+        if let Some(last) = last.map(|place| self.0.commands.remove(place)) {
+            command.earlier = [last.text].into_iter().chain(last.earlier).take(COMMANDS - 1).collect();
+        }
         self.0.commands.insert(0, command);
     }
 

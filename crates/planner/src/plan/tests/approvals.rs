@@ -104,3 +104,46 @@ fn an_approval_for_a_version_that_nobody_asks_for_yet_does_nothing_and_one_that_
     lab.settle();
     assert_eq!(lab.status().gates, [], "nobody is asked about a version that another has taken the place of");
 }
+
+#[test]
+fn each_approval_becomes_an_event_and_the_second_of_a_person_is_told_once() {
+    let mut lab = Lab::adopted(&signed_off(&json!({})));
+    lab.cluster.edit(&json!({"gates": {"start": [{"name": "sign-off", "approval": {"count": 2}}]}}));
+    lab.cluster.push("v2");
+    lab.settle();
+    let version = lab.status().gates[0].revision.clone();
+    let write = |lab: &mut Lab, people: &[&str]| {
+        let entries: Vec<_> = people.iter().map(|who| format!("{version}/sign-off by {who}")).collect();
+        lab.cluster.annotate(APPROVE, &entries.join("; "));
+        lab.settle();
+    };
+    write(&mut lab, &["jane"]);
+    assert_eq!((lab.told("Approved"), lab.told("CommandIgnored"), lab.phase()), (1, 0, Phase::Stable));
+    let told = lab.status().history[0].message.clone();
+    assert!(told.starts_with("jane (by their own account) approves of version "), "{told}");
+    for _ in 0..2 {
+        write(&mut lab, &["jane", "jane at noon"]);
+        assert_eq!((lab.told("Approved"), lab.told("CommandIgnored"), lab.phase()), (1, 1, Phase::Stable));
+    }
+    let told = lab.status().history[0].message.clone();
+    assert!(told.ends_with("is ignored: jane has approved already, and counts once"), "{told}");
+    write(&mut lab, &["jane", "jane at noon", "joe"]);
+    assert_eq!((lab.phase(), lab.told("GatePassed"), lab.told("CommandIgnored")), (Phase::Progressing, 1, 1));
+    let told = lab.status().history.into_iter().find(|step| step.reason == "GatePassed").unwrap().message;
+    assert!(told.contains("approved by jane and joe"), "{told}");
+}
+
+#[test]
+fn whoever_takes_an_approval_back_and_gives_it_again_counts_again() {
+    let mut lab = Lab::adopted(&signed_off(&json!({})));
+    lab.cluster.edit(&json!({"gates": {"start": [{"name": "sign-off", "approval": {"count": 2}}]}}));
+    lab.cluster.push("v2");
+    lab.settle();
+    let version = lab.status().gates[0].revision.clone();
+    for text in ["jane", "joe", "jane at noon"] {
+        lab.cluster.annotate(APPROVE, &format!("{version}/sign-off by {text}"));
+        lab.settle();
+        assert_eq!(lab.status().gates[0].approvals.len(), 1);
+    }
+    assert_eq!((lab.told("Approved"), lab.told("CommandIgnored")), (3, 0));
+}

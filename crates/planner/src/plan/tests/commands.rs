@@ -145,3 +145,34 @@ fn a_failed_version_is_tried_again_when_somebody_asks_and_once_for_each_time() {
     lab.finish();
     assert_eq!((lab.phase(), lab.cluster.pods_of("v2")), (Phase::Stable, 10));
 }
+
+#[test]
+fn a_command_that_a_tool_writes_anew_after_another_of_its_kind_is_not_done_again() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    let version = version(&lab);
+    lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
+    lab.finish();
+    for text in ["by jane", "by joe"] {
+        asked(&mut lab, "retry", &format!("{version} {text}"));
+        lab.finish();
+    }
+    assert_eq!((lab.phase(), lab.told("Retried")), (Phase::Reverted, 2));
+    let before = lab.told("CommandIgnored");
+    for text in ["by jane", "by joe", "by jane"] {
+        asked(&mut lab, "retry", &format!("{version} {text}"));
+        lab.finish();
+        assert_eq!((lab.phase(), lab.told("Retried"), lab.told("CommandIgnored")), (Phase::Reverted, 2, before));
+    }
+}
+
+#[test]
+fn of_each_kind_as_many_commands_are_known_again_as_the_documentation_says() {
+    let mut lab = Lab::in_stage(&routed(), "canary");
+    for number in 0..20 {
+        asked(&mut lab, "abort", &format!("another by j{number}"));
+        lab.settle();
+    }
+    let known = lab.status().commands[0].clone();
+    assert_eq!((lab.status().commands.len(), known.text.as_str(), known.earlier.len()), (1, "another by j19", 7));
+    assert_eq!((known.earlier[0].as_str(), known.earlier[6].as_str()), ("another by j18", "another by j12"));
+}

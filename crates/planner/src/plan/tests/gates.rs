@@ -112,7 +112,7 @@ fn an_approval_by_someone_else_or_for_another_version_or_gate_does_nothing_and_s
 fn what_is_written_otherwise_than_an_approval_is_told_once_and_harms_none_that_stands_beside_it() {
     let mut lab = at_the_gate(&behind_canary(&sign_off(&json!({"count": 2}))));
     approve(&mut lab, "VERSION/sign-off jane; VERSION/sign-off by joe");
-    let told = lab.status().history[0].message.clone();
+    let told = lab.status().history.into_iter().find(|step| step.reason == "CommandIgnored").unwrap().message;
     let expected =
         format!("approval \"{}/sign-off jane\" is ignored: it is none: write REVISION/GATE by NAME", version(&lab));
     assert!(told.starts_with(&expected), "{told}");

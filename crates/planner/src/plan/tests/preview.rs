@@ -1,9 +1,10 @@
 //! Stages in which no user meets the new version, and the Service by which it is tried out.
 
 use serde_json::{Value, json};
-use tidegate_api::{Percent, Phase, Verdict};
+use tidegate_api::{Percent, Phase, Verdict, condition::reason};
 
 use super::{lab::Lab, specs::with};
+use crate::plan::{Observed, preflight::refusal};
 
 /// All pods of the new version are there before it gets all of the traffic at once.
 fn blue_green() -> Value {
@@ -85,4 +86,27 @@ fn a_step_back_to_where_nobody_meets_it_is_a_revert() {
     lab.verdicts.insert("errors".to_owned(), Verdict::Fail);
     lab.finish();
     assert_eq!(lab.phase(), Phase::Reverted);
+}
+
+#[test]
+fn a_preview_that_is_called_as_a_service_of_the_rollouts_own_is_refused_and_never_made() {
+    for name in ["checkout", "checkout-stable", "checkout-canary"] {
+        let mut lab = Lab::in_stage(&blue_green(), "preview");
+        lab.settle();
+        let mut stages = blue_green()["stages"].clone();
+        stages[0]["preview"]["service"] = json!(name);
+        lab.cluster.edit(&json!({"stages": stages}));
+        lab.settle();
+        lab.log.clear();
+        lab.pass(3600);
+        assert_eq!((lab.phase(), lab.stage().as_str()), (Phase::Held, "preview"), "{name}");
+        let rollout = lab.cluster.rollout.as_ref().unwrap();
+        // Of a longer name, which is shortened, no rule knows.
+        let observed = Observed { invalid: None, ..lab.cluster.observe(rollout, None) };
+        let refused = refusal(rollout, &observed).unwrap();
+        let told = format!("preview of a stage names Service {name}, which this Rollout has for its own traffic");
+        assert_eq!(refused.reason, reason::SERVICE_UNUSABLE);
+        assert!(refused.message.starts_with(&told), "{}", refused.message);
+        assert_eq!(lab.log, Vec::<String>::new(), "{name}");
+    }
 }

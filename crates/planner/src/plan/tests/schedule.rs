@@ -34,7 +34,7 @@ fn a_version_starts_when_its_window_opens_and_says_when_that_is() {
     lab.settle();
     assert_eq!(lab.phase(), Phase::Stable);
     let message = lab.status().message;
-    assert!(message.starts_with("a new version waits for the schedule: the next window opens on "), "{message}");
+    assert!(message.contains(" waits for the schedule: the next window opens on "), "{message}");
     assert!(message.contains(" 06:00 CE") && message.ends_with("(Europe/Berlin)"), "{message}");
     let waited = seconds_until(&mut lab, |lab| lab.phase() == Phase::Progressing);
     assert!(waited > 0 && waited <= 4 * DAY, "{waited}");
@@ -102,4 +102,33 @@ fn a_version_that_takes_the_place_of_one_that_is_down_waits_for_no_window() {
     lab.cluster.broken.insert("v1".to_owned());
     lab.finish();
     assert_eq!(lab.cluster.pods_of("v2"), 10, "{}", lab.status().message);
+}
+
+#[test]
+fn the_time_is_told_by_the_clock_of_the_schedule_that_opens_last() {
+    for (own, cluster, told) in [
+        (
+            json!({"timeZone": "America/St_Johns"}),
+            json!({"timeZone": "Europe/Berlin", "start": ["Sun 06:00-07:00"]}),
+            "06:00 CE",
+        ),
+        (
+            json!({"timeZone": "Europe/Berlin", "start": ["Sun 06:00-07:00"]}),
+            json!({"timeZone": "America/St_Johns", "start": ["Sun 00:00-24:00"]}),
+            "06:00 CE",
+        ),
+    ] {
+        let mut lab = Lab::adopted(&scheduled(&own));
+        lab.cluster.schedule = Some(of_cluster(cluster));
+        lab.cluster.push("v2");
+        lab.settle();
+        let status = lab.status();
+        assert!(status.message.starts_with("version "), "{}", status.message);
+        assert!(
+            status.message.contains("(v2) waits for the schedule: the next window opens on Sun "),
+            "{}",
+            status.message
+        );
+        assert!(status.message.contains(told) && status.message.ends_with("(Europe/Berlin)"), "{}", status.message);
+    }
 }
