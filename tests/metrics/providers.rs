@@ -99,14 +99,14 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             provider: "datadog",
-            credentials: "headerFiles: {DD-API-KEY: KEY}",
+            credentials: "headerFiles: {DD-API-KEY: FILE}",
             expr: "sum:errors{*}",
             asked: "/api/v1/query?",
             header: ("dd-api-key", "a-key"),
             answer: of_datadog(2.0),
         },
         Case {
-            provider: "{cloudWatch: {region: eu-west-1, accessKeyFile: KEY, secretKeyFile: KEY}}",
+            provider: "{cloudWatch: {region: eu-west-1, accessKeyFile: FILE, secretKeyFile: FILE}}",
             credentials: "timeout: 5s",
             expr: "SELECT MAX(Age) FROM \"AWS/SQS\"",
             asked: "/",
@@ -115,7 +115,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             provider: "{newRelic: {account: 7}}",
-            credentials: "headerFiles: {API-Key: KEY}",
+            credentials: "headerFiles: {API-Key: FILE}",
             expr: "SELECT count(*) FROM Transaction",
             asked: "/graphql",
             header: ("api-key", "a-key"),
@@ -123,7 +123,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             provider: "graphite",
-            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            credentials: "basicAuth: {username: shop, passwordFile: FILE}",
             expr: "shop.errors",
             asked: "/render?target=shop.errors&",
             header: by_basic_auth,
@@ -131,7 +131,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             provider: "{influxDb: {database: shop}}",
-            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            credentials: "basicAuth: {username: shop, passwordFile: FILE}",
             expr: "SELECT mean(load) FROM cpu",
             asked: "/query?db=shop&",
             header: by_basic_auth,
@@ -139,7 +139,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             provider: "openSearch",
-            credentials: "basicAuth: {username: shop, passwordFile: KEY}",
+            credentials: "basicAuth: {username: shop, passwordFile: FILE}",
             expr: "SELECT COUNT(*) FROM logs",
             asked: "/_plugins/_sql",
             header: by_basic_auth,
@@ -147,7 +147,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             provider: "{web: {value: /burn}}",
-            credentials: "bearerTokenFile: KEY",
+            credentials: "bearerTokenFile: FILE",
             expr: "/slo/checkout?version={{revision}}",
             asked: "/slo/checkout?version=new",
             header: ("authorization", "Bearer a-key"),
@@ -163,7 +163,7 @@ async fn each_kind_of_service_is_asked_in_its_own_way_and_says_its_number() {
     for Case { provider, credentials, expr, asked, header: (name, begins), answer } in cases() {
         let (service, url) = Service::start(answer).await;
         let endpoint = format!("{{name: it, url: \"{url}\", provider: {provider}, {credentials}}}");
-        let analyzer = analyzer(&endpoint.replace("KEY", &key.path().display().to_string()));
+        let analyzer = analyzer(&endpoint.replace("FILE", &key.path().display().to_string()));
         let check = judged(&analyzer, &json!({"provider": "it", "expr": expr, "max": 1})).await;
         assert_eq!((check.verdict, check.value.as_deref()), (Verdict::Fail, Some("2")), "{provider}: {check:?}");
         let (uri, headers) = service.asked.lock().unwrap().last().cloned().unwrap();
