@@ -28,6 +28,7 @@ pub mod metadata;
 pub mod nearest;
 mod preset;
 mod reason;
+mod release_count;
 mod restart;
 mod rollback;
 mod rollout;
@@ -72,6 +73,7 @@ pub use metadata::{
 };
 pub use preset::Preset;
 pub use reason::{EventType, Reason};
+pub use release_count::ReleaseCount;
 pub use restart::RestartStatus;
 pub use rollback::{FormerRevision, RollbackWindow};
 pub use rollout::{OnFailure, OnInconclusive, Rollout, RolloutSpec, WorkloadKind, WorkloadRef};
@@ -81,8 +83,8 @@ pub use stage_check::{CheckOverride, LimitOverride, StageCheck};
 pub use stage_status::{Disturbance, SessionGeneration, StageBegun, StagePart, StageStatus, SteppedBack};
 pub use status::{
     AdoptionMode, AdoptionStatus, AdoptionStep, CheckStatus, CommandStatus, Contention, FailedRevision, Phase,
-    PresetStatus, ReleaseCount, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition,
-    Verdict, WorkloadStatus,
+    PresetStatus, ReplacedPod, RevisionStatus, RolloutStatus, RouteMode, Scaled, TakenBack, Transition, Verdict,
+    WorkloadStatus,
 };
 pub use track::{ConfigurationKind, Tracked};
 pub use traffic::{

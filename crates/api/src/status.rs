@@ -16,6 +16,7 @@ use super::{
     drill::DrillStatus,
     gate_status::GateStatus,
     preset::Preset,
+    release_count::ReleaseCount,
     restart::RestartStatus,
     rollback::FormerRevision,
     schema,
@@ -345,28 +346,6 @@ pub struct FailedRevision {
     pub at: Timestamp,
     /// Why, in one sentence.
     pub message: String,
-}
-
-/// How releases of a Rollout ended. A version whose place another one took on its way is neither, and one that comes back is
-/// not counted again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReleaseCount {
-    /// Since when they are counted.
-    pub since: Timestamp,
-    /// Versions that were promoted and have not failed since, while they were watched.
-    pub promoted: u32,
-    /// Versions that failed: by a check, a gate, a deadline or somebody's abort, or after their promotion.
-    pub failed: u32,
-}
-
-impl ReleaseCount {
-    /// The part of all that was promoted: a number from 0 to 1; nothing where there were none.
-    #[must_use]
-    pub fn success(&self) -> Option<f64> {
-        let (promoted, failed) = (f64::from(self.promoted), f64::from(self.failed));
-        (promoted + failed > 0.0).then(|| promoted / (promoted + failed))
-    }
 }
 
 /// A command that somebody gave, which is done once.
