@@ -92,11 +92,19 @@ impl NumberSource<'_> {
     }
 
     /// What `expression` was at `start` and at every `step` seconds after it, up to `end`. A provider is only asked about the
-    /// present: what nobody asked in time is not known.
-    pub(super) async fn grid(self, expression: &str, start: i64, end: i64, step: i64) -> Result<Vec<Row>, QueryError> {
+    /// present: what nobody asked in time is not known, and there is nothing.
+    pub(super) async fn grid(
+        self,
+        expression: &str,
+        start: i64,
+        end: i64,
+        step: i64,
+    ) -> Result<Option<Vec<Row>>, QueryError> {
         match self {
-            Self::Prometheus(prometheus, deadline) => prometheus.grid(expression, start, end, step, deadline).await,
-            Self::Provider(..) => Ok(Vec::new()),
+            Self::Prometheus(prometheus, deadline) => {
+                prometheus.grid(expression, start, end, step, deadline).await.map(Some)
+            }
+            Self::Provider(..) => Ok(None),
         }
     }
 }

@@ -117,11 +117,8 @@ impl Values {
         }
     }
 
-    /// Asks for the instants before `at` that were not asked for and that may still matter; a provider knows of none.
+    /// Asks for the instants before `at` that were not asked for and that may still matter.
     async fn catch_up(&mut self, source: NumberSource<'_>, at: Timestamp) -> Result<(), QueryError> {
-        if matches!(source, NumberSource::Provider(..)) {
-            return Ok(());
-        }
         let grid = self.grid();
         let ValuePlan { interval, limits, rarest, .. } = &self.plan;
         let matters = limits.lasting.max(interval.saturating_mul(limits.tolerated)).max(*rarest);
@@ -136,10 +133,12 @@ impl Values {
             match self.missed(source, (start, stride, end)).await {
                 Err(QueryError::TooLarge { .. }) => {}
                 Err(fault) => return Err(fault),
-                Ok(missed) => {
-                    for second in (start.as_second()..=end.as_second()).step_by(usize::try_from(stride).unwrap_or(1)) {
-                        match Timestamp::from_second(second).ok().and_then(|at| missed.get_key_value(&at)) {
-                            Some((at, seen)) => self.see(*at, *seen),
+                Ok(None) => break,
+                Ok(Some(missed)) => {
+                    let seconds = (start.as_second()..=end.as_second()).step_by(usize::try_from(stride).unwrap_or(1));
+                    for at in seconds.filter_map(|second| Timestamp::from_second(second).ok()) {
+                        match missed.get(&at) {
+                            Some(seen) => self.see(at, *seen),
                             None => self.run.observe_none(),
                         }
                     }
@@ -150,27 +149,29 @@ impl Values {
         Ok(())
     }
 
-    /// What the query yielded at each instant from `start` to `end`, so many seconds apart. Instants at which it yielded no
-    /// number are left out.
+    /// What the query yielded at each instant from `start` to `end`, so many seconds apart; nothing where nobody knows. Instants
+    /// at which it yielded no number are left out.
     async fn missed(
         &self,
         source: NumberSource<'_>,
         (start, stride, end): (Timestamp, i64, Timestamp),
-    ) -> Result<BTreeMap<Timestamp, Reading>, QueryError> {
+    ) -> Result<Option<BTreeMap<Timestamp, Reading>>, QueryError> {
         let ValuePlan { promql, stable, reduce, since, .. } = &self.plan;
         let (start, end) = (start.as_second(), end.as_second());
         let each = async |promql| {
-            let rows = source.grid(promql, start, end, stride).await?;
+            let Some(rows) = source.grid(promql, start, end, stride).await? else { return Ok(None) };
             if rows.iter().any(|row| !row.histograms.is_empty()) {
                 return Err(QueryError::NativeHistogram);
             }
-            Ok(by_instant(&rows, *reduce))
+            Ok(Some(by_instant(&rows, *reduce)))
         };
         let Some(stable) = stable else {
             let values = each(promql).await?;
-            return Ok(values.into_iter().map(|(at, value)| (at, Reading { value, stable: None })).collect());
+            let readings = |(at, value)| (at, Reading { value, stable: None });
+            return Ok(values.map(|values| values.into_iter().map(readings).collect()));
         };
         let (values, beside) = try_join(each(promql), each(stable)).await?;
+        let Some((values, beside)) = values.zip(beside) else { return Ok(None) };
         // As where it is asked in time: all traffic may have left stable.
         let is_gone = values.keys().any(|at| !beside.contains_key(at));
         let first = if is_gone { source.number(stable, *reduce, *since).await.ok() } else { None };
@@ -178,7 +179,7 @@ impl Values {
             let stable = beside.get(&at).copied().or(first)?;
             Some((at, Reading { value, stable: Some(stable) }))
         });
-        Ok(readings.collect())
+        Ok(Some(readings.collect()))
     }
 }
 

@@ -56,7 +56,8 @@ impl Kind for CloudWatch {
         Some(Answer::Numbers(numbers))
     }
 
-    /// AWS says by the name of the error what is wrong, and mostly by the same status.
+    /// AWS says by the name of the error what is wrong, and mostly by the same status: who asks too often is told as by others, by
+    /// HTTP 429.
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html>
     fn refusal(&self, body: &Value) -> Fault {
         // Before a `#` stands the name of the service's model.

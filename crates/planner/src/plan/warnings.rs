@@ -1,7 +1,7 @@
 //! What somebody should look at, although nothing waits for it: one sentence at a time, what costs most first.
 
 use tidegate_api::{
-    CheckStatus, Transition, Verdict,
+    CheckStatus, RevisionStatus, Transition, Verdict,
     condition::{kind, reason},
 };
 
@@ -35,20 +35,17 @@ impl Planner<'_> {
     /// The checks that are past what they warn of. Each is told by an event with its numbers when it begins; the condition
     /// names them.
     fn warn_of_checks(&mut self) -> Option<String> {
+        if self.status.stage.is_none() && self.status.watch.is_none() {
+            return None;
+        }
         let warns = |check: &&CheckStatus| check.warning && check.verdict != Verdict::Fail;
-        let known =
-            self.rollout.status.as_ref().map(|status| status.checks.iter().filter(warns).map(|check| &check.name));
-        let known: Vec<&String> = known.into_iter().flatten().collect();
+        let known = self.rollout.status.iter().flat_map(|status| &status.checks).filter(warns);
+        let known: Vec<_> = known.map(|check| &check.name).collect();
         let now: Vec<_> = self.status.checks.iter().filter(warns).cloned().collect();
-        let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
-        let revision = revision.map(|version| version.revision.clone()).unwrap_or_default();
+        let judged = self.status.canary.clone().or_else(|| self.status.stable.clone());
         for check in now.iter().filter(|check| !known.contains(&&check.name)) {
-            self.transitions.push(Transition {
-                at: self.now,
-                reason: reason::CHECK_WARNS.to_owned(),
-                message: format!("check {} warns: {}", check.name, check.message),
-                revision: revision.clone(),
-            });
+            let message = format!("check {} warns: {}", check.name, check.message);
+            self.tell_by_event(reason::CHECK_WARNS, message, judged.as_ref());
         }
         let names: Vec<_> = now.iter().map(|check| check.name.as_str()).collect();
         match names.as_slice() {
@@ -68,16 +65,22 @@ impl Planner<'_> {
         said.map(|condition| condition.message.clone())
     }
 
-    /// Tells a warning that is new by an event, too. It is no step of the Rollout's: the history is of those.
+    /// Tells a warning that is new by an event, too.
     pub(super) fn tell(&mut self, reason: &str, warning: String) -> String {
         if self.said(reason).as_ref() != Some(&warning) {
-            self.transitions.push(Transition {
-                at: self.now,
-                reason: reason.to_owned(),
-                message: warning.clone(),
-                revision: self.status.stable.as_ref().map(|stable| stable.revision.clone()).unwrap_or_default(),
-            });
+            let stable = self.status.stable.clone();
+            self.tell_by_event(reason, warning.clone(), stable.as_ref());
         }
         warning
+    }
+
+    /// An event that is about a version. It is no step of the Rollout's: the history is of those.
+    fn tell_by_event(&mut self, reason: &str, message: String, version: Option<&RevisionStatus>) {
+        self.transitions.push(Transition {
+            at: self.now,
+            reason: reason.to_owned(),
+            message,
+            revision: version.map(|version| version.revision.clone()).unwrap_or_default(),
+        });
     }
 }

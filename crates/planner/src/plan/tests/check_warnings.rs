@@ -60,6 +60,16 @@ fn a_check_that_fails_is_told_as_that() {
 }
 
 #[test]
+fn a_check_that_warned_of_a_version_that_has_gone_back_warns_no_more() {
+    let mut lab = Lab::in_stage(&two_checks(), "quarter");
+    lab.warning.insert("errors".to_owned());
+    lab.settle();
+    lab.verdicts.insert("slow".to_owned(), Verdict::Fail);
+    lab.finish();
+    assert_eq!((lab.phase(), told(&lab)), (Phase::Reverted, (None, 1)));
+}
+
+#[test]
 fn a_version_that_is_watched_after_its_promotion_warns_too() {
     let mut spec = two_checks();
     spec["watch"] = serde_json::json!({"for": "24h", "onFailure": "Revert"});
