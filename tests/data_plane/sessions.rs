@@ -91,9 +91,17 @@ fn stages(history: &[InForce], ways: &Ways, lag: Duration) -> Vec<(u64, usize, f
 }
 
 async fn users_move_once_from_stable_to_the_canary_and_as_many_as_each_stage_says(world: &World) -> Result<()> {
-    let (shop, customers) = with_users(world.shop("users"), lasting(None)).await?;
-    shop.release("v2", &[]).await?;
-    let canary = until("v2 to have a revision", LATER, || async { shop.now().revision("v2") }).await?;
+    let (shop, customers) = with_users(world.shop("users"), lasting(Some(0))).await?;
+    released(&shop, "v2", 0).await?;
+    let canary = shop.now().revision("v2").context("no revision")?;
+    settled(&customers, &canary).await?;
+    shop.patch_rollout(json!({"stages": lasting(Some(1))["stages"]})).await?;
+    shop.wait("the second stage to have its weight", LATER, |now| {
+        now.status().stage.is_some_and(|stage| stage.index == 2 && stage.since.is_some())
+    })
+    .await?;
+    settled(&customers, &canary).await?;
+    shop.patch_rollout(json!({"stages": lasting(None)["stages"]})).await?;
     promoted(&shop, "v2").await?;
     let receipt = nothing_lost(&shop, customers).await?;
     let ways = ways(&receipt, &canary);

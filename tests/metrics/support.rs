@@ -259,6 +259,6 @@ impl CheckUnderTest {
 
 /// An analyzer whose default endpoint is at `url`.
 pub fn analyzer(url: &str) -> Analyzer {
-    let text = format!("endpoints: [{{name: default, url: \"{url}\", timeout: 2s}}]");
+    let text = format!("endpoints: [{{name: default, url: \"{url}\", timeout: 30s}}]");
     Analyzer::new(&Endpoints::parse(&text, "endpoints.yaml").unwrap()).unwrap()
 }

@@ -13,7 +13,9 @@ impl Planner<'_> {
         self.status.forget_spent(|text| Approved::is_written(annotations, text));
         let mut counted: Vec<Approved> = Vec::new();
         for entry in entries {
-            if self.status.spent_approvals.contains(&entry.text) {
+            // One that is written twice in the same words is one: to ignore the second would ignore the first.
+            let is_written_again = counted.iter().any(|known| known.text == entry.text);
+            if is_written_again || self.status.spent_approvals.contains(&entry.text) {
                 continue;
             }
             let says = |known: &Approved| {

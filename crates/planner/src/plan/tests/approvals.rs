@@ -134,6 +134,24 @@ fn each_approval_becomes_an_event_and_the_second_of_a_person_is_told_once() {
 }
 
 #[test]
+fn an_approval_that_is_written_twice_in_the_same_words_counts_once_and_stays() {
+    let mut lab = Lab::adopted(&signed_off(&json!({})));
+    lab.cluster.edit(&json!({"gates": {"start": [{"name": "sign-off", "approval": {"count": 2}}]}}));
+    lab.cluster.push("v2");
+    lab.settle();
+    let version = lab.status().gates[0].revision.clone();
+    let jane = format!("{version}/sign-off by jane");
+    for _ in 0..2 {
+        lab.cluster.annotate(APPROVE, &format!("{jane}; {jane}"));
+        lab.settle();
+        assert_eq!((lab.told("Approved"), lab.told("CommandIgnored"), lab.phase()), (1, 0, Phase::Stable));
+    }
+    lab.cluster.annotate(APPROVE, &format!("{jane}; {jane}; {version}/sign-off by joe"));
+    lab.settle();
+    assert_eq!((lab.phase(), lab.told("GatePassed")), (Phase::Progressing, 1));
+}
+
+#[test]
 fn whoever_takes_an_approval_back_and_gives_it_again_counts_again() {
     let mut lab = Lab::adopted(&signed_off(&json!({})));
     lab.cluster.edit(&json!({"gates": {"start": [{"name": "sign-off", "approval": {"count": 2}}]}}));
