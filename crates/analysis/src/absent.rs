@@ -72,7 +72,7 @@ pub(super) async fn explained(
     for (selector, metric) in &named {
         let Ok(classic) = ask(format!("topk(1, {})", metric.with(""))).await else { return unknown };
         found = classic.first().map(|row| (*selector, metric.clone(), labels(row)));
-        if let (None, Some(native)) = (&found, selector.native.as_deref().and_then(Metric::of)) {
+        if let (None, Some(native)) = (&found, selector.native.promql().and_then(Metric::of)) {
             // No store ranks histograms, and not every one knows what they are.
             let rows = ask(format!("topk(1, histogram_count({}))", native.with(""))).await.unwrap_or_default();
             found = rows.first().map(|row| (*selector, native, labels(row)));

@@ -308,8 +308,14 @@ impl Memory {
         self.trackers.retain_mut(|tracker| {
             let Some(place) = plans.iter().position(|plan| tracker.plan.continues_as(plan)) else { return false };
             let plan = plans.swap_remove(place);
-            is_same &= tracker.plan == plan;
-            tracker.plan = plan;
+            if tracker.plan != plan {
+                is_same = false;
+                let known = std::mem::replace(&mut tracker.plan, plan);
+                // With what was compiled of it.
+                if known.source == tracker.plan.source {
+                    tracker.plan.source = known.source;
+                }
+            }
             true
         });
         is_same &= plans.is_empty();

@@ -40,6 +40,15 @@ impl Bounds {
         format!("count by (le) ({selector})")
     }
 
+    /// How many series there are by that answer, at the instant at which there were most.
+    pub(super) fn count<'a>(answer: impl IntoIterator<Item = &'a Row>) -> f64 {
+        let mut counted: BTreeMap<i64, f64> = BTreeMap::new();
+        for sample in answer.into_iter().flat_map(|row| &row.samples) {
+            *counted.entry(sample.at.as_millisecond()).or_default() += sample.value;
+        }
+        counted.values().copied().fold(0.0, f64::max)
+    }
+
     /// What was answered: how many series have each bound, at one instant or at several. Nothing where that is no reason to
     /// leave anything out: there are no series, or some of no bound, or histograms without `+Inf`.
     pub(super) fn of(answer: &[Row], nanoseconds: impl Fn(&str) -> Option<f64>) -> Option<Self> {

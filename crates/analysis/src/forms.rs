@@ -3,7 +3,10 @@
 //! During a migration a process exposes a histogram in both, or one version does in one and the other in the other, and
 //! Prometheus may keep both. Each histogram counts once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use jiff::Timestamp;
 use promql_parser::parser::{Expr, parse};
@@ -20,9 +23,37 @@ pub(super) const COUNT: &str = "_count";
 /// By histogram, the form in which it counts: nothing in particular for classic buckets, all of its series otherwise.
 pub(super) type Forms = HashMap<Key, Key>;
 
+/// What selects the same histograms as a selector of a part of them, where they are native ones. It is found out when it is first
+/// asked for: what a check reads is described anew at each look, and mostly only compared with what is known.
+#[derive(Debug, Clone)]
+pub(super) struct NativeSelector {
+    part: String,
+    /// What the name of the part ends with.
+    end: &'static str,
+    promql: OnceLock<Option<String>>,
+}
+
+impl PartialEq for NativeSelector {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.part, self.end) == (&other.part, other.end)
+    }
+}
+
+impl NativeSelector {
+    /// The one beside `part`, which selects what has a name with this `end`.
+    pub(super) fn beside(part: &str, end: &'static str) -> Self {
+        Self { part: part.to_owned(), end, promql: OnceLock::new() }
+    }
+
+    /// The selector; nothing where the other one does not name the histogram.
+    pub(super) fn promql(&self) -> Option<&str> {
+        self.promql.get_or_init(|| native(&self.part, self.end)).as_deref()
+    }
+}
+
 /// The selector of the native histogram of which `selector` selects the part whose name has this `end`; nothing where it does
 /// not name it.
-pub(super) fn native(selector: &str, end: &str) -> Option<String> {
+fn native(selector: &str, end: &str) -> Option<String> {
     let Ok(Expr::VectorSelector(mut plain)) = parse(selector) else { return None };
     let is_plain = plain.offset.is_none() && plain.at.is_none() && plain.matchers.or_matchers.is_empty();
     let name = plain.name.as_deref()?.strip_suffix(end).filter(|name| is_plain && !name.is_empty())?.to_owned();

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// So many samples of the past are asked for at once, at most: a long time is read in pages.
-const PAGE: usize = 150_000;
+const PAGE: usize = 50_000;
 
 /// Reads so many blocks of the time before `plan` begins, and says for each of the measures that are `asked` for what stable was
 /// like. `weight` is about how many numbers there are for each instant. Fewer blocks are read where the answer would be too large; a

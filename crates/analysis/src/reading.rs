@@ -88,6 +88,8 @@ pub(super) struct Read {
 #[derive(Debug, Default)]
 pub(super) struct Volume {
     is_large: bool,
+    /// Whether it is known how many there are: before anything is read, that is asked.
+    is_known: bool,
     /// How many numbers the last reading had for each instant.
     weight: usize,
     /// Which bounds there are, and when that was asked; no bounds where there is no telling them apart.
@@ -99,14 +101,18 @@ pub(super) struct Volume {
 }
 
 impl Volume {
-    /// Asks anew which bounds there are, where there are many buckets and that was asked a while ago. Where nobody answers,
-    /// all buckets are asked for.
+    /// Asks which bounds there are, where there may be many buckets and that was not asked a while ago. Where nobody answers, all
+    /// buckets are asked for.
     pub(super) async fn find(&mut self, prometheus: &Prometheus, source: &Source, now: Timestamp, deadline: Instant) {
         let stands = if self.is_in_vain { STAND_IN_VAIN } else { STAND };
-        let is_known = self.found.as_ref().is_some_and(|(at, _)| now < later(*at, stands));
-        if self.is_large && !is_known {
-            let bounds = bounds(prometheus, source, now, deadline).await;
-            self.found = Some((now, bounds));
+        let is_fresh = self.found.as_ref().is_some_and(|(at, _)| now < later(*at, stands));
+        let may_be_large = self.is_large || (!self.is_known && source.has_buckets());
+        if may_be_large && !is_fresh {
+            let answers = by_bound(prometheus, source, now, deadline).await.unwrap_or_default();
+            let count = Bounds::count(answers.iter().flatten());
+            self.is_known |= count > 0.0;
+            self.is_large |= count > MANY as f64;
+            self.found = Some((now, self.is_large.then(|| bounds(source, &answers)).flatten()));
         }
         let is_due = self.looked_for_native.is_none_or(|at| now >= later(at, LOOK_FOR_NATIVE));
         if self.native == Native::No && is_due {
@@ -130,6 +136,7 @@ impl Volume {
     pub(super) fn learn(&mut self, read: &Read, now: Timestamp) {
         let is_bucket = |series: &&Series| matches!(series.meaning, Meaning::Bucket { .. });
         self.is_large |= read.series.iter().filter(is_bucket).count() > MANY;
+        self.is_known |= !read.series.is_empty();
         self.weight = read.weight;
         self.is_in_vain = !read.series.iter().any(|series| series.arm == Arm::Canary);
         let patience = scrape::interval(&read.series).unwrap_or_default() * 3;
@@ -153,19 +160,29 @@ impl Volume {
 
     /// Learns that there were too many series to read them; whether that is news, and can be helped.
     pub(super) fn overflow(&mut self, source: &Source) -> bool {
-        let is_news = !self.is_large && source.judged().all(|selector| selector.unit().is_some());
+        let is_news = !self.is_large && source.has_buckets();
         self.is_large |= is_news;
         is_news
     }
 }
 
-async fn bounds(prometheus: &Prometheus, source: &Source, now: Timestamp, deadline: Instant) -> Option<Bounds> {
+/// How many buckets each of the selectors of `source` has of each bound.
+async fn by_bound(
+    prometheus: &Prometheus,
+    source: &Source,
+    now: Timestamp,
+    deadline: Instant,
+) -> Result<Vec<Vec<Row>>, QueryError> {
     let end = now.as_second();
     let questions = source.judged().map(|selector| Bounds::question(&selector.promql));
     let ask = async |question: String| prometheus.grid(&question, end - RECENT, end, RECENT, deadline).await;
-    let answers = try_join_all(questions.map(ask)).await.ok()?;
+    try_join_all(questions.map(ask)).await
+}
+
+/// The bounds that `source` has by these answers, one for each of its selectors.
+fn bounds(source: &Source, answers: &[Vec<Row>]) -> Option<Bounds> {
     // Of several names, one is there as a rule. Where histograms of two units are, a bound is none of the other's.
-    let found = source.judged().zip(&answers).filter(|(_, rows)| !rows.is_empty());
+    let found = source.judged().zip(answers).filter(|(_, rows)| !rows.is_empty());
     let mut units = found.map(|(selector, _)| selector.unit());
     let unit = units.next()??;
     if units.any(|other| other != Some(unit)) {
@@ -208,7 +225,8 @@ impl Source {
             let chosen = asked.chosen.as_ref().filter(|_| !selector.is_expected());
             let narrowed = chosen.and_then(|chosen| chosen.of(&selector.promql));
             let plain = narrowed.as_deref().unwrap_or(&selector.promql);
-            match selector.native.as_deref().filter(|_| asked.native != Native::No) {
+            let native = (asked.native != Native::No).then(|| selector.native.promql()).flatten();
+            match native {
                 Some(native) => {
                     let (plain, native) = join(ask(plain), ask(native)).await;
                     let mut rows = plain?;
@@ -228,7 +246,7 @@ impl Source {
     /// The answers to all selectors, with those of native histograms, which stand behind them.
     pub(super) fn with_native(&self, mut answers: Vec<Vec<Row>>) -> Vec<Vec<Row>> {
         let native = answers.split_off(self.selectors.len().min(answers.len()));
-        let of = self.selectors.iter().zip(&mut answers).filter(|(selector, _)| selector.native.is_some());
+        let of = self.selectors.iter().zip(&mut answers).filter(|(selector, _)| selector.native.promql().is_some());
         for ((_, rows), native) in of.zip(native) {
             rows.extend(native.into_iter().filter_map(Row::only_histograms));
         }

@@ -11,7 +11,7 @@ use super::{
     doubled::{Double, Tellers},
     error::{Counting, QueryError},
     exclusion::{Exclusion, LeftOut},
-    forms::{self, Forms, as_counter, classic_name, native, once},
+    forms::{self, Forms, NativeSelector, as_counter, classic_name, once},
     histogram::{HistogramSeries, of_ranges},
     markers::without_markers,
     pattern::Pattern,
@@ -43,7 +43,7 @@ pub(super) struct Source {
 pub(super) struct Selector {
     pub(super) promql: String,
     /// What selects the same histograms where they are native ones.
-    pub(super) native: Option<String>,
+    pub(super) native: NativeSelector,
     arms: Arms,
     counts: Counted,
     /// Its place among selectors of the same under other names.
@@ -174,6 +174,11 @@ impl Source {
     pub(super) fn judged(&self) -> impl Iterator<Item = &Selector> {
         self.selectors.iter().filter(|selector| !selector.is_expected())
     }
+
+    /// Whether what is judged are the buckets of histograms.
+    pub(super) fn has_buckets(&self) -> bool {
+        self.judged().all(|selector| selector.unit().is_some())
+    }
 }
 
 /// The series of a source, and its histograms that are not series of buckets.
@@ -252,7 +257,8 @@ fn workload(revisions: [&RevisionStatus; 2]) -> &str {
 /// Each selection, as something that counts.
 fn counted(selections: Vec<Selection>, counts: &Counted, place: usize) -> Vec<Selector> {
     let selector = |Selection { promql, arms }| {
-        let native = native(&promql, if let Counted::Buckets(_) = counts { forms::BUCKET } else { forms::COUNT });
+        let end = if let Counted::Buckets(_) = counts { forms::BUCKET } else { forms::COUNT };
+        let native = NativeSelector::beside(&promql, end);
         Selector { promql, native, arms, counts: counts.clone(), place }
     };
     selections.into_iter().map(selector).collect()
@@ -288,7 +294,7 @@ impl Selector {
         let mut series = Vec::with_capacity(answer.len());
         let mut ranges: HashMap<(Key, Arm), (Origin, Ranges)> = HashMap::new();
         for row in answer {
-            let is_counter = self.native.is_some() && self.unit().is_none() && !row.histograms.is_empty();
+            let is_counter = !row.histograms.is_empty() && self.unit().is_none() && self.native.promql().is_some();
             all.has_counters |= is_counter;
             let row = if is_counter { as_counter(&row) } else { row };
             let Some(origin) = self.origin(&row, of_pods)? else { continue };

@@ -123,7 +123,7 @@ impl Named {
                 |name: &&String| source.judged().filter_map(which).any(|selector| selects(selector, name));
             exposed.iter().filter(is_asked_for).cloned().collect()
         };
-        Self { plain: of(|selector| Some(&selector.promql)), native: of(|selector| selector.native.as_deref()) }
+        Self { plain: of(|selector| Some(&selector.promql)), native: of(|selector| selector.native.promql()) }
     }
 
     fn is_empty(&self) -> bool {
@@ -174,7 +174,7 @@ async fn histogram(
             bounds.dedup();
             return Ok(Some(ExposedHistogram::Classic(bounds)));
         }
-        if let Some(native) = &selector.native {
+        if let Some(native) = selector.native.promql() {
             let rows = prometheus.grid(native, start, end, RECENT, deadline).await?;
             if rows.iter().any(|row| !row.histograms.is_empty()) {
                 return Ok(Some(ExposedHistogram::Native));

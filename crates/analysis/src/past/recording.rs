@@ -20,6 +20,12 @@ use crate::{
 /// More samples than this are not kept: they take half a gibibyte.
 const MOST_SAMPLES: usize = 20_000_000;
 
+/// So many samples are asked for at once, at most: while a page is read it is in memory with its labels.
+const PAGE: usize = 500_000;
+
+/// So many instants are read first, when nobody knows how many series there are.
+const FIRST_PAGE: i64 = 10;
+
 /// The instants from the first to the last one, so many seconds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Instants {
@@ -40,7 +46,7 @@ impl Past {
         instants: Instants,
     ) -> Result<(Vec<Series>, LeftOut), QueryError> {
         let mut all = Kept::default();
-        let native = source.selectors.iter().filter_map(|selector| selector.native.as_deref());
+        let native = source.selectors.iter().filter_map(|selector| selector.native.promql());
         let promql: Vec<_> = source.selectors.iter().map(|selector| &*selector.promql).chain(native).collect();
         self.pages(&promql, instants, |page| {
             all.take(source.gathered(source.with_native(page))?);
@@ -79,8 +85,9 @@ impl Past {
     ) -> Result<(), QueryError> {
         let Instants { mut start, end, step } = instants;
         let mut attempts = Grid::attempts().peekable();
+        let mut page_length = FIRST_PAGE;
         while start <= end {
-            let Some(most) = attempts.peek() else { return Ok(()) };
+            let Some(most) = attempts.peek().map(|most| page_length.min(*most)) else { return Ok(()) };
             let last = end.min(start.saturating_add((most - 1).saturating_mul(step)));
             let deadline = self.deadline();
             let ask = |promql: &&str| {
@@ -89,6 +96,8 @@ impl Past {
             };
             match try_join_all(promql.iter().map(ask)).await {
                 Ok(page) => {
+                    let series: usize = page.iter().map(Vec::len).sum();
+                    page_length = i64::try_from(PAGE / series.max(1)).unwrap_or(i64::MAX).max(FIRST_PAGE);
                     take(page)?;
                     start = last + step;
                 }

@@ -1,6 +1,8 @@
 //! What each preset counts of what libraries and gateways really expose: `expositions` has the text of each, shortened to
 //! the series that tell something, as it was scraped of the version that `docs/checks.md` names.
 
+mod documented;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
