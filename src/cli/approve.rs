@@ -47,31 +47,41 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 async fn written(options: &Options) -> anyhow::Result<()> {
-    let reached = options.target.reach().await?;
+    let Options { target, gate, revision, withdraw } = options;
+    let asked = (gate.as_deref(), revision.as_deref());
+    let said = written_to(&target.reach().await?, &target.name, asked, *withdraw).await?;
+    print(&format!("Rollout {}: {said}\n", target.name))
+}
+
+/// Gives or withdraws the approval of a gate and a revision, those that wait where they are left out; says what was written.
+///
+/// # Errors
+/// Nothing waits for it, it is not theirs to give, or the Rollout cannot be read or written.
+pub async fn written_to(
+    reached: &Reached,
+    name_of_rollout: &str,
+    (gate, revision): (Option<&str>, Option<&str>),
+    withdraw: bool,
+) -> anyhow::Result<String> {
     let who = reached.who().await?;
     for _ in 0..TRIES {
-        let rollout = reached.read(&options.target.name).await?;
-        let (revision, gate, approval) = asked(&rollout, options.gate.as_deref(), options.revision.as_deref())?;
+        let rollout = reached.read(name_of_rollout).await?;
+        let (revision, gate, approval) = asked(&rollout, gate, revision)?;
         let groups = matching(approval, &who);
-        if !options.withdraw && !approval.takes(&name(&who), &groups) {
+        if !withdraw && !approval.takes(&name(&who), &groups) {
             bail!("gate {gate} is not for {} to approve: see its users and groups in the Rollout", name(&who));
         }
         let target = format!("{revision}/{gate}");
-        if !options.withdraw && has_approved(&rollout, &revision, gate, &name(&who)) {
-            let name = name(&who);
-            return print(&format!(
-                "Rollout {}: {name} has approved {target} already, and counts once\n",
-                options.target.name
-            ));
+        if !withdraw && has_approved(&rollout, &revision, gate, &name(&who)) {
+            return Ok(format!("{} has approved {target} already, and counts once", name(&who)));
         }
-        let text = annotation(&rollout, &target, &who, &groups, options.withdraw);
-        if put(&reached, &rollout, &text).await? {
-            let done = if options.withdraw { "withdrawn" } else { "given" };
-            let name = name(&who);
-            return print(&format!("Rollout {}: the approval of {target} by {name} is {done}\n", options.target.name));
+        let text = annotation(&rollout, &target, &who, &groups, withdraw);
+        if put(reached, &rollout, &text).await? {
+            let done = if withdraw { "withdrawn" } else { "given" };
+            return Ok(format!("the approval of {target} by {} is {done}", name(&who)));
         }
     }
-    bail!("somebody else keeps writing Rollout {}: try again", options.target.name)
+    bail!("somebody else keeps writing Rollout {name_of_rollout}: try again")
 }
 
 /// The version that waits, and the gate that is meant.

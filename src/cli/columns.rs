@@ -1,12 +1,18 @@
 //! Rows of text in columns.
 
-/// `rows` with their cells below each other, two spaces apart.
+use std::borrow::Cow;
+
+use super::plain::plain;
+
+/// `rows` with their cells below each other, two spaces apart; each cell in one line, and without what a terminal would obey.
 pub fn aligned(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let length = |row: &Vec<String>, column| row.get(column).map_or(0, |cell: &String| cell.chars().count());
+    let length =
+        |row: &Vec<Cow<'_, str>>, column| row.get(column).map_or(0, |cell: &Cow<'_, str>| cell.chars().count());
     let widths: Vec<_> =
         (0..columns).map(|column| rows.iter().map(|row| length(row, column)).max().unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
+    let line = |row: &Vec<Cow<'_, str>>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };

@@ -33,6 +33,7 @@ pub fn promote(options: &Promotion) -> ExitCode {
 }
 
 /// What is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// The annotation that has all stages left.
     PromoteAll,
@@ -48,25 +49,43 @@ pub fn main(verb: &Verb, target: &Target) -> ExitCode {
 }
 
 async fn written(verb: &Verb, target: &Target) -> anyhow::Result<()> {
-    let (rollout, reached) = (&target.name, target.reach().await?);
+    let said = written_to(&target.reach().await?, &target.name, verb, None).await?;
+    print(&format!("Rollout {}: {said}\n", target.name))
+}
+
+/// Writes it to a Rollout, if it is about the `expected` revision where there is one; says what was written.
+///
+/// # Errors
+/// The Rollout cannot be read or written, or there is nothing there for that verb, or it would be about another revision.
+pub async fn written_to(
+    reached: &Reached,
+    rollout: &str,
+    verb: &Verb,
+    expected: Option<&str>,
+) -> anyhow::Result<String> {
+    let about = |meant: &str| match (meant.split('/').next().unwrap_or_default(), expected) {
+        (revision, Some(expected)) if revision != expected => bail!("by now it would be about version {revision}"),
+        (revision, _) => Ok(revision.to_owned()),
+    };
     let (patch, said) = match verb {
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
         Verb::PromoteAll => {
             let status = reached.read(rollout).await?.status.unwrap_or_default();
             let meant = meant(Command::Promote, &status)?;
-            let meant = format!("{}/{ALL_STAGES}", meant.split('/').next().unwrap_or_default());
-            (asked(&reached, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
+            let meant = format!("{}/{ALL_STAGES}", about(&meant)?);
+            (asked(reached, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
         }
         Verb::Ask(command) => {
             let status = reached.read(rollout).await?.status.unwrap_or_default();
             let meant = meant(*command, &status)?;
-            (asked(&reached, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
+            about(&meant)?;
+            (asked(reached, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
         }
     };
     let params = PatchParams { field_manager: Some(COMMAND_MANAGER.to_owned()), ..PatchParams::default() };
     let patched = reached.rollouts.patch(rollout, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
     patched.with_context(|| format!("Rollout {}/{rollout} cannot be written", reached.namespace))?;
-    print(&format!("Rollout {rollout}: {said}\n"))
+    Ok(said)
 }
 
 /// The revision that a command is meant for, and the stage where it needs one.

@@ -10,11 +10,13 @@ mod connect;
 pub mod crd;
 mod demo;
 mod explain;
+mod get;
 mod history;
 mod hours;
 mod lint;
 mod logs;
 mod moments;
+mod plain;
 mod plan;
 mod rollout_file;
 mod run;
@@ -26,12 +28,15 @@ mod status;
 mod target;
 mod undo;
 mod wait;
+mod watch;
 
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tidegate_api::Command as Asked;
 
@@ -75,6 +80,10 @@ enum Command {
     Restart(target::Target),
     /// Has the Deployment ask for the version again that was stable before.
     Undo(undo::Options),
+    /// Lists Rollouts, or shows one: a table, JSON or YAML.
+    Get(get::Options),
+    /// Shows a Rollout live in the terminal, with keys for what people do about it; a line for each change in a pipe.
+    Watch(watch::Options),
     /// Says on one screen where a Rollout stands, with every number: the code says whether somebody has to act.
     Status(target::Target),
     /// Says why a Rollout stands where it does, what happens next and when, and what you can do about it.
@@ -87,6 +96,16 @@ enum Command {
     Resume(target::Target),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
+    /// Prints what a shell needs to complete this command line.
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual: a page for each command.
+    Man {
+        /// The folder that the pages are written to
+        folder: PathBuf,
+    },
     /// Prints the version.
     Version,
 }
@@ -112,15 +131,30 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Retry(options) => return Ok(command::main(&Verb::Ask(Asked::Retry), &options)),
         Command::Restart(options) => return Ok(command::main(&Verb::Ask(Asked::Restart), &options)),
         Command::Undo(options) => return Ok(undo::main(&options)),
+        Command::Get(options) => return Ok(get::main(&options)),
+        Command::Watch(options) => return Ok(watch::main(&options)),
         Command::Status(options) => return Ok(status::main(&options)),
         Command::Explain(options) => return Ok(explain::main(&options)),
         Command::History(options) => return Ok(history::main(&options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
         Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),
         Command::Crd => print(&crd()?)?,
+        Command::Completion { shell } => print(&completion(shell)?)?,
+        Command::Man { folder } => man(&folder)?,
         Command::Version => print(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn completion(shell: clap_complete::Shell) -> anyhow::Result<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Tidegate::command(), "tidegate", &mut script);
+    Ok(String::from_utf8(script)?)
+}
+
+fn man(folder: &Path) -> anyhow::Result<()> {
+    clap_mangen::generate_to(Tidegate::command(), folder)
+        .with_context(|| format!("the manual cannot be written to {}", folder.display()))
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -1,7 +1,9 @@
 //! What is left of the times that a stage has.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tidegate_api::{Stage, StageStatus};
+use tidegate_api::{Phase, Rollout, Span, Stage, StageStatus};
 
 use super::moments;
 
@@ -29,4 +31,19 @@ pub fn deadline(stage: &StageStatus, spec: &Stage, now: Timestamp) -> Option<Str
         Some(left) => format!("{left} left, until {at:.0}"),
         None => format!("over for {}", moments::since(at, now)),
     })
+}
+
+/// How long it takes at least until the version on its way serves alone: what is left of its stage's bake, or what a check needs
+/// where that is longer, and the bakes of the stages to come. Nothing where none is on its way, or it waits for people.
+pub fn left(rollout: &Rollout, now: Timestamp) -> Option<Span> {
+    let status = rollout.status.as_ref().filter(|status| status.phase == Phase::Progressing)?;
+    let (at, stages) = (status.stage.as_ref()?, rollout.spec.stages());
+    let place = stages.iter().position(|stage| stage.name == at.name)?;
+    let here = stages.get(place)?;
+    let until = at.until.or_else(|| at.since.map(|since| moments::after(since, here.bake())));
+    let bake = until.map_or(here.bake(), |until| moments::until(until, now).unwrap_or(Span::seconds(0)));
+    let longest = status.checks.iter().filter_map(|check| check.more_time).fold(bake, Span::max);
+    let ahead = stages.iter().skip(place + 1).map(|stage| stage.bake().duration());
+    let all = ahead.fold(longest.duration(), Duration::saturating_add);
+    Some(Span::from(all))
 }

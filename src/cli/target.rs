@@ -9,7 +9,7 @@ use kube::{Api, Client, api::PostParams};
 use tidegate_api::{Causes, Rollout};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
-use super::{connect, print, rollout_file::wait};
+use super::{connect, plain::plain_lines, print, rollout_file::wait};
 
 /// Which Rollout.
 #[derive(Debug, Args)]
@@ -18,9 +18,33 @@ pub struct Target {
     #[arg(value_name = "NAME")]
     pub name: String,
 
-    /// Its namespace; the one of the kubeconfig, where it is left out
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// In which namespace.
+#[derive(Debug, Args)]
+pub struct Scope {
+    /// The namespace; the one of the kubeconfig, where it is left out
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+}
+
+impl Scope {
+    /// Finds the cluster by the kubeconfig.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        // One that is there already is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        connect::client(Arc::new(Metrics::default())).await
+    }
+
+    /// The namespace that is meant.
+    pub fn namespace(&self, client: &Client) -> String {
+        self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned())
+    }
 }
 
 /// A Rollout within reach.
@@ -39,10 +63,8 @@ impl Target {
     /// # Errors
     /// There is none.
     pub async fn reach(&self) -> anyhow::Result<Reached> {
-        // One that is there already is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = connect::client(Arc::new(Metrics::default())).await?;
-        let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        let client = self.scope.client().await?;
+        let namespace = self.scope.namespace(&client);
         let rollouts = Api::namespaced(client.clone(), &namespace);
         Ok(Reached { client, namespace, rollouts })
     }
@@ -50,7 +72,7 @@ impl Target {
 
 /// Prints what a verb has to tell of the Rollout; the code as of [`ended`].
 pub fn told(target: &Target, tell: impl FnOnce(&Rollout) -> String) -> ExitCode {
-    ended(async { print(&tell(&target.reach().await?.read(&target.name).await?)) })
+    ended(async { print(&plain_lines(&tell(&target.reach().await?.read(&target.name).await?))) })
 }
 
 /// Does the work of a verb: the code is 0 when it is done, and 2 when it is not, which is said.

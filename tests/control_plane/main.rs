@@ -45,6 +45,7 @@ mod steering;
 mod surge;
 mod suspects;
 mod templates;
+mod terminal;
 mod tools;
 mod track;
 mod volume;
@@ -112,6 +113,7 @@ fn with_tools() -> Vec<Topic> {
         ("gitops", gitops::behaviours()),
         ("pipelines", pipelines::behaviours()),
         ("commands", commands::behaviours()),
+        ("terminal", terminal::behaviours()),
         ("helm", helm::behaviours()),
         ("helm waits", helm_waits::behaviours()),
     ]

@@ -1,6 +1,6 @@
 //! `tidegate status`: where a Rollout stands, on one screen, with every number that it goes by.
 
-mod screen;
+pub mod screen;
 #[cfg(test)]
 pub mod tests;
 
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use tidegate_api::{Causes, Rollout};
 
-use super::{print, rollout_file::wait, standing::Standing, target::Target};
+use super::{plain::plain_lines, print, rollout_file::wait, standing::Standing, target::Target};
 
 /// Prints it. The code is 0 where nobody has to do anything, 1 where the version failed, 2 where it cannot be read, and 3
 /// where nothing goes on until somebody acts.
@@ -22,7 +22,7 @@ pub fn main(target: &Target) -> ExitCode {
 
 async fn printed(target: &Target) -> anyhow::Result<ExitCode> {
     let rollout = target.reach().await?.read(&target.name).await?;
-    print(&screen::told(&rollout, Timestamp::now()))?;
+    print(&plain_lines(&screen::told(&rollout, Timestamp::now())))?;
     Ok(code(&rollout))
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tidegate_api::{
     CheckStatus, DegradeState, GateStatus, RevisionStatus, Rollout, RolloutStatus, Schedule, Stage, StageStatus,
-    condition::kind,
+    Transition, condition::kind,
 };
 
 use crate::cli::{columns::aligned, hours, moments, stage_clock};
@@ -22,24 +22,19 @@ pub fn told(rollout: &Rollout, now: Timestamp) -> String {
         head,
         aligned(&facts(rollout, &status, now)),
         table(&["CHECK", "VERDICT", "VALUE", "LIMIT", "STABLE", "REQUESTS", "NEEDS"], status.checks.iter().map(check)),
-        table(&["GATE", "WHERE", "STATE", "SINCE", "SAYS"], status.gates.iter().map(|known| gate(known, now))),
-        table(
-            &["WHEN", "WHAT", "WHY"],
-            status.history.iter().take(LAST).map(|step| {
-                let ago = format!("{} ago", moments::since(step.at, now));
-                vec![ago, step.reason.clone(), step.message.clone()]
-            }),
-        ),
+        gates(&status, now),
+        history(&status, LAST, now),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn sentence(status: &RolloutStatus) -> &str {
+/// The sentence of the status.
+pub fn sentence(status: &RolloutStatus) -> &str {
     if status.message.is_empty() { "the operator has not looked at it yet" } else { &status.message }
 }
 
 /// What there is to know besides the tables, each with its name.
-fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<Vec<String>> {
+pub fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<Vec<String>> {
     let mut facts = Vec::new();
     let mut fact = |name: &str, told: Option<String>| facts.extend(told.map(|told| vec![name.to_owned(), told]));
     fact("stable", status.stable.as_ref().map(version));
@@ -118,12 +113,6 @@ fn schedule(schedule: &Schedule, status: &RolloutStatus, now: Timestamp) -> Stri
 
 fn check(check: &CheckStatus) -> Vec<String> {
     let cell = |text: &Option<String>| text.clone().unwrap_or_default();
-    let needs = match (check.more_requests, check.more_time) {
-        (Some(requests), Some(time)) => format!("{requests} more, {time}"),
-        (Some(requests), None) => format!("{requests} more"),
-        (None, Some(time)) => time.to_string(),
-        (None, None) => String::new(),
-    };
     let warns = if check.warning { " (warns)" } else { "" };
     vec![
         check.name.clone(),
@@ -132,8 +121,31 @@ fn check(check: &CheckStatus) -> Vec<String> {
         cell(&check.limit),
         cell(&check.stable),
         check.sample.map(|sample| sample.to_string()).unwrap_or_default(),
-        needs,
+        needs(check),
     ]
+}
+
+/// How many requests a check needs besides, and how long that takes.
+pub fn needs(check: &CheckStatus) -> String {
+    match (check.more_requests, check.more_time) {
+        (Some(requests), Some(time)) => format!("{requests} more, {time}"),
+        (Some(requests), None) => format!("{requests} more"),
+        (None, Some(time)) => time.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The gates, as a table; nothing where there are none.
+pub fn gates(status: &RolloutStatus, now: Timestamp) -> String {
+    table(&["GATE", "WHERE", "STATE", "SINCE", "SAYS"], status.gates.iter().map(|known| gate(known, now)))
+}
+
+/// The last `most` steps, as a table, the newest first; nothing where there are none.
+pub fn history(status: &RolloutStatus, most: usize, now: Timestamp) -> String {
+    let step = |step: &Transition| {
+        vec![format!("{} ago", moments::since(step.at, now)), step.reason.clone(), step.message.clone()]
+    };
+    table(&["WHEN", "WHAT", "WHY"], status.history.iter().take(most).map(step))
 }
 
 fn gate(gate: &GateStatus, now: Timestamp) -> Vec<String> {
