@@ -293,3 +293,6 @@ impl Queue {
         self.failing.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests;
