@@ -111,6 +111,13 @@ impl Desk {
         *is_changed = true;
     }
 
+    /// From when on something may not be settled: what is older need not be looked for.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        let state = self.state();
+        state.queues.iter().map(|queue| queue.sent.until).min().unwrap_or(Timestamp::MAX)
+    }
+
     /// What the receiver at `place` is to do next.
     #[must_use]
     pub fn next(&self, place: usize) -> Next {
@@ -156,8 +163,9 @@ impl Desk {
             (_, Some(News::Recovered)) => tracing::info!(receiver, "notifications are taken again"),
             _ => {}
         }
+        // A try that fails like the one before it is worth no write.
+        state.is_changed |= counted != Counted::Failed || news.is_some();
         state.news.extend(news.map(|news| (place, news)));
-        state.is_changed |= counted != Counted::Failed;
         self.count(place, counted, 1);
     }
 

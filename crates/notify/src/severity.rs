@@ -87,6 +87,7 @@ fn known(word: &str) -> Option<Bearing> {
         | reason::REPLICAS_IN_WORKLOAD
         | reason::RESTARTED
         | reason::RESTARTING
+        | reason::RECEIVER_RECOVERED
         | reason::ROLLED_BACK
         | reason::STABLE
         | reason::STAGE_ENTERED
@@ -117,6 +118,8 @@ fn known(word: &str) -> Option<Bearing> {
         | reason::INCONCLUSIVE
         | reason::INVALID_SPEC
         | reason::POLICY_NOT_ATTACHED
+        | reason::NOTIFICATION_REFUSED
+        | reason::RECEIVER_FAILS
         | reason::RESTART_STOPPED
         | reason::ROUTE_BROKEN
         | reason::ROUTE_KIND_MISSING

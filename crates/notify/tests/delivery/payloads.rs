@@ -8,7 +8,7 @@ use crate::receiver::{Got, Receiver};
 /// What a receiver of that kind gets for a notice of that reason; the first `URL` is its address.
 async fn told(kind: impl Fn(&Receiver) -> String, reason: &str) -> Vec<Got> {
     let receiver = Receiver::start(&[]).await;
-    let config = receiver.config(&kind(&receiver));
+    let config = Receiver::config(&kind(&receiver));
     let ways = Way::all(&config).unwrap();
     let notice =
         Notice { message: "<!channel> @everyone **6%** of 114 [x](http://y)".to_owned(), ..sample::notice(reason) };

@@ -89,7 +89,7 @@ impl Receiver {
     }
 
     /// The configuration of one receiver `it` of that kind, which gets everything.
-    pub fn config(&self, kind: &str) -> Notifications {
+    pub fn config(kind: &str) -> Notifications {
         let text = format!("receivers: [{{name: it, {kind}}}]\nroutes: [{{receivers: [it]}}]");
         Notifications::parse(&text, "n.yaml").unwrap()
     }

@@ -55,7 +55,7 @@ impl Office {
 
 async fn outcome(answer: Answer) -> (Outcome, Receiver) {
     let receiver = Receiver::start(&[answer]).await;
-    let ways = Way::all(&receiver.config(&service(&receiver))).unwrap();
+    let ways = Way::all(&Receiver::config(&service(&receiver))).unwrap();
     let notice: Notice = sample::notice("Reverted");
     (ways[0].tell(&notice, notice.at).await, receiver)
 }
@@ -87,7 +87,7 @@ async fn nobody_is_followed_elsewhere() {
 async fn a_secret_address_stands_in_no_message() {
     let receiver = Receiver::start(&[]).await;
     let file = receiver.file("http://127.0.0.1:1/services/secret");
-    let config = receiver.config(&format!("slack: {{urlFile: '{}'}}", file.display()));
+    let config = Receiver::config(&format!("slack: {{urlFile: '{}'}}", file.display()));
     let ways = Way::all(&config).unwrap();
     let notice = sample::notice("Reverted");
     let Outcome::Later { why, .. } = ways[0].tell(&notice, notice.at).await else { panic!("nobody is there") };
@@ -98,7 +98,7 @@ async fn a_secret_address_stands_in_no_message() {
 async fn an_address_that_is_written_anew_is_used_from_then_on() {
     let (one, other) = (Receiver::start(&[]).await, Receiver::start(&[]).await);
     let file = one.file(&one.url);
-    let ways = Way::all(&one.config(&format!("slack: {{urlFile: '{}'}}", file.display()))).unwrap();
+    let ways = Way::all(&Receiver::config(&format!("slack: {{urlFile: '{}'}}", file.display()))).unwrap();
     let notice = sample::notice("Reverted");
     assert_eq!(ways[0].tell(&notice, notice.at).await, Outcome::Delivered);
     std::fs::write(&file, &other.url).unwrap();
@@ -110,7 +110,6 @@ async fn an_address_that_is_written_anew_is_used_from_then_on() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_named_at_start() {
-    let receiver = Receiver::start(&[]).await;
     for (kind, field) in [
         ("slack: {urlFile: /nowhere/url}", "slack.urlFile"),
         ("pagerDuty: {routingKeyFile: /nowhere/url}", "routingKeyFile"),
@@ -120,7 +119,7 @@ async fn a_file_that_is_not_there_is_named_at_start() {
         ("email: {host: a, from: a@b.c, to: [a@b.c], username: a, passwordFile: /nowhere/url}", "email.passwordFile"),
         ("email: {host: a, from: a@b.c, to: [a@b.c], caFile: /nowhere/url}", "email.caFile"),
     ] {
-        let Err(error) = Way::all(&receiver.config(kind)) else { panic!("{kind} cannot be used") };
+        let Err(error) = Way::all(&Receiver::config(kind)) else { panic!("{kind} cannot be used") };
         let error = error.to_string();
         assert!(error.starts_with("n.yaml: receiver \"it\": ") && error.contains(field), "{error}");
         assert!(error.contains("/nowhere/url"), "{error}");
@@ -130,7 +129,7 @@ async fn a_file_that_is_not_there_is_named_at_start() {
 #[tokio::test]
 async fn a_receiver_that_asks_for_time_gets_it_and_then_the_notice() {
     let receiver = Receiver::start(&[Answer::RetryAfter(429, "2")]).await;
-    let office = Office::open(receiver.config(&service(&receiver)));
+    let office = Office::open(Receiver::config(&service(&receiver)));
     office.take("Reverted");
     let got = receiver.wait_for(2).await;
     assert!(got[1].at - got[0].at >= Duration::from_secs(2));
@@ -141,7 +140,7 @@ async fn a_receiver_that_asks_for_time_gets_it_and_then_the_notice() {
 #[tokio::test]
 async fn what_is_refused_is_not_sent_again_and_holds_nobody_up() {
     let receiver = Receiver::start(&[Answer::Said(422, "no")]).await;
-    let office = Office::open(receiver.config(&service(&receiver)));
+    let office = Office::open(Receiver::config(&service(&receiver)));
     office.take("StageEntered");
     office.take("Reverted");
     receiver.wait_for(2).await;
@@ -173,7 +172,7 @@ async fn a_receiver_that_hangs_does_not_hold_up_the_others() {
 async fn a_template_that_fails_keeps_nobody_from_being_told() {
     let receiver = Receiver::start(&[]).await;
     let template = "template: {text: '{% if rollout == \"other\" %}{{ nothing }}{% endif %}{{ message }}'}";
-    let config = receiver.config(&format!("{template}, {}", service(&receiver)));
+    let config = Receiver::config(&format!("{template}, {}", service(&receiver)));
     let ways = Way::all(&config).unwrap();
     let notice = Notice { rollout: "other".to_owned(), ..sample::notice("Reverted") };
     assert_eq!(ways[0].tell(&notice, notice.at).await, Outcome::Delivered);
