@@ -127,8 +127,14 @@ impl Desk {
         state.is_changed |= !given_up.is_empty();
         self.count(place, Counted::GivenUp, given_up.len());
         let receiver = self.name(place);
-        for notice in &given_up {
-            tracing::error!(receiver, id = notice.id, "a notification is given up after 24h: {}", notice.title());
+        if let Some(notice) = given_up.first() {
+            let count = given_up.len();
+            tracing::error!(
+                receiver,
+                count,
+                "notifications are given up after 24h, the first of them: {}",
+                notice.title()
+            );
         }
         state.queues.get_mut(place).map_or(Next::Rest, |queue| queue.next(Instant::now()))
     }
@@ -227,6 +233,7 @@ impl Desk {
 
     fn kept(&self, state: &mut State) -> Record {
         let now = self.clock.now();
+        state.open.forget(now);
         let names = || self.config.receivers.iter().map(|receiver| receiver.name.clone());
         let mut all: BTreeMap<(Timestamp, String), Kept> = BTreeMap::new();
         for (queue, name) in state.queues.iter().zip(names()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,6 +14,9 @@ use super::{
 const ROLLOUTS: usize = 1000;
 /// So many incidents of one Rollout may be open: as many failed versions in a row.
 const EACH: usize = 10;
+
+/// So long an incident may be open.
+const LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// One incident that is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +84,15 @@ impl Open {
                 opened.receivers.extend(receivers.iter().map(|name| (*name).to_owned()));
             }
         }
+    }
+
+    /// Forgets what nothing was told of for long: its Rollout may be gone.
+    pub fn forget(&mut self, now: Timestamp) {
+        let oldest = now.saturating_sub(LASTS).unwrap_or(Timestamp::MIN);
+        for open in self.0.values_mut() {
+            open.retain(|opened| opened.at >= oldest);
+        }
+        self.0.retain(|_, open| !open.is_empty());
     }
 
     /// How many Rollouts have open incidents.
@@ -176,6 +188,16 @@ mod tests {
         let mut notice = sample::notice("Reverted");
         open.concern(&mut notice);
         open.follow(&notice, &[]);
+        assert_eq!(open.rollouts(), 0);
+    }
+
+    #[test]
+    fn an_incident_that_nobody_ends_is_forgotten_in_the_end() {
+        let mut open = Open::default();
+        let (notice, _) = told(&mut open, "Reverted", "v2");
+        open.forget(notice.at.saturating_add(LASTS).unwrap());
+        assert_eq!(open.rollouts(), 1);
+        open.forget(notice.at.saturating_add(LASTS + SignedDuration::from_secs(1)).unwrap());
         assert_eq!(open.rollouts(), 0);
     }
 

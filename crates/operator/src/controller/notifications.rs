@@ -146,7 +146,7 @@ struct Clerk {
     handed_over: mpsc::Receiver<Told>,
     is_full: Arc<AtomicBool>,
     /// What waits for the labels of its namespace.
-    held: Vec<Told>,
+    held: Vec<(Told, Origin)>,
 }
 
 /// One term of leadership.
@@ -163,9 +163,9 @@ struct Term {
 
 impl Clerk {
     async fn work(mut self, mut closed: oneshot::Receiver<()>) {
-        self.caches.ready().await;
         loop {
             let begun = async {
+                self.caches.ready().await;
                 while !self.leadership.is_leader() {
                     self.leadership.changed().await;
                 }
@@ -213,11 +213,11 @@ impl Clerk {
     /// Takes in what was told; what needs the labels of a namespace that cannot be read waits for them.
     async fn take(&mut self, desk: &Desk, told: Told, origin: Origin) {
         let namespace = &told.subject.namespace;
-        let is_behind = self.held.iter().any(|held| held.subject.namespace == *namespace);
+        let is_behind = self.held.iter().any(|(held, _)| held.subject.namespace == *namespace);
         let labels = if is_behind { None } else { self.namespaces.labels(namespace).await };
         let Some(labels) = labels else {
             if self.held.len() < HANDED_OVER {
-                self.held.push(told);
+                self.held.push((told, origin));
             } else {
                 self.is_full.store(true, Ordering::Relaxed);
             }
@@ -231,8 +231,8 @@ impl Clerk {
     /// What is due by time: what waited, what was missed, the record, and what there is to tell of receivers.
     async fn look_around(&mut self, term: &mut Term) {
         if self.namespaces.may_ask_again() {
-            for told in std::mem::take(&mut self.held) {
-                self.take(&term.desk, told, Origin::Decision).await;
+            for (told, origin) in std::mem::take(&mut self.held) {
+                self.take(&term.desk, told, origin).await;
             }
         }
         term.is_missing |= self.is_full.swap(false, Ordering::Relaxed);
@@ -243,7 +243,7 @@ impl Clerk {
             for told in histories::after(&self.caches, term.desk.since()).await {
                 self.take(&term.desk, told, Origin::History).await;
             }
-            if is_looking {
+            if is_looking && self.held.is_empty() {
                 term.desk.looked();
             }
         }
