@@ -16,6 +16,7 @@ mod hours;
 mod lint;
 mod logs;
 mod moments;
+mod notify;
 mod plain;
 mod plan;
 mod rollout_file;
@@ -94,6 +95,8 @@ enum Command {
     Pause(target::Target),
     /// Clears `spec.paused`.
     Resume(target::Target),
+    /// Shows what receivers of notifications would be sent, and how they do.
+    Notify(notify::Options),
     /// Prints the CRD of Rollout, for `kubectl apply -f -`.
     Crd,
     /// Prints what a shell needs to complete this command line.
@@ -138,6 +141,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::History(options) => return Ok(history::main(&options)),
         Command::Pause(options) => return Ok(command::main(&Verb::Pause(true), &options)),
         Command::Resume(options) => return Ok(command::main(&Verb::Pause(false), &options)),
+        Command::Notify(options) => return Ok(notify::main(&options)),
         Command::Crd => print(&crd()?)?,
         Command::Completion { shell } => print(&completion(shell)?)?,
         Command::Man { folder } => man(&folder)?,

@@ -7,13 +7,18 @@ use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use futures::FutureExt;
 use kube::Client;
 use tidegate_analysis::{Analyzer, Tally};
-use tidegate_api::{Span, metadata::object::LEASE};
+use tidegate_api::{
+    Span,
+    metadata::object::{LEASE, NOTIFICATIONS},
+};
 use tidegate_clock::Clock;
 use tidegate_endpoints::Endpoints;
+use tidegate_notify::{Notifications, Way};
 use tidegate_operator::{
     controller::{
         self, ControllerSettings, Dependencies,
         leader::{self, Candidate, Leadership, Timing},
+        notifications::NotificationSettings,
     },
     serve::{Metrics, Readiness, Server},
 };
@@ -47,6 +52,14 @@ pub struct Options {
     /// The YAML file that lists the webhooks that gates may ask
     #[arg(long, env = "TIDEGATE_WEBHOOKS_CONFIG", value_name = "FILE")]
     webhooks_config: Option<PathBuf>,
+
+    /// The YAML file that says who is told what Rollouts do; nobody without it
+    #[arg(long, env = "TIDEGATE_NOTIFICATIONS", value_name = "FILE")]
+    notifications: Option<PathBuf>,
+
+    /// The name of the ConfigMap with the record of what was told, beside the Lease
+    #[arg(long, env = "TIDEGATE_NOTIFICATIONS_RECORD", value_name = "NAME", default_value = NOTIFICATIONS, value_parser = NonEmptyStringValueParser::new())]
+    notifications_record: String,
 
     /// Take the names in approvals for true: a policy of the cluster lets nobody write another's
     #[arg(long, env = "TIDEGATE_APPROVALS_VERIFIED", action = ArgAction::SetTrue)]
@@ -158,6 +171,17 @@ impl Options {
         let (candidate, leadership) = Candidate::new(client.clone(), settings);
         Ok((Some(candidate), leadership))
     }
+
+    /// Who is told what, if anybody.
+    fn notifications(&self) -> anyhow::Result<Option<NotificationSettings>> {
+        let Some(file) = &self.notifications else { return Ok(None) };
+        let config = Notifications::load(file)?;
+        let ways = Arc::new(Way::all(&config)?);
+        let namespace = self.lease_namespace.clone().unwrap_or_else(pod_namespace);
+        let (config, record) = (Arc::new(config), self.notifications_record.clone());
+        let settings = NotificationSettings { config, ways, namespace, record };
+        Ok(Some(settings).filter(|settings| !settings.config.receivers.is_empty()))
+    }
 }
 
 /// The controller, with the endpoints of the platform team.
@@ -186,7 +210,8 @@ async fn control(
     let settings = ControllerSettings { namespace, concurrency, schedule, are_approvals_verified };
     let clock = Clock::System;
     let (analyzer, webhooks) = (Analyzer::counting(&endpoints, &tally, of_providers)?, Arc::new(webhooks));
-    let dependencies = Dependencies { clock, analyzer, webhooks, leadership, metrics, readiness };
+    let notifications = options.notifications()?;
+    let dependencies = Dependencies { clock, analyzer, webhooks, notifications, leadership, metrics, readiness };
     Ok(controller::run(client, settings, dependencies, shutdown).await?)
 }
 

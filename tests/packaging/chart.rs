@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use tidegate_notify::Notifications;
 
 use crate::{
     manifests::{rules, rules_of_a_namespace},
@@ -101,6 +102,43 @@ fn webhooks_and_verified_approvals_reach_the_operator() {
 }
 
 #[test]
+fn notifications_reach_the_operator_with_the_right_to_their_record_and_no_other() {
+    let values = [
+        "notifications.receivers[0].name=chat",
+        "notifications.receivers[0].slack.urlFile=/etc/tidegate-secrets/slack/url",
+        "notifications.routes[0].receivers[0]=chat",
+        "watchNamespace=shop",
+    ];
+    for objects in chart(&values) {
+        let config = &find(&objects, "ConfigMap", "tidegate-notifications-config")["data"]["notifications.yaml"];
+        let read = Notifications::parse(config.as_str().unwrap(), "notifications.yaml").unwrap();
+        assert_eq!((read.receivers.len(), read.unreached().count()), (1, 0));
+        let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+        let arguments = pod["containers"][0]["args"].as_array().unwrap();
+        for argument in [
+            "--notifications=/etc/tidegate-notifications/notifications.yaml",
+            "--notifications-record=tidegate-notifications",
+        ] {
+            assert!(arguments.contains(&json!(argument)), "{arguments:?}");
+        }
+        assert_eq!(pod["volumes"][1]["configMap"]["name"], "tidegate-notifications-config");
+        let role = find(&objects, "Role", "tidegate-notifications");
+        assert_eq!(role["metadata"]["namespace"], "tidegate-system");
+        let rules = role["rules"].as_array().unwrap();
+        assert_eq!(rules[0]["verbs"], json!(["create"]));
+        assert_eq!(
+            (&rules[1]["resourceNames"], &rules[1]["verbs"]),
+            (&json!(["tidegate-notifications"]), &json!(["get", "update"]))
+        );
+        assert_eq!(rules[2]["resources"], json!(["events"]), "beside the record, outside of what is watched");
+    }
+    for objects in chart(&[]) {
+        let is_named = |object: &Value| object["metadata"]["name"].as_str().unwrap().contains("notifications");
+        assert!(!objects.iter().any(is_named), "nothing is there that nobody uses");
+    }
+}
+
+#[test]
 fn the_rights_for_jobs_can_be_taken_away_and_those_for_their_last_words_given() {
     let rights_to = |objects: &[Value], resource: &str| {
         let rules = find(objects, "ClusterRole", "tidegate")["rules"].as_array().unwrap().clone();
@@ -151,6 +189,8 @@ fn what_cannot_be_is_refused() {
         "prometheus.endpoints[0].url=prometheus:9090",
         "prometheus.secrets={a/b}",
         "webhooks.endpoints[0].url=board:443",
+        "notifications.receivers[0].name=a b",
+        "notifications.routes[0].severity={Panic}",
         "approvals.verified=perhaps",
         "jobs.enabled=null",
         "track.secrets=perhaps",

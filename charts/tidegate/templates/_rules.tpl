@@ -79,6 +79,11 @@
 {{- if not .Values.track.namespaces }}
 {{- include "tidegate.trackRules" . }}
 {{- end }}
+{{- if include "tidegate.asksForNamespaces" . }}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
@@ -94,4 +99,8 @@
   resources: [secrets]
   verbs: [get, list, watch, create, patch]
 {{- end }}
+{{- end -}}
+{{- /* Whether some route of notifications goes by the labels of namespaces. */ -}}
+{{- define "tidegate.asksForNamespaces" -}}
+{{- range .Values.notifications.routes }}{{ if dig "namespaces" "labels" "" . }}yes{{ end }}{{ end }}
 {{- end -}}

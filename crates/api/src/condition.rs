@@ -278,5 +278,15 @@ pub mod reason {
         PODS_READY = "PodsReady" => "Nothing.";
         /// Fewer pods of the stable version are ready than are meant to be.
         PODS_NOT_READY = "PodsNotReady" => "Look at the pods of the stable version.";
+        /// A receiver of notifications does not take them. It is tried again, and no Rollout waits for it. About the ConfigMap
+        /// with the record of what was sent, in the namespace of the operator.
+        RECEIVER_FAILS = "ReceiverFails", Warning =>
+            "The message says which receiver, and what it answers: mend its address, its credentials, or itself. What waits \
+             is sent then ([notifications.md](../notifications.md)).";
+        /// A receiver of notifications takes them again.
+        RECEIVER_RECOVERED = "ReceiverRecovered", Normal => "Nothing.";
+        /// A receiver of notifications refused one for what stands in it. That one is not sent again.
+        NOTIFICATION_REFUSED = "NotificationRefused", Warning =>
+            "The message says what it answers. Look at the template of the receiver with `tidegate notify preview`.";
     }
 }

@@ -109,6 +109,9 @@ groups! {
         /// The Lease by which one of several operators leads, in the namespace of the operator, unless `--lease-name` says
         /// otherwise.
         LEASE = "tidegate";
+        /// The ConfigMap with the record of what receivers of notifications were told, in the namespace of the operator, unless
+        /// `--notifications-record` says otherwise.
+        NOTIFICATIONS = "tidegate-notifications";
         /// Who reports the events of Rollouts (`reportingController`).
         EVENT_CONTROLLER = "tidegate.dev/tidegate";
     }

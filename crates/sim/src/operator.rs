@@ -80,6 +80,7 @@ impl<T: Transport + 'static> OperatorSetup<T> {
             clock: self.clock,
             analyzer: Analyzer::over(&self.endpoint, self.transport, LOOK),
             webhooks: self.webhooks,
+            notifications: None,
             leadership: self.leadership,
             metrics: Arc::new(Metrics::new()),
             readiness: Readiness::default(),

@@ -9,7 +9,8 @@ use ring::hmac::{HMAC_SHA256, Key, sign};
 const PREFIX: &str = "whsec_";
 
 /// The value of the header `webhook-signature`. `secret` is `whsec_` and base64, or any text.
-pub(super) fn signature(secret: &str, id: &str, time: i64, body: &str) -> String {
+#[must_use]
+pub fn signature(secret: &str, id: &str, time: i64, body: &str) -> String {
     let decoded = secret.strip_prefix(PREFIX).and_then(|text| STANDARD.decode(text).ok());
     let key = Key::new(HMAC_SHA256, &decoded.unwrap_or_else(|| secret.as_bytes().to_vec()));
     let signed = sign(&key, format!("{id}.{time}.{body}").as_bytes());

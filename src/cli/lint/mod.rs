@@ -11,6 +11,7 @@ mod gates;
 mod hours;
 mod input;
 mod metricsql;
+mod notifications;
 mod plans;
 mod policies;
 mod ports;
@@ -55,7 +56,7 @@ const API_VERSION: &str = "tidegate.dev/v1alpha1";
 #[derive(Debug, Args)]
 pub struct Options {
     /// YAML files, folders of them, or - for the standard input
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "notifications", value_name = "FILES")]
     paths: Vec<PathBuf>,
 
     /// How many requests the application serves in a second, to tell whether the stages are long enough for a verdict
@@ -65,6 +66,10 @@ pub struct Options {
     /// The operator's list of webhooks, to tell whether the endpoints that gates ask are in it
     #[arg(long, value_name = "FILE")]
     webhooks_config: Option<PathBuf>,
+
+    /// The operator's list of who is told what Rollouts do, to be looked at, too
+    #[arg(long, value_name = "FILE")]
+    notifications: Option<PathBuf>,
 
     /// Count warnings as errors
     #[arg(long)]
@@ -78,7 +83,7 @@ pub struct Options {
 /// Looks at the files and prints what is wrong with them. The code is 0 when there are no errors, 1 when there are,
 /// and 2 when something cannot be read.
 pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
-    let (texts, known) = match read(options) {
+    let (texts, known, notifications) = match read(options) {
         Ok(read) => read,
         Err(error) => {
             eprintln!("tidegate: {}", Causes(&*error));
@@ -86,6 +91,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     let mut findings = check(&texts, &known);
+    findings.extend(notifications.iter().flat_map(notifications::check));
     if options.strict {
         for finding in &mut findings {
             finding.severity = Severity::Error;
@@ -105,10 +111,12 @@ struct Known {
     webhooks: Option<Endpoints>,
 }
 
-fn read(options: &Options) -> anyhow::Result<(Vec<Text>, Known)> {
+fn read(options: &Options) -> anyhow::Result<(Vec<Text>, Known, Option<Text>)> {
     let webhooks = options.webhooks_config.as_deref().map(Endpoints::load).transpose()?;
     let known = Known { requests_per_second: options.requests_per_second, webhooks };
-    Ok((input::read(&options.paths)?, known))
+    let notifications = options.notifications.as_ref().map(|file| input::read(std::slice::from_ref(file)));
+    let notifications = notifications.transpose()?.and_then(|mut texts| texts.pop());
+    Ok((input::read(&options.paths)?, known, notifications))
 }
 
 /// All Rollouts of a file or folder with the templates beside them, for commands that need one that the cluster would take.

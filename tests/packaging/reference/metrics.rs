@@ -18,6 +18,8 @@ fn exposed() -> String {
     metrics.api_request("get", Some(200));
     metrics.prometheus_request("default", "ok");
     metrics.provider_request("default", "ok");
+    metrics.notified("chat", "delivered", 1);
+    metrics.notifications_pending([("chat".to_owned(), 0)]);
     metrics.leader(true);
     metrics.encode().unwrap()
 }

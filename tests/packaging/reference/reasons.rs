@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use regex::Regex;
 use tidegate_api::{Described, EventType, Reason, condition, verdict};
+use tidegate_notify::{Bearing, Severity};
 
 use super::{hold, unwrapped};
 use crate::architecture::code;
@@ -31,6 +32,27 @@ fn the_reference_has_every_reason_of_conditions_events_and_checks() {
     page.push_str("## Of checks\n\n");
     page.extend(verdict::reason::ALL.iter().map(entry));
     hold("reasons.md", &format!("{}\n", page.trim_end()));
+}
+
+#[test]
+fn the_page_of_notifications_has_every_reason_at_its_severity() {
+    let page = fs::read_to_string("docs/notifications.md").unwrap();
+    let listed = |severity: &str| -> BTreeSet<String> {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{severity}` |"))).unwrap();
+        let words = row.split('`').skip(3).step_by(2).take_while(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    };
+    let known = |severity: Severity| -> BTreeSet<String> {
+        let words = condition::reason::ALL.iter().map(|reason| reason.word);
+        words.filter(|word| Bearing::of(word).severity() == severity).map(str::to_owned).collect()
+    };
+    assert_eq!(listed("Page"), known(Severity::Page));
+    assert_eq!(listed("Resolve"), known(Severity::Resolve));
+    for reason in condition::reason::ALL {
+        let severity = Bearing::of(reason.word).severity();
+        let warns = reason.event == Some(EventType::Warning) && severity != Severity::Page;
+        assert_eq!(severity == Severity::Warn, warns, "{}", reason.word);
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime};
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
@@ -48,25 +51,42 @@ impl Events {
         }
     }
 
+    /// Sends one event about an object of the operator's own. One that cannot be sent is logged and let go.
+    pub async fn tell(&self, about: ObjectReference, reason: &str, note: &str) {
+        let namespace = about.namespace.clone().unwrap_or_default();
+        let event = self.event_about(about, reason, note, 0);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(reason, "an event could not be sent: {}", CallError::from(error)),
+            Err(_) => tracing::warn!(reason, "an event could not be sent in time"),
+        }
+    }
+
     /// An event of its own for each transition, not one of a series: a series keeps the note of its first event, and
     /// the numbers of all stages but the first would be lost.
     fn event(&self, rollout: &Rollout, transition: &Transition, place: usize) -> Event {
+        self.event_about(rollout.object_ref(&()), &transition.reason, &transition.message, place)
+    }
+
+    fn event_about(&self, about: ObjectReference, reason: &str, note: &str, place: usize) -> Event {
         let now = self.clock.now();
+        let name = about.name.as_deref().unwrap_or_default();
         Event {
             metadata: ObjectMeta {
                 // What was decided in one instant is told in one instant.
-                name: Some(format!("{}.{:x}.{place}", rollout.name_any(), now.as_nanosecond())),
-                namespace: rollout.namespace(),
+                name: Some(format!("{name}.{:x}.{place}", now.as_nanosecond())),
+                namespace: about.namespace.clone(),
                 ..ObjectMeta::default()
             },
             action: Some("Rollout".to_owned()),
             event_time: Some(MicroTime(now)),
-            note: Some(transition.message.chars().take(LONGEST_NOTE).collect()),
-            reason: Some(transition.reason.clone()),
-            regarding: Some(rollout.object_ref(&())),
+            note: Some(note.chars().take(LONGEST_NOTE).collect()),
+            reason: Some(reason.to_owned()),
+            regarding: Some(about),
             reporting_controller: Some(EVENT_CONTROLLER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
-            type_: Some(event_type(&transition.reason).as_str().to_owned()),
+            type_: Some(event_type(reason).as_str().to_owned()),
             ..Event::default()
         }
     }

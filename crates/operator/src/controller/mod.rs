@@ -18,6 +18,7 @@ mod gates;
 mod index;
 pub mod leader;
 mod memory;
+pub mod notifications;
 mod observe;
 mod orphans;
 mod other_rollouts;
@@ -48,8 +49,15 @@ use tidegate_webhook::Webhooks;
 
 pub use self::error::{CallError, Error};
 use self::{
-    caches::Caches, events::Events, expressions::Expressions, features::Features, gates::Gates, leader::Leadership,
-    memory::Memory, policies::Policies,
+    caches::Caches,
+    events::Events,
+    expressions::Expressions,
+    features::Features,
+    gates::Gates,
+    leader::Leadership,
+    memory::Memory,
+    notifications::{HandOver, NotificationSettings, Office},
+    policies::Policies,
 };
 use crate::serve::{Metrics, Readiness};
 
@@ -84,6 +92,7 @@ pub struct Context {
     webhooks: Arc<dyn Webhooks>,
     leadership: Leadership,
     events: Events,
+    notifications: HandOver,
     metrics: Arc<Metrics>,
 }
 
@@ -95,6 +104,8 @@ pub struct Dependencies {
     pub analyzer: Analyzer,
     /// Whoever answers for gates.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Who is told what Rollouts do; nobody without it.
+    pub notifications: Option<NotificationSettings>,
     /// Whether this process may write.
     pub leadership: Leadership,
     /// What is counted.
@@ -113,12 +124,14 @@ pub async fn run(
     dependencies: Dependencies,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), kube::Error> {
-    let Dependencies { clock, analyzer, webhooks, leadership, metrics, readiness } = dependencies;
+    let Dependencies { clock, analyzer, webhooks, notifications, leadership, metrics, readiness } = dependencies;
     readiness.wait_for("the caches are being filled");
     let slices = caches::endpoint_slices(&client).await?;
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
     let caches = watches.caches;
     let events = Events::new(&client, clock);
+    let office = notifications
+        .map(|settings| Office::open(settings, &client, clock, caches.clone(), leadership.clone(), metrics.clone()));
     let (gates, answered) = Gates::new();
     let context = Arc::new(Context {
         client,
@@ -136,6 +149,7 @@ pub async fn run(
         webhooks,
         leadership: leadership.clone(),
         events,
+        notifications: office.as_ref().map(Office::hand_over).unwrap_or_default(),
         metrics,
     });
     let everything = futures::stream::select(gained(leadership), changes(caches.routes.answered()));
@@ -158,6 +172,9 @@ pub async fn run(
         biased;
         () = controller => {}
         () = warming => {}
+    }
+    if let Some(office) = office {
+        office.close().await;
     }
     Ok(())
 }

@@ -73,6 +73,7 @@ async fn work(context: &Context, cached: &Rollout) -> Result<Action, Error> {
         Committed::Unchanged => {}
         Committed::Later(pause) => due = Some(due.map_or(pause, |due| due.min(pause))),
         Committed::Written(rollout, transitions) => {
+            context.notifications.hand_over(&rollout, &transitions);
             // Its effects at once: what was decided should not wait for the watch to come round. Unless the writes
             // above are not in the caches yet: then the watch brings the rest.
             let current = context.memory.is_current(&rollout, |object| seen(context, &rollout, object));

@@ -47,6 +47,17 @@ struct QueryLabels {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NotificationLabels {
+    receiver: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiverLabel {
+    receiver: String,
+}
+
 #[derive(Clone)]
 struct Buckets;
 
@@ -66,6 +77,8 @@ pub struct Metrics {
     api_requests: Family<CallLabels, Counter>,
     prometheus_requests: Family<QueryLabels, Counter>,
     provider_requests: Family<QueryLabels, Counter>,
+    notifications: Family<NotificationLabels, Counter>,
+    notifications_pending: Family<ReceiverLabel, Gauge>,
     leader: Gauge,
 }
 
@@ -88,6 +101,8 @@ impl Metrics {
             api_requests: Family::default(),
             prometheus_requests: Family::default(),
             provider_requests: Family::default(),
+            notifications: Family::default(),
+            notifications_pending: Family::default(),
             leader: Gauge::default(),
         };
         metrics.register();
@@ -137,6 +152,18 @@ impl Metrics {
              a check gives for it",
             self.provider_requests.clone(),
         );
+        registry.register(
+            "notifications",
+            "Notifications, by configured receiver and what became of them: delivered, skipped (the receiver has no word for it), \
+             failed (a try; another one follows), refused, given_up (tried for 24h), lost (too many waited, and the Rollout has \
+             forgotten it by now)",
+            self.notifications.clone(),
+        );
+        registry.register(
+            "notifications_pending",
+            "Notifications that wait, by configured receiver; nothing while this process stands by",
+            self.notifications_pending.clone(),
+        );
     }
 
     /// A reconcile ended after `duration`. `result` is one word of a fixed set.
@@ -176,6 +203,22 @@ impl Metrics {
         self.provider_requests.get_or_create(&QueryLabels { endpoint: endpoint.to_owned(), result }).inc();
     }
 
+    /// So many notifications for the receiver that the platform team called `receiver` came to that end. `outcome` is one word of
+    /// a fixed set.
+    pub fn notified(&self, receiver: &str, outcome: &'static str, count: usize) {
+        let labels = NotificationLabels { receiver: receiver.to_owned(), outcome };
+        self.notifications.get_or_create(&labels).inc_by(count as u64);
+    }
+
+    /// How many notifications wait for each receiver; one that is not named has none.
+    pub fn notifications_pending(&self, counts: impl IntoIterator<Item = (String, usize)>) {
+        self.notifications_pending.clear();
+        for (receiver, count) in counts {
+            let pending = i64::try_from(count).unwrap_or(i64::MAX);
+            self.notifications_pending.get_or_create(&ReceiverLabel { receiver }).set(pending);
+        }
+    }
+
     /// Whether this process leads.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -206,6 +249,8 @@ mod tests {
         metrics.api_request("get", None);
         metrics.prometheus_request("default", "ok");
         metrics.provider_request("datadog", "Timeout");
+        metrics.notified("chat", "delivered", 2);
+        metrics.notifications_pending([("chat".to_owned(), 3)]);
         metrics.leader(true);
         let text = metrics.encode().unwrap();
         let version = env!("CARGO_PKG_VERSION");
@@ -222,6 +267,8 @@ mod tests {
             "tidegate_api_requests_total{verb=\"get\",code=\"none\"} 1",
             "tidegate_prometheus_requests_total{endpoint=\"default\",result=\"ok\"} 1",
             "tidegate_provider_requests_total{endpoint=\"datadog\",result=\"Timeout\"} 1",
+            "tidegate_notifications_total{receiver=\"chat\",outcome=\"delivered\"} 2",
+            "tidegate_notifications_pending{receiver=\"chat\"} 3",
         ] {
             assert!(text.lines().any(|exposed| exposed == line), "{line} is not in\n{text}");
         }
