@@ -1,7 +1,7 @@
 // The page: which part is shown, and what happens when something is new.
 
 import { Detail, spanSince } from "./detail.js";
-import { el, list, text } from "./dom.js";
+import { address, el, list, split, text } from "./dom.js";
 import { List } from "./list.js";
 import { Refused, forgetToken, get, hasToken, listen, setToken, takeToken } from "./server.js";
 import { clock, refreshTimes } from "./words.js";
@@ -32,7 +32,7 @@ function open(moved) {
   const { key } = route();
   if (key ? view?.key !== key : !(view instanceof List)) {
     view = key ? new Detail(main, key, { done: () => fetchOpen(key) }) : new List(main);
-    document.title = key ? `${key.split("/")[1]} · Tidegate` : "Tidegate";
+    document.title = key ? `${split(key)[1]} · Tidegate` : "Tidegate";
     if (moved) {
       main.querySelector("h1").focus();
       scrollTo(0, 0);
@@ -59,7 +59,7 @@ async function fetchOpen(key) {
   try {
     do {
       again = false;
-      const answer = await get(`api/rollouts/${key.split("/").map(encodeURIComponent).join("/")}`);
+      const answer = await get(`api/rollouts/${address(key)}`);
       clock(answer.now);
       if (view?.key === key) view.show(answer, me);
     } while (again && view?.key === key);

@@ -1,9 +1,9 @@
 // A line over time, with its limit: an SVG of a few lines.
 
 import { el, svg, text } from "./dom.js";
-import { span } from "./words.js";
+import { now, span } from "./words.js";
 
-const WIDTH = 600;
+const WIDTH = 380;
 const LEFT = 52;
 const RIGHT = 8;
 const TOP = 8;
@@ -47,6 +47,11 @@ function path(points, x, y, steps) {
   return drawn;
 }
 
+function when(second) {
+  const since = now() - second * 1000;
+  return since < 2_000 ? "now" : `${span(since)} ago`;
+}
+
 // `points` are pairs of seconds and a number, or nothing; `limit` and `like` may be absent.
 export function chart({ name, points, from, to, most, limit, like, steps, height = 120, at: marks = [] }) {
   const values = points.map(([, value]) => value).filter((value) => value !== null && value !== undefined);
@@ -64,11 +69,11 @@ export function chart({ name, points, from, to, most, limit, like, steps, height
   return el("figure", { class: "chart" },
     el("figcaption", {}, name, latest !== undefined && el("span", { class: "faint" }, ` ${shown(latest, like)}${limit === undefined ? "" : `, limit ${shown(limit, like)}`}`)),
     svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": told },
-      line(bottom, "axis"), line(top, "axis"), label(bottom), label(top),
+      line(bottom, "axis"), line(top, "axis"), label(bottom), (limit === undefined || limit < top * 0.75) && label(top),
       marks.map((mark) => svg("line", { class: "mark", x1: x(mark), x2: x(mark), y1: TOP, y2: height - BOTTOM })),
-      limit !== undefined && [line(limit, "limit"), limit < top * 0.9 && limit > top * 0.1 && label(limit)],
+      limit !== undefined && [line(limit, "limit"), limit > top * 0.2 && label(limit)],
       svg("path", { class: "line", d: path(points, x, y, steps) }),
       latest !== undefined && points.at(-1)[1] !== null && svg("circle", { class: "dot", cx: x(points.at(-1)[0]), cy: y(latest), r: 3.5 }),
-      svg("text", { x: LEFT, y: height - 4 }, `${span((to - from) * 1000)} ago`),
-      svg("text", { x: WIDTH - RIGHT, y: height - 4, "text-anchor": "end" }, "now")));
+      svg("text", { x: LEFT, y: height - 4 }, when(from)),
+      svg("text", { x: WIDTH - RIGHT, y: height - 4, "text-anchor": "end" }, when(to))));
 }

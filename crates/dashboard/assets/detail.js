@@ -2,7 +2,7 @@
 
 import { buttons } from "./actions.js";
 import { chart, number } from "./chart.js";
-import { el, field, list, put, text } from "./dom.js";
+import { address, el, field, list, put, split, text } from "./dom.js";
 import { bar } from "./list.js";
 import { gate, image, now, phase, span, time, verdict, version } from "./words.js";
 
@@ -66,7 +66,7 @@ function pods(status) {
 }
 
 function table(label, heads, rows) {
-  return el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" },
+  return el("div", { class: "scroll", role: "region", "aria-label": `${label}, table`, tabindex: "0" },
     el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => (head ? el("th", { scope: "col" }, head) : el("td"))))), el("tbody", {}, rows)));
 }
 
@@ -111,7 +111,7 @@ function gates(status) {
     list(it.approvals).length > 0 && el("p", { class: "faint" }, "approved by ", list(it.approvals).map((yes) => text(object(yes).by)).join(", ")))));
 }
 
-const happened = (steps) => el("ol", { class: "history" }, steps.map(object).map((step) => el("li", {},
+const happened = (steps) => el("ol", { class: "steps" }, steps.map(object).map((step) => el("li", {},
   time(step.at), " ", el("strong", {}, text(step.reason)), el("span", { class: "faint" }, ` ${text(step.revision)}`),
   el("p", {}, text(step.message)))));
 
@@ -127,8 +127,8 @@ export class Detail {
   constructor(main, key, { done }) {
     this.key = key;
     this.done = done;
-    this.path = `api/rollouts/${key.split("/").map(encodeURIComponent).join("/")}`;
-    const [namespace, name] = key.split("/");
+    this.path = `api/rollouts/${address(key)}`;
+    const [namespace, name] = split(key);
     this.head = el("div", { class: "head" });
     this.note = el("p", { class: "note", role: "status" });
     this.actions = el("div", { class: "actions" });
@@ -136,10 +136,11 @@ export class Detail {
     this.sections = Object.fromEntries(Object.entries(titles).map(([id, title]) => [id, section(id, title)]));
     this.raw = el("pre", { tabindex: "0", role: "region", "aria-label": "The whole object" });
     this.details = el("details", { ontoggle: () => this.showRaw() }, el("summary", {}, "The whole object"), this.raw);
+    this.whole = el("div", { class: "sections" }, Object.values(this.sections).map((it) => it.whole));
     main.replaceChildren(
       el("nav", { "aria-label": "Where you are" }, el("a", { href: "#/" }, "← All Rollouts")),
       el("h1", { tabindex: "-1" }, name, el("span", { class: "faint" }, ` ${namespace}`)),
-      this.note, this.head, this.actions, el("div", { class: "sections" }, Object.values(this.sections).map((it) => it.whole)), this.details);
+      this.note, this.head, this.actions, this.whole, this.details);
   }
 
   refuse(message) {
@@ -171,18 +172,22 @@ export class Detail {
     history.put(list(status.history), () => happened(status.history));
     failed.put(list(status.failed), () => happened(list(status.failed).map((it) => ({ ...object(it), reason: "Failed" }))));
     condition.put(list(status.conditions), () => conditions(status.conditions));
+    this.whole.dataset.version = text(object(whole.metadata).resourceVersion);
     this.showRaw();
   }
 
   act(answer, me) {
     if (!me) return;
     const actions = list(answer.actions);
-    put(this.actions, [actions, me.readOnly], () => me.readOnly
+    const held = this.actions.contains(document.activeElement);
+    const isOther = put(this.actions, [actions, me.readOnly], () => me.readOnly
       ? el("p", { class: "faint" }, `To look at only: ${text(me.readOnly)}.`)
       : buttons(this.path, actions, (message) => {
         this.note.textContent = message;
         this.done();
       }));
+    // Whoever was at a button that is gone is at the first of the others.
+    if (held && isOther) this.actions.querySelector("button")?.focus();
   }
 
   // Built only when it is open: it may be long.

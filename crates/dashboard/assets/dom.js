@@ -38,6 +38,14 @@ export function text(value) {
 
 export const list = (value) => (Array.isArray(value) ? value.filter((it) => it !== null && it !== undefined) : []);
 
+// A Rollout is known by `namespace/name`; neither has a slash of its own, as far as the cluster has a say.
+export function split(key) {
+  const at = key.indexOf("/");
+  return [key.slice(0, at), key.slice(at + 1)];
+}
+
+export const address = (key) => split(key).map(encodeURIComponent).join("/");
+
 // Names things for tests and for people who write styles.
 export const field = (name, value, tag = "span", properties = {}) =>
   el(tag, { "data-field": name, ...properties }, text(value));

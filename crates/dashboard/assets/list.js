@@ -1,6 +1,6 @@
 // All Rollouts, with filters. What is filtered by stands in the address, so that it can be pasted into a chat.
 
-import { el, list as many, put, svg, text } from "./dom.js";
+import { address, el, list as many, put, svg, text } from "./dom.js";
 import { PHASE_NAMES, UNDER_WAY, image, mark, phase, time } from "./words.js";
 
 // So many are shown; who looks for one among more has a filter.
@@ -8,7 +8,7 @@ const MOST = 200;
 
 const of = (params) => ({ q: params.get("q") ?? "", phase: params.get("phase") ?? "", ns: params.get("ns") ?? "" });
 
-export const href = (key) => `#/${key.split("/").map(encodeURIComponent).join("/")}`;
+const href = (key) => `#/${address(key)}`;
 
 const percent = (value) => {
   const number = Number.parseFloat(text(value));
