@@ -114,7 +114,9 @@ function warn(found) {
 
 function told(state, message) {
   const words = { open: "Live", closed: "Not connected: trying again…", refused: "Not signed in" };
-  live.textContent = message && state === "closed" ? `Not connected: ${message}` : words[state];
+  const shown = message && state === "closed" ? `Not connected: ${message}` : words[state];
+  // It is said aloud: once.
+  if (live.textContent !== shown) live.textContent = shown;
   live.className = `live ${state}`;
   if (state === "open") identify();
   if (state === "refused") refused(message);
