@@ -29,11 +29,11 @@ impl Demo {
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
         let (mut link, mut api) = (String::new(), String::new());
         while link.is_empty() || api.is_empty() {
-            let line = told.recv_timeout(Duration::from_secs(60)).unwrap();
-            if line.contains("#token=") {
-                line.trim().clone_into(&mut link);
+            let said = told.recv_timeout(Duration::from_mins(1)).unwrap();
+            if said.contains("#token=") {
+                said.trim().clone_into(&mut link);
             }
-            if let Some((_, rest)) = line.split_once("--kubeconfig ") {
+            if let Some((_, rest)) = said.split_once("--kubeconfig ") {
                 let kubeconfig = fs::read_to_string(rest.split_whitespace().next().unwrap()).unwrap();
                 let kubeconfig: serde_json::Value = serde_json::from_str(&kubeconfig).unwrap();
                 kubeconfig["clusters"][0]["cluster"]["server"].as_str().unwrap().clone_into(&mut api);

@@ -80,19 +80,20 @@ impl Operator {
                 .body(body.to_string()),
             None => http.get(url),
         };
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         self.runtime.block_on(async {
             let answer = request.send().await.ok()?;
             Some((answer.status().as_u16(), answer.text().await.ok()?))
         })
     }
+}
 
-    fn until(&self, what: &str, wanted: impl Fn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while !wanted() {
-            assert!(Instant::now() < end, "waited for: {what}");
-            thread::sleep(Duration::from_millis(50));
-        }
+/// Asks again and again: a process does not say when it listens.
+fn until(what: &str, wanted: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !wanted() {
+        assert!(Instant::now() < end, "waited for: {what}");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -107,9 +108,7 @@ impl Drop for Operator {
 fn the_operator_shows_its_rollouts_to_whom_the_cluster_knows_and_lets_them_act_in_their_own_name() {
     let operator = Operator::start(&["--dashboard-actions"]);
     let list = |token| operator.ask("api/rollouts", token, None);
-    operator.until("the Rollout", || {
-        list(Some("jane")).is_some_and(|(code, body)| code == 200 && body.contains("checkout"))
-    });
+    until("the Rollout", || list(Some("jane")).is_some_and(|(code, body)| code == 200 && body.contains("checkout")));
     let (code, body) = list(None).unwrap();
     assert_eq!((code, body.contains("checkout")), (401, false), "{body}");
     let pause = json!({"revision": ""});
@@ -124,7 +123,7 @@ fn the_operator_shows_its_rollouts_to_whom_the_cluster_knows_and_lets_them_act_i
 #[test]
 fn without_the_flag_for_actions_the_operator_lets_people_look() {
     let operator = Operator::start(&[]);
-    operator.until("the Rollout", || {
+    until("the Rollout", || {
         operator.ask("api/rollouts", Some("jane"), None).is_some_and(|(_, body)| body.contains("checkout"))
     });
     let (code, body) =

@@ -10,7 +10,7 @@ const { chromium } = tools("playwright-core");
 const axe = fs.readFileSync(tools.resolve("axe-core/axe.min.js"), "utf8");
 
 export const PHONE = { width: 360, height: 740 };
-export const DESKTOP = { width: 1280, height: 900 };
+export const DESKTOP = { width: 1280, height: 1120 };
 
 export async function inBrowser(work) {
   const args = process.getuid() === 0 ? ["--no-sandbox"] : [];

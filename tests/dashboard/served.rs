@@ -31,7 +31,9 @@ impl Served {
         Self::new(|store, _| {
             let text = include_str!("../../crates/dashboard/examples/look.json");
             let rollouts: Vec<Value> = serde_json::from_str(text).unwrap();
-            rollouts.into_iter().for_each(|rollout| store.put(rollout, Timestamp::now()));
+            for rollout in rollouts {
+                store.put(rollout, Timestamp::now());
+            }
             store.complete();
         })
     }

@@ -16,7 +16,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", laptop.link());
     let store = Arc::new(Store::default());
     let rollouts: Vec<serde_json::Value> = serde_json::from_str(include_str!("look.json"))?;
-    rollouts.into_iter().for_each(|rollout| store.put(rollout, Timestamp::now()));
+    for rollout in rollouts {
+        store.put(rollout, Timestamp::now());
+    }
     store.complete();
     let explain = Arc::new(|_: &_, _| Vec::new());
     let dashboard = Dashboard::new(store, Access::Laptop(laptop), Arc::new(Timestamp::now), explain);

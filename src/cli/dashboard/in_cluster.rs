@@ -85,7 +85,7 @@ impl InCluster {
         let dashboard = Dashboard::new(store.clone(), access, now.clone(), explained());
         let scope = namespace.map_or(Scope::All, |namespace| Scope::Namespaces(vec![namespace]));
         tokio::select! {
-            served = server.run(Arc::new(dashboard)) => Ok(served?),
+            ended = server.run(Arc::new(dashboard)) => Ok(ended?),
             () = follow(client, scope, store, now) => Ok(()),
         }
     }

@@ -48,7 +48,7 @@ async fn shown(options: &Options) -> anyhow::Result<()> {
     let requested = shutdown::requested()?;
     print(&format!("The dashboard, for this machine alone, until Ctrl-C:\n\n    {link}\n"))?;
     tokio::select! {
-        served = server.run(Arc::new(dashboard)) => Ok(served?),
+        outcome = server.run(Arc::new(dashboard)) => Ok(outcome?),
         () = follow(client, scope, store, now) => Ok(()),
         () = requested => Ok(()),
     }

@@ -156,28 +156,28 @@ impl Door {
         answer(201, &review)
     }
 
-    /// Whether whoever comes through may; their name goes on with the request.
-    fn enter(&self, parts: &mut Parts) -> Result<(), Response<Body>> {
-        let Some(token) = &self.token else { return Ok(()) };
+    /// Why whoever comes through may not; the name of one who may goes on with the request.
+    fn refusal(&self, parts: &mut Parts) -> Option<Response<Body>> {
+        let token = self.token.as_ref()?;
         let refused = |code: u16, reason: &str, message: String| {
-            answer(
-                code,
-                &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "metadata": {}}),
-            )
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+                "message": message, "metadata": {}});
+            Some(answer(code, &status))
         };
-        let user = self.tokens.lock().unwrap().get(token).cloned();
-        let user = user.ok_or_else(|| refused(401, "Unauthorized", "Unauthorized".to_owned()))?;
+        let Some(user) = self.tokens.lock().unwrap().get(token).cloned() else {
+            return refused(401, "Unauthorized", "Unauthorized".to_owned());
+        };
         let steps: Vec<_> = parts.uri.path().split('/').collect();
         if let ["", "apis", "tidegate.dev", _, "namespaces", namespace, "rollouts", name] = steps[..] {
             let verb = if parts.method == http::Method::GET { "get" } else { "patch" };
             let wanted =
                 Attributes { verb, group: "tidegate.dev", resource: "rollouts", subresource: "", namespace, name };
             if !allows(&self.server, &User { name: &user, groups: &[] }, &wanted) {
-                return Err(refused(403, "Forbidden", format!("{user} may not {verb} {name}")));
+                return refused(403, "Forbidden", format!("{user} may not {verb} {name}"));
             }
         }
         parts.headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {user}")).unwrap());
-        Ok(())
+        None
     }
 }
 
@@ -213,10 +213,7 @@ impl tower::Service<Request<kube::client::Body>> for Door {
             if matches!(kind.as_str(), "tokenreviews" | "subjectaccessreviews") {
                 return Ok(door.review(&kind, &body));
             }
-            Ok(match door.enter(&mut parts) {
-                Ok(()) => door.server.respond(&parts, &body),
-                Err(refusal) => refusal,
-            })
+            Ok(door.refusal(&mut parts).unwrap_or_else(|| door.server.respond(&parts, &body)))
         })
     }
 }

@@ -21,12 +21,12 @@ impl Followed {
 
     async fn until(&self, wanted: impl Fn(&Store) -> bool) {
         let mut changes = self.store.changes();
-        let waited = async {
+        let held = async {
             while !wanted(&self.store) {
                 changes.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(PATIENCE * 10, waited).await.unwrap();
+        tokio::time::timeout(PATIENCE * 10, held).await.unwrap();
     }
 
     fn phase(&self, name: &str) -> Option<String> {
