@@ -64,6 +64,10 @@ printed: ## Write into README and docs what the commands in them print
 	&& cargo test --locked --quiet --test packaging in_the_documentation \
 	&& cargo test --locked --quiet --test backtest in_the_documentation
 
+.PHONY: screenshots
+screenshots: ## Write docs/dashboard: the pictures that the browser test makes of the demo
+	@variables="$$(.ci/setup)" && eval "$$variables" && TIDEGATE_WRITE_SCREENSHOTS=1 cargo test --locked --quiet --test dashboard the_demo
+
 DOWNLOADS =
 HOMEPAGE =
 dist: ## Build the plugin of kubectl for this machine's platform, and its manifest for krew: DOWNLOADS=https://… HOMEPAGE=https://…

@@ -1,6 +1,6 @@
 //! What the operator costs while many versions are on their way, and how soon it sees that one of them is bad.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, time::Duration};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::{
     each,
     operator::{Operator, resident},
     prometheus::{SCRAPE, Scraping},
+    readers::Readers,
     shop::{Place, plan, weight},
 };
 
@@ -31,17 +32,20 @@ pub struct InProgress {
     pub reactions: Vec<i64>,
 }
 
-/// Measures `count` Rollouts in progress.
-pub async fn measure(count: usize) -> Result<InProgress> {
+/// Measures `count` Rollouts in progress, while `readers` people have the dashboard open.
+pub async fn measure(count: usize, readers: usize) -> Result<InProgress> {
     let cluster = Cluster::start(true).await?;
     let server = &cluster.server;
     let prometheus = Scraping::start(server.clone()).await?;
-    let operator = Operator::start(&cluster, &prometheus.url)?;
+    let dashboard = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
+    let shown = ["--dashboard", &dashboard];
+    let operator = Operator::with(&cluster, &prometheus.url, if readers > 0 { &shown } else { &[] })?;
     let places = (0..count).map(|number| Place::number(server, number)).collect::<Result<Vec<_>>>()?;
     places.iter().try_for_each(|place| place.open(server, plan("1h", true)))?;
     each("all Deployments to be adopted", &places, |place| place.serves(server, "v1")).await?;
     places.iter().try_for_each(|place| place.release(server, "v2"))?;
     each("all new versions to have their weight", &places, |place| is_under_way(server, place)).await?;
+    let readers = Readers::open(&dashboard, readers).await?;
     sleep(SETTLE).await;
     let busy = operator.processor_time()?;
     sleep(SCRAPE).await;
@@ -53,6 +57,7 @@ pub async fn measure(count: usize) -> Result<InProgress> {
         resident("self")?
     );
     let reactions = react(server, &prometheus, &places).await?;
+    readers.close()?;
     Ok(InProgress { memory, reactions })
 }
 

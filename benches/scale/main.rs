@@ -11,6 +11,7 @@ mod in_progress;
 mod operator;
 mod prometheus;
 mod promotions;
+mod readers;
 mod shop;
 use std::{collections::BTreeMap, env, time::Duration};
 
@@ -29,6 +30,9 @@ const AT_REST: usize = 10_000;
 /// How many are in progress.
 const IN_PROGRESS: usize = 1_000;
 
+/// How many people have the dashboard open, where `-- --progress --dashboards` says so.
+const READERS: usize = 50;
+
 /// How many are promoted at once.
 const PROMOTED: usize = 500;
 
@@ -46,13 +50,15 @@ fn main() -> Result<()> {
         let parts = ["--rest", "--progress", "--promotions"];
         env::args().any(|given| given == part) || !env::args().any(|given| parts.contains(&given.as_str()))
     };
+    let readers = if env::args().any(|given| given == "--dashboards") { READERS } else { 0 };
     let mut figures = BTreeMap::new();
     if wanted("--promotions") {
         let promotions = runtime.block_on(promotions::measure(PROMOTED))?;
         figures.insert("promotions_per_s", format!("{promotions:.0}"));
     }
     if wanted("--progress") {
-        let in_progress::InProgress { memory, reactions } = runtime.block_on(in_progress::measure(IN_PROGRESS))?;
+        let in_progress::InProgress { memory, reactions } =
+            runtime.block_on(in_progress::measure(IN_PROGRESS, readers))?;
         let [median, longest] =
             [reactions.get(reactions.len() / 2), reactions.last()].map(|it| it.copied().unwrap_or(-1));
         println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", reactions.len());

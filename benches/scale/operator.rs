@@ -24,6 +24,11 @@ pub struct Operator {
 impl Operator {
     /// Starts it on all namespaces of `cluster`; checks ask the Prometheus at `prometheus`.
     pub fn start(cluster: &Cluster, prometheus: &str) -> Result<Self> {
+        Self::with(cluster, prometheus, &[])
+    }
+
+    /// The same, with more `arguments`.
+    pub fn with(cluster: &Cluster, prometheus: &str, arguments: &[&str]) -> Result<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let endpoints = cluster.directory.path().join("prometheus.yaml");
         fs::write(&endpoints, format!("endpoints:\n- {{name: default, url: \"{prometheus}\"}}\n"))?;
@@ -32,6 +37,7 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(["run", "--log", "warn", "--listen", &address.to_string(), "--prometheus-config"])
             .arg(endpoints)
+            .args(arguments)
             .env("KUBECONFIG", cluster.kubeconfig())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use tidegate_api::{ALL_STAGES, Command, Phase, RolloutStatus, metadata::field_manager::COMMAND_MANAGER};
+use tidegate_api::{ALL_STAGES, Command, Yes, metadata::field_manager::COMMAND_MANAGER};
 use tidegate_operator::controller::CallError;
 
 use super::{
     print,
-    target::{Reached, Target, ended, name},
+    target::{Reached, Target, ended},
 };
 
 /// The arguments of `tidegate promote`.
@@ -71,13 +71,13 @@ pub async fn written_to(
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
         Verb::PromoteAll => {
             let status = reached.read(rollout).await?.status.unwrap_or_default();
-            let meant = meant(Command::Promote, &status)?;
+            let meant = Command::Promote.meant(&status).map_err(anyhow::Error::msg)?;
             let meant = format!("{}/{ALL_STAGES}", about(&meant)?);
             (asked(reached, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
         }
         Verb::Ask(command) => {
             let status = reached.read(rollout).await?.status.unwrap_or_default();
-            let meant = meant(*command, &status)?;
+            let meant = command.meant(&status).map_err(anyhow::Error::msg)?;
             about(&meant)?;
             (asked(reached, *command, &meant).await, format!("{} of {meant} is asked for", command.name()))
         }
@@ -88,41 +88,10 @@ pub async fn written_to(
     Ok(said)
 }
 
-/// The revision that a command is meant for, and the stage where it needs one.
-fn meant(command: Command, status: &RolloutStatus) -> anyhow::Result<String> {
-    let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
-    let canary = status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.clone());
-    let nothing = || format!("no version is on its way ({:?}: {})", status.phase, status.message);
-    Ok(match command {
-        Command::Abort => {
-            let restarted = status.restart.as_ref().map(|restart| restart.revision.clone());
-            canary.or(restarted).with_context(nothing)?
-        }
-        Command::Restart => {
-            let serves = matches!(status.phase, Phase::Stable | Phase::Reverted);
-            let stable = status.stable.as_ref().filter(|_| serves).map(|stable| stable.revision.clone());
-            let nothing = || format!("a rollout is under way ({:?}: {})", status.phase, status.message);
-            stable.with_context(nothing)?
-        }
-        Command::Promote => {
-            let stage = status.stage.as_ref().map_or("", |stage| stage.name.as_str());
-            format!("{}/{stage}", canary.with_context(nothing)?)
-        }
-        Command::Retry => {
-            let taken_back = status.taken_back.as_ref().map(|known| known.revision.clone());
-            let failed = status.failed.first().map(|failed| failed.revision.clone());
-            match taken_back.or(failed) {
-                Some(revision) => revision,
-                None => bail!("no version has failed ({:?}: {})", status.phase, status.message),
-            }
-        }
-    })
-}
-
 /// The annotation, with the instant, so that the same may be asked twice, and with the name by which the cluster knows
 /// whoever asks, where it tells.
 async fn asked(reached: &Reached, command: Command, target: &str) -> Value {
-    let by = reached.who().await.map_or_else(|_| String::new(), |who| format!(" by {}", name(&who)));
-    let text = format!("{target}{by} at {:.3}", jiff::Timestamp::now());
+    let by = reached.who().await.map_or_else(|_| String::new(), |who| Yes::name(&who));
+    let text = command.text(target, &by, jiff::Timestamp::now());
     json!({"metadata": {"annotations": {command.annotation(): text}}})
 }

@@ -8,6 +8,7 @@ mod columns;
 mod command;
 mod connect;
 pub mod crd;
+mod dashboard;
 mod demo;
 mod explain;
 mod get;
@@ -59,6 +60,8 @@ enum Command {
     Run(Box<run::Options>),
     /// Shows the main job on a cluster of its own: one good release, and one bad one that is turned back.
     Demo(demo::Options),
+    /// Shows all Rollouts in a browser on this machine, with the rights of the kubeconfig.
+    Dashboard(dashboard::Options),
     /// Looks for mistakes in manifests, without a cluster.
     Lint(lint::Options),
     /// Says what a Rollout would do: weeks of it in moments, without a cluster.
@@ -123,6 +126,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
     match asked.command {
         Command::Run(options) => run::main(&options)?,
         Command::Demo(options) => return demo::main(&options),
+        Command::Dashboard(options) => return Ok(dashboard::main(&options)),
         Command::Lint(options) => return lint::main(&options),
         Command::Simulate(options) => return simulate::main(&options),
         Command::Plan(options) => return plan::main(&options),

@@ -25,7 +25,7 @@ use tidegate_operator::{
 use tidegate_webhook::HttpWebhooks;
 use tokio::sync::watch;
 
-use super::{cluster_schedule, connect, logs, shutdown};
+use super::{cluster_schedule, connect, dashboard, logs, shutdown};
 
 /// How long running reconciles may take to finish after the process was asked to end. A Pod has 30 s by default; the
 /// lease is released after this, and every reconcile can be cut off anywhere.
@@ -101,6 +101,9 @@ pub struct Options {
     #[arg(long, env = "TIDEGATE_RETRY_PERIOD", value_name = "TIME", default_value = "2s")]
     retry_period: Span,
 
+    #[command(flatten)]
+    dashboard: dashboard::InCluster,
+
     /// How log lines look
     #[arg(long, env = "TIDEGATE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: logs::Format,
@@ -128,6 +131,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let readiness = Readiness::default();
     let server = Server::bind(options.listen, metrics.clone(), readiness.clone()).await?;
+    options.dashboard.open(options.namespace.clone(), metrics.clone())?;
     let client = connect::client(metrics.clone()).await?;
     let (candidate, leadership) = options.candidate(&client)?;
     tracing::info!(

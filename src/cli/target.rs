@@ -86,12 +86,6 @@ pub fn ended(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     )
 }
 
-/// The name in `who`, as one word: what separates words separates the parts of an annotation.
-pub fn name(who: &UserInfo) -> String {
-    let name = who.username.as_deref().unwrap_or_default();
-    name.replace(|letter: char| letter.is_whitespace() || matches!(letter, ';' | ','), "-")
-}
-
 impl Reached {
     /// Whoever runs this, as the cluster knows them.
     ///

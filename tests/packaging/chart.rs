@@ -139,6 +139,43 @@ fn notifications_reach_the_operator_with_the_right_to_their_record_and_no_other(
 }
 
 #[test]
+fn the_dashboard_gets_a_service_of_its_own_and_the_right_to_ask_who_may_see_what_and_no_other() {
+    for objects in chart(&[]) {
+        assert!(objects.iter().all(|it| it["metadata"]["name"] != "tidegate-dashboard"));
+    }
+    let proxy = ["dashboard.proxy.userHeader=X-User", "dashboard.proxy.groupsHeader=X-Groups"];
+    let values =
+        [&["dashboard.enabled=true", "dashboard.actions=true", "dashboard.proxy.secretName=proxy"], &proxy[..]];
+    for objects in chart(&values.concat()) {
+        assert_eq!(find(&objects, "Service", "tidegate-dashboard")["spec"]["ports"][0]["targetPort"], "dashboard");
+        let rights = rules(find(&objects, "ClusterRole", "tidegate-dashboard"));
+        let expected = [("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews")];
+        let rule =
+            |(group, kind): (&str, &str)| json!({"apiGroups": [group], "resources": [kind], "verbs": ["create"]});
+        assert_eq!(rights, expected.map(|it| rule(it).to_string()));
+        let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+        let arguments = pod["containers"][0]["args"].as_array().unwrap();
+        for argument in [
+            "--dashboard=0.0.0.0:8081",
+            "--dashboard-actions",
+            "--dashboard-user-header=X-User",
+            "--dashboard-groups-header=X-Groups",
+            "--dashboard-proxy-secret-file=/etc/tidegate-dashboard/secret",
+        ] {
+            assert!(arguments.contains(&json!(argument)), "{arguments:?}");
+        }
+        assert_eq!(pod["volumes"][1]["secret"]["secretName"], "proxy");
+        assert_eq!(pod["containers"][0]["ports"][1]["containerPort"], 8081);
+    }
+    for objects in chart(&["dashboard.enabled=true", "networkPolicy.enabled=true"]) {
+        let pod = &find(&objects, "Deployment", "tidegate")["spec"]["template"]["spec"];
+        assert!(!pod["containers"][0]["args"].as_array().unwrap().contains(&json!("--dashboard-actions")));
+        let ingress = &find(&objects, "NetworkPolicy", "tidegate")["spec"]["ingress"][0]["ports"];
+        assert_eq!(ingress[1]["port"], "dashboard");
+    }
+}
+
+#[test]
 fn the_rights_for_jobs_can_be_taken_away_and_those_for_their_last_words_given() {
     let rights_to = |objects: &[Value], resource: &str| {
         let rules = find(objects, "ClusterRole", "tidegate")["rules"].as_array().unwrap().clone();
@@ -192,6 +229,9 @@ fn what_cannot_be_is_refused() {
         "notifications.receivers[0].name=a b",
         "notifications.routes[0].severity={Panic}",
         "approvals.verified=perhaps",
+        "dashboard.proxy.userHeader=X-User",
+        "dashboard.proxy.groupsHeader=X-Groups",
+        "dashboard.actions=perhaps",
         "jobs.enabled=null",
         "track.secrets=perhaps",
         "track.namespaces={Shop}",
@@ -238,7 +278,7 @@ fn the_notes_name_a_command_that_kubectl_takes() {
 
 #[test]
 fn helm_lints_the_chart() {
-    let on = "serviceMonitor.enabled=true,networkPolicy.enabled=true,prometheus.secrets={token},watchNamespace=shop";
+    let on = "serviceMonitor.enabled=true,networkPolicy.enabled=true,prometheus.secrets={token},watchNamespace=shop,dashboard.enabled=true";
     for values in ["", on] {
         for result in helm(&["lint", "tidegate", "--strict", "--set", values]) {
             assert!(result.is_ok(), "{values:?}: {result:?}");

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::metadata::annotation::{ABORT_ANNOTATION, PROMOTE_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION};
+use jiff::Timestamp;
+
+use super::{
+    metadata::annotation::{ABORT_ANNOTATION, PROMOTE_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION},
+    status::{Phase, RolloutStatus},
+};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,45 @@ impl Command {
             Self::Retry => RETRY_ANNOTATION,
             Self::Restart => RESTART_ANNOTATION,
         }
+    }
+
+    /// The revision that it is meant for where a Rollout stands so, and the stage where it needs one: `7f9c/half`.
+    ///
+    /// # Errors
+    /// There is nothing to ask it of: a sentence.
+    pub fn meant(self, status: &RolloutStatus) -> Result<String, String> {
+        let under_way = matches!(status.phase, Phase::Progressing | Phase::Held);
+        let canary = status.canary.as_ref().filter(|_| under_way).map(|canary| canary.revision.clone());
+        let or = |what: &str| format!("{what} ({:?}: {})", status.phase, status.message);
+        let nothing = || or("no version is on its way");
+        match self {
+            Self::Abort => {
+                let restarted = status.restart.as_ref().map(|restart| restart.revision.clone());
+                canary.or(restarted).ok_or_else(nothing)
+            }
+            Self::Restart => {
+                let serves = matches!(status.phase, Phase::Stable | Phase::Reverted);
+                let stable = status.stable.as_ref().filter(|_| serves).map(|stable| stable.revision.clone());
+                stable.ok_or_else(|| or("a rollout is under way"))
+            }
+            Self::Promote => {
+                let stage = status.stage.as_ref().map_or("", |stage| stage.name.as_str());
+                Ok(format!("{}/{stage}", canary.ok_or_else(nothing)?))
+            }
+            Self::Retry => {
+                let taken_back = status.taken_back.as_ref().map(|known| known.revision.clone());
+                let failed = status.failed.first().map(|failed| failed.revision.clone());
+                taken_back.or(failed).ok_or_else(|| or("no version has failed"))
+            }
+        }
+    }
+
+    /// What the annotation says that asks it of `target`: with the instant, so that the same may be asked twice, and with the
+    /// name of whoever asks, as one word, where it is known.
+    #[must_use]
+    pub fn text(self, target: &str, by: &str, at: Timestamp) -> String {
+        let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+        format!("{target}{by} at {at:.3}")
     }
 }
 

@@ -44,6 +44,7 @@ mod units;
 mod validation;
 pub mod verdict;
 mod watch;
+mod yes;
 
 pub use analysis::{
     Analysis, Check, CounterSelectors, ErrorRate, HistogramSelector, Latency, OnStableUnwell, Query, QueryRelative,
@@ -93,6 +94,7 @@ pub use traffic::{
 pub use units::{Percent, Quantile, Span, UnitError, unquoted};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};
 pub use watch::{OnWatchFailure, Watch, WatchStatus};
+pub use yes::Yes;
 
 /// The definitions of all resources, for the API server to know them.
 #[must_use]

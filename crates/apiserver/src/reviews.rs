@@ -1,4 +1,5 @@
-//! Questions that are asked by creating an object, which nobody keeps: who am I, and what may I do?
+//! Questions that are asked by creating an object, which nobody keeps: who am I, and what may I do? And who is somebody else,
+//! and what may they do?
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
 
@@ -10,10 +11,12 @@ use super::{Refusal, Resource};
 const REASON: &str = "this API server asks nobody who they are";
 
 /// The kinds of questions: group and kind.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 5] = [
     ("authorization.k8s.io", "SelfSubjectAccessReview"),
     ("authorization.k8s.io", "SelfSubjectRulesReview"),
+    ("authorization.k8s.io", "SubjectAccessReview"),
     ("authentication.k8s.io", "SelfSubjectReview"),
+    ("authentication.k8s.io", "TokenReview"),
 ];
 
 /// The kinds of questions as clients are told of them.
@@ -36,14 +39,21 @@ pub(super) fn answer(group: &str, plural: &str, body: Value, user: &str) -> Opti
     let Value::Object(mut review) = body else {
         return Some(Err(Refusal::bad_request("the body of the request is not an object")));
     };
+    let shown = review.get("spec").and_then(|spec| spec.get("token")).and_then(Value::as_str);
+    let shown = shown.unwrap_or_default().to_owned();
     review.insert("apiVersion".to_owned(), asked.api_version().into());
     review.insert("kind".to_owned(), asked.kind.clone().into());
     let status = match asked.kind.as_str() {
-        "SelfSubjectAccessReview" => json!({"allowed": true, "reason": REASON}),
+        "SelfSubjectAccessReview" | "SubjectAccessReview" => json!({"allowed": true, "reason": REASON}),
         "SelfSubjectRulesReview" => json!({
             "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
             "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": false,
         }),
+        "TokenReview" if shown.is_empty() => json!({"authenticated": false, "error": "no token"}),
+        // The token is the name.
+        "TokenReview" => {
+            json!({"authenticated": true, "user": {"username": shown, "groups": ["system:authenticated"]}})
+        }
         _ if user.is_empty() => {
             json!({"userInfo": {"username": "system:anonymous", "groups": ["system:unauthenticated"]}})
         }

@@ -42,8 +42,8 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let mut story = Story::begin(Screen::new())?;
-        let (_front, ended) = Front::open(story.api(), listener)?;
-        story.greet(kubeconfig.path(), options.speed)?;
+        let (front, ended) = Front::open(story.api(), listener)?;
+        story.greet(kubeconfig.path(), &front.dashboard, options.speed)?;
         let told = async {
             let as_expected = story.tell(options.speed).await?;
             if options.exit_when_done {

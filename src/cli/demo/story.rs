@@ -78,11 +78,12 @@ impl Story {
         self.cluster.api.clone()
     }
 
-    /// Says what is to be seen, and how to look at it with kubectl.
-    pub fn greet(&mut self, kubeconfig: &Path, speed: f64) -> anyhow::Result<()> {
+    /// Says what is to be seen, and how to look at it in a browser and with kubectl.
+    pub fn greet(&mut self, kubeconfig: &Path, dashboard: &str, speed: f64) -> anyhow::Result<()> {
         let kubectl = format!("kubectl --kubeconfig {}", kubeconfig.display());
         let text = format!(
             "A cluster of its own, with the real operator in it, {speed} times as fast as life. Ctrl-C ends it.\n\n    \
+             {dashboard}\n    \
              {kubectl} get rollouts -w\n\n\
              {GOOD} gets a good release and {BAD} a bad one. The bar is the new version's share of the traffic.\n"
         );

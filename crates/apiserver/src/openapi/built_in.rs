@@ -68,7 +68,9 @@ const KINDS: &[Described] = &[
     kind::<policy::PodDisruptionBudget>(),
     kind::<events::Event>(),
     kind::<authentication::SelfSubjectReview>(),
+    kind::<authentication::TokenReview>(),
     kind::<authorization::SelfSubjectAccessReview>(),
+    kind::<authorization::SubjectAccessReview>(),
     kind::<authorization::SelfSubjectRulesReview>(),
     kind::<apiextensions::CustomResourceDefinition>(),
 ];
