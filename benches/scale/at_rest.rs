@@ -40,7 +40,7 @@ pub async fn measure(count: usize) -> Result<AtRest> {
         specimen.size() / 1024,
         began.elapsed()
     );
-    let operator = Operator::start(&cluster, "http://127.0.0.1:9")?;
+    let operator = Operator::start(&cluster, "http://127.0.0.1:9", None)?;
     let start = operator.reconciled(u64::try_from(count)?, PATIENCE).await?;
     println!("first reconciles: done after {start:.1?}, {:.1?} of processor time", operator.processor_time()?);
     sleep(SETTLE).await;

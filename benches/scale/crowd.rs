@@ -38,7 +38,7 @@ impl Specimen {
         create_namespace(server, NAMESPACE)?;
         let place = Place { namespace: NAMESPACE.to_owned(), name: NAME.to_owned() };
         place.open(server, plan("10m", true))?;
-        let _operator = Operator::start(&cluster, "http://127.0.0.1:9")?;
+        let _operator = Operator::start(&cluster, "http://127.0.0.1:9", None)?;
         until("the specimen to be adopted", PATIENCE, || async { place.serves(server, "v1").then_some(()) }).await?;
         // A while later the operator says it once more, without how it came to be.
         let said = || place.rollout(server).and_then(|rollout| rollout.metadata.resource_version);

@@ -1,6 +1,6 @@
 //! What the operator costs while many versions are on their way, and how soon it sees that one of them is bad.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -31,12 +31,12 @@ pub struct InProgress {
     pub reactions: Vec<i64>,
 }
 
-/// Measures `count` Rollouts in progress.
-pub async fn measure(count: usize) -> Result<InProgress> {
+/// Measures `count` Rollouts in progress; `notifications` says who is told of them.
+pub async fn measure(count: usize, notifications: Option<&Path>) -> Result<InProgress> {
     let cluster = Cluster::start(true).await?;
     let server = &cluster.server;
     let prometheus = Scraping::start(server.clone()).await?;
-    let operator = Operator::start(&cluster, &prometheus.url)?;
+    let operator = Operator::start(&cluster, &prometheus.url, notifications)?;
     let places = (0..count).map(|number| Place::number(server, number)).collect::<Result<Vec<_>>>()?;
     places.iter().try_for_each(|place| place.open(server, plan("1h", true)))?;
     each("all Deployments to be adopted", &places, |place| place.serves(server, "v1")).await?;

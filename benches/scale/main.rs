@@ -52,7 +52,8 @@ fn main() -> Result<()> {
         figures.insert("promotions_per_s", format!("{promotions:.0}"));
     }
     if wanted("--progress") {
-        let in_progress::InProgress { memory, reactions } = runtime.block_on(in_progress::measure(IN_PROGRESS))?;
+        let in_progress::InProgress { memory, reactions } =
+            runtime.block_on(in_progress::measure(IN_PROGRESS, None))?;
         let [median, longest] =
             [reactions.get(reactions.len() / 2), reactions.last()].map(|it| it.copied().unwrap_or(-1));
         println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", reactions.len());

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -22,8 +23,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts it on all namespaces of `cluster`; checks ask the Prometheus at `prometheus`.
-    pub fn start(cluster: &Cluster, prometheus: &str) -> Result<Self> {
+    /// Starts it on all namespaces of `cluster`; checks ask the Prometheus at `prometheus`, and `notifications` says who is told.
+    pub fn start(cluster: &Cluster, prometheus: &str, notifications: Option<&Path>) -> Result<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let endpoints = cluster.directory.path().join("prometheus.yaml");
         fs::write(&endpoints, format!("endpoints:\n- {{name: default, url: \"{prometheus}\"}}\n"))?;
@@ -32,6 +33,7 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(["run", "--log", "warn", "--listen", &address.to_string(), "--prometheus-config"])
             .arg(endpoints)
+            .args(notifications.into_iter().flat_map(|file| ["--notifications".as_ref(), file.as_os_str()]))
             .env("KUBECONFIG", cluster.kubeconfig())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

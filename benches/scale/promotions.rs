@@ -15,7 +15,7 @@ use crate::{
 pub async fn measure(count: usize) -> Result<f64> {
     let cluster = Cluster::start(true).await?;
     let server = &cluster.server;
-    let operator = Operator::start(&cluster, "http://127.0.0.1:9")?;
+    let operator = Operator::start(&cluster, "http://127.0.0.1:9", None)?;
     let places = (0..count).map(|number| Place::number(server, number)).collect::<Result<Vec<_>>>()?;
     places.iter().try_for_each(|place| place.open(server, plan("0s", false)))?;
     let all_serve = async |version: &str| {
