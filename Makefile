@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help test simulation examples sweep soak bench-judge bench-metrics bench-promotion bench-scale bench-traffic bench-weather crds reference printed dist
+.PHONY: help test simulation examples sweep soak bench-judge bench-metrics bench-notify bench-promotion bench-scale bench-traffic bench-weather crds reference printed dist
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -35,6 +35,9 @@ bench-judge: ## Measure how often verdicts are wrong, how fast they are, and wha
 
 bench-metrics: ## Measure one look at 10,800 series of a real Prometheus: processor time, bytes, memory
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench metrics
+
+bench-notify: ## Measure how fast versions go back while everything is told, to receivers that take it and to others that hang
+	@cargo bench --locked --bench notify
 
 bench-promotion: ## Measure a promotion on the real control plane: writes, events, time to revert
 	@variables="$$(.ci/setup)" && eval "$$variables" && cargo bench --locked --bench promotion

@@ -32,14 +32,15 @@ pub struct InProgress {
     pub reactions: Vec<i64>,
 }
 
-/// Measures `count` Rollouts in progress, while `readers` people have the dashboard open.
-pub async fn measure(count: usize, readers: usize) -> Result<InProgress> {
+/// Measures `count` Rollouts in progress, while `readers` people have the dashboard open; the operator gets more `arguments`.
+pub async fn measure(count: usize, readers: usize, arguments: &[&str]) -> Result<InProgress> {
     let cluster = Cluster::start(true).await?;
     let server = &cluster.server;
     let prometheus = Scraping::start(server.clone()).await?;
     let dashboard = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
     let shown = ["--dashboard", &dashboard];
-    let operator = Operator::with(&cluster, &prometheus.url, if readers > 0 { &shown } else { &[] })?;
+    let shown = if readers > 0 { &shown[..] } else { &[] };
+    let operator = Operator::with(&cluster, &prometheus.url, &[shown, arguments].concat())?;
     let places = (0..count).map(|number| Place::number(server, number)).collect::<Result<Vec<_>>>()?;
     places.iter().try_for_each(|place| place.open(server, plan("1h", true)))?;
     each("all Deployments to be adopted", &places, |place| place.serves(server, "v1")).await?;

@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     }
     if wanted("--progress") {
         let in_progress::InProgress { memory, reactions } =
-            runtime.block_on(in_progress::measure(IN_PROGRESS, readers))?;
+            runtime.block_on(in_progress::measure(IN_PROGRESS, readers, &[]))?;
         let [median, longest] =
             [reactions.get(reactions.len() / 2), reactions.last()].map(|it| it.copied().unwrap_or(-1));
         println!("{} bad versions lost their traffic: median {median} ms, at most {longest} ms", reactions.len());

@@ -7,13 +7,15 @@ use serde::Deserialize;
 
 use super::{
     notice::Notice,
-    printable::{Escape, fitted},
+    printable::{Escape, cut, fitted, plain},
 };
 
 /// So many steps a template may take: a loop over what a notice has takes a few hundred.
 const FUEL: u64 = 20_000;
 /// The longest text that a template may write: more than any receiver shows.
 const LONGEST: usize = 16 << 10;
+/// So much of a line is shown where it fails.
+const SHOWN: usize = 60;
 /// The longest template.
 const LONGEST_SOURCE: usize = 8 << 10;
 
@@ -42,7 +44,7 @@ impl Part {
     pub fn markup(&self, limit: usize, escape: Escape) -> String {
         match self {
             Self::Plain(text) => fitted(text, limit, escape),
-            Self::Markup(text) => super::printable::cut(text, limit),
+            Self::Markup(text) => cut(text, limit),
         }
     }
 
@@ -77,18 +79,14 @@ impl Words {
     /// Which of its two texts fails, and why.
     pub fn rendered(template: &Template, notice: &Notice, escape: Escape) -> Result<Self, String> {
         let usual = Self::usual(notice);
-        let part = |name: &str, source: &Option<String>, usual: Part| -> Result<Part, String> {
-            match source {
-                None => Ok(usual),
-                // No service takes a text without a letter.
-                Some(source) => {
-                    let text = render(name, source, notice, escape)?;
-                    Ok(if text.is_empty() { usual } else { Part::Markup(text) })
-                }
-            }
+        // No service takes a text without a letter.
+        let rendered = |name: &str, source: &Option<String>, escape: Escape| {
+            let text = source.as_ref().map(|source| render(name, source, notice, escape)).transpose()?;
+            Ok::<_, String>(text.filter(|text| !text.is_empty()))
         };
-        let title = part("title", &template.title, usual.title)?;
-        Ok(Self { title, text: part("text", &template.text, usual.text)? })
+        // In most places where titles are shown, nothing is markup.
+        let title = rendered("title", &template.title, plain)?.map_or(usual.title, Part::Plain);
+        Ok(Self { title, text: rendered("text", &template.text, escape)?.map_or(usual.text, Part::Markup) })
     }
 }
 
@@ -112,7 +110,9 @@ fn render(name: &str, source: &str, notice: &Notice, escape: Escape) -> Result<S
         Ok(())
     });
     let told = |error: &minijinja::Error| {
-        let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+        let words = |line: usize| source.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+        let place = |line: usize| format!(" in line {line}: {}", cut(words(line), SHOWN));
+        let line = error.line().map(place).unwrap_or_default();
         let why =
             error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
         format!("{name}: {why}{line}")
@@ -163,7 +163,7 @@ impl io::Write for Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{printable::plain, sample};
+    use crate::sample;
 
     fn stars(text: &mut String, letter: char) {
         if letter == '*' {
@@ -188,7 +188,10 @@ mod tests {
     #[test]
     fn a_template_that_fails_says_where_and_why() {
         let undefined = rendered("a\n{{ messsage }}").unwrap_err();
-        assert!(undefined.starts_with("text: undefined value") && undefined.ends_with("in line 2"), "{undefined}");
+        assert!(
+            undefined.starts_with("text: undefined value") && undefined.ends_with(" in line 2: {{ messsage }}"),
+            "{undefined}"
+        );
         let syntax = rendered("{{ message").unwrap_err();
         assert!(syntax.starts_with("text: syntax error"), "{syntax}");
         assert!(rendered("{{ labels.nobody }}").is_err());
@@ -202,6 +205,15 @@ mod tests {
         let long = rendered("{% for a in range(9000) %}{{ message }}{% endfor %}");
         assert_eq!(long.unwrap_err(), "text: writes more than 16 KiB");
         assert_eq!(rendered(&" ".repeat(9000)).unwrap_err(), "text: is longer than 8 KiB");
+    }
+
+    #[test]
+    fn a_title_is_no_markup_wherever_it_is_shown() {
+        let template = Template { title: Some("*{{ message }}*".to_owned()), text: None };
+        let notice = Notice { message: "*all*".to_owned(), ..sample::notice("Reverted") };
+        let words = Words::rendered(&template, &notice, stars).unwrap();
+        assert_eq!(words.title, Part::Plain("**all**".to_owned()));
+        assert_eq!(words.title.markup(20, stars), r"\*\*all\*\*");
     }
 
     #[test]

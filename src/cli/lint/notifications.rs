@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(template.len(), 1);
         assert!(template[0].starts_with("n.yaml:5:11: error: receiver chat: undefined value"), "{template:?}");
         let route = found("receivers:\n- {name: chat, slack: {urlFile: /s}}\nroutes:\n- receivers: [chatt]\n");
-        let expected = "n.yaml:4:14: error: there is no receiver \"chatt\"; did you mean chat? (routes[0].receivers)";
+        let expected = "n.yaml:4:3: error: there is no receiver \"chatt\"; did you mean chat? (routes[0].receivers)";
         assert_eq!(route, [expected]);
     }
 

@@ -37,12 +37,14 @@ pub fn call(notice: &Notice, words: &Words) -> Call {
     }))
 }
 
-/// A backslash takes every mark its meaning, but for `@` and `~`, which mention people and channels: an unseen letter after
-/// them does.
+/// A backslash takes a mark its meaning where Mattermost knows that mark to be escaped. Behind the others stands an unseen letter:
+/// those that mention people and channels, and begin links and emoji.
+///
+/// <https://docs.mattermost.com/collaborate/format-messages.html>
 pub fn escape(text: &mut String, letter: char) {
     match letter {
-        '@' | '~' => text.extend([letter, '\u{200b}']),
-        other if "\\*_`|>#-+[]()<!:".contains(other) => text.extend(['\\', other]),
+        '@' | '~' | ':' | '<' => text.extend([letter, '\u{200b}']),
+        other if "\\*_`|>#-+[]()!".contains(other) => text.extend(['\\', other]),
         other => text.push(other),
     }
 }
@@ -56,7 +58,7 @@ mod tests {
     fn a_message_that_looks_like_markup_is_shown_as_it_is_and_mentions_nobody() {
         let notice = Notice { message: "@channel **x** [ok](http://evil)".to_owned(), ..sample::notice("Reverted") };
         let body = call(&notice, &Words::usual(&notice)).body;
-        let expected = "@\u{200b}channel \\*\\*x\\*\\* \\[ok\\]\\(http\\://evil\\)";
+        let expected = "@\u{200b}channel \\*\\*x\\*\\* \\[ok\\]\\(http:\u{200b}//evil\\)";
         assert_eq!(body["attachments"][0]["text"], expected);
     }
 
