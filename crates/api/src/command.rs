@@ -173,4 +173,25 @@ mod tests {
         assert_eq!(all.iter().map(|asked| asked.command.name()).collect::<Vec<_>>(), ["abort", "promote"]);
         assert_eq!(Asked::all(None).count(), 0);
     }
+
+    #[test]
+    fn a_command_is_meant_for_the_version_that_it_can_be_asked_of_or_says_why_there_is_none() {
+        use crate::{RevisionStatus, StageStatus};
+        let revision = |name: &str| Some(RevisionStatus { revision: name.to_owned(), ..RevisionStatus::default() });
+        let stage: StageStatus = serde_json::from_value(serde_json::json!({
+            "name": "half", "index": 1, "of": 2, "weight": "50%", "weightInForce": "50%", "enteredAt": "2026-03-02T09:00:00Z",
+        }))
+        .unwrap();
+        let (stable, canary) = (revision("6b54"), revision("7f9c"));
+        let on_its_way =
+            RolloutStatus { phase: Phase::Held, stable, canary, stage: Some(stage), ..RolloutStatus::default() };
+        assert_eq!(Command::Abort.meant(&on_its_way).unwrap(), "7f9c");
+        assert_eq!(Command::Promote.meant(&on_its_way).unwrap(), "7f9c/half");
+        assert!(Command::Restart.meant(&on_its_way).unwrap_err().starts_with("a rollout is under way (Held: "));
+        let at_rest = RolloutStatus { phase: Phase::Stable, message: "it serves".to_owned(), ..on_its_way };
+        assert_eq!(Command::Restart.meant(&at_rest).unwrap(), "6b54");
+        assert_eq!(Command::Abort.meant(&at_rest).unwrap_err(), "no version is on its way (Stable: it serves)");
+        let text = Command::Abort.text("7f9c", "jane", "2026-03-02T09:00:00Z".parse().unwrap());
+        assert_eq!(text, "7f9c by jane at 2026-03-02T09:00:00.000Z");
+    }
 }
