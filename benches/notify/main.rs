@@ -1,6 +1,8 @@
 //! What it costs to tell people: how fast bad versions lose their traffic while everything that happens is sent, to receivers
 //! that take it, and to receivers that hang or are not there.
 //!
+//! `cargo bench --bench notify -- 1000` does so with another number of versions in progress than 300.
+//!
 //! The same measurement as that of `scale` with versions in progress: the real binary as a process of its own, against the
 //! embedded cluster over HTTP in this one.
 
@@ -20,7 +22,7 @@ mod prometheus;
 mod shop;
 
 use std::{
-    fs,
+    env, fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -49,13 +51,15 @@ fn main() -> Result<()> {
     // reqwest is built without a choice of its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let (alive, dead) = runtime.block_on(async { anyhow::Ok((measured(true).await?, measured(false).await?)) })?;
+    let count = env::args().find_map(|given| given.parse().ok()).unwrap_or(IN_PROGRESS);
+    let both = async { anyhow::Ok((measured(count, true).await?, measured(count, false).await?)) };
+    let (alive, dead) = runtime.block_on(both)?;
     println!("notify: react_ms={} react_ms_dead={} mib={}", alive.0, dead.0, dead.1);
     Ok(())
 }
 
 /// The middle of the reactions in milliseconds, and the memory of the operator in MiB.
-async fn measured(takes: bool) -> Result<(i64, u64)> {
+async fn measured(versions: usize, takes: bool) -> Result<(i64, u64)> {
     let count = Arc::new(AtomicU64::new(0));
     let url = listen(count.clone(), takes).await?;
     let folder = tempfile::tempdir()?;
@@ -65,7 +69,7 @@ async fn measured(takes: bool) -> Result<(i64, u64)> {
         format!("- {{name: {name}, ratePerMinute: 6000, webhook: {{url: '{url}', timeout: 30s}}}}\n")
     });
     fs::write(&file, format!("receivers:\n{}routes: [{{receivers: [one, other]}}]\n", receivers.concat()))?;
-    let in_progress::InProgress { memory, reactions } = in_progress::measure(IN_PROGRESS, Some(&file)).await?;
+    let in_progress::InProgress { memory, reactions } = in_progress::measure(versions, Some(&file)).await?;
     let median = reactions.get(reactions.len() / 2).copied().unwrap_or(-1);
     let told = count.load(Ordering::Relaxed);
     println!("{} bad versions lost their traffic: median {median} ms; {told} requests to receivers", reactions.len());
