@@ -72,7 +72,8 @@ async fn measured(versions: usize, takes: bool) -> Result<(i64, u64)> {
         format!("- {{name: {name}, ratePerMinute: 6000, webhook: {{url: '{url}', timeout: 30s}}}}\n")
     });
     fs::write(&file, format!("receivers:\n{}routes: [{{receivers: [one, other]}}]\n", receivers.concat()))?;
-    let in_progress::InProgress { memory, reactions } = in_progress::measure(versions, 0, &["--notifications", &file.to_string_lossy()]).await?;
+    let in_progress::InProgress { memory, reactions } =
+        in_progress::measure(versions, 0, &["--notifications", &file.to_string_lossy()]).await?;
     let median = reactions.get(reactions.len() / 2).copied().unwrap_or(-1);
     let told = count.load(Ordering::Relaxed);
     println!("{} bad versions lost their traffic: median {median} ms; {told} requests to receivers", reactions.len());

@@ -130,8 +130,11 @@ pub async fn run(
     let watches = caches::watch_all(&client, settings.namespace.as_deref(), &slices);
     let caches = watches.caches;
     let events = Events::new(&client, clock);
-    let office = notifications
-        .map(|settings| Office::open(settings, &client, clock, caches.clone(), leadership.clone(), metrics.clone()));
+    let (warm, warmed) = tokio::sync::watch::channel(false);
+    let office = notifications.map(|settings| {
+        let filled = (caches.clone(), warmed.clone());
+        Office::open(settings, &client, clock, filled, leadership.clone(), metrics.clone())
+    });
     let (gates, answered) = Gates::new();
     let context = Arc::new(Context {
         client,
@@ -153,7 +156,6 @@ pub async fn run(
         metrics,
     });
     let everything = futures::stream::select(gained(leadership), changes(caches.routes.answered()));
-    let (warm, warmed) = tokio::sync::watch::channel(false);
     let controller = Controller::for_stream(watches.rollouts, caches.rollouts.clone())
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(futures::stream::select(watches.triggers, answered))

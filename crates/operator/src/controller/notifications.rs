@@ -22,7 +22,7 @@ use tidegate_api::{Rollout, Transition, condition::reason};
 use tidegate_clock::Clock;
 use tidegate_notify::{Counted, Delivery, Desk, News, Notifications, Origin, Standing, Subject, Tally, Way};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
@@ -87,13 +87,14 @@ pub struct Office {
 }
 
 impl Office {
-    /// Tells while this process leads, and `caches` are filled.
+    /// Tells while this process leads, from when the caches are filled, which is said beside them: a reflector's first list can be
+    /// waited for by one alone, and that is the controller.
     #[must_use]
     pub fn open(
         settings: NotificationSettings,
         client: &Client,
         clock: Clock,
-        caches: Arc<Caches>,
+        (caches, filled): (Arc<Caches>, watch::Receiver<bool>),
         leadership: Leadership,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -107,6 +108,7 @@ impl Office {
             settings,
             clock,
             caches,
+            filled,
             leadership,
             metrics,
             handed_over,
@@ -139,6 +141,7 @@ struct Clerk {
     client: Client,
     clock: Clock,
     caches: Arc<Caches>,
+    filled: watch::Receiver<bool>,
     leadership: Leadership,
     metrics: Arc<Metrics>,
     events: Events,
@@ -165,7 +168,8 @@ impl Clerk {
     async fn work(mut self, mut closed: oneshot::Receiver<()>) {
         loop {
             let begun = async {
-                self.caches.ready().await;
+                // The sender is gone with the controller, and with it this.
+                let _ = self.filled.wait_for(|filled| *filled).await;
                 while !self.leadership.is_leader() {
                     self.leadership.changed().await;
                 }

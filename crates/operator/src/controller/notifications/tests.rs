@@ -82,7 +82,15 @@ impl Lab {
             record: "tidegate-notifications".to_owned(),
         };
         let leadership = Leadership::always();
-        Office::open(settings, &client, Clock::System, watches.caches, leadership, self.metrics.clone())
+        let (fill, filled) = watch::channel(false);
+        let caches = watches.caches.clone();
+        tokio::spawn(async move {
+            caches.ready().await;
+            fill.send_replace(true);
+            fill.closed().await;
+        });
+        let filled = (watches.caches, filled);
+        Office::open(settings, &client, Clock::System, filled, leadership, self.metrics.clone())
     }
 
     /// A step in the history of the Rollout, written down and not handed over; the oldest first.
