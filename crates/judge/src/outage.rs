@@ -164,6 +164,10 @@ impl Before {
             && since < until
         {
             let flow = Flow::between(series, since, until);
+            // Counters that were no numbers tell nothing of what is to be expected, and no more of the time before.
+            if !flow.per_second().is_finite() {
+                break;
+            }
             quietest = quietest.min(flow.per_second());
             if stretches == 0 {
                 before.latest = flow;
@@ -344,6 +348,18 @@ mod tests {
         let (after, sentence) = said(STOP, NONE).unwrap();
         assert_eq!(sentence, "requests stopped: 0 in 15s, where about 120 were to be expected");
         assert!(after <= 30, "{after}");
+    }
+
+    #[test]
+    fn counters_that_were_no_numbers_before_a_write_lead_nobody_to_expect_anything() {
+        let mut series = pods(WRITTEN + 60, WELL, NONE);
+        for one in &mut series {
+            let before = one.samples.iter_mut().filter(|sample| sample.at < at(WRITTEN));
+            before.for_each(|sample| sample.value = f64::NAN);
+        }
+        let before = Before::of(&series, at(WRITTEN), SCRAPE);
+        let after = Flow::since(&series, (at(WRITTEN), at(WRITTEN + 60)), SCRAPE).unwrap();
+        assert_eq!(outage(&before, &after), None);
     }
 
     #[test]
