@@ -9,6 +9,8 @@
 #[path = "../scale/cluster.rs"]
 #[allow(dead_code, reason = "one cluster for all")]
 mod cluster;
+#[path = "../scale/each.rs"]
+mod each;
 #[path = "../scale/in_progress.rs"]
 mod in_progress;
 #[path = "../scale/operator.rs"]
@@ -31,14 +33,11 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::{Result, ensure};
 use axum::{Router, http::StatusCode};
 use tokio::{net::TcpListener, runtime::Builder};
-
-use shop::Place;
 
 /// As the binary has it.
 #[global_allocator]
@@ -46,9 +45,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many Rollouts are in progress.
 const IN_PROGRESS: usize = 300;
-
-/// How long anything may take; far more than it should.
-pub const PATIENCE: Duration = Duration::from_mins(3);
 
 fn main() -> Result<()> {
     // reqwest is built without a choice of its own.
@@ -91,15 +87,4 @@ async fn listen(count: Arc<AtomicU64>, takes: bool) -> Result<String> {
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
     Ok(url)
-}
-
-/// Waits until `holds` was true of each of `places`, one after the other.
-async fn each(what: &str, places: &[Place], holds: impl Fn(&Place) -> bool) -> Result<()> {
-    let mut waiting = places.iter().peekable();
-    tidegate_testkit::wait::until(what, PATIENCE, || {
-        while waiting.next_if(|place| holds(place)).is_some() {}
-        let done = waiting.peek().is_none();
-        async move { done.then_some(()) }
-    })
-    .await
 }

@@ -6,9 +6,9 @@ use anyhow::Result;
 use tokio::time::sleep;
 
 use crate::{
-    PATIENCE,
     cluster::Cluster,
     crowd::Specimen,
+    each::PATIENCE,
     operator::{Operator, resident},
 };
 

@@ -9,8 +9,8 @@ use tidegate_testkit::wait::until;
 use tokio::time::sleep;
 
 use crate::{
-    PATIENCE,
     cluster::Cluster,
+    each::PATIENCE,
     operator::Operator,
     shop::{Place, create_namespace, plan},
 };

@@ -9,9 +9,8 @@ use tidegate_apiserver::{ApiServer, Changes};
 use tokio::time::sleep;
 
 use crate::{
-    PATIENCE,
     cluster::Cluster,
-    each,
+    each::{PATIENCE, each},
     operator::{Operator, resident},
     prometheus::{SCRAPE, Scraping},
     readers::Readers,

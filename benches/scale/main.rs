@@ -7,18 +7,18 @@
 mod at_rest;
 mod cluster;
 mod crowd;
+mod each;
 mod in_progress;
 mod operator;
 mod prometheus;
 mod promotions;
 mod readers;
 mod shop;
-use std::{collections::BTreeMap, env, time::Duration};
+
+use std::{collections::BTreeMap, env};
 
 use anyhow::{Result, ensure};
 use tokio::runtime::Builder;
-
-use shop::Place;
 
 /// As the binary has it.
 #[global_allocator]
@@ -35,9 +35,6 @@ const READERS: usize = 50;
 
 /// How many are promoted at once.
 const PROMOTED: usize = 500;
-
-/// How long anything may take; far more than it should.
-pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// In the order in which they are told.
 const FIGURES: [&str; 6] = ["rest_mib", "active_mib", "start_ms", "react_ms", "promotions_per_s", "writes_at_rest"];
@@ -73,16 +70,4 @@ fn main() -> Result<()> {
     println!("scale:{}", line.collect::<String>());
     ensure!(figures.get("writes_at_rest").is_none_or(|writes| writes == "0"), "the operator wrote to Rollouts at rest");
     Ok(())
-}
-
-/// Waits until `holds` was true of each of `places`, one after the other: to look at all of them each time would cost
-/// more than what is measured.
-async fn each(what: &str, places: &[Place], holds: impl Fn(&Place) -> bool) -> Result<()> {
-    let mut waiting = places.iter().peekable();
-    tidegate_testkit::wait::until(what, PATIENCE, || {
-        while waiting.next_if(|place| holds(place)).is_some() {}
-        let done = waiting.peek().is_none();
-        async move { done.then_some(()) }
-    })
-    .await
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     cluster::Cluster,
-    each,
+    each::each,
     operator::Operator,
     shop::{Place, plan},
 };

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use tidegate_api::is_unseen;
+
 /// `text` in one line, with everything written out that a terminal would obey instead of showing it.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_obeyed) { Cow::Owned(text.chars().map(shown).collect()) } else { Cow::Borrowed(text) }
@@ -26,12 +28,9 @@ fn shown(letter: char) -> String {
     }
 }
 
-/// Control characters, and those that say in which direction text is read.
-///
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
+/// Control characters, marks that nobody sees, and what ends a line.
 fn is_obeyed(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    letter.is_control() || is_unseen(letter) || matches!(letter, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

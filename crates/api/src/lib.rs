@@ -26,6 +26,7 @@ pub mod manifest;
 mod matches;
 pub mod metadata;
 pub mod nearest;
+mod one_line;
 mod preset;
 mod reason;
 mod release_count;
@@ -72,6 +73,7 @@ pub use metadata::{
     finalizer::FINALIZER,
     label::{GATE_LABEL, POD_TEMPLATE_HASH, ROLLOUT_LABEL, ROLLOUT_UID_LABEL},
 };
+pub use one_line::{is_unseen, one_line};
 pub use preset::Preset;
 pub use reason::{EventType, Reason};
 pub use release_count::ReleaseCount;

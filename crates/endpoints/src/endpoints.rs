@@ -5,14 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reqwest::{
-    Url,
-    header::{HeaderName, HeaderValue},
-};
 use serde::Deserialize;
 use tidegate_api::Span;
 
-use super::{provider::ProviderKind, store::Store};
+use super::{fields, provider::ProviderKind, store::Store};
 
 /// What the operator asks is nobody else's to say.
 const QUESTION: [&str; 5] = ["query", "time", "start", "end", "step"];
@@ -218,31 +214,14 @@ fn check(endpoint: &Endpoint) -> Result<(), (&'static str, String)> {
     if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
         return Err(("name", "takes 1 to 63 letters, digits, '-', '_' and '.'".to_owned()));
     }
-    let url = Url::parse(&endpoint.url).map_err(|error| ("url", format!("is not a URL: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(("url", "must start with http:// or https:// and name a host".to_owned()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(("url", "must not hold credentials; use basicAuth with a passwordFile".to_owned()));
-    }
+    let url = fields::address(&endpoint.url)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(("url", "must not have a query or a fragment".to_owned()));
     }
-    for (header, value) in &endpoint.headers {
-        HeaderName::try_from(header).map_err(|_| ("headers", format!("{header:?} is not the name of a header")))?;
-        HeaderValue::try_from(value).map_err(|_| ("headers", format!("the value of {header:?} is not allowed")))?;
-        if header.eq_ignore_ascii_case("authorization") {
-            return Err(("headers", "a secret belongs in bearerTokenFile or basicAuth, not here".to_owned()));
-        }
-    }
-    for header in endpoint.header_files.keys() {
-        HeaderName::try_from(header).map_err(|_| ("headerFiles", format!("{header:?} is not the name of a header")))?;
-    }
+    fields::headers(&endpoint.headers, &endpoint.header_files)?;
+    fields::credentials(endpoint.bearer_token_file.as_ref(), endpoint.basic_auth.as_ref())?;
     if let Some(of_prometheus) = endpoint.of_prometheus().filter(|_| endpoint.provider.is_some()) {
         return Err((of_prometheus, "is for Prometheus, and this endpoint has a provider".to_owned()));
-    }
-    if endpoint.bearer_token_file.is_some() && endpoint.basic_auth.is_some() {
-        return Err(("basicAuth", "cannot be used together with bearerTokenFile".to_owned()));
     }
     if endpoint.max_series == Some(0) {
         return Err(("maxSeries", "must be more than 0".to_owned()));
@@ -299,7 +278,7 @@ endpoints:
             ("{name: a, url: 'ftp://a'}", "endpoint \"a\": url: must start with http:// or https:// and name a host"),
             (
                 "{name: a, url: 'http://me:secret@a'}",
-                "endpoint \"a\": url: must not hold credentials; use basicAuth with a passwordFile",
+                "endpoint \"a\": url: must not hold credentials; they belong in files",
             ),
             ("{name: a, url: 'http://a', maxSeries: 0}", "endpoint \"a\": maxSeries: must be more than 0"),
             (

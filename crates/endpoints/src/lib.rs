@@ -6,6 +6,7 @@
 
 mod connection;
 mod endpoints;
+pub mod fields;
 mod provider;
 mod store;
 

@@ -88,7 +88,8 @@ impl Invariants {
 
     /// Pods of stable go as far as its share lets them, or as few as are kept warm once it has none.
     pub fn scaled_down(&mut self, now: Timestamp, status: &RolloutStatus, name: &str, pods: i64) {
-        let (share, wanted) = (i64::from(self.share_lately(name, now)), self.wanted(status));
+        // Who looked a moment ago knows the number that was asked for until then.
+        let (share, wanted) = (i64::from(self.share_lately(name, now)), self.wanted_lately(status, now));
         let is_stable = status.stable.as_ref().is_some_and(|stable| stable.replica_set == name);
         let kept_warm =
             self.kept_warm().filter(|_| is_stable && matches!(status.phase, Phase::Progressing | Phase::Held));

@@ -24,6 +24,10 @@ impl Invariants {
 
     /// A gate that waits keeps its time, whatever else is asked beside it.
     fn opened(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
+        if last.taken_back.is_some() && next.taken_back.is_none() {
+            // The version begins anew, and so do its gates.
+            self.opened.clear();
+        }
         let entered = next.stage.as_ref().map(|stage| stage.entered_at);
         for gate in next.gates.iter().filter(|gate| gate.state.is_open()) {
             let is_same = |known: &GateStatus| {

@@ -125,7 +125,7 @@ struct WrittenReceiver {
     #[serde(default)]
     webhook: Option<kind::Service>,
     #[serde(default)]
-    cd_events: Option<kind::CdEvents>,
+    cd_events: Option<kind::Service>,
 }
 
 impl WrittenReceiver {

@@ -6,27 +6,23 @@ use std::{
 };
 
 use lettre::message::Mailbox;
-use reqwest::{
-    Url,
-    header::{HeaderName, HeaderValue},
-};
 use serde::Deserialize;
 use tidegate_api::Span;
-use tidegate_endpoints::BasicAuth;
+use tidegate_endpoints::{
+    BasicAuth,
+    fields::{self, Unfit},
+};
 
 use super::{
     config::Receiver,
+    fitted::{Escape, plain},
     notice::Notice,
-    printable::{Escape, plain},
     receivers::{
         Call, Form, alertmanager, cd_events, discord, email, google_chat, mattermost, opsgenie, pager_duty, slack,
         teams, webhook,
     },
     words::Words,
 };
-
-/// A field that cannot be used, and why.
-type Unfit = (&'static str, String);
 
 /// What a receiver is.
 #[derive(Debug, Clone)]
@@ -52,7 +48,7 @@ pub enum Kind {
     /// Any service.
     Webhook(Service),
     /// Whoever takes CDEvents.
-    CdEvents(CdEvents),
+    CdEvents(Service),
 }
 
 /// A webhook whose address is its secret.
@@ -127,34 +123,9 @@ pub struct Service {
     /// A file with the key by which requests are signed; read for each request. For webhooks alone.
     #[serde(default)]
     pub signing_key_file: Option<PathBuf>,
-    /// As of a [`Hook`].
-    #[serde(default = "patience")]
-    pub timeout: Span,
-}
-
-/// Whoever takes CDEvents.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CdEvents {
-    /// Where they are taken.
-    pub url: String,
-    /// Who says so: what tells this cluster from others, such as `/clusters/prod-eu`.
-    pub source: String,
-    /// As of a [`Service`].
+    /// Who says so: what tells this cluster from others, such as `/clusters/prod-eu`. For CDEvents, which need it.
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// As of a [`Service`].
-    #[serde(default)]
-    pub header_files: BTreeMap<String, PathBuf>,
-    /// As of a [`Service`].
-    #[serde(default)]
-    pub bearer_token_file: Option<PathBuf>,
-    /// As of a [`Service`].
-    #[serde(default)]
-    pub basic_auth: Option<BasicAuth>,
-    /// As of a [`Hook`].
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
+    pub source: Option<String>,
     /// As of a [`Hook`].
     #[serde(default = "patience")]
     pub timeout: Span,
@@ -285,7 +256,9 @@ impl Kind {
             Self::Alertmanager(_) => all(alertmanager::calls(notice, words)),
             Self::Email(_) => vec![Form::Letter(email::letter(notice, words))],
             Self::Webhook(_) => one(webhook::call(notice, words)),
-            Self::CdEvents(events) => all(cd_events::calls(notice, words, &events.source)),
+            Self::CdEvents(events) => {
+                all(cd_events::calls(notice, words, events.source.as_deref().unwrap_or_default()))
+            }
         }
     }
 
@@ -297,16 +270,11 @@ impl Kind {
             | Self::Discord(hook)
             | Self::GoogleChat(hook)
             | Self::Mattermost(hook) => patient(hook.timeout),
-            Self::PagerDuty(service) => address(&service.url).and_then(|()| patient(service.timeout)),
-            Self::Opsgenie(service) => address(&service.url).and_then(|()| patient(service.timeout)),
-            Self::Alertmanager(service) => {
-                if service.signing_key_file.is_some() {
-                    return Err(("signingKeyFile", "is for webhooks: Alertmanager knows no signatures".to_owned()));
-                }
-                service.check()
-            }
-            Self::Webhook(service) => service.check(),
-            Self::CdEvents(events) => events.check(),
+            Self::PagerDuty(service) => at(&service.url, service.timeout),
+            Self::Opsgenie(service) => at(&service.url, service.timeout),
+            Self::Alertmanager(service) => service.without_key().and_then(|()| service.without_source()),
+            Self::Webhook(service) => service.without_source(),
+            Self::CdEvents(service) => service.without_key().and_then(|()| service.with_source()),
             Self::Email(mail) => mail.check(),
         }
     }
@@ -314,22 +282,31 @@ impl Kind {
 
 impl Service {
     fn check(&self) -> Result<(), Unfit> {
-        address(&self.url)?;
-        sent_with(&self.headers, &self.header_files)?;
-        one_way(self.bearer_token_file.as_ref(), self.basic_auth.as_ref())?;
-        patient(self.timeout)
+        at(&self.url, self.timeout)?;
+        fields::headers(&self.headers, &self.header_files)?;
+        fields::credentials(self.bearer_token_file.as_ref(), self.basic_auth.as_ref())
     }
-}
 
-impl CdEvents {
-    fn check(&self) -> Result<(), Unfit> {
-        if self.source.is_empty() || self.source.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+    fn without_key(&self) -> Result<(), Unfit> {
+        if self.signing_key_file.is_some() {
+            return Err(("signingKeyFile", "is for webhooks: nobody else knows these signatures".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn without_source(&self) -> Result<(), Unfit> {
+        if self.source.is_some() {
+            return Err(("source", "is for cdEvents alone: leave it out".to_owned()));
+        }
+        self.check()
+    }
+
+    fn with_source(&self) -> Result<(), Unfit> {
+        let source = self.source.as_deref().unwrap_or_default();
+        if source.is_empty() || source.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
             return Err(("source", "must be a URI reference, such as /clusters/prod-eu".to_owned()));
         }
-        address(&self.url)?;
-        sent_with(&self.headers, &self.header_files)?;
-        one_way(self.bearer_token_file.as_ref(), self.basic_auth.as_ref())?;
-        patient(self.timeout)
+        self.check()
     }
 }
 
@@ -352,36 +329,9 @@ impl Email {
     }
 }
 
-/// Whether `text` is the address of a service.
-pub(super) fn address(text: &str) -> Result<(), Unfit> {
-    let url = Url::parse(text).map_err(|error| ("url", format!("is not a URL: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(("url", "must start with http:// or https:// and name a host".to_owned()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(("url", "must not hold credentials; they belong in files".to_owned()));
-    }
-    Ok(())
-}
-
-fn sent_with(headers: &BTreeMap<String, String>, files: &BTreeMap<String, PathBuf>) -> Result<(), Unfit> {
-    for (header, value) in headers {
-        HeaderValue::try_from(value).map_err(|_| ("headers", format!("the value of {header:?} is not allowed")))?;
-        if header.eq_ignore_ascii_case("authorization") {
-            return Err(("headers", "a secret belongs in bearerTokenFile or basicAuth, not here".to_owned()));
-        }
-    }
-    for header in headers.keys().chain(files.keys()) {
-        HeaderName::try_from(header).map_err(|_| ("headers", format!("{header:?} is not the name of a header")))?;
-    }
-    Ok(())
-}
-
-fn one_way(token: Option<&PathBuf>, basic: Option<&BasicAuth>) -> Result<(), Unfit> {
-    if token.is_some() && basic.is_some() {
-        return Err(("basicAuth", "cannot be used together with bearerTokenFile".to_owned()));
-    }
-    Ok(())
+fn at(url: &str, timeout: Span) -> Result<(), Unfit> {
+    fields::address(url)?;
+    patient(timeout)
 }
 
 fn patient(timeout: Span) -> Result<(), Unfit> {
@@ -422,12 +372,14 @@ mod tests {
             ("slack: {urlFile: /s, timeout: 2m}", "slack.timeout: must be longer than 0s, and at most 60s"),
             (
                 "alertmanager: {url: 'http://a', signingKeyFile: /k}",
-                "alertmanager.signingKeyFile: is for webhooks: Alertmanager knows no signatures",
+                "alertmanager.signingKeyFile: is for webhooks: nobody else knows these signatures",
             ),
             (
                 "webhook: {url: 'http://a', headers: {Authorization: x}}",
                 "webhook.headers: a secret belongs in bearerTokenFile or basicAuth, not here",
             ),
+            ("webhook: {url: 'http://a', source: /a}", "webhook.source: is for cdEvents alone: leave it out"),
+            ("cdEvents: {url: 'http://a'}", "cdEvents.source: must be a URI reference, such as /clusters/prod-eu"),
             (
                 "cdEvents: {url: 'http://a', source: ''}",
                 "cdEvents.source: must be a URI reference, such as /clusters/prod-eu",

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use tidegate_api::{Rollout, Transition};
+use tidegate_api::{Rollout, Transition, one_line};
 
 use super::{
-    printable::{cut, printable},
+    fitted::cut,
     severity::{Severity, Topic},
 };
 
@@ -39,7 +39,7 @@ impl Subject {
         let metadata = &rollout.metadata;
         let status = rollout.status.iter();
         let known = status.flat_map(|status| status.stable.iter().chain(&status.canary));
-        let images = |images: &[String]| images.iter().take(IMAGES).map(|image| printable(image)).collect();
+        let images = |images: &[String]| images.iter().take(IMAGES).map(|image| one_line(image)).collect();
         Self {
             namespace: metadata.namespace.clone().unwrap_or_default(),
             rollout: metadata.name.clone().unwrap_or_default(),
@@ -113,9 +113,9 @@ impl Notice {
             labels,
             images: images.get(revision).cloned().unwrap_or_default(),
             revision: revision.clone(),
-            reason: printable(reason),
+            reason: one_line(reason),
             severity,
-            message: cut(&printable(message), LONGEST),
+            message: cut(&one_line(message), LONGEST),
             incidents: Vec::new(),
         }
     }

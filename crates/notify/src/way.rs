@@ -7,17 +7,17 @@ use reqwest::{
     Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
-use tidegate_api::{Causes, Span};
-use tidegate_endpoints::{Connection, Endpoint, Fault, secret};
+use tidegate_api::{Causes, Span, one_line};
+use tidegate_endpoints::{Connection, Endpoint, Fault, fields, secret};
 use tidegate_webhook::signature;
 
 use super::{
     config::{ConfigError, Notifications, Receiver},
-    kind::{Kind, Service, address},
+    fitted::cut,
+    kind::{Kind, Service},
     mail::Mailer,
     notice::Notice,
     outcome::Outcome,
-    printable::{cut, printable},
     receivers::{Call, Form},
     words::{Part, Words},
 };
@@ -108,7 +108,7 @@ impl Way {
 fn without_template(notice: &Notice, why: &str) -> Words {
     let usual = Words::usual(notice);
     let text = format!("{} (the template of this receiver fails: {why})", usual.text.text());
-    Words { text: Part::Plain(printable(&text)), ..usual }
+    Words { text: Part::Plain(one_line(&text)), ..usual }
 }
 
 impl Http {
@@ -116,7 +116,8 @@ impl Http {
         let (place, mut endpoint) = reached(name, kind);
         if let Place::File(file) = &place {
             let url = secret(file).map_err(|fault| ("urlFile", fault.to_string()))?;
-            address(&url).map_err(|(_, why)| ("urlFile", format!("{}: what it holds {why}", file.display())))?;
+            fields::address(&url)
+                .map_err(|(_, why)| ("urlFile", format!("{}: what it holds {why}", file.display())))?;
             endpoint.url = url;
         }
         let (genie, signing) = match kind {
@@ -215,17 +216,8 @@ fn reached(name: &str, kind: &Kind) -> (Place, Endpoint) {
         Kind::Opsgenie(service) => {
             (known(&service.url), endpoint(name, &service.url, service.ca_file.as_ref(), service.timeout))
         }
-        Kind::Alertmanager(service) | Kind::Webhook(service) => (known(&service.url), of_service(name, service)),
-        Kind::CdEvents(events) => {
-            let plain = endpoint(name, &events.url, events.ca_file.as_ref(), events.timeout);
-            let endpoint = Endpoint {
-                headers: events.headers.clone(),
-                header_files: events.header_files.clone(),
-                bearer_token_file: events.bearer_token_file.clone(),
-                basic_auth: events.basic_auth.clone(),
-                ..plain
-            };
-            (known(&events.url), endpoint)
+        Kind::Alertmanager(service) | Kind::Webhook(service) | Kind::CdEvents(service) => {
+            (known(&service.url), of_service(name, service))
         }
         Kind::Email(_) => (Place::Known(String::new()), endpoint(name, "", None, Span::seconds(0))),
     }
@@ -281,12 +273,12 @@ async fn beginning(mut response: Response) -> String {
             break;
         }
     }
-    cut(&printable(&String::from_utf8_lossy(&body)), SAID)
+    cut(&one_line(&String::from_utf8_lossy(&body)), SAID)
 }
 
 /// What is innermost of an error, on one line.
 pub(super) fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    cut(&printable(&Causes(error).to_string()), SAID)
+    cut(&one_line(&Causes(error).to_string()), SAID)
 }
 
 #[cfg(test)]

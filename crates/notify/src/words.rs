@@ -6,8 +6,8 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Deserialize;
 
 use super::{
+    fitted::{Escape, cut, fitted, plain},
     notice::Notice,
-    printable::{Escape, cut, fitted, plain},
 };
 
 /// So many steps a template may take: a loop over what a notice has takes a few hundred.

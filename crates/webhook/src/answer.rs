@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidegate_api::Span;
+use tidegate_api::{Span, one_line};
 use tidegate_endpoints::{self as endpoints, Fault};
 
 /// So many letters of a message are kept: it goes into the status.
@@ -83,8 +83,8 @@ pub(super) fn read(sent: &endpoints::Answer) -> Result<Answer, WebhookError> {
     }
     let written: Written = serde_json::from_slice(&sent.body).map_err(|_| WebhookError::NotAnAnswer)?;
     let message = |otherwise: &str| {
-        let printable = one_line(&written.message);
-        if printable.is_empty() { otherwise.to_owned() } else { printable }
+        let beginning: String = one_line(&written.message).chars().take(LONGEST).collect();
+        if beginning.is_empty() { otherwise.to_owned() } else { beginning }
     };
     Ok(match written.answer {
         Word::Go => Answer::Go(message("it says go")),
@@ -94,21 +94,6 @@ pub(super) fn read(sent: &endpoints::Answer) -> Result<Answer, WebhookError> {
             Answer::Wait(message("it says to wait"), after)
         }
     })
-}
-
-/// The beginning of a text, without what could move a cursor, break a line, or turn the order of letters around.
-fn one_line(text: &str) -> String {
-    let shown = text.chars().filter(|letter| !turns_around(*letter));
-    let shown: String = shown.map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(LONGEST).collect()
-}
-
-/// Marks that nobody sees, and by which a text reads otherwise than it was written.
-///
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
-fn turns_around(letter: char) -> bool {
-    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

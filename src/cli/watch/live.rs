@@ -56,26 +56,24 @@ pub struct View {
 impl View {
     /// Of a Rollout as it was first seen.
     pub fn new((namespace, name): (&str, &str), seen: Seen, coloured: bool) -> Self {
-        let mut view = Self {
+        let mut trends = Trends::default();
+        trends.take(seen.checks());
+        Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            seen: seen.clone(),
-            trends: Trends::default(),
+            seen,
+            trends,
             trouble: None,
             question: None,
             said: None,
             scroll: 0,
             coloured,
-        };
-        view.see(seen);
-        view
+        }
     }
 
     /// Takes what is there now.
     pub fn see(&mut self, seen: Seen) {
-        if let Seen::Known(rollout) = &seen {
-            self.trends.take(rollout.status.as_ref().map_or(&[], |status| &status.checks));
-        }
+        self.trends.take(seen.checks());
         self.trouble = None;
         self.seen = seen;
     }

@@ -1,8 +1,8 @@
 //! A Rollout as it is shown, whoever wrote its status.
 
-use kube::{ResourceExt, api::DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::Value;
-use tidegate_api::Rollout;
+use tidegate_api::{CheckStatus, Rollout};
 
 /// What was seen of a Rollout.
 #[derive(Debug, Clone)]
@@ -29,11 +29,16 @@ impl Seen {
                 let text =
                     |field: &str| object.data.pointer(field).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let (phase, message) = (text("/status/phase"), text("/status/message"));
-                tracing::debug!(name = object.name_any(), "{why}");
                 Self::Newer { phase, message, why: why.to_string() }
             },
             |rollout| Self::Known(Box::new(rollout)),
         )
+    }
+
+    /// What its checks say, as far as that is known.
+    pub fn checks(&self) -> &[CheckStatus] {
+        let Self::Known(rollout) = self else { return &[] };
+        rollout.status.as_ref().map_or(&[], |status| &status.checks)
     }
 }
 

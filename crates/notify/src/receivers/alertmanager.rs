@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::Call;
 use crate::{
+    fitted::cut,
     notice::{Incident, Notice},
-    printable::cut,
     severity::{Severity, Topic},
     words::Words,
 };

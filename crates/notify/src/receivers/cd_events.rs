@@ -9,8 +9,8 @@ use tidegate_api::condition::reason;
 
 use super::Call;
 use crate::{
+    fitted::cut,
     notice::{Incident, Notice},
-    printable::cut,
     severity::Severity,
     words::Words,
 };

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::Call;
-use crate::{notice::Notice, printable::cut, severity::Severity, words::Words};
+use crate::{fitted::cut, notice::Notice, severity::Severity, words::Words};
 
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 3500;

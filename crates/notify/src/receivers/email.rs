@@ -1,7 +1,9 @@
 //! E-mail: one letter in plain text. What belongs to one incident has one thread.
 
 use super::Letter;
-use crate::{notice::Notice, printable::cut, words::Words};
+use tidegate_api::one_line;
+
+use crate::{fitted::cut, notice::Notice, words::Words};
 
 /// A line of a header has at most 998 letters; this is about what programs show.
 /// <https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1>
@@ -10,7 +12,7 @@ const SUBJECT: usize = 200;
 /// The letter that tells of `notice`.
 #[must_use]
 pub fn letter(notice: &Notice, words: &Words) -> Letter {
-    let subject = crate::printable::printable(&cut(words.title.text(), SUBJECT));
+    let subject = one_line(&cut(words.title.text(), SUBJECT));
     let thread = notice.incidents.first().map(|incident| {
         let key = notice.key(incident, 200);
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '.' };

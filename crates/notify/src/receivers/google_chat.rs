@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Call;
 use crate::{
+    fitted::{cut, fitted},
     notice::Notice,
-    printable::{cut, fitted},
     words::Words,
 };
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Call;
-use crate::{notice::Notice, printable::cut, severity::Severity, words::Words};
+use crate::{fitted::cut, notice::Notice, severity::Severity, words::Words};
 
 const MESSAGE: usize = 130;
 const ALIAS: usize = 512;

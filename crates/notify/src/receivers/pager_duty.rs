@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Call;
-use crate::{notice::Notice, printable::cut, severity::Severity, words::Words};
+use crate::{fitted::cut, notice::Notice, severity::Severity, words::Words};
 
 const SUMMARY: usize = 1024;
 const DEDUP_KEY: usize = 255;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::Call;
 use crate::{
+    fitted::cut,
     notice::Notice,
-    printable::cut,
     words::{Part, Words},
 };
 

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Call;
-use crate::{notice::Notice, printable::cut, severity::Severity, words::Words};
+use crate::{fitted::cut, notice::Notice, severity::Severity, words::Words};
 
 /// In UTF-16 units, each of which takes at most three bytes, or six where JSON escapes it: all three are within 28 KB.
 const TITLE: usize = 256;

@@ -37,30 +37,29 @@ impl Events {
     /// Sends an event for each of `transitions`. One that cannot be sent is logged and let go: the history in the
     /// status has it too.
     pub async fn publish(&self, rollout: &Rollout, transitions: &[Transition]) {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &rollout.namespace().unwrap_or_default());
         for (place, transition) in transitions.iter().enumerate() {
-            let event = self.event(rollout, transition, place);
-            match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => {
-                    let why = CallError::from(error);
-                    tracing::warn!(reason = %transition.reason, "an event could not be sent: {why}");
-                }
-                Err(_) => tracing::warn!(reason = %transition.reason, "an event could not be sent in time"),
-            }
+            self.send(&self.event(rollout, transition, place)).await;
         }
     }
 
     /// Sends one event about an object of the operator's own. One that cannot be sent is logged and let go.
     pub async fn tell(&self, about: ObjectReference, reason: &str, note: &str) {
-        let namespace = about.namespace.clone().unwrap_or_default();
-        let event = self.event_about(about, reason, note, 0);
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), &event)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(reason, "an event could not be sent: {}", CallError::from(error)),
-            Err(_) => tracing::warn!(reason, "an event could not be sent in time"),
-        }
+        self.send(&self.event_about(about, reason, note, 0)).await;
+    }
+
+    async fn send(&self, event: &Event) {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &event.namespace().unwrap_or_default());
+        let why = match tokio::time::timeout(PATIENCE, api.create(&PostParams::default(), event)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => CallError::from(error).to_string(),
+            Err(_) => format!("the API server does not answer within {}s", PATIENCE.as_secs()),
+        };
+        let about = event
+            .regarding
+            .as_ref()
+            .and_then(|about| Some(format!("{} {}", about.kind.as_ref()?, about.name.as_ref()?)));
+        let (about, reason) = (about.unwrap_or_default(), event.reason.as_deref().unwrap_or_default());
+        tracing::warn!(reason, "an event about {about} could not be sent: {why}");
     }
 
     /// An event of its own for each transition, not one of a series: a series keeps the note of its first event, and

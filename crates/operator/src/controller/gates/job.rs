@@ -13,7 +13,7 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
 use serde_json::Value;
-use tidegate_api::{Causes, JobGate, Rollout, metadata::field_manager::GATE_MANAGER};
+use tidegate_api::{Causes, JobGate, Rollout, metadata::field_manager::GATE_MANAGER, one_line};
 use tidegate_clock::Clock;
 use tidegate_planner::plan::{Reply, open_gate};
 use tidegate_webhook::Question;
@@ -150,7 +150,7 @@ fn words(pod: &Value) -> Option<String> {
     let mut ended = statuses.into_iter().flatten().flatten().filter_map(|status| {
         let ended = &status["state"]["terminated"];
         let code = ended["exitCode"].as_i64().filter(|code| *code != 0)?;
-        let said = one_line(ended["message"].as_str().unwrap_or_default());
+        let said = last_words(ended["message"].as_str().unwrap_or_default());
         let name = status["name"].as_str().unwrap_or_default();
         Some(if said.is_empty() {
             format!("container {name} ended with code {code} and said nothing")
@@ -161,13 +161,10 @@ fn words(pod: &Value) -> Option<String> {
     ended.next_back()
 }
 
-/// The last part of a text, without what could move a cursor or break a line.
-fn one_line(text: &str) -> String {
-    let lines = text.lines().map(|line| {
-        let printable: String = line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-        printable.split_whitespace().collect::<Vec<_>>().join(" ")
-    });
-    let whole = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ");
+/// The last part of a text, its lines one behind the other.
+fn last_words(text: &str) -> String {
+    let lines = text.lines().map(one_line).filter(|line| !line.is_empty());
+    let whole = lines.collect::<Vec<_>>().join(" | ");
     let left_out = whole.chars().count().saturating_sub(LONGEST_WORDS);
     if left_out == 0 { whole } else { format!("… {}", whole.chars().skip(left_out).collect::<String>()) }
 }
@@ -191,7 +188,7 @@ mod tests {
 
     #[test]
     fn of_many_words_the_last_are_told() {
-        let told = one_line(&format!("{}the end", "a".repeat(10_000)));
+        let told = last_words(&format!("{}the end", "a".repeat(10_000)));
         assert!(told.ends_with("the end") && told.chars().count() <= LONGEST_WORDS + 2);
     }
 

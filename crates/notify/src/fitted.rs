@@ -1,4 +1,4 @@
-//! Text as it may be shown: what people wrote may neither hide anything nor be longer than its place.
+//! Text as a receiver may show it: what people wrote is no markup, and no longer than its place.
 
 /// How a receiver's markup says a letter as it is: appends it to a text.
 pub type Escape = fn(&mut String, char);
@@ -6,14 +6,6 @@ pub type Escape = fn(&mut String, char);
 /// A letter that needs no escape.
 pub fn plain(text: &mut String, letter: char) {
     text.push(letter);
-}
-
-/// `text` on one line, without what could move a cursor or turn the order of letters around.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let shown = text.chars().filter(|letter| !is_unseen(*letter));
-    let shown: String = shown.map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `text` with each letter escaped, in at most `limit` UTF-16 units; what is left out is told by `…`.
@@ -45,15 +37,6 @@ pub fn cut(text: &str, limit: usize) -> String {
     fitted(text, limit, plain)
 }
 
-/// Marks that nobody sees, and by which a text reads otherwise than it was written.
-///
-/// <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
-fn is_unseen(letter: char) -> bool {
-    let turns =
-        matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || matches!(letter, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,11 +46,6 @@ mod tests {
             '&' => text.push_str("&amp;"),
             other => text.push(other),
         }
-    }
-
-    #[test]
-    fn a_text_is_one_line_that_reads_as_it_was_written() {
-        assert_eq!(printable("\u{1b}[31ma\r\n  \u{202e}b\u{200b}c "), "[31ma bc");
     }
 
     #[test]
