@@ -24,8 +24,8 @@ impl Invariants {
 
     /// A gate that waits keeps its time, whatever else is asked beside it.
     fn opened(&mut self, last: &RolloutStatus, next: &RolloutStatus) {
-        if last.taken_back.is_some() && next.taken_back.is_none() {
-            // The version begins anew, and so do its gates.
+        if last.phase == Phase::Reverted && next.phase != Phase::Reverted {
+            // A version that went back, for whatever reason, begins anew, and so do its gates.
             self.opened.clear();
         }
         let entered = next.stage.as_ref().map(|stage| stage.entered_at);
