@@ -7,6 +7,7 @@ use tidegate_api::{ReleaseCount, RolloutStatus};
 
 use super::{
     columns::aligned,
+    moments::since,
     target::{self, Target},
 };
 
@@ -15,14 +16,26 @@ pub fn main(target: &Target) -> ExitCode {
     target::told(target, |rollout| told(&rollout.status.clone().unwrap_or_default()))
 }
 
-/// One line for each step, then one for each version that may be wanted back, then how it stands and how releases ended.
+/// One line for each step, with how long it lasted until the next one; then one for each version that may be wanted back, then
+/// how it stands and how releases ended.
 fn told(status: &RolloutStatus) -> String {
-    let row = |at: Timestamp, revision: &str, what: &str, why: &str| {
-        vec![format!("{at:.0}"), revision.to_owned(), what.to_owned(), why.to_owned()]
+    let row = |at: Timestamp, lasted: String, revision: &str, what: &str, why: &str| {
+        vec![format!("{at:.0}"), lasted, revision.to_owned(), what.to_owned(), why.to_owned()]
     };
-    let steps = status.history.iter().rev().map(|step| row(step.at, &step.revision, &step.reason, &step.message));
+    let steps = || status.history.iter().rev();
+    let ends = steps().skip(1).map(|next| Some(next.at)).chain([None]);
+    let steps = steps().zip(ends).map(|(step, end)| {
+        let lasted = end.map(|end| since(step.at, end).to_string()).unwrap_or_default();
+        row(step.at, lasted, &step.revision, &step.reason, &step.message)
+    });
     let former = status.former.iter().rev().map(|former| {
-        row(former.until, &former.revision, "WasStable", &format!("until then ({})", former.images.join(", ")))
+        row(
+            former.until,
+            String::new(),
+            &former.revision,
+            "WasStable",
+            &format!("until then ({})", former.images.join(", ")),
+        )
     });
     let now = if status.message.is_empty() { String::new() } else { format!("now: {}\n", status.message) };
     let releases = status.releases.as_ref().map(counted).unwrap_or_default();
@@ -43,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_come_oldest_first_then_versions_that_were_stable_then_how_it_stands() {
+    fn steps_come_oldest_first_with_how_long_they_lasted_then_versions_that_were_stable_then_how_it_stands() {
         let at = |minute: i64| Timestamp::from_second(1_772_442_000 + 60 * minute).unwrap();
         let step = |minute, reason: &str| Transition {
             at: at(minute),
@@ -64,9 +77,9 @@ mod tests {
             releases: Some(ReleaseCount { since: at(0), promoted: 19, failed: 1 }),
             ..RolloutStatus::default()
         };
-        let expected = "2026-03-02T09:00:00Z  7f9c  StageEntered  the StageEntered\n\
-                        2026-03-02T09:01:00Z  7f9c  Promoted      the Promoted\n\
-                        2026-03-02T09:02:00Z  6b54  WasStable     until then (a:v1)\n\
+        let expected = "2026-03-02T09:00:00Z  1m  7f9c  StageEntered  the StageEntered\n\
+                        2026-03-02T09:01:00Z      7f9c  Promoted      the Promoted\n\
+                        2026-03-02T09:02:00Z      6b54  WasStable     until then (a:v1)\n\
                         now: version 7f9c serves\n\
                         releases: 19 of 20 succeeded (95%) since 2026-03-02T09:00:00Z\n";
         assert_eq!(told(&status), expected);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    command::{on, rollout},
+    command::{Outcome, on, rollout},
     past::Past,
 };
 
@@ -42,7 +42,16 @@ async fn preset_auto_is_planned_with_what_it_stands_for() {
         on(&past, "plan", &rollout(&checks.to_string()), &["--over", "90m", "-o", "json"]).await
     };
     let (named, auto) = (plan("pod-http").await, plan("auto").await);
-    assert_eq!((auto.code, auto.json()), (0, named.json()));
+    // They are asked one after the other, and today goes on.
+    let planned = |outcome: &Outcome| {
+        let plan = outcome.json();
+        [plan["today"][0]["requestsPerHour"].as_f64(), plan["stages"][1]["checks"][0]["requestsToPass"].as_f64()]
+    };
+    assert_eq!(auto.code, 0, "{auto:?}");
+    for (auto, named) in planned(&auto).into_iter().zip(planned(&named)) {
+        let (auto, named) = (auto.unwrap(), named.unwrap());
+        assert!((auto / named - 1.0).abs() < 0.05, "{auto} for {named}");
+    }
     let note = "note: check errors: preset auto stands for pod-http, which reads http_request_duration_seconds_bucket and \
                 http_requests_total, which the pods expose";
     assert!(auto.complaint.contains(note), "{auto:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_api::{
-    Phase,
+    Phase, Span,
     condition::{kind, reason},
 };
 use tidegate_testkit::{Result, shop::Shop, world::ShopPlan};
@@ -60,9 +60,13 @@ pub fn p95(max: &str) -> Value {
     json!({"name": "p95", "latency": {"preset": "pod-http", "quantile": 0.95, "max": max}})
 }
 
-/// Opens a shop and has its Deployment adopted.
-pub async fn adopted(plan: ShopPlan<'_>, spec: Value) -> Result<Shop> {
+/// Opens a shop and has its Deployment adopted. Where the gateway follows a route late, pods stay for as much longer.
+pub async fn adopted(plan: ShopPlan<'_>, mut spec: Value) -> Result<Shop> {
     let shop = plan.open().await?;
+    let late = shop.lag();
+    if let Some(drain) = spec["drain"].as_str().filter(|_| !late.is_zero()) {
+        spec["drain"] = json!(format!("{}s", (drain.parse::<Span>()?.duration() + late).as_secs()));
+    }
     shop.apply_rollout(spec).await?;
     shop.wait("the Deployment to be adopted", SOON, |now| now.is(Phase::Stable)).await?;
     Ok(shop)

@@ -74,18 +74,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut all = trials(&envoy, "", topics());
-    match listed(trials(&traefik, "traefik: ", topics()), &THROUGH_TRAEFIK) {
-        Ok(part) => all.extend(part),
+    let through_traefik = match listed(trials(&traefik, "traefik: ", topics()), &THROUGH_TRAEFIK) {
+        Ok(part) => part.into_iter().chain(trials(&traefik, "traefik: ", vec![("features", features::behaviours())])),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
-    }
-    all.extend(trials(&traefik, "traefik: ", vec![("features", features::behaviours())]));
-    // They wait for minutes, and would be waited for in the end.
-    all.sort_by_key(|trial| !trial.kind().ends_with(SHARES));
-    let conclusion = run(&arguments, all);
+    };
+    let conclusion = run(&arguments, in_order(trials(&envoy, "", topics()), through_traefik.collect()));
     let passed = [("data plane", &envoy), ("traefik", &traefik)].map(|(name, stage)| (name, stage.passed()));
     for stage in [envoy, traefik] {
         if let Ok(stage) = Arc::try_unwrap(stage).map_err(drop) {
@@ -98,6 +94,18 @@ fn main() -> ExitCode {
         }
     }
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Those that wait for minutes come first, since they would be waited for in the end. Those through Traefik are spread
+/// among those through Envoy: with many shops at once it follows their routes late.
+fn in_order(through_envoy: Vec<Trial>, through_traefik: Vec<Trial>) -> Vec<Trial> {
+    let place = |trials: Vec<Trial>| {
+        let count = trials.len().max(1);
+        trials.into_iter().enumerate().map(move |(number, trial)| (1000 * number / count, trial))
+    };
+    let mut all: Vec<_> = place(through_envoy).chain(place(through_traefik)).collect();
+    all.sort_by_key(|(place, trial)| (!trial.kind().ends_with(SHARES), *place));
+    all.into_iter().map(|(_, trial)| trial).collect()
 }
 
 fn trials(stage: &Arc<Stage>, through: &str, topics: Vec<(&'static str, Vec<Behaviour>)>) -> Vec<Trial> {

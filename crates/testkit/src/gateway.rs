@@ -68,11 +68,12 @@ pub enum Leader {
 }
 
 impl Leader {
-    /// How much later than it says it may follow a route. Traefik gathers changes for two seconds, and needs a moment.
+    /// How much later than it says it may follow a route. Traefik gathers changes for two seconds, and needs as long again
+    /// on a busy machine.
     pub fn lag(&self) -> Duration {
         match self {
             Self::Played | Self::Envoy(_) => Duration::ZERO,
-            Self::Traefik(_) => Duration::from_secs(3),
+            Self::Traefik(_) => Duration::from_secs(5),
         }
     }
 

@@ -254,6 +254,11 @@ impl Shop {
         Ok(())
     }
 
+    /// How much later than it says the gateway may follow a route.
+    pub fn lag(&self) -> Duration {
+        self.data_plane.gateway.leader.lag()
+    }
+
     /// Everything that ever was in force on the route, oldest first.
     pub fn history(&self) -> Vec<InForce> {
         self.data_plane.gateway.history(&self.namespace, NAME)

@@ -61,13 +61,14 @@ pub async fn reply_to(connections: &Connections, kind: Kind, customer: &Customer
         Kind::Short | Kind::Long => {
             let (answer, connection) = connections.http1(request).await?;
             let (head, body) = answer.into_parts();
-            let body = body.collect().await?;
+            let body = body.collect().await.with_context(|| cut_off(&head))?;
             connections.give_back(connection);
             (head, body)
         }
         Kind::Http2 | Kind::Unary | Kind::Stream => {
             let (head, body) = connections.http2(request).await?.into_parts();
-            (head, body.collect().await?)
+            let body = body.collect().await.with_context(|| cut_off(&head))?;
+            (head, body)
         }
     };
     jar.keep(&head.headers);
@@ -109,6 +110,14 @@ fn signature(head: &Parts) -> Option<(String, Timestamp)> {
     let header = |name: &str| head.headers.get(name)?.to_str().ok();
     let arrived = Timestamp::from_microsecond(header("x-arrived")?.parse().ok()?).ok()?;
     Some((header("x-revision")?.to_owned(), arrived))
+}
+
+/// Whose answer did not come to its end.
+fn cut_off(head: &Parts) -> String {
+    match signature(head) {
+        Some((revision, arrived)) => format!("the answer of {revision} to what arrived at {arrived} was cut off"),
+        None => "an answer of the gateway was cut off".to_owned(),
+    }
 }
 
 /// Fails unless a gRPC answer has all of its messages and says that it is good.
