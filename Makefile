@@ -71,6 +71,11 @@ printed: ## Write into README and docs what the commands in them print
 screenshots: ## Write docs/dashboard: the pictures that the browser test makes of the demo
 	@variables="$$(.ci/setup)" && eval "$$variables" && TIDEGATE_WRITE_SCREENSHOTS=1 cargo test --locked --quiet --test dashboard the_demo
 
+.PHONY: recording
+recording: ## Write docs/watch: tidegate watch on the bad release of the demo, as a moving picture
+	cargo build --locked
+	TIDEGATE=target/debug/tidegate docs/watch/record
+
 DOWNLOADS =
 HOMEPAGE =
 dist: ## Build the plugin of kubectl for this machine's platform, and its manifest for krew: DOWNLOADS=https://… HOMEPAGE=https://…
