@@ -1,8 +1,11 @@
 //! What the operator costs while nothing happens.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
 use crate::{
@@ -26,6 +29,8 @@ pub struct AtRest {
     pub start: Duration,
     /// How much it wrote, from its start on.
     pub writes: usize,
+    /// How long `tidegate get` took to list them all, the best of three.
+    pub list: Duration,
 }
 
 /// Measures `count` Rollouts at rest.
@@ -53,5 +58,19 @@ pub async fn measure(count: usize) -> Result<AtRest> {
         operator.processor_time()?.saturating_sub(busy),
         resident("self")?
     );
-    Ok(AtRest { memory, start, writes: writes.values().sum() })
+    let list = (0..3).map(|_| listed(&cluster, count)).collect::<Result<Vec<_>>>()?.into_iter().min();
+    let list = list.context("nothing was listed")?;
+    println!("tidegate get lists them all in {list:.0?}");
+    Ok(AtRest { memory, start, writes: writes.values().sum(), list })
+}
+
+/// How long a person waits for the list of all Rollouts.
+fn listed(cluster: &Cluster, count: usize) -> Result<Duration> {
+    let began = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let printed = command.args(["get", "-A"]).env("KUBECONFIG", cluster.kubeconfig()).output()?;
+    let took = began.elapsed();
+    let lines = printed.stdout.iter().filter(|byte| **byte == b'\n').count();
+    ensure!(lines == count + 1, "{lines} lines: {}", String::from_utf8_lossy(&printed.stderr));
+    Ok(took)
 }

@@ -37,7 +37,8 @@ const READERS: usize = 50;
 const PROMOTED: usize = 500;
 
 /// In the order in which they are told.
-const FIGURES: [&str; 6] = ["rest_mib", "active_mib", "start_ms", "react_ms", "promotions_per_s", "writes_at_rest"];
+const FIGURES: [&str; 7] =
+    ["rest_mib", "active_mib", "start_ms", "react_ms", "promotions_per_s", "list_ms", "writes_at_rest"];
 
 fn main() -> Result<()> {
     // reqwest is built without a choice of its own.
@@ -62,9 +63,9 @@ fn main() -> Result<()> {
         figures.extend([("active_mib", memory.to_string()), ("react_ms", median.to_string())]);
     }
     if wanted("--rest") {
-        let at_rest::AtRest { memory, start, writes } = runtime.block_on(at_rest::measure(AT_REST))?;
+        let at_rest::AtRest { memory, start, writes, list } = runtime.block_on(at_rest::measure(AT_REST))?;
         figures.extend([("rest_mib", memory.to_string()), ("start_ms", start.as_millis().to_string())]);
-        figures.insert("writes_at_rest", writes.to_string());
+        figures.extend([("list_ms", list.as_millis().to_string()), ("writes_at_rest", writes.to_string())]);
     }
     let line = FIGURES.iter().filter_map(|figure| Some(format!(" {figure}={}", figures.get(figure)?)));
     println!("scale:{}", line.collect::<String>());

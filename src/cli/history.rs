@@ -13,7 +13,7 @@ use super::{
 
 /// Prints it, the oldest first. The code is 0, and 2 where it cannot be read.
 pub fn main(target: &Target) -> ExitCode {
-    target::told(target, |rollout| told(&rollout.status.clone().unwrap_or_default()))
+    target::told(target, |rollout, _| told(&rollout.status.clone().unwrap_or_default()))
 }
 
 /// One line for each step, with how long it lasted until the next one; then one for each version that may be wanted back, then

@@ -3,6 +3,7 @@
 mod approve;
 mod backtest;
 mod called;
+mod cluster_clock;
 mod cluster_schedule;
 mod columns;
 mod command;

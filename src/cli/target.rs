@@ -4,12 +4,13 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
+use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
 use kube::{Api, Client, api::PostParams};
 use tidegate_api::{Causes, Rollout};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
-use super::{connect, plain::plain_lines, print, rollout_file::wait};
+use super::{cluster_clock, connect, plain::plain_lines, print, rollout_file::wait};
 
 /// Which Rollout.
 #[derive(Debug, Args)]
@@ -70,9 +71,12 @@ impl Target {
     }
 }
 
-/// Prints what a verb has to tell of the Rollout; the code as of [`ended`].
-pub fn told(target: &Target, tell: impl FnOnce(&Rollout) -> String) -> ExitCode {
-    ended(async { print(&plain_lines(&tell(&target.reach().await?.read(&target.name).await?))) })
+/// Prints what a verb has to tell of the Rollout at this time of the cluster; the code as of [`ended`].
+pub fn told(target: &Target, tell: impl FnOnce(&Rollout, Timestamp) -> String) -> ExitCode {
+    ended(async {
+        let (rollout, now) = target.reach().await?.read_now(&target.name).await?;
+        print(&plain_lines(&tell(&rollout, now)))
+    })
 }
 
 /// Does the work of a verb: the code is 0 when it is done, and 2 when it is not, which is said.
@@ -98,6 +102,15 @@ impl Reached {
             .map_err(CallError::from)
             .context("the cluster does not say who you are: it takes Kubernetes 1.28")?;
         review.status.and_then(|status| status.user_info).context("the cluster does not say who you are")
+    }
+
+    /// Reads it, and what time it is where it is.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not there.
+    pub async fn read_now(&self, name: &str) -> anyhow::Result<(Rollout, Timestamp)> {
+        let rollout = self.read(name).await?;
+        Ok((rollout, cluster_clock::now(&self.client).await))
     }
 
     /// Reads it.

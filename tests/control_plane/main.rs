@@ -28,6 +28,7 @@ mod hostile_prometheus;
 mod installation;
 mod jobs;
 mod long_history;
+mod notifications;
 mod ownership;
 mod permissions;
 mod pipelines;
@@ -114,6 +115,7 @@ fn with_tools() -> Vec<Topic> {
         ("pipelines", pipelines::behaviours()),
         ("commands", commands::behaviours()),
         ("terminal", terminal::behaviours()),
+        ("notifications", notifications::behaviours()),
         ("helm", helm::behaviours()),
         ("helm waits", helm_waits::behaviours()),
     ]

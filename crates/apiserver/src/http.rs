@@ -10,11 +10,11 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use http::{
-    Method, StatusCode,
-    header::{ACCEPT, CONTENT_LENGTH},
+    HeaderValue, Method, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH, DATE},
     request::Parts,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -66,8 +66,17 @@ async fn answer(State(server): State<ApiServer>, request: Request) -> Response {
     respond(&server, &parts, &body).await
 }
 
-/// The answer to a request whose body has been read; as a table, where that is asked for.
+/// The answer to a request whose body has been read; as a table, where that is asked for. It is dated by the server's clock.
 pub async fn respond(server: &ApiServer, parts: &Parts, body: &Bytes) -> Response {
+    let mut response = shown(server, parts, body).await;
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&server.now());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+async fn shown(server: &ApiServer, parts: &Parts, body: &Bytes) -> Response {
     let response = server.respond(parts, body);
     if response.status() != StatusCode::OK {
         return response;

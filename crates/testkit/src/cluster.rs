@@ -108,6 +108,22 @@ pub async fn grant_lease(client: &Client, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Grants it the record `name` of what people were told, as the chart does where there are receivers.
+pub async fn grant_record(client: &Client, name: &str) -> Result<()> {
+    let role = format!("record-of-{name}");
+    let object = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": role, "namespace": SYSTEM_NAMESPACE},
+        "rules": [
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["get", "update"]},
+        ],
+    });
+    create(client, object).await?;
+    create(client, bind(&role)).await
+}
+
 fn bind(role: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

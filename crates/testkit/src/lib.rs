@@ -35,6 +35,7 @@ pub mod policies;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
+pub mod receivers;
 pub mod shop;
 pub mod snapshot;
 pub mod tls_server;

@@ -28,6 +28,8 @@ pub struct Operator {
     pub prometheus: PathBuf,
     /// The file that names the webhooks, where there are any.
     pub webhooks: Option<PathBuf>,
+    /// The file that says who is told what, where anybody is. Its record has the name of its lease.
+    pub notifications: Option<PathBuf>,
     /// Where its log goes.
     pub directory: PathBuf,
 }
@@ -63,6 +65,10 @@ impl Operator {
         }
         if let Some(webhooks) = &self.webhooks {
             arguments.extend([OsStr::new("--webhooks-config"), webhooks.as_ref()]);
+        }
+        if let Some(notifications) = &self.notifications {
+            arguments.extend(["--notifications".as_ref(), notifications.as_os_str()]);
+            arguments.extend(["--notifications-record".as_ref(), OsStr::new(&self.lease)]);
         }
         let environment = [("KUBECONFIG", self.kubeconfig.as_os_str())];
         let process = Process::start(&program()?, arguments, &environment, (&self.name, &self.directory))?;

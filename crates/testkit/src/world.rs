@@ -177,6 +177,7 @@ impl World {
             cluster_wide: false,
             prometheus: self.prometheus.url.clone(),
             webhooks: None,
+            notifications: None,
             termination_seconds: self.data_plane.kubelet.life().termination_seconds(),
         }
     }
@@ -208,6 +209,7 @@ pub struct ShopPlan<'w> {
     cluster_wide: bool,
     prometheus: String,
     webhooks: Option<PathBuf>,
+    notifications: Option<PathBuf>,
     termination_seconds: u64,
 }
 
@@ -279,6 +281,12 @@ impl ShopPlan<'_> {
         self
     }
 
+    /// With an operator that tells people as this file says.
+    pub fn notifications(mut self, file: &Path) -> Self {
+        self.notifications = Some(file.to_owned());
+        self
+    }
+
     /// Opens it: all pods ready, the route accepted, requests under way, the operator started.
     pub async fn open(self) -> Result<Shop> {
         let World { control_plane, data_plane, .. } = self.world;
@@ -287,6 +295,9 @@ impl ShopPlan<'_> {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster::create(&client, object).await?;
         cluster::grant_lease(&client, &namespace).await?;
+        if self.notifications.is_some() {
+            cluster::grant_record(&client, &namespace).await?;
+        }
         for app in self.other_backends.iter().map(|(name, _)| name.as_str()).chain([NAME]) {
             cluster::create(&client, shop::service(&namespace, app)).await?;
         }
@@ -355,6 +366,7 @@ impl ShopPlan<'_> {
             kubeconfig: self.world.control_plane.kubeconfig(Identity::Operator),
             prometheus,
             webhooks: self.webhooks.clone(),
+            notifications: self.notifications.clone(),
             directory: directory.to_owned(),
         })
     }

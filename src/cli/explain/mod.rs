@@ -19,7 +19,7 @@ use super::{
 
 /// Prints it. The code is 0, and 2 where it cannot be read.
 pub fn main(target: &Target) -> ExitCode {
-    target::told(target, |rollout| told(rollout, called::name(), Timestamp::now()))
+    target::told(target, |rollout, now| told(rollout, called::name(), now))
 }
 
 /// The three answers, one below the other; `tool` is what people type to run this.

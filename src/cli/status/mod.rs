@@ -6,7 +6,6 @@ pub mod tests;
 
 use std::process::ExitCode;
 
-use jiff::Timestamp;
 use tidegate_api::{Causes, Rollout};
 
 use super::{plain::plain_lines, print, rollout_file::wait, standing::Standing, target::Target};
@@ -21,8 +20,8 @@ pub fn main(target: &Target) -> ExitCode {
 }
 
 async fn printed(target: &Target) -> anyhow::Result<ExitCode> {
-    let rollout = target.reach().await?.read(&target.name).await?;
-    print(&plain_lines(&screen::told(&rollout, Timestamp::now())))?;
+    let (rollout, now) = target.reach().await?.read_now(&target.name).await?;
+    print(&plain_lines(&screen::told(&rollout, now)))?;
     Ok(code(&rollout))
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use tidegate_api::{
-    CheckStatus, DegradeState, GateStatus, RevisionStatus, Rollout, RolloutStatus, Schedule, Stage, StageStatus,
+    CheckStatus, DegradeState, GateStatus, Phase, RevisionStatus, Rollout, RolloutStatus, Schedule, Stage, StageStatus,
     Transition, condition::kind,
 };
 
@@ -42,9 +42,14 @@ pub fn facts(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Vec<V
     let stages = rollout.spec.stages();
     if let Some(stage) = &status.stage {
         let spec = stages.iter().find(|spec| spec.name == stage.name);
-        fact("stage", Some(where_it_is(stage, spec, now)));
-        fact("bake", Some(stage_clock::bake(stage, spec, now)));
-        fact("deadline", spec.and_then(|spec| stage_clock::deadline(stage, spec, now)));
+        if status.phase == Phase::Reverting {
+            fact("stage", Some(way_back(stage)));
+            fact("why", status.history.first().map(|step| step.message.clone()));
+        } else {
+            fact("stage", Some(where_it_is(stage, spec, now)));
+            fact("bake", Some(stage_clock::bake(stage, spec, now)));
+            fact("deadline", spec.and_then(|spec| stage_clock::deadline(stage, spec, now)));
+        }
         fact("measured", measured(stage));
     }
     for taken in &status.presets {
@@ -94,6 +99,11 @@ fn where_it_is(stage: &StageStatus, spec: Option<&Stage>, now: Timestamp) -> Str
         }
         _ => format!("{place}: {asked}, {in_force} in force; entered {} ago", moments::since(stage.entered_at, now)),
     }
+}
+
+/// `canary, 1 of 3: on the way back, 5% still in force`.
+fn way_back(stage: &StageStatus) -> String {
+    format!("{}, {} of {}: on the way back, {} still in force", stage.name, stage.index, stage.of, stage.weight_in_force)
 }
 
 fn measured(stage: &StageStatus) -> Option<String> {

@@ -19,7 +19,7 @@ use super::{
     seen::Seen,
     trend::Trends,
 };
-use crate::cli::{approve, command, target::Reached};
+use crate::cli::{approve, cluster_clock::ClusterClock, command, target::Reached};
 
 /// So often the clocks on the screen go on.
 const TICK: Duration = Duration::from_millis(500);
@@ -115,15 +115,16 @@ async fn drawn(
     mut changes: impl Stream<Item = Change> + Unpin,
 ) -> anyhow::Result<()> {
     let mut events = terminal_events();
+    let clock = ClusterClock::follow(reached.client.clone());
     let mut tick = time::interval(TICK);
     loop {
-        terminal.draw(|frame| screen::draw(frame, view, Timestamp::now()))?;
+        terminal.draw(|frame| screen::draw(frame, view, clock.now()))?;
         tokio::select! {
             Some(change) = changes.next() => {
-                take(view, change)?;
+                take(view, change, clock.now())?;
                 time::sleep(FRAME).await;
                 while let Some(Some(change)) = changes.next().now_or_never() {
-                    take(view, change)?;
+                    take(view, change, clock.now())?;
                 }
             }
             event = events.recv() => match event {
@@ -142,13 +143,13 @@ async fn drawn(
     }
 }
 
-fn take(view: &mut View, change: Change) -> anyhow::Result<()> {
+fn take(view: &mut View, change: Change, now: Timestamp) -> anyhow::Result<()> {
     match change {
         Change::Seen(seen) => view.see(*seen),
         Change::Gone => bail!("Rollout {} is gone", view.name),
         Change::Unreachable(why) => match &mut view.trouble {
             Some((_, known)) => *known = why,
-            trouble => *trouble = Some((Timestamp::now(), why)),
+            trouble => *trouble = Some((now, why)),
         },
     }
     Ok(())

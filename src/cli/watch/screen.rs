@@ -8,7 +8,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
-use tidegate_api::{CheckStatus, Phase, Rollout, RolloutStatus, Verdict};
+use tidegate_api::{CheckStatus, Percent, Phase, Rollout, RolloutStatus, Verdict};
 
 use super::{
     keys,
@@ -36,11 +36,11 @@ enum Tone {
 }
 
 impl Tone {
-    /// Blue, yellow and red are told apart by nearly everybody who does not see all colours.
+    /// Blue, yellow and red are told apart by nearly everybody who does not see all colours. Plain blue is hard to read on black.
     fn style(self, coloured: bool) -> Style {
         let style = match self {
             Self::Plain => Style::new(),
-            Self::Good => Style::new().fg(Color::Blue),
+            Self::Good => Style::new().fg(Color::LightBlue),
             Self::Bad => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
             Self::Waits => Style::new().fg(Color::Yellow),
             Self::Faint => Style::new().add_modifier(Modifier::DIM),
@@ -116,10 +116,10 @@ fn known(view: &View, rollout: &Rollout, (name, now): (&str, Timestamp), width: 
     facts.extend(stage_clock::left(rollout, now).map(|left| {
         vec!["left".to_owned(), format!("{left} at least until it serves alone; gates and hours come on top")]
     }));
-    part(lined(&aligned(&facts)));
-    part(checks(view, &status));
-    part(lined(&status::screen::gates(&status, now)));
-    part(lined(&status::screen::history(&status, usize::MAX, now)));
+    part(lined(&aligned(&facts), width));
+    part(checks(view, &status, width));
+    part(lined(&status::screen::gates(&status, now), width));
+    part(lined(&status::screen::history(&status, usize::MAX, now), width));
     lines
 }
 
@@ -162,9 +162,12 @@ fn track(rollout: &Rollout, width: usize) -> Vec<Told> {
 /// The weight that the stage asks for, and the one that is in force, as bars; nothing where no version is on its way.
 fn weights(rollout: &Rollout, status: &RolloutStatus, width: usize) -> Vec<Told> {
     let Some(stage) = &status.stage else { return Vec::new() };
-    let asked =
-        rollout.spec.stages().iter().find(|spec| spec.name == stage.name).map_or(stage.weight, |spec| spec.weight);
-    let bar = |name: &str, weight: tidegate_api::Percent, tone| {
+    let asked = if status.phase == Phase::Reverting {
+        Percent::ZERO
+    } else {
+        rollout.spec.stages().iter().find(|spec| spec.name == stage.name).map_or(stage.weight, |spec| spec.weight)
+    };
+    let bar = |name: &str, weight: Percent, tone| {
         let cells = BAR.min(width.saturating_sub(20));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and the width")]
         let full = (weight.fraction() * cells as f64).round().clamp(0.0, cells as f64) as usize;
@@ -180,7 +183,7 @@ fn weights(rollout: &Rollout, status: &RolloutStatus, width: usize) -> Vec<Told>
 }
 
 /// Each check with how its value went, up to its limit.
-fn checks(view: &View, status: &RolloutStatus) -> Vec<Told> {
+fn checks(view: &View, status: &RolloutStatus, width: usize) -> Vec<Told> {
     if status.checks.is_empty() {
         return Vec::new();
     }
@@ -195,7 +198,8 @@ fn checks(view: &View, status: &RolloutStatus) -> Vec<Told> {
     let rows: Vec<_> = status.checks.iter().map(row).collect();
     let lines = aligned(&[vec![heads], rows].concat());
     let tones = std::iter::once(Tone::Faint).chain(status.checks.iter().map(|check| verdict(check).0));
-    lines.lines().zip(tones).map(|(line, tone)| vec![(tone, line.to_owned())]).collect()
+    let told = |(line, tone)| hanging(line, width).into_iter().map(move |line| vec![(tone, line)]);
+    lines.lines().zip(tones).flat_map(told).collect()
 }
 
 fn verdict(check: &CheckStatus) -> (Tone, char) {
@@ -208,12 +212,32 @@ fn verdict(check: &CheckStatus) -> (Tone, char) {
     }
 }
 
-fn lined(text: &str) -> Vec<Told> {
-    text.lines().map(|line| vec![(Tone::Plain, line.to_owned())]).collect()
+fn lined(text: &str, width: usize) -> Vec<Told> {
+    text.lines().flat_map(|line| hanging(line, width)).map(|line| vec![(Tone::Plain, line)]).collect()
+}
+
+/// A row of a table in as many lines as it takes: what its last column has no place for stands below it.
+fn hanging(row: &str, width: usize) -> Vec<String> {
+    if row.chars().count() <= width {
+        return vec![row.to_owned()];
+    }
+    let last = row.rfind("  ").map_or(0, |at| at + 2);
+    let (first, rest) = row.split_at(last);
+    let indent = first.chars().count();
+    if indent == 0 || indent > width / 2 {
+        return broken(row, width);
+    }
+    let below = " ".repeat(indent);
+    let lines = broken(rest, width - indent).into_iter().enumerate();
+    lines.map(|(place, line)| format!("{}{line}", if place == 0 { first } else { &below })).collect()
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<Told> {
+    broken(text, width).into_iter().map(|line| vec![(Tone::Plain, line)]).collect()
 }
 
 /// `text` in lines of at most `width` letters, broken between words where there are any.
-fn wrapped(text: &str, width: usize) -> Vec<Told> {
+fn broken(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     for word in plain(text).split(' ') {
@@ -229,7 +253,7 @@ fn wrapped(text: &str, width: usize) -> Vec<Told> {
             }
         }
     }
-    lines.into_iter().map(|line| vec![(Tone::Plain, line)]).collect()
+    lines
 }
 
 /// A word in as many pieces as it takes to be no longer than `width`.

@@ -1,5 +1,7 @@
 //! What has to be written to the cluster, as absolute values, by the committed status.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::{
         effect::{Effect, Write, guarded, scale, taken},
         goal, guard, hand_back,
         in_force::{self, InForce},
-        orphans, restart, selection,
+        orphans, pinning, restart, selection,
         split::{self, Goal},
     },
     traffic::{Names, Split},
@@ -128,8 +130,11 @@ impl Effects<'_> {
         let object = route.object.as_ref()?;
         let router = route.router(self.rollout, names);
         let services = [&self.observed.stable_service, &self.observed.canary_service];
-        // A route is not made to name a Service that does not exist yet.
-        if services.iter().any(|service| service.is_none()) && router.is_whole(object) {
+        // A route is not made to name a Service that does not exist yet, or of which its gateway may not have heard.
+        let is_new = |service: &Option<Arc<Service>>| {
+            service.as_ref().is_none_or(|service| pinning::heard_of(service, self.now).is_some())
+        };
+        if services.into_iter().any(is_new) && router.is_whole(object) {
             return None;
         }
         let wanted = match goal {
