@@ -53,26 +53,28 @@ async fn written(verb: &Verb, target: &Target) -> anyhow::Result<()> {
     print(&format!("Rollout {}: {said}\n", target.name))
 }
 
-/// Writes it to a Rollout, if it is about the `expected` revision where there is one; says what was written.
+/// Writes it to a Rollout, if it is about what is `expected` (`REVISION`, and `REVISION/STAGE` for a promotion) where anything is;
+/// says what was written.
 ///
 /// # Errors
-/// The Rollout cannot be read or written, or there is nothing there for that verb, or it would be about another revision.
+/// The Rollout cannot be read or written, or there is nothing there for that verb, or it would be about another version or stage.
 pub async fn written_to(
     reached: &Reached,
     rollout: &str,
     verb: &Verb,
     expected: Option<&str>,
 ) -> anyhow::Result<String> {
-    let about = |meant: &str| match (meant.split('/').next().unwrap_or_default(), expected) {
-        (revision, Some(expected)) if revision != expected => bail!("by now it would be about version {revision}"),
-        (revision, _) => Ok(revision.to_owned()),
+    let about = |meant: &str| match expected {
+        Some(expected) if meant != expected => bail!("nothing was done: by now it would be about {meant}"),
+        _ => Ok(()),
     };
     let (patch, said) = match verb {
         Verb::Pause(paused) => (json!({"spec": {"paused": paused}}), format!("spec.paused is {paused}")),
         Verb::PromoteAll => {
             let status = reached.read(rollout).await?.status.unwrap_or_default();
             let meant = Command::Promote.meant(&status).map_err(anyhow::Error::msg)?;
-            let meant = format!("{}/{ALL_STAGES}", about(&meant)?);
+            about(&meant)?;
+            let meant = format!("{}/{ALL_STAGES}", meant.split('/').next().unwrap_or_default());
             (asked(reached, Command::Promote, &meant).await, format!("promote of {meant} is asked for"))
         }
         Verb::Ask(command) => {
@@ -83,7 +85,8 @@ pub async fn written_to(
         }
     };
     let params = PatchParams { field_manager: Some(COMMAND_MANAGER.to_owned()), ..PatchParams::default() };
-    let patched = reached.rollouts.patch(rollout, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
+    // What comes back may be of a newer version than this one, and is written all the same.
+    let patched = reached.untyped().patch(rollout, &params, &Patch::Merge(patch)).await.map_err(CallError::from);
     patched.with_context(|| format!("Rollout {}/{rollout} cannot be written", reached.namespace))?;
     Ok(said)
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tidegate_api::Rollout;
 use tidegate_operator::controller::CallError;
 
-use super::target::{Scope, ended};
+use super::target::{Scope, ended, name};
 
 /// So many are asked for at once: what kubectl asks for.
 const PAGE: u32 = 500;
@@ -28,7 +28,7 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 #[derive(Debug, Args)]
 pub struct Options {
     /// One Rollout; all, where it is left out
-    #[arg(value_name = "NAME", conflicts_with_all = ["all_namespaces", "selector"])]
+    #[arg(value_name = "NAME", value_parser = name, conflicts_with_all = ["all_namespaces", "selector"])]
     name: Option<String>,
 
     #[command(flatten)]

@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, PostParams},
+};
 use tidegate_api::{Causes, Rollout};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
@@ -16,7 +19,7 @@ use super::{cluster_clock, connect, plain::plain_lines, print, rollout_file::wai
 #[derive(Debug, Args)]
 pub struct Target {
     /// The Rollout
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = name)]
     pub name: String,
 
     #[command(flatten)]
@@ -29,6 +32,20 @@ pub struct Scope {
     /// The namespace; the one of the kubeconfig, where it is left out
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+}
+
+/// The name of a Rollout, as `kubectl` takes it as well: `checkout` or `rollout/checkout`.
+///
+/// # Errors
+/// It is no name: it would lead elsewhere in the path of the request.
+pub fn name(given: &str) -> Result<String, String> {
+    let name = given.strip_prefix("rollout/").or(given.strip_prefix("rollouts/")).unwrap_or(given);
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '.'))
+        && name.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+    if is_name { Ok(name.to_owned()) } else { Err("a Rollout is named with small letters, digits, - and .".to_owned()) }
 }
 
 impl Scope {
@@ -91,6 +108,11 @@ pub fn ended(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
 }
 
 impl Reached {
+    /// Rollouts as they are: one that a newer version wrote can be shown and written as well.
+    pub fn untyped(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Rollout>(&()))
+    }
+
     /// Whoever runs this, as the cluster knows them.
     ///
     /// # Errors
@@ -120,5 +142,20 @@ impl Reached {
     pub async fn read(&self, name: &str) -> anyhow::Result<Rollout> {
         let rollout = self.rollouts.get(name).await.map_err(CallError::from);
         rollout.with_context(|| format!("Rollout {}/{name} cannot be read", self.namespace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_never_leads_elsewhere_in_the_path() {
+        for given in ["checkout", "rollout/checkout", "rollouts/checkout"] {
+            assert_eq!(name(given).as_deref(), Ok("checkout"), "{given}");
+        }
+        for given in ["", "checkout/status", "../../namespaces/default", "rollout/", "..", "Checkout", "check out"] {
+            assert!(name(given).is_err(), "{given}");
+        }
     }
 }

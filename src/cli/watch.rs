@@ -3,6 +3,7 @@
 mod keys;
 mod lines;
 mod live;
+mod probe;
 mod screen;
 mod seen;
 #[cfg(test)]
@@ -17,14 +18,14 @@ use clap::Args;
 use futures::{Stream, StreamExt, stream};
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, DynamicObject},
+    api::DynamicObject,
     runtime::{WatchStreamExt, watcher},
 };
-use tidegate_api::{Causes, Rollout};
+use tidegate_api::Causes;
 use tidegate_operator::controller::CallError;
 
-use self::seen::Seen;
-use super::target::{Reached, Target, ended};
+use self::{probe::Trouble, seen::Seen};
+use super::target::{Target, ended};
 
 /// The arguments of `tidegate watch`.
 #[derive(Debug, Args)]
@@ -45,21 +46,17 @@ pub fn main(options: &Options) -> ExitCode {
 async fn watched(options: &Options) -> anyhow::Result<()> {
     let reached = options.target.reach().await?;
     let name = &options.target.name;
-    let api = untyped(&reached);
+    let api = reached.untyped();
     let first = api.get(name).await.map_err(CallError::from);
     let first = first.with_context(|| format!("Rollout {}/{name} cannot be read", reached.namespace))?;
     let changes = stream::iter([Change::Seen(Box::new(Seen::of(&first)))]).chain(changes(api, name));
     let (is_terminal, is_answered) = (std::io::stdout().is_terminal(), std::io::stdin().is_terminal());
-    if options.lines || !is_terminal || !is_answered {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if options.lines || !is_terminal || !is_answered || is_dumb {
         lines::follow(name, changes).await
     } else {
         live::follow(&reached, name, changes).await
     }
-}
-
-/// Rollouts as they are: one that a newer version wrote has to be shown as well.
-fn untyped(reached: &Reached) -> Api<DynamicObject> {
-    Api::namespaced_with(reached.client.clone(), &reached.namespace, &ApiResource::erase::<Rollout>(&()))
 }
 
 /// What happened to the Rollout that is watched.
@@ -73,8 +70,15 @@ enum Change {
     Unreachable(String),
 }
 
-/// Follows the Rollout of that name, for as long as it takes.
+/// Follows the Rollout of that name, for as long as it takes: by a watch, and where that tells nothing, by asking.
 fn changes(api: Api<DynamicObject>, name: &str) -> impl Stream<Item = Change> + use<> {
+    let trouble = Trouble::default();
+    let known = trouble.clone();
+    let watched = watched_changes(api.clone(), name).inspect(move |change| known.see(change));
+    stream::select(watched, probe::probed(api, name.to_owned(), trouble))
+}
+
+fn watched_changes(api: Api<DynamicObject>, name: &str) -> impl Stream<Item = Change> + use<> {
     let wanted = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let name = name.to_owned();
     let mut is_listed = false;

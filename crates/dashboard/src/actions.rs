@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,7 +72,10 @@ pub async fn carry_out(
         _ => return Err(Refusal::NotFound),
     };
     let params = PatchParams { field_manager: Some(COMMAND_MANAGER.to_owned()), ..PatchParams::default() };
-    rollouts.patch(name, &params, &Patch::Merge(patch)).await.map_err(|error| refused(&error))?;
+    // What comes back may be of a newer version than this one, and is written all the same.
+    let untyped: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<Rollout>(&()));
+    untyped.patch(name, &params, &Patch::Merge(patch)).await.map_err(|error| refused(&error))?;
     Ok(said)
 }
 

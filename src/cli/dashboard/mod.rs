@@ -5,11 +5,10 @@ mod in_cluster;
 use std::{net::Ipv4Addr, process::ExitCode, sync::Arc};
 
 use clap::Args;
-use jiff::Timestamp;
 use tidegate_dashboard::{Access, Dashboard, Explain, Laptop, Part, Scope, Server, Store, follow};
 use tidegate_operator::serve::Metrics;
 
-use super::{called, connect, explain, print, shutdown, target::ended};
+use super::{called, cluster_clock::ClusterClock, connect, explain, print, shutdown, target::ended};
 
 pub use in_cluster::InCluster;
 
@@ -43,7 +42,8 @@ async fn shown(options: &Options) -> anyhow::Result<()> {
         named => Scope::Namespaces(named.to_vec()),
     };
     let store = Arc::new(Store::default());
-    let now = Arc::new(Timestamp::now);
+    let clock = ClusterClock::follow(client.clone());
+    let now = Arc::new(move || clock.now());
     let dashboard = Dashboard::new(store.clone(), Access::Laptop(laptop), now.clone(), explained());
     let requested = shutdown::requested()?;
     print(&format!("The dashboard, for this machine alone, until Ctrl-C:\n\n    {link}\n"))?;

@@ -103,7 +103,10 @@ fn where_it_is(stage: &StageStatus, spec: Option<&Stage>, now: Timestamp) -> Str
 
 /// `canary, 1 of 3: on the way back, 5% still in force`.
 fn way_back(stage: &StageStatus) -> String {
-    format!("{}, {} of {}: on the way back, {} still in force", stage.name, stage.index, stage.of, stage.weight_in_force)
+    format!(
+        "{}, {} of {}: on the way back, {} still in force",
+        stage.name, stage.index, stage.of, stage.weight_in_force
+    )
 }
 
 fn measured(stage: &StageStatus) -> Option<String> {

@@ -29,8 +29,8 @@ pub enum Pressed {
 pub struct Question {
     /// What is done.
     pub wanted: Wanted,
-    /// The version that it is about, if it is about one.
-    pub revision: Option<String>,
+    /// What it is about: the version, and the stage where one is left; nothing where it is about the Rollout.
+    pub meant: Option<String>,
     /// What is asked.
     pub sentence: String,
 }
@@ -86,7 +86,7 @@ fn asked(letter: char, rollout: &Rollout) -> Pressed {
         'n' => canary.map_or_else(none, |canary| {
             let stage = status.stage.as_ref().map_or("", |stage| &stage.name);
             let does = format!("leave stage {stage} with {canary}, without waiting for its evidence");
-            ask(Wanted::Verb(Verb::Ask(Command::Promote)), Some(&canary.revision), &does)
+            ask(Wanted::Verb(Verb::Ask(Command::Promote)), Command::Promote.meant(&status).ok().as_ref(), &does)
         }),
         'x' => canary.map_or_else(none, |canary| {
             let does = format!("abort {canary}: all traffic goes back");
@@ -118,9 +118,9 @@ fn asked(letter: char, rollout: &Rollout) -> Pressed {
     }
 }
 
-fn ask(wanted: Wanted, revision: Option<&String>, does: &str) -> Pressed {
+fn ask(wanted: Wanted, meant: Option<&String>, does: &str) -> Pressed {
     let sentence = format!("{does}? y to do it, any other key not to");
-    Pressed::Ask(Question { wanted, revision: revision.cloned(), sentence })
+    Pressed::Ask(Question { wanted, meant: meant.cloned(), sentence })
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn each_question_names_the_version_that_it_is_about() {
+    fn each_question_names_the_version_and_the_stage_that_it_is_about() {
         let gate = json!({
             "name": "sign-off", "revision": "6b5d", "place": "after half", "state": "Waiting", "since": "2026-03-02T09:04:00Z",
             "message": "an approval",
@@ -150,13 +150,13 @@ mod tests {
         let mut spec = two_stages();
         spec["stages"][1]["after"] = json!([{"name": "sign-off", "approval": {}}]);
         let rollout = rollout(spec, underway(json!({"gates": [gate]})));
-        for (letter, begins) in [
-            ('n', "leave stage half with 6b5d (checkout:v2)"),
-            ('x', "abort 6b5d (checkout:v2): all traffic goes back?"),
-            ('a', "approve of 6b5d at gate sign-off?"),
+        for (letter, meant, begins) in [
+            ('n', "6b5d/half", "leave stage half with 6b5d (checkout:v2)"),
+            ('x', "6b5d", "abort 6b5d (checkout:v2): all traffic goes back?"),
+            ('a', "6b5d", "approve of 6b5d at gate sign-off?"),
         ] {
             let question = question(letter, &rollout);
-            assert_eq!(question.revision.as_deref(), Some("6b5d"));
+            assert_eq!(question.meant.as_deref(), Some(meant));
             assert!(question.sentence.starts_with(begins), "{}", question.sentence);
         }
         assert_eq!(question('p', &rollout).wanted, Wanted::Verb(Verb::Pause(true)));

@@ -1,16 +1,23 @@
 //! The terminal: draws what changes, and does what keys ask for.
 
-use std::{io, thread, time::Duration};
+use std::{io, pin::pin, thread, time::Duration};
 
 use anyhow::{Context, bail};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{
+    FutureExt, Stream, StreamExt,
+    future::{BoxFuture, OptionFuture},
+};
 use jiff::Timestamp;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyEvent},
 };
 use tidegate_api::Causes;
-use tokio::{sync::mpsc, time};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time,
+};
 
 use super::{
     Change,
@@ -19,7 +26,7 @@ use super::{
     seen::Seen,
     trend::Trends,
 };
-use crate::cli::{approve, cluster_clock::ClusterClock, command, target::Reached};
+use crate::cli::{approve, cluster_clock::ClusterClock, command, shutdown, target::Reached};
 
 /// So often the clocks on the screen go on.
 const TICK: Duration = Duration::from_millis(500);
@@ -117,9 +124,16 @@ async fn drawn(
     let mut events = terminal_events();
     let clock = ClusterClock::follow(reached.client.clone());
     let mut tick = time::interval(TICK);
+    let mut ended = pin!(ended()?);
+    // What somebody said yes to, until the cluster has answered: keys are read meanwhile.
+    let mut under_way: Option<BoxFuture<'_, String>> = None;
     loop {
-        terminal.draw(|frame| screen::draw(frame, view, clock.now()))?;
+        let mut hidden = 0;
+        terminal.draw(|frame| hidden = screen::draw(frame, view, clock.now()))?;
+        view.scroll = view.scroll.min(hidden);
         tokio::select! {
+            () = &mut ended => return Ok(()),
+            Some(said) = OptionFuture::from(under_way.as_mut()) => (view.said, under_way) = (Some(said), None),
             Some(change) = changes.next() => {
                 take(view, change, clock.now())?;
                 time::sleep(FRAME).await;
@@ -130,7 +144,10 @@ async fn drawn(
             event = events.recv() => match event {
                 Some(Ok(Event::Key(key))) => match view.press(key) {
                     None => return Ok(()),
-                    Some(Pressed::Yes(question)) => view.said = Some(done(reached, &view.name, &question).await),
+                    Some(Pressed::Yes(question)) => {
+                        view.said = Some("the cluster is asked to do it".to_owned());
+                        under_way = Some(done(reached, view.name.clone(), question).boxed());
+                    }
                     Some(_) => {}
                 },
                 // Of another size, for one.
@@ -156,13 +173,25 @@ fn take(view: &mut View, change: Change, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Does what somebody said yes to, and says what came of it.
-async fn done(reached: &Reached, name: &str, Question { wanted, revision, .. }: &Question) -> String {
-    let revision = revision.as_deref();
-    let said = match wanted {
-        Wanted::Approve(gate) => approve::written_to(reached, name, (Some(gate), revision), false).await,
-        Wanted::Verb(verb) => command::written_to(reached, name, verb, revision).await,
+async fn done(reached: &Reached, name: String, Question { wanted, meant, .. }: Question) -> String {
+    let meant = meant.as_deref();
+    let said = match &wanted {
+        Wanted::Approve(gate) => approve::written_to(reached, &name, (Some(gate), meant), false).await,
+        Wanted::Verb(verb) => command::written_to(reached, &name, verb, meant).await,
     };
     said.unwrap_or_else(|error| Causes(&*error).to_string())
+}
+
+/// Completes when the process is asked to end, or its terminal is closed: that is left as it was found, then, too.
+fn ended() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hung_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let requested = shutdown::requested()?;
+    Ok(async move {
+        tokio::select! {
+            () = requested => {}
+            _ = hung_up.recv() => {}
+        }
+    })
 }
 
 /// What the terminal tells, read by a thread of its own: to wait for a key blocks.

@@ -9,6 +9,7 @@ use ratatui::{
     widgets::Paragraph,
 };
 use tidegate_api::{CheckStatus, Percent, Phase, Rollout, RolloutStatus, Verdict};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     keys,
@@ -53,14 +54,21 @@ impl Tone {
 /// A line that has been said how it is meant.
 type Told = Vec<(Tone, String)>;
 
-/// Draws what is known; the keys, or the open question, stand at the bottom.
-pub fn draw(frame: &mut Frame<'_>, view: &View, now: Timestamp) {
-    let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-    let width = usize::from(body.width);
+/// Draws what is known; the keys, or the open question, stand at the bottom. Returns how many lines there are below the screen when
+/// nothing is scrolled.
+pub fn draw(frame: &mut Frame<'_>, view: &View, now: Timestamp) -> u16 {
+    let (width, height) = (usize::from(frame.area().width), frame.area().height);
+    let bottom = bottom(view, now, width);
+    // A question has to be read to its end; half of the screen is enough for all else.
+    let most = if view.question.is_some() { height } else { height.div_ceil(2) };
+    let foot = u16::try_from(bottom.len()).unwrap_or(u16::MAX).min(most);
+    let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(foot)]).areas(frame.area());
     let lines: Vec<_> = told(view, now, width).into_iter().map(|line| styled(line, view.coloured)).collect();
     let hidden = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_sub(body.height);
     frame.render_widget(Paragraph::new(lines).scroll((view.scroll.min(hidden), 0)), body);
-    frame.render_widget(Paragraph::new(styled(bottom(view, now), view.coloured)), foot);
+    let bottom: Vec<_> = bottom.into_iter().map(|line| styled(line, view.coloured)).collect();
+    frame.render_widget(Paragraph::new(bottom), foot);
+    hidden
 }
 
 fn styled(line: Told, coloured: bool) -> Line<'static> {
@@ -68,18 +76,18 @@ fn styled(line: Told, coloured: bool) -> Line<'static> {
     Line::from(line.into_iter().map(span).collect::<Vec<_>>())
 }
 
-fn bottom(view: &View, now: Timestamp) -> Told {
+fn bottom(view: &View, now: Timestamp, width: usize) -> Vec<Told> {
+    let toned = |tone, text: &str| broken(text, width).into_iter().map(move |line| vec![(tone, line)]);
     if let Some(question) = &view.question {
-        return vec![(Tone::Strong, question.sentence.clone())];
+        return toned(Tone::Strong, &question.sentence).collect();
     }
-    if let Some((since, why)) = &view.trouble {
+    let trouble = view.trouble.as_ref().map(|(since, why)| {
         let ago = moments::since(*since, now);
-        return vec![(Tone::Bad, format!("the cluster has not answered for {ago}, what stands here is as old: {why}"))];
-    }
-    match &view.said {
-        Some(said) => vec![(Tone::Strong, said.clone())],
-        None => vec![(Tone::Faint, keys::TOLD.to_owned())],
-    }
+        (Tone::Bad, format!("the cluster has not answered for {ago}, what stands here is as old: {why}"))
+    });
+    let said = view.said.clone().map(|said| (Tone::Strong, said));
+    let keys = Some((Tone::Faint, keys::TOLD.to_owned()));
+    [trouble, said, keys].into_iter().flatten().flat_map(|(tone, text)| toned(tone, &text)).collect()
 }
 
 fn told(view: &View, now: Timestamp, width: usize) -> Vec<Told> {
@@ -103,7 +111,9 @@ fn known(view: &View, rollout: &Rollout, (name, now): (&str, Timestamp), width: 
         (tone, format!("  {sign} {:?}{paused}", status.phase)),
         (Tone::Faint, format!("  {now:.0}")),
     ];
-    let mut lines = vec![head];
+    let length: usize = head.iter().map(|(_, text)| text.width()).sum();
+    let mut lines =
+        if length <= width { vec![head] } else { head.into_iter().map(|part| vec![trimmed(part)]).collect() };
     lines.extend(wrapped(status::screen::sentence(&status), width));
     let mut part = |mut more: Vec<Told>| {
         if !more.is_empty() {
@@ -121,6 +131,11 @@ fn known(view: &View, rollout: &Rollout, (name, now): (&str, Timestamp), width: 
     part(lined(&status::screen::gates(&status, now), width));
     part(lined(&status::screen::history(&status, usize::MAX, now), width));
     lines
+}
+
+/// A part of a line, for a line of its own.
+fn trimmed((tone, text): (Tone, String)) -> (Tone, String) {
+    (tone, text.trim_start().to_owned())
 }
 
 fn phase(phase: Phase) -> (Tone, char) {
@@ -218,12 +233,12 @@ fn lined(text: &str, width: usize) -> Vec<Told> {
 
 /// A row of a table in as many lines as it takes: what its last column has no place for stands below it.
 fn hanging(row: &str, width: usize) -> Vec<String> {
-    if row.chars().count() <= width {
+    if row.width() <= width {
         return vec![row.to_owned()];
     }
     let last = row.rfind("  ").map_or(0, |at| at + 2);
     let (first, rest) = row.split_at(last);
-    let indent = first.chars().count();
+    let indent = first.width();
     if indent == 0 || indent > width / 2 {
         return broken(row, width);
     }
@@ -243,9 +258,9 @@ fn broken(text: &str, width: usize) -> Vec<String> {
     for word in plain(text).split(' ') {
         for (place, piece) in pieces(word, width).into_iter().enumerate() {
             let Some(line) = lines.last_mut() else { continue };
-            let used = line.chars().count();
+            let used = line.width();
             let space = usize::from(place == 0 && used > 0);
-            if used > 0 && (place > 0 || used + space + piece.chars().count() > width) {
+            if used > 0 && (place > 0 || used + space + piece.width() > width) {
                 lines.push(piece);
             } else {
                 line.push_str(&" ".repeat(space));
@@ -256,12 +271,16 @@ fn broken(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A word in as many pieces as it takes to be no longer than `width`.
+/// A word in as many pieces as it takes to be no longer than `width`; some letters are two columns wide.
 fn pieces(word: &str, width: usize) -> Vec<String> {
-    let letters: Vec<_> = word.chars().collect();
-    if letters.is_empty() {
-        vec![String::new()]
-    } else {
-        letters.chunks(width).map(|piece| piece.iter().collect()).collect()
+    let mut pieces = vec![String::new()];
+    for letter in word.chars() {
+        match pieces.last_mut() {
+            Some(piece) if piece.is_empty() || piece.width() + letter.width().unwrap_or(0) <= width => {
+                piece.push(letter)
+            }
+            _ => pieces.push(letter.to_string()),
+        }
     }
+    pieces
 }

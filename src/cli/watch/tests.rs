@@ -20,7 +20,11 @@ fn view(spec: Value, status: Value) -> View {
 
 fn drawn(view: &View, (width, height): (u16, u16)) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, view, now())).unwrap();
+    terminal
+        .draw(|frame| {
+            draw(frame, view, now());
+        })
+        .unwrap();
     terminal
 }
 
@@ -130,11 +134,54 @@ fn the_bottom_is_for_what_has_to_be_answered_and_for_what_is_wrong() {
     let mut view = view(two_stages(), underway(json!({})));
     view.trouble = Some(("2026-03-02T09:04:00Z".parse().unwrap(), "connection refused".to_owned()));
     let last = |view: &View| text(view, (120, 30)).lines().last().unwrap().to_owned();
-    assert_eq!(last(&view), "the cluster has not answered for 1m, what stands here is as old: connection refused");
+    let screen = text(&view, (120, 30));
+    let trouble = "the cluster has not answered for 1m, what stands here is as old: connection refused";
+    assert!(screen.contains(trouble) && screen.ends_with("q quit"), "{screen}");
     view.question = Some(Question {
         wanted: super::keys::Wanted::Verb(Verb::Pause(true)),
-        revision: None,
+        meant: None,
         sentence: "pause?".to_owned(),
     });
     assert_eq!(last(&view), "pause?");
+}
+
+#[test]
+fn a_question_can_be_read_to_its_end_in_a_terminal_of_any_width() {
+    let mut view = view(two_stages(), underway(json!({})));
+    let sentence =
+        "leave stage half with 6b5d (checkout:v2), without waiting for its evidence? y to do it, any other key not to";
+    let wanted = super::keys::Wanted::Verb(Verb::Pause(true));
+    view.question = Some(Question { wanted, meant: None, sentence: sentence.to_owned() });
+    for width in [20, 40, 80] {
+        let screen = text(&view, (width, 24)).replace('\n', " ");
+        assert!(screen.ends_with(sentence), "{screen}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_a_line_stands_below_it() {
+    let why = "check errors fails: 12% of 300 requests failed, allowed 1%, and stable has 0.1% of 4,000";
+    let step = json!({"at": "2026-03-02T09:04:00Z", "reason": "Reverted", "message": why, "revision": "6b5d"});
+    let view = view(two_stages(), json!({"phase": "Reverted", "message": "it is back", "history": [step]}));
+    let screen = text(&view, (60, 24));
+    let words: Vec<_> = screen.split_whitespace().collect();
+    assert!(words.join(" ").contains(why), "{screen}");
+    // Wide letters take two columns.
+    let wide = "店".repeat(40);
+    let view = self::view(two_stages(), underway(json!({"message": wide})));
+    assert_eq!(text(&view, (39, 30)).matches('店').count(), 40);
+}
+
+#[test]
+fn on_the_way_back_the_reason_stands_where_the_bake_was() {
+    let step = json!({"at": "2026-03-02T09:04:00Z", "reason": "Reverted", "message": "check errors fails", "revision": "6b5d"});
+    let mut status = underway(json!({"phase": "Reverting", "history": [step]}));
+    status["stage"]["weightInForce"] = json!("50%");
+    let screen = text(&view(two_stages(), status), (100, 30));
+    for line in
+        ["asked for ░", "stage     half, 2 of 3: on the way back, 50% still in force", "why       check errors fails"]
+    {
+        assert!(screen.contains(line), "{line}: {screen}");
+    }
+    assert!(!screen.contains("\nbake "), "{screen}");
 }

@@ -42,6 +42,33 @@ fn a_gateway_that_has_not_taken_the_users_own_route_is_named_before_anything_is_
 }
 
 #[test]
+fn a_route_names_a_new_service_once_its_gateway_has_heard_of_it() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.services_are_news = true;
+    lab.cluster.push("v2");
+    lab.settle();
+    let made = lab.cluster.now;
+    assert!(lab.cluster.services.contains_key("checkout-stable"));
+    assert_eq!(lab.cluster.routes["checkout"]["spec"], user_route(), "{}", message(&lab));
+    assert_eq!(lab.wake.map(|wake| wake.duration_since(made).as_secs()), Some(2), "{}", message(&lab));
+    lab.pass(2);
+    assert_ne!(lab.cluster.routes["checkout"]["spec"], user_route(), "{}", message(&lab));
+    lab.finish();
+}
+
+#[test]
+fn a_service_of_another_clock_keeps_no_route_waiting() {
+    let mut lab = Lab::adopted(&routed());
+    lab.cluster.services_are_news = true;
+    lab.cluster.push("v2");
+    lab.cluster.now = lab.cluster.now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap();
+    lab.decide();
+    lab.cluster.now = lab.cluster.now.checked_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+    lab.settle();
+    assert_ne!(lab.cluster.routes["checkout"]["spec"], user_route(), "{}", message(&lab));
+}
+
+#[test]
 fn a_gateway_that_falls_silent_at_the_pin_is_named_from_the_first_second_and_no_version_is_blamed() {
     let mut lab = Lab::adopted(&routed());
     lab.cluster.push("v2");

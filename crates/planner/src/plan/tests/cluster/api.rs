@@ -46,6 +46,9 @@ impl Cluster {
                 if !self.services.contains_key(&name) {
                     let mut service = service.as_ref().clone();
                     self.stamp(&mut service.metadata);
+                    if !self.services_are_news {
+                        service.metadata.creation_timestamp = None;
+                    }
                     self.services.insert(name, service);
                 }
                 Ok(())

@@ -47,6 +47,8 @@ pub struct Cluster {
     /// By the name of their ReplicaSet.
     pub pods: BTreeMap<String, Vec<Pod>>,
     pub services: BTreeMap<String, Service>,
+    /// Whether Services say when they were made, so that routes wait for their gateways to hear of them.
+    pub services_are_news: bool,
     /// The ready pods behind each Service, as its EndpointSlices have them.
     pub endpoints: BTreeMap<String, Vec<String>>,
     pub routes: BTreeMap<String, Value>,
@@ -105,6 +107,7 @@ impl Cluster {
             endpoints: BTreeMap::new(),
             routes: BTreeMap::new(),
             programmed: BTreeMap::new(),
+            services_are_news: false,
             gateway: Gateway::Accepts,
             broken: BTreeSet::new(),
             limits: BTreeMap::new(),
