@@ -103,10 +103,7 @@ mod tests {
     #[test]
     fn a_mistake_of_form_is_one_line_at_its_place() {
         let misspelt = found("receivers:\n- name: chat\n  slak: {urlFile: /s}\nroutes: []\n");
-        assert_eq!(
-            misspelt,
-            ["n.yaml:3:3: error: there is no such field; did you mean slack? (receivers[0].slak)"]
-        );
+        assert_eq!(misspelt, ["n.yaml:3:3: error: there is no such field; did you mean slack? (receivers[0].slak)"]);
         let twice = found("receivers: []\nroutes: []\n---\nroutes: []\n");
         assert_eq!(twice.len(), 1);
         assert!(twice[0].starts_with("n.yaml:4:1: error: a second document begins here"), "{twice:?}");
