@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 use tidegate_api::Rollout;
 use tidegate_operator::controller::CallError;
 
-use super::target::{Scope, ended, name};
+use super::{
+    plain::plain,
+    target::{Scope, ended, name},
+};
 
 /// So many are asked for at once: what kubectl asks for.
 const PAGE: u32 = 500;
@@ -107,7 +110,11 @@ impl Asked<'_> {
                     heads: !self.options.no_headers,
                 };
                 let told = table::told(&pages, wanted);
-                if told.is_empty() { self.nothing() } else { told }
+                if told.is_empty() {
+                    // It is no row, and whatever reads rows must not take it for one.
+                    eprintln!("{}", plain(&self.nothing()));
+                }
+                told
             }
         })
     }
@@ -151,7 +158,7 @@ impl Asked<'_> {
     fn nothing(&self) -> String {
         let place = self.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}"));
         let labels = self.options.selector.as_ref().map(|labels| format!(" with labels {labels}"));
-        format!("no Rollouts{}{}\n", labels.unwrap_or_default(), place.unwrap_or_default())
+        format!("no Rollouts{}{}", labels.unwrap_or_default(), place.unwrap_or_default())
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use tidegate_api::{condition::reason, metadata::object::NOTIFICATIONS, nearest::nearest};
+use tidegate_api::{condition::reason, metadata::object::NOTIFICATIONS, nearest::nearest, one_line};
 use tidegate_notify::{Bearing, Kind, Notice, Notifications, Receiver, Severity, receivers::Form, sample};
 use tidegate_operator::{controller::CallError, serve::Metrics};
 
@@ -79,7 +79,7 @@ fn previewed(preview: &Preview) -> anyhow::Result<String> {
     }
     let mut notice = sample::notice(&preview.reason);
     if let Some(message) = &preview.message {
-        notice.message.clone_from(message);
+        notice.message = one_line(message);
     }
     let is_wanted = |receiver: &&Receiver| preview.receiver.as_ref().is_none_or(|name| *name == receiver.name);
     let told = config.told(&notice, &BTreeMap::new());
@@ -160,7 +160,7 @@ routes: [{receivers: [chat, oncall]}]
 ";
         std::fs::write(&file, text).unwrap();
         let (reason, receiver) = (reason.to_owned(), receiver.map(str::to_owned));
-        previewed(&Preview { file, receiver, reason, message: Some("<!here> 6%".to_owned()) })
+        previewed(&Preview { file, receiver, reason, message: Some("<!here>\n\u{202e}6%".to_owned()) })
     }
 
     #[test]
@@ -168,6 +168,7 @@ routes: [{receivers: [chat, oncall]}]
         let text = preview("Reverted", None).unwrap();
         assert!(text.starts_with("# chat (slack): Page\nPOST <the address in /slack>\n{"), "{text}");
         assert!(text.contains("\\u003c") || text.contains("*checkout* &lt;!here&gt; 6%"), "{text}");
+        assert!(text.contains("&lt;!here&gt; 6%") && !text.contains('\u{202e}'), "one line, as what is sent: {text}");
         assert!(text.contains("POST https://events.pagerduty.com/v2/enqueue\n"), "{text}");
         assert!(text.contains("\"routing_key\": \"<the key of routingKeyFile>\""), "{text}");
         assert!(text.contains("# tickets (opsgenie): Page; no route sends it there"), "{text}");

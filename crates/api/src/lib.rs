@@ -45,6 +45,7 @@ mod units;
 mod validation;
 pub mod verdict;
 mod watch;
+pub mod yaml;
 mod yes;
 
 pub use analysis::{

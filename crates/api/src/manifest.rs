@@ -161,6 +161,8 @@ fn malformed(error: &serde_saphyr::Error) -> Malformed {
     let place = error.location().map_or(Place::START, Place::from);
     let message = match error {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key} is there twice"),
+        // How much that is, and of what, depends on the reader and helps nobody.
+        serde_saphyr::Error::Budget { .. } => "there is more in it, or deeper in each other, than is read".to_owned(),
         _ => error.render(),
     };
     // One line, without the place: it stands at the head of the line already.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    ApiServer, Refusal, event_times,
+    ApiServer, Refusal, event_times, here,
     request::Target,
     table::{Columns, Include},
 };
@@ -27,7 +27,7 @@ use super::{
 /// A request with a longer body is refused; Kubernetes takes 3 MiB.
 const LONGEST_BODY: usize = 3 * 1024 * 1024;
 
-/// Answers HTTP requests on `listener` until `shutdown`, and what has been asked by then.
+/// Answers HTTP requests of programs on this machine on `listener` until `shutdown`, and what has been asked by then.
 ///
 /// # Errors
 /// If the listener breaks down.
@@ -55,6 +55,9 @@ pub fn kubeconfig(name: &str, port: u16) -> String {
 
 async fn answer(State(server): State<ApiServer>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if let Err(refusal) = here::admit(&parts) {
+        return refused(&refusal);
+    }
     let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
         return refused(&Refusal {
             code: 413,

@@ -14,6 +14,7 @@ mod definition;
 mod discovery;
 mod event_times;
 pub mod garbage;
+mod here;
 pub mod http;
 pub mod object;
 mod openapi;

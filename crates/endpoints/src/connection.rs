@@ -98,7 +98,7 @@ impl Connection {
             }
         }
         let connection = Self { endpoint: endpoint.clone(), headers, client };
-        connection.headers().map_err(|fault| ("credentials", fault.to_string()))?;
+        connection.identified().map_err(|(field, fault)| (field, fault.to_string()))?;
         Ok(connection)
     }
 
@@ -113,22 +113,31 @@ impl Connection {
     /// # Errors
     /// [`Fault::Credentials`].
     pub fn headers(&self) -> Result<HeaderMap, Fault> {
+        self.identified().map_err(|(_, fault)| fault)
+    }
+
+    /// The headers, or the field with the file that cannot be used, and why.
+    fn identified(&self) -> Result<HeaderMap, (&'static str, Fault)> {
         let mut headers = self.headers.clone();
         for (name, file) in &self.endpoint.header_files {
-            let mut value = HeaderValue::try_from(secret(file)?).map_err(|_| unfit(file))?;
+            let no = |fault| ("headerFiles", fault);
+            let mut value = HeaderValue::try_from(secret(file).map_err(no)?).map_err(|_| no(unfit(file)))?;
             value.set_sensitive(true);
-            headers.insert(HeaderName::try_from(name).map_err(|_| unfit(file))?, value);
+            headers.insert(HeaderName::try_from(name).map_err(|_| no(unfit(file)))?, value);
         }
         let request = self.client.get(&self.endpoint.url);
-        let (request, file) = if let Some(file) = &self.endpoint.bearer_token_file {
-            (request.bearer_auth(secret(file)?), file)
+        let (request, field, file) = if let Some(file) = &self.endpoint.bearer_token_file {
+            let field = "bearerTokenFile";
+            (request.bearer_auth(secret(file).map_err(|fault| (field, fault))?), field, file)
         } else if let Some(basic) = &self.endpoint.basic_auth {
-            (request.basic_auth(&basic.username, Some(secret(&basic.password_file)?)), &basic.password_file)
+            let (field, file) = ("basicAuth.passwordFile", &basic.password_file);
+            let password = secret(file).map_err(|fault| (field, fault))?;
+            (request.basic_auth(&basic.username, Some(password)), field, file)
         } else {
             return Ok(headers);
         };
         // reqwest marks the header as sensitive, which keeps it out of every log.
-        let request = request.build().map_err(|_| unfit(file))?;
+        let request = request.build().map_err(|_| (field, unfit(file)))?;
         headers.extend(request.headers().get(AUTHORIZATION).map(|value| (AUTHORIZATION, value.clone())));
         Ok(headers)
     }
@@ -175,13 +184,22 @@ impl Fault {
     }
 }
 
-/// What a file with a secret holds, without the end of its line.
+/// What a file with a secret holds, without the end of its line. One that holds nothing is none: with an empty key anybody could
+/// sign. One with several lines is none either, since nobody knows which of them was meant.
 ///
 /// # Errors
 /// [`Fault::Credentials`], with the file.
 pub fn secret(file: &Path) -> Result<String, Fault> {
-    let text = std::fs::read_to_string(file);
-    text.map(|text| text.trim().to_owned()).map_err(|error| Fault::Credentials(format!("{}: {error}", file.display())))
+    let no = |why: String| Fault::Credentials(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| no(error.to_string()))?;
+    let secret = text.trim();
+    if secret.is_empty() {
+        return Err(no("it is empty".to_owned()));
+    }
+    if secret.contains(['\n', '\r']) {
+        return Err(no("it holds more than one line".to_owned()));
+    }
+    Ok(secret.to_owned())
 }
 
 fn unfit(file: &Path) -> Fault {
@@ -207,5 +225,58 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, NoCertificates> {
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(NoCertificates::Empty { file: file.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::Endpoints;
+
+    fn held(text: &str) -> (tempfile::NamedTempFile, PathBuf) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().to_owned();
+        (file, path)
+    }
+
+    fn read(text: &str) -> Result<String, String> {
+        let (_file, path) = held(text);
+        secret(&path).map_err(|fault| fault.to_string().replace(&path.display().to_string(), "FILE"))
+    }
+
+    #[test]
+    fn a_file_that_holds_nothing_is_no_secret() {
+        let empty = "the file with its credentials cannot be used: FILE: it is empty";
+        for text in ["", "\n", " \t\r\n\n"] {
+            assert_eq!(read(text), Err(empty.to_owned()), "{text:?}");
+        }
+        assert_eq!(read("s3cret\n"), Ok("s3cret".to_owned()));
+    }
+
+    #[test]
+    fn a_file_with_two_lines_is_no_secret_since_nobody_knows_which_was_meant() {
+        let several = "the file with its credentials cannot be used: FILE: it holds more than one line";
+        for text in ["a\nb", "a\r\nb\r\n", "a\n\nb", "a\rb"] {
+            assert_eq!(read(text), Err(several.to_owned()), "{text:?}");
+        }
+        assert_eq!(read("a\r\n\n"), Ok("a".to_owned()), "the end of a line is no line");
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_used_are_told_with_their_field_and_file() {
+        let (_file, path) = held("\n");
+        let path = path.display();
+        for (credentials, field) in [
+            (format!("bearerTokenFile: '{path}'"), "bearerTokenFile"),
+            (format!("basicAuth: {{username: me, passwordFile: '{path}'}}"), "basicAuth.passwordFile"),
+            (format!("headerFiles: {{X-Key: '{path}'}}"), "headerFiles"),
+        ] {
+            let text = format!("endpoints: [{{name: a, url: 'http://a', {credentials}}}]");
+            let endpoints = Endpoints::parse(&text, "endpoints.yaml").unwrap();
+            let (told, why) = Connection::new(endpoints.get(Some("a")).unwrap()).unwrap_err();
+            assert_eq!(told, field);
+            assert_eq!(why, format!("the file with its credentials cannot be used: {path}: it is empty"));
+        }
     }
 }

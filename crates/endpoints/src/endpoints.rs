@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use tidegate_api::Span;
+use tidegate_api::{
+    Span,
+    yaml::{Mistake, settings},
+};
 
 use super::{fields, provider::ProviderKind, store::Store};
 
@@ -28,13 +31,8 @@ pub enum EndpointsError {
         source: std::io::Error,
     },
     /// The file is not what is expected.
-    #[error("{file}: {why}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// Which field, and what is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    Form(Mistake),
     /// A field has a value that cannot be used.
     #[error("{file}: endpoint {endpoint:?}: {field}: {why}")]
     Field {
@@ -158,8 +156,7 @@ impl Endpoints {
     /// # Errors
     /// [`EndpointsError`]: the text is not what is expected, or a field has a value that cannot be used.
     pub fn parse(text: &str, file: &str) -> Result<Self, EndpointsError> {
-        let written: EndpointsFile = serde_saphyr::from_str(text)
-            .map_err(|error| EndpointsError::Syntax { file: file.to_owned(), why: error.to_string() })?;
+        let written: EndpointsFile = settings(text, file).map_err(EndpointsError::Form)?;
         let mut names = HashSet::new();
         for endpoint in &written.endpoints {
             let field = |field, why: String| EndpointsError::Field {
@@ -273,7 +270,8 @@ endpoints:
     #[test]
     fn a_mistake_is_named_with_its_file_and_field() {
         let unknown = refused("endpoints: [{name: a, url: 'http://a', tokenFile: /t}]");
-        assert!(unknown.starts_with("endpoints.yaml: ") && unknown.contains("tokenFile"), "{unknown}");
+        let there_are = "there is no such field; there are name, url,";
+        assert!(unknown.starts_with(&format!("endpoints.yaml:1:40: endpoints[0].tokenFile: {there_are}")), "{unknown}");
         for (endpoint, sentence) in [
             ("{name: a, url: 'ftp://a'}", "endpoint \"a\": url: must start with http:// or https:// and name a host"),
             (

@@ -6,7 +6,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use tidegate_api::{condition::reason, nearest::nearest};
+use tidegate_api::{
+    condition::reason,
+    nearest::nearest,
+    yaml::{Mistake, settings},
+};
 
 use super::{
     kind::{self, Kind},
@@ -33,13 +37,8 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not what is expected.
-    #[error("{file}: {why}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// Which field, and what is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    Form(Mistake),
     /// A receiver cannot be used.
     #[error("{file}: receiver {receiver:?}: {field}: {why}")]
     Receiver {
@@ -197,8 +196,7 @@ impl Notifications {
     /// # Errors
     /// [`ConfigError`]: the text is not what is expected, or a field has a value that cannot be used.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let written: Written = serde_saphyr::from_str(text)
-            .map_err(|error| ConfigError::Syntax { file: file.to_owned(), why: error.to_string() })?;
+        let written: Written = settings(text, file).map_err(ConfigError::Form)?;
         let mut names = HashSet::new();
         let mut all = Vec::new();
         for receiver in written.receivers {
@@ -335,7 +333,46 @@ routes:
         let rate = receiver("{name: a, slack: {urlFile: /s}, ratePerMinute: 0}");
         assert_eq!(rate, of("a", "ratePerMinute: must be 1 to 6000"));
         let unknown = receiver("{name: a, slack: {urlFile: /s, channel: x}}");
-        assert!(unknown.starts_with("n.yaml: ") && unknown.contains("channel"), "{unknown}");
+        let sentence =
+            "n.yaml:1:44: receivers[0].slack.channel: there is no such field; there are urlFile, caFile, timeout";
+        assert_eq!(unknown, sentence);
+    }
+
+    #[test]
+    fn a_mistake_of_form_is_one_line_with_its_place_and_what_was_meant() {
+        for (text, sentence) in [
+            (
+                "receivers:\n- name: a\n  slak: {urlFile: /s}\nroutes: []",
+                "3:3: receivers[0].slak: there is no such field; did you mean slack?",
+            ),
+            (
+                "receivers:\n- name: a\n  slack: {urlFil: /s}\nroutes: []",
+                "3:11: receivers[0].slack.urlFil: there is no such field; did you mean urlFile?",
+            ),
+            (
+                "receivers:\n- {name: a, slack: {urlFile: /s}, ratePerMinute: many}\nroutes: []",
+                "2:50: receivers[0].ratePerMinute: \"many\" is not a whole number from 0 on that fits",
+            ),
+            (
+                "receivers:\n- {name: a, slack: {urlFile: ~}}\nroutes: []",
+                "2:30: receivers[0].slack.urlFile: nothing is not a text",
+            ),
+            (
+                "receivers: []\nroutes:\n- {receivers: [a], severity: [Pag]}",
+                "3:31: routes[0].severity[0]: \"Pag\" is unknown; did you mean Page?",
+            ),
+            (
+                "receivers: []\nroutes:\n- {receivers: [a], continue: \"yes\"}",
+                "3:30: routes[0].continue: \"yes\" is not true or false",
+            ),
+            ("receivers: []", "1:1: the field routes is missing"),
+            (
+                "receivers: []\nroutes: []\n---\nroutes: []",
+                "4:1: a second document begins here, and one is read: leave out the --- before it, or what follows",
+            ),
+        ] {
+            assert_eq!(refused(text), format!("n.yaml:{sentence}"), "{text}");
+        }
     }
 
     #[test]

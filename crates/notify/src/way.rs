@@ -1,6 +1,10 @@
 //! How a receiver is reached: over HTTP or by e-mail, with the platform team's credentials, and never further.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{
@@ -9,7 +13,7 @@ use reqwest::{
 };
 use tidegate_api::{Causes, Span, one_line};
 use tidegate_endpoints::{Connection, Endpoint, Fault, fields, secret};
-use tidegate_webhook::signature;
+use tidegate_webhook::{signature, signing_key};
 
 use super::{
     config::{ConfigError, Notifications, Receiver},
@@ -115,20 +119,18 @@ impl Http {
     fn to(name: &str, kind: &Kind) -> Result<Self, (&'static str, String)> {
         let (place, mut endpoint) = reached(name, kind);
         if let Place::File(file) = &place {
-            let url = secret(file).map_err(|fault| ("urlFile", fault.to_string()))?;
-            fields::address(&url)
-                .map_err(|(_, why)| ("urlFile", format!("{}: what it holds {why}", file.display())))?;
-            endpoint.url = url;
+            endpoint.url = address_in(file).map_err(|fault| ("urlFile", fault.to_string()))?;
         }
         let (genie, signing) = match kind {
             Kind::Opsgenie(service) => (Some(service.api_key_file.clone()), None),
             Kind::Webhook(service) => (None, service.signing_key_file.clone()),
             _ => (None, None),
         };
-        for (field, file) in [("apiKeyFile", &genie), ("signingKeyFile", &signing)] {
-            if let Some(file) = file {
-                secret(file).map_err(|fault| (field, fault.to_string()))?;
-            }
+        if let Some(file) = &genie {
+            secret(file).map_err(|fault| ("apiKeyFile", fault.to_string()))?;
+        }
+        if let Some(file) = &signing {
+            signing_key(file).map_err(|fault| ("signingKeyFile", fault.to_string()))?;
         }
         let connection = Connection::new(&endpoint)?;
         Ok(Self { connection, place, timeout: endpoint.timeout.duration(), genie, signing })
@@ -150,7 +152,7 @@ impl Http {
         self.identify(&mut headers, &notice.id, &body, now)?;
         let place = match &self.place {
             Place::Known(url) => url.clone(),
-            Place::File(file) => secret(file)?,
+            Place::File(file) => address_in(file)?,
         };
         let Ok(url) = Url::parse(&joined(&place, &call.path)) else {
             return Err(Fault::Credentials("the file with its address holds none".to_owned()));
@@ -172,7 +174,7 @@ impl Http {
         }
         if let Some(file) = &self.signing {
             let time = now.as_second();
-            let signature = signature(&secret(file)?, id, time, body);
+            let signature = signature(&signing_key(file)?, id, time, body);
             for (name, value) in [("webhook-timestamp", time.to_string()), ("webhook-signature", signature)] {
                 if let Ok(value) = HeaderValue::try_from(value) {
                     headers.insert(HeaderName::from_static(name), value);
@@ -186,6 +188,13 @@ impl Http {
         }
         Ok(())
     }
+}
+
+/// The address that a file holds.
+fn address_in(file: &Path) -> Result<String, Fault> {
+    let url = secret(file)?;
+    fields::address(&url).map_err(|(_, why)| Fault::Credentials(format!("{}: what it holds {why}", file.display())))?;
+    Ok(url)
 }
 
 /// The address with what follows it. A query of its own is gone on with.

@@ -11,5 +11,5 @@ mod webhooks;
 
 pub use answer::{Answer, WebhookError};
 pub use question::{Question, StageQuestion, Version};
-pub use signature::signature;
+pub use signature::{signature, signing_key};
 pub use webhooks::{HttpWebhooks, NoWebhooks, Webhooks};

@@ -14,7 +14,7 @@ use tidegate_endpoints::{Connection, Endpoint, Endpoints, EndpointsError, Fault}
 use super::{
     answer::{Answer, WebhookError, read},
     question::Question,
-    signature::signature,
+    signature::{signature, signing_key},
 };
 
 /// The largest answer that is read.
@@ -143,11 +143,7 @@ impl Webhook {
     }
 
     fn secret(&self) -> Result<Option<String>, Fault> {
-        let Some(file) = &self.endpoint.signing_key_file else { return Ok(None) };
-        let unusable = |why: String| Fault::Credentials(format!("{}: {why}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
-        let key = text.trim();
-        if key.is_empty() { Err(unusable("it is empty".to_owned())) } else { Ok(Some(key.to_owned())) }
+        self.endpoint.signing_key_file.as_deref().map(signing_key).transpose()
     }
 }
 
@@ -186,5 +182,27 @@ mod tests {
         };
         assert_eq!(asked("/changes/../../admin"), WebhookError::Climbs("/changes/../../admin".to_owned()));
         assert!(matches!(asked("/changes"), WebhookError::Fault(_)), "there is nobody");
+    }
+
+    #[test]
+    fn an_empty_key_signs_nothing_at_start_and_after_it_was_written_anew() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display();
+        let text =
+            format!("endpoints: [{{name: board, url: 'http://127.0.0.1:1', signingKeyFile: '{path}', timeout: 1s}}]");
+        let endpoints = Endpoints::parse(&text, "webhooks.yaml").unwrap();
+        let why = format!("the file with its credentials cannot be used: {path}: it is empty");
+        let told = HttpWebhooks::new(&endpoints).unwrap_err().to_string();
+        assert_eq!(told, format!("webhooks.yaml: endpoint \"board\": signingKeyFile: {why}"));
+        std::fs::write(file.path(), "key\n").unwrap();
+        let webhooks = HttpWebhooks::new(&endpoints).unwrap();
+        std::fs::write(file.path(), " \n").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let question = Question::default();
+        let asked = runtime.block_on(webhooks.ask("board", "/", &question, Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            asked.unwrap_err().to_string(),
+            WebhookError::Fault(Fault::Credentials(format!("{path}: it is empty"))).to_string()
+        );
     }
 }

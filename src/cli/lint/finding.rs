@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tidegate_api::manifest::{Document, Place};
 
+use crate::cli::plain::plain;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,9 +35,12 @@ pub struct Finding {
     pub field: String,
 }
 
+/// One line. What files say is shown letter by letter: it moves no cursor, and begins no line of its own, which a pipeline could
+/// take for a command.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, message, field, .. } = self;
+        let Self { line, column, .. } = self;
+        let (file, message, field) = (plain(&self.file), plain(&self.message), plain(&self.field));
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -123,4 +128,26 @@ pub fn printed(findings: &[Finding], format: Format) -> String {
         let _ = writeln!(text, "{finding}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_one_line_that_no_terminal_and_no_pipeline_obeys() {
+        let finding = Finding {
+            file: "a\u{1b}[2J.yaml".to_owned(),
+            line: 1,
+            column: 2,
+            severity: Severity::Error,
+            message: "spec has no field x\n::error file=x::pwned".to_owned(),
+            field: "spec.x\n::error file=x::pwned\u{202e}".to_owned(),
+        };
+        let told = "a\\u{1b}[2J.yaml:1:2: error: spec has no field x ::error file=x::pwned \
+                    (spec.x ::error file=x::pwned\\u{202e})";
+        assert_eq!(printed(std::slice::from_ref(&finding), Format::Text), format!("{told}\n"));
+        let json = printed(&[finding], Format::Json);
+        assert!(!json.contains('\u{1b}') && !json.contains("\n::error"), "{json}");
+    }
 }

@@ -35,6 +35,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::Value;
 use tidegate_analysis::Templates;
 use tidegate_api::{
     Causes, GatewayRouteKind, Rollout,
@@ -48,9 +49,11 @@ use self::{
     finding::{Finding, Format, LocatedDocument, Severity, printed},
     input::Text,
 };
+use super::plain::plain;
 
 const GROUP: &str = "tidegate.dev";
 const API_VERSION: &str = "tidegate.dev/v1alpha1";
+const KINDS: [&str; 3] = ["Rollout", "CheckTemplate", "ClusterCheckTemplate"];
 
 /// The arguments of `tidegate lint`.
 #[derive(Debug, Args)]
@@ -86,7 +89,7 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let (texts, known, notifications) = match read(options) {
         Ok(read) => read,
         Err(error) => {
-            eprintln!("tidegate: {}", Causes(&*error));
+            eprintln!("tidegate: {}", plain(&Causes(&*error).to_string()));
             return Ok(ExitCode::from(2));
         }
     };
@@ -213,18 +216,35 @@ fn kind(written: &LocatedDocument) -> Option<Finding> {
         return route_version(written, version);
     }
     if written.group() != GROUP {
-        let meant = nearest(written.group(), [GROUP]).is_some() && written.kind() == "Rollout";
-        return meant
-            .then(|| written.error("apiVersion", format!("{version} is unknown; did you mean {API_VERSION}?")));
+        return foreign(written, version);
     }
-    if written.kind() != "Rollout" && !templates::is_template(written) {
-        let kinds = ["Rollout", "CheckTemplate", "ClusterCheckTemplate"];
-        let meant = nearest(written.kind(), kinds).unwrap_or("Rollout");
+    if !KINDS.contains(&written.kind()) {
+        let meant = nearest(written.kind(), KINDS).unwrap_or("Rollout");
         let message = format!("{GROUP} has no kind {}; did you mean {meant}?", written.kind());
         return Some(written.error("kind", message));
     }
     let message = format!("{version} is unknown; write {API_VERSION}");
     (version != API_VERSION).then(|| written.error("apiVersion", message))
+}
+
+/// A kind of ours that is in no group, as kinds of other projects never are, or in one that is nearly ours.
+fn foreign(written: &LocatedDocument, version: &str) -> Option<Finding> {
+    if !KINDS.contains(&written.kind()) {
+        return None;
+    }
+    let message = match written.document.value().get("apiVersion") {
+        None | Some(Value::Null) => format!("apiVersion is missing; write {API_VERSION}"),
+        Some(Value::String(empty)) if empty.trim().is_empty() => format!("apiVersion is empty; write {API_VERSION}"),
+        Some(Value::String(_)) if written.group().is_empty() => {
+            format!("{version} has no group that {} is in; write {API_VERSION}", written.kind())
+        }
+        Some(Value::String(_)) => {
+            nearest(written.group(), [GROUP])?;
+            format!("{version} is unknown; did you mean {API_VERSION}?")
+        }
+        Some(other) => format!("{other} is not a text; write {API_VERSION}"),
+    };
+    Some(written.error("apiVersion", message))
 }
 
 /// A route that no cluster takes, since its kind never had that version.
@@ -342,5 +362,36 @@ mod tests {
             "apiVersion: {API_VERSION}\nkind: Rollout\nspec: {{analysis: {{checks: [{{name: a, query: {{expr: \"{expr}\"}}}}]}}}}"
         );
         assert!(found(text).iter().all(|finding| !finding.message.contains("PromQL")));
+    }
+
+    #[test]
+    fn a_kind_of_ours_in_no_group_is_an_error_and_kinds_of_others_are_none_of_our_business() {
+        let told = |head: &str, kind: &str| -> Vec<String> {
+            let found = found(format!("{head}kind: {kind}\nmetadata: {{name: a}}\n"));
+            found
+                .iter()
+                .map(|finding| format!("{:?} {}: {}", finding.severity, finding.field, finding.message))
+                .collect()
+        };
+        for kind in KINDS {
+            for (head, why) in [
+                (String::new(), "apiVersion is missing".to_owned()),
+                ("apiVersion:\n".to_owned(), "apiVersion is missing".to_owned()),
+                ("apiVersion: ''\n".to_owned(), "apiVersion is empty".to_owned()),
+                ("apiVersion: v1alpha1\n".to_owned(), format!("v1alpha1 has no group that {kind} is in")),
+                ("apiVersion: tidegate.dev\n".to_owned(), format!("tidegate.dev has no group that {kind} is in")),
+                ("apiVersion: 1\n".to_owned(), "1 is not a text".to_owned()),
+            ] {
+                assert_eq!(told(&head, kind), [format!("Error apiVersion: {why}; write tidegate.dev/v1alpha1")]);
+            }
+            let near = "Error apiVersion: tidegates.dev/v1alpha1 is unknown; did you mean tidegate.dev/v1alpha1?";
+            assert_eq!(told("apiVersion: tidegates.dev/v1alpha1\n", kind), [near]);
+            assert!(told("apiVersion: argoproj.io/v1alpha1\n", kind).is_empty());
+        }
+        for kind in ["Service", "Deployment", "RolloutTemplate", "Kustomization"] {
+            for head in ["", "apiVersion: ''\n", "apiVersion: v1alpha1\n", "apiVersion: v1\n"] {
+                assert!(told(head, kind).is_empty(), "{head}{kind}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Receivers that cannot be used or are never told anything, and routes that nothing takes.
 
-use tidegate_api::manifest::Document;
+use tidegate_api::manifest::{Document, Place};
 use tidegate_notify::{ConfigError, Notifications};
 
 use super::{
@@ -35,6 +35,11 @@ pub fn check(text: &Text) -> Vec<Finding> {
     }
     let config = match Notifications::parse(&text.text, &text.file) {
         Ok(config) => config,
+        Err(ConfigError::Form(mistake)) => {
+            let Place { line, column } = mistake.place.unwrap_or(Place::START);
+            let plain = found(Severity::Error, String::new(), mistake.why);
+            return vec![Finding { line, column, field: mistake.field, ..plain }];
+        }
         Err(error) => {
             let (field, message) = located(&error, document.as_ref());
             return vec![found(Severity::Error, field, message)];
@@ -63,8 +68,7 @@ fn located(error: &ConfigError, document: Option<&LocatedDocument>) -> (String, 
             (format!("{}.{field}", place_of(receiver, document)), format!("receiver {receiver}: {why}"))
         }
         ConfigError::Route { place, field, why, .. } => (format!("routes[{place}].{field}"), why.clone()),
-        ConfigError::Syntax { why, .. } => (String::new(), why.clone()),
-        ConfigError::Read { .. } => (String::new(), error.to_string()),
+        ConfigError::Form(_) | ConfigError::Read { .. } => (String::new(), error.to_string()),
     }
 }
 
@@ -94,6 +98,15 @@ mod tests {
         let route = found("receivers:\n- {name: chat, slack: {urlFile: /s}}\nroutes:\n- receivers: [chatt]\n");
         let expected = "n.yaml:4:3: error: there is no receiver \"chatt\"; did you mean chat? (routes[0].receivers)";
         assert_eq!(route, [expected]);
+    }
+
+    #[test]
+    fn a_mistake_of_form_is_one_line_at_its_place() {
+        let misspelt = found("receivers:\n- name: chat\n  slak: {urlFile: /s}\nroutes: []\n");
+        assert_eq!(misspelt, ["n.yaml:3:3: error: there is no such field; did you mean slack? (receivers[0].slak)"]);
+        let twice = found("receivers: []\nroutes: []\n---\nroutes: []\n");
+        assert_eq!(twice.len(), 1);
+        assert!(twice[0].starts_with("n.yaml:4:1: error: a second document begins here"), "{twice:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use kube::Api;
-use tidegate_api::{Causes, Span};
+use tidegate_api::{Causes, Span, one_line};
 use tidegate_operator::controller::CallError;
 use tidegate_planner::workload::Deployment;
 use tokio::time::{Instant, sleep};
@@ -69,11 +69,12 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
     let (name, reached) = (&options.target.name, options.target.reach().await?);
     let end = Instant::now() + options.timeout.duration();
     let mut said = None;
+    let mut unreached = None;
     let mut asked = Instant::now();
     loop {
         match ask(&reached, options).await {
             Ok(answer) => {
-                asked = Instant::now();
+                (asked, unreached) = (Instant::now(), None);
                 if said.as_ref() != Some(&answer) {
                     print(&line(name, &answer))?;
                 }
@@ -83,13 +84,28 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
                 said = Some(answer);
             }
             Err(error) if is_final(&error) || asked.elapsed() >= PATIENCE => return Err(error),
-            Err(_) => {}
+            Err(error) => unreached = Some(error),
         }
         if Instant::now() >= end {
-            print(&format!("Rollout {name}: {} are over\n", options.timeout))?;
+            print(&over(name, options.timeout, said.is_some(), unreached)?)?;
             return Ok(ExitCode::from(4));
         }
         sleep(PERIOD).await;
+    }
+}
+
+/// What is said when the time is over; `unreached` is why the cluster did not answer when it was asked last.
+///
+/// # Errors
+/// It never answered.
+fn over(name: &str, time: Span, was_reached: bool, unreached: Option<anyhow::Error>) -> anyhow::Result<String> {
+    match unreached {
+        None => Ok(format!("Rollout {name}: {time} are over\n")),
+        Some(error) if was_reached => {
+            let why = Causes(&*error).to_string();
+            Ok(format!("Rollout {name}: {time} are over, and the cluster no longer answers: {}\n", one_line(&why)))
+        }
+        Some(error) => Err(error.context(format!("{time} are over, and the cluster never answered"))),
     }
 }
 
@@ -134,4 +150,23 @@ fn line(name: &str, answer: &Answer) -> String {
         Answer::Stalled(why) => ("stands still until somebody acts", why),
     };
     format!("Rollout {name} {word}: {why}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_the_time_is_over_it_says_why_the_cluster_did_not_answer() {
+        let told = |was_reached, unreached: Option<&'static str>| {
+            let error = unreached.map(|why| anyhow::anyhow!(why).context("Rollout shop/a cannot be read"));
+            over("a", Span::seconds(5), was_reached, error).map_err(|error| Causes(&*error).to_string())
+        };
+        assert_eq!(told(true, None), Ok("Rollout a: 5s are over\n".to_owned()));
+        let last =
+            "Rollout a: 5s are over, and the cluster no longer answers: Rollout shop/a cannot be read: refused\n";
+        assert_eq!(told(true, Some("refused")), Ok(last.to_owned()));
+        let never = "5s are over, and the cluster never answered: Rollout shop/a cannot be read: refused";
+        assert_eq!(told(false, Some("refused")), Err(never.to_owned()), "an error ends with code 2");
+    }
 }

@@ -134,3 +134,27 @@ async fn a_defined_kind_is_served_at_once_and_keeps_its_status_apart() {
     let again = server.merge("widgets", "default", "a", "", json!({"spec": {"paused": true}}), "me").unwrap();
     assert_eq!(again.version(), version + 1);
 }
+
+#[tokio::test]
+async fn over_http_a_program_is_answered_and_a_web_page_of_another_place_changes_nothing() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, server) = (listener.local_addr().unwrap(), server());
+    tokio::spawn(crate::http::serve(server.clone(), listener, std::future::pending()));
+    let ask = async |host: &str, origin: &str| {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "n-"}}).to_string();
+        let head = format!("POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nhost: {host}\r\n{origin}");
+        let rest = format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let (here, origin) = (address.to_string(), "origin: https://evil.example\r\n");
+    assert!(ask(&here, origin).await.starts_with("HTTP/1.1 403 "));
+    assert!(ask("evil.example", "").await.starts_with("HTTP/1.1 403 "));
+    assert_eq!(server.list("configmaps", None).len(), 0);
+    assert!(ask(&here, "").await.starts_with("HTTP/1.1 201 "));
+    assert_eq!(server.list("configmaps", None).len(), 1);
+}

@@ -83,7 +83,8 @@ impl Receiver {
 
     /// A file with that content.
     pub fn file(&self, content: &str) -> PathBuf {
-        let path = self.files.path().join(format!("{:x}", content.len()) + &content.replace(['/', ':', '?'], "_"));
+        let path =
+            self.files.path().join(format!("{:x}", content.len()) + &content.replace(['/', ':', '?', '\n'], "_"));
         std::fs::write(&path, format!("{content}\n")).unwrap();
         path
     }

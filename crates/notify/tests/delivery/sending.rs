@@ -182,3 +182,51 @@ async fn a_template_that_fails_keeps_nobody_from_being_told() {
         "{told}"
     );
 }
+
+/// Each way in which a receiver is told of a file, after the field of its kind.
+fn kinds_with_files(url: &str, file: &str) -> [(&'static str, String); 7] {
+    [
+        ("webhook.signingKeyFile", format!("webhook: {{url: '{url}', signingKeyFile: '{file}'}}")),
+        ("webhook.bearerTokenFile", format!("webhook: {{url: '{url}', bearerTokenFile: '{file}'}}")),
+        (
+            "webhook.basicAuth.passwordFile",
+            format!("webhook: {{url: '{url}', basicAuth: {{username: me, passwordFile: '{file}'}}}}"),
+        ),
+        ("webhook.headerFiles", format!("webhook: {{url: '{url}', headerFiles: {{X-Key: '{file}'}}}}")),
+        ("pagerDuty.routingKeyFile", format!("pagerDuty: {{url: '{url}', routingKeyFile: '{file}'}}")),
+        ("opsgenie.apiKeyFile", format!("opsgenie: {{url: '{url}', apiKeyFile: '{file}'}}")),
+        ("slack.urlFile", format!("slack: {{urlFile: '{file}'}}")),
+    ]
+}
+
+#[tokio::test]
+async fn a_file_that_is_empty_or_holds_two_lines_is_named_at_start_with_its_receiver_and_field() {
+    let receiver = Receiver::start(&[]).await;
+    for (text, why) in
+        [("", "it is empty"), (" ", "it is empty"), ("http://a/x\nhttp://b/y", "it holds more than one line")]
+    {
+        let file = receiver.file(text).display().to_string();
+        for (field, kind) in kinds_with_files(&receiver.url, &file) {
+            let told = Way::all(&Receiver::config(&kind)).err().unwrap().to_string();
+            let cause = format!("the file with its credentials cannot be used: {file}: {why}");
+            assert_eq!(told, format!("n.yaml: receiver \"it\": {field}: {cause}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_with_a_file_that_has_become_empty_and_it_is_tried_again() {
+    let receiver = Receiver::start(&[]).await;
+    let file = receiver.file(&format!("{}/secret", receiver.url));
+    let notice = sample::notice("Reverted");
+    for (field, kind) in kinds_with_files(&receiver.url, &file.display().to_string()) {
+        std::fs::write(&file, format!("{}/secret\n", receiver.url)).unwrap();
+        let ways = Way::all(&Receiver::config(&kind)).unwrap();
+        std::fs::write(&file, "\n").unwrap();
+        let outcome = ways[0].tell(&notice, notice.at).await;
+        let Outcome::Later { why, is_unwelcome: true, .. } = outcome else { panic!("{field}: {outcome:?}") };
+        let cause = format!("the file with its credentials cannot be used: {}: it is empty", file.display());
+        assert_eq!(why, cause, "{field}");
+    }
+    assert!(receiver.got().is_empty());
+}

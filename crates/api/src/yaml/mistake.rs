@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use serde::de;
-use tidegate_api::{
+use serde::de::{self, Unexpected};
+
+use crate::{
     manifest::{Document, Malformed, Place},
     nearest::did_you_mean,
+    one_line,
 };
 
 /// A mistake in a file.
@@ -39,6 +41,7 @@ impl Mistake {
     }
 }
 
+/// One line, whatever the file says.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -46,16 +49,11 @@ impl fmt::Display for Mistake {
             write!(f, ":{place}")?;
         }
         if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
+            write!(f, ": {}", one_line(&self.field))?;
         }
-        write!(f, ": {}", self.why)
+        write!(f, ": {}", one_line(&self.why))
     }
 }
-
-/// What is wrong with a value: a sentence without its subject, for a field that whoever checks does not know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct WrongValue(pub(in crate::scenario) String);
 
 /// A mistake on its way out of a document: each level that it passes adds itself to the path.
 #[derive(Debug)]
@@ -104,6 +102,14 @@ impl de::Error for Refusal {
         Self { path: String::new(), name: false, why: why.to_string() }
     }
 
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
+        Self::custom(format_args!("{} is not {}", Found(found), Wanted(&wanted.to_string())))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
+        Self::invalid_type(found, wanted)
+    }
+
     fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
         Self::no_such_field(name, expected)
     }
@@ -116,5 +122,43 @@ impl de::Error for Refusal {
 
     fn missing_field(name: &'static str) -> Self {
         Self::custom(format_args!("the field {name} is missing"))
+    }
+}
+
+/// What is written, in the words of people who write YAML.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Str(text) => write!(f, "{text:?}"),
+            Unexpected::Bool(value) => write!(f, "{value}"),
+            Unexpected::Unsigned(number) => write!(f, "{number}"),
+            Unexpected::Signed(number) => write!(f, "{number}"),
+            Unexpected::Float(number) => write!(f, "{number}"),
+            Unexpected::Unit | Unexpected::Option => f.write_str("nothing"),
+            Unexpected::Seq => f.write_str("a list"),
+            Unexpected::Map => f.write_str("a map of fields"),
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+/// What a type says that it expects, in the words of people who write YAML.
+struct Wanted<'a>(&'a str);
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on that fits",
+            "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number that fits",
+            "f32" | "f64" => "a number",
+            "a boolean" => "true or false",
+            "a string" | "path string" => "a text",
+            "a sequence" => "a list",
+            "a map" => "a map of fields",
+            of if of.starts_with("struct ") => "a map of fields",
+            other => other,
+        })
     }
 }

@@ -2,20 +2,41 @@
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-    value::StrDeserializer,
+    value::{MapDeserializer, SeqDeserializer, StrDeserializer},
 };
 use serde_json::{Map, Value};
-use tidegate_api::manifest::item;
 
 use super::mistake::Refusal;
+use crate::manifest::item;
 
 /// Reads one value.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    pub(super) value: &'a Value,
+    value: &'a Value,
+    /// Whether `60` and `true` may stand where a text is wanted, `"60"` where a number is, and nothing where there may be nothing
+    /// in a list or map: as in files of settings, where nothing else can be meant.
+    is_lenient: bool,
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn strict(value: &'a Value) -> Self {
+        Self { value, is_lenient: false }
+    }
+
+    pub(super) fn lenient(value: &'a Value) -> Self {
+        Self { value, is_lenient: true }
+    }
+
+    /// The same for a part of it.
+    fn part(self, value: &'a Value) -> Self {
+        Self { value, ..self }
+    }
+
+    /// Whether there is nothing, and it may be taken for a list or map of nothing.
+    fn is_as_good_as_empty(self) -> bool {
+        self.is_lenient && self.value.is_null()
+    }
+
     /// `fields`: the only ones that may be written, if that is known.
     fn any<'de, V: Visitor<'de>>(self, fields: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Refusal>
     where
@@ -34,8 +55,10 @@ impl<'a> Reader<'a> {
             Value::Array(_) if fields.is_some() => {
                 Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &visitor))
             }
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0 }),
-            Value::Object(map) => visitor.visit_map(Fields { map: map.iter(), known: fields, current: None }),
+            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0, reader: self }),
+            Value::Object(map) => {
+                visitor.visit_map(Fields { map: map.iter(), known: fields, current: None, reader: self })
+            }
         }
     }
 }
@@ -61,7 +84,50 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
+        if self.is_as_good_as_empty() {
+            return visitor.visit_map(MapDeserializer::new(std::iter::empty::<(&str, &str)>()));
+        }
         self.any(Some(fields), visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if self.is_as_good_as_empty() {
+            return visitor.visit_map(MapDeserializer::new(std::iter::empty::<(&str, &str)>()));
+        }
+        self.any(None, visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if self.is_as_good_as_empty() {
+            return visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<&str>()));
+        }
+        self.any(None, visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match self.value {
+            Value::Number(_) | Value::Bool(_) if self.is_lenient => visitor.visit_string(self.value.to_string()),
+            _ => self.any(None, visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match self.value.as_str().filter(|_| self.is_lenient).and_then(|text| text.parse().ok()) {
+            Some(number) => visitor.visit_u64(number),
+            None => self.any(None, visitor),
+        }
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_u64(visitor)
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_u64(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -72,20 +138,21 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, Refusal> {
         match self.value {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            Value::Object(map) => visitor.visit_enum(Variant::of(map)?),
+            Value::Object(map) => visitor.visit_enum(Variant::of(map, self)?),
             _ => self.any(None, visitor),
         }
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        ignored_any
     }
 }
 
 struct Items<'a> {
     items: std::slice::Iter<'a, Value>,
     next: usize,
+    reader: Reader<'a>,
 }
 
 impl<'de> SeqAccess<'de> for Items<'de> {
@@ -95,7 +162,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         let Some(value) = self.items.next() else { return Ok(None) };
         let index = self.next;
         self.next += 1;
-        let read = seed.deserialize(Reader { value });
+        let read = seed.deserialize(self.reader.part(value));
         read.map(Some).map_err(|refusal| refusal.inside(&item("", index)))
     }
 }
@@ -104,6 +171,7 @@ struct Fields<'a> {
     map: serde_json::map::Iter<'a>,
     known: Option<&'static [&'static str]>,
     current: Option<(&'a String, &'a Value)>,
+    reader: Reader<'a>,
 }
 
 impl<'de> MapAccess<'de> for Fields<'de> {
@@ -122,7 +190,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
         let Some((name, value)) = self.current else { return Err(serde::de::Error::custom("a field without a name")) };
-        seed.deserialize(Reader { value }).map_err(|refusal| refusal.inside(name))
+        seed.deserialize(self.reader.part(value)).map_err(|refusal| refusal.inside(name))
     }
 }
 
@@ -158,14 +226,14 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
 /// An enum's variant that has something inside: `delete: {name: checkout}`.
 struct Variant<'a> {
     name: &'a str,
-    value: &'a Value,
+    inside: Reader<'a>,
 }
 
 impl<'a> Variant<'a> {
-    fn of(map: &'a Map<String, Value>) -> Result<Self, Refusal> {
+    fn of(map: &'a Map<String, Value>, reader: Reader<'a>) -> Result<Self, Refusal> {
         let mut fields = map.iter();
         match (fields.next(), fields.next()) {
-            (Some((name, value)), None) => Ok(Self { name, value }),
+            (Some((name, value)), None) => Ok(Self { name, inside: reader.part(value) }),
             _ => Err(serde::de::Error::custom("takes exactly one field")),
         }
     }
@@ -186,21 +254,21 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     type Error = Refusal;
 
     fn unit_variant(self) -> Result<(), Refusal> {
-        if self.value.is_null() {
+        if self.inside.value.is_null() {
             return Ok(());
         }
         Err(serde::de::Error::custom(format_args!("{} takes nothing inside", self.name)))
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
-        seed.deserialize(Reader { value: self.value }).map_err(|refusal| refusal.inside(self.name))
+        seed.deserialize(self.inside).map_err(|refusal| refusal.inside(self.name))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {
-        Reader { value: self.value }.any(None, visitor).map_err(|refusal| refusal.inside(self.name))
+        self.inside.any(None, visitor).map_err(|refusal| refusal.inside(self.name))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
-        Reader { value: self.value }.any(Some(fields), visitor).map_err(|refusal| refusal.inside(self.name))
+        self.inside.any(Some(fields), visitor).map_err(|refusal| refusal.inside(self.name))
     }
 }
