@@ -277,7 +277,7 @@ fn pieces(word: &str, width: usize) -> Vec<String> {
     for letter in word.chars() {
         match pieces.last_mut() {
             Some(piece) if piece.is_empty() || piece.width() + letter.width().unwrap_or(0) <= width => {
-                piece.push(letter)
+                piece.push(letter);
             }
             _ => pieces.push(letter.to_string()),
         }
