@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             Value::Array(_) if fields.is_some() => {
                 Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &visitor))
             }
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), next: 0, reader: self }),
+            Value::Array(items) => visitor.visit_seq(Items { left: items.iter(), next: 0, reader: self }),
             Value::Object(map) => {
                 visitor.visit_map(Fields { map: map.iter(), known: fields, current: None, reader: self })
             }
@@ -150,7 +150,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 }
 
 struct Items<'a> {
-    items: std::slice::Iter<'a, Value>,
+    left: std::slice::Iter<'a, Value>,
     next: usize,
     reader: Reader<'a>,
 }
@@ -159,7 +159,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Refusal;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
-        let Some(value) = self.items.next() else { return Ok(None) };
+        let Some(value) = self.left.next() else { return Ok(None) };
         let index = self.next;
         self.next += 1;
         let read = seed.deserialize(self.reader.part(value));
