@@ -69,12 +69,11 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
     let (name, reached) = (&options.target.name, options.target.reach().await?);
     let end = Instant::now() + options.timeout.duration();
     let mut said = None;
-    let mut unreached = None;
     let mut asked = Instant::now();
     loop {
-        match ask(&reached, options).await {
+        let unreached = match ask(&reached, options).await {
             Ok(answer) => {
-                (asked, unreached) = (Instant::now(), None);
+                asked = Instant::now();
                 if said.as_ref() != Some(&answer) {
                     print(&line(name, &answer))?;
                 }
@@ -82,10 +81,11 @@ async fn awaited(options: &Options) -> anyhow::Result<ExitCode> {
                     return Ok(code);
                 }
                 said = Some(answer);
+                None
             }
             Err(error) if is_final(&error) || asked.elapsed() >= PATIENCE => return Err(error),
-            Err(error) => unreached = Some(error),
-        }
+            Err(error) => Some(error),
+        };
         if Instant::now() >= end {
             print(&over(name, options.timeout, said.is_some(), unreached)?)?;
             return Ok(ExitCode::from(4));
