@@ -70,7 +70,7 @@ fn listed(cluster: &Cluster, count: usize) -> Result<Duration> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     let printed = command.args(["get", "-A"]).env("KUBECONFIG", cluster.kubeconfig()).output()?;
     let took = began.elapsed();
-    let lines = printed.stdout.iter().filter(|byte| **byte == b'\n').count();
+    let lines = String::from_utf8_lossy(&printed.stdout).lines().count();
     ensure!(lines == count + 1, "{lines} lines: {}", String::from_utf8_lossy(&printed.stderr));
     Ok(took)
 }
