@@ -46,6 +46,13 @@ impl Demo {
         &self.kubeconfig
     }
 
+    /// What another command prints about the demo's cluster.
+    pub fn tidegate(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.args(arguments).env("KUBECONFIG", &self.kubeconfig).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
     /// Does what Ctrl-C does.
     pub fn interrupt(&self) {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();

@@ -75,6 +75,20 @@ fn ages_are_those_of_the_demos_time_wherever_kubectl_shows_them() {
 }
 
 #[test]
+fn status_tells_the_demos_time_and_not_that_of_the_terminal() {
+    let demo = Demo::start(&["--port", "0", "--speed", "100"]);
+    let began = Instant::now();
+    let told = loop {
+        let told = demo.tidegate(&["status", "checkout"]);
+        if told.contains(" ago") {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_mins(1), "nothing has happened: {told}");
+    };
+    assert!(!told.contains("23h") && !told.contains("24h"), "{told}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_with_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
