@@ -43,10 +43,12 @@ const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 
 // The class of a cell; what no class says is refused rather than left out.
 function look(cell) {
-  const colour = cell.isFgDefault() ? 0 : cell.getFgColor();
-  const drawn = cell.isFgDefault() || (cell.isFgPalette() && colour >= 1 && colour <= 6);
+  const number = cell.isFgDefault() ? 0 : cell.getFgColor();
+  // Eight further is the bright one of a colour, and all that are drawn are bright.
+  const colour = number % 8;
+  const drawn = cell.isFgDefault() || (cell.isFgPalette() && number < 16 && colour >= 1 && colour <= 6);
   if (!drawn || !cell.isBgDefault() || cell.isInverse() || cell.isItalic() || cell.isUnderline() || cell.getWidth() !== 1) {
-    throw new Error(`no way to draw "${cell.getChars()}" of colour ${colour} as it is meant`);
+    throw new Error(`no way to draw "${cell.getChars()}" of colour ${number} as it is meant`);
   }
   return [cell.isBold() && "b", cell.isDim() && "f", colour ? `c${colour}` : "d"].filter(Boolean).join(" ");
 }
