@@ -63,7 +63,7 @@ fn no_stage_is_left_in_an_incident_of_both_versions_and_the_good_one_is_promoted
 fn a_version_that_is_certainly_worse_in_it_is_still_reverted() {
     let worse = "[{from: 0s, rate: 0.1%}, {from: 23m, rate: 25%}, {from: 33m, rate: 15%}]";
     for check in [COMPARED, "max: 2%"] {
-        let plan = released([SHARED, worse], check, "", "outcome: Reverted, within: 14m");
+        let plan = released([SHARED, worse], check, "", "outcome: Reverted, within: 15m");
         for seed in ["1", "2", "3"] {
             let outcome = plan.simulate(&["--seed", seed]);
             assert_eq!((outcome.code, outcome.complaint.as_str()), (0, ""), "{check}, {seed}: {}", outcome.printed);

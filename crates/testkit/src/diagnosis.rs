@@ -1,6 +1,6 @@
 //! What to read when a behaviour fails: everything that the shop's objects say, and the operator's last words.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     shop::Shop,
     snapshot::{NAME, Snapshot, is_ready},
+    wait::until,
 };
 
 /// An event, as `kubectl describe` would show it.
@@ -28,6 +29,14 @@ pub struct Event {
 }
 
 impl Shop {
+    /// Waits for an event of that reason, which follows the status by a moment, and returns its kind.
+    pub async fn told(&self, reason: &str) -> anyhow::Result<String> {
+        until(&format!("an event {reason}"), Duration::from_secs(30), || async {
+            self.events().await.ok()?.into_iter().find(|event| event.reason == reason).map(|event| event.kind)
+        })
+        .await
+    }
+
     /// The events of the shop, in the order in which the API server lists them.
     pub async fn events(&self) -> anyhow::Result<Vec<Event>> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));

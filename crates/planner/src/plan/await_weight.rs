@@ -47,7 +47,6 @@ impl Planner<'_> {
     /// The gateway has its time; nothing is held against the version when it takes longer.
     fn await_routes(&mut self, stage: &Stage, waiting: &str) -> Outcome {
         self.wake_at_gateway_deadline();
-        self.wake_when_heard_of();
         if self.is_gateway_late() {
             return Outcome::Hold(self.not_confirmed(waiting));
         }

@@ -130,9 +130,12 @@ impl Effects<'_> {
         let object = route.object.as_ref()?;
         let router = route.router(self.rollout, names);
         let services = [&self.observed.stable_service, &self.observed.canary_service];
-        // A route is not made to name a Service that does not exist yet, or of which its gateway may not have heard.
+        // A route is not made to name a Service that does not exist yet, or of which its gateway may not have heard: unless the one
+        // that it names leads to nobody.
+        let stable = self.status.stable.as_ref().map_or("", |stable| stable.replica_set.as_str());
+        let serves = self.observed.ready_behind(&names.service, stable) > 0;
         let is_new = |service: &Option<Arc<Service>>| {
-            service.as_ref().is_none_or(|service| pinning::heard_of(service, self.now).is_some())
+            service.as_ref().is_none_or(|service| serves && pinning::heard_of(service, self.now).is_some())
         };
         if services.into_iter().any(is_new) && router.is_whole(object) {
             return None;

@@ -244,6 +244,7 @@ impl<'a> Planner<'a> {
             Phase::Reverting | Phase::Promoting => self.settle(),
             _ => self.idle(),
         }
+        self.wake_when_heard_of();
     }
 
     /// Ends a revert or a promotion when everything that was in its way is gone.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
-use tidegate_api::{Rollout, RolloutStatus, Span};
+use tidegate_api::{Rollout, RolloutStatus, RouteMode, Span};
 
 use crate::{
     plan::{Guard, Observed, Planner, Route, after, guard, split::Ready},
@@ -22,8 +22,11 @@ pub(super) fn heard_of(service: &Service, now: Timestamp) -> Option<Timestamp> {
 }
 
 impl Planner<'_> {
-    /// Asks to be woken when the routes may name the Services of the revisions.
+    /// Asks to be woken when the routes may name the Services of the revisions, if they are to.
     pub(super) fn wake_when_heard_of(&mut self) {
+        if self.status.route != RouteMode::Split {
+            return;
+        }
         let services = [&self.observed.stable_service, &self.observed.canary_service];
         if let Some(at) = services.into_iter().flatten().filter_map(|service| heard_of(service, self.now)).max() {
             self.wake_at(at);

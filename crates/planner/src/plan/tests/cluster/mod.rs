@@ -39,6 +39,7 @@ pub struct Pod {
 
 /// The objects, and what the machinery around them knows.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of one part of the cluster")]
 pub struct Cluster {
     pub now: Timestamp,
     pub rollout: Option<Rollout>,
