@@ -65,7 +65,8 @@ async fn another_version_in_mid_flight_takes_the_place_of_the_first(world: &Worl
     let weights = shop.canary_weights();
     let returned = weights.windows(2).any(|pair| pair[0].is_some_and(|share| share > 0) && pair[1].unwrap_or(0) == 0);
     shop.check(&format!("traffic went back before v3 had any: {weights:?}"), returned).await?;
-    shop.told(reason::SUPERSEDED).await?;
+    let told = shop.events().await?.into_iter().any(|event| event.reason == reason::SUPERSEDED);
+    shop.check("an event says so", told).await?;
     shop.lost_nothing().await
 }
 

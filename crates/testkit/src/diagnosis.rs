@@ -15,6 +15,9 @@ use super::{
     wait::until,
 };
 
+/// So long an event is waited for at most.
+const FOLLOWS: Duration = Duration::from_secs(10);
+
 /// An event, as `kubectl describe` would show it.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -29,16 +32,21 @@ pub struct Event {
 }
 
 impl Shop {
-    /// Waits for an event of that reason, which follows the status by a moment, and returns its kind.
-    pub async fn told(&self, reason: &str) -> anyhow::Result<String> {
-        until(&format!("an event {reason}"), Duration::from_secs(30), || async {
-            self.events().await.ok()?.into_iter().find(|event| event.reason == reason).map(|event| event.kind)
+    /// The events of the shop, in the order in which the API server lists them, once that of the newest step is among them: it
+    /// follows the status by a moment. An operator that died in between never sends it, and is not waited for in vain for long.
+    pub async fn events(&self) -> anyhow::Result<Vec<Event>> {
+        let newest = self.now().status().history.first().map(|step| step.reason.clone());
+        let is_told = |events: &Vec<Event>| {
+            newest.as_ref().is_none_or(|reason| events.iter().any(|event| event.reason == *reason))
+        };
+        let told = until("the event of the newest step", FOLLOWS, || async {
+            self.listed_events().await.ok().filter(is_told)
         })
-        .await
+        .await;
+        if let Ok(told) = told { Ok(told) } else { self.listed_events().await }
     }
 
-    /// The events of the shop, in the order in which the API server lists them.
-    pub async fn events(&self) -> anyhow::Result<Vec<Event>> {
+    async fn listed_events(&self) -> anyhow::Result<Vec<Event>> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -61,7 +69,7 @@ impl Shop {
             let _ = writeln!(text, "  {lost}");
         }
         text.push_str("events:\n");
-        for event in self.events().await.unwrap_or_default() {
+        for event in self.listed_events().await.unwrap_or_default() {
             if event.regarding.starts_with("Rollout/") {
                 let _ = writeln!(text, "  {} {}: {}", event.kind, event.reason, event.note);
             }
