@@ -172,6 +172,20 @@ impl Server {
         .await;
     }
 
+    /// Waits until the server itself answers `query` with this number, however long it takes to show what it scraped.
+    pub async fn shows(&self, query: &str, number: &str) {
+        let client = reqwest::Client::new();
+        let url = format!("{}/api/v1/query", self.url);
+        // VictoriaMetrics answers for 30 s ago otherwise.
+        let parameters = [("query", query), ("latency_offset", "1ms"), ("nocache", "1")];
+        eventually(query, async || {
+            let answer = client.post(&url).form(&parameters).send().await.ok()?;
+            let answer: serde_json::Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
+            (answer["data"]["result"][0]["value"][1] == number).then_some(())
+        })
+        .await;
+    }
+
     /// Stops it, throws its data away, and starts it again.
     pub async fn lose_data(&mut self) {
         self.child.kill().await.unwrap();
