@@ -181,15 +181,28 @@ impl Transport for Pods {
     fn query(&self, question: PromQuery) -> BoxFuture<'_, Result<PromResponse, QueryError>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
-            let is_latency = question.query.contains("_bucket");
+            let (is_count, is_latency) =
+                (question.query.starts_with("count by (le)"), question.query.contains("_bucket"));
             let window = question.query.rsplit_once('[').map_or("", |(_, window)| window);
-            let key = format!("{is_latency} {window} {:?}", question.when);
+            let key = format!("{is_count} {is_latency} {window} {:?}", question.when);
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let body = answers.entry(key).or_insert_with(|| written(is_latency, window, question.when)).clone();
+            let write = || if is_count { counted(question.when) } else { written(is_latency, window, question.when) };
+            let body = answers.entry(key).or_insert_with(write).clone();
             self.sent.fetch_add(body.len(), Ordering::Relaxed);
             Ok(PromResponse::Text { status: 200, html: false, body })
         })
     }
+}
+
+/// How many series have each bound.
+fn counted(when: When) -> Vec<u8> {
+    let at = match when {
+        When::At(at) => at.as_second(),
+        When::Grid { end, .. } => end,
+    };
+    let row = |(le, _): &(&str, i64)| format!(r#"{{"metric":{{"le":"{le}"}},"values":[[{at},"{PODS}"]]}}"#);
+    let rows: Vec<_> = BUCKETS.iter().map(row).collect();
+    format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}]}}}}"#, rows.join(",")).into_bytes()
 }
 
 fn written(is_latency: bool, window: &str, when: When) -> Vec<u8> {

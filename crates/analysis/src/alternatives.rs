@@ -3,9 +3,7 @@
 //! Libraries rename their metrics, and while they do, some expose both names. Counted together, each request would be two,
 //! and half the evidence would be certain enough. <https://opentelemetry.io/docs/specs/semconv/non-normative/http-migration/>
 
-use std::collections::HashMap;
-
-use tidegate_judge::Key;
+use tidegate_judge::{ByKey, Key};
 
 use super::{answer::Row, source::OF_A_PROCESS};
 
@@ -25,7 +23,7 @@ pub(super) fn keep_first<'a>(answers: impl Iterator<Item = (Alternative<'a>, &'a
     if answers.iter().all(|(alternative, _)| alternative.place == first) {
         return;
     }
-    let mut firsts: HashMap<Key, usize> = HashMap::new();
+    let mut firsts: ByKey<usize> = ByKey::default();
     for (alternative, rows) in &answers {
         for row in &**rows {
             let known = firsts.entry(alternative.process(row)).or_insert(alternative.place);

@@ -5,10 +5,10 @@
 //! bounds that all of them have, each is asked for with all of its own. So what is left out is never what is counted, and
 //! the verdict is the one that all buckets would have come to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use promql_parser::parser::{Expr, VectorSelector, parse};
-use tidegate_judge::{Arm, Key, Meaning, Measure, Series};
+use tidegate_judge::{Arm, ByKey, Key, Meaning, Measure, Series};
 use tidegate_planner::pattern::exactly;
 
 use super::{answer::Row, escape::escape_string};
@@ -32,6 +32,8 @@ pub(super) struct Chosen {
     pub(super) matcher: String,
     /// Those that each histogram has: one that lacks any of them is not the one that was found.
     everywhere: Vec<f64>,
+    /// The selectors for these buckets alone, by what they were before.
+    narrowed: BTreeMap<String, String>,
 }
 
 impl Bounds {
@@ -85,7 +87,8 @@ impl Bounds {
         let spellings: BTreeSet<String> = chosen.iter().flat_map(|bound| bound.all_spellings()).collect();
         let pattern: Vec<_> = spellings.iter().map(|spelling| exactly(spelling)).collect();
         let everywhere = chosen.iter().filter(|bound| bound.is_everywhere).map(|bound| bound.le).collect();
-        Chosen { matcher: format!("le=~\"{}\"", escape_string(&pattern.join("|"), '"')), everywhere }
+        let matcher = format!("le=~\"{}\"", escape_string(&pattern.join("|"), '"'));
+        Chosen { matcher, everywhere, narrowed: BTreeMap::new() }
     }
 
     /// Whether the bound `le` may be one of the nearest to one of `limits` in any histogram.
@@ -111,8 +114,21 @@ impl Bound {
 }
 
 impl Chosen {
+    /// The same for `selectors`, once for as long as it stands: to read a selector takes longer than to read a hundred series. Nothing
+    /// where it is not known how to say it of all of them.
+    pub(super) fn for_all<'s>(self, selectors: impl Iterator<Item = &'s str>) -> Option<Self> {
+        let narrowed = selectors.map(|selector| Some((selector.to_owned(), self.narrow(selector)?)));
+        let narrowed = narrowed.collect::<Option<_>>()?;
+        Some(Self { narrowed, ..self })
+    }
+
+    /// `selector` for these buckets alone, where it is one of those that this is for.
+    pub(super) fn of(&self, selector: &str) -> Option<&str> {
+        self.narrowed.get(selector).map(String::as_str)
+    }
+
     /// `selector` for these buckets alone; nothing where it is not known how to say so.
-    pub(super) fn of(&self, selector: &str) -> Option<String> {
+    fn narrow(&self, selector: &str) -> Option<String> {
         let plain = plain(selector)?;
         let text = selector.trim_end();
         let narrowed = match text.strip_suffix('}').map(str::trim_end) {
@@ -132,7 +148,7 @@ impl Chosen {
 
     /// Whether each histogram of `series` has all the buckets that every histogram had.
     pub(super) fn are_in(&self, series: &[Series]) -> bool {
-        let mut found: HashMap<(Key, Arm), usize> = HashMap::new();
+        let mut found: ByKey<usize, (Key, Arm)> = ByKey::default();
         for series in series {
             if let Meaning::Bucket { histogram, le } = series.meaning {
                 *found.entry((histogram, series.arm)).or_default() += usize::from(self.everywhere.contains(&le));

@@ -3,13 +3,10 @@
 //! Counted twice, a sample looks twice as large as it is, and half of the evidence would be certain enough. Of two that differ
 //! only in what a scrape or a store adds, and that move together, one counts.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_judge::{Arm, Key, Sample, Series};
+use tidegate_judge::{Arm, ByKey, Key, Keys, Sample, Series};
 
 use super::answer::Row;
 
@@ -53,9 +50,9 @@ impl Told {
 /// By whom series were told.
 #[derive(Debug, Default)]
 pub(super) struct Tellers {
-    who: HashMap<Key, Teller>,
+    who: ByKey<Teller>,
     /// The series, and of native histograms those, by their keys.
-    told: HashMap<Key, Told>,
+    told: ByKey<Told>,
 }
 
 /// One who scraped a pod.
@@ -105,13 +102,13 @@ impl Tellers {
         if pods.len() == self.who.len() {
             return Vec::new();
         }
-        let mut alike: HashMap<(Key, Arm), Vec<Scraped<'_>>> = HashMap::new();
+        let mut alike: ByKey<Vec<Scraped<'_>>, (Key, Arm)> = ByKey::default();
         for one in series {
             let Some(told) = self.of(one.key) else { continue };
             let Some(teller) = self.who.get(&told.who) else { continue };
             alike.entry((told.what, one.arm)).or_default().push((teller, told.who, one));
         }
-        let mut pairs: HashMap<(Key, Key), Double> = HashMap::new();
+        let mut pairs: ByKey<Double, (Key, Key)> = ByKey::default();
         for mut all in alike.into_values().filter(|all| all.len() > 1) {
             all.sort_by_key(|(teller, ..)| *teller);
             all.truncate(MOST);
@@ -228,8 +225,8 @@ fn between(samples: &[Sample]) -> SignedDuration {
 /// what counted has ended.
 #[derive(Debug, Default)]
 pub(super) struct Doubles {
-    known: HashSet<(Key, Key)>,
-    copies: HashSet<Key>,
+    known: Keys<(Key, Key)>,
+    copies: Keys,
     sentence: Option<String>,
 }
 

@@ -3,14 +3,11 @@
 //! During a migration a process exposes a histogram in both, or one version does in one and the other in the other, and
 //! Prometheus may keep both. Each histogram counts once.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use promql_parser::parser::{Expr, parse};
-use tidegate_judge::{Key, Meaning, Sample, Series};
+use tidegate_judge::{ByKey, Key, Meaning, Sample, Series};
 
 use super::answer::Row;
 
@@ -21,7 +18,7 @@ pub(super) const BUCKET: &str = "_bucket";
 pub(super) const COUNT: &str = "_count";
 
 /// By histogram, the form in which it counts: nothing in particular for classic buckets, all of its series otherwise.
-pub(super) type Forms = HashMap<Key, Key>;
+pub(super) type Forms = ByKey<Key>;
 
 /// What selects the same histograms as a selector of a part of them, where they are native ones. It is found out when it is first
 /// asked for: what a check reads is described anew at each look, and mostly only compared with what is known.
@@ -89,10 +86,11 @@ pub(super) fn as_counter(row: &Row) -> Row {
 /// left out, rather than that all which the process ever counted be taken for new.
 pub(super) fn once(mut classic: Vec<Series>, mut held: Vec<Series>) -> (Vec<Series>, Forms) {
     let (of_classic, of_held) =
-        if held.is_empty() { (HashMap::new(), HashMap::new()) } else { (spans(&classic), spans(&held)) };
+        if held.is_empty() { (ByKey::default(), ByKey::default()) } else { (spans(&classic), spans(&held)) };
     let last = |span: &Span| (span.has_bounds, span.last, span.counted);
     let is_held = |key: Key| of_held.get(&key).map(last) > of_classic.get(&key).map(last);
-    let mut forms = Forms::with_capacity(of_classic.len());
+    let mut forms = Forms::default();
+    forms.reserve(of_classic.len());
     for (all, as_held, others) in [(&mut classic, false, &of_held), (&mut held, true, &of_classic)] {
         all.retain(|series| histogram_of(series).is_none_or(|key| is_held(key) == as_held));
         for series in all {
@@ -117,7 +115,7 @@ pub(super) fn changed(before: &Forms, now: &Forms, series: &[Series]) -> Vec<Ser
 /// Without what `series`, read at instants, have of histograms that counted in another form `before`, up to where they count
 /// something: until then a store may only show what they stood at when they ended. Those that count nothing have not changed.
 pub(super) fn resumed(before: &Forms, now: &mut Forms, series: &mut Vec<Series>) {
-    let mut changes: HashMap<Key, Option<Timestamp>> = HashMap::new();
+    let mut changes: ByKey<Option<Timestamp>> = ByKey::default();
     for one in changed(before, now, series) {
         let Some(histogram) = histogram_of(&one) else { continue };
         let change = changes.entry(histogram).or_default();
@@ -157,8 +155,8 @@ struct Span {
     counted: Option<Timestamp>,
 }
 
-fn spans(series: &[Series]) -> HashMap<Key, Span> {
-    let mut spans = HashMap::new();
+fn spans(series: &[Series]) -> ByKey<Span> {
+    let mut spans = ByKey::default();
     for series in series {
         let Meaning::Bucket { histogram, le } = series.meaning else { continue };
         let Some((first, last)) = series.samples.first().zip(series.samples.last()) else { continue };

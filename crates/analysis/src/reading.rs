@@ -94,6 +94,8 @@ pub(super) struct Volume {
     weight: usize,
     /// Which bounds there are, and when that was asked; no bounds where there is no telling them apart.
     found: Option<(Timestamp, Option<Bounds>)>,
+    /// The buckets that those measures need of them; nothing where all are asked for.
+    chosen: Option<(Vec<Measure>, Option<Chosen>)>,
     is_in_vain: bool,
     native: Native,
     /// When native histograms were asked for.
@@ -103,7 +105,13 @@ pub(super) struct Volume {
 impl Volume {
     /// Asks which bounds there are, where there may be many buckets and that was not asked a while ago. Where nobody answers, all
     /// buckets are asked for.
-    pub(super) async fn find(&mut self, prometheus: &Prometheus, source: &Source, now: Timestamp, deadline: Instant) {
+    pub(super) async fn find(
+        &mut self,
+        prometheus: &Prometheus,
+        (source, measures): (&Source, Vec<Measure>),
+        now: Timestamp,
+        deadline: Instant,
+    ) {
         let stands = if self.is_in_vain { STAND_IN_VAIN } else { STAND };
         let is_fresh = self.found.as_ref().is_some_and(|(at, _)| now < later(*at, stands));
         let may_be_large = self.is_large || (!self.is_known && source.has_buckets());
@@ -113,6 +121,11 @@ impl Volume {
             self.is_known |= count > 0.0;
             self.is_large |= count > MANY as f64;
             self.found = Some((now, self.is_large.then(|| bounds(source, &answers)).flatten()));
+            self.chosen = None;
+        }
+        if self.chosen.as_ref().is_none_or(|(known, _)| *known != measures) {
+            let chosen = self.chosen_of(source, &measures);
+            self.chosen = Some((measures, chosen));
         }
         let is_due = self.looked_for_native.is_none_or(|at| now >= later(at, LOOK_FOR_NATIVE));
         if self.native == Native::No && is_due {
@@ -122,14 +135,15 @@ impl Volume {
 
     /// What is asked for where `measures` are counted of `source`.
     pub(super) fn asked(&self, source: &Source, measures: Vec<Measure>) -> Asked {
-        Asked { chosen: self.chosen(source, &measures), native: self.native, measures }
+        let known = self.chosen.as_ref().filter(|(known, _)| *known == measures);
+        let chosen = known.map_or_else(|| self.chosen_of(source, &measures), |(_, chosen)| chosen.clone());
+        Asked { chosen, native: self.native, measures }
     }
 
     /// The buckets that `measures` need of `source`; nothing where all are asked for.
-    fn chosen(&self, source: &Source, measures: &[Measure]) -> Option<Chosen> {
+    fn chosen_of(&self, source: &Source, measures: &[Measure]) -> Option<Chosen> {
         let (_, bounds) = self.found.as_ref()?;
-        let chosen = bounds.as_ref()?.chosen(measures);
-        source.judged().all(|selector| chosen.of(&selector.promql).is_some()).then_some(chosen)
+        bounds.as_ref()?.chosen(measures).for_all(source.judged().map(|selector| selector.promql.as_str()))
     }
 
     /// Learns from what was read at `now` whether there are many, and in which form.
@@ -224,7 +238,7 @@ impl Source {
         let both = async |selector: &Selector| {
             let chosen = asked.chosen.as_ref().filter(|_| !selector.is_expected());
             let narrowed = chosen.and_then(|chosen| chosen.of(&selector.promql));
-            let plain = narrowed.as_deref().unwrap_or(&selector.promql);
+            let plain = narrowed.unwrap_or(&selector.promql);
             let native = (asked.native != Native::No).then(|| selector.native.promql()).flatten();
             match native {
                 Some(native) => {

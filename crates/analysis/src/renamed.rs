@@ -2,13 +2,14 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/migration/#le-and-quantile-label-values>
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::hash_map::Entry;
 
-use tidegate_judge::{Arm, Key, Sample, Series};
+use tidegate_judge::{Arm, ByKey, Key, Sample, Series};
 
 /// `all` with one series for each key.
 pub(super) fn joined(all: Vec<Series>) -> Vec<Series> {
-    let mut places: HashMap<(Key, Arm), usize> = HashMap::with_capacity(all.len());
+    let mut places: ByKey<usize, (Key, Arm)> = ByKey::default();
+    places.reserve(all.len());
     let mut whole: Vec<Series> = Vec::with_capacity(all.len());
     for series in all {
         match places.entry((series.key, series.arm)) {

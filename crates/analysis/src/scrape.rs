@@ -1,9 +1,9 @@
 //! When scrapes happen: found out from the samples, not assumed.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Key, Series};
+use tidegate_judge::{Arm, ByKey, Series};
 
 use super::grid::earlier;
 
@@ -31,7 +31,7 @@ pub(super) fn newest(series: &[Series], arm: Arm) -> Option<Timestamp> {
 /// waited for; nothing where that is true of all.
 pub(super) fn level(series: &[Series], scrape: Duration) -> Option<Timestamp> {
     let newest = newest(series, Arm::Stable).max(newest(series, Arm::Canary))?;
-    let mut targets: HashMap<Key, Timestamp> = HashMap::new();
+    let mut targets: ByKey<Timestamp> = ByKey::default();
     for series in series.iter().filter(|series| series.arm == Arm::Stable) {
         let Some(last) = series.samples.last() else { continue };
         let scraped = targets.entry(series.instance).or_insert(last.at);
@@ -42,7 +42,7 @@ pub(super) fn level(series: &[Series], scrape: Duration) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_judge::{Meaning, Sample};
+    use tidegate_judge::{Key, Meaning, Sample};
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! Which series a check reads, and what each of them counts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use tidegate_api::{Check, RevisionStatus, TimeUnit};
-use tidegate_judge::{Arm, Key, Meaning, Measure, Sample, Series, WarmUp};
+use tidegate_judge::{Arm, ByKey, Key, Meaning, Measure, Sample, Series, WarmUp};
 
 use super::{
     alternatives::{Alternative, keep_first},
@@ -292,7 +292,7 @@ impl Selector {
     fn gather(&self, answer: Vec<Row>, source: &Source, all: &mut Gathered) -> Result<(), QueryError> {
         let of_pods = source.counting != Counting::Gateway;
         let mut series = Vec::with_capacity(answer.len());
-        let mut ranges: HashMap<(Key, Arm), (Origin, Ranges)> = HashMap::new();
+        let mut ranges: ByKey<(Origin, Ranges), (Key, Arm)> = ByKey::default();
         for row in answer {
             let is_counter = !row.histograms.is_empty() && self.unit().is_none() && self.native.promql().is_some();
             all.has_counters |= is_counter;

@@ -236,18 +236,23 @@ impl Tracker {
         (window, now): (Duration, Timestamp),
         deadline: Instant,
     ) -> Result<Read, QueryError> {
-        self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+        self.find(prometheus, now, deadline).await;
         let mut read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
         if matches!(read, Err(QueryError::TooLarge { .. })) && self.volume.overflow(&self.plan.source) {
-            self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+            self.find(prometheus, now, deadline).await;
             read = self.read(prometheus, Stretch::Window(window, now), deadline).await;
         }
         let read = read?;
         self.volume.learn(&read, now);
         self.doubles.learn(&read.doubles);
         // What is read besides in this look, such as the history, is much longer.
-        self.volume.find(prometheus, &self.plan.source, now, deadline).await;
+        self.find(prometheus, now, deadline).await;
         Ok(read)
+    }
+
+    async fn find(&mut self, prometheus: &Prometheus, now: Timestamp, deadline: Instant) {
+        let asked = (&self.plan.source, self.plan.measures());
+        self.volume.find(prometheus, asked, now, deadline).await;
     }
 
     /// Goes on with what was `read`: of buckets that were not asked for lately, and of bounds that a histogram did not have, what

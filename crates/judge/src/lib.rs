@@ -54,7 +54,7 @@ pub use proportion::Proportion;
 pub use question::{Indicator, InvalidLimit, Question, Tolerance, ValueLimits, question};
 pub use run::{Reading, Run, judge_values};
 pub use sample_size::{SampleSize, Supposed, sample_size};
-pub use series::{Arm, Key, Meaning, Sample, Series};
+pub use series::{Arm, ByKey, Key, Keys, Meaning, Sample, Series};
 pub use share::{Divided, Division, Off, Served};
 pub use threshold::{ENOUGH, judge_plainly};
 pub use verdict::{Asked, Judgement, judge};

@@ -45,11 +45,11 @@ impl Key {
     }
 }
 
-/// What is remembered by key. A key is spread evenly by itself.
-pub(super) type ByKey<T> = HashMap<Key, T, fast::FixedState>;
+/// What is remembered by key, or by what is made of keys. A key is spread evenly by itself, and of no value that somebody could choose.
+pub type ByKey<T, K = Key> = HashMap<K, T, fast::FixedState>;
 
-/// Keys, each once.
-pub(super) type Keys = HashSet<Key, fast::FixedState>;
+/// Keys, or what is made of them, each once.
+pub type Keys<K = Key> = HashSet<K, fast::FixedState>;
 
 /// Which of the two versions a series counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,6 +3,8 @@
 //! Only as much of JSON is understood as it takes to find where the elements of `data.result` begin and end: strings, and
 //! how deep braces and brackets are. Whether each part is JSON is asked of it afterwards, whole.
 
+use memchr::memchr2;
+
 /// More than this around the series is no answer of the API of Prometheus.
 const MOST_AROUND: usize = 64 << 10;
 
@@ -102,7 +104,7 @@ impl Cutter {
         chunk: &'c [u8],
         found: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<&'c [u8], E> {
-        let end = chunk.iter().position(|byte| self.closes(*byte)).map(|last| last + 1);
+        let end = self.end(chunk);
         let (part, rest) = chunk.split_at_checked(end.unwrap_or(chunk.len())).unwrap_or((chunk, &[]));
         if self.begun.len() + part.len() > LONGEST_ELEMENT {
             return Err(TooLong::Element(LONGEST_ELEMENT).into());
@@ -122,7 +124,25 @@ impl Cutter {
         Ok(rest)
     }
 
-    /// Whether an element ends with `byte`, which is the next one in it.
+    /// Where an element ends in `chunk`, with which it goes on. Most of it is text and numbers, which are skipped.
+    fn end(&mut self, chunk: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            let rest = chunk.get(at..)?;
+            at += match self.quoted {
+                Quoted::No => rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))?,
+                Quoted::Yes => memchr2(b'"', b'\\', rest)?,
+                Quoted::Escaped => 0,
+            };
+            let byte = *chunk.get(at)?;
+            at += 1;
+            if self.closes(byte) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Whether an element ends with `byte`, the next one in it that is not skipped.
     fn closes(&mut self, byte: u8) -> bool {
         if self.quoted.follow(byte) {
             return false;

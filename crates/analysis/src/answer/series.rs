@@ -51,6 +51,9 @@ pub(super) fn instant(seconds: f64) -> Option<Timestamp> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Texts, each once. Applications choose them: none of them may know where they collide.
+type Interned = HashSet<Arc<str>, foldhash::fast::RandomState>;
+
 /// The series of an answer, as far as they have come in.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -63,7 +66,7 @@ pub(super) struct Kept {
     pub(super) has_native: bool,
     samples: usize,
     label_bytes: usize,
-    texts: HashSet<Arc<str>>,
+    texts: Interned,
 }
 
 /// Why a series is not kept.
@@ -77,7 +80,7 @@ pub(super) enum NotKept {
 
 impl Kept {
     pub(super) fn new(limits: Limits) -> Self {
-        let (rows, values, texts) = (Vec::new(), Vec::new(), HashSet::new());
+        let (rows, values, texts) = (Vec::new(), Vec::new(), Interned::default());
         Self { limits, rows, values, has_native: false, samples: 0, label_bytes: 0, texts }
     }
 
@@ -85,7 +88,9 @@ impl Kept {
     pub(super) fn take(&mut self, written: &[u8]) -> Result<(), NotKept> {
         let of_before = self.rows.last().map(|row| Arc::clone(&row.labels)).unwrap_or_default();
         let known = Texts { known: &mut self.texts, before: &of_before, bytes: &mut self.label_bytes };
-        let mut json = serde_json::Deserializer::from_slice(written);
+        // Once for all of its texts.
+        let written = std::str::from_utf8(written).map_err(|_| NotKept::NoSeries)?;
+        let mut json = serde_json::Deserializer::from_str(written);
         let element = WrittenSeries(known).deserialize(&mut json).map_err(|_| NotKept::NoSeries)?;
         self.has_native |= element.is_native;
         if let Some(value) = element.value {
@@ -128,7 +133,7 @@ struct Element {
 
 /// The names and values of labels, each kept once: most series differ in one or two of them.
 struct Texts<'k> {
-    known: &'k mut HashSet<Arc<str>>,
+    known: &'k mut Interned,
     /// Those of the series before.
     before: &'k [(Arc<str>, Arc<str>)],
     bytes: &'k mut usize,

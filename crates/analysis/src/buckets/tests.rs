@@ -80,7 +80,7 @@ fn all_buckets_are_asked_for_where_the_bounds_do_not_tell() {
 
 #[test]
 fn a_selector_is_given_the_matcher_beside_its_own() {
-    let chosen = Chosen { matcher: r#"le=~"1|\\+Inf""#.to_owned(), everywhere: Vec::new() };
+    let chosen = Chosen { matcher: r#"le=~"1|\\+Inf""#.to_owned(), everywhere: Vec::new(), narrowed: BTreeMap::new() };
     for (selector, narrowed) in [
         (r#"x{pod=~"a|b"}"#, r#"x{pod=~"a|b",le=~"1|\\+Inf"}"#),
         (r#"x{pod="}", } "#, r#"x{pod="}",le=~"1|\\+Inf"}"#),
@@ -88,11 +88,19 @@ fn a_selector_is_given_the_matcher_beside_its_own() {
         ("x { } ", r#"x {le=~"1|\\+Inf"}"#),
         (r#"x{le=~"0.5|[+]Inf"}"#, r#"x{le=~"0.5|[+]Inf",le=~"1|\\+Inf"}"#),
     ] {
-        assert_eq!(chosen.of(selector).as_deref(), Some(narrowed), "{selector}");
+        assert_eq!(chosen.narrow(selector).as_deref(), Some(narrowed), "{selector}");
     }
     for selector in ["sum(x)", "x offset 5m", "x{a=\"b\"} # {}", "x @ 5", "x{", r#"rate(x{a="b"}[1m])"#] {
-        assert_eq!(chosen.of(selector), None, "{selector}");
+        assert_eq!(chosen.narrow(selector), None, "{selector}");
     }
+}
+
+#[test]
+fn selectors_are_read_once_for_all_looks_and_one_that_cannot_be_narrowed_has_all_buckets_asked_for() {
+    let chosen = || Chosen { matcher: r#"le="1""#.to_owned(), everywhere: Vec::new(), narrowed: BTreeMap::new() };
+    let known = chosen().for_all(["x", "y{}"].into_iter()).unwrap();
+    assert_eq!((known.of("x"), known.of("y{}"), known.of("z")), (Some(r#"x{le="1"}"#), Some(r#"y{le="1"}"#), None));
+    assert_eq!(chosen().for_all(["x", "sum(x)"].into_iter()), None);
 }
 
 /// Bounds in tenths of seconds, of each histogram its own, and the values of its buckets.

@@ -55,7 +55,7 @@ fn a_histogram_that_is_there_in_both_forms_counts_once_in_its_classic_one() {
     let other = series("b", "native", &[(0, 1.0)]);
     let (counted, forms) = once(vec![classic.clone()], vec![held, other.clone()]);
     assert_eq!(counted, [classic, other.clone()]);
-    assert_eq!(forms, HashMap::from([(Key::of("pod", "a"), Key::default()), (Key::of("pod", "b"), other.key)]));
+    assert_eq!(forms, ByKey::from_iter([(Key::of("pod", "a"), Key::default()), (Key::of("pod", "b"), other.key)]));
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! What came after the settled blocks.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
-use tidegate_judge::{Arm, Block, Key, Measure, Refusal, Series, TimeRange};
+use tidegate_judge::{Arm, Block, Keys, Measure, Refusal, Series, TimeRange};
 
 use super::Tracker;
 use crate::{error::QueryError, sampling_plan::Limit, scrape};
@@ -104,9 +102,9 @@ impl Tracker {
 }
 
 /// The targets that count for both versions: those are scraped for both at once.
-fn counted_for_both(series: &[Series]) -> HashSet<Key> {
+fn counted_for_both(series: &[Series]) -> Keys {
     let of = |arm| series.iter().filter(move |series| series.arm == arm).map(|series| series.instance);
-    let stable: HashSet<_> = of(Arm::Stable).collect();
+    let stable: Keys = of(Arm::Stable).collect();
     of(Arm::Canary).filter(|instance| stable.contains(instance)).collect()
 }
 
@@ -115,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use tidegate_api::Percent;
-    use tidegate_judge::{Boundary, Indicator, Meaning, Sample, Tolerance};
+    use tidegate_judge::{Boundary, Indicator, Key, Meaning, Sample, Tolerance};
 
     use super::*;
     use crate::sampling_plan::{Kind, SamplingPlan, StagePlan};
