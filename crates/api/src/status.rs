@@ -3,7 +3,7 @@
 //! The committed status is the write-ahead log: every effect on the cluster is a function of spec and status, so
 //! whatever is needed to go on after a crash stands here.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -321,7 +321,7 @@ pub struct PresetStatus {
 }
 
 /// One step that the Rollout took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
     /// When.
@@ -332,6 +332,12 @@ pub struct Transition {
     pub message: String,
     /// The revision that it was about.
     pub revision: String,
+    /// While a new version was on its way: the weight that it had, such as `25%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// What the checks measured, by the name of the check, where the step was taken with an eye on them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A revision that failed and stays failed.

@@ -272,11 +272,14 @@ impl<'a> Planner<'a> {
     /// Records a step for the history and for an event.
     fn record(&mut self, reason: &str, message: impl Into<String>) {
         let revision = self.status.canary.as_ref().or(self.status.stable.as_ref());
+        let values = self.checks.iter().filter_map(|check| Some((check.name.clone(), check.value.clone()?)));
         let transition = Transition {
             at: self.now,
             reason: reason.to_owned(),
             message: message.into(),
             revision: revision.map(|revision| revision.revision.clone()).unwrap_or_default(),
+            weight: self.status.stage.as_ref().map(|stage| stage.weight_in_force.to_string()),
+            values: values.collect(),
         };
         self.status.record(transition.clone());
         self.transitions.push(transition);

@@ -81,6 +81,7 @@ impl Planner<'_> {
             reason: reason.to_owned(),
             message,
             revision: version.map(|version| version.revision.clone()).unwrap_or_default(),
+            ..Transition::default()
         });
     }
 }
