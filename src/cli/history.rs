@@ -2,18 +2,50 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tidegate_api::{ReleaseCount, RolloutStatus};
+use tidegate_picture::Course;
 
 use super::{
     columns::aligned,
     moments::since,
+    print,
     target::{self, Target},
 };
 
+/// The arguments of `tidegate history`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    target: Target,
+
+    /// How it is printed
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "table")]
+    output: Form,
+}
+
+/// How a history is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A line for each step
+    Table,
+    /// The newest release as a picture: weight and checks over time
+    Svg,
+}
+
 /// Prints it, the oldest first. The code is 0, and 2 where it cannot be read.
-pub fn main(target: &Target) -> ExitCode {
-    target::told(target, |rollout, _| told(&rollout.status.clone().unwrap_or_default()))
+pub fn main(options: &Options) -> ExitCode {
+    let target = &options.target;
+    match options.output {
+        Form::Table => target::told(target, |rollout, _| told(&rollout.status.clone().unwrap_or_default())),
+        Form::Svg => target::ended(async {
+            let (rollout, now) = target.reach().await?.read_now(&target.name).await?;
+            let course = Course::of(&rollout).with_context(|| format!("{} has released nothing yet", target.name))?;
+            print(&course.picture(now).svg())
+        }),
+    }
 }
 
 /// One line for each step, with how long it lasted until the next one; then one for each version that may be wanted back, then
@@ -63,6 +95,7 @@ mod tests {
             reason: reason.to_owned(),
             message: format!("the {reason}"),
             revision: "7f9c".to_owned(),
+            ..Transition::default()
         };
         let former = FormerRevision {
             revision: "6b54".to_owned(),

@@ -94,7 +94,7 @@ enum Command {
     /// Says why a Rollout stands where it does, what happens next and when, and what you can do about it.
     Explain(target::Target),
     /// Says what a Rollout did, and why.
-    History(target::Target),
+    History(history::Options),
     /// Sets `spec.paused`: nothing goes on by itself, and a failure still goes back.
     Pause(target::Target),
     /// Clears `spec.paused`.

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, Report, Requests, text::after};
+use tidegate_picture::after;
+
+use super::{Entry, Report, Requests};
 use crate::traffic::Cause;
 
 /// The report as one JSON object.

@@ -212,7 +212,7 @@ impl Recorder {
 
     /// What a transition means for the release.
     fn follow(&mut self, name: &str, seen: &LastSeen, status: &RolloutStatus, transition: &Transition, answered: u64) {
-        let Transition { at, reason: word, message, revision } = transition;
+        let Transition { at, reason: word, message, revision, .. } = transition;
         if word == reason::STARTED {
             let images = status.canary.as_ref().map(|canary| &canary.images);
             return self.releases.push(began(name, transition, (revision, images)));

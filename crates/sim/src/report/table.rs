@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use tidegate_api::Phase;
+use tidegate_picture::after;
 
 use super::{
     Distribution, Entry, Report,
-    text::{after, clock, date, thousands, wrapped},
+    text::{clock, date, thousands, wrapped},
 };
 use crate::scenario::Outcome;
 

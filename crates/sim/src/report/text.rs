@@ -2,8 +2,6 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::scenario::Length;
-
 /// `12345` as `12,345`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -15,13 +13,6 @@ pub(super) fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// How long after `start`, in whole seconds: `+1h30m`, `-2m`.
-pub(super) fn after(start: Timestamp, at: Timestamp) -> String {
-    let seconds = at.duration_since(start).as_secs();
-    let sign = if seconds < 0 { '-' } else { '+' };
-    format!("{sign}{}", Length::seconds(seconds.unsigned_abs()))
 }
 
 /// The day and time of day in UTC: `Mon 02:00:13`.
@@ -54,17 +45,6 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
-}
-
-/// `text` cut off where it is longer than `width` characters.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    short.truncate(short.trim_end().len());
-    short.push('…');
-    short
 }
 
 #[cfg(test)]

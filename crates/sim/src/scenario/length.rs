@@ -63,13 +63,7 @@ impl FromStr for Length {
 
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days = self.0.as_secs() / 86_400;
-        let rest = self.0.saturating_sub(Duration::from_hours(days * 24));
-        match (days, rest.is_zero()) {
-            (0, _) => write!(f, "{}", Span::from(rest)),
-            (_, true) => write!(f, "{days}d"),
-            _ => write!(f, "{days}d{}", Span::from(rest)),
-        }
+        f.write_str(&tidegate_picture::length(self.0))
     }
 }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{LEFT, RIGHT};
-use crate::{report::text::after, scenario::Length};
+use super::{
+    LEFT, RIGHT,
+    text::{after, length},
+};
 
 /// The time that a picture shows.
 #[derive(Debug, Clone, Copy)]
@@ -89,13 +91,19 @@ pub(super) fn round_up(value: f64) -> f64 {
 pub(super) fn seconds(value: f64) -> String {
     if value < 1.0 {
         format!("{}ms", (value * 1e6).round() / 1e3)
+    } else if value < 60.0 {
+        format!("{}s", (value * 1e3).round() / 1e3)
     } else {
-        let length = Length::from(Duration::from_secs_f64(value.min(1e6)));
-        if value < 60.0 { format!("{}s", (value * 1e3).round() / 1e3) } else { length.to_string() }
+        length(Duration::from_secs_f64(value.min(1e6)))
     }
 }
 
 /// A part of one as a label in percent.
 pub(super) fn percent(value: f64) -> String {
     format!("{}%", (value * 1e6).round() / 1e4)
+}
+
+/// A number as a label, in at most four digits: `0.85`, `1200`.
+pub(super) fn plain(value: f64) -> String {
+    format!("{}", (value * 1e3).round() / 1e3)
 }
