@@ -46,6 +46,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How many Rollouts are in progress.
 const IN_PROGRESS: usize = 300;
 
+/// How many are told: with what happens to these Rollouts, more than 10,000 notifications.
+const RECEIVERS: usize = 12;
+
 fn main() -> Result<()> {
     // reqwest is built without a choice of its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -63,11 +66,16 @@ async fn measured(versions: usize, takes: bool) -> Result<(i64, u64)> {
     let url = listen(count.clone(), takes).await?;
     let folder = tempfile::tempdir()?;
     let file: PathBuf = folder.path().join("notifications.yaml");
-    let receivers = [("one", url.as_str()), ("other", if takes { url.as_str() } else { "http://127.0.0.1:1" })];
-    let receivers = receivers.map(|(name, url)| {
-        format!("- {{name: {name}, ratePerMinute: 6000, webhook: {{url: '{url}', timeout: 30s}}}}\n")
-    });
-    fs::write(&file, format!("receivers:\n{}routes: [{{receivers: [one, other]}}]\n", receivers.concat()))?;
+    let names: Vec<_> = (0..RECEIVERS).map(|number| format!("receiver-{number}")).collect();
+    // Every second one of those that are dead is not there at all.
+    let url_of = |place: usize| if takes || place.is_multiple_of(2) { url.as_str() } else { "http://127.0.0.1:1" };
+    let receiver = |(place, name): (usize, &String)| {
+        let url = url_of(place);
+        format!("- {{name: {name}, ratePerMinute: 6000, webhook: {{url: '{url}', timeout: 30s}}}}")
+    };
+    let receivers: Vec<_> = names.iter().enumerate().map(receiver).collect();
+    let (receivers, names) = (receivers.join("\n"), names.join(", "));
+    fs::write(&file, format!("receivers:\n{receivers}\nroutes: [{{receivers: [{names}]}}]\n"))?;
     let in_progress::InProgress { memory, reactions } =
         in_progress::measure(versions, 0, &["--notifications", &file.to_string_lossy()]).await?;
     let median = reactions.get(reactions.len() / 2).copied().unwrap_or(-1);

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tidegate_api::Transition;
 use tidegate_clock::Clock;
+use tidegate_picture::is_end;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -98,6 +99,9 @@ impl Desk {
             return;
         }
         let names: Vec<_> = places.iter().filter_map(|place| self.config.receivers.get(*place)).collect();
+        if is_end(&notice.reason) && names.iter().any(|receiver| receiver.kind.takes_pictures()) {
+            notice.course.clone_from(&subject.course);
+        }
         open.follow(&notice, &names.iter().map(|receiver| receiver.name.as_str()).collect::<Vec<_>>());
         let notice = Arc::new(notice);
         for place in places {

@@ -231,6 +231,12 @@ impl Kind {
         }
     }
 
+    /// Whether it can be sent a picture. Services for chat show what lies at a public address, and no SVG.
+    #[must_use]
+    pub const fn takes_pictures(&self) -> bool {
+        matches!(self, Self::Email(_) | Self::Webhook(_))
+    }
+
     /// A file whose content is part of what is sent.
     #[must_use]
     pub fn key_file(&self) -> Option<&Path> {

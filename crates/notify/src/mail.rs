@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{MessageBuilder, header::ContentType},
+    message::{Attachment, MessageBuilder, MultiPart, SinglePart, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
         client::{Certificate, CertificateStore, Tls as Encryption, TlsParameters},
@@ -25,6 +25,9 @@ use super::{
 /// The server does not let in whoever asks, whatever is sent: no or wrong credentials.
 /// <https://www.rfc-editor.org/rfc/rfc4954#section-6>
 const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
+
+/// What a picture is.
+const SVG: &str = "image/svg+xml";
 
 /// The way to a server of letters.
 pub struct Mailer {
@@ -113,7 +116,12 @@ impl Mailer {
             .thread
             .iter()
             .fold(builder, |builder, thread| builder.references(thread.clone()).in_reply_to(thread.clone()));
-        builder.header(ContentType::TEXT_PLAIN).body(letter.body.clone())
+        let Some(picture) = &letter.picture else {
+            return builder.header(ContentType::TEXT_PLAIN).body(letter.body.clone());
+        };
+        let kind = ContentType::parse(SVG).unwrap_or(ContentType::TEXT_PLAIN);
+        let attached = Attachment::new("rollout.svg".to_owned()).body(picture.clone(), kind);
+        builder.multipart(MultiPart::mixed().singlepart(SinglePart::plain(letter.body.clone())).singlepart(attached))
     }
 
     /// The user and the password, read anew so that it may be rotated.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tidegate_api::{Rollout, Transition, one_line};
+use tidegate_picture::{Course, is_end};
 
 use super::{
     fitted::cut,
@@ -30,6 +31,8 @@ pub struct Subject {
     pub labels: BTreeMap<String, String>,
     /// The images of the versions that the status knows, by revision.
     pub(crate) images: BTreeMap<String, Vec<String>>,
+    /// The course of a release that is just over.
+    pub(crate) course: Option<Course>,
 }
 
 impl Subject {
@@ -40,12 +43,15 @@ impl Subject {
         let status = rollout.status.iter();
         let known = status.flat_map(|status| status.stable.iter().chain(&status.canary));
         let images = |images: &[String]| images.iter().take(IMAGES).map(|image| one_line(image)).collect();
+        let newest = rollout.status.iter().flat_map(|status| &status.history).next();
+        let is_over = newest.is_some_and(|step| is_end(&step.reason));
         Self {
             namespace: metadata.namespace.clone().unwrap_or_default(),
             rollout: metadata.name.clone().unwrap_or_default(),
             uid: metadata.uid.clone().unwrap_or_default(),
             labels: metadata.labels.clone().unwrap_or_default(),
             images: known.map(|version| (version.revision.clone(), images(&version.images))).collect(),
+            course: is_over.then(|| Course::of(rollout)).flatten(),
         }
     }
 }
@@ -82,6 +88,9 @@ pub struct Notice {
     /// The incident that it opens or goes on with, or those that it ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
+    /// At the end of a release, its course, for whoever can be sent a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
 }
 
 /// Something that somebody was warned of or paged for, until a notice of [`Severity::Resolve`] names it again.
@@ -101,8 +110,8 @@ impl Notice {
     /// `transition` of `subject`. Which incidents it has to do with, and so whether it ends any, is not known here.
     #[must_use]
     pub fn new(subject: &Subject, transition: &Transition, severity: Severity) -> Self {
-        let Subject { namespace, rollout, uid, labels, images } = subject.clone();
-        let Transition { at, reason, message, revision } = transition;
+        let Subject { namespace, rollout, uid, labels, images, .. } = subject.clone();
+        let Transition { at, reason, message, revision, .. } = transition;
         let told = format!("{uid}|{}|{reason}|{revision}|{message}", at.as_nanosecond());
         Self {
             id: hexadecimal(told.as_bytes(), 8),
@@ -117,7 +126,14 @@ impl Notice {
             severity,
             message: cut(&one_line(message), LONGEST),
             incidents: Vec::new(),
+            course: None,
         }
+    }
+
+    /// The picture of the release that is over, as SVG.
+    #[must_use]
+    pub fn picture(&self) -> Option<String> {
+        Some(self.course.as_ref()?.picture(self.at).svg())
     }
 
     /// What is told first, unless a template says otherwise.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_api::{Transition, condition::reason};
+use tidegate_picture::Course;
 
 use super::{
     notice::{Incident, Notice, Subject},
@@ -23,6 +24,7 @@ pub fn subject() -> Subject {
         uid: "6e1f0c5a-7b1d-4c53-9a4e-0f8f3c1b2d4e".to_owned(),
         labels: BTreeMap::from([("team".to_owned(), "payments".to_owned())]),
         images: BTreeMap::new(),
+        course: None,
     }
 }
 
@@ -38,7 +40,27 @@ pub fn transition(word: &str) -> Transition {
         }
     };
     let at = Timestamp::from_second(AT).unwrap_or_default();
-    Transition { at, reason: word.to_owned(), message: message.to_owned(), revision: REVISION.to_owned() }
+    Transition {
+        at,
+        reason: word.to_owned(),
+        message: message.to_owned(),
+        revision: REVISION.to_owned(),
+        ..Transition::default()
+    }
+}
+
+/// The course of a release that was promoted, or reverted, with that reason.
+#[must_use]
+pub fn course(word: &str) -> Course {
+    let started = Transition { weight: Some("0%".to_owned()), ..transition(reason::STARTED) };
+    let values = BTreeMap::from([("errors".to_owned(), "6.1%".to_owned())]);
+    let ended = Transition { weight: Some("5%".to_owned()), values, ..transition(word) };
+    Course {
+        rollout: "shop/checkout".to_owned(),
+        version: "checkout:v3".to_owned(),
+        steps: vec![started, ended],
+        limits: BTreeMap::from([("errors".to_owned(), "0.5%".to_owned())]),
+    }
 }
 
 /// A notice of it, as if an incident were open where the reason ends one.

@@ -166,3 +166,21 @@ async fn namespaces_choose_receivers_by_their_labels() {
     takes(&desk, "StageEntered", 2, Origin::Decision);
     assert_eq!(reasons(&desk, ONCALL), ["RolloutStarted"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_course_of_a_release_that_is_over_waits_only_for_whoever_takes_pictures() {
+    const BOTH: &str = "receivers: [{name: chat, slack: {urlFile: /u}}, \
+                        {name: board, webhook: {url: 'https://board.example.com'}}]\n";
+    let subject = Subject { course: Some(sample::course("Promoted")), ..sample::subject() };
+    for (routes, is_drawn) in [("[chat]", false), ("[board]", true), ("[chat, board]", true)] {
+        let desk =
+            desk(&format!("{BOTH}routes: [{{receivers: {routes}}}]"), Record::default(), Clock::starting_at(begin()));
+        for (seconds, reason, is_over) in [(1, "StageEntered", false), (2, "Promoted", true)] {
+            desk.take(&subject, &transition(reason, seconds), &Labels::new(), Origin::Decision);
+            let place = usize::from(routes == "[board]");
+            let Next::Send(notice) = desk.next(place) else { panic!("{reason} is not told") };
+            assert_eq!(notice.picture().is_some(), is_drawn && is_over, "{routes} {reason}");
+            desk.tried(place, &notice, &Outcome::Delivered);
+        }
+    }
+}

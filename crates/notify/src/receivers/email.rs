@@ -1,4 +1,4 @@
-//! E-mail: one letter in plain text. What belongs to one incident has one thread.
+//! E-mail: one letter in plain text; the one at the end of a release has its picture with it. What belongs to one incident has one thread.
 
 use super::Letter;
 use tidegate_api::one_line;
@@ -21,6 +21,7 @@ pub fn letter(notice: &Notice, words: &Words) -> Letter {
     Letter {
         subject,
         body: format!("{}\n\n{}\n", words.text.text(), notice.footer()),
+        picture: notice.picture(),
         message_id: format!("<{}@tidegate>", notice.id),
         thread,
     }

@@ -46,6 +46,8 @@ pub struct Letter {
     pub subject: String,
     /// Its text, without any markup.
     pub body: String,
+    /// A picture that goes with it, as SVG.
+    pub picture: Option<String>,
     /// What it is known by.
     pub message_id: String,
     /// The incident that it belongs to, by which programs put letters together.

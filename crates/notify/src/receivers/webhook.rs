@@ -1,4 +1,4 @@
-//! Any service: the notice as JSON, signed as Standard Webhooks has it.
+//! Any service: the notice as JSON, signed as Standard Webhooks has it; at the end of a release with its picture, as SVG.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{notice::Notice, words::Words};
 #[must_use]
 pub fn call(notice: &Notice, words: &Words) -> Call {
     let incidents: Vec<_> = notice.incidents.iter().map(|incident| notice.key(incident, 512)).collect();
-    Call::json(json!({
+    let mut body = json!({
         "id": notice.id,
         "at": notice.at,
         "severity": notice.severity,
@@ -22,13 +22,24 @@ pub fn call(notice: &Notice, words: &Words) -> Call {
         "title": words.title.text(),
         "message": words.text.text(),
         "incidents": incidents,
-    }))
+    });
+    if let Some(picture) = notice.picture() {
+        body["picture"] = picture.into();
+    }
+    Call::json(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample;
+
+    #[test]
+    fn the_end_of_a_release_has_its_picture() {
+        let notice = Notice { course: Some(sample::course("Reverted")), ..sample::notice("Reverted") };
+        let body = call(&notice, &Words::usual(&notice)).body;
+        assert!(body["picture"].as_str().unwrap().starts_with("<svg "), "{body}");
+    }
 
     #[test]
     fn a_service_is_told_everything() {

@@ -96,6 +96,22 @@ async fn a_letter_says_what_happened_to_all_who_are_named() {
 }
 
 #[tokio::test]
+async fn the_letter_at_the_end_of_a_release_has_its_picture_attached() {
+    let server = Server::start("NONE", "").await;
+    let notice = Notice { course: Some(sample::course("Reverted")), ..sample::notice("Reverted") };
+    assert_eq!(server.told(&notice).await, Outcome::Delivered);
+    let heard = server.heard();
+    for part in [
+        "Content-Type: multipart/mixed;",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Disposition: attachment; filename=\"rollout.svg\"",
+        "Content-Type: image/svg+xml",
+    ] {
+        assert!(heard.contains(part), "{part} is not in\n{heard}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_busy_is_tried_again_and_one_that_refuses_is_not() {
     let notice = sample::notice("Reverted");
     let busy = Server::start(".", "451 later").await.told(&notice).await;
