@@ -3,6 +3,7 @@
 mod keys;
 mod lines;
 mod live;
+mod pods;
 mod probe;
 mod screen;
 mod seen;

@@ -62,12 +62,29 @@ async function fetchOpen(key) {
       const answer = await get(`api/rollouts/${address(key)}`);
       clock(answer.now);
       if (view?.key === key) view.show(answer, me);
+      fetchPods(key);
     } while (again && view?.key === key);
   } catch (error) {
     if (error instanceof Refused && error.code === 401) refused(error.message);
     else if (view?.key === key) view.refuse(error instanceof Refused ? error.message : "The dashboard does not answer.");
   } finally {
     if (asking === key) asking = undefined;
+  }
+}
+
+// Pods come and go without the Rollout: they are asked for while they are looked at.
+let counting = false;
+
+async function fetchPods(key) {
+  if (counting || view?.key !== key || document.hidden) return;
+  counting = true;
+  try {
+    const found = await get(`api/rollouts/${address(key)}/pods`);
+    if (view?.key === key) view.showPods(found, me);
+  } catch (error) {
+    if (view?.key === key && error instanceof Refused && error.code !== 404) view.showPods({ refused: error.message }, me);
+  } finally {
+    counting = false;
   }
 }
 
@@ -172,5 +189,6 @@ addEventListener("hashchange", () => {
   else if (!main.querySelector("#token")) open(true);
 });
 setInterval(refreshTimes, 5_000);
+setInterval(() => view?.key && fetchPods(view.key), 5_000);
 takeToken();
 begin();

@@ -65,6 +65,17 @@ function pods(status) {
   return table("Pods", ["", "Version", "Images", "Pods"], [one("stable", "stable"), one("canary", "new")]);
 }
 
+// By name, those that are not ready first; who may not list pods is told so.
+function named(found) {
+  if (!found) return null;
+  if (found.refused) return el("p", { class: "faint" }, `By name: ${text(found.refused)}.`);
+  const rows = list(found.pods).map(object).map((pod) => el("tr", {},
+    el("th", { scope: "row" }, text(pod.name)), el("td", {}, text(pod.version)),
+    el("td", {}, pod.isReady ? "✓ ready" : el("strong", {}, "✗ not ready")),
+    el("td", {}, text(pod.state)), el("td", {}, text(pod.restarts)), el("td", {}, pod.since && time(pod.since))));
+  return rows.length > 0 && table("Pods by name", ["Pod", "Version", "Ready", "State", "Restarts", "Created"], rows);
+}
+
 function table(label, heads, rows) {
   return el("div", { class: "scroll", role: "region", "aria-label": `${label}, table`, tabindex: "0" },
     el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => (head ? el("th", { scope: "col" }, head) : el("td"))))), el("tbody", {}, rows)));
@@ -167,13 +178,19 @@ export class Detail {
     const rows = list(object(answer.series).rows);
     chart.put(rows.length ? [answer.series, status.checks, status.canary] : [], () => charts(answer.series, status));
     gate.put(list(status.gates), () => gates(status));
-    pod.put(status.stable || status.canary ? [status.stable, status.canary] : [], () => pods(status));
+    pod.put(status.stable || status.canary ? [status.stable, status.canary, this.pods] : [], () => [pods(status), named(this.pods)]);
     explanation.put(list(answer.explanation), () => explained(answer.explanation));
     history.put(list(status.history), () => happened(status.history));
     failed.put(list(status.failed), () => happened(list(status.failed).map((it) => ({ ...object(it), reason: "Failed" }))));
     condition.put(list(status.conditions), () => conditions(status.conditions));
     this.whole.dataset.version = text(object(whole.metadata).resourceVersion);
     this.showRaw();
+  }
+
+  // What was found of the pods: `pods`, or why they are not shown.
+  showPods(found, me) {
+    this.pods = found;
+    if (this.answer) this.show(this.answer, me);
   }
 
   act(answer, me) {

@@ -8,7 +8,7 @@ mod actions;
 mod assets;
 mod events;
 mod follow;
-mod measure;
+pub mod pods;
 mod refusal;
 mod routes;
 mod row;

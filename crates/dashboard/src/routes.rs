@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     access::{Access, Caller, Wish},
-    actions, assets, events,
+    actions, assets, events, pods,
     refusal::Refusal,
     store::{Key, Store},
 };
@@ -71,6 +71,7 @@ impl Dashboard {
             .route("/api/me", get(me))
             .route("/api/rollouts", get(list))
             .route("/api/rollouts/{namespace}/{name}", get(one))
+            .route("/api/rollouts/{namespace}/{name}/pods", get(pods_of))
             .route("/api/rollouts/{namespace}/{name}/{verb}", post(act))
             .route("/api/events", get(follow))
             .fallback(file)
@@ -169,6 +170,28 @@ async fn one(
         "now": now, "object": &*object, "series": series, "explanation": explanation, "actions": open,
         "understood": rollout.is_some(), "stages": rollout.as_ref().map(|rollout| rollout.spec.stages()),
     })))
+}
+
+/// By the caller's own rights: those of the dashboard do not reach to pods.
+async fn pods_of(
+    State(dashboard): State<Arc<Dashboard>>,
+    Path((namespace, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let caller = dashboard.access.caller(&headers).await?;
+    if !dashboard.access.may(&caller, Wish::Get, &namespace, &name).await? {
+        return Err(Refusal::NotFound);
+    }
+    let key = Key { namespace, name };
+    let (object, _) = dashboard.store.get(&key).ok_or(Refusal::NotFound)?;
+    let client = dashboard.access.client_of(&caller)?;
+    let versions = Rollout::deserialize(&*object).map(|rollout| pods::versions(&rollout)).unwrap_or_default();
+    let found = pods::list(client, &key.namespace, &versions).await;
+    let refused = |error: kube::Error| match error {
+        kube::Error::Api(status) if status.code == 403 => Refusal::Forbidden(status.message),
+        _ => Refusal::Unavailable("the cluster does not answer which pods there are"),
+    };
+    Ok(data(&json!({"pods": found.map_err(refused)?})))
 }
 
 async fn act(

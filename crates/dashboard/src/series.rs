@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use super::measure::number;
+use tidegate_picture::number;
 
 /// So many moments of one rollout are kept. When they are full, every second one goes: the whole way stays, seen from
 /// farther off.

@@ -13,16 +13,17 @@ use ratatui::{
     crossterm::event::{self, Event, KeyEvent},
 };
 use tidegate_api::Causes;
+use tidegate_dashboard::pods::{Version, versions};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time,
 };
 
 use super::{
     Change,
     keys::{Pressed, Question, Wanted, pressed},
-    screen,
+    pods, screen,
     seen::Seen,
     trend::Trends,
 };
@@ -48,6 +49,8 @@ pub struct View {
     pub seen: Seen,
     /// How the checks went.
     pub trends: Trends,
+    /// The pods of its versions.
+    pub pods: pods::Found,
     /// Since when the cluster does not answer, and what it is.
     pub trouble: Option<(Timestamp, String)>,
     /// What somebody has to say yes to.
@@ -70,6 +73,7 @@ impl View {
             name: name.to_owned(),
             seen,
             trends,
+            pods: Ok(Vec::new()),
             trouble: None,
             question: None,
             said: None,
@@ -83,6 +87,11 @@ impl View {
         self.trends.take(seen.checks());
         self.trouble = None;
         self.seen = seen;
+    }
+
+    /// The versions whose pods are to be shown.
+    fn versions(&self) -> Vec<Version> {
+        if let Seen::Known(rollout) = &self.seen { versions(rollout) } else { Vec::new() }
     }
 
     /// Takes a key; returns what is to be done by it, and nothing where it ends.
@@ -123,6 +132,8 @@ async fn drawn(
 ) -> anyhow::Result<()> {
     let mut events = terminal_events();
     let clock = ClusterClock::follow(reached.client.clone());
+    let (shown, wanted) = watch::channel(view.versions());
+    let mut pods = pin!(pods::followed(reached.client.clone(), &reached.namespace, wanted));
     let mut tick = time::interval(TICK);
     let mut ended = pin!(ended()?);
     // What somebody said yes to, until the cluster has answered: keys are read meanwhile.
@@ -140,7 +151,14 @@ async fn drawn(
                 while let Some(Some(change)) = changes.next().now_or_never() {
                     take(view, change, clock.now())?;
                 }
+                shown.send_if_modified(|known| {
+                    let versions = view.versions();
+                    let is_other = *known != versions;
+                    *known = versions;
+                    is_other
+                });
             }
+            Some(found) = pods.next() => view.pods = found,
             event = events.recv() => match event {
                 Some(Ok(Event::Key(key))) => match view.press(key) {
                     None => return Ok(()),

@@ -129,6 +129,7 @@ fn known(view: &View, rollout: &Rollout, (name, now): (&str, Timestamp), width: 
     part(lined(&aligned(&facts), width));
     part(checks(view, &status, width));
     part(lined(&status::screen::gates(&status, now), width));
+    part(pods(view, now, width));
     part(lined(&status::screen::history(&status, usize::MAX, now), width));
     lines
 }
@@ -215,6 +216,19 @@ fn checks(view: &View, status: &RolloutStatus, width: usize) -> Vec<Told> {
     let tones = std::iter::once(Tone::Faint).chain(status.checks.iter().map(|check| verdict(check).0));
     let told = |(line, tone)| hanging(line, width).into_iter().map(move |line| vec![(tone, line)]);
     lines.lines().zip(tones).flat_map(told).collect()
+}
+
+/// The pods by name, those that are not ready first.
+fn pods(view: &View, now: Timestamp, width: usize) -> Vec<Told> {
+    let row = |(is_ready, line): (Option<bool>, String)| {
+        let tone = match is_ready {
+            Some(true) => Tone::Plain,
+            Some(false) => Tone::Bad,
+            None => Tone::Faint,
+        };
+        hanging(line.trim_end(), width).into_iter().map(move |line| vec![(tone, line)])
+    };
+    super::pods::told(&view.pods, now).into_iter().flat_map(row).collect()
 }
 
 fn verdict(check: &CheckStatus) -> (Tone, char) {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use ratatui::{Terminal, backend::TestBackend, style::Color};
 use serde_json::{Value, json};
+use tidegate_dashboard::pods::Shown;
 
 use super::{keys::Question, live::View, screen::draw, seen::Seen};
 use crate::cli::{
@@ -74,6 +75,29 @@ WHEN    WHAT         WHY
         include_str!("../../../docs/commands.md").contains(expected.trim_end()),
         "docs/commands.md shows another screen"
     );
+}
+
+#[test]
+fn the_pods_stand_above_what_happened_and_those_that_are_not_ready_first() {
+    let mut view = view(two_stages(), underway(json!({})));
+    let pod = |name: &str, is_ready| Shown {
+        version: "new",
+        name: name.to_owned(),
+        is_ready,
+        state: if is_ready { "Running" } else { "ImagePullBackOff" }.to_owned(),
+        restarts: 0,
+        since: "2026-03-02T09:00:00Z".parse().ok(),
+    };
+    view.pods = Ok(vec![pod("checkout-6b5d-2", false), pod("checkout-6b5d-1", true)]);
+    let expected = "\
+POD              VERSION  READY  STATE             RESTARTS  AGE
+checkout-6b5d-2  new      ✗ no   ImagePullBackOff  0         5m
+checkout-6b5d-1  new      ✓ yes  Running           0         5m
+
+WHEN    WHAT         WHY
+";
+    let screen = text(&view, (100, 30));
+    assert!(screen.contains(expected), "{screen}");
 }
 
 #[test]

@@ -183,3 +183,31 @@ async fn a_rollout_is_shown_whole_and_what_is_not_understood_as_it_is() {
     assert_eq!((code, &body["understood"]), (StatusCode::OK, &json!(false)));
     assert_eq!(body["object"]["status"]["aura"]["colour"], "<img src=x onerror=alert(1)>");
 }
+
+#[tokio::test]
+async fn pods_are_listed_by_the_rights_of_whoever_looks() {
+    const PODS: &str = "/api/rollouts/shop/checkout/pods";
+    let (scene, token) = Scene::laptop();
+    scene.door.put(json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "namespace": "shop", "name": "checkout-7f9c-x", "labels": {"pod-template-hash": "7f9c"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "a", "uid": "1"}],
+        },
+        "spec": {"containers": [{"name": "app", "image": "checkout:v2"}]},
+    }));
+    let bearer = format!("Bearer {token}");
+    let (code, body) = scene.get(PODS, &[("host", "127.0.0.1:4321"), ("authorization", &bearer)]).await;
+    assert_eq!(code, StatusCode::OK, "{body}");
+    let found: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(found["pods"][0]["name"], "checkout-7f9c-x");
+    assert_eq!(found["pods"][0]["isReady"], false);
+
+    assert_eq!(Scene::cluster().get(PODS, &[]).await.0, StatusCode::UNAUTHORIZED);
+    let hidden = Scene::cluster().get("/api/rollouts/bank/ledger/pods", &[JANE]).await;
+    assert_eq!(hidden.0, StatusCode::NOT_FOUND);
+    let looking = Scene::new(|door| Access::Cluster(Box::new(Cluster::new(door.client(), None, None))));
+    let (code, body) = looking.get(PODS, &[JANE]).await;
+    assert_eq!(code, StatusCode::FORBIDDEN, "{body}");
+    assert!(body.contains("for looking only"), "{body}");
+}

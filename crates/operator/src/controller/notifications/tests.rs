@@ -130,7 +130,13 @@ impl Lab {
 const RECEIVERS: &str = "receivers";
 
 fn step(reason: &str, at: Timestamp) -> Transition {
-    Transition { at, reason: reason.to_owned(), message: "because".to_owned(), revision: "v2".to_owned() }
+    Transition {
+        at,
+        reason: reason.to_owned(),
+        message: "because".to_owned(),
+        revision: "v2".to_owned(),
+        ..Transition::default()
+    }
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
