@@ -60,6 +60,17 @@ async function follow(page, name, phase, at = {}) {
   return seen;
 }
 
+// Each pod of the application is there by its name, and no other.
+async function namesPods(page, application) {
+  const there = async () => (await (await fetch(`${api}/api/v1/namespaces/default/pods`)).json()).items
+    .map((it) => it.metadata.name).filter((name) => name.startsWith(`${application}-`));
+  const told = () => page.locator("[aria-label='Pods by name, table'] tbody th").allTextContents();
+  await until("each pod by its name", async () => {
+    const [wanted, found] = (await Promise.all([there(), told()])).map((names) => names.sort().join());
+    return wanted !== "" && wanted === found;
+  });
+}
+
 async function firstPaint(page) {
   const paint = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
   return until("the first paint", () => page.evaluate(paint));
@@ -103,7 +114,7 @@ async function strangersSeeNothing(browser) {
   const text = await page.evaluate(() => document.body.textContent);
   assert.ok(!/Progressing|Reverted|v2/.test(text), text);
   await usable(page, "for strangers");
-  for (const path of ["api/rollouts", "api/rollouts/default/search", "api/events", "api/me"]) {
+  for (const path of ["api/rollouts", "api/rollouts/default/search", "api/rollouts/default/search/pods", "api/events", "api/me"]) {
     assert.equal((await fetch(`${origin}/${path}`)).status, 401, path);
     assert.equal((await fetch(`${origin}/${path}`, { headers: { authorization: "Bearer wrong" } })).status, 401, path);
   }
@@ -128,7 +139,10 @@ await inBrowser(async (browser) => {
   await byKeyboard(page);
   const copied = page.url();
   const seen = await follow(page, "search", "Reverted", {
-    quarter: () => shown(page, "rollout"),
+    quarter: async () => {
+      await namesPods(page, "search");
+      await shown(page, "rollout");
+    },
   });
   console.log(`compared ${seen.numbers} values in ${seen.versions.size} versions; first paint ${Math.min(...paints)} ms`);
   assert.ok(["canary", "quarter"].every((stage) => seen.stages.has(stage)), [...seen.stages].join());

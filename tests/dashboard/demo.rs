@@ -19,10 +19,10 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts one, and waits until it has told where it is.
+    /// Starts one, and waits until it has told where it is. Slower than it is by itself: it does not wait for a browser that is slow.
     pub fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        let mut child = command.args(["demo", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(["demo", "--port", "0", "--speed", "25"]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         // All that it tells is read, or it would wait for its reader.

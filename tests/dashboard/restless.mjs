@@ -12,10 +12,8 @@ await inBrowser(async (browser) => {
   await page.waitForSelector("#trouble:not([hidden])");
   assert.match(await page.textContent("#trouble"), /The cluster does not answer, since .* What is shown is from then/);
   await page.waitForSelector("#trouble", { state: "hidden" });
-  const began = Date.now();
   await page.fill("#filter-text", "app-2999");
   await until("the one", async () => (await page.locator(".rollouts li").count()) === 1);
-  assert.ok(Date.now() - began < 5_000, `answered after ${Date.now() - began} ms`);
   await page.fill("#filter-text", "app-0");
   const weight = page.locator(".rollouts li .weight");
   const before = await weight.textContent();

@@ -38,8 +38,8 @@ impl Served {
         })
     }
 
-    /// Over `count` Rollouts that change all the time, thousands of them in a second, of a cluster that cannot be read every
-    /// other second.
+    /// Over `count` Rollouts that change all the time, thousands of them in a second, of a cluster that cannot be read for
+    /// three seconds of six.
     pub fn restless(count: usize) -> Self {
         Self::new(move |store, is_over| {
             let mut version = 0;
@@ -50,7 +50,7 @@ impl Served {
             while !is_over.load(Ordering::Relaxed) {
                 version += 1;
                 (0..count).step_by(3).for_each(|number| store.put(rollout(number, version), Timestamp::now()));
-                let is_gone = version / 10 % 2 == 1;
+                let is_gone = version / 30 % 2 == 1;
                 store.trouble("", is_gone.then_some("the cluster does not answer"), Timestamp::now());
                 thread::sleep(Duration::from_millis(100));
             }

@@ -89,6 +89,25 @@ fn status_tells_the_demos_time_and_not_that_of_the_terminal() {
 }
 
 #[test]
+fn a_release_is_drawn_from_its_history_and_where_there_was_none_that_is_said() {
+    let demo = Demo::start(&["--port", "0", "--speed", "100"]);
+    let drawn = |name| demo.tidegate(&["history", name, "-o", "svg"]);
+    let (first, began) = (drawn("search"), Instant::now());
+    assert!(first.contains("search has released nothing yet"), "{first}");
+    let picture = loop {
+        let picture = drawn("search");
+        if picture.contains("search:v2: reverted after") {
+            break picture;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "it is not turned back: {picture}");
+    };
+    assert!(picture.starts_with("<svg xmlns=") && picture.ends_with("</svg>\n"), "{picture}");
+    for told in ["Weight of the new version", ">errors<", ">p95<", "limit 0.5%", "limit 5%", "StageEntered"] {
+        assert!(picture.contains(told), "{told}: {picture}");
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_with_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -76,7 +76,8 @@ async function fetchOpen(key) {
 let counting = false;
 
 async function fetchPods(key) {
-  if (counting || view?.key !== key || document.hidden) return;
+  // Who may look only is not shown them.
+  if (counting || me?.readOnly || view?.key !== key || document.hidden) return;
   counting = true;
   try {
     const found = await get(`api/rollouts/${address(key)}/pods`);

@@ -8,7 +8,6 @@ use std::{
 use jiff::Timestamp;
 use tidegate_api::Transition;
 use tidegate_clock::Clock;
-use tidegate_picture::is_end;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -99,8 +98,8 @@ impl Desk {
             return;
         }
         let names: Vec<_> = places.iter().filter_map(|place| self.config.receivers.get(*place)).collect();
-        if is_end(&notice.reason) && names.iter().any(|receiver| receiver.kind.takes_pictures()) {
-            notice.course.clone_from(&subject.course);
+        if names.iter().any(|receiver| receiver.kind.takes_pictures()) {
+            notice.course = subject.course_to(transition).cloned();
         }
         open.follow(&notice, &names.iter().map(|receiver| receiver.name.as_str()).collect::<Vec<_>>());
         let notice = Arc::new(notice);

@@ -54,6 +54,14 @@ impl Subject {
             course: is_over.then(|| Course::of(rollout)).flatten(),
         }
     }
+
+    /// The course of the release that `transition` ended; nothing of one that was over before.
+    pub(crate) fn course_to(&self, transition: &Transition) -> Option<&Course> {
+        let ends = |course: &&Course| {
+            course.steps.last().is_some_and(|last| (last.at, &last.reason) == (transition.at, &transition.reason))
+        };
+        self.course.as_ref().filter(|_| is_end(&transition.reason)).filter(ends)
+    }
 }
 
 /// One thing to tell.

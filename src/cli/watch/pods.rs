@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::Client;
 use tidegate_dashboard::pods::{self, Shown, Version};
@@ -20,7 +20,7 @@ const SHOWN: usize = 12;
 /// What was found of the pods: as many as are asked for, or why there is nothing.
 pub type Found = Result<Vec<Shown>, String>;
 
-/// Asks for the pods of the versions that are wanted, again and again.
+/// Asks for the pods of the versions that are wanted, again and again. A cluster that does not answer leaves what is known.
 pub fn followed(
     client: Client,
     namespace: &str,
@@ -38,10 +38,15 @@ pub fn followed(
                 }
             }
             let versions = wanted.borrow_and_update().clone();
-            let found = pods::list(client, &namespace, &versions).await;
-            Some((found.map_err(|error| CallError::from(error).to_string()), (wanted, false)))
+            let found = match pods::list(client, &namespace, &versions).await {
+                Ok(pods) => Some(Ok(pods)),
+                Err(refused @ kube::Error::Api(_)) => Some(Err(CallError::from(refused).to_string())),
+                Err(_) => None,
+            };
+            Some((found, (wanted, false)))
         }
     })
+    .filter_map(std::future::ready)
 }
 
 /// The pods as a table, each row with whether it is ready; then, in a line, what there is no place for.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use tidegate_picture::Course;
 
 use super::*;
 use crate::{sample, severity::Severity};
@@ -168,18 +169,22 @@ async fn namespaces_choose_receivers_by_their_labels() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_course_of_a_release_that_is_over_waits_only_for_whoever_takes_pictures() {
+async fn the_course_of_a_release_waits_with_its_end_and_only_for_whoever_takes_pictures() {
     const BOTH: &str = "receivers: [{name: chat, slack: {urlFile: /u}}, \
                         {name: board, webhook: {url: 'https://board.example.com'}}]\n";
-    let subject = Subject { course: Some(sample::course("Promoted")), ..sample::subject() };
+    let course =
+        Course { steps: vec![transition("RolloutStarted", 0), transition("Promoted", 3)], ..sample::course("") };
+    let subject = Subject { course: Some(course), ..sample::subject() };
     for (routes, is_drawn) in [("[chat]", false), ("[board]", true), ("[chat, board]", true)] {
-        let desk =
-            desk(&format!("{BOTH}routes: [{{receivers: {routes}}}]"), Record::default(), Clock::starting_at(begin()));
-        for (seconds, reason, is_over) in [(1, "StageEntered", false), (2, "Promoted", true)] {
+        let config = format!("{BOTH}routes: [{{receivers: {routes}}}]");
+        let desk = desk(&config, Record::default(), Clock::starting_at(begin()));
+        let place = usize::from(routes == "[board]");
+        // The second one is of the release before.
+        for (seconds, reason, is_its_end) in [(1, "StageEntered", false), (2, "Promoted", false), (3, "Promoted", true)]
+        {
             desk.take(&subject, &transition(reason, seconds), &Labels::new(), Origin::Decision);
-            let place = usize::from(routes == "[board]");
             let Next::Send(notice) = desk.next(place) else { panic!("{reason} is not told") };
-            assert_eq!(notice.picture().is_some(), is_drawn && is_over, "{routes} {reason}");
+            assert_eq!(notice.picture().is_some(), is_drawn && is_its_end, "{routes} {reason} {seconds}");
             desk.tried(place, &notice, &Outcome::Delivered);
         }
     }
