@@ -26,7 +26,7 @@ pub struct Course {
     pub version: String,
     /// What was done, the oldest first. Sentences are as long as they are drawn.
     pub steps: Vec<Transition>,
-    /// The limits of the checks, as the status tells them, by name.
+    /// The limits of `spec.analysis`, written as the values are, by the name of the check.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,
 }
