@@ -23,6 +23,18 @@ pub(super) enum TooLong {
     Element(usize),
 }
 
+/// Whoever takes the elements.
+pub(super) trait Elements {
+    /// Why an element is not taken.
+    type Refusal: From<TooLong>;
+
+    /// Takes the element that `rest` begins with, if it can be told at once where it ends: how long it is.
+    fn at_once(&mut self, rest: &[u8]) -> Result<Option<usize>, Self::Refusal>;
+
+    /// Takes a whole element.
+    fn whole(&mut self, element: &[u8]) -> Result<(), Self::Refusal>;
+}
+
 /// Cuts an answer into its elements, and what is around them.
 #[derive(Debug, Default)]
 pub(super) struct Cutter {
@@ -75,15 +87,11 @@ impl Quoted {
 }
 
 impl Cutter {
-    /// Takes what has come in; `found` gets each element that is whole by now.
-    pub(super) fn push<E: From<TooLong>>(
-        &mut self,
-        chunk: &[u8],
-        found: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Takes what has come in; `elements` get each one that is whole by now.
+    pub(super) fn push<E: Elements>(&mut self, chunk: &[u8], elements: &mut E) -> Result<(), E::Refusal> {
         let mut rest = chunk;
         while !rest.is_empty() {
-            rest = if self.is_in_element { self.element(rest, found)? } else { self.around(rest)? };
+            rest = if self.is_in_element { self.element(rest, elements)? } else { self.around(rest)? };
         }
         Ok(())
     }
@@ -99,11 +107,13 @@ impl Cutter {
     }
 
     /// Reads on in an element, from `chunk`; returns what is behind it.
-    fn element<'c, E: From<TooLong>>(
-        &mut self,
-        chunk: &'c [u8],
-        found: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<&'c [u8], E> {
+    fn element<'c, E: Elements>(&mut self, chunk: &'c [u8], elements: &mut E) -> Result<&'c [u8], E::Refusal> {
+        if self.begun.is_empty()
+            && let Some(rest) = elements.at_once(chunk)?.and_then(|length| chunk.get(length..))
+        {
+            (self.is_in_element, self.elements) = (false, self.elements + 1);
+            return Ok(rest);
+        }
         let end = self.end(chunk);
         let (part, rest) = chunk.split_at_checked(end.unwrap_or(chunk.len())).unwrap_or((chunk, &[]));
         if self.begun.len() + part.len() > LONGEST_ELEMENT {
@@ -115,10 +125,10 @@ impl Cutter {
         }
         (self.is_in_element, self.elements) = (false, self.elements + 1);
         if self.begun.is_empty() {
-            found(part)?;
+            elements.whole(part)?;
         } else {
             self.begun.extend_from_slice(part);
-            found(&self.begun)?;
+            elements.whole(&self.begun)?;
             self.begun.clear();
         }
         Ok(rest)
@@ -214,25 +224,44 @@ mod tests {
 
     /// The elements of `answer`, which comes in pieces of so many bytes, and what is around them.
     fn cut(answer: &str, piece: usize) -> Result<(Vec<String>, String), TooLong> {
-        let (mut cutter, mut elements) = (Cutter::default(), Vec::new());
+        let (mut cutter, mut elements) = (Cutter::default(), Found::default());
         for chunk in answer.as_bytes().chunks(piece) {
-            cutter.push(chunk, &mut |element: &[u8]| {
-                elements.push(String::from_utf8(element.to_vec()).unwrap());
-                Ok::<_, TooLong>(())
-            })?;
+            cutter.push(chunk, &mut elements)?;
         }
-        Ok((elements, String::from_utf8(cutter.around_elements().to_vec()).unwrap()))
+        Ok((elements.0, String::from_utf8(cutter.around_elements().to_vec()).unwrap()))
     }
+
+    /// Knows one element by its beginning.
+    #[derive(Default)]
+    struct Found(Vec<String>);
+
+    impl Elements for Found {
+        type Refusal = TooLong;
+
+        fn at_once(&mut self, rest: &[u8]) -> Result<Option<usize>, TooLong> {
+            let known = rest.starts_with(PLAIN.as_bytes()).then_some(PLAIN.len());
+            self.0.extend(known.map(|_| PLAIN.to_owned()));
+            Ok(known)
+        }
+
+        fn whole(&mut self, element: &[u8]) -> Result<(), TooLong> {
+            self.0.push(String::from_utf8(element.to_vec()).unwrap());
+            Ok(())
+        }
+    }
+
+    const PLAIN: &str = r#"{"metric":{},"values":[[1,"2"]]}"#;
 
     const SERIES: &str = r#"{"metric":{"path":"\"}]\\","data":"result"},"values":[[1,"2"],[3,"4"]]}"#;
 
     #[test]
     fn an_answer_is_cut_at_its_series_in_whatever_pieces_it_comes() {
-        let answer =
-            format!(r#"{{"status" : "success","data":{{"resultType":"matrix","result" : [{SERIES}, {SERIES}]}}}}"#);
-        let around = r#"{"status" : "success","data":{"resultType":"matrix","result" : [0, 0]}}"#;
+        let series = [SERIES, PLAIN, SERIES, PLAIN, PLAIN].map(str::to_owned).to_vec();
+        let result = series.join(", ");
+        let answer = format!(r#"{{"status" : "success","data":{{"resultType":"matrix","result" : [{result}]}}}}"#);
+        let around = r#"{"status" : "success","data":{"resultType":"matrix","result" : [0, 0, 0, 0, 0]}}"#;
         for piece in 1..=answer.len() {
-            assert_eq!(cut(&answer, piece).unwrap(), (vec![SERIES.to_owned(); 2], around.to_owned()), "{piece}");
+            assert_eq!(cut(&answer, piece).unwrap(), (series.clone(), around.to_owned()), "{piece}");
         }
     }
 

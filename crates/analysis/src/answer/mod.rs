@@ -2,6 +2,7 @@
 
 mod cut;
 mod histogram;
+mod plain;
 mod series;
 
 use std::{borrow::Cow, sync::Arc};
@@ -14,7 +15,7 @@ use tidegate_judge::Sample;
 pub use self::histogram::{Bucket, Histogram};
 pub(super) use self::series::Limits;
 use self::{
-    cut::{Cutter, TooLong},
+    cut::{Cutter, Elements, TooLong},
     series::{Kept, NotKept, WrittenSample},
 };
 use super::error::{Excess, QueryError};
@@ -102,11 +103,7 @@ impl Reading {
     /// # Errors
     /// It is no answer, or more than is kept of one: the rest of it need not be waited for.
     pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), QueryError> {
-        let kept = &mut self.kept;
-        let stopped = match self.cutter.push(piece, &mut |written| kept.take(written).map_err(Stopped::NotKept)) {
-            Ok(()) => return Ok(()),
-            Err(stopped) => stopped,
-        };
+        let Err(stopped) = self.cutter.push(piece, &mut self.kept) else { return Ok(()) };
         if !self.is_success() {
             return Err(refusal(self.endpoint.clone(), self.status, None));
         }
@@ -164,6 +161,24 @@ impl Reading {
 enum Stopped {
     TooLong(TooLong),
     NotKept(NotKept),
+}
+
+impl From<NotKept> for Stopped {
+    fn from(not_kept: NotKept) -> Self {
+        Self::NotKept(not_kept)
+    }
+}
+
+impl Elements for Kept {
+    type Refusal = Stopped;
+
+    fn at_once(&mut self, rest: &[u8]) -> Result<Option<usize>, Stopped> {
+        Ok(self.take_plain(rest)?)
+    }
+
+    fn whole(&mut self, element: &[u8]) -> Result<(), Stopped> {
+        Ok(self.take(element)?)
+    }
 }
 
 impl From<TooLong> for Stopped {

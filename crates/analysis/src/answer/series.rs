@@ -12,6 +12,7 @@ use tidegate_judge::Sample;
 use super::{
     Labels, Row,
     histogram::{Histogram, WrittenHistogram},
+    plain::Plain,
 };
 use crate::error::Excess;
 
@@ -67,6 +68,8 @@ pub(super) struct Kept {
     samples: usize,
     label_bytes: usize,
     texts: Interned,
+    /// Whether the labels of the last row were written without escapes.
+    is_plain: bool,
 }
 
 /// Why a series is not kept.
@@ -81,29 +84,65 @@ pub(super) enum NotKept {
 impl Kept {
     pub(super) fn new(limits: Limits) -> Self {
         let (rows, values, texts) = (Vec::new(), Vec::new(), Interned::default());
-        Self { limits, rows, values, has_native: false, samples: 0, label_bytes: 0, texts }
+        Self { limits, rows, values, has_native: false, samples: 0, label_bytes: 0, texts, is_plain: false }
     }
 
-    /// Takes one more, as it is written.
+    /// Takes the one that `written` begins with, if it is written as nearly all are; how long it is.
+    pub(super) fn take_plain(&mut self, written: &[u8]) -> Result<Option<usize>, NotKept> {
+        let mut rest = Plain(written);
+        let Some(row) = self.plain(&mut rest) else { return Ok(None) };
+        self.is_plain = true;
+        self.keep(row);
+        self.within_limits()?;
+        Ok(Some(written.len() - rest.0.len()))
+    }
+
+    /// Takes one more, however it is written.
     pub(super) fn take(&mut self, written: &[u8]) -> Result<(), NotKept> {
-        let of_before = self.rows.last().map(|row| Arc::clone(&row.labels)).unwrap_or_default();
-        let known = Texts { known: &mut self.texts, before: &of_before, bytes: &mut self.label_bytes };
+        if self.take_plain(written)? == Some(written.len()) {
+            return Ok(());
+        }
         // Once for all of its texts.
         let written = std::str::from_utf8(written).map_err(|_| NotKept::NoSeries)?;
+        self.is_plain = false;
+        let of_before = self.labels_before();
         let mut json = serde_json::Deserializer::from_str(written);
-        let element = WrittenSeries(known).deserialize(&mut json).map_err(|_| NotKept::NoSeries)?;
+        let element = WrittenSeries(self.texts(&of_before)).deserialize(&mut json).map_err(|_| NotKept::NoSeries)?;
         self.has_native |= element.is_native;
         if let Some(value) = element.value {
             self.values.push(value);
         }
         if element.samples.is_some() || element.histograms.is_some() {
             let (samples, histograms) = (element.samples.unwrap_or_default(), element.histograms.unwrap_or_default());
-            // A bucket takes as much memory as a sample.
-            let buckets: usize = histograms.iter().map(|histogram| 1 + histogram.buckets.len()).sum();
-            self.samples += samples.len() + buckets;
-            self.rows.push(Row { labels: element.labels, samples, histograms });
+            self.keep(Row { labels: element.labels, samples, histograms });
         }
         self.within_limits()
+    }
+
+    /// A series with samples.
+    fn plain(&mut self, rest: &mut Plain<'_>) -> Option<Row> {
+        rest.skip("{\"metric\":{")?;
+        let (of_before, is_plain) = (self.labels_before(), self.is_plain);
+        let labels = self.texts(&of_before).plain(rest, is_plain)?;
+        rest.skip(",\"values\":")?;
+        let samples = rest.samples(self.rows.last().map_or(0, |row| row.samples.len()))?;
+        rest.skip("}")?;
+        Some(Row { labels, samples, histograms: Vec::new() })
+    }
+
+    fn keep(&mut self, row: Row) {
+        // A bucket takes as much memory as a sample.
+        let buckets: usize = row.histograms.iter().map(|histogram| 1 + histogram.buckets.len()).sum();
+        self.samples += row.samples.len() + buckets;
+        self.rows.push(row);
+    }
+
+    fn labels_before(&self) -> Labels {
+        self.rows.last().map(|row| Arc::clone(&row.labels)).unwrap_or_default()
+    }
+
+    fn texts<'k>(&'k mut self, before: &'k [(Arc<str>, Arc<str>)]) -> Texts<'k> {
+        Texts { known: &mut self.texts, before, bytes: &mut self.label_bytes }
     }
 
     fn within_limits(&self) -> Result<(), NotKept> {
@@ -148,6 +187,40 @@ impl Texts<'_> {
         self.known.insert(Arc::clone(&new));
         *self.bytes += text.len() + size_of::<Arc<str>>() * 2;
         new
+    }
+
+    /// Labels up to and with the brace behind them. Where those of the series before are plain, a label that is the same is known
+    /// by its characters.
+    fn plain(&mut self, rest: &mut Plain<'_>, before_is_plain: bool) -> Option<Labels> {
+        let mut labels = Vec::with_capacity(self.before.len());
+        loop {
+            let before = self.before.get(labels.len());
+            let same = before.filter(|(name, value)| before_is_plain && rest.label(name, value).is_some());
+            labels.push(match same {
+                Some(label) => label.clone(),
+                None => {
+                    rest.skip("\"")?;
+                    let name = rest.text()?;
+                    rest.skip(":\"")?;
+                    self.label(name, rest.text()?, before)
+                }
+            });
+            if rest.skip("}").is_some() {
+                return Some(self.all(labels));
+            }
+            rest.skip(",")?;
+        }
+    }
+
+    fn label(&mut self, name: &str, value: &str, before: Option<&(Arc<str>, Arc<str>)>) -> (Arc<str>, Arc<str>) {
+        (self.kept(name, before.map(|(name, _)| name)), self.kept(value, before.map(|(_, value)| value)))
+    }
+
+    /// All labels of a series.
+    fn all(&mut self, mut labels: Vec<(Arc<str>, Arc<str>)>) -> Labels {
+        *self.bytes += size_of_val(labels.as_slice());
+        labels.sort_by(|(one, _), (other, _)| one.cmp(other));
+        labels.into()
     }
 }
 
@@ -209,14 +282,9 @@ impl<'de> Visitor<'de> for WrittenLabels<'_, '_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Labels, M::Error> {
         let mut labels: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(self.0.before.len());
         while let Some((Text(name), Text(value))) = map.next_entry::<Text<'de>, Text<'de>>()? {
-            let before = self.0.before.get(labels.len());
-            let name = self.0.kept(&name, before.map(|(name, _)| name));
-            let value = self.0.kept(&value, before.map(|(_, value)| value));
-            labels.push((name, value));
+            labels.push(self.0.label(&name, &value, self.0.before.get(labels.len())));
         }
-        *self.0.bytes += size_of_val(labels.as_slice());
-        labels.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(labels.into())
+        Ok(self.0.all(labels))
     }
 }
 
