@@ -15,7 +15,11 @@ use http::{
     request::Parts,
 };
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use tokio::net::TcpListener;
 
 use super::{
@@ -178,10 +182,11 @@ impl View {
 
     async fn of_answer(&self, body: Body) -> Body {
         let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        match serde_json::from_slice(&bytes) {
-            Ok(answer) => Body::from(self.table(answer, true).to_string()),
-            Err(_) => Body::from(bytes),
-        }
+        let table = serde_json::from_slice::<Answer<'_>>(&bytes).and_then(|answer| match answer.items {
+            Some(items) => self.table(items, &answer.metadata, true),
+            None => self.row(serde_json::from_slice(&bytes)?, &answer.metadata, true),
+        });
+        table.map_or_else(|_| Body::from(bytes), |table| Body::from(String::from(Box::<str>::from(table))))
     }
 
     /// One table for each line of a watch; the first tells the columns.
@@ -197,33 +202,47 @@ impl View {
     fn tables(&self, lines: &[u8], is_first: &mut bool) -> Vec<u8> {
         let mut tables = Vec::new();
         for line in lines.split(|byte| *byte == b'\n') {
-            let Ok(mut event) = serde_json::from_slice::<Value>(line) else { continue };
-            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let Some(object) = event.get_mut("object") else { continue };
-            match kind.as_str() {
-                "ERROR" => {}
+            let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { continue };
+            let Ok(answer) = serde_json::from_str::<Answer<'_>>(event.object.get()) else { continue };
+            let table = match event.kind {
+                "ERROR" => Ok(event.object.to_owned()),
                 // It tells how far the watch has come, and is no row.
-                "BOOKMARK" => *object = self.rows(&[], object.get("metadata").unwrap_or(&Value::Null), false),
-                _ => *object = self.table(object.take(), std::mem::take(is_first)),
-            }
+                "BOOKMARK" => self.table(Vec::new(), &answer.metadata, false),
+                _ => self.row(event.object, &answer.metadata, std::mem::take(is_first)),
+            };
+            let Ok(table) = table else { continue };
+            let event = json!({"type": event.kind, "object": table});
             tables.extend_from_slice(event.to_string().as_bytes());
             tables.push(b'\n');
         }
         tables
     }
 
-    fn table(&self, mut answer: Value, with_heads: bool) -> Value {
-        let mut metadata = answer.get("metadata").cloned().unwrap_or_default();
-        let objects = if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
-            items
-        } else {
-            metadata = json!({"resourceVersion": metadata.get("resourceVersion")});
-            vec![answer]
-        };
-        self.rows(&objects, &metadata, with_heads)
+    /// One object as a table of its own.
+    fn row(&self, object: &RawValue, metadata: &Value, with_heads: bool) -> serde_json::Result<Box<RawValue>> {
+        let metadata = json!({"resourceVersion": metadata.get("resourceVersion")});
+        self.table(vec![object], &metadata, with_heads)
     }
 
-    fn rows(&self, objects: &[Value], metadata: &Value, with_heads: bool) -> Value {
-        self.columns.table(objects, metadata, with_heads, self.include, self.server.now())
+    fn table(&self, objects: Vec<&RawValue>, metadata: &Value, with_heads: bool) -> serde_json::Result<Box<RawValue>> {
+        to_raw_value(&self.columns.table(objects, metadata, with_heads, self.include, self.server.now()))
     }
+}
+
+/// An object, or a list of them.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(default)]
+    metadata: Value,
+    #[serde(borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+/// A line of a watch.
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
 }

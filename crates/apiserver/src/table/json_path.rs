@@ -38,6 +38,14 @@ impl JsonPath {
         Some(Self(steps))
     }
 
+    /// The fields that it begins with, one in the other.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map_while(|step| match step {
+            Step::Field(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The first value that the path leads to.
     #[must_use]
     pub fn first<'a>(&self, value: &'a Value) -> Option<&'a Value> {

@@ -4,17 +4,61 @@
 
 mod age;
 mod built_in;
+mod fields;
 mod json_path;
 mod stored_only;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
 
+use self::fields::Fields;
 pub use json_path::JsonPath;
 
 /// The columns of one kind.
-#[derive(Debug, Default)]
-pub struct Columns(Vec<Column>);
+#[derive(Debug)]
+pub struct Columns {
+    all: Vec<Column>,
+    /// What they read.
+    fields: Fields,
+}
+
+/// Objects as rows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Table<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: &'a Value,
+    column_definitions: Vec<Value>,
+    rows: Vec<Row<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    cells: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Included<'a>>,
+}
+
+/// What goes of an object with its row.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Included<'a> {
+    Whole(&'a RawValue),
+    #[serde(rename_all = "camelCase")]
+    Partial {
+        kind: &'static str,
+        api_version: &'static str,
+        metadata: Option<&'a RawValue>,
+    },
+}
+
+#[derive(Deserialize)]
+struct HasMetadata<'a> {
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
 
 /// One column.
 #[derive(Debug)]
@@ -36,6 +80,9 @@ enum Cell {
     Computed(fn(&Value, Timestamp) -> Value),
 }
 
+/// The version of what is not of a kind's own.
+const META: &str = "meta.k8s.io/v1";
+
 /// How much of an object goes with its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Include {
@@ -51,7 +98,7 @@ impl Columns {
     /// The columns of a kind that the server itself knows, by its plural.
     #[must_use]
     pub fn built_in(plural: &str) -> Self {
-        Self(built_in::columns(plural))
+        Self::new(built_in::columns(plural))
     }
 
     /// The columns that a `CustomResourceDefinition` prints for `version`: the name, and its `additionalPrinterColumns`
@@ -67,40 +114,45 @@ impl Columns {
             Some(listed) => columns.extend(listed.iter().filter_map(Column::of_definition)),
             None => columns.push(Column::age()),
         }
-        Self(columns)
+        Self::new(columns)
+    }
+
+    fn new(all: Vec<Column>) -> Self {
+        let paths = |column: &Column| match &column.cell {
+            Cell::Field(path) | Cell::Since(path) => path.clone(),
+            Cell::Computed(_) => JsonPath::default(),
+        };
+        let paths: Vec<_> = all.iter().map(paths).collect();
+        Self { fields: Fields::of(paths.iter()), all }
     }
 
     /// The `Table` of `objects`; `metadata` is that of their list, and `with_heads` tells the columns as well.
     #[must_use]
-    pub fn table(
+    pub fn table<'a>(
         &self,
-        objects: &[Value],
-        metadata: &Value,
+        objects: impl IntoIterator<Item = &'a RawValue>,
+        metadata: &'a Value,
         with_heads: bool,
         include: Include,
         now: Timestamp,
-    ) -> Value {
-        let rows: Vec<Value> = objects.iter().map(|object| self.row(object, include, now)).collect();
-        let heads: Vec<Value> = if with_heads { self.0.iter().map(Column::head).collect() } else { Vec::new() };
-        json!({
-            "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-            "columnDefinitions": heads, "rows": rows,
-        })
+    ) -> Table<'a> {
+        let rows = objects.into_iter().map(|object| self.row(object, include, now)).collect();
+        let column_definitions = if with_heads { self.all.iter().map(Column::head).collect() } else { Vec::new() };
+        Table { kind: "Table", api_version: META, metadata, column_definitions, rows }
     }
 
-    fn row(&self, object: &Value, include: Include, now: Timestamp) -> Value {
-        let cells: Vec<Value> = self.0.iter().map(|column| column.text(object, now)).collect();
-        let mut row = Map::from_iter([("cells".to_owned(), Value::Array(cells))]);
-        let included = match include {
-            Include::None => return Value::Object(row),
-            Include::Object => object.clone(),
-            Include::Metadata => json!({
-                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-                "metadata": object.get("metadata").cloned().unwrap_or_default(),
-            }),
+    fn row<'a>(&self, object: &'a RawValue, include: Include, now: Timestamp) -> Row<'a> {
+        let read = self.fields.read(object);
+        let cells = self.all.iter().map(|column| column.text(&read, now)).collect();
+        let object = match include {
+            Include::None => None,
+            Include::Object => Some(Included::Whole(object)),
+            Include::Metadata => {
+                let metadata = serde_json::from_str(object.get()).ok().and_then(|HasMetadata { metadata }| metadata);
+                Some(Included::Partial { kind: "PartialObjectMetadata", api_version: META, metadata })
+            }
         };
-        row.insert("object".to_owned(), included);
-        Value::Object(row)
+        Row { cells, object }
     }
 }
 
@@ -185,8 +237,13 @@ mod tests {
         "2026-03-02T10:00:00Z".parse().unwrap()
     }
 
+    fn table(columns: &Columns, object: &Value, include: Include) -> Value {
+        let raw = serde_json::value::to_raw_value(object).unwrap();
+        serde_json::to_value(columns.table([&*raw], &json!({}), true, include, now())).unwrap()
+    }
+
     fn cells(columns: &Columns, object: &Value) -> Vec<String> {
-        let table = columns.table(std::slice::from_ref(object), &json!({}), true, Include::Metadata, now());
+        let table = table(columns, object, Include::Metadata);
         let cells = table["rows"][0]["cells"].as_array().unwrap().iter();
         cells.map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect()
     }
@@ -203,13 +260,7 @@ mod tests {
             "metadata": {"name": "checkout", "creationTimestamp": "2026-03-02T09:55:00Z"},
             "status": {"phase": "Progressing"},
         });
-        let table = columns.table(
-            std::slice::from_ref(&object),
-            &json!({"resourceVersion": "7"}),
-            true,
-            Include::Metadata,
-            now(),
-        );
+        let table = table(&columns, &object, Include::Metadata);
         assert_eq!(table["columnDefinitions"][0]["name"], "Name");
         assert_eq!(table["rows"][0]["object"]["metadata"]["name"], "checkout");
         let cells = cells(&columns, &object);
@@ -260,8 +311,9 @@ mod tests {
         for plural in plurals.split_whitespace() {
             let columns = Columns::built_in(plural);
             for odd in [json!({}), json!([]), json!({"spec": 1, "status": [], "metadata": {"name": 5}})] {
-                let table = columns.table(&[odd], &json!({}), true, Include::Object, now());
+                let table = table(&columns, &odd, Include::Object);
                 assert!(table["rows"][0]["cells"].is_array(), "{plural}");
+                assert_eq!(table["rows"][0]["object"], odd, "{plural}");
             }
         }
     }
