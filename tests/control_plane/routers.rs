@@ -1,6 +1,6 @@
 //! Every way to carry weights, through everything that a rollout does with them: a table of both.
 //!
-//! The manifests are those of `docs/traffic.md`.
+//! The manifests are those of `docs/traffic.md` and `docs/routers.md`.
 
 use std::fs;
 
@@ -59,6 +59,15 @@ table! {
     grpc_route: "GRPCRoute",
     tls_route: "TLSRoute",
     tcp_route: "TCPRoute",
+    istio: "Istio",
+    contour: "Contour",
+    ingress_route: "Traefik",
+    ingress_route_tcp: "IngressRouteTCP",
+    traefik_service: "TraefikService",
+    linkerd: "Linkerd",
+    kuma: "Kuma",
+    apisix: "APISIX",
+    gloo: "Gloo",
     custom: "Any other object",
     replica_count: "No route",
 }
@@ -66,10 +75,11 @@ table! {
 impl Router {
     /// The manifests under its heading: what the Rollout says, and everything else.
     fn manifests(self) -> Result<(Value, Vec<Value>)> {
-        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/traffic.md"))?;
+        let page = |name: &str| fs::read_to_string(format!("{}/docs/{name}.md", env!("CARGO_MANIFEST_DIR")));
+        let text = format!("{}\n{}", page("traffic")?, page("routers")?);
         let section = text.split("\n## ").find_map(|section| section.strip_prefix(self.heading));
         let block = section.and_then(|section| section.split("```yaml\n").nth(1)?.split("```").next());
-        let block = block.with_context(|| format!("docs/traffic.md has no manifest under {}", self.heading))?;
+        let block = block.with_context(|| format!("no page has a manifest under {}", self.heading))?;
         let documents: Vec<Value> = block.split("---\n").map(serde_saphyr::from_str).collect::<Result<_, _>>()?;
         let (rollouts, rest): (Vec<_>, Vec<_>) = documents.into_iter().partition(|object| object["kind"] == "Rollout");
         ensure!(rollouts.len() == 1, "not one Rollout under {}", self.heading);
@@ -78,9 +88,12 @@ impl Router {
 
     /// Opens a shop with these manifests, under this plan, and has it adopted.
     async fn adopted(self, world: &World, part: &str, mut plan: Value) -> Result<Shop> {
-        let (mut spec, objects) = self.manifests()?;
+        let (mut spec, mut objects) = self.manifests()?;
         let traffic = spec["traffic"].take();
         let shop = world.shop(&format!("{}-{part}", self.name.replace('_', "-")));
+        for spec in objects.iter_mut().filter_map(|object| object.get_mut("spec")) {
+            move_into(&shop.namespace, spec);
+        }
         let shop = if traffic.is_null() { shop.without_route() } else { shop.routed_by(objects) };
         let shop = shop.open().await?;
         if !traffic.is_null() {
@@ -102,6 +115,22 @@ impl Router {
 
     fn is_routed(self) -> bool {
         self.name != "replica_count"
+    }
+}
+
+/// Has what names the namespace of the manifests name the shop's.
+fn move_into(namespace: &str, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                if name == "namespace" && *field == "shop" {
+                    *field = json!(namespace);
+                }
+                move_into(namespace, field);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_into(namespace, item)),
+        _ => {}
     }
 }
 

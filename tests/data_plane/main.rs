@@ -17,6 +17,7 @@ mod chosen;
 mod envoy;
 mod features;
 mod nothing_lost;
+mod own_kinds;
 mod routing;
 mod sessions;
 mod shares;
@@ -75,7 +76,10 @@ fn main() -> ExitCode {
         }
     };
     let through_traefik = match listed(trials(&traefik, "traefik: ", topics()), &THROUGH_TRAEFIK) {
-        Ok(part) => part.into_iter().chain(trials(&traefik, "traefik: ", vec![("features", features::behaviours())])),
+        Ok(part) => {
+            let alone = vec![("features", features::behaviours()), ("own kinds", own_kinds::behaviours())];
+            part.into_iter().chain(trials(&traefik, "traefik: ", alone))
+        }
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;

@@ -58,7 +58,9 @@ pub(crate) const SELECTOR_TELLS: &str =
     "a selector has to tell the versions apart: use {{pods}}, {{backend}} or {{revision}} in it";
 pub(crate) const MATCH_ASKS: &str = "a match of a stage asks for nothing: give it headers, a cookie or queryParams";
 pub(crate) const NAMED_TAKES: &str = "a header, cookie or parameter of a match needs either value or regex";
-pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under gatewayAPI or custom, or leave out spec.traffic to split by the number of pods";
+pub(crate) const NO_ROUTE: &str = "spec.traffic names no route: name one under gatewayAPI, routes or custom, or leave out spec.traffic to split by the number of pods";
+pub(crate) const HTTP_ROUTE_OF: &str =
+    "an HTTPRoute under routes needs a group, such as policy.linkerd.io; name one of the Gateway API under gatewayAPI";
 pub(crate) const ROUTE_TWICE: &str = "spec.traffic.gatewayAPI.routes names the same route twice";
 pub(crate) const TRACK_NAMES: &str = "an entry of track names exactly one of configMap and secret";
 pub(crate) const TRACKED_TWICE: &str = "track names the same object twice";
@@ -109,9 +111,8 @@ pub(crate) fn of(sentence: &str) -> Option<Culprit> {
         LAST_IS_NOT_FULL => Culprit::LastWeight,
         DRILL_AT_AN_END => Culprit::DrillAtAnEnd,
         ERROR_RATE_LIMIT | LATENCY_LIMIT | QUERY_LIMIT | COMPARISON_LIMIT | GATE_LIMIT | TEMPLATE_ANSWERS
-        | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | ROUTE_TWICE | TRACKED_TWICE | WORKLOAD_CHANGES => {
-            Culprit::Itself
-        }
+        | REQUESTS_TAKE | SELECTOR_TELLS | MATCH_ASKS | NO_ROUTE | HTTP_ROUTE_OF | ROUTE_TWICE | TRACKED_TWICE
+        | WORKLOAD_CHANGES => Culprit::Itself,
         _ => return None,
     })
 }

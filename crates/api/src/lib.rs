@@ -93,6 +93,7 @@ pub use status::{
 pub use track::{ConfigurationKind, Tracked};
 pub use traffic::{
     Acceptance, Capacity, CustomRoute, GatewayApi, GatewayRouteKind, OnShareOff, Route, RouteRef, Setting, Traffic,
+    WEIGHTED_KINDS, WeightedRouteRef,
 };
 pub use units::{Percent, Quantile, Span, UnitError, unquoted};
 pub use validation::{BrokenRule, Invalid, broken_rules, validate};

@@ -13,7 +13,7 @@ use super::{culprit, matches::SessionPersistence};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = (
-        "has(self.gatewayAPI) || has(self.custom)",
+        "has(self.gatewayAPI) || has(self.routes) || has(self.custom)",
         culprit::NO_ROUTE
     )
 )]
@@ -21,6 +21,14 @@ pub struct Traffic {
     /// Routes of the Gateway API.
     #[serde(default, rename = "gatewayAPI", skip_serializing_if = "Option::is_none")]
     pub gateway_api: Option<GatewayApi>,
+
+    /// Routes of meshes and ingress controllers, in the Rollout's namespace: objects of kinds that are known, whose rules list
+    /// Services with weights.
+    // Not a map by kind and name, as those of the Gateway API are not.
+    #[serde(default, rename = "routes", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub weighted: Option<Vec<WeightedRouteRef>>,
 
     /// Objects of any other kind, with the places in them that follow the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +187,45 @@ impl fmt::Display for GatewayRouteKind {
     }
 }
 
+/// The kinds that a [`WeightedRouteRef`] may name.
+pub const WEIGHTED_KINDS: [&str; 8] = [
+    "VirtualService",
+    "HTTPProxy",
+    "IngressRoute",
+    "IngressRouteTCP",
+    "TraefikService",
+    "HTTPRoute",
+    "MeshHTTPRoute",
+    "ApisixRoute",
+];
+
+/// A route of a mesh or of an ingress controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.kind != 'HTTPRoute' || has(self.group)", culprit::HTTP_ROUTE_OF))]
+pub struct WeightedRouteRef {
+    /// Its kind, such as `VirtualService`, `HTTPProxy` or `IngressRoute`.
+    #[schemars(extend("enum" = WEIGHTED_KINDS))]
+    pub kind: String,
+
+    /// The API group of its kind, where several have one of that name. Default: the first in the documentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub group: Option<String>,
+
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// The names of the rules whose requests the new version gets its share of, where rules of the kind have names. All others
+    /// stay with the stable version until the last stage, and follow it to the new one. Default: every rule that points at the
+    /// Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub rules: Option<Vec<String>>,
+}
+
 /// An object of any kind, in the Rollout's namespace, and what is written into it.
 ///
 /// Between rollouts each place has the value that its template gives with stable's weight at the total, the canary's at
@@ -244,6 +291,8 @@ pub struct Setting {
 pub enum Route {
     /// A route of the Gateway API.
     Gateway(RouteRef),
+    /// One of a mesh or of an ingress controller.
+    Weighted(WeightedRouteRef),
     /// Anything else.
     Custom(CustomRoute),
 }
@@ -252,7 +301,8 @@ impl Traffic {
     /// All objects that carry weights, in their order.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         let gateway = self.gateway_api.iter().flat_map(|gateway| &gateway.routes).cloned().map(Route::Gateway);
-        gateway.chain(self.custom.iter().flatten().cloned().map(Route::Custom))
+        let weighted = self.weighted.iter().flatten().cloned().map(Route::Weighted);
+        gateway.chain(weighted).chain(self.custom.iter().flatten().cloned().map(Route::Custom))
     }
 
     /// Why a weight promises the new version no share of all requests: half a sentence. Nothing where it does.
@@ -261,12 +311,25 @@ impl Traffic {
         if self.session_persistence.is_some() {
             return Some("with sessionPersistence the version is drawn for each user".to_owned());
         }
-        self.gateway_api.iter().flat_map(|gateway| &gateway.routes).find_map(|route| match route.kind() {
-            kind @ (GatewayRouteKind::TLSRoute | GatewayRouteKind::TCPRoute) => {
-                Some(format!("a {kind} draws the version of each connection"))
-            }
-            kind if route.rules.is_some() => Some(format!("of {kind} {} only some rules are shared out", route.name)),
-            _ => None,
-        })
+        let of_gateway =
+            self.gateway_api.iter().flat_map(|gateway| &gateway.routes).find_map(|route| match route.kind() {
+                kind @ (GatewayRouteKind::TLSRoute | GatewayRouteKind::TCPRoute) => {
+                    Some(format!("a {kind} draws the version of each connection"))
+                }
+                kind if route.rules.is_some() => {
+                    Some(format!("of {kind} {} only some rules are shared out", route.name))
+                }
+                _ => None,
+            });
+        let of_others = || {
+            self.weighted.iter().flatten().find_map(|route| match route.kind.as_str() {
+                kind @ "IngressRouteTCP" => Some(format!("an {kind} draws the version of each connection")),
+                kind if route.rules.is_some() => {
+                    Some(format!("of {kind} {} only some rules are shared out", route.name))
+                }
+                _ => None,
+            })
+        };
+        of_gateway.or_else(of_others)
     }
 }

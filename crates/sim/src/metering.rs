@@ -79,7 +79,7 @@ impl Target {
 pub fn entrance(spec: &RolloutSpec) -> Option<(GatewayRouteKind, String)> {
     spec.routes().into_iter().find_map(|route| match route {
         Route::Gateway(route) => Some((route.kind(), route.name)),
-        Route::Custom(_) => None,
+        Route::Weighted(_) | Route::Custom(_) => None,
     })
 }
 

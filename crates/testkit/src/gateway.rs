@@ -30,8 +30,11 @@ use tokio::time::sleep;
 
 use super::{
     envoy::{Adapter, Reload},
-    traefik,
+    route_kinds, traefik,
 };
+
+/// The group of the Gateway API.
+pub(super) const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 /// Where a route sends a request, and how large its share is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,9 +103,12 @@ impl Gateway {
     /// Starts to follow all routes.
     pub fn start(client: Client, leader: Leader) -> Self {
         let gateway = Self { leader, client, routes: Arc::default() };
-        let resources = carriers();
-        let followed = if matches!(gateway.leader, Leader::Played) { resources.len() } else { 2 };
-        for resource in resources.into_iter().take(followed) {
+        let is_followed = |resource: &ApiResource| match gateway.leader {
+            Leader::Played => true,
+            Leader::Envoy(_) => is_led(resource),
+            Leader::Traefik(_) => is_led(resource) || resource.group == "traefik.io",
+        };
+        for resource in carriers().into_iter().filter(is_followed) {
             tokio::spawn(gateway.clone().follow(resource));
         }
         gateway
@@ -147,7 +153,9 @@ impl Gateway {
             return;
         }
         let annotations = route.annotations();
-        if annotations.contains_key("rig/never-accept") || has_said(&route) {
+        let is_known = self.routes().get(&key(&route)).and_then(|history| history.last().map(|it| it.generation));
+        let is_followed = !is_of_linkerd(&route) || is_known == route.metadata.generation;
+        if annotations.contains_key("rig/never-accept") || has_said(&route) && is_followed {
             return;
         }
         let span = |name: &str| annotations.get(name).and_then(|text| text.parse::<Span>().ok()).map(Span::duration);
@@ -205,11 +213,13 @@ impl Gateway {
     }
 
     async fn say(&self, route: &DynamicObject, accepted: Said, resolved: Said) -> Result<()> {
-        if route.data["spec"].get("parentRefs").is_none() {
-            // What is no route of the Gateway API has nowhere to say it.
-            return Ok(());
-        }
-        let status = Patch::Merge(status(route, accepted, resolved));
+        let status = match route.types.as_ref().map(|types| types.kind.as_str()) {
+            Some("HTTPProxy") => of_contour(route, accepted.and(resolved)),
+            _ if route.data["spec"].get("parentRefs").is_some() => status(route, accepted, resolved),
+            // It has nowhere to say it.
+            _ => return Ok(()),
+        };
+        let status = Patch::Merge(status);
         self.api(route)?.patch_status(&route.name_any(), &PatchParams::default(), &status).await?;
         Ok(())
     }
@@ -238,12 +248,19 @@ impl Gateway {
     }
 
     async fn missing_service(&self, route: &DynamicObject) -> Result<Option<String>> {
-        for reference in references(route) {
-            let namespace =
-                reference["namespace"].as_str().map_or_else(|| route.namespace().unwrap_or_default(), str::to_owned);
-            let service = reference["name"].as_str().unwrap_or_default();
-            if Api::<Service>::namespaced(self.client.clone(), &namespace).get_opt(service).await?.is_none() {
-                return Ok(Some(service.to_owned()));
+        let own = route.namespace().unwrap_or_default();
+        let of_gateway_api = references(route).filter_map(|reference| {
+            let namespace = reference["namespace"].as_str().unwrap_or(&own);
+            Some((namespace.to_owned(), reference["name"].as_str()?.to_owned()))
+        });
+        let services: Vec<(String, String)> = if is_of_gateway_api(route) {
+            of_gateway_api.collect()
+        } else {
+            backends(route).into_iter().map(|backend| (own.clone(), backend.service)).collect()
+        };
+        for (namespace, service) in services {
+            if Api::<Service>::namespaced(self.client.clone(), &namespace).get_opt(&service).await?.is_none() {
+                return Ok(Some(service));
             }
         }
         Ok(None)
@@ -255,15 +272,24 @@ type Said = Result<(), (&'static str, String)>;
 
 /// HTTPRoutes, as an untyped resource.
 pub fn route_resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GATEWAY_API, "v1", "HTTPRoute"))
 }
 
-/// All that carries weights: those that Envoy follows come first.
+/// All that carries weights.
 pub fn carriers() -> Vec<ApiResource> {
-    let route = |kind| GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind);
+    let route = |kind| ApiResource::from_gvk(&GroupVersionKind::gvk(GATEWAY_API, "v1", kind));
     let routes = ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"].map(route);
-    let custom = [GroupVersionKind::gvk("traefik.io", "v1alpha1", "TraefikService")];
-    routes.into_iter().chain(custom).map(|kind| ApiResource::from_gvk(&kind)).collect()
+    routes.into_iter().chain(route_kinds::resources()).collect()
+}
+
+/// Whether a real gateway follows it.
+fn is_led(resource: &ApiResource) -> bool {
+    resource.group == GATEWAY_API && ["HTTPRoute", "GRPCRoute"].contains(&resource.kind.as_str())
+}
+
+fn is_of_gateway_api(route: &DynamicObject) -> bool {
+    let version = route.types.as_ref().map(|types| types.api_version.as_str());
+    version.is_some_and(|version| version.starts_with(GATEWAY_API))
 }
 
 fn typed(mut route: DynamicObject, resource: &ApiResource) -> DynamicObject {
@@ -282,14 +308,11 @@ fn key(route: &DynamicObject) -> [String; 3] {
     [kind, route.namespace().unwrap_or_default(), route.name_any()]
 }
 
-/// What a route's first rule for everybody points at.
+/// What the first rule for everybody of a route of the Gateway API points at.
 fn references(route: &DynamicObject) -> impl Iterator<Item = &Value> {
-    let spec = &route.data["spec"];
-    let of_traefik = &spec["weighted"]["services"];
-    let mut rules = spec["rules"].as_array().into_iter().flatten();
+    let mut rules = route.data["spec"]["rules"].as_array().into_iter().flatten();
     let of_rule = rules.find(|rule| !is_for_some(rule)).map_or(&Value::Null, |rule| &rule["backendRefs"]);
-    let references = if of_traefik.is_array() { of_traefik } else { of_rule };
-    references.as_array().into_iter().flatten()
+    of_rule.as_array().into_iter().flatten()
 }
 
 /// Whether a rule was put there for those who ask for the canary, or who came to a version before.
@@ -301,12 +324,18 @@ fn is_for_some(rule: &Value) -> bool {
 
 /// The backends of a route's first rule for everybody, with the weights that its spec asks for.
 pub fn backends(route: &DynamicObject) -> Vec<Backend> {
-    let backend = |reference: &Value| {
+    let backend = |(service, weight): (&str, u64)| Backend { service: service.to_owned(), weight };
+    let of_gateway_api = |reference: &'_ Value| {
         let service = reference["name"].as_str().unwrap_or_default().to_owned();
         Backend { service, weight: reference["weight"].as_u64().unwrap_or(1) }
     };
+    let all: Vec<Backend> = if is_of_gateway_api(route) {
+        references(route).map(of_gateway_api).collect()
+    } else {
+        route_kinds::backends(route).into_iter().map(backend).collect()
+    };
     let mut backends: Vec<Backend> = Vec::new();
-    for backend in references(route).map(backend) {
+    for backend in all {
         match backends.iter_mut().find(|known| known.service == backend.service) {
             Some(known) => known.weight += backend.weight,
             None => backends.push(backend),
@@ -315,18 +344,42 @@ pub fn backends(route: &DynamicObject) -> Vec<Backend> {
     backends
 }
 
-/// The generation of which it speaks.
+fn is_of_linkerd(route: &DynamicObject) -> bool {
+    route.types.as_ref().is_some_and(|types| types.api_version.starts_with("policy.linkerd.io/"))
+}
+
+/// The generation of which it speaks; Linkerd names none.
 fn reported_generation(route: &DynamicObject) -> Option<i64> {
+    if is_of_linkerd(route) {
+        return None;
+    }
     let old = route.annotations().contains_key("rig/reports-old-generation");
     route.metadata.generation.map(|generation| generation - i64::from(old))
 }
 
 /// Whether the status says already what it has to say.
 fn has_said(route: &DynamicObject) -> bool {
-    let condition = &route.data["status"]["parents"][0]["conditions"][0];
+    let status = &route.data["status"];
+    let of_parent = &status["parents"][0]["conditions"][0];
+    let condition = if of_parent.is_null() { &status["conditions"][0] } else { of_parent };
     let may_reject = route.annotations().contains_key("rig/reject");
     condition["observedGeneration"].as_i64() == reported_generation(route)
         && (may_reject || condition["status"] == "True")
+}
+
+/// As Contour says it.
+fn of_contour(route: &DynamicObject, valid: Said) -> Value {
+    let (status, (reason, message)) = match valid {
+        Ok(()) => ("True", ("Valid", "Valid HTTPProxy".to_owned())),
+        Err(why) => ("False", why),
+    };
+    json!({"status": {
+        "currentStatus": if status == "True" { "valid" } else { "invalid" },
+        "conditions": [{
+            "type": "Valid", "status": status, "reason": reason, "message": message,
+            "observedGeneration": reported_generation(route), "lastTransitionTime": Timestamp::now().to_string(),
+        }],
+    }})
 }
 
 fn status(route: &DynamicObject, accepted: Said, resolved: Said) -> Value {

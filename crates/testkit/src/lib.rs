@@ -36,6 +36,7 @@ pub mod ports;
 pub mod process;
 pub mod prometheus;
 pub mod receivers;
+mod route_kinds;
 pub mod shop;
 pub mod snapshot;
 pub mod tls_server;

@@ -24,7 +24,8 @@ pub async fn install(client: &Client) -> Result<()> {
     try_join_all(installed).await.map(drop)
 }
 
-fn definition((group, version, kind): (&str, &str, &str)) -> Value {
+/// A kind of which whatever it says is kept.
+pub(super) fn definition((group, version, kind): (&str, &str, &str)) -> Value {
     let singular = kind.to_lowercase();
     let plural = singular.strip_suffix('y').map_or_else(|| format!("{singular}s"), |stem| format!("{stem}ies"));
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});

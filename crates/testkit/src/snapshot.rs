@@ -20,10 +20,11 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tidegate_api::{CheckStatus, POD_TEMPLATE_HASH, Phase, Rollout, RolloutStatus};
 use tokio::task::JoinSet;
 
-use super::gateway::{Backend, backends, carriers};
+use super::gateway::{Backend, GATEWAY_API, backends, carriers};
 
 /// The name of the shop's Deployment, Service, HTTPRoute and Rollout.
 pub const NAME: &str = "checkout";
@@ -41,11 +42,15 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// Starts to watch `namespace`.
-    pub fn start(client: &Client, namespace: &str) -> Self {
+    /// Starts to watch `namespace`: of what carries weights, the kinds of the Gateway API and those of `routes`.
+    pub fn start(client: &Client, namespace: &str, routes: &[Value]) -> Self {
         let tasks = &mut JoinSet::new();
         let rollout = ApiResource::erase::<Rollout>(&());
-        let carriers = carriers();
+        let is_named = |kind: &ApiResource| {
+            routes.iter().any(|it| it["apiVersion"] == *kind.api_version && it["kind"] == *kind.kind)
+        };
+        let carriers: Vec<_> =
+            carriers().into_iter().filter(|kind| kind.group == GATEWAY_API || is_named(kind)).collect();
         let untyped = |resource| Api::namespaced_with(client.clone(), namespace, resource);
         Self {
             rollouts: watch(untyped(&rollout), rollout.clone(), tasks),

@@ -61,8 +61,12 @@ pub async fn start(
         "spec": {"controllerName": CONTROLLER},
     });
     cluster::create(client, class).await?;
-    let provider = |option: &str, value: &str| format!("--providers.kubernetesgateway.{option}={value}");
-    let arguments = [
+    let authority = control_plane.directory().join("ca.crt").display().to_string();
+    let providers = ["kubernetesgateway", "kubernetescrd"].map(|provider| {
+        [("endpoint", control_plane.url()), ("certauthfilepath", &authority), ("token", Identity::Admin.token())]
+            .map(|(option, value)| format!("--providers.{provider}.{option}={value}"))
+    });
+    let own = [
         format!("--entrypoints.web.address={}", addresses.web),
         format!("--entrypoints.traefik.address={}", addresses.administration),
         "--ping=true".to_owned(),
@@ -71,13 +75,11 @@ pub async fn start(
         "--global.checknewversion=false".to_owned(),
         "--global.sendanonymoususage=false".to_owned(),
         "--log.level=WARN".to_owned(),
-        provider("endpoint", control_plane.url()),
-        provider("certauthfilepath", &control_plane.directory().join("ca.crt").display().to_string()),
-        provider("token", Identity::Admin.token()),
     ];
+    let arguments = own.into_iter().chain(providers.into_iter().flatten()).collect::<Vec<_>>();
     // A proxy of the machine is not meant for requests to the pods.
     let environment = [("NO_PROXY", OsStr::new("*"))];
-    let process = Process::start(program, arguments, &environment, ("traefik", control_plane.directory()))?;
+    let process = Process::start(program, &arguments, &environment, ("traefik", control_plane.directory()))?;
     let ping = format!("http://{}/ping", addresses.administration);
     let answers = || async { http.get(&ping).send().await.is_ok_and(|answer| answer.status().is_success()) };
     process.until_ready(START, answers).await?;
@@ -95,8 +97,11 @@ pub async fn open(client: &Client, namespace: &str, addresses: Addresses) -> Res
     cluster::create(client, gateway).await
 }
 
-/// Whether it says of a route, as it now is, that it follows it.
+/// Whether it says of a route, as it now is, that it follows it. Of its own kinds it says nothing.
 pub fn follows(route: &DynamicObject) -> bool {
+    if route.types.as_ref().is_some_and(|types| types.api_version.starts_with("traefik.io/")) {
+        return true;
+    }
     let parents = route.data["status"]["parents"].as_array().into_iter().flatten();
     let mut own = parents.filter(|parent| parent["controllerName"] == CONTROLLER);
     own.any(|parent| {

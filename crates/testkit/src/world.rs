@@ -26,6 +26,7 @@ use super::{
     ports::PodPorts,
     process::Process,
     prometheus::{Prometheus, Store, Target},
+    route_kinds,
     shop::{self, Shop},
     snapshot::{NAME, Watches},
     traefik,
@@ -94,9 +95,10 @@ impl World {
         world.install_gateway_api().await?;
         let client = &world.control_plane.client;
         policies::install(client).await?;
-        cluster::install_from(client, &world.assets.traefik(), "traefikservices.traefik.io").await?;
+        route_kinds::install(client, &world.assets).await?;
         let traefik = match (&world.assets.gateway, &world.data_plane.gateway.leader) {
             (Some(Program::Traefik(program)), Leader::Traefik(addresses)) => {
+                route_kinds::install_for_traefik(client).await?;
                 Some(traefik::start(program, &world.control_plane, *addresses, &world.data_plane.http).await?)
             }
             _ => None,
@@ -317,7 +319,7 @@ impl ShopPlan<'_> {
             cluster::create(&client, shop::route(&namespace, &self.other_backends)).await?;
         }
         let mut shop = Shop {
-            watches: Watches::start(&client, &namespace),
+            watches: Watches::start(&client, &namespace, &self.objects),
             client,
             load: None,
             operators: Vec::new(),

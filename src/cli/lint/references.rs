@@ -93,10 +93,12 @@ fn routes(rollout: &LocatedDocument) -> Vec<(String, Route)> {
     let traffic = rollout.document.value().pointer("/spec/traffic").cloned().unwrap_or_default();
     let Ok(traffic) = serde_json::from_value::<Traffic>(traffic) else { return Vec::new() };
     let of_gateway = traffic.gateway_api.as_ref().map_or(0, |gateway| gateway.routes.len());
+    let before_custom = of_gateway + traffic.weighted.as_ref().map_or(0, Vec::len);
     let named = |(index, route)| {
         let place = match &route {
             Route::Gateway(_) => item("spec.traffic.gatewayAPI.routes", index),
-            Route::Custom(_) => item("spec.traffic.custom", index - of_gateway),
+            Route::Weighted(_) => item("spec.traffic.routes", index - of_gateway),
+            Route::Custom(_) => item("spec.traffic.custom", index - before_custom),
         };
         (format!("{place}.name"), route)
     };

@@ -8,6 +8,7 @@ mod api;
 mod labels;
 mod metrics;
 mod reasons;
+mod routes;
 
 /// Set by `make reference`: the pages are written instead of compared.
 const REWRITE: &str = "TIDEGATE_WRITE_REFERENCE";

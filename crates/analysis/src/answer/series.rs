@@ -134,6 +134,7 @@ impl Kept {
         // A bucket takes as much memory as a sample.
         let buckets: usize = row.histograms.iter().map(|histogram| 1 + histogram.buckets.len()).sum();
         self.samples += row.samples.len() + buckets;
+        self.label_bytes += size_of_val(&*row.labels);
         self.rows.push(row);
     }
 
@@ -196,17 +197,16 @@ impl Texts<'_> {
         loop {
             let before = self.before.get(labels.len());
             let same = before.filter(|(name, value)| before_is_plain && rest.label(name, value).is_some());
-            labels.push(match same {
-                Some(label) => label.clone(),
-                None => {
-                    rest.skip("\"")?;
-                    let name = rest.text()?;
-                    rest.skip(":\"")?;
-                    self.label(name, rest.text()?, before)
-                }
+            labels.push(if let Some(label) = same {
+                label.clone()
+            } else {
+                rest.skip("\"")?;
+                let name = rest.text()?;
+                rest.skip(":\"")?;
+                self.label(name, rest.text()?, before)
             });
             if rest.skip("}").is_some() {
-                return Some(self.all(labels));
+                return Some(Self::all(labels));
             }
             rest.skip(",")?;
         }
@@ -217,8 +217,7 @@ impl Texts<'_> {
     }
 
     /// All labels of a series.
-    fn all(&mut self, mut labels: Vec<(Arc<str>, Arc<str>)>) -> Labels {
-        *self.bytes += size_of_val(labels.as_slice());
+    fn all(mut labels: Vec<(Arc<str>, Arc<str>)>) -> Labels {
         labels.sort_by(|(one, _), (other, _)| one.cmp(other));
         labels.into()
     }
@@ -284,7 +283,7 @@ impl<'de> Visitor<'de> for WrittenLabels<'_, '_> {
         while let Some((Text(name), Text(value))) = map.next_entry::<Text<'de>, Text<'de>>()? {
             labels.push(self.0.label(&name, &value, self.0.before.get(labels.len())));
         }
-        Ok(self.0.all(labels))
+        Ok(Texts::all(labels))
     }
 }
 

@@ -218,7 +218,7 @@ fn read_route(context: &Context, rollout: &Rollout, namespace: &str, spec: api::
     let object = object.and_then(|route| serde_json::to_value(route.as_ref()).ok());
     let accepted = match &spec {
         api::Route::Custom(route) => route.accepted.as_deref().map(|text| context.expressions.compiled(text)),
-        api::Route::Gateway(_) => None,
+        api::Route::Gateway(_) | api::Route::Weighted(_) => None,
     };
     let written = context.memory.route_written(rollout, &id);
     Route { spec, kind: context.caches.routes.served(&id), id, accepted, object, written }

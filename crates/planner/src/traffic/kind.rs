@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, fmt};
 use serde_json::Value;
 use tidegate_api::{GatewayRouteKind, Route};
 
+use super::weighted::find;
+
 /// The group of the Gateway API.
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
@@ -31,6 +33,11 @@ impl Kind {
     pub fn of(route: &Route) -> Self {
         match route {
             Route::Gateway(route) => Self::of_gateway_api(&route.kind().to_string()),
+            Route::Weighted(route) => {
+                let known = find(route.group.as_deref(), &route.kind).map(|kind| kind.group);
+                let group = route.group.as_deref().or(known).unwrap_or_default();
+                Self { group: group.to_owned(), version: None, kind: route.kind.clone() }
+            }
             Route::Custom(route) => {
                 let (group, version) = route.api_version.split_once('/').unwrap_or(("", &route.api_version));
                 Self { group: group.to_owned(), version: Some(version.to_owned()), kind: route.kind.clone() }
@@ -74,6 +81,7 @@ impl RouteId {
     pub fn of(route: &Route, namespace: &str) -> Self {
         let (elsewhere, name) = match route {
             Route::Gateway(route) => (route.namespace.as_deref().filter(|other| *other != namespace), &route.name),
+            Route::Weighted(route) => (None, &route.name),
             Route::Custom(route) => (None, &route.name),
         };
         Self { kind: Kind::of(route), namespace: elsewhere.map(str::to_owned), name: name.clone() }

@@ -10,7 +10,9 @@ mod names;
 mod policies;
 pub mod replica_count;
 mod router;
+mod scale;
 mod split;
+mod weighted;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub use names::Names;
 pub use policies::{POLICY_KINDS, Policy, PolicyKind, without_policies};
 pub use router::{Acceptance, Router, UnusableRoute};
 pub use split::{Sessions, Split};
+pub use weighted::{KINDS, Reports, RouteKind, Unwritten, Weighing, find};
 
 use tidegate_api::Route;
 
@@ -52,6 +55,14 @@ pub fn router<'a>(
         Route::Gateway(route) => {
             let backends = gateway_api::Backends { names, namespace, chosen: route.rules.as_deref(), quirks };
             Box::new(gateway_api::Route { backends, kind: route.kind() })
+        }
+        Route::Weighted(route) => {
+            let kind = find(route.group.as_deref(), &route.kind);
+            let chosen = route.rules.as_deref();
+            match kind {
+                Some(kind) => Box::new(weighted::WeightedRoute { kind, names, namespace, chosen }),
+                None => Box::new(weighted::UnknownKind(route)),
+            }
         }
         Route::Custom(route) => Box::new(custom::CustomRouter { route, names, revisions, accepted }),
     }

@@ -11,11 +11,12 @@ use std::borrow::Cow;
 use serde_json::Value;
 use tidegate_api::Percent;
 
-use super::{
-    rules::{lists, namespace},
+use super::rules::{lists, namespace};
+use crate::traffic::{
+    Names, Quirks, UnusableRoute,
+    kind::describe,
     scale::{MAX, Ratio, Weight, restored},
 };
-use crate::traffic::{Names, Quirks, UnusableRoute, kind::describe};
 
 /// How many backends a rule may have.
 const MOST_BACKENDS: usize = 16;

@@ -11,7 +11,6 @@ mod matches;
 mod references;
 mod route;
 mod rules;
-mod scale;
 mod sessions;
 
 pub use backends::Backends;
