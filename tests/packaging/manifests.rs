@@ -1,6 +1,7 @@
 //! The files in `deploy/`, as they stand: rights and pod security.
 
 use serde_json::{Value, json};
+use tidegate_planner::traffic::KINDS;
 
 use crate::render::{file, find};
 
@@ -41,6 +42,21 @@ fn one_namespace_needs_the_rules_of_the_cluster_but_for_what_is_in_no_namespace(
     let namespaced = file("deploy/namespaced/role.yaml");
     let role = find(&cluster, "ClusterRole", "tidegate");
     assert_eq!(rules_of_a_namespace(role), rules(find(&namespaced, "Role", "tidegate")));
+}
+
+#[test]
+fn the_role_lets_every_kind_of_route_be_written() {
+    let cluster = file("deploy/rbac.yaml");
+    let rules = find(&cluster, "ClusterRole", "tidegate")["rules"].as_array().unwrap().clone();
+    let has = |rule: &Value, field: &str, name: &str| rule[field].as_array().unwrap().contains(&json!(name));
+    for kind in KINDS {
+        let is_granted = |rule: &Value| {
+            has(rule, "apiGroups", kind.group)
+                && has(rule, "resources", kind.plural)
+                && ["get", "list", "watch", "update"].iter().all(|verb| has(rule, "verbs", verb))
+        };
+        assert!(rules.iter().any(is_granted), "{} of {}", kind.plural, kind.group);
+    }
 }
 
 #[test]

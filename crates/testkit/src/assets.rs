@@ -75,11 +75,6 @@ impl Assets {
         Ok(Self { gateway: Some(Program::Traefik(named("traefik", "TRAEFIK")?)), ..Self::find(kind)? })
     }
 
-    /// The CRDs of Traefik, which lie beside those of the Gateway API.
-    pub fn traefik(&self) -> PathBuf {
-        self.gateway_api.with_file_name("traefik.yaml")
-    }
-
     /// The path of one of the control plane's binaries.
     pub fn binary(&self, name: &str) -> PathBuf {
         self.binaries.join(name)

@@ -25,10 +25,9 @@ const KINDS: [([&str; 3], Option<&str>); 9] = [
 ];
 
 /// Where lists of Services stand, and what names a Service in one of their elements.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 7] = [
     ("/spec/weighted/services", "/name"),
     ("/spec/routes/0/services", "/name"),
-    ("/spec/tcpproxy/services", "/name"),
     ("/spec/http/0/route", "/destination/host"),
     ("/spec/rules/0/backendRefs", "/name"),
     ("/spec/to/0/rules/0/default/backendRefs", "/name"),

@@ -1,5 +1,5 @@
-//! A series in the form in which stores write it, without spaces and without escapes. It is read without a parser of JSON, which
-//! takes several times as long: most of what a look costs is to read its answers.
+//! A series in the form in which stores write it, without spaces and without escapes. It is read without a parser of JSON, with
+//! which a whole look takes 1.3 times as long, and one at thousands of series 1.5 times.
 //!
 //! What is written otherwise is not wrong: whoever meets it leaves it to that parser.
 

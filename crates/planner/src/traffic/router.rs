@@ -1,9 +1,12 @@
 //! What every way to carry weights has to know.
 
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
 use tidegate_api::Percent;
 
-use super::Split;
-use jiff::Timestamp;
+use super::{Split, kind::describe};
 
 /// A way to carry the weights of a rollout: what has to stand in an object so that the canary gets its share of it.
 ///
@@ -73,5 +76,10 @@ impl UnusableRoute {
     /// With this sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
+    }
+
+    /// With a clause about `object`, which is named first.
+    pub(super) fn of(object: &Value, why: &impl fmt::Display) -> Self {
+        Self(format!("{}: {why}", describe(object)))
     }
 }

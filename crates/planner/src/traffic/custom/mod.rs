@@ -7,7 +7,7 @@ mod accepted;
 mod path;
 mod template;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tidegate_api::{CustomRoute, Percent, Setting};
@@ -17,7 +17,7 @@ use self::{
     path::Path,
     template::{Template, Values},
 };
-use super::{Acceptance, Names, Router, Split, UnusableRoute, kind::describe};
+use super::{Acceptance, Names, Router, Split, UnusableRoute};
 
 /// What is wrong with a setting, or with the object for it: a sentence that does not name the object yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,14 +50,16 @@ impl Router for CustomRouter<'_> {
     type Object = Value;
 
     fn can_split(&self, object: &Value, splits: &[Split<'_>]) -> Result<(), UnusableRoute> {
-        self.accepted().map_or(Ok(()), |accepted| accepted.compiles()).map_err(|why| unusable(object, &why))?;
+        self.accepted()
+            .map_or(Ok(()), |accepted| accepted.compiles())
+            .map_err(|why| UnusableRoute::of(object, &why))?;
         splits.iter().try_for_each(|split| self.split(object, *split).map(drop))
     }
 
     fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         if !split.is_plain() {
             let why = "its settings say weights only: leave out match and mirror of the stages, and sessionPersistence";
-            return Err(unusable(object, &why));
+            return Err(UnusableRoute::of(object, &why));
         }
         let weight = split.weight;
         let values = self.at(weight).ok_or_else(|| self.too_fine(object, weight))?;
@@ -80,16 +82,16 @@ impl Router for CustomRouter<'_> {
 
     fn can_restore(&self, object: &Value) -> Result<(), UnusableRoute> {
         for setting in &self.route.set {
-            let template = Template::parse(setting).map_err(|why| unusable(object, &why))?;
+            let template = Template::parse(setting).map_err(|why| UnusableRoute::of(object, &why))?;
             // Nothing is known beforehand of a place that speaks of revisions.
             let Some(wanted) = template.fill(&self.at_rest()) else { continue };
-            let path = Path::parse(&setting.path).map_err(|why| unusable(object, &why))?;
+            let path = Path::parse(&setting.path).map_err(|why| UnusableRoute::of(object, &why))?;
             let found = path.get(object);
             if found != Some(&wanted) {
                 let found = found.map_or_else(|| "missing".to_owned(), Value::to_string);
                 let why =
                     format!("{} is {found}, but between rollouts it has to be {wanted}: write that", setting.path);
-                return Err(unusable(object, &why));
+                return Err(UnusableRoute::of(object, &why));
             }
         }
         Ok(())
@@ -150,7 +152,7 @@ impl<'a> CustomRouter<'a> {
             });
             missed = missed.or(set.err());
         }
-        (changed, missed.map(|why| unusable(object, &why)))
+        (changed, missed.map(|why| UnusableRoute::of(object, &why)))
     }
 
     fn says(&self, object: &Value, values: &Values<'_>) -> bool {
@@ -163,10 +165,6 @@ impl<'a> CustomRouter<'a> {
             "it cannot carry a weight of {weight}, since its two weights come to {}: let them come to ten times as much, or more, with total",
             self.route.total()
         );
-        unusable(object, &why)
+        UnusableRoute::of(object, &why)
     }
-}
-
-fn unusable(object: &Value, why: &impl fmt::Display) -> UnusableRoute {
-    UnusableRoute::new(format!("{}: {why}", describe(object)))
 }

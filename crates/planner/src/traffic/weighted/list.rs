@@ -28,7 +28,7 @@ pub(super) enum Role {
 /// Why a list cannot be divided: a clause that does not say where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Misfit(pub(super) String);
+pub(super) struct Indivisible(pub(super) String);
 
 /// How the lists of an object are read and written.
 #[derive(Debug, Clone, Copy)]
@@ -69,20 +69,20 @@ impl ListEditor<'_> {
     ///
     /// # Errors
     /// Why it cannot, whatever the share.
-    pub(super) fn can_be_divided(&self, list: &[Value]) -> Result<(), Misfit> {
+    pub(super) fn can_be_divided(&self, list: &[Value]) -> Result<(), Indivisible> {
         let mut ours = list.iter().filter(|element| self.role(element) == Role::Service);
         if let Some(why) = ours.find_map(|element| (self.kind.unusable)(element)) {
-            return Err(Misfit(why.to_owned()));
+            return Err(Indivisible(why.to_owned()));
         }
         let has_none = self.kind.weighing.of(list).into_iter().flatten().sum::<i64>() == 0;
-        if has_none { Err(Misfit("no Service has any weight: give one of them some".to_owned())) } else { Ok(()) }
+        if has_none { Err(Indivisible("no Service has any weight: give one of them some".to_owned())) } else { Ok(()) }
     }
 
     /// A list that nobody has divided, with the canary at `share`.
     ///
     /// # Errors
     /// Why its weights cannot say that.
-    pub(super) fn divided(&self, list: &[Value], share: Percent) -> Result<Vec<Value>, Misfit> {
+    pub(super) fn divided(&self, list: &[Value], share: Percent) -> Result<Vec<Value>, Indivisible> {
         if share == Percent::ZERO {
             return Ok(self.with_service(list, Role::Service, &self.names.stable));
         }
@@ -204,17 +204,18 @@ impl ListEditor<'_> {
     }
 }
 
-fn ratio(share: Percent) -> Result<Ratio, Misfit> {
-    let too_fine = || Misfit(format!("it cannot carry a weight of {share}: use at most four decimals of a percent"));
+fn ratio(share: Percent) -> Result<Ratio, Indivisible> {
+    let too_fine =
+        || Indivisible(format!("it cannot carry a weight of {share}: use at most four decimals of a percent"));
     Ratio::of(share).ok_or_else(too_fine)
 }
 
-fn too_large(weight: i64, scale: i64, share: Percent) -> Misfit {
-    Misfit(format!(
+fn too_large(weight: i64, scale: i64, share: Percent) -> Indivisible {
+    Indivisible(format!(
         "weight {weight} is too large to be split at {share}: times {scale} it would exceed {MAX}; divide all weights of the rule by the same number"
     ))
 }
 
-fn full(most: usize) -> Misfit {
-    Misfit(format!("there is no room for another Service (a rule has at most {most}): remove one from it"))
+fn full(most: usize) -> Indivisible {
+    Indivisible(format!("there is no room for another Service (a rule has at most {most}): remove one from it"))
 }

@@ -5,10 +5,10 @@ use tidegate_api::Percent;
 
 use super::{
     kinds::RouteKind,
-    list::{ListEditor, Misfit, Role},
+    list::{Indivisible, ListEditor, Role},
     lists::Rule,
 };
-use crate::traffic::{Acceptance, Names, Router, Split, UnusableRoute, kind::describe};
+use crate::traffic::{Acceptance, Names, Router, Split, UnusableRoute};
 
 /// An object whose rules list Services with weights.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Router for WeightedRoute<'_> {
     fn split(&self, object: &Value, split: Split<'_>) -> Result<Value, UnusableRoute> {
         if !split.is_plain() {
             let why = "it carries weights only: leave out match and mirror of the stages, and sessionPersistence";
-            return Err(unusable(object, why));
+            return Err(UnusableRoute::of(object, &why));
         }
         let mut changed = object.clone();
         let mut divided = self.divided(object, split.weight)?.into_iter();
@@ -85,7 +85,7 @@ impl Router for WeightedRoute<'_> {
             return Ok(());
         }
         let why = "the weights of a rule could not be put back as they stand: write all of them as whole numbers, or leave out those that say what is so without them, and no 0 for a Service that stands alone";
-        Err(unusable(object, why))
+        Err(UnusableRoute::of(object, &why))
     }
 
     fn canary_share(&self, object: &Value) -> Option<Percent> {
@@ -132,7 +132,7 @@ impl<'a> WeightedRoute<'a> {
             let service = &self.names.service;
             let why =
                 format!("no rule of it points at Service {service} of namespace {}: add it to one", self.namespace);
-            return Err(unusable(object, &why));
+            return Err(UnusableRoute::of(object, &why));
         }
         Ok(all)
     }
@@ -144,20 +144,16 @@ impl<'a> WeightedRoute<'a> {
     fn no_such_rule(&self, object: &Value, name: &str) -> UnusableRoute {
         if !self.kind.has_named_rules {
             let why = format!("rules of its kind have no names: leave rules out of {}", self.kind.kind);
-            return unusable(object, &why);
+            return UnusableRoute::of(object, &why);
         }
         let service = &self.names.service;
         let why = format!(
             "it has no rule called {name} that points at Service {service}: give the rule that name, or choose another in spec.traffic.routes"
         );
-        unusable(object, &why)
+        UnusableRoute::of(object, &why)
     }
 }
 
-fn in_rule(object: &Value, rule: &Rule<'_>, why: &Misfit) -> UnusableRoute {
-    unusable(object, &format!("in {}, {why}", rule.place))
-}
-
-fn unusable(object: &Value, why: &str) -> UnusableRoute {
-    UnusableRoute::new(format!("{}: {why}", describe(object)))
+fn in_rule(object: &Value, rule: &Rule<'_>, why: &Indivisible) -> UnusableRoute {
+    UnusableRoute::of(object, &format!("in {}, {why}", rule.place))
 }
